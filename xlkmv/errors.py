@@ -1,0 +1,114 @@
+"""The errors of xlkmv: one small tree.
+
+::
+
+    XlkmvError
+    ├── InputError            an argument of the wrong type, shape or option   (#VALUE!)
+    │   ├── DomainError       a number outside the domain of the formula       (#NUM!)
+    │   └── MissingError      a needed input is blank                          (#N/A)
+    ├── ConvergenceError      no solution, or none that can be trusted         (#NUM!)
+    ├── BookError             a file that cannot be used as a workbook
+    │   └── BookInputError    a workbook with wrong cells, all listed at once
+    └── HostError             a program or service outside Python is missing or fails
+
+Every message names the argument, the rule it breaks and the value that was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "BookError",
+    "BookInputError",
+    "ConvergenceError",
+    "DomainError",
+    "HostError",
+    "InputError",
+    "MissingError",
+    "Problem",
+    "XlkmvError",
+]
+
+
+class XlkmvError(Exception):
+    """Base of every error that xlkmv raises on purpose."""
+
+
+class InputError(XlkmvError, ValueError):
+    """An argument that cannot be used.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument, as the caller wrote it.
+    rule : str
+        What the argument must be, as the end of a sentence: ``"must be > 0"``.
+    value : object, optional
+        The value that was given; left out of the message when omitted.
+    """
+
+    def __init__(self, argument: str, rule: str, value: Any = ...) -> None:
+        self.argument = argument
+        self.rule = rule
+        self.value = value
+        super().__init__(f"{argument} {rule}" + ("" if value is ... else f" (got {show(value)})"))
+
+
+class DomainError(InputError):
+    """A number outside the domain of the formula."""
+
+
+class MissingError(InputError):
+    """A needed input is blank or not available."""
+
+
+class ConvergenceError(XlkmvError, ArithmeticError):
+    """A solver found no answer, or none that can be trusted."""
+
+
+class HostError(XlkmvError):
+    """A program or service outside Python is missing, or fails."""
+
+
+class BookError(XlkmvError):
+    """A file that cannot be used as a workbook; the message is one clear sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One wrong input of a workbook: where it is, what it holds, what it should be."""
+
+    sheet: str
+    cell: str
+    value: Any
+    rule: str
+
+    def __str__(self) -> str:
+        return f"{self.sheet}!{self.cell}: {show(self.value)}: {self.rule}"
+
+
+class BookInputError(BookError):
+    """A workbook whose inputs are wrong; :attr:`problems` lists every wrong cell."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        super().__init__(
+            "\n".join([f"{count} input{'s are' if count > 1 else ' is'} wrong:", *map(str, self.problems)])
+        )
+
+
+def show(value: Any) -> str:
+    """Write a value for a message: short, and numbers as a person would."""
+    if value is None:
+        return "blank"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, (int, float)):
+        return f"{value:.10g}"
+    text = value if isinstance(value, str) else str(value)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return repr(text) if isinstance(value, str) else text

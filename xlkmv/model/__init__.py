@@ -1,0 +1,1 @@
+"""Mathematics: arrays in, arrays out; numpy and scipy.special, nothing else."""
