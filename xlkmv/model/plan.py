@@ -1,0 +1,220 @@
+"""A securitisation plan seen as a firm: accumulated collections against accumulated dues.
+
+At payment date t_k, ``A_k`` is what the pool should have paid in so far, and ``DP_k`` what
+had to be paid out so far to a tranche and to everything that ranks ahead of it. A is
+observed, so no option has to be inverted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri
+
+from xlkmv.errors import DomainError, InputError
+from xlkmv.model.domain import NOT_NEGATIVE, Array, check, numbers
+from xlkmv.model.passage import discrete_first_passage
+
+__all__ = ["PlanRisk", "implied_lognormal", "minimum_coverage", "payment_times", "plan_risk", "pool_moments"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRisk:
+    """Risk of one tranche of a plan, date by date; every field has shape (n,).
+
+    Attributes
+    ----------
+    times : ndarray
+        t_k, years from closing.
+    accumulated_in, accumulated_due : ndarray
+        A_k and DP_k, money.
+    coverage : ndarray
+        ``(A_k + reserve) / DP_k``; infinite while nothing is due.
+    distance : ndarray
+        DD_k; infinite where nothing can fall short, minus infinity where a shortfall is sure.
+    pd : ndarray
+        Terminal default probability ``N(-DD_k)``: short on date k.
+    anydate_pd : ndarray
+        Probability of being short on at least one date up to k.
+    """
+
+    times: Array
+    accumulated_in: Array
+    accumulated_due: Array
+    coverage: Array
+    distance: Array
+    pd: Array
+    anydate_pd: Array
+
+
+def payment_times(count: int, periods_per_year: float) -> Array:
+    """Times of `count` equally spaced payment dates, ``t_k = k / periods_per_year`` years."""
+    return np.arange(1, count + 1) / float(check("periods_per_year", periods_per_year))
+
+
+def plan_risk(
+    collections: npt.ArrayLike,
+    dues: npt.ArrayLike,
+    volatility: float,
+    times: npt.ArrayLike,
+    drift: float = 0.0,
+    reserve: float = 0.0,
+) -> PlanRisk:
+    """Distance to default and default probability of a tranche on every payment date.
+
+    ``DD_k = [ln(A_k/DP_k) + (mu - sigma^2/2) t_k] / (sigma sqrt t_k)``, ``PD_k = N(-DD_k)``;
+    the any-date probability is :func:`~xlkmv.model.passage.discrete_first_passage` of DD.
+
+    Parameters
+    ----------
+    collections : array_like, shape (n,)
+        Planned collections of the pool per period (not accumulated), money, >= 0.
+    dues : array_like, shape (n,)
+        Principal, interest and senior fees due per period to the tranche and to everything
+        that ranks ahead of it, money, >= 0.
+    volatility : float
+        sigma of ln A, per annum.
+    times : array_like, shape (n,)
+        Years from closing, increasing.
+    drift : float
+        mu per annum: expected growth of A against the plan.
+    reserve : float
+        Cash held from closing on, money. It is certain, so it lowers what the pool must
+        pay: DP_k - reserve takes the place of DP_k.
+
+    Returns
+    -------
+    PlanRisk
+
+    Raises
+    ------
+    InputError, DomainError
+        When shapes differ or an argument breaks its rule.
+    """
+    c = np.atleast_1d(check("collections", collections))
+    d = np.atleast_1d(check("dues", dues))
+    t = np.atleast_1d(numbers("times", times))
+    if c.ndim != 1 or c.size == 0 or c.shape != d.shape or c.shape != t.shape:
+        raise InputError(
+            "dues", f"must have one value per collection ({c.size})", f"{d.size} dues, {t.size} times"
+        )
+    sigma, mu = float(check("volatility", volatility)), float(check("drift", drift))
+    held = float(check("reserve", reserve, NOT_NEGATIVE))
+    paid_in, due = np.cumsum(c), np.cumsum(d)
+    open_due = np.maximum(due - held, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        coverage = np.where(due > 0.0, (paid_in + held) / due, np.inf)
+        log_coverage = np.where(open_due > 0.0, np.log(paid_in / open_due), np.inf)
+        distance = (log_coverage + (mu - 0.5 * sigma * sigma) * t) / (sigma * np.sqrt(t))
+    return PlanRisk(
+        t, paid_in, due, coverage, distance, np.asarray(ndtr(-distance)), discrete_first_passage(distance, t)
+    )
+
+
+def minimum_coverage(
+    target_pd: npt.ArrayLike, volatility: npt.ArrayLike, horizon: npt.ArrayLike, drift: npt.ArrayLike = 0.0
+) -> Array:
+    """Least coverage A/DP whose terminal PD does not exceed the target.
+
+    ``(A/DP)* = exp[-(mu - sigma^2/2) T - N^{-1}(p*) sigma sqrt T]``
+
+    Parameters
+    ----------
+    target_pd, volatility, horizon, drift : array_like
+        As in :func:`~xlkmv.model.distance.safe_issue`.
+
+    Returns
+    -------
+    ndarray
+        Ratio, >= 0.
+    """
+    p, sigma = check("target_pd", target_pd), check("volatility", volatility)
+    T, mu = check("horizon", horizon), check("drift", drift)
+    return np.asarray(np.exp((0.5 * sigma * sigma - mu) * T - ndtri(p) * sigma * np.sqrt(T)))
+
+
+def pool_moments(
+    schedule: npt.ArrayLike,
+    times: npt.ArrayLike,
+    pds: npt.ArrayLike,
+    recoveries: npt.ArrayLike,
+    lags: npt.ArrayLike,
+    correlations: npt.ArrayLike,
+    quadrature: int = 64,
+) -> tuple[float, float]:
+    """Mean and variance of what a pool pays in up to the last date, obligors defaulting.
+
+    Default times follow ``F_i(t) = 1 - (1 - PD_i)^t`` under a one-factor Gaussian copula. An
+    obligor that defaults between two dates misses every later instalment; `recoveries` of
+    them come back at the first date not earlier than its next date plus the lag.
+    Given the factor the obligors are independent, so both moments are sums over obligors,
+    integrated over the factor by Gauss-Hermite quadrature; nothing is simulated.
+
+    Parameters
+    ----------
+    schedule : array_like, shape (m, n)
+        Scheduled collections of m obligors on n dates, money.
+    times : array_like, shape (n,)
+        Years, increasing.
+    pds, recoveries, lags, correlations : array_like, shape (m,)
+        One-year PD (0 to < 1), recovery rate, recovery lag in years, asset correlation.
+    quadrature : int
+        Number of factor nodes.
+
+    Returns
+    -------
+    mean, variance : float
+        Of the accumulated collections at the last date, money and money squared.
+    """
+    c = np.asarray(schedule, float)
+    t = np.asarray(times, float)
+    p, rec, lag, rho = (
+        np.broadcast_to(np.asarray(a, float), c.shape[:1]) for a in (pds, recoveries, lags, correlations)
+    )
+    if (p >= 1.0).any():
+        raise DomainError("pd", "must be < 1", 1.0)
+    # What obligor i pays in all when its first missed date is j (j = n: never).
+    paid = np.concatenate([np.zeros((len(c), 1)), np.cumsum(c, axis=1)], axis=1)
+    arrives = np.searchsorted(t, t[None, :] + lag[:, None] - 1e-9) < t.size
+    total = paid.copy()
+    total[:, :-1] += np.where(arrives, rec[:, None] * (paid[:, -1:] - paid[:, :-1]), 0.0)
+    threshold = ndtri(1.0 - (1.0 - p[:, None]) ** t)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(quadrature)
+    weights = weights / weights.sum()
+    means, variances = np.empty(nodes.size), np.empty(nodes.size)
+    root, rest = np.sqrt(rho)[:, None], np.sqrt(1.0 - rho)[:, None]
+    for q, factor in enumerate(nodes):
+        cumulative = ndtr((threshold - root * factor) / rest)
+        defaulted = np.diff(cumulative, axis=1, prepend=0.0, append=1.0)
+        first = (defaulted * total).sum(axis=1)
+        means[q] = first.sum()
+        variances[q] = ((defaulted * total**2).sum(axis=1) - first**2).sum()
+    mean = float(weights @ means)
+    return mean, max(float(weights @ (variances + (means - mean) ** 2)), 0.0)
+
+
+def implied_lognormal(planned: float, mean: float, variance: float, horizon: float) -> tuple[float, float]:
+    """Volatility and drift of the lognormal pool that has the given moments at the horizon.
+
+    ``sigma = sqrt[ln(1 + variance/mean^2)/T]``, ``mu = ln(mean/planned)/T``.
+
+    Parameters
+    ----------
+    planned : float
+        Accumulated collections of the plan at the horizon, money.
+    mean, variance : float
+        Moments of what really comes in, as from :func:`pool_moments`.
+    horizon : float
+        T in years.
+
+    Returns
+    -------
+    volatility, drift : float
+        Per annum.
+    """
+    return (
+        float(np.sqrt(np.log1p(variance / mean**2) / horizon)),
+        float(np.log(mean / planned) / horizon),
+    )
