@@ -19,19 +19,27 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+from numpy.typing import NDArray
+
 __all__ = ["Book", "Calc", "CalcError", "CellError", "missing"]
 
 NOT_A_WORD = re.compile(r"[^\w-]+")
+GRID_GREY = 212
 WORKER = Path(__file__).with_name("calc_worker.py")
+
+Pixels = NDArray[np.uint8]
 
 
 class CalcError(RuntimeError):
@@ -150,7 +158,7 @@ class Calc:
         return str(self.call("version"))
 
     def add_extension(self, path: Path | str) -> str:
-        """Install an .oxt into the private profile and start again; open books close. Returns its identifier."""
+        """Install an .oxt into the private profile and start again (books close); returns its name."""
         return str(self.call("add_extension", str(path)))
 
     def open(self, path: Path | str | None = None, *, macros: bool = False) -> Book:
@@ -265,16 +273,26 @@ class Book:
         """
         target = Path(path)
         grid, headings = _view(self.path).get(sheet, (True, True))
+        plain = self._pixels(sheet, dpi, rows, headings, grid=False)
+        if grid:  # print shows a black grid over everything, the screen a pale one on unfilled cells
+            lined = self._pixels(sheet, dpi, rows, headings, grid=True)
+            line = (lined != plain).any(axis=2) & (plain == 255).all(axis=2)
+            plain[line] = GRID_GREY
+        target.write_bytes(_png(plain))
+        return target
+
+    def _pixels(self, sheet: str, dpi: int, rows: int, headings: bool, grid: bool) -> Pixels:
+        """One sheet as an array of height x width x 3 bytes."""
         with tempfile.TemporaryDirectory(prefix="xlkmv-pdf-") as folder:
             pdf = Path(folder) / "sheet.pdf"
             self._call("sheet_pdf", sheet, str(pdf), rows, grid, headings)
-            subprocess.run(
-                ["pdftoppm", "-png", "-singlefile", "-r", str(dpi), str(pdf), str(target.with_suffix(""))],
-                check=True,
-                capture_output=True,
-            )
-        written = target.with_suffix(".png")
-        return written if written == target else written.rename(target)
+            command = ["pdftoppm", "-singlefile", "-r", str(dpi), str(pdf)]
+            image = subprocess.run(command, check=True, capture_output=True).stdout
+        magic, width, height, depth, body = re.match(
+            rb"(P6)\s(\d+)\s(\d+)\s(\d+)\s(.*)", image, re.S
+        ).groups()
+        assert (magic, depth) == (b"P6", b"255")
+        return np.frombuffer(body, np.uint8).reshape(int(height), int(width), 3).copy()
 
     def pictures(
         self,
@@ -284,7 +302,7 @@ class Book:
         rows: int = 400,
         only: Sequence[str] | None = None,
     ) -> list[Path]:
-        """Write the visible sheets as ``01_Home.png``, ``02_Pool.png``, ...; ``only`` names the wanted ones."""
+        """Write the visible sheets as ``01_Home.png``, ``02_Pool.png``, ...; ``only`` chooses some."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         names = [(i, name) for i, name in enumerate(self.sheets, 1) if self._call("is_visible", name)]
@@ -304,6 +322,25 @@ class Book:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(CalcError):
             self.close()
+
+
+def _png(pixels: Pixels) -> bytes:
+    """Pixels as a PNG file (ISO/IEC 15948): 8 bits a channel, no filter."""
+    height, width, _ = pixels.shape
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    scanlines = np.zeros((height, 1 + 3 * width), np.uint8)
+    scanlines[:, 1:] = pixels.reshape(height, 3 * width)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+            chunk(b"IDAT", zlib.compress(scanlines.tobytes(), 6)),
+            chunk(b"IEND", b""),
+        )
+    )
 
 
 def _view(path: Path | None) -> dict[str, tuple[bool, bool]]:

@@ -92,7 +92,8 @@ class Office:
                 ("/org.openoffice.Office.Calc/Formula/Load", "OOXMLRecalcMode", RECALCULATE[recalculate]),
             ]
             items = "".join(
-                f'<item oor:path="{path}"><prop oor:name="{name}" oor:op="fuse"><value>{value}</value></prop></item>'
+                f'<item oor:path="{path}"><prop oor:name="{name}" oor:op="fuse">'
+                f"<value>{value}</value></prop></item>"
                 for path, name, value in settings
             )
             seed.write_text(
@@ -289,9 +290,9 @@ class Office:
                 shape.Control.Printable = True
             right = max(right, shape.Position.X + shape.Size.Width)
             bottom = max(bottom, shape.Position.Y + shape.Size.Height)
-        while this.getCellByPosition(column + 1, 0).Position.X < right:
+        while right > this.getCellByPosition(column + 1, 0).Position.X:
             column += 1
-        while this.getCellByPosition(0, row + 1).Position.Y < bottom:
+        while bottom > this.getCellByPosition(0, row + 1).Position.Y:
             row += 1
         corner = this.getCellByPosition(column + 2, row + 2).Position  # one empty column and row beyond
         for name in document.Sheets.ElementNames:  # with a print area anywhere, other sheets stay unprinted
