@@ -14,6 +14,10 @@ from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
 __all__ = ["ExcelError", "Grid", "cell_error", "number_cell", "reject", "to_cell", "to_rows"]
 
 
+# Some hosts hand an error cell over as its text.
+ERROR_TEXTS = frozenset({"#N/A", "#NUM!", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NULL!"})
+
+
 class ExcelError:
     """An Excel error value with the reason for it.
 
@@ -67,8 +71,18 @@ def reject(name: str, value: Any) -> ExcelError | None:
     if value is None or (isinstance(value, (int, float, np.number)) and not isinstance(value, bool)):
         return None
     if isinstance(value, ExcelError):
-        return ExcelError(value.code, f"{name} is {value} ({value.reason})" if value.reason else f"{name} is {value}")
-    if isinstance(value, str) and value.strip() in {"#N/A", "#NUM!", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NULL!"}:
+        return ExcelError(
+            value.code, f"{name} is {value} ({value.reason})" if value.reason else f"{name} is {value}"
+        )
+    if isinstance(value, str) and value.strip() in {
+        "#N/A",
+        "#NUM!",
+        "#VALUE!",
+        "#DIV/0!",
+        "#REF!",
+        "#NAME?",
+        "#NULL!",
+    }:
         text = value.strip()
         return ExcelError(text if text in ExcelError.CODES else "#VALUE!", f"{name} is {text}")
     if isinstance(value, (bool, np.bool_)):
@@ -144,7 +158,9 @@ def to_cell(value: Any) -> Any:
     number = float(value)
     if np.isfinite(number):
         return number
-    return ExcelError("#N/A" if np.isinf(number) else "#NUM!", "infinite" if np.isinf(number) else "no number results")
+    return ExcelError(
+        "#N/A" if np.isinf(number) else "#NUM!", "infinite" if np.isinf(number) else "no number results"
+    )
 
 
 def to_rows(table: Iterable[Iterable[Any]]) -> list[list[Any]]:

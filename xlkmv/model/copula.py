@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr, ndtri
 
-from xlkmv.model.domain import Array, check
+from xlkmv.model.domain import Array, check, numbers
 
 __all__ = ["bivariate_normal_cdf", "joint_default_probability"]
 
@@ -42,18 +44,17 @@ def bivariate_normal_cdf(h: npt.ArrayLike, k: npt.ArrayLike, rho: npt.ArrayLike)
     ndarray
         Probability, of the broadcast shape.
     """
-    rho = check("correlation", rho)
-    h, k, rho = np.broadcast_arrays(np.asarray(h, float), np.asarray(k, float), rho)
+    a, b, r = np.broadcast_arrays(numbers("h", h), numbers("k", k), check("correlation", rho))
     # Integrating over the variable with the smaller limit keeps the mode near that limit.
-    h, k = np.minimum(h, k), np.maximum(h, k)
-    out = np.empty(h.shape)
-    plus, minus, zero = rho >= 1.0, rho <= -1.0, rho == 0.0
-    out[plus] = ndtr(h[plus])
-    out[minus] = np.maximum(ndtr(h[minus]) - ndtr(-k[minus]), 0.0)
-    out[zero] = ndtr(h[zero]) * ndtr(k[zero])
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    out = np.empty(r.shape)
+    plus, minus, zero = r >= 1.0, r <= -1.0, r == 0.0
+    out[plus] = ndtr(low[plus])
+    out[minus] = np.maximum(ndtr(low[minus]) - ndtr(-high[minus]), 0.0)
+    out[zero] = ndtr(low[zero]) * ndtr(high[zero])
     rest = ~(plus | minus | zero)
     if rest.any():
-        out[rest] = _integrate(h[rest], k[rest], rho[rest])
+        out[rest] = _integrate(low[rest], high[rest], r[rest])
     return out
 
 
@@ -80,10 +81,12 @@ def _integrate(h: Array, k: Array, rho: Array) -> Array:
         low, high = np.where(rising, mid, low), np.where(rising, high, mid)
     mode = np.minimum(0.5 * (low + high), h)
     kink = np.clip(k / rho, mode - 40.0, h)
-    ends = np.sort(np.stack([mode - 40.0, mode - 9.0, np.minimum(mode, h), kink, np.minimum(mode + 9.0, h), h]), axis=0)
+    ends = np.sort(
+        np.stack([mode - 40.0, mode - 9.0, np.minimum(mode, h), kink, np.minimum(mode + 9.0, h), h]), axis=0
+    )
     peak = log_integrand(mode[:, None])
     total = np.zeros(h.shape)
-    for left, right in zip(ends[:-1], ends[1:], strict=True):
+    for left, right in itertools.pairwise(ends):
         width = right - left
         x = left[:, None] + width[:, None] * NODE
         total += width * (np.exp(log_integrand(x) - peak) @ WEIGHT)

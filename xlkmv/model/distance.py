@@ -223,9 +223,7 @@ def default_probability(
     return _blockwise(METHODS[method], *_firm(asset_value, default_point, volatility, horizon, drift))
 
 
-def default_point(
-    short_term: npt.ArrayLike, long_term: npt.ArrayLike, weight: npt.ArrayLike = 0.5
-) -> Array:
+def default_point(short_term: npt.ArrayLike, long_term: npt.ArrayLike, weight: npt.ArrayLike = 0.5) -> Array:
     """Default point of a firm: short-term debt plus a share of long-term debt.
 
     Parameters

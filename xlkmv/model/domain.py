@@ -60,9 +60,7 @@ RULES: dict[str, Rule] = {
     "short_term": NOT_NEGATIVE,
     "long_term": NOT_NEGATIVE,
     "weight": Rule("must be between 0 and 1", low=0.0, high=1.0),
-    "volatility": Rule(
-        "must be > 0 and <= 5 (a decimal: 0.25 means 25 %)", low=0.0, high=5.0, low_open=True
-    ),
+    "volatility": Rule("must be > 0 and <= 5 (a decimal: 0.25 means 25 %)", low=0.0, high=5.0, low_open=True),
     # Equity of a firm deep under water really is this volatile; a percentage typed as a
     # whole number is caught by this bound or by the asset volatility that it implies.
     "equity_volatility": Rule(
