@@ -214,11 +214,9 @@ def pool_faults(
         yield from column_faults("pool", column, values)
     for k in range(schedule.shape[1]):
         yield from column_faults("pool", "schedule", schedule[:, k], dates[k] if dates else f"date {k + 1}")
-    total = schedule.sum(axis=1)
-    for row in np.flatnonzero(total == 0.0):
-        yield Fault(
-            "pool", int(row), dates[0] if dates else "date 1", 0.0, "the obligor has no scheduled collections"
-        )
+    first = dates[0] if dates else "date 1"
+    for empty in np.flatnonzero(schedule.sum(axis=1) == 0.0).tolist():
+        yield Fault("pool", empty, first, 0.0, "the obligor has no scheduled collections")
 
 
 # -------------------------------------------------------------------------------- tranches
