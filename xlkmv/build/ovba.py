@@ -56,13 +56,14 @@ FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 # [MS-VBAL] 3.3.5.2: no module can have one of these names. "dir" and "_VBA_PROJECT" are streams beside it.
 RESERVED = frozenset(
-    """addressof and any array as attribute boolean byref byte byval call case cbool cbyte ccur cdate cdbl cint
-    circle clng close const csng cstr currency cvar cverr date dim do double each else elseif empty end endif
-    enum eqv erase event exit false for friend function get global gosub goto if imp implements in input
-    integer is let like lock long longlong longptr loop lset me mod new next not nothing null object on open
-    option optional or paramarray preserve print private pset public put raiseevent redim rem resume return rset
-    scale seek select set shared single spc static stop string sub tab then to true type typeof unlock until
-    variant wend while with withevents write xor dir""".split()  # noqa: SIM905
+    """addressof and any array as attribute boolean byref byte byval call case cbool cbyte ccur cdate cdbl
+    cint circle clng close const csng cstr currency cvar cverr date dim do double each else elseif
+    empty end endif enum eqv erase event exit false for friend function get global gosub goto if imp
+    implements in input integer is let like lock long longlong longptr loop lset me mod new next not
+    nothing null object on open option optional or paramarray preserve print private pset public put
+    raiseevent redim rem resume return rset scale seek select set shared single spc static stop
+    string sub tab then to true type typeof unlock until variant wend while with withevents write
+    xor dir""".split()  # noqa: SIM905
 )
 
 
