@@ -172,6 +172,7 @@ class Pool:
     industry: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # An obligor may have nothing (left) to pay: late payments can fall outside the plan.
         m = len(self.name)
         for column in ("amount", "pd", "recovery", "lag", "correlation"):
             values = np.broadcast_to(np.asarray(getattr(self, column), float), (m,)).copy()
@@ -180,9 +181,8 @@ class Pool:
         object.__setattr__(self, "industry", tuple(self.industry) or ("",) * m)
         if self.schedule.shape[0] != m or len(self.industry) != m:
             raise InputError("schedule", f"must have one row per obligor ({m})", self.schedule.shape)
-        _raise_first(
-            pool_faults(self.name, {c: getattr(self, c) for c in POOL_NUMBERS}, self.schedule), self.name
-        )
+        columns = {c: getattr(self, c) for c in POOL_NUMBERS}
+        _raise_first(pool_faults(self.name, columns, self.schedule, settled=True), self.name)
 
     @property
     def collections(self) -> Array:
@@ -199,9 +199,16 @@ POOL_NUMBERS = ("amount", "pd", "recovery", "lag", "correlation")
 
 
 def pool_faults(
-    names: Sequence[str], columns: dict[str, Array], schedule: Array, dates: Sequence[str] = ()
+    names: Sequence[str],
+    columns: dict[str, Array],
+    schedule: Array,
+    dates: Sequence[str] = (),
+    settled: bool = False,
 ) -> Iterator[Fault]:
-    """Yield everything that is wrong with the pool; NaN marks a cell already reported."""
+    """Yield everything that is wrong with the pool; NaN marks a cell already reported.
+
+    Unless `settled`, every obligor must have something to pay.
+    """
     if not names:
         yield Fault("pool", None, "name", None, "the pool needs at least one obligor")
         return
@@ -263,10 +270,9 @@ def tranche_faults(tranches: Sequence[Any], dates: Sequence[dt.date]) -> Iterato
     for column in ("rank", "amount", "coupon"):
         yield from column_faults("tranche", column, [getattr(t, column) for t in tranches])
     for row, t in enumerate(tranches):
-        if any(t.rank == other.rank for other in tranches[:row]):
-            yield Fault(
-                "tranche", row, "rank", t.rank, "is there twice: every tranche needs a rank of its own"
-            )
+        if any(t.rank == o.rank and not (t.pari_passu and o.pari_passu) for o in tranches[:row]):
+            rule = "is there twice: only tranches that are all marked pari passu may share a rank"
+            yield Fault("tranche", row, "rank", t.rank, rule)
         if any(t.name == other.name for other in tranches[:row]):
             yield Fault(
                 "tranche", row, "name", t.name, "is there twice: every tranche needs a name of its own"
