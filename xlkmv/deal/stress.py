@@ -1,0 +1,337 @@
+"""One preset condition of a plan, and the deal as it stands under it.
+
+A :class:`Stress` is a row of numbers; :func:`apply` turns a deal and a stress into what the
+engines compute on, so that the view through accumulated cash and the simulation of obligors
+mean the same thing by every column and by every control that is switched off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xlkmv.deal.dues import Dues, planned_dues
+from xlkmv.deal.terms import CONTROLS, Deal, Fault, Tranche
+from xlkmv.errors import DomainError, InputError
+from xlkmv.model.domain import PROBABILITY, Array, Rule
+
+__all__ = [
+    "DEFAULT_POINTS",
+    "PRESETS",
+    "STRESS_RULES",
+    "TABLE",
+    "Stress",
+    "Stressed",
+    "apply",
+    "control_keys",
+    "stress_faults",
+]
+
+DEFAULT_POINTS = ("own", "all")
+# The word that stands for "the recovery that the pool table gives this obligor".
+TABLE = "table"
+
+STRESS_RULES: dict[str, Rule] = {
+    "pool_haircut": PROBABILITY,
+    "volatility_multiplier": Rule("must be > 0 and <= 100", 0.0, 100.0, low_open=True),
+    "pd_multiplier": Rule("must be between 0 and 10,000", 0.0, 10_000.0),
+    "recovery_multiplier": Rule("must be between 0 and 100", 0.0, 100.0),
+    "correlation_add": Rule("must be between -1 and 1 (a decimal: 0.2 means 20 %)", -1.0, 1.0),
+    "delay": Rule("must be a whole number of periods from 0 to 1000", 0.0, 1000.0),
+    "rate_shift": Rule("must be between -1 and 1 (a decimal: 0.01 means 1 %)", -1.0, 1.0),
+    "largest_obligor_recovery": PROBABILITY,
+}
+# Bounds of what a stress may make of a pool: default within a year stays short of certain.
+HIGHEST_PD = 1.0 - 1e-9
+HIGHEST_CORRELATION = 0.999
+
+
+def control_keys(text: str | Iterable[str]) -> tuple[str, ...]:
+    """Keys of :data:`~xlkmv.deal.terms.CONTROLS` from keys or labels, a list or comma-separated.
+
+    Parameters
+    ----------
+    text : str or iterable of str
+        "all", or keys or labels in any case: "Reserve account, support".
+
+    Returns
+    -------
+    tuple of str
+        In the order of CONTROLS, each once.
+
+    Raises
+    ------
+    InputError
+        When a name is no control.
+    """
+    names = [n.strip() for n in (text.split(",") if isinstance(text, str) else text)]
+    known = {label.casefold(): key for key, label in CONTROLS.items()} | {key: key for key in CONTROLS}
+    chosen: set[str] = set()
+    for name in filter(None, names):
+        if name.casefold() == "all":
+            chosen.update(CONTROLS)
+        elif name.casefold() in known:
+            chosen.add(known[name.casefold()])
+        else:
+            raise InputError("controls off", f"must be all or some of: {', '.join(CONTROLS.values())}", name)
+    return tuple(key for key in CONTROLS if key in chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Stress:
+    """A preset condition; the defaults change nothing.
+
+    Attributes
+    ----------
+    name : str
+    pool_haircut : float
+        Share of every scheduled collection that never comes, 0 to 1.
+    volatility_multiplier : float
+        Factor on the volatility of the pool. The obligors of the simulation have their
+        one-year distance to default divided by it: ``PD' = N(N^{-1}(PD)/multiplier)``.
+    pd_multiplier : float
+        Factor on the one-year PD of every obligor (the product stays below 1).
+    recovery_multiplier : float
+        Factor on every recovery rate (the product stays within 0 and 1).
+    correlation_add : float
+        Added to every asset correlation (the sum stays from 0 to below 1).
+    delay : int
+        Payment periods by which all scheduled collections come late. What would come
+        after the last payment date comes too late for the plan.
+    rate_shift : float
+        Added per annum to every coupon that is not 0; what obligors pay is fixed.
+    largest_obligor_recovery : float, "table" or None
+        The obligor with the largest financed amount defaults at closing with this recovery
+        rate ("table": its own); None: it does not.
+    controls_off : tuple of str
+        Keys of the controls switched off; labels, a comma-separated text and "all" are
+        understood.
+    default_point : {"own", "all"}
+        Whether a tranche is judged by what is due to it and ahead of it, or by everything
+        that the plan owes.
+    """
+
+    name: str
+    pool_haircut: float = 0.0
+    volatility_multiplier: float = 1.0
+    pd_multiplier: float = 1.0
+    recovery_multiplier: float = 1.0
+    correlation_add: float = 0.0
+    delay: int = 0
+    rate_shift: float = 0.0
+    largest_obligor_recovery: float | str | None = None
+    controls_off: tuple[str, ...] = ()
+    default_point: str = "own"
+
+    def __post_init__(self) -> None:
+        for fault in stress_faults([self]):
+            kind = DomainError if isinstance(fault.value, (int, float)) else InputError
+            raise kind(f"scenario '{self.name}' {fault.column.replace('_', ' ')}", fault.rule, fault.value)
+        object.__setattr__(self, "controls_off", control_keys(self.controls_off))
+        object.__setattr__(self, "delay", int(self.delay))
+
+
+def stress_faults(rows: Sequence[Any]) -> Iterator[Fault]:
+    """Yield everything that is wrong with the rows of a scenario table; None marks a reported cell."""
+    for row, stress in enumerate(rows):
+        if any(stress.name == other.name for other in rows[:row]):
+            rule = "is there twice: every scenario needs a name of its own"
+            yield Fault("scenario", row, "name", stress.name, rule)
+        for column, rule_of in STRESS_RULES.items():
+            value = getattr(stress, column)
+            if value is None or (column == "largest_obligor_recovery" and value == TABLE):
+                continue
+            if isinstance(value, str):
+                yield Fault("scenario", row, column, value, f"must be blank, '{TABLE}' or a number")
+            elif not rule_of.holds(np.asarray(value, float)) or (column == "delay" and value != int(value)):
+                yield Fault("scenario", row, column, value, rule_of.text)
+        try:
+            control_keys(stress.controls_off or ())
+        except InputError as error:
+            yield Fault("scenario", row, "controls_off", error.value, error.rule)
+        if stress.default_point is not None and stress.default_point not in DEFAULT_POINTS:
+            rule = f"must be one of: {', '.join(DEFAULT_POINTS)}"
+            yield Fault("scenario", row, "default_point", stress.default_point, rule)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stressed:
+    """A deal under a stress, with every control turned into figures.
+
+    Attributes
+    ----------
+    deal : Deal
+        Pool as it is expected to pay (prepayment, excess coverage, haircut, delay, PD,
+        recovery, pledge and correlation worked in), coupons shifted, controls switched.
+    dues : Dues
+        What the plan owes; unchanged by haircut and delay. Without subordination all
+        ranks are 1.
+    reserve : float
+        Reserve account at closing, money; 0 when off.
+    senior : ndarray of bool, shape (k,)
+        Tranches of the first rank by the documents, which reserve and undertaking protect.
+    volatility_multiplier : float
+    default_point : {"own", "all"}
+    defaulted : int or None
+        Obligor that is in default from closing on.
+    """
+
+    deal: Deal
+    dues: Dues
+    reserve: float
+    senior: npt.NDArray[np.bool_]
+    volatility_multiplier: float = 1.0
+    default_point: str = "own"
+    defaulted: int | None = None
+
+    @property
+    def performing(self) -> npt.NDArray[np.bool_]:
+        """Obligors that are not in default at closing, shape (m,)."""
+        alive = np.ones(len(self.deal.pool.name), dtype=np.bool_)
+        if self.defaulted is not None:
+            alive[self.defaulted] = False
+        return alive
+
+    @property
+    def repurchase_share(self) -> float:
+        """Share of defaulted claims that the originator pays; 0 when off."""
+        return self.deal.controls.repurchase_share if self.deal.controls.repurchase else 0.0
+
+    @property
+    def effective_recovery(self) -> Array:
+        """``share + (1 - share) recovery`` per obligor, with the repurchase share; shape (m,)."""
+        share = self.repurchase_share
+        return np.asarray(share + (1.0 - share) * self.deal.pool.recovery)
+
+    @property
+    def collections(self) -> Array:
+        """Planned collections per date, shape (n,), money.
+
+        An obligor in default from closing pays the repurchase share on schedule and its
+        recovery on the first date not earlier than the first date plus the lag.
+        """
+        pool, times = self.deal.pool, self.deal.terms.times
+        flows = pool.schedule.copy()
+        if self.defaulted is not None:
+            i, share = self.defaulted, self.repurchase_share
+            flows[i] *= share
+            arrives = int(np.searchsorted(times, times[0] + pool.lag[i] - 1e-9))
+            if arrives < times.size:
+                flows[i, arrives] += (1.0 - share) * pool.recovery[i] * pool.schedule[i].sum()
+        return np.asarray(flows.sum(axis=0))
+
+
+def apply(deal: Deal, stress: Stress) -> Stressed:
+    """Put a deal under a stress.
+
+    What is owed follows from the pool as planned, prepayments included. Then come, in this
+    order: excess coverage off (every collection times ``min(1, total dues/total
+    collections)``), the haircut, the delay; PD, recovery (pledge off: at most the
+    unpledged recovery) and correlation of the obligors.
+
+    Parameters
+    ----------
+    deal : Deal
+    stress : Stress
+
+    Returns
+    -------
+    Stressed
+    """
+    controls = deal.controls.without(*stress.controls_off)
+    times, pool = deal.terms.times, deal.pool
+    tranches = tuple(_shifted(t, stress.rate_shift) for t in deal.tranches)
+    schedule = _prepaid(pool.schedule, times, deal.terms.prepayment)
+    planned = replace(
+        deal,
+        pool=replace(pool, schedule=schedule),
+        tranches=tranches,
+        terms=replace(deal.terms, prepayment=0.0),
+    )
+    dues = planned_dues(planned)
+    senior = dues.ranks == dues.ranks.min()
+    reserve = controls.reserve_periods * float(dues.ahead(0)[0]) if controls.reserve else 0.0
+    if not controls.excess_coverage:
+        schedule = schedule * min(1.0, float(dues.total.sum() / schedule.sum()))
+    schedule = _delayed(schedule * (1.0 - stress.pool_haircut), stress.delay)
+
+    recovery = np.clip(pool.recovery * stress.recovery_multiplier, 0.0, 1.0)
+    largest = int(np.argmax(pool.amount)) if stress.largest_obligor_recovery is not None else None
+    if largest is not None and stress.largest_obligor_recovery != TABLE:
+        recovery[largest] = float(stress.largest_obligor_recovery or 0.0)
+    if not controls.pledge:
+        recovery = np.minimum(recovery, controls.unpledged_recovery)
+    stressed_pool = replace(
+        pool,
+        schedule=schedule,
+        pd=np.minimum(pool.pd * stress.pd_multiplier, HIGHEST_PD),
+        recovery=recovery,
+        correlation=np.clip(pool.correlation + stress.correlation_add, 0.0, HIGHEST_CORRELATION),
+    )
+    return Stressed(
+        deal=replace(planned, pool=stressed_pool, controls=controls),
+        dues=dues if controls.subordination else replace(dues, ranks=np.ones_like(dues.ranks)),
+        reserve=reserve,
+        senior=senior,
+        volatility_multiplier=stress.volatility_multiplier,
+        default_point=stress.default_point,
+        defaulted=largest,
+    )
+
+
+def _shifted(tranche: Tranche, shift: float) -> Tranche:
+    if tranche.coupon == 0.0:
+        return tranche
+    return replace(tranche, coupon=float(np.clip(tranche.coupon + shift, 0.0, 1.0)))
+
+
+def _prepaid(schedule: Array, times: Array, rate: float) -> Array:
+    """Schedule when a share of what remains, `rate` per annum, is paid early on each date."""
+    if rate == 0.0:
+        return schedule
+    kept = (1.0 - rate) ** times
+    kept_before = np.concatenate([[1.0], kept[:-1]])
+    remaining = schedule.sum(axis=1, keepdims=True) - np.cumsum(schedule, axis=1)
+    return np.asarray(kept_before * schedule + (kept_before - kept) * np.maximum(remaining, 0.0))
+
+
+def _delayed(schedule: Array, periods: int) -> Array:
+    if periods == 0:
+        return schedule
+    late = np.zeros_like(schedule)
+    if periods < schedule.shape[1]:
+        late[:, periods:] = schedule[:, :-periods]
+    return late
+
+
+PRESETS: tuple[Stress, ...] = (
+    Stress("Base"),
+    *(Stress(f"{label} off", controls_off=(key,)) for key, label in CONTROLS.items()),
+    Stress("All controls off", controls_off=tuple(CONTROLS)),
+    Stress("Default point: dues of all tranches", default_point="all"),
+    Stress("Largest obligor defaults, nothing recovered", largest_obligor_recovery=0.0),
+    Stress("Largest obligor defaults, recovery of the table", largest_obligor_recovery=TABLE),
+    Stress("Pool haircut 10 %", pool_haircut=0.10),
+    Stress("Volatility x 1.5", volatility_multiplier=1.5),
+    Stress("Volatility x 2", volatility_multiplier=2.0),
+    Stress("Payments 1 period late", delay=1),
+    Stress("Payments 2 periods late", delay=2),
+    Stress("PD x 2", pd_multiplier=2.0),
+    Stress("Recovery halved", recovery_multiplier=0.5),
+    Stress("Correlation + 0.2", correlation_add=0.2),
+    Stress("Coupons + 1 %", rate_shift=0.01),
+    Stress(
+        "Combined severe",
+        pool_haircut=0.10,
+        volatility_multiplier=1.5,
+        pd_multiplier=2.0,
+        recovery_multiplier=0.5,
+        correlation_add=0.1,
+        delay=1,
+        rate_shift=0.01,
+    ),
+)
