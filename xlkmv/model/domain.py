@@ -44,6 +44,7 @@ class Rule:
         return bool(self.holds(extremes).all())
 
 
+FINITE = Rule("must be a finite number")
 POSITIVE = Rule("must be > 0", low=0.0, low_open=True)
 NOT_NEGATIVE = Rule("must be >= 0", low=0.0)
 PROBABILITY = Rule("must be between 0 and 1 (a decimal: 0.02 means 2 %)", low=0.0, high=1.0)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import NOT_NEGATIVE, Array, check, numbers
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, Array, check, numbers
 from xlkmv.model.passage import discrete_first_passage
 
 __all__ = ["PlanRisk", "implied_lognormal", "minimum_coverage", "payment_times", "plan_risk", "pool_moments"]
@@ -100,7 +100,8 @@ def plan_risk(
         raise InputError(
             "dues", f"must have one value per collection ({c.size})", f"{d.size} dues, {t.size} times"
         )
-    sigma, mu = float(check("volatility", volatility)), float(check("drift", drift))
+    # Stressed and implied figures may leave the range that a person would type.
+    sigma, mu = float(check("volatility", volatility, POSITIVE)), float(check("drift", drift, FINITE))
     held = float(check("reserve", reserve, NOT_NEGATIVE))
     paid_in, due = np.cumsum(c), np.cumsum(d)
     open_due = np.maximum(due - held, 0.0)
