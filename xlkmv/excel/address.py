@@ -1,0 +1,70 @@
+"""Cell addresses: A1 notation to numbers and back. Rows and columns count from 1, as in Excel."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+__all__ = ["LAST_COLUMN", "LAST_ROW", "Area", "address", "column_letters", "column_number", "parse_area"]
+
+LAST_ROW = 1_048_576
+LAST_COLUMN = 16_384
+_AREA = re.compile(r"\$?([A-Z]{1,3})\$?([1-9]\d{0,6})(?::\$?([A-Z]{1,3})\$?([1-9]\d{0,6}))?")
+
+
+class Area(NamedTuple):
+    """A rectangle of cells, both corners included."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def __str__(self) -> str:
+        first, last = address(self.top, self.left), address(self.bottom, self.right)
+        return first if first == last else f"{first}:{last}"
+
+    def overlaps(self, other: Area) -> bool:
+        """Tell whether the two rectangles share a cell."""
+        return (
+            self.top <= other.bottom
+            and other.top <= self.bottom
+            and self.left <= other.right
+            and other.left <= self.right
+        )
+
+
+def column_number(letters: str) -> int:
+    """Number of a column: A is 1, XFD is 16384."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number
+
+
+def column_letters(number: int) -> str:
+    """Letters of a column, the inverse of :func:`column_number`."""
+    letters = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def address(row: int, column: int) -> str:
+    """Address of a cell, relative: ``address(3, 2)`` is ``"B3"``."""
+    return f"{column_letters(column)}{row}"
+
+
+def parse_area(text: str) -> Area:
+    """Read ``B3`` or ``$B$3:$D$9``; raises ``ValueError`` for anything else."""
+    match = _AREA.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no cell address")
+    column, row, column_2, row_2 = match.groups()
+    top, left = int(row), column_number(column)
+    bottom, right = (int(row_2), column_number(column_2)) if row_2 else (top, left)
+    area = Area(min(top, bottom), min(left, right), max(top, bottom), max(left, right))
+    if area.bottom > LAST_ROW or area.right > LAST_COLUMN:
+        raise ValueError(f"{text!r} lies outside a worksheet")
+    return area

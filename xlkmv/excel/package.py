@@ -1,0 +1,342 @@
+"""The file of a workbook: a zip of parts, opened with care and replaced in one stroke.
+
+A file that must not be patched (open elsewhere, encrypted, signed, of another format, broken) is
+refused with one sentence before anything is written. On saving, every part that was not replaced
+keeps its content, order and time stamp; the new file is written beside the old one, forced to disk,
+and put in its place by one rename, so that a crash leaves either the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import shutil
+import uuid
+import zipfile
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from lxml import etree
+
+from xlkmv.errors import BookError
+
+__all__ = ["MAIN", "RELATIONSHIPS", "Package", "parse_xml", "write_xml"]
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+RELATIONSHIPS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"
+_WORKBOOKS = {
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.template.main+xml",
+    "application/vnd.ms-excel.sheet.macroEnabled.main+xml",
+    "application/vnd.ms-excel.template.macroEnabled.main+xml",
+}
+_BINARY = "application/vnd.ms-excel.sheet.binary.macroEnabled.main"
+
+# A sheet of 100,000 rows and 30 columns takes about 100 MB; these bounds leave room for ten such
+# sheets and stop an archive that is made to fill the memory.
+MAX_FILE = 512 * 2**20
+MAX_CONTENT = 2**30
+MAX_PARTS = 10_000
+
+
+def parse_xml(data: bytes) -> Any:
+    """Parse a part. No entity is expanded, no file or address is read, a document type is refused."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    root = etree.fromstring(data, parser)
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise etree.XMLSyntaxError("a document type is not allowed", 0, 0, 0)
+    return root
+
+
+def write_xml(root: Any, original: bytes) -> bytes:
+    """Serialise a part with the declaration and the first line break of the original."""
+    start = original[:200]
+    standalone = b' standalone="yes"' if b"standalone=" in start.replace(b"'", b'"') else b""
+    after = start.split(b"?>", 1)[1][:2] if b"?>" in start else b""
+    line_break = b"\r\n" if after == b"\r\n" else b"\n" if after[:1] == b"\n" else b""
+    return (
+        b'<?xml version="1.0" encoding="UTF-8"' + standalone + b"?>" + line_break
+        + etree.tostring(root, encoding="UTF-8")
+    )  # fmt: skip
+
+
+class Package:
+    """The parts of a workbook file, held in memory; nothing is written before :meth:`save`.
+
+    Parameters
+    ----------
+    path : path-like
+        A workbook in the Open XML format: .xlsx, .xlsm, .xltx or .xltm.
+
+    Raises
+    ------
+    BookError
+        The file cannot be read, or must not be patched; the message says why.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).resolve()
+        _refuse_lock(self.path)
+        try:
+            with self.path.open("rb") as file:
+                self._stamp = _stamp(os.fstat(file.fileno()))
+                data = file.read(MAX_FILE + 1)
+        except FileNotFoundError:
+            raise BookError(f"{self.path} does not exist") from None
+        except IsADirectoryError:
+            raise BookError(f"{self.path} is a folder, not a workbook") from None
+        except OSError as error:
+            raise BookError(f"{self.path} cannot be read: {error.strerror}") from error
+        self._refuse_other_formats(data)
+        try:
+            self._zip = zipfile.ZipFile(BytesIO(data))
+        except (zipfile.BadZipFile, EOFError, ValueError, OverflowError, NotImplementedError) as error:
+            raise BookError(f"{self.path.name} is broken or truncated: {error}") from error
+        self._infos = self._zip.infolist()
+        self._names = {info.filename.lower(): info.filename for info in self._infos}
+        self._new: dict[str, bytes | None] = {}
+        self._refuse_bad_archive()
+        self.workbook = self._main_part()
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def parts(self) -> list[str]:
+        """Names of the parts, in the order of the file."""
+        return [name for info in self._infos if self._new.get(name := info.filename, b"") is not None]
+
+    def read(self, part: str) -> bytes:
+        """Content of a part, as it would be saved now."""
+        name = self._names.get(part.lower())
+        if name is None or self._new.get(name, b"") is None:
+            raise BookError(f"{self.path.name} is broken: its part {part} is missing")
+        staged = self._new.get(name)
+        if staged is not None:
+            return staged
+        try:
+            return self._zip.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise BookError(
+                f"{self.path.name} is broken: its part {name} cannot be read ({error})"
+            ) from error
+
+    def xml(self, part: str) -> Any:
+        """Parse a part; change the tree freely, then hand it to :meth:`replace_xml`."""
+        return self.checked(lambda: parse_xml(self.read(part)), part)
+
+    def checked(self, parse: Callable[[], Any], part: str) -> Any:
+        """Run a parser on a part and turn bad XML into a BookError that names the part."""
+        try:
+            return parse()
+        except (etree.XMLSyntaxError, UnicodeError) as error:
+            raise BookError(f"{self.path.name} is broken: bad XML in its part {part} ({error})") from error
+
+    def related(self, part: str) -> dict[str, tuple[str, str]]:
+        """Relationships of a part: id -> (last word of the type, part name); external ones are left out."""
+        rels = _rels_of(part)
+        if rels.lower() not in self._names:
+            return {}
+        found = {}
+        for item in self.xml(rels):
+            if item.get("TargetMode") == "External":
+                continue
+            target = unquote(item.get("Target", ""))
+            full = posixpath.normpath(posixpath.join("/", posixpath.dirname(part), target)).lstrip("/")
+            found[item.get("Id")] = (item.get("Type", "").rsplit("/", 1)[-1], full)
+        return found
+
+    # -- changing ---------------------------------------------------------------------------------
+
+    def replace(self, part: str, data: bytes) -> None:
+        """Put new content into an existing part; the same content leaves the part untouched."""
+        if data != self.read(part):
+            self._new[self._names[part.lower()]] = data
+
+    def replace_xml(self, part: str, root: Any) -> None:
+        """Put a changed tree into its part."""
+        self.replace(part, write_xml(root, self.read(part)))
+
+    def remove(self, owner: str, kind: str) -> None:
+        """Remove the parts that `owner` is related to as `kind`, with relationship and content type."""
+        for identity, (found, part) in self.related(owner).items():
+            if found != kind:
+                continue
+            rels = self.xml(_rels_of(owner))
+            for item in list(rels):
+                if item.get("Id") == identity:
+                    rels.remove(item)
+            self.replace_xml(_rels_of(owner), rels)
+            types = self.xml("[Content_Types].xml")
+            for item in list(types):
+                if item.get("PartName", "").lower() == f"/{part}".lower():
+                    types.remove(item)
+            self.replace_xml("[Content_Types].xml", types)
+            self._new[self._names[part.lower()]] = None
+
+    # -- saving -----------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
+        """Write the workbook, by default over the file it was read from.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            Another file to write; its ending must be that of the workbook.
+        backup : bool
+            Keep what the target held until now in ``<name>.backup.<ending>`` beside it.
+
+        Returns
+        -------
+        Path
+            The file that was written.
+
+        Raises
+        ------
+        BookError
+            The target is open elsewhere, changed since it was read, or cannot be written. The
+            target is then as it was.
+        """
+        target = self.path if path is None else Path(path).resolve()
+        if target.suffix.lower() != self.path.suffix.lower():
+            raise BookError(f"{target.name} must end in {self.path.suffix}, as {self.path.name} does")
+        _refuse_lock(target)
+        if target == self.path:
+            self._refuse_changed()
+        if target.exists() and not os.access(target, os.W_OK):
+            raise BookError(f"{target.name} is write-protected")
+        fresh = _beside(target)
+        kept = _beside(target)
+        try:
+            with fresh.open("xb") as file:
+                self._pack(file)
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                shutil.copymode(target, fresh)
+                if backup:
+                    shutil.copy2(target, kept)
+                    kept.replace(target.with_name(f"{target.stem}.backup{target.suffix}"))
+            if target == self.path:
+                self._refuse_changed()
+            fresh.replace(target)
+        except OSError as error:
+            raise BookError(f"{target} cannot be written ({error.strerror}); it is as it was") from error
+        finally:
+            for file_left in (fresh, kept):
+                with contextlib.suppress(OSError):
+                    file_left.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+        if target == self.path:
+            self._stamp = _stamp(target.stat())
+        return target
+
+    def _pack(self, file: Any) -> None:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.comment = self._zip.comment
+            for info in self._infos:
+                if info.filename in self._new and self._new[info.filename] is None:
+                    continue
+                entry = zipfile.ZipInfo(info.filename, info.date_time)
+                entry.compress_type = info.compress_type
+                entry.external_attr = info.external_attr
+                entry.create_system = info.create_system
+                entry.comment = info.comment
+                archive.writestr(entry, self.read(info.filename))
+
+    # -- refusing ---------------------------------------------------------------------------------
+
+    def _refuse_other_formats(self, data: bytes) -> None:
+        name = self.path.name
+        if len(data) > MAX_FILE:
+            raise BookError(f"{name} is larger than {MAX_FILE >> 20} MB, too large for a workbook")
+        if not data:
+            raise BookError(f"{name} is empty")
+        if data.startswith(b"\xd0\xcf\x11\xe0"):
+            if "EncryptedPackage".encode("utf-16-le") in data:
+                raise BookError(f"{name} is encrypted: remove its password in Excel first")
+            raise BookError(f"{name} is in the old .xls format: save it as .xlsx or .xlsm first")
+        if not data.startswith(b"PK"):
+            raise BookError(f"{name} is no Excel workbook (.xlsx or .xlsm)")
+
+    def _refuse_bad_archive(self) -> None:
+        name = self.path.name
+        if len(self._names) != len(self._infos):
+            raise BookError(f"{name} is broken: it holds two parts of one name")
+        if len(self._infos) > MAX_PARTS or sum(info.file_size for info in self._infos) > MAX_CONTENT:
+            raise BookError(f"{name} unpacks to more than {MAX_CONTENT >> 20} MB, too much for a workbook")
+        if any(info.flag_bits & 1 for info in self._infos):
+            raise BookError(f"{name} is encrypted: remove its password first")
+        if "mimetype" in self._names and b"opendocument" in self.read("mimetype"):
+            raise BookError(f"{name} is an OpenDocument file: save it as .xlsx or .xlsm first")
+        if "[content_types].xml" not in self._names or "_rels/.rels" not in self._names:
+            raise BookError(f"{name} is no Excel workbook (.xlsx or .xlsm)")
+        if any(part.startswith("_xmlsignatures/") for part in self._names):
+            raise BookError(f"{name} is digitally signed: any change would break the signature")
+
+    def _main_part(self) -> str:
+        name = self.path.name
+        part = next((part for kind, part in self.related("").values() if kind == "officeDocument"), None)
+        if part is None:
+            raise BookError(f"{name} is no Excel workbook (.xlsx or .xlsm)")
+        defaults, overrides = {}, {}
+        for item in self.xml("[Content_Types].xml"):
+            if item.get("PartName"):
+                overrides[item.get("PartName").lower()] = item.get("ContentType")
+            elif item.get("Extension"):
+                defaults[item.get("Extension").lower()] = item.get("ContentType")
+        kind = overrides.get(f"/{part}".lower()) or defaults.get(part.rsplit(".", 1)[-1].lower())
+        if kind == _BINARY:
+            raise BookError(f"{name} is a binary workbook (.xlsb): save it as .xlsx or .xlsm first")
+        if kind not in _WORKBOOKS:
+            raise BookError(f"{name} is no Excel workbook (.xlsx or .xlsm)")
+        space = etree.QName(self.xml(part)).namespace
+        if space == _STRICT:
+            raise BookError(f"{name} is a Strict Open XML workbook: save it as an ordinary .xlsx first")
+        if space != MAIN:
+            raise BookError(f"{name} is broken: its part {part} is no workbook")
+        return part
+
+    def _refuse_changed(self) -> None:
+        try:
+            now = _stamp(self.path.stat())
+        except OSError:
+            now = None
+        if now != self._stamp:
+            raise BookError(f"{self.path.name} was changed by another program meanwhile: start again")
+
+
+def _rels_of(part: str) -> str:
+    folder, name = posixpath.split(part)
+    return posixpath.join(folder, "_rels", f"{name}.rels")
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int]:
+    return status.st_mtime_ns, status.st_size
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+
+
+def _refuse_lock(path: Path) -> None:
+    for lock, program in ((f"~${path.name}", "Excel"), (f".~lock.{path.name}#", "LibreOffice")):
+        if path.with_name(lock).exists():
+            raise BookError(
+                f"{path.name} is open in {program}: close it there first "
+                f"(or delete {lock} beside it, if {program} is not running)"
+            )
+
+
+def _sync_folder(folder: Path) -> None:
+    # Makes the rename itself durable; Windows has no such call and needs none.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,708 @@
+"""One worksheet part, read and patched row by row.
+
+The XML of the cells is cut at its rows; only the rows that are asked for are parsed, and only those
+that change are written anew, so that a sheet of millions of cells costs what is used of it and all
+other bytes stay as they were.
+"""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from lxml import etree
+
+from xlkmv.errors import BookError
+from xlkmv.excel.address import (
+    LAST_COLUMN,
+    LAST_ROW,
+    Area,
+    address,
+    column_letters,
+    column_number,
+    parse_area,
+)
+from xlkmv.excel.package import MAIN, parse_xml
+
+__all__ = ["NO_VALUE", "CellValue", "ErrorCell", "Formula", "Sheet", "Strings", "shift"]
+
+C, F, IS, R, RPH, ROW, T, V = (f"{{{MAIN}}}{tag}" for tag in ("c", "f", "is", "r", "rPh", "row", "t", "v"))
+_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+_ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"}
+_LONGEST_TEXT = 32_767
+_CHUNK = 500  # rows that are parsed, or held parsed, at a time
+_SMALLEST_NORMAL = 2.2250738585072014e-308
+_DAYS = {False: dt.datetime(1899, 12, 30), True: dt.datetime(1904, 1, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCell:
+    """What an error cell holds: ``str()`` gives the text that Excel shows, such as ``#DIV/0!``."""
+
+    code: str
+
+    def __str__(self) -> str:
+        return self.code
+
+
+NO_VALUE = ErrorCell("a formula without a saved value")
+"""Stands for the value of a formula that was never calculated."""
+
+CellValue = float | str | bool | dt.date | ErrorCell | None
+"""What a cell holds; a date cell gives a date, or a datetime when it has a time of day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A formula cell: its text without ``=``, and the cells that its result fills."""
+
+    text: str
+    area: Area
+    has_value: bool
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """What cells of all sheets share: texts, styles that show a date, and the first day of time."""
+
+    texts: Sequence[str]
+    date_styles: frozenset[str]
+    from_1904: bool
+
+    def text(self, index: str | None) -> str:
+        """Shared text by its number, as a cell stores it."""
+        try:
+            return self.texts[int(index or "")]
+        except (ValueError, IndexError):
+            raise BookError(f"the workbook is broken: a cell points to the missing text {index!r}") from None
+
+    def date(self, serial: float) -> dt.date | float:
+        """Date of a serial number; the number itself where Excel has no such date."""
+        first, last = (0, 2_957_004) if self.from_1904 else (1, 2_958_466)
+        if not first <= serial < last or (not self.from_1904 and math.floor(serial) == 60):
+            return serial
+        if not self.from_1904 and serial < 60:
+            serial += 1  # Excel counts a 29 February 1900 that never was
+        moment = _DAYS[self.from_1904] + dt.timedelta(milliseconds=round(serial * 86_400_000))
+        return moment.date() if moment.time() == dt.time() else moment
+
+    def serial(self, date: dt.date) -> float:
+        """Serial number of a date, the inverse of :meth:`date`."""
+        moment = date if isinstance(date, dt.datetime) else dt.datetime(date.year, date.month, date.day)
+        days: float = (moment.replace(tzinfo=None) - _DAYS[self.from_1904]) / dt.timedelta(days=1)
+        return days - 1 if not self.from_1904 and days < 61 else days
+
+
+class _Columns(dict[str, int]):
+    def __missing__(self, letters: str) -> int:
+        self[letters] = number = column_number(letters)
+        return number
+
+
+_COLUMNS = _Columns()
+
+
+@dataclass
+class Sheet:
+    """A worksheet part.
+
+    Parameters
+    ----------
+    name : str
+        Name on the tab.
+    part : str
+        Name of the part in the package.
+    data : bytes
+        Its XML.
+    shared : Strings
+        Texts and date styles of the workbook.
+    """
+
+    name: str
+    part: str
+    data: bytes
+    shared: Strings
+    changed: dict[int, set[int]] = field(default_factory=dict)  # column -> rows whose value changed
+    written: set[tuple[int, int]] = field(default_factory=set)  # formula cells that were given a value
+    added: set[tuple[int, int]] = field(default_factory=set)  # new formula cells
+    formula_gone: bool = False
+
+    def __post_init__(self) -> None:
+        data = self.data
+        if b"<!" in data or b"<?" in data[5:] or not _is_utf8(data):
+            # Comments, CDATA and other encodings are legal but never written by spreadsheets.
+            parser = etree.XMLParser(
+                resolve_entities=False,
+                no_network=True,
+                remove_comments=True,
+                remove_pis=True,
+                strip_cdata=True,
+            )
+            parse_xml(data)  # refuses a document type
+            data = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + etree.tostring(
+                etree.fromstring(data, parser), encoding="UTF-8"
+            )
+        start = re.search(rb"<((?:[\w.-]+:)?)sheetData\b[^>]*?(/?)>", data)
+        if start is None:
+            raise BookError(f"the workbook is broken: sheet {self.name} has no cells part")
+        prefix = start[1]
+        close = b"</" + prefix + b"sheetData>"
+        if start[2]:
+            self._head = data[: start.start()] + b"<" + prefix + b"sheetData>"
+            body, self._tail = b"", close + data[start.end() :]
+        else:
+            end = data.rfind(close)
+            if end < start.end():
+                raise BookError(f"the workbook is broken: sheet {self.name} is cut off")
+            self._head, body, self._tail = data[: start.end()], data[start.end() : end], data[end:]
+        root = parse_xml(self._head + close + b"</" + prefix + b"worksheet>")
+        if root.tag != f"{{{MAIN}}}worksheet":
+            raise BookError(f"the workbook is broken: sheet {self.name} is no worksheet")
+        spaces = "".join(
+            f" xmlns{f':{key}' if key else ''}={quoteattr(uri)}" for key, uri in root.nsmap.items()
+        ).encode()
+        self._prefix = prefix
+        self._open = b"<" + prefix + b"sheetData" + spaces + b">"
+        self._close = close
+        self._raw: dict[int, bytes] = {}
+        self._parsed: dict[int, Any] = {}
+        self._touched: set[int] = set()  # parsed rows that differ from their bytes
+        self._patched = False
+        # A cell as spreadsheets write it: no formula, no text of its own.
+        self._simple = re.compile(
+            b"<" + prefix + rb'c r="([A-Z]{1,3})\d+"(?: s="(\d+)")?(?: t="([nsbe])")?'
+            rb"(?:/>|><" + prefix + rb"v>([^<&]*)</" + prefix + rb"v></" + prefix + rb"c>)"
+        )
+        self._created: list[tuple[int, int]] = []
+        self._old_tail = self._tail
+        self._cut(body)
+
+    def _cut(self, body: bytes) -> None:
+        starts = list(re.finditer(rb"<" + self._prefix + rb"row(?=[\s/>])([^>]*)>", body))
+        self._head += body[: starts[0].start()] if starts else body
+        last = 0
+        for start, stop in zip(starts, [*(m.start() for m in starts[1:]), len(body)], strict=True):
+            number = re.search(rb"""\sr\s*=\s*["'](\d+)["']""", start[1])
+            row = int(number[1]) if number else last + 1
+            if not last < row <= LAST_ROW:
+                raise BookError(f"the workbook is broken: row {row} of sheet {self.name} is out of order")
+            self._raw[row] = body[start.start() : stop]
+            last = row
+        self._order = list(self._raw)
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def _parse(self, rows: Sequence[int]) -> Any:
+        data = self._open + b"".join(self._raw[row] for row in rows) + self._close
+        try:
+            root = parse_xml(data)
+        except etree.XMLSyntaxError as error:
+            where = f"sheet {self.name}, rows {rows[0]} to {rows[-1]}"
+            raise BookError(f"the workbook is broken: bad XML in {where} ({error})") from error
+        if len(root) != len(rows):
+            raise BookError(f"the workbook is broken: sheet {self.name} has a row inside a row")
+        return root
+
+    def _rows(self, top: int, bottom: int, holding: bytes = b"") -> Iterator[tuple[int, Any]]:
+        """Elements of the existing rows from `top` to `bottom` whose XML contains `holding`."""
+        low, high = bisect.bisect_left(self._order, top), bisect.bisect_right(self._order, bottom)
+        wanted = [row for row in self._order[low:high] if row in self._parsed or holding in self._raw[row]]
+        return self._parse_all(wanted)
+
+    def _parse_all(self, rows: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        for start in range(0, len(rows), _CHUNK):
+            chunk = rows[start : start + _CHUNK]
+            raw = [row for row in chunk if row not in self._parsed]
+            fresh = dict(zip(raw, self._parse(raw), strict=True)) if raw else {}
+            for row in chunk:
+                yield row, fresh[row] if row in fresh else self._parsed[row]
+
+    @staticmethod
+    def _cells(row: Any) -> Iterator[tuple[int, Any]]:
+        column = 0
+        for cell in row.iterchildren(C):
+            reference = cell.get("r")
+            column = _COLUMNS[reference.rstrip("0123456789")] if reference else column + 1
+            yield column, cell
+
+    def values(self, area: Area) -> list[list[CellValue]]:
+        """Values of a rectangle, row by row."""
+        width = area.right - area.left + 1
+        table: list[list[CellValue]] = [[None] * width for _ in range(area.bottom - area.top + 1)]
+        columns = {column_letters(c).encode(): c - area.left for c in range(area.left, area.right + 1)}
+        dates = {style.encode() for style in self.shared.date_styles}
+        mark = b"<" + self._prefix + b"c"
+        slow = []
+        low = bisect.bisect_left(self._order, area.top)
+        for number in self._order[low : bisect.bisect_right(self._order, area.bottom)]:
+            raw = self._raw[number]
+            cells = self._simple.findall(raw)
+            if number in self._parsed or len(cells) != raw.count(mark):
+                slow.append(number)
+                continue
+            out = table[number - area.top]
+            for letters, style, kind, text in cells:
+                if letters in columns and text:
+                    if kind in (b"", b"n") and style not in dates:
+                        out[columns[letters]] = self._number(text, number)
+                    else:
+                        value = self._decode(kind.decode() or "n", style.decode(), text.decode(), number)
+                        out[columns[letters]] = value
+        for number, row in self._parse_all(slow):
+            for column, cell in self._cells(row):
+                if area.left <= column <= area.right:
+                    table[number - area.top][column - area.left] = self._value(cell, number)
+        return table
+
+    def value(self, row: int, column: int) -> CellValue:
+        """Value of one cell."""
+        return self.values(Area(row, column, row, column))[0][0]
+
+    def _number(self, text: str | bytes, row: int) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if math.isfinite(number):
+            return number
+        raise BookError(f"the workbook is broken: sheet {self.name}, row {row}, holds the number {text!r}")
+
+    def _value(self, cell: Any, row: int) -> CellValue:
+        kind = cell.get("t", "n")
+        if kind == "inlineStr":
+            inline = cell.find(IS)
+            return rich_text(inline) if inline is not None else None
+        leaf = cell.find(V)
+        if leaf is None or (not leaf.text and kind != "str"):
+            return NO_VALUE if cell.find(F) is not None else None
+        return self._decode(kind, cell.get("s", ""), leaf.text or "", row)
+
+    def _decode(self, kind: str, style: str, text: str, row: int) -> CellValue:
+        if kind == "n":
+            number = self._number(text, row)
+            return self.shared.date(number) if style in self.shared.date_styles else number
+        if kind == "s":
+            return self.shared.text(text)
+        if kind == "str":
+            return unescape(text)
+        if kind == "b":
+            return text.strip() in ("1", "true")
+        if kind == "e":
+            return ErrorCell(text)
+        if kind == "d":
+            try:
+                moment = dt.datetime.fromisoformat(text.strip())
+            except ValueError:
+                return text
+            return moment.date() if moment.time() == dt.time() else moment
+        raise BookError(f"the workbook is broken: sheet {self.name}, row {row}, has a cell of type {kind!r}")
+
+    def formulas(self, area: Area | None = None) -> Iterator[Formula]:
+        """All formulas, children of a shared formula written out; in the order of the rows."""
+        area = area or Area(1, 1, LAST_ROW, LAST_COLUMN)
+        shared: dict[str, tuple[str, int, int]] = {}
+        # From the first row on: the text of a shared formula stands in its first cell.
+        for row, element in self._rows(1, area.bottom, b"<" + self._prefix + b"f"):
+            for column, cell in self._cells(element):
+                formula = cell.find(F)
+                if formula is None:
+                    continue
+                kind, text = formula.get("t", ""), formula.text or ""
+                if kind == "shared":
+                    if text:
+                        shared[formula.get("si")] = (text, row, column)
+                    elif formula.get("si") in shared:
+                        text, first_row, first_column = shared[formula.get("si")]
+                        text = shift(text, row - first_row, column - first_column)
+                fills = Area(row, column, row, column)
+                if kind == "array" and formula.get("ref"):
+                    fills = parse_area(formula.get("ref"))
+                value = cell.find(V)
+                has_value = value is not None and (bool(value.text) or cell.get("t") == "str")
+                if area.top <= row and area.left <= column <= area.right:
+                    yield Formula(text, fills, has_value, kind)
+
+    def merged(self) -> list[Area]:
+        """Merged ranges of the sheet."""
+        found = re.findall(rb"""<(?:[\w.-]+:)?mergeCell\s[^>]*?ref\s*=\s*["']([^"']+)["']""", self._tail)
+        return [parse_area(reference.decode()) for reference in found]
+
+    def filled(self, area: Area) -> str | None:
+        """Address of the first cell that holds a value or a formula, None when all are empty."""
+        for number, row in self._rows(area.top, area.bottom):
+            for column, cell in self._cells(row):
+                if area.left <= column <= area.right and any(child.tag in (F, V, IS) for child in cell):
+                    return address(number, column)
+        return None
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def _row(self, row: int, create: bool = False) -> Any:
+        """Element of a row, to be changed in place before the next row is asked for."""
+        if row not in self._parsed:
+            if len(self._parsed) >= _CHUNK:
+                self._seal()
+            if row not in self._raw:
+                if not create:
+                    return None
+                self._raw[row] = b"<" + self._prefix + b'row r="%d"/>' % row
+                bisect.insort(self._order, row)
+            element = self._parse([row])[0]
+            element.set("r", str(row))
+            for column, cell in self._cells(element):
+                if cell.get("r") is None:
+                    cell.set("r", address(row, column))
+            self._parsed[row] = element
+        return self._parsed[row]
+
+    def _cell(self, row: int, column: int, create: bool = False) -> Any:
+        element = self._row(row, create)
+        if element is None:
+            return None
+        previous = None
+        for found, cell in self._cells(element):
+            if found == column:
+                return cell
+            if found > column:
+                break
+            previous = cell
+        if not create:
+            return None
+        cell = etree.Element(C, r=address(row, column), nsmap=element.nsmap)
+        if previous is None:
+            element.insert(0, cell)
+        else:
+            previous.addnext(cell)
+        self._touched.add(row)
+        self._created.append((row, column))
+        spans = re.fullmatch(r"(\d+):(\d+)", element.get("spans", ""))
+        if spans:
+            element.set("spans", f"{min(int(spans[1]), column)}:{max(int(spans[2]), column)}")
+        return cell
+
+    def set(self, row: int, column: int, value: Any) -> None:
+        """Write a value; a formula in the cell stays and only its saved value changes.
+
+        The same value again leaves the bytes of the cell as they are.
+        """
+        kind, text = encode(value, self.shared)
+        cell = self._cell(row, column, create=kind != "")
+        if cell is None:
+            return
+        formula = cell.find(F)
+        if formula is not None:
+            self.written.add((row, column))
+            if kind == "":  # a formula always has some value; without one it would count as never calculated
+                kind, text = "str", ""
+        if self._holds(cell, kind, text):
+            return
+        for child in list(cell):
+            if child.tag in (V, IS):
+                cell.remove(child)
+        for name in ("t", "vm"):
+            cell.attrib.pop(name, None)
+        if kind == "str" and formula is None:
+            cell.set("t", "inlineStr")
+            holder = etree.Element(IS)
+            leaf = etree.SubElement(holder, T)
+            cell.insert(0, holder)
+        elif kind:
+            if kind != "n":
+                cell.set("t", kind)
+            leaf = etree.Element(V)
+            if formula is not None:
+                formula.addnext(leaf)
+            else:
+                cell.insert(0, leaf)
+        if kind:
+            leaf.text = escape(text)
+            if text != text.strip():
+                leaf.set(_SPACE, "preserve")
+        self._mark(row, column)
+
+    def _holds(self, cell: Any, kind: str, text: str) -> bool:
+        """Tell whether a cell holds this very value already."""
+        stored = cell.get("t", "n")
+        leaf = cell.find(V)
+        if stored == "s":
+            return kind == "str" and leaf is not None and self.shared.text(leaf.text) == text
+        if stored == "inlineStr":
+            inline = cell.find(IS)
+            return kind == "str" and inline is not None and rich_text(inline) == text
+        if leaf is None or (not leaf.text and stored != "str"):
+            return kind == ""
+        if stored == "str":
+            return kind == "str" and unescape(leaf.text or "") == text
+        if kind == "n" and stored == "n":
+            return float(leaf.text) == float(text)
+        return kind == stored and leaf.text == text
+
+    def _mark(self, row: int, column: int) -> None:
+        self._touched.add(row)
+        self.changed.setdefault(column, set()).add(row)
+
+    def mark_area(self, area: Area) -> None:
+        """Count all cells of a rectangle as changed, for formulas that depend on its size."""
+        for column in range(area.left, area.right + 1):
+            self.changed.setdefault(column, set()).update(range(area.top, area.bottom + 1))
+
+    def forget(self, row: int, column: int) -> None:
+        """Drop the saved value of a cell whose formula is out of date."""
+        cell = self._cell(row, column)
+        for child in [] if cell is None else list(cell):
+            if child.tag in (V, IS):
+                cell.remove(child)
+                self._touched.add(row)
+        if cell is not None:
+            for name in ("t", "vm"):
+                cell.attrib.pop(name, None)
+
+    def extend(self, area: Area, bottom: int) -> None:
+        """Lay out new rows beneath `area` down to `bottom`: styles of its first row, formulas of its last."""
+        last = Area(area.bottom, area.left, area.bottom, area.right)
+        formulas = {formula.area.left: formula for formula in self.formulas(last)}
+        models = {}  # column -> style, metadata of its formula
+        for column in range(area.left, area.right + 1):
+            first = self._cell(area.top, column)
+            style = None if first is None else first.get("s")
+            above = self._cell(area.bottom, column)
+            if style is not None or column in formulas:
+                models[column] = style, None if above is None else above.get("cm")
+        for row in range(area.bottom + 1, bottom + 1):
+            for column, (style, metadata) in models.items():
+                cell = self._cell(row, column, create=True)
+                cell.attrib.pop("s", None)
+                if style is not None:
+                    cell.set("s", style)
+                self._touched.add(row)
+                if column in formulas:
+                    formula = etree.SubElement(cell, F)
+                    formula.text = shift(formulas[column].text, row - area.bottom, 0)
+                    self.added.add((row, column))
+                    if formulas[column].kind == "array":
+                        formula.set("t", "array")
+                        formula.set("ref", address(row, column))
+                        if metadata is not None:
+                            cell.set("cm", metadata)
+
+    def clear(self, area: Area) -> None:
+        """Remove the cells of a rectangle, formulas and styles included."""
+        for formula in self.formulas():
+            alone = area.top <= formula.area.top and formula.area.bottom <= area.bottom
+            if formula.kind == "array" and formula.area.overlaps(area) and not alone:
+                raise BookError(f"{self.name}!{area} cuts through the array formula in {formula.area}")
+        for row in [row for row in self._order if area.top <= row <= area.bottom]:
+            element = self._row(row)
+            for column, cell in list(self._cells(element)):
+                if area.left <= column <= area.right:
+                    formula = cell.find(F)
+                    if formula is not None:
+                        if formula.get("t") == "shared" and formula.text:
+                            raise BookError(
+                                f"{self.name}!{address(row, column)} holds a formula that other cells share: "
+                                "overwrite it or copy the column down again"
+                            )
+                        self.formula_gone = True
+                        self.written.discard((row, column))
+                    element.remove(cell)
+                    self._mark(row, column)
+            if len(element) == 0 and not set(element.attrib) - {"r", "spans"}:
+                del self._raw[row], self._parsed[row]
+                self._touched.discard(row)
+                self._order.remove(row)
+                self._patched = True
+
+    def set_spill(self, row: int, column: int, rows: Sequence[Sequence[Any]]) -> None:
+        """Write the saved values of an array formula; its range takes the shape of `rows`."""
+        cell = self._cell(row, column)
+        formula = None if cell is None else cell.find(F)
+        here = f"{self.name}!{address(row, column)}"
+        if not rows or not rows[0] or len({len(items) for items in rows}) != 1:
+            raise BookError(f"the result for {here} is no rectangle")
+        if formula is None or formula.get("t") != "array":
+            raise BookError(f"{here} holds no array formula")
+        old = parse_area(formula.get("ref") or address(row, column))
+        new = Area(row, column, row + len(rows) - 1, column + len(rows[0]) - 1)
+        if new.bottom > LAST_ROW or new.right > LAST_COLUMN:
+            raise BookError(f"the result for {here} does not fit on the sheet")
+        for piece in (
+            Area(new.top, old.right + 1, min(new.bottom, old.bottom), new.right),
+            Area(old.bottom + 1, new.left, new.bottom, new.right),
+        ):
+            blocked = self.filled(piece) if piece.top <= piece.bottom and piece.left <= piece.right else None
+            if blocked:
+                raise BookError(f"{here} cannot spill over {new}: {blocked} is not empty")
+        if new != old:
+            self._cell(row, column).find(F).set("ref", str(new))
+            self._touched.add(row)
+        for r in range(old.top, old.bottom + 1):
+            for c in range(old.left, old.right + 1):
+                if r > new.bottom or c > new.right:
+                    self.set(r, c, None)
+        for i, items in enumerate(rows):
+            for j, value in enumerate(items):
+                self.set(row + i, column + j, value)
+
+    def _update_dimension(self) -> None:
+        """State the used range anew: wide enough for new cells, and no longer than the last filled row."""
+        found = re.search(rb"""(<(?:[\w.-]+:)?dimension\s[^>]*?ref\s*=\s*["'])([^"']+)""", self._head)
+        if found is None or not self._order:
+            return
+        old = parse_area(found[2].decode())
+        mark = b"<" + self._prefix + b"c"
+        last = next((row for row in reversed(self._order) if mark in self._raw[row]), old.top)
+        rows, columns = zip(*self._created, (old.top, old.left), (last, old.right), strict=True)
+        new = Area(min(rows), min(columns), max(last, min(rows)), max(columns))
+        self._head = self._head[: found.start(2)] + str(new).encode() + self._head[found.end(2) :]
+
+    def stretch(self, old: Area, bottom: int) -> None:
+        """Let conditional formats and data validations of the whole of `old` reach down to `bottom`."""
+
+        def area(match: re.Match[bytes]) -> bytes:
+            areas = match[2].decode().split()
+            return (
+                match[1] + " ".join(str(parse_area(stretched(item, old, bottom))) for item in areas).encode()
+            )
+
+        tag = rb"(?:conditionalFormatting|dataValidation)"
+        self._tail = re.sub(
+            rb"""(<(?:[\w.-]+:)?""" + tag + rb"""\s[^>]*?sqref\s*=\s*["'])([^"']+)""", area, self._tail
+        )
+        self._tail = re.sub(rb"""(<xm:sqref>)([^<]+)""", area, self._tail)
+
+    def _seal(self) -> None:
+        """Turn parsed rows back into bytes."""
+        for row in self._touched:
+            data = etree.tostring(self._parsed[row].getparent(), encoding="UTF-8")
+            self._raw[row] = data[data.index(b">", data.index(b"sheetData")) + 1 : data.rindex(b"</")]
+        self._patched |= bool(self._touched)
+        self._touched.clear()
+        self._parsed.clear()
+
+    @property
+    def touched(self) -> bool:
+        """Whether anything of the part changed."""
+        return self._patched or bool(self._touched) or self._tail is not self._old_tail
+
+    def to_bytes(self) -> bytes:
+        """XML of the part with all changes."""
+        self._seal()
+        self._update_dimension()
+        return self._head + b"".join(self._raw[row] for row in self._order) + self._tail
+
+
+# -- values ---------------------------------------------------------------------------------------
+
+
+def encode(value: Any, shared: Strings) -> tuple[str, str]:
+    """Type and text of a value as a cell stores it: ``("", "")`` for blank.
+
+    Types are those of the file: n number, b boolean, e error, and str for text. Numbers that are not
+    finite become #NUM!; anything whose text is an Excel error becomes that error.
+    """
+    if value is None:
+        return "", ""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool):
+        return "b", "1" if value else "0"
+    if isinstance(value, dt.date):
+        if value != value:  # pandas' "not a time" is a datetime too
+            return "e", "#NUM!"
+        value = shared.serial(value)
+    if isinstance(value, (int, float)):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            return "e", "#NUM!"
+        if abs(number) < _SMALLEST_NORMAL:
+            number = 0.0  # Excel knows no denormal numbers
+        return "n", str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+    text = str(value)
+    if text in _ERRORS:
+        return "e", text
+    if isinstance(value, ErrorCell):
+        return "e", "#N/A"
+    if len(text) > _LONGEST_TEXT:
+        raise BookError(f"a text of {len(text)} characters does not fit into a cell ({text[:30]!r}...)")
+    return "str", text
+
+
+def escape(text: str) -> str:
+    """Write characters that XML cannot hold as ``_x000B_``, as Excel does."""
+    text = re.sub(r"_(?=x[0-9A-Fa-f]{4}_)", "_x005F_", text)
+    return re.sub(
+        "[\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]", lambda match: f"_x{ord(match[0]):04X}_", text
+    )
+
+
+def unescape(text: str) -> str:
+    """Undo :func:`escape`."""
+    if "_x" not in text:
+        return text
+    return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda match: chr(int(match[1], 16)), text)
+
+
+def rich_text(holder: Any) -> str:
+    """Text of a string item: plain or in runs, without the phonetic guide of East Asian text."""
+    pieces = []
+    for child in holder:
+        if child.tag == T:
+            pieces.append(child.text or "")
+        elif child.tag == R:
+            pieces.extend(leaf.text or "" for leaf in child.iterchildren(T))
+    return unescape("".join(pieces))
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return False
+    declared = re.match(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""", data)
+    return declared is None or declared[1].lower() in (b"utf-8", b"us-ascii")
+
+
+# -- addresses inside texts -----------------------------------------------------------------------
+
+_TOKEN = re.compile(
+    r"""("(?:[^"]|"")*"|'(?:[^']|'')*'|\[(?:[^\[\]]|\[[^\]]*\])*\])"""  # text, sheet name, table column
+    r"""|(?<![\w.$])(\$?)([A-Z]{1,3})(\$?)([1-9]\d{0,6})(?![\w.(!])"""  # cell
+)
+
+
+def shift(formula: str, rows: int, columns: int) -> str:
+    """Formula as it reads when copied `rows` down and `columns` to the right."""
+
+    def move(match: re.Match[str]) -> str:
+        if match[1] is not None:
+            return match[0]
+        column = column_number(match[3]) + (0 if match[2] else columns)
+        row = int(match[5]) + (0 if match[4] else rows)
+        if not (1 <= row <= LAST_ROW and 1 <= column <= LAST_COLUMN):
+            return "#REF!"
+        return f"{match[2]}{column_letters(column)}{match[4]}{row}"
+
+    return _TOKEN.sub(move, formula)
+
+
+def stretched(reference: str, old: Area, bottom: int) -> str:
+    """Reference with a new last row if it covers all rows of `old` within its columns, else unchanged."""
+    try:
+        area = parse_area(reference)
+    except ValueError:
+        return reference
+    inside = old.left <= area.left and area.right <= old.right
+    if not inside or (area.top, area.bottom) != (old.top, old.bottom):
+        return reference
+    first = reference.split(":")[0]
+    last = re.sub(r"\d+$", str(bottom), reference.split(":")[-1])
+    return first if first == last and ":" not in reference else f"{first}:{last}"
