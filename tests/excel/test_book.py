@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xlkmv.errors import BookError
+from xlkmv.excel.address import shift
 from xlkmv.excel.book import NO_VALUE, Book, ErrorCell, FileBook, open_book
-from xlkmv.excel.sheet import shift
 
 SHEETS = ["xl/worksheets/sheet1.xml", "xl/worksheets/sheet2.xml", "xl/worksheets/sheet3.xml"]
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["LAST_COLUMN", "LAST_ROW", "Area", "address", "column_letters", "column_number", "parse_area"]
+__all__ = [
+    "LAST_COLUMN",
+    "LAST_ROW",
+    "Area",
+    "address",
+    "column_letters",
+    "column_number",
+    "parse_area",
+    "shift",
+    "stretched",
+]
 
 LAST_ROW = 1_048_576
 LAST_COLUMN = 16_384
@@ -68,3 +78,38 @@ def parse_area(text: str) -> Area:
     if area.bottom > LAST_ROW or area.right > LAST_COLUMN:
         raise ValueError(f"{text!r} lies outside a worksheet")
     return area
+
+
+_TOKEN = re.compile(
+    r"""("(?:[^"]|"")*"|'(?:[^']|'')*'|\[(?:[^\[\]]|\[[^\]]*\])*\])"""  # text, sheet name, table column
+    r"""|(?<![\w.$])(\$?)([A-Z]{1,3})(\$?)([1-9]\d{0,6})(?![\w.(!])"""  # cell
+)
+
+
+def shift(formula: str, rows: int, columns: int) -> str:
+    """Formula as it reads when copied `rows` down and `columns` to the right."""
+
+    def move(match: re.Match[str]) -> str:
+        if match[1] is not None:
+            return match[0]
+        column = column_number(match[3]) + (0 if match[2] else columns)
+        row = int(match[5]) + (0 if match[4] else rows)
+        if not (1 <= row <= LAST_ROW and 1 <= column <= LAST_COLUMN):
+            return "#REF!"
+        return f"{match[2]}{column_letters(column)}{match[4]}{row}"
+
+    return _TOKEN.sub(move, formula)
+
+
+def stretched(reference: str, old: Area, bottom: int) -> str:
+    """Reference with a new last row if it covers all rows of `old` within its columns, else unchanged."""
+    try:
+        area = parse_area(reference)
+    except ValueError:
+        return reference
+    inside = old.left <= area.left and area.right <= old.right
+    if not inside or (area.top, area.bottom) != (old.top, old.bottom):
+        return reference
+    first = reference.split(":")[0]
+    last = re.sub(r"\d+$", str(bottom), reference.split(":")[-1])
+    return first if first == last and ":" not in reference else f"{first}:{last}"

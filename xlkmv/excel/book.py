@@ -27,19 +27,11 @@ from typing import Any, Protocol
 from lxml import etree
 
 from xlkmv.errors import BookError, Problem
-from xlkmv.excel.address import LAST_ROW, Area, address, parse_area
+from xlkmv.excel.address import LAST_ROW, Area, address, parse_area, stretched
 from xlkmv.excel.package import MAIN, RELATIONSHIPS, Package
-from xlkmv.excel.sheet import (
-    NO_VALUE,
-    CellValue,
-    ErrorCell,
-    Sheet,
-    Strings,
-    rich_text,
-    stretched,
-    unescape,
-)
+from xlkmv.excel.sheet import Sheet
 from xlkmv.excel.stale import References, stale_formulas
+from xlkmv.excel.stored import NO_VALUE, CellValue, ErrorCell, Shared, rich_text, unescape
 
 __all__ = ["NO_VALUE", "Book", "CellValue", "ErrorCell", "FileBook", "NamedCell", "Table", "open_book"]
 
@@ -206,7 +198,7 @@ class FileBook:
 
     # -- structure --------------------------------------------------------------------------------
 
-    def _read_shared(self, workbook: Any, parts: Mapping[str, str]) -> Strings:
+    def _read_shared(self, workbook: Any, parts: Mapping[str, str]) -> Shared:
         properties = workbook.find(f"{{{MAIN}}}workbookPr")
         from_1904 = properties is not None and properties.get("date1904") in ("1", "true")
         texts: list[str] = []
@@ -222,7 +214,7 @@ class FileBook:
             for number, style in enumerate(() if formats is None else formats):
                 if _shows_date(style.get("numFmtId", "0"), codes):
                     dates.add(str(number))
-        return Strings(texts, frozenset(dates), from_1904)
+        return Shared(texts, frozenset(dates), from_1904)
 
     def _read_tables(self) -> dict[str, _TablePart]:
         tables = {}

@@ -12,11 +12,10 @@ import datetime as dt
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-import numpy as np
 from lxml import etree
 
 from xlkmv.errors import BookError
@@ -28,35 +27,17 @@ from xlkmv.excel.address import (
     column_letters,
     column_number,
     parse_area,
+    shift,
+    stretched,
 )
 from xlkmv.excel.package import MAIN, parse_xml
+from xlkmv.excel.stored import NO_VALUE, CellValue, ErrorCell, Shared, encode, escape, rich_text, unescape
 
-__all__ = ["NO_VALUE", "CellValue", "ErrorCell", "Formula", "Sheet", "Strings", "shift"]
+__all__ = ["Formula", "Sheet"]
 
-C, F, IS, R, RPH, ROW, T, V = (f"{{{MAIN}}}{tag}" for tag in ("c", "f", "is", "r", "rPh", "row", "t", "v"))
+C, F, IS, T, V = (f"{{{MAIN}}}{tag}" for tag in ("c", "f", "is", "t", "v"))
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
-_ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"}
-_LONGEST_TEXT = 32_767
 _CHUNK = 500  # rows that are parsed, or held parsed, at a time
-_SMALLEST_NORMAL = 2.2250738585072014e-308
-_DAYS = {False: dt.datetime(1899, 12, 30), True: dt.datetime(1904, 1, 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorCell:
-    """What an error cell holds: ``str()`` gives the text that Excel shows, such as ``#DIV/0!``."""
-
-    code: str
-
-    def __str__(self) -> str:
-        return self.code
-
-
-NO_VALUE = ErrorCell("a formula without a saved value")
-"""Stands for the value of a formula that was never calculated."""
-
-CellValue = float | str | bool | dt.date | ErrorCell | None
-"""What a cell holds; a date cell gives a date, or a datetime when it has a time of day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +48,6 @@ class Formula:
     area: Area
     has_value: bool
     kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Strings:
-    """What cells of all sheets share: texts, styles that show a date, and the first day of time."""
-
-    texts: Sequence[str]
-    date_styles: frozenset[str]
-    from_1904: bool
-
-    def text(self, index: str | None) -> str:
-        """Shared text by its number, as a cell stores it."""
-        try:
-            return self.texts[int(index or "")]
-        except (ValueError, IndexError):
-            raise BookError(f"the workbook is broken: a cell points to the missing text {index!r}") from None
-
-    def date(self, serial: float) -> dt.date | float:
-        """Date of a serial number; the number itself where Excel has no such date."""
-        first, last = (0, 2_957_004) if self.from_1904 else (1, 2_958_466)
-        if not first <= serial < last or (not self.from_1904 and math.floor(serial) == 60):
-            return serial
-        if not self.from_1904 and serial < 60:
-            serial += 1  # Excel counts a 29 February 1900 that never was
-        moment = _DAYS[self.from_1904] + dt.timedelta(milliseconds=round(serial * 86_400_000))
-        return moment.date() if moment.time() == dt.time() else moment
-
-    def serial(self, date: dt.date) -> float:
-        """Serial number of a date, the inverse of :meth:`date`."""
-        moment = date if isinstance(date, dt.datetime) else dt.datetime(date.year, date.month, date.day)
-        days: float = (moment.replace(tzinfo=None) - _DAYS[self.from_1904]) / dt.timedelta(days=1)
-        return days - 1 if not self.from_1904 and days < 61 else days
 
 
 class _Columns(dict[str, int]):
@@ -122,21 +71,20 @@ class Sheet:
         Name of the part in the package.
     data : bytes
         Its XML.
-    shared : Strings
+    shared : Shared
         Texts and date styles of the workbook.
     """
 
     name: str
     part: str
-    data: bytes
-    shared: Strings
+    data: InitVar[bytes]
+    shared: Shared
     changed: dict[int, set[int]] = field(default_factory=dict)  # column -> rows whose value changed
     written: set[tuple[int, int]] = field(default_factory=set)  # formula cells that were given a value
     added: set[tuple[int, int]] = field(default_factory=set)  # new formula cells
     formula_gone: bool = False
 
-    def __post_init__(self) -> None:
-        data = self.data
+    def __post_init__(self, data: bytes) -> None:
         if b"<!" in data or b"<?" in data[5:] or not _is_utf8(data):
             # Comments, CDATA and other encodings are legal but never written by spreadsheets.
             parser = etree.XMLParser(
@@ -566,17 +514,18 @@ class Sheet:
     def stretch(self, old: Area, bottom: int) -> None:
         """Let conditional formats and data validations of the whole of `old` reach down to `bottom`."""
 
-        def area(match: re.Match[bytes]) -> bytes:
-            areas = match[2].decode().split()
-            return (
-                match[1] + " ".join(str(parse_area(stretched(item, old, bottom))) for item in areas).encode()
-            )
+        def follow(item: str) -> str:
+            new = stretched(item, old, bottom)
+            return item if new == item else str(parse_area(new))
+
+        def areas(match: re.Match[bytes]) -> bytes:
+            return match[1] + " ".join(map(follow, match[2].decode().split())).encode()
 
         tag = rb"(?:conditionalFormatting|dataValidation)"
         self._tail = re.sub(
-            rb"""(<(?:[\w.-]+:)?""" + tag + rb"""\s[^>]*?sqref\s*=\s*["'])([^"']+)""", area, self._tail
+            rb"""(<(?:[\w.-]+:)?""" + tag + rb"""\s[^>]*?sqref\s*=\s*["'])([^"']+)""", areas, self._tail
         )
-        self._tail = re.sub(rb"""(<xm:sqref>)([^<]+)""", area, self._tail)
+        self._tail = re.sub(rb"""(<xm:sqref>)([^<]+)""", areas, self._tail)
 
     def _seal(self) -> None:
         """Turn parsed rows back into bytes."""
@@ -590,7 +539,7 @@ class Sheet:
     @property
     def touched(self) -> bool:
         """Whether anything of the part changed."""
-        return self._patched or bool(self._touched) or self._tail is not self._old_tail
+        return self._patched or bool(self._touched) or self._tail != self._old_tail
 
     def to_bytes(self) -> bytes:
         """XML of the part with all changes."""
@@ -599,110 +548,8 @@ class Sheet:
         return self._head + b"".join(self._raw[row] for row in self._order) + self._tail
 
 
-# -- values ---------------------------------------------------------------------------------------
-
-
-def encode(value: Any, shared: Strings) -> tuple[str, str]:
-    """Type and text of a value as a cell stores it: ``("", "")`` for blank.
-
-    Types are those of the file: n number, b boolean, e error, and str for text. Numbers that are not
-    finite become #NUM!; anything whose text is an Excel error becomes that error.
-    """
-    if value is None:
-        return "", ""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool):
-        return "b", "1" if value else "0"
-    if isinstance(value, dt.date):
-        if value != value:  # pandas' "not a time" is a datetime too
-            return "e", "#NUM!"
-        value = shared.serial(value)
-    if isinstance(value, (int, float)):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
-            return "e", "#NUM!"
-        if abs(number) < _SMALLEST_NORMAL:
-            number = 0.0  # Excel knows no denormal numbers
-        return "n", str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
-    text = str(value)
-    if text in _ERRORS:
-        return "e", text
-    if isinstance(value, ErrorCell):
-        return "e", "#N/A"
-    if len(text) > _LONGEST_TEXT:
-        raise BookError(f"a text of {len(text)} characters does not fit into a cell ({text[:30]!r}...)")
-    return "str", text
-
-
-def escape(text: str) -> str:
-    """Write characters that XML cannot hold as ``_x000B_``, as Excel does."""
-    text = re.sub(r"_(?=x[0-9A-Fa-f]{4}_)", "_x005F_", text)
-    return re.sub(
-        "[\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]", lambda match: f"_x{ord(match[0]):04X}_", text
-    )
-
-
-def unescape(text: str) -> str:
-    """Undo :func:`escape`."""
-    if "_x" not in text:
-        return text
-    return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda match: chr(int(match[1], 16)), text)
-
-
-def rich_text(holder: Any) -> str:
-    """Text of a string item: plain or in runs, without the phonetic guide of East Asian text."""
-    pieces = []
-    for child in holder:
-        if child.tag == T:
-            pieces.append(child.text or "")
-        elif child.tag == R:
-            pieces.extend(leaf.text or "" for leaf in child.iterchildren(T))
-    return unescape("".join(pieces))
-
-
 def _is_utf8(data: bytes) -> bool:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return False
     declared = re.match(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""", data)
     return declared is None or declared[1].lower() in (b"utf-8", b"us-ascii")
-
-
-# -- addresses inside texts -----------------------------------------------------------------------
-
-_TOKEN = re.compile(
-    r"""("(?:[^"]|"")*"|'(?:[^']|'')*'|\[(?:[^\[\]]|\[[^\]]*\])*\])"""  # text, sheet name, table column
-    r"""|(?<![\w.$])(\$?)([A-Z]{1,3})(\$?)([1-9]\d{0,6})(?![\w.(!])"""  # cell
-)
-
-
-def shift(formula: str, rows: int, columns: int) -> str:
-    """Formula as it reads when copied `rows` down and `columns` to the right."""
-
-    def move(match: re.Match[str]) -> str:
-        if match[1] is not None:
-            return match[0]
-        column = column_number(match[3]) + (0 if match[2] else columns)
-        row = int(match[5]) + (0 if match[4] else rows)
-        if not (1 <= row <= LAST_ROW and 1 <= column <= LAST_COLUMN):
-            return "#REF!"
-        return f"{match[2]}{column_letters(column)}{match[4]}{row}"
-
-    return _TOKEN.sub(move, formula)
-
-
-def stretched(reference: str, old: Area, bottom: int) -> str:
-    """Reference with a new last row if it covers all rows of `old` within its columns, else unchanged."""
-    try:
-        area = parse_area(reference)
-    except ValueError:
-        return reference
-    inside = old.left <= area.left and area.right <= old.right
-    if not inside or (area.top, area.bottom) != (old.top, old.bottom):
-        return reference
-    first = reference.split(":")[0]
-    last = re.sub(r"\d+$", str(bottom), reference.split(":")[-1])
-    return first if first == last and ":" not in reference else f"{first}:{last}"
