@@ -117,7 +117,7 @@ def rating_rows(ratings: Sequence[str], names: Sequence[str] = EXAMPLE_RATINGS) 
 
 
 # Z_j = N^-1(P(end state worse than j)): the asset return below which the obligor ends worse than j
-# (CreditMetrics Technical Document 1997, section 8.4)
+# (CreditMetrics Technical Document 1997, chapter 8)
 def migration_thresholds(matrix: npt.ArrayLike) -> Array:
     """Return the asset return thresholds of a transition matrix, (r, s - 1), falling along each row.
 
@@ -130,8 +130,7 @@ def migration_thresholds(matrix: npt.ArrayLike) -> Array:
     return np.asarray(ndtri(np.minimum(worse, 1.0)))
 
 
-# V = c + sum_{t=1..m} c / (1 + f_t)^t + 1 / (1 + f_m)^m   (CreditMetrics Technical Document 1997, section
-# 1.3)
+# V = c + sum_{t=1..m} c / (1 + f_t)^t + 1 / (1 + f_m)^m   (CreditMetrics 1997, chapter 1)
 def bond_values(coupon: float, forward_rates: npt.ArrayLike, default_value: float) -> Array:
     """Value at the horizon of a bond in each end state, per unit of face.
 
@@ -159,8 +158,7 @@ def bond_values(coupon: float, forward_rates: npt.ArrayLike, default_value: floa
     return np.append(alive, float(check("default_value", default_value, RULES["recovery"])))
 
 
-# mu = sum p_s V_s,  sigma^2 = sum p_s (V_s^2 + sd_s^2) - mu^2   (CreditMetrics Technical Document 1997,
-# section 1.4)
+# mu = sum p_s V_s,  sigma^2 = sum p_s (V_s^2 + sd_s^2) - mu^2   (CreditMetrics 1997, chapter 1)
 def migration_moments(
     probabilities: npt.ArrayLike, values: npt.ArrayLike, value_sds: npt.ArrayLike = 0.0
 ) -> tuple[Array, Array]:

@@ -175,7 +175,7 @@ def check_attachment(attachment: float | None) -> float | None:
 # --- exact grids -----------------------------------------------------------------------------------
 
 
-# ES_a = (E[L; L > v] + v (1 - a - P(L > v))) / (1 - a), v = VaR_a  (Acerbi and Tasche 2002, Proposition 3.2)
+# ES_a = (E[L; L > v] + v (1 - a - P(L > v))) / (1 - a), v = VaR_a  (Acerbi and Tasche 2002)
 def grid_tail(losses: Array, probabilities: Array, level: float) -> tuple[int, float, float]:
     """Return index of VaR, share of P(loss = VaR) that lies in the worst (1 - level), and ES.
 

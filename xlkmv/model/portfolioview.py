@@ -257,7 +257,7 @@ def shift_migration(matrix: npt.ArrayLike, shift: npt.ArrayLike) -> Array:
     worse = np.minimum(np.cumsum(table[:, ::-1], axis=1)[:, ::-1], 1.0)
     worse[:, 0] = 1.0
     moved = expit(logit(worse) + move[:, None])
-    return np.maximum(moved - np.column_stack([moved[:, 1:], np.zeros(table.shape[0])]), 0.0)
+    return np.asarray(np.maximum(moved - np.column_stack([moved[:, 1:], np.zeros(table.shape[0])]), 0.0))
 
 
 def _factor_rule() -> tuple[Array, Array]:
@@ -276,12 +276,12 @@ def _intercepts(pds: Array, sensitivity: Array) -> Array:
         p = expit(a[:, None] - sensitivity[:, None] * z)
         miss = p @ weights - pds
         if float((np.abs(miss) / pds).max()) < 1e-13:
-            return a
+            return np.asarray(a)
         low, high = np.where(miss < 0.0, a, low), np.where(miss > 0.0, a, high)
         step = a - miss / ((p * (1.0 - p)) @ weights)
         fresh = np.where((step > low) & (step < high), step, 0.5 * (low + high))
         if (np.abs(fresh - a) <= 4e-16 * np.maximum(np.abs(a), 1.0)).all():
-            return fresh
+            return np.asarray(fresh)
         a = fresh
     raise ConvergenceError("the intercept of the default index did not converge")
 
