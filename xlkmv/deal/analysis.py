@@ -7,19 +7,31 @@ one volatility for the pool; it needs no path.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
 
+from xlkmv.deal.dues import planned_dues
 from xlkmv.deal.stress import PRESETS, Stress, Stressed, apply
-from xlkmv.deal.terms import Deal
+from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.model.copula import joint_default_probability
+from xlkmv.model.distance import breakeven_volatility, safe_issue
 from xlkmv.model.domain import Array
-from xlkmv.model.plan import PlanRisk, implied_lognormal, plan_risk, pool_moments
+from xlkmv.model.plan import PlanRisk, implied_lognormal, minimum_coverage, plan_risk, pool_moments
 
-__all__ = ["KmvView", "TrancheRisk", "kmv_view", "pool_lognormal", "support_default_probability"]
+__all__ = [
+    "Analysis",
+    "Check",
+    "KmvView",
+    "TrancheRisk",
+    "analyse",
+    "kmv_view",
+    "pool_lognormal",
+    "support_default_probability",
+]
 
 # A pool that cannot default has no volatility; this much keeps the formulas defined.
 LEAST_VOLATILITY = 1e-6
@@ -180,6 +192,164 @@ def _expected_shortfall(risk: PlanRisk, own: float, sigma: float, mu: float, res
     return max(put(due - reserve) - put(due - own - reserve), 0.0) / own
 
 
-def scenario_views(deal: Deal, stresses: Sequence[Stress] = PRESETS) -> tuple[KmvView, ...]:
-    """The KMV view of a deal under each stress, in order."""
-    return tuple(kmv_view(deal, stress) for stress in stresses)
+@dataclass(frozen=True, slots=True, eq=False)
+class Check:
+    """One check of the results: what, by how much it misses, and how much it may."""
+
+    name: str
+    difference: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is within the limit."""
+        return abs(self.difference) <= self.limit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """Everything that the workbook shows.
+
+    Attributes
+    ----------
+    base, controls_off : KmvView
+        The plan as it is, and with every control off.
+    scenarios : tuple of KmvView
+        One per preset condition, in order; the first is what the others are compared with.
+    sigma : ndarray, shape (s, 3)
+        Volatility, senior PD and any-date PD of the pool alone.
+    breakeven : ndarray, shape (p, 4)
+        Target PD, largest volatility, largest dues, least coverage, for the senior tranche;
+        NaN where none exists.
+    checks : tuple of Check
+    """
+
+    base: KmvView
+    controls_off: KmvView
+    scenarios: tuple[KmvView, ...]
+    sigma: Array
+    breakeven: Array
+    checks: tuple[Check, ...]
+
+
+# Volatilities and target PDs of the tables that show how the senior tranche depends on them.
+SIGMAS = np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.10, 0.15, 0.20, 0.30])
+TARGET_PDS = np.array([0.0001, 0.001, 0.005, 0.01, 0.05])
+
+
+def analyse(
+    deal: Deal,
+    stresses: Sequence[Stress] = PRESETS,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> Analysis:
+    """Compute everything that the workbook shows.
+
+    Parameters
+    ----------
+    deal : Deal
+    stresses : sequence of Stress
+        Preset conditions; the first is the base that the others are compared with.
+    progress : callable
+        Called as ``progress(what, share_done)``; what it raises ends the computation.
+
+    Returns
+    -------
+    Analysis
+    """
+    base = kmv_view(deal)
+    controls_off = kmv_view(deal, Stress("All controls off", controls_off=tuple(CONTROLS)))
+    scenarios = []
+    for done, stress in enumerate(stresses):
+        progress(f"Scenario: {stress.name}", done / len(stresses))
+        scenarios.append(kmv_view(deal, stress))
+    return Analysis(
+        base,
+        controls_off,
+        tuple(scenarios),
+        _against_sigma(deal, base),
+        _breakeven(deal, base),
+        _checks(deal, base),
+    )
+
+
+def _against_sigma(deal: Deal, base: KmvView) -> Array:
+    stressed = apply(deal, PRESETS[0])
+    rows = []
+    for sigma in np.unique(np.append(SIGMAS, base.volatility)):
+        risk = plan_risk(
+            stressed.collections,
+            stressed.dues.ahead(0),
+            sigma,
+            deal.terms.times,
+            base.drift,
+            stressed.reserve,
+        )
+        rows.append([sigma, risk.pd[-1], risk.anydate_pd[-1]])
+    return np.array(rows)
+
+
+def _breakeven(deal: Deal, base: KmvView) -> Array:
+    """For the senior tranche at the last date, from the pool and the reserve alone."""
+    risk, T = base.tranches[0].risk, float(deal.terms.times[-1])
+    reserve = apply(deal, PRESETS[0]).reserve
+    paid_in, due = float(risk.accumulated_in[-1]), float(risk.accumulated_due[-1])
+    p = TARGET_PDS
+    if due <= reserve or paid_in <= 0.0:
+        return np.column_stack([p, *np.full((3, p.size), np.nan)])
+    return np.column_stack(
+        [
+            p,
+            breakeven_volatility(paid_in, due - reserve, p, T, base.drift),
+            safe_issue(paid_in, p, base.volatility, T, base.drift) + reserve,
+            minimum_coverage(p, base.volatility, T, base.drift),
+        ]
+    )
+
+
+def _checks(deal: Deal, base: KmvView) -> tuple[Check, ...]:
+    """Laws that every result must obey, whatever the inputs."""
+    dues = planned_dues(deal)
+    amounts = np.array([t.amount for t in deal.tranches])
+    money = float(amounts.sum())
+    senior = base.tranches[0]
+    again = kmv_view(deal, Stress("Base"))
+    last = base.tranches[-1].risk
+    return (
+        Check("Principal due sums to the notes", float(dues.principal.sum() - money) / money, 1e-9),
+        Check(
+            "Every balance ends at zero",
+            float(np.abs((dues.opening - dues.principal)[:, -1]).max()) / money,
+            1e-9,
+        ),
+        Check(
+            "Dues of the last rank are all dues",
+            float(last.accumulated_due[-1] - dues.total.sum()) / float(dues.total.sum()),
+            1e-9,
+        ),
+        Check("Shares of the obligors sum to 1", float(deal.pool.share.sum() - 1.0), 1e-9),
+        Check(
+            "Any-date PD is never below the terminal PD",
+            max(0.0, *(float((t.risk.pd - t.risk.anydate_pd).max()) for t in base.tranches)),
+            1e-12,
+        ),
+        Check(
+            "The undertaking never raises a PD", max(0.0, float((senior.pd - senior.risk.pd).max())), 1e-12
+        ),
+        Check(
+            "A later rank is never safer by the pool alone",
+            max(
+                0.0,
+                *(
+                    float((a.risk.anydate_pd - b.risk.anydate_pd)[-1])
+                    for a, b in itertools.pairwise(base.tranches)
+                ),
+                0.0,
+            ),
+            1e-12,
+        ),
+        Check(
+            "The base scenario repeats itself",
+            float(np.abs(again.tranches[0].anydate_pd - senior.anydate_pd).max()),
+            0.0,
+        ),
+    )

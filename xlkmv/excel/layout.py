@@ -1,0 +1,552 @@
+"""The workbook's tables: sheet, name, columns, units. One description for all who need it.
+
+The template is built from it, refresh reads and writes by it, and the messages about wrong
+cells quote it. Users may move tables and columns, insert rows and add sheets: data is found
+by table name and heading only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xlkmv.deal.stress import DEFAULT_POINTS, STRESS_RULES
+from xlkmv.deal.terms import (
+    COLUMN_RULES,
+    CONSEQUENCES,
+    CONTROLS,
+    DAY_COUNTS,
+    METRICS,
+    PAYMENT_TYPES,
+    TERM_CHOICES,
+    TERM_RULES,
+    VOLATILITY_SOURCES,
+)
+from xlkmv.model.domain import Rule
+
+__all__ = ["CONTROL_ROWS", "NAMES", "TABLES", "TERM_ROWS", "Column", "ControlRow", "TableSpec", "TermRow"]
+
+MONEY = "#,##0"
+RATE = "0.00%"
+# A probability is a percentage a banker reads at a glance, or a power of ten when it is tiny.
+PROBABILITY = "[=0]0%;[<0.0001]0.0E+00;0.00%"
+DISTANCE = "0.00"
+RATIO = "0.000"
+DATE = "yyyy-mm-dd"
+WHOLE = "0"
+TEXT = "General"
+YES_NO = ("yes", "no")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    header, chinese : str
+    field : str
+        Name in the deal or in the analysis.
+    kind : {"text", "number", "date", "choice", "result"}
+    format : str
+        Number format of the cells.
+    width : int
+        Characters.
+    rule : Rule, optional
+    choices : tuple of str
+    note : str
+        Shown when an input cell is selected.
+    blank : bool
+        Whether an input may be left blank.
+    """
+
+    header: str
+    chinese: str
+    field: str
+    kind: str = "result"
+    format: str = TEXT
+    width: int = 12
+    rule: Rule | None = None
+    choices: tuple[str, ...] = ()
+    note: str = ""
+    blank: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One table: where the template puts it, and its columns."""
+
+    name: str
+    sheet: str
+    title: str
+    chinese: str
+    columns: tuple[Column, ...]
+
+    def column(self, field: str) -> Column:
+        """Return the column that holds a field."""
+        return next(c for c in self.columns if c.field == field)
+
+    @property
+    def inputs(self) -> tuple[Column, ...]:
+        """Columns that the user fills."""
+        return tuple(c for c in self.columns if c.kind != "result")
+
+    @property
+    def results(self) -> tuple[Column, ...]:
+        """Columns that refresh fills."""
+        return tuple(c for c in self.columns if c.kind == "result")
+
+
+def text(
+    header: str, chinese: str, field: str, width: int = 16, blank: bool = False, note: str = ""
+) -> Column:
+    return Column(header, chinese, field, "text", TEXT, width, blank=blank, note=note)
+
+
+def number(
+    header: str,
+    chinese: str,
+    field: str,
+    shown: str,
+    rule: Rule,
+    width: int = 12,
+    note: str = "",
+    blank: bool = False,
+) -> Column:
+    return Column(header, chinese, field, "number", shown, width, rule, note=note, blank=blank)
+
+
+def choice(
+    header: str, chinese: str, field: str, choices: tuple[str, ...], width: int = 14, note: str = ""
+) -> Column:
+    return Column(header, chinese, field, "choice", TEXT, width, choices=choices, note=note)
+
+
+def result(header: str, chinese: str, field: str, shown: str = TEXT, width: int = 12) -> Column:
+    return Column(header, chinese, field, "result", shown, width)
+
+
+POOL = TableSpec(
+    "tbl_Pool",
+    "Pool",
+    "Obligors and their scheduled collections",
+    "债务人与计划回款",
+    (
+        text("Obligor", "债务人", "name", 26),
+        text("Industry", "行业", "industry", 24, blank=True),
+        number(
+            "Invention patents", "发明专利", "invention", WHOLE, Rule("must be >= 0", 0.0), 10, blank=True
+        ),
+        number("Utility patents", "实用新型", "utility", WHOLE, Rule("must be >= 0", 0.0), 10, blank=True),
+        number(
+            "Financed amount",
+            "融资金额",
+            "amount",
+            MONEY,
+            COLUMN_RULES["amount"],
+            15,
+            "Money, any currency unit.",
+        ),
+        number(
+            "Share",
+            "占比",
+            "share",
+            RATE,
+            COLUMN_RULES["share"],
+            9,
+            "Share of the financed amount; the column sums to 1.",
+        ),
+        number(
+            "PD", "违约概率", "pd", RATE, COLUMN_RULES["pd"], 9, "One-year default probability, a decimal."
+        ),
+        number(
+            "Recovery",
+            "回收率",
+            "recovery",
+            RATE,
+            COLUMN_RULES["recovery"],
+            10,
+            "Share of the claim that is recovered.",
+        ),
+        number(
+            "Recovery lag",
+            "回收时滞",
+            "lag",
+            "0.00",
+            COLUMN_RULES["lag"],
+            10,
+            "Years from default to the recovery.",
+        ),
+        number(
+            "Correlation",
+            "相关性",
+            "correlation",
+            "0.00",
+            COLUMN_RULES["correlation"],
+            11,
+            "Asset correlation with the common factor.",
+        ),
+        text("Basis", "依据", "basis", 30, blank=True),
+    ),
+)
+
+TRANCHE = TableSpec(
+    "tbl_Tranche",
+    "Tranche",
+    "Tranches",
+    "证券分层",
+    (
+        text("Tranche", "层级", "name", 26),
+        number("Rank", "顺序", "rank", WHOLE, COLUMN_RULES["rank"], 14, "1 is paid first."),
+        number("Amount", "金额", "amount", MONEY, COLUMN_RULES["amount"], 18, "Principal at closing."),
+        number(
+            "Share",
+            "占比",
+            "share",
+            RATE,
+            COLUMN_RULES["share"],
+            12,
+            "Share of the notes; the column sums to 1.",
+        ),
+        number(
+            "Coupon",
+            "票面利率",
+            "coupon",
+            RATE,
+            COLUMN_RULES["coupon"],
+            12,
+            "Per annum; 0 for a residual tranche.",
+        ),
+        choice("Payment type", "还本方式", "payment", PAYMENT_TYPES, 18, "How principal falls due."),
+        Column("Maturity", "到期日", "maturity", "date", DATE, 12, note="A payment date."),
+        choice("Pari passu", "同顺位", "pari_passu", YES_NO, 11, "yes: may share its rank."),
+        text("Basis", "依据", "basis", 44, blank=True),
+    ),
+)
+
+TERM = TableSpec(
+    "tbl_Term",
+    "Tranche",
+    "Plan terms and model assumptions",
+    "计划条款与模型假设",
+    (
+        text("Term", "条款", "label", 26),
+        Column("Value", "取值", "value", "any", TEXT, 14),
+        text("Unit", "单位", "unit", 18, blank=True),
+        text("Basis", "依据", "basis", 44, blank=True),
+    ),
+)
+
+CONTROL = TableSpec(
+    "tbl_Control",
+    "Tranche",
+    "Risk controls",
+    "风险控制措施",
+    (
+        text("Control", "措施", "label", 26),
+        choice("On", "启用", "on", YES_NO, 14, "no switches the control off."),
+        Column(
+            "Figure", "参数", "figure", "number", "0.0000", 18, blank=True, note="What the next column says."
+        ),
+        text("Figure is", "参数含义", "meaning", 30, blank=True),
+        text("Basis", "依据", "basis", 44, blank=True),
+    ),
+)
+
+COVENANT = TableSpec(
+    "tbl_Covenant",
+    "Covenant",
+    "Covenants: tests on each payment date",
+    "契约测试",
+    (
+        text("Test", "测试", "name", 26),
+        choice("Metric", "指标", "metric", METRICS, 24),
+        choice("Side", "方向", "side", ("min", "max"), 8, "min: a floor; max: a ceiling."),
+        number("Threshold", "阈值", "threshold", "0.000", COLUMN_RULES["threshold"], 11),
+        choice("Consequence", "后果", "consequence", CONSEQUENCES, 13, "What a breach switches on."),
+        result("Value now", "当前值", "value", RATIO, 11),
+        result("Headroom", "余量", "headroom", RATIO, 11),
+        result("Status", "状态", "status", TEXT, 11),
+        result("Tightest date", "最紧日期", "tightest", DATE, 13),
+        result("Distance to breach", "违反距离", "distance", DISTANCE, 12),
+        result("Probability of breach", "违反概率", "probability", PROBABILITY, 13),
+        result("First breach by plan", "计划首次违反日", "first_breach", DATE, 14),
+    ),
+)
+
+SCENARIO = TableSpec(
+    "tbl_Scenario",
+    "Scenario",
+    "Preset conditions and what they do to the senior tranche",
+    "预设情景与优先级结果",
+    (
+        text("Scenario", "情景", "name", 42),
+        number("Pool haircut", "资产池折减", "pool_haircut", "0%", STRESS_RULES["pool_haircut"], 9),
+        number(
+            "Volatility x",
+            "波动率倍数",
+            "volatility_multiplier",
+            "0.00",
+            STRESS_RULES["volatility_multiplier"],
+            10,
+        ),
+        number("PD x", "违约率倍数", "pd_multiplier", "0.00", STRESS_RULES["pd_multiplier"], 8),
+        number(
+            "Recovery x", "回收率倍数", "recovery_multiplier", "0.00", STRESS_RULES["recovery_multiplier"], 10
+        ),
+        number("Correlation +", "相关性增量", "correlation_add", "0.00", STRESS_RULES["correlation_add"], 11),
+        number("Delay", "延迟期数", "delay", WHOLE, STRESS_RULES["delay"], 7, "Whole payment periods."),
+        number("Rate shift", "利率变动", "rate_shift", RATE, STRESS_RULES["rate_shift"], 8),
+        Column(
+            "Largest obligor recovery",
+            "最大债务人违约回收率",
+            "largest_obligor_recovery",
+            "any",
+            "0%",
+            12,
+            STRESS_RULES["largest_obligor_recovery"],
+            note="Blank: it does not default. A number, or: table.",
+            blank=True,
+        ),
+        text("Controls off", "关闭的措施", "controls_off", 26, True, "all, or controls separated by commas."),
+        choice("Default point", "违约点", "default_point", DEFAULT_POINTS, 9, "own, or all tranches' dues."),
+        result("Coverage", "覆盖倍数", "coverage", RATIO, 10),
+        result("DD", "违约距离", "dd", DISTANCE, 8),
+        result("PD", "违约概率", "pd", PROBABILITY, 10),
+        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 11),
+        result("Expected loss", "预期损失", "expected_loss", PROBABILITY, 10),
+        result("First short date", "首次不足日", "first_short", DATE, 12),
+        result("Change in any-date PD", "相对基准变动", "change", PROBABILITY, 12),
+    ),
+)
+
+SCENARIO_RESULT = TableSpec(
+    "tbl_ScenarioResult",
+    "Scenario",
+    "Every tranche under every preset condition",
+    "各层级情景结果",
+    (
+        result("Scenario", "情景", "scenario", TEXT, 42),
+        result("Tranche", "层级", "tranche", TEXT, 26),
+        result("Coverage", "覆盖倍数", "coverage", RATIO),
+        result("DD", "违约距离", "dd", DISTANCE),
+        result("PD", "违约概率", "pd", PROBABILITY),
+        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY),
+        result("Expected loss", "预期损失", "expected_loss", PROBABILITY),
+        result("First short date", "首次不足日", "first_short", DATE),
+        result("Change in any-date PD", "相对基准变动", "change", PROBABILITY),
+    ),
+)
+
+HEADLINE = TableSpec(
+    "tbl_Headline",
+    "Home",
+    "Default risk of each tranche at the last date",
+    "各层级违约风险",
+    (
+        result("Tranche", "层级", "tranche", TEXT, 26),
+        result("Coverage", "覆盖倍数", "coverage", RATIO, 12),
+        result("DD", "违约距离", "dd", DISTANCE, 12),
+        result("PD", "期末违约概率", "pd", PROBABILITY, 14),
+        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 14),
+        result("DD, controls off", "无控制违约距离", "dd_off", DISTANCE, 14),
+        result("PD, controls off", "无控制违约概率", "pd_off", PROBABILITY, 14),
+        result("Any-date PD, controls off", "无控制任一日违约概率", "anydate_off", PROBABILITY, 14),
+    ),
+)
+
+RISK = TableSpec(
+    "tbl_Result",
+    "Result",
+    "Each tranche on each date",
+    "各层级逐日结果",
+    (
+        result("Tranche", "层级", "tranche", TEXT, 26),
+        result("Date", "日期", "date", DATE, 12),
+        result("t", "年", "time", "0.00", 7),
+        result("Accumulated in", "累计回款", "accumulated_in", MONEY, 16),
+        result("Accumulated due", "累计应付", "accumulated_due", MONEY, 16),
+        result("Coverage", "覆盖倍数", "coverage", RATIO, 10),
+        result("DD", "违约距离", "dd", DISTANCE, 9),
+        result("PD of the pool alone", "池自身违约概率", "pool_pd", PROBABILITY, 12),
+        result("Any-date PD of the pool alone", "池自身任一日违约概率", "pool_anydate", PROBABILITY, 13),
+        result("PD", "违约概率", "pd", PROBABILITY, 11),
+        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
+    ),
+)
+
+CURVE = TableSpec(
+    "tbl_Curve",
+    "Result",
+    "Figures of the charts",
+    "图表数据",
+    (
+        result("Payment date", "日期", "date", DATE, 12),
+        result("Accumulated in", "累计回款", "accumulated_in", MONEY, 16),
+        result("Due to senior", "优先级累计应付", "due_senior", MONEY, 16),
+        result("Due to all", "全部累计应付", "due_all", MONEY, 16),
+        result("Senior PD", "优先级违约概率", "pd", PROBABILITY, 11),
+        result("Senior any-date PD", "优先级任一日违约概率", "anydate_pd", PROBABILITY, 11),
+        result("Senior PD, controls off", "无控制违约概率", "pd_off", PROBABILITY, 11),
+        result("Senior any-date PD, controls off", "无控制任一日违约概率", "anydate_off", PROBABILITY, 12),
+    ),
+)
+
+SIGMA = TableSpec(
+    "tbl_Sigma",
+    "Result",
+    "Senior PD against volatility",
+    "优先级违约概率与波动率",
+    (
+        result("Volatility", "波动率", "volatility", RATE, 12),
+        result("PD of the pool alone", "池自身违约概率", "pd", PROBABILITY, 12),
+        result("Any-date PD of the pool alone", "任一日违约概率", "anydate_pd", PROBABILITY, 13),
+    ),
+)
+
+BREAKEVEN = TableSpec(
+    "tbl_Breakeven",
+    "Result",
+    "How far the senior tranche can go: largest volatility and issue, least coverage",
+    "优先级极限",
+    (
+        result("Target PD", "目标违约概率", "target", PROBABILITY, 12),
+        result("Largest volatility", "最大波动率", "volatility", RATE, 12),
+        result("Largest dues", "最大应付", "dues", MONEY, 16),
+        result("Least coverage", "最低覆盖倍数", "coverage", RATIO, 12),
+    ),
+)
+
+CHECK = TableSpec(
+    "tbl_Check",
+    "Checks",
+    "Checks of the last refresh",
+    "校验",
+    (
+        result("Check", "校验", "check", TEXT, 62),
+        result("Outcome", "结果", "outcome", TEXT, 12),
+        result("Difference", "差异", "difference", "0.0E+00", 14),
+        result("Limit", "限值", "limit", "0.0E+00", 12),
+    ),
+)
+
+LOG = TableSpec(
+    "tbl_Log",
+    "Checks",
+    "Log of refreshes",
+    "刷新日志",
+    (
+        result("Refreshed", "时间", "when", TEXT, 22),
+        result("Seconds", "秒", "seconds", "0.0", 12),
+        result("Version", "版本", "version", TEXT, 12),
+        result("Input hash", "输入指纹", "hash", TEXT, 18),
+        result("Seed", "种子", "seed", WHOLE, 10),
+        result("Message", "信息", "message", TEXT, 60),
+    ),
+)
+
+TABLES: dict[str, TableSpec] = {
+    t.name: t
+    for t in (
+        POOL,
+        TRANCHE,
+        TERM,
+        CONTROL,
+        COVENANT,
+        SCENARIO,
+        SCENARIO_RESULT,
+        HEADLINE,
+        RISK,
+        CURVE,
+        SIGMA,
+        BREAKEVEN,
+        CHECK,
+        LOG,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TermRow:
+    """One row of the table of terms."""
+
+    label: str
+    field: str
+    kind: str
+    unit: str
+    format: str = TEXT
+    rule: Rule | None = None
+    choices: tuple[str, ...] = ()
+
+
+TERM_ROWS: tuple[TermRow, ...] = (
+    TermRow("Closing date", "closing", "date", "date", DATE),
+    TermRow("Day count", "day_count", "choice", "30/360 or Act/365", choices=DAY_COUNTS),
+    TermRow("Senior fees", "fee_rate", "number", "p.a. of notes", RATE, TERM_RULES["fee_rate"]),
+    TermRow("Order of principal", "principal", "choice", "", choices=TERM_CHOICES["principal"]),
+    TermRow(
+        "Volatility source", "volatility_source", "choice", "implied or user", choices=VOLATILITY_SOURCES
+    ),
+    TermRow("Volatility", "volatility", "number", "p.a., if user", RATE, TERM_RULES["volatility"]),
+    TermRow("Drift", "drift", "number", "p.a., if user", RATE, TERM_RULES["drift"]),
+    TermRow(
+        "Support correlation", "support_correlation", "number", "", "0.00", TERM_RULES["support_correlation"]
+    ),
+    TermRow("Copula", "copula", "choice", "gaussian or t", choices=TERM_CHOICES["copula"]),
+    TermRow(
+        "Degrees of freedom", "degrees_of_freedom", "number", "if t", WHOLE, TERM_RULES["degrees_of_freedom"]
+    ),
+    TermRow(
+        "Industry correlation",
+        "industry_correlation",
+        "number",
+        "added",
+        "0.00",
+        TERM_RULES["industry_correlation"],
+    ),
+    TermRow("Prepayment", "prepayment", "number", "p.a. of schedule", RATE, TERM_RULES["prepayment"]),
+    TermRow("Cure of triggers", "cure", "yesno", "yes or no", choices=YES_NO),
+    TermRow("Simulated paths", "paths", "number", "count", MONEY, TERM_RULES["paths"]),
+    TermRow("Seed", "seed", "number", "whole number", WHOLE, TERM_RULES["seed"]),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRow:
+    """One row of the table of controls."""
+
+    label: str
+    field: str
+    figure: str = ""
+    meaning: str = ""
+    format: str = "0.00"
+
+    @property
+    def rule(self) -> Rule | None:
+        """Rule of the figure, if the control has one."""
+        return COLUMN_RULES[self.figure] if self.figure else None
+
+
+CONTROL_ROWS: tuple[ControlRow, ...] = (
+    ControlRow(CONTROLS["subordination"], "subordination"),
+    ControlRow(CONTROLS["excess_coverage"], "excess_coverage"),
+    ControlRow(CONTROLS["reserve"], "reserve", "reserve_periods", "periods of senior dues", "0.00"),
+    ControlRow(CONTROLS["support"], "support", "support_pd", "PD p.a. of the payer", RATE),
+    ControlRow(CONTROLS["triggers"], "triggers"),
+    ControlRow(
+        CONTROLS["repurchase"], "repurchase", "repurchase_share", "share of a claim bought back", RATE
+    ),
+    ControlRow(CONTROLS["pledge"], "pledge", "unpledged_recovery", "recovery without the pledge", RATE),
+)
+
+# One-cell names: what refresh writes on the Home sheet, and the format it is shown in.
+NAMES: dict[str, tuple[str, str]] = {
+    "out_State": ("State of the results", TEXT),
+    "out_Checks": ("Checks", TEXT),
+    "out_Refreshed": ("Refreshed", TEXT),
+    "out_Volatility": ("Volatility of the pool p.a.", RATE),
+    "out_Drift": ("Drift of the pool p.a.", RATE),
+    "out_WorstScenario": ("Worst scenario for the senior tranche", TEXT),
+    "out_WorstPD": ("its any-date PD", PROBABILITY),
+    "out_Version": ("xlkmv version", TEXT),
+    "out_InputHash": ("Input hash", TEXT),
+}

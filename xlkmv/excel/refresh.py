@@ -1,0 +1,410 @@
+"""Refresh: read the whole workbook, check everything, compute, write everything in one go.
+
+The button in Excel, the ribbon and ``xlkmv refresh`` all come here. Nothing is written when
+an input is wrong: the user gets every wrong cell at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+import xlkmv
+from xlkmv.deal.analysis import Analysis, analyse
+from xlkmv.deal.stress import TABLE as FROM_TABLE
+from xlkmv.deal.stress import Stress, stress_faults
+from xlkmv.deal.terms import (
+    CONTROLS,
+    POOL_NUMBERS,
+    Controls,
+    Covenant,
+    Deal,
+    Fault,
+    Pool,
+    Terms,
+    Tranche,
+    covenant_faults,
+    pool_faults,
+    terms_faults,
+    tranche_faults,
+)
+from xlkmv.errors import BookError, BookInputError, Problem
+from xlkmv.excel import layout
+from xlkmv.excel.address import address
+from xlkmv.excel.book import NO_VALUE, Book, ErrorCell, Table
+from xlkmv.excel.layout import Column, TableSpec
+from xlkmv.excel.report import write_report
+
+__all__ = ["Refreshed", "read_book", "refresh"]
+
+Progress = Callable[[str, float], None]
+SHARE_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a workbook asks for: the deal, the preset conditions, and a mark of all inputs."""
+
+    deal: Deal
+    stresses: tuple[Stress, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh did."""
+
+    inputs: Inputs
+    analysis: Analysis
+    seconds: float
+
+
+def refresh(
+    book: Book, progress: Progress | None = None, now: dt.datetime | None = None, message: str = "refreshed"
+) -> Refreshed:
+    """Read, check, compute and write one workbook; the caller saves it.
+
+    Parameters
+    ----------
+    book : Book
+    progress : callable, optional
+        Called as ``progress(what, share_done)``; may raise to cancel, and nothing is written.
+    now : datetime, optional
+        Time stamp of the log; the clock by default.
+    message : str
+        For the log.
+
+    Returns
+    -------
+    Refreshed
+
+    Raises
+    ------
+    BookInputError
+        With every wrong cell; nothing is written.
+    BookError
+        When the workbook cannot be used.
+    """
+    started = time.perf_counter()
+    report = progress or (lambda what, share: None)
+    report("Reading and checking", 0.0)
+    inputs = read_book(book)
+    analysis = analyse(inputs.deal, inputs.stresses, report)
+    report("Writing", 1.0)
+    # A given time stamp means that the file must come out the same each time.
+    seconds = 0.0 if now else time.perf_counter() - started
+    stamp = (now or dt.datetime.now()).strftime("%Y-%m-%d %H:%M:%S")
+    entry = [stamp, round(seconds, 3), xlkmv.__version__, inputs.digest, inputs.deal.terms.seed, message]
+    write_report(book, inputs.deal, analysis, entry)
+    return Refreshed(inputs, analysis, seconds)
+
+
+# ---------------------------------------------------------------------------------- reading
+
+
+class _Reader:
+    """Reads cells by table and heading, and keeps every problem that it meets."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.problems: list[Problem] = []
+
+    def table(self, spec: TableSpec) -> Table | None:
+        """Read a table that must be there, with all input columns that cannot be blank."""
+        try:
+            found = self.book.table(spec.name)
+        except BookError:
+            rule = f"the table is missing: it holds {spec.title[0].lower()}{spec.title[1:]}"
+            self.problems.append(Problem(spec.sheet, spec.name, None, rule))
+            return None
+        for column in spec.inputs:
+            if not found.has(column.header) and not column.blank:
+                where = address(found.top - 1, found.left)
+                rule = f"table {spec.name} has no column '{column.header}'"
+                self.problems.append(Problem(found.sheet, where, None, rule))
+        return found
+
+    def values(self, table: Table, column: Column) -> list[Any]:
+        """Read one column: clean values, with None where a cell is wrong and has been reported."""
+        if not table.has(column.header):
+            return [None] * len(table.rows)
+        return [self.value(table, row, column.header, column) for row in range(len(table.rows))]
+
+    def value(self, table: Table, row: int, header: str, column: Any) -> Any:
+        """Read one cell by the kind of its column (or of its row, for the terms)."""
+        raw = table.rows[row][table.index(header)]
+        if isinstance(raw, str) and not raw.strip():
+            raw = None
+        if raw is NO_VALUE or isinstance(raw, ErrorCell):
+            return self.fail(table, row, header, "must hold a value, not an error")
+        if raw is None:
+            return (
+                None
+                if getattr(column, "blank", False)
+                else self.fail(table, row, header, "must not be blank")
+            )
+        kind = column.kind
+        if kind == "text":
+            return raw.strip() if isinstance(raw, str) else f"{raw:g}" if isinstance(raw, float) else str(raw)
+        if kind in ("choice", "yesno"):
+            return self._choice(table, row, header, raw, column.choices)
+        if kind == "date":
+            if isinstance(raw, dt.datetime):
+                raw = raw.date()
+            return raw if isinstance(raw, dt.date) else self.fail(table, row, header, "must be a date")
+        if kind == "any" and isinstance(raw, str):
+            return raw.strip()
+        if isinstance(raw, bool) or not isinstance(raw, (int, float)):
+            return self.fail(table, row, header, "must be a number")
+        # Rules of the deal's own columns are applied with the deal; those of others here.
+        return float(raw)
+
+    def _choice(self, table: Table, row: int, header: str, raw: Any, choices: Sequence[str]) -> Any:
+        word = {True: "yes", False: "no"}[raw] if isinstance(raw, bool) else raw
+        for option in choices:
+            if isinstance(word, str) and word.strip().casefold() == option.casefold():
+                return option
+        return self.fail(table, row, header, f"must be one of: {', '.join(choices)}")
+
+    def fail(self, table: Table, row: int, header: str, rule: str) -> None:
+        """Report a cell."""
+        self.problems.append(table.problem(row, header, rule))
+
+    def faults(self, table: Table | None, spec: TableSpec, faults: Iterator[Fault]) -> None:
+        """Report faults of a part of the deal at the cells they come from."""
+        for fault in faults:
+            if table is None:
+                continue
+            if fault.row is None or not table.rows:
+                where = Problem(table.sheet, address(table.top, table.left), fault.value, fault.rule)
+                self.problems.append(where)
+                continue
+            header = next((c.header for c in spec.columns if c.field == fault.column), fault.column)
+            self.problems.append(table.problem(fault.row, header, fault.rule))
+
+
+def _numeric(values: Sequence[Any]) -> np.ndarray:
+    return np.array([np.nan if v is None else v for v in values], float)
+
+
+def read_book(book: Book) -> Inputs:
+    """Read the deal and the preset conditions of a workbook.
+
+    Raises
+    ------
+    BookInputError
+        Listing every wrong cell as sheet, cell, value and rule.
+    """
+    reader = _Reader(book)
+    dates, header_problems = _payment_dates(reader)
+    pool = _pool(reader, dates)
+    tranches = _tranches(reader, dates)
+    terms = _terms(reader, dates, header_problems)
+    controls = _controls(reader)
+    covenants = _covenants(reader)
+    stresses = _stresses(reader)
+    if reader.problems:
+        raise BookInputError(sorted(set(reader.problems), key=reader.problems.index))
+    deal = Deal(pool(), tranches(), terms(), controls(), covenants())
+    made = stresses()
+    return Inputs(deal, made, _digest(deal, made))
+
+
+def _payment_dates(reader: _Reader) -> tuple[list[tuple[str, dt.date]], Table | None]:
+    """Headings of the pool table that are dates, in the order of the table."""
+    try:
+        table = reader.book.table(layout.POOL.name)
+    except BookError:
+        return [], None
+    known = {c.header.casefold() for c in layout.POOL.columns}
+    dates = []
+    for heading in table.header:
+        if heading.strip().casefold() in known or not heading[:1].isdigit():
+            continue
+        try:
+            dates.append((heading, dt.date.fromisoformat(heading.strip())))
+        except ValueError:
+            rule = "a payment date heads its column as year-month-day, such as 2019-12-11"
+            cell = address(table.top - 1, table.left + table.index(heading))
+            reader.problems.append(Problem(table.sheet, cell, heading, rule))
+    if not dates:
+        cell = address(table.top - 1, table.left)
+        rule = "the pool needs a column of scheduled collections headed by its date, such as 2019-12-11"
+        reader.problems.append(Problem(table.sheet, cell, None, rule))
+    return dates, table
+
+
+def _pool(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[], Pool]:
+    spec = layout.POOL
+    table = reader.table(spec)
+    if table is None:
+        return _nothing
+    columns = {c.field: reader.values(table, c) for c in spec.columns}
+    cell = Column("", "", "schedule", "number")
+    flows = [
+        [reader.value(table, row, heading, cell) for heading, _ in dates] for row in range(len(table.rows))
+    ]
+    schedule = np.array([[np.nan if v is None else v for v in row] for row in flows], float)
+    schedule = schedule.reshape(len(table.rows), len(dates))
+    names = [n if n is not None else f"row {row + 1}" for row, n in enumerate(columns["name"])]
+    numbers = {field: _numeric(columns[field]) for field in POOL_NUMBERS}
+    reader.faults(table, spec, pool_faults(names, numbers, schedule, [heading for heading, _ in dates]))
+    _shares(reader, table, columns)
+    return lambda: Pool(
+        tuple(names), schedule=schedule, industry=tuple(i or "" for i in columns["industry"]), **numbers
+    )
+
+
+def _shares(reader: _Reader, table: Table, columns: dict[str, list[Any]]) -> None:
+    """Shares must sum to 1 and agree with the amounts."""
+    share, amount = _numeric(columns["share"]), _numeric(columns["amount"])
+    if not share.size or np.isnan(share).any() or np.isnan(amount).any():
+        return
+    if abs(share.sum() - 1.0) > SHARE_TOLERANCE:
+        rule = f"shares must sum to 1 (they sum to {share.sum():.6g})"
+        reader.fail(table, 0, "Share", rule)
+        return
+    for row in np.flatnonzero(np.abs(share - amount / amount.sum()) > SHARE_TOLERANCE).tolist():
+        reader.fail(table, row, "Share", f"must be the amount's share ({amount[row] / amount.sum():.6g})")
+
+
+def _tranches(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[], tuple[Tranche, ...]]:
+    spec = layout.TRANCHE
+    table = reader.table(spec)
+    if table is None:
+        return _nothing
+    columns = {c.field: reader.values(table, c) for c in spec.columns}
+    fields = ("name", "rank", "amount", "coupon", "payment", "maturity", "pari_passu")
+    rows = [
+        SimpleNamespace(**dict(zip(fields, values, strict=True)))
+        for values in zip(*(columns[f] for f in fields), strict=True)
+    ]
+    for row in rows:
+        row.pari_passu = row.pari_passu == "yes"
+        for field in ("rank", "amount", "coupon"):
+            setattr(row, field, np.nan if getattr(row, field) is None else getattr(row, field))
+    reader.faults(table, spec, tranche_faults(rows, [date for _, date in dates]))
+    _shares(reader, table, columns)
+    return lambda: tuple(Tranche(**{**vars(row), "rank": int(row.rank)}) for row in rows)
+
+
+def _labelled(reader: _Reader, spec: TableSpec, wanted: Sequence[str]) -> tuple[Table | None, dict[str, int]]:
+    """Find the rows of a table of labelled rows; report those that are missing."""
+    table = reader.table(spec)
+    if table is None or not table.has(spec.columns[0].header):
+        return None, {}
+    labels = table.column(spec.columns[0].header)
+    rows = {str(label).strip().casefold(): row for row, label in enumerate(labels) if label is not None}
+    for label in wanted:
+        if label.casefold() not in rows:
+            cell = address(table.top, table.left)
+            reader.problems.append(
+                Problem(table.sheet, cell, None, f"table {spec.name} has no row '{label}'")
+            )
+    return table, rows
+
+
+def _terms(reader: _Reader, dates: Sequence[tuple[str, dt.date]], pool: Table | None) -> Callable[[], Terms]:
+    table, rows = _labelled(reader, layout.TERM, [r.label for r in layout.TERM_ROWS])
+    if table is None or not table.has("Value"):
+        return _nothing
+    values: dict[str, Any] = {}
+    for item in layout.TERM_ROWS:
+        row = rows.get(item.label.casefold())
+        values[item.field] = None if row is None else reader.value(table, row, "Value", item)
+    given = SimpleNamespace(**values, dates=tuple(date for _, date in dates))
+    place = {item.field: rows.get(item.label.casefold()) for item in layout.TERM_ROWS}
+    for fault in terms_faults(given):
+        if fault.column == "dates":
+            if pool is not None and fault.row is not None:
+                heading = dates[fault.row][0]
+                cell = address(pool.top - 1, pool.left + pool.index(heading))
+                reader.problems.append(Problem(pool.sheet, cell, heading, fault.rule))
+        elif place[fault.column] is not None:
+            reader.fail(table, place[fault.column], "Value", fault.rule)
+    whole = {
+        name: int(values[name])
+        for name in ("paths", "seed", "degrees_of_freedom")
+        if values[name] is not None
+    }
+    return lambda: Terms(**{**vars(given), **whole, "cure": given.cure == "yes"})
+
+
+def _controls(reader: _Reader) -> Callable[[], Controls]:
+    table, rows = _labelled(reader, layout.CONTROL, list(CONTROLS.values()))
+    if table is None or not (table.has("On") and table.has("Figure")):
+        return _nothing
+    values: dict[str, Any] = {}
+    for item in layout.CONTROL_ROWS:
+        row = rows.get(item.label.casefold())
+        if row is None:
+            continue
+        values[item.field] = reader.value(table, row, "On", layout.CONTROL.column("on")) == "yes"
+        if item.figure:
+            number = reader.value(table, row, "Figure", Column("", "", "", "number"))
+            if number is not None and item.rule is not None and not item.rule.holds(np.asarray(number)):
+                reader.fail(table, row, "Figure", item.rule.text)
+            values[item.figure] = number
+    return lambda: Controls(**values)
+
+
+def _rows(reader: _Reader, spec: TableSpec) -> tuple[Table | None, list[SimpleNamespace]]:
+    table = reader.table(spec)
+    if table is None:
+        return None, []
+    columns = {c.field: reader.values(table, c) for c in spec.inputs}
+    rows = [
+        SimpleNamespace(**dict(zip(columns, values, strict=True)))
+        for values in zip(*columns.values(), strict=True)
+    ]
+    return table, rows
+
+
+def _covenants(reader: _Reader) -> Callable[[], tuple[Covenant, ...]]:
+    table, rows = _rows(reader, layout.COVENANT)
+    for row in rows:
+        row.threshold = np.nan if row.threshold is None else row.threshold
+    reader.faults(table, layout.COVENANT, covenant_faults(rows))
+    return lambda: tuple(Covenant(**vars(row)) for row in rows)
+
+
+def _stresses(reader: _Reader) -> Callable[[], tuple[Stress, ...]]:
+    table, rows = _rows(reader, layout.SCENARIO)
+    for row in rows:
+        if isinstance(row.largest_obligor_recovery, str):
+            row.largest_obligor_recovery = row.largest_obligor_recovery.casefold()
+            if row.largest_obligor_recovery != FROM_TABLE:
+                continue
+        row.controls_off = row.controls_off or ""
+    reader.faults(table, layout.SCENARIO, stress_faults(rows))
+    if table is not None and not rows:
+        cell = address(table.top, table.left)
+        reader.problems.append(
+            Problem(table.sheet, cell, None, "the table needs a base scenario in its first row")
+        )
+    return lambda: tuple(Stress(**vars(row)) for row in rows)
+
+
+def _nothing() -> Any:
+    raise BookError("a table is missing")
+
+
+def _digest(deal: Deal, stresses: Sequence[Stress]) -> str:
+    """Short mark of all inputs: equal inputs, equal mark, on any machine."""
+    pool = deal.pool
+    numbers = [pool.schedule, *(getattr(pool, field) for field in POOL_NUMBERS)]
+    words = [pool.name, pool.industry, deal.tranches, deal.terms, deal.controls, deal.covenants, stresses]
+    digest = hashlib.sha256()
+    for chunk in itertools.chain(
+        (np.ascontiguousarray(x).tobytes() for x in numbers), (repr(w).encode() for w in words)
+    ):
+        digest.update(chunk)
+    return digest.hexdigest()[:12]
