@@ -228,11 +228,14 @@ class Book:
         return list(self._call("text", address))
 
     def formulas(self, address: str) -> list[list[str]]:
-        """The cells as one would type them."""
+        """The cells as one would type them in Excel; an array formula stands in braces."""
         return list(self._call("formulas", address))
 
     def write(self, address: str, rows: Any) -> None:
-        """Type one value, or rows of values; text that starts with ``=`` is a formula, None a blank."""
+        """Type a value, or rows of values from an upper left corner.
+
+        Text that starts with ``=`` is a formula as Excel would take it; None clears the cell.
+        """
         table = rows if isinstance(rows, (list, tuple)) else [[rows]]
         self._call("write", address, table)
 
@@ -246,7 +249,7 @@ class Book:
         return column + 1, row + 1
 
     def run_macro(self, name: str, *args: Any) -> Any:
-        """Run a Basic macro of the document: ``VBAProject.Module1.Main``; open the book with macros=True."""
+        """Run a macro of the book, ``Module1.Main``; the book must be opened with macros=True."""
         return self._call("run_macro", name, args)
 
     def dispatch(self, command: str) -> None:

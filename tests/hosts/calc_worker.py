@@ -43,6 +43,7 @@ SETTINGS = [  # what a private profile needs to start without a question
     ("/org.openoffice.Setup/Product", "LastTimeGetInvolvedShown", "4102444800"),
     ("/org.openoffice.Office.Common/Security/Scripting", "MacroSecurityLevel", "0"),
 ]
+EXCEL = 3  # com.sun.star.sheet.AddressConvention.XL_OOX: formulas as an .xlsx file stores them
 LONGEST_PAGE = 500_000  # 1/100 mm; a PDF page ends at 5.08 m
 RECALCULATE = {"always": "0", "never": "1"}
 
@@ -237,24 +238,44 @@ class Office:
             for r in range(count.EndRow - count.StartRow + 1)
         ]
 
+    def _parser(self, book):
+        parser = self.books[book].createInstance("com.sun.star.sheet.FormulaParser")
+        parser.CompileEnglish = True
+        parser.FormulaConvention = EXCEL
+        return parser
+
     def formulas(self, book, address):
-        return [list(row) for row in self._range(book, address).getFormulaArray()]
+        """Formulas as Excel writes them, constants as they are typed."""
+        cells, parser = self._range(book, address), self._parser(book)
+        rows = [list(row) for row in cells.getFormulaArray()]
+        for r, row in enumerate(rows):
+            for c, typed in enumerate(row):
+                cell = cells.getCellByPosition(c, r)
+                if cell.Type.value == "FORMULA":
+                    text = "=" + parser.printFormula(cell.getTokens(), cell.CellAddress)
+                    row[c] = f"{{{text}}}" if typed.startswith("{") else text
+        return rows
 
     def write(self, book, address, rows):
-        """Numbers, text, blanks; text that starts with ``=`` becomes a formula, as if typed."""
-        cells = self._range(book, address)
-        for r, row in enumerate(rows):
-            for c, value in enumerate(row):
-                cell = cells.getCellByPosition(c, r)
+        """Numbers, text, blanks from an upper left corner; ``=`` begins a formula as in Excel."""
+        cells, parser = self._range(book, address), self._parser(book)
+        corner = cells.RangeAddress
+        for r, row in enumerate(rows, corner.StartRow):
+            for c, value in enumerate(row, corner.StartColumn):
+                cell = cells.Spreadsheet.getCellByPosition(c, r)
                 if value is None:
                     cell.setFormula("")
+                elif isinstance(value, str) and value.startswith("="):
+                    cell.setTokens(parser.parseFormula(value[1:], cell.CellAddress))
                 elif isinstance(value, str):
-                    cell.setFormula(value) if value.startswith("=") else cell.setString(value)
+                    cell.setString(value)
                 else:
                     cell.setValue(float(value))
 
     def array_formula(self, book, address, formula):
-        self._range(book, address).setArrayFormula(formula)
+        cells = self._range(book, address)
+        corner = cells.getCellByPosition(0, 0).CellAddress
+        cells.setArrayTokens(self._parser(book).parseFormula(formula.removeprefix("="), corner))
 
     def used(self, book, sheet):
         """Last used column and row, counted from 0, of the cells that hold something."""
@@ -262,7 +283,11 @@ class Office:
         return [max((a.EndColumn for a in found), default=-1), max((a.EndRow for a in found), default=-1)]
 
     def run_macro(self, book, name, arguments):
-        provider = self.books[book].getScriptProvider()
+        document = self.books[book]
+        provider = document.getScriptProvider()
+        if name.count(".") == 1:  # the library bears the VBA project's name
+            own = [library for library in document.BasicLibraries.ElementNames if library != "Standard"]
+            name = f"{(own or ['Standard'])[0]}.{name}"
         script = provider.getScript(f"vnd.sun.star.script:{name}?language=Basic&location=document")
         result, _, _ = script.invoke(tuple(arguments), (), ())
         return plain(result)
