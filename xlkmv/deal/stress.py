@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.dues import Dues, planned_dues
 from xlkmv.deal.terms import CONTROLS, Deal, Fault, Tranche
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import PROBABILITY, Array, Rule
+from xlkmv.model.plan import implied_lognormal, pool_moments
 
 __all__ = [
     "DEFAULT_POINTS",
@@ -28,6 +30,7 @@ __all__ = [
     "Stressed",
     "apply",
     "control_keys",
+    "pool_lognormal",
     "stress_faults",
 ]
 
@@ -208,6 +211,14 @@ class Stressed:
         return np.asarray(share + (1.0 - share) * self.deal.pool.recovery)
 
     @property
+    def obligor_pd(self) -> Array:
+        """One-year PD per obligor with the volatility multiplier m, ``N(N^{-1}(PD)/m)``, shape (m,)."""
+        pd = self.deal.pool.pd
+        if self.volatility_multiplier == 1.0:
+            return pd
+        return np.asarray(ndtr(ndtri(pd) / self.volatility_multiplier))
+
+    @property
     def collections(self) -> Array:
         """Planned collections per date, shape (n,), money.
 
@@ -281,6 +292,40 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         default_point=stress.default_point,
         defaulted=largest,
     )
+
+
+def pool_lognormal(plan: Stressed) -> tuple[float, float]:
+    """Volatility and drift of the pool, by the source that the terms name.
+
+    The user's figures, or those of the lognormal that has the mean and variance of what the
+    obligors pay up to the last date (:func:`~xlkmv.model.plan.pool_moments`); the
+    volatility times the multiplier of the stress.
+
+    Parameters
+    ----------
+    plan : Stressed
+
+    Returns
+    -------
+    volatility, drift : float
+        Per annum; volatility 0 when nobody can default.
+    """
+    terms, pool = plan.deal.terms, plan.deal.pool
+    if terms.volatility_source == "user":
+        return terms.volatility * plan.volatility_multiplier, terms.drift
+    on, planned = plan.performing, plan.collections
+    schedule = pool.schedule[on]
+    mean, variance = pool_moments(
+        schedule, terms.times, pool.pd[on], pool.recovery[on], pool.lag[on], pool.correlation[on]
+    )
+    # The repurchase share of everything is paid on schedule, whoever defaults.
+    share = plan.repurchase_share
+    certain = float(planned.sum() - schedule.sum())
+    mean = certain + share * float(schedule.sum()) + (1.0 - share) * mean
+    variance *= (1.0 - share) ** 2
+    horizon = float(terms.times[-1])
+    volatility, drift = implied_lognormal(float(planned.sum()), mean, variance, horizon)
+    return volatility * plan.volatility_multiplier, drift
 
 
 def _shifted(tranche: Tranche, shift: float) -> Tranche:

@@ -86,6 +86,7 @@ class Payment:
     residual: Array
     trigger: npt.NDArray[np.int8]
     covenants: Array
+    breaches: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +112,8 @@ class Waterfall:
         0 normal, 1 trap, 2 turbo.
     covenants : ndarray, shape (..., c, n)
         Values of the covenants' metrics; NaN where a test does not apply.
+    breaches : ndarray of bool, shape (..., c, n)
+        Tests that fail on the date.
     """
 
     collections: Array
@@ -130,6 +133,7 @@ class Waterfall:
     residual: Array
     trigger: npt.NDArray[np.int8]
     covenants: Array
+    breaches: npt.NDArray[np.bool_]
 
     @property
     def interest_missed(self) -> Array:
@@ -189,7 +193,8 @@ def waterfall(
     def by_date(values: npt.ArrayLike | None) -> Array | None:
         if values is None:
             return None
-        return np.ascontiguousarray(np.broadcast_to(np.asarray(values), cash.shape).reshape(-1, n).T)
+        spread: Array = np.broadcast_to(np.asarray(values), cash.shape).reshape(-1, n)
+        return np.ascontiguousarray(spread.T)
 
     planned_ratio, planned_share = planned_state(plan)
     alive = by_date(support_alive)
@@ -220,13 +225,13 @@ def planned_state(plan: Stressed) -> tuple[Array, Array]:
     largest = performing.max(axis=0, initial=0.0)
     share = np.full(remaining.size, np.nan)
     np.divide(largest, remaining, out=share, where=remaining > 0.0)
-    return np.full(remaining.size, lost / total if total > 0.0 else 0.0), share
+    return np.asarray(np.full(remaining.size, lost / total if total > 0.0 else 0.0)), share
 
 
 def _pay(cash: Array, due: Array) -> Array:
     """Pay what is due from the cash, pari passu over the rows of `due`; the cash is reduced."""
     if len(due) == 1:
-        paid = np.minimum(due, cash)
+        paid: Array = np.minimum(due, cash)
         cash -= paid[0]
         return paid
     total = due.sum(axis=0)
@@ -305,12 +310,13 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             drift=drift,
         )
         values = np.empty((len(deal.covenants), paths))
+        fails = np.empty(values.shape, np.bool_)
         trap, turbo = np.zeros(paths, np.bool_), np.zeros(paths, np.bool_)
         for c, covenant in enumerate(deal.covenants):
             values[c] = metric_value(covenant.metric, seen)
+            fails[c] = breached(values[c], covenant.threshold, covenant.side)
             if acting[c]:
-                now = breached(values[c], covenant.threshold, covenant.side)
-                on[c] = now if terms.cure else on[c] | now
+                on[c] = fails[c] if terms.cure else on[c] | fails[c]
                 switched = trap if covenant.consequence == "trap" else turbo
                 switched |= on[c]
 
@@ -399,4 +405,5 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             residual=residual,
             trigger=np.where(turbo, TURBO, np.where(trap, TRAP, NORMAL)).astype(np.int8),
             covenants=values,
+            breaches=fails,
         )

@@ -1,0 +1,814 @@
+"""Obligor-level simulation: default times, collections by path, the waterfall by path.
+
+Obligor i defaults when its latent variable
+
+``X_i = sqrt(rho_i) Z + sqrt(w_i) Y_industry(i) + sqrt(1 - rho_i - w_i) e_i``
+
+falls below ``N^{-1}(F_i(t))``, ``F_i(t) = 1 - (1 - PD_i)^t``, Z common to all, Y common to
+an industry (Li 2000). Under the Student-t copula ``X_i sqrt(nu/chi^2_nu)`` and the quantile
+of t take their place. The payer of the shortfall undertaking has a latent variable too,
+correlated with Z. An obligor in default misses every instalment from the next date on; the
+originator pays the repurchase share of them on schedule, the recovery rate of the rest
+arrives on the first date not earlier than the missed date plus the lag.
+
+How it stays cheap and reproducible:
+
+- Paths come in blocks whose size depends on the deal alone. Block b draws from a
+  counter-based generator (Philox) with the seed as key and b in its counter, so the numbers
+  are the same whoever computes the block.
+- Most obligors survive on most paths. e_i is drawn as a uniform; one bound per path shows
+  which few of them can be in default, and only these are turned into a default time.
+- Paths with the same defaults have the same cash: each pattern runs through the waterfall
+  once per block.
+- Z is stratified within groups of paths; the groups are independent replicates, from which
+  the standard errors follow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+from xlkmv.deal.stress import Stress, Stressed, apply, pool_lognormal
+from xlkmv.deal.terms import Deal
+from xlkmv.deal.waterfall import TOLERANCE, PoolState, payments, planned_state
+from xlkmv.errors import DomainError, HostError, InputError
+from xlkmv.model.domain import Array
+
+__all__ = [
+    "LOSS_BINS",
+    "Executor",
+    "Progress",
+    "Simulation",
+    "TrancheRisk",
+    "dask_executor",
+    "simulate",
+    "simulate_plans",
+]
+
+Progress = Callable[[int, int], object]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+# Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
+LOSS_BINS = 1000
+# Random numbers of one block: enough to amortise numpy's overhead, few enough for its memory.
+BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 22, 1 << 17, 1 << 8
+# Paths over which Z is stratified, at most, and groups that the standard errors want at least.
+LARGEST_GROUP, FEWEST_GROUPS = 1 << 10, 64
+# Table of the cash effect of each single default: at most so many numbers.
+LARGEST_TABLE = 1 << 21
+
+
+class Executor(Protocol):
+    """What runs blocks elsewhere: ``concurrent.futures`` executors, or :func:`dask_executor`."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
+        """Start ``fn(*args)`` and return its future."""
+
+
+# ----------------------------------------------------------------------------------- results
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrancheRisk:
+    """What the simulation says of one tranche; probabilities are decimals.
+
+    Attributes
+    ----------
+    name : str
+    pd, pd_error : float
+        Probability that interest is missed on a date or principal at the legal maturity,
+        and its standard error.
+    anydate_pd, anydate_pd_error : float
+        Probability that anything due by schedule is missed on at least one date.
+    expected_loss, expected_loss_error : float
+        Principal never repaid, as a share of the tranche.
+    wal, wal_error : float
+        Weighted average life of the principal that is repaid, years.
+    first_short : ndarray, shape (n,)
+        Probability that the date is the first on which something due is missed.
+    loss_probability : ndarray, shape (LOSS_BINS + 1,)
+        Of no loss, then of a loss in each bin of 1/LOSS_BINS of the tranche.
+    expected_paid : ndarray, shape (n,)
+        Expected interest and principal paid on each date, money.
+    """
+
+    name: str
+    pd: float
+    pd_error: float
+    anydate_pd: float
+    anydate_pd_error: float
+    expected_loss: float
+    expected_loss_error: float
+    wal: float
+    wal_error: float
+    first_short: Array
+    loss_probability: Array
+    expected_paid: Array
+
+    def loss_quantile(self, level: float) -> float:
+        """Loss, as a share of the tranche, not exceeded with probability `level` (upper bin edge)."""
+        # Sums of probabilities fall short of 1 by rounding.
+        reached = np.cumsum(self.loss_probability) >= level - 1e-12
+        return float(np.argmax(reached)) / LOSS_BINS
+
+    def expected_shortfall(self, level: float) -> float:
+        """Mean loss, as a share of the tranche, in the worst ``1 - level`` of the paths (bin middles)."""
+        tail = np.clip(np.cumsum(self.loss_probability) - level, 0.0, self.loss_probability)
+        middle = np.maximum(np.arange(LOSS_BINS + 1) - 0.5, 0.0) / LOSS_BINS
+        return float(tail @ middle / (1.0 - level))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulation:
+    """Result of simulating one plan.
+
+    Attributes
+    ----------
+    paths, seed : int
+    tranches : tuple of TrancheRisk
+    volatility, volatility_error, drift, drift_error : float
+        sigma and mu per annum of the lognormal pool with the simulated mean and variance of
+        what comes in up to the last date.
+    expected_collections, expected_support : ndarray, shape (n,)
+        Expected collections and draws on the undertaking per date, money.
+    breach, anydate_breach : ndarray, shape (c, n)
+        Share of paths on which each covenant is in breach on the date, and on at least one
+        date so far.
+    trigger : ndarray, shape (3, n)
+        Share of paths that are normal, trapping and in turbo on each date.
+    waterfalls : int
+        Different patterns that ran through the waterfall, summed over blocks.
+    replicates : ndarray, shape (groups, 3 k)
+        Means over independent groups of paths of default, any shortfall and loss, tranche
+        after tranche: two runs with one seed can be compared group by group.
+    """
+
+    paths: int
+    seed: int
+    tranches: tuple[TrancheRisk, ...]
+    volatility: float
+    volatility_error: float
+    drift: float
+    drift_error: float
+    expected_collections: Array
+    expected_support: Array
+    breach: Array
+    anydate_breach: Array
+    trigger: Array
+    waterfalls: int
+    replicates: Array
+
+
+# ------------------------------------------------------------------------------- random part
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How paths are cut and which random numbers a block draws; fixed by deal, paths and seed."""
+
+    obligors: int
+    industries: int
+    degrees_of_freedom: int  # 0: Gaussian
+    paths: int
+    seed: int
+    block: int
+    group: int
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.paths // self.block)
+
+    def size(self, block: int) -> int:
+        return min(self.block, self.paths - block * self.block)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """Random numbers of one block: common factor, industries, scale of t, payer, obligors."""
+
+    common: Array
+    industry: Array
+    scale: Array | None
+    payer: Array
+    uniform: Array
+
+
+def _layout(plan: Stressed, paths: int, seed: int) -> Layout:
+    terms, pool = plan.deal.terms, plan.deal.pool
+    obligors = len(pool.name)
+    block = 1 << int(np.log2(np.clip(BLOCK_NUMBERS // obligors, SMALLEST_BLOCK, LARGEST_BLOCK)))
+    group = 1 << int(np.log2(np.clip(paths // FEWEST_GROUPS, 1, min(LARGEST_GROUP, block))))
+    industries = len(set(pool.industry) - {""}) if terms.industry_correlation > 0.0 else 0
+    freedom = terms.degrees_of_freedom if terms.copula == "t" else 0
+    return Layout(obligors, industries, freedom, paths, seed, block, group)
+
+
+def draw(layout: Layout, block: int) -> Draws:
+    """Draw the numbers of a block; they depend on the layout and the block only."""
+    rng = np.random.Generator(np.random.Philox(key=layout.seed, counter=[0, 0, 0, block]))
+    paths = layout.size(block)
+    u = rng.random(paths)
+    full = paths - paths % layout.group
+    u[:full] = (np.arange(full) % layout.group + u[:full]) / layout.group
+    freedom = layout.degrees_of_freedom
+    return Draws(
+        common=np.asarray(ndtri(np.clip(u, 1e-18, 1.0 - 1e-16))),
+        industry=rng.standard_normal((paths, layout.industries)),
+        scale=np.sqrt(rng.chisquare(freedom, paths) / freedom) if freedom else None,
+        payer=rng.standard_normal(paths),
+        uniform=rng.random((paths, layout.obligors)),
+    )
+
+
+class DefaultModel:
+    """Default times of the obligors and of the payer of the undertaking."""
+
+    def __init__(self, plan: Stressed) -> None:
+        terms, pool = plan.deal.terms, plan.deal.pool
+        self.times = terms.times
+        self.freedom = terms.degrees_of_freedom if terms.copula == "t" else 0
+        rho = pool.correlation
+        names = sorted(set(pool.industry) - {""})
+        extra = np.array([terms.industry_correlation if i else 0.0 for i in pool.industry])
+        # Something of its own stays with every obligor.
+        extra = np.minimum(extra, 0.9995 - rho) if names else extra
+        self.industry = np.array([names.index(i) if i else 0 for i in pool.industry])
+        self.common, self.shared = np.sqrt(rho), np.sqrt(extra)
+        self.own = np.sqrt(1.0 - rho - extra)
+        pd = plan.obligor_pd.copy()
+        if plan.defaulted is not None:
+            pd[plan.defaulted] = 0.0  # its default is no news
+        self.log_survival = np.log1p(-pd)
+        self.payer_loading = terms.support_correlation
+        support = plan.deal.controls.support_pd
+        self.payer_log_survival = float(np.log1p(-min(support, 1.0 - 1e-15)))
+        horizon = float(self.times[-1])
+        self.limit = self._quantile(-np.expm1(horizon * self.log_survival))
+        self.payer_limit = float(self._quantile(np.array(-np.expm1(horizon * self.payer_log_survival))))
+        self.key = b"".join(
+            np.asarray(a).tobytes()
+            for a in (rho, extra, pd, self.industry, self.times, self.payer_loading, support, self.freedom)
+        )
+
+    def _quantile(self, p: Array) -> Array:
+        return np.asarray(stdtrit(self.freedom, p) if self.freedom else ndtri(p))
+
+    def _first_missed(self, x: Array, log_survival: Array) -> Ints:
+        """Position of the first date at or after the default; n: after the last date."""
+        p = stdtr(self.freedom, x) if self.freedom else ndtr(x)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            time = np.log1p(-p) / log_survival
+        time[np.isnan(time)] = np.inf
+        return np.asarray(np.searchsorted(self.times, time, side="left"))
+
+    def obligor_defaults(self, draws: Draws) -> tuple[Ints, Ints, Ints]:
+        """Rows (paths, increasing), columns (obligors) and first missed dates of all defaults."""
+        z, scale = draws.common, draws.scale
+        # No obligor's e_i can be in default above this bound, path by path.
+        top = float((self.limit / self.own).max())
+        if top == -np.inf:
+            empty = np.empty(0, np.int64)
+            return empty, empty, empty
+        slope = self.common / self.own
+        bound = top * scale if scale is not None else top
+        bound = bound - np.where(z > 0.0, slope.min(), slope.max()) * z
+        if draws.industry.size:
+            bound = bound + (self.shared / self.own).max() * np.maximum(-draws.industry.min(axis=1), 0.0)
+        possible = ndtr(bound) * (1.0 + 1e-12) + 1e-300
+        hits = np.flatnonzero(draws.uniform < possible[:, None])
+        rows, columns = np.divmod(hits, draws.uniform.shape[1])
+        x = self.own[columns] * ndtri(draws.uniform.ravel()[hits]) + self.common[columns] * z[rows]
+        if draws.industry.size:
+            x += self.shared[columns] * draws.industry[rows, self.industry[columns]]
+        if scale is not None:
+            x /= scale[rows]
+        first = self._first_missed(x, self.log_survival[columns])
+        real = first < self.times.size
+        return rows[real], columns[real], first[real]
+
+    def payer_default(self, draws: Draws) -> Ints:
+        """First date on which the payer is dead, shape (paths,); n: never."""
+        first = np.full(draws.common.size, self.times.size, np.int64)
+        loading = self.payer_loading
+        x = loading * draws.common + np.sqrt(1.0 - loading**2) * draws.payer
+        if draws.scale is not None:
+            x /= draws.scale
+        dead = np.flatnonzero(x < self.payer_limit)
+        first[dead] = self._first_missed(x[dead], np.full(dead.size, self.payer_log_survival))
+        return first
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patterns:
+    """Different default patterns of a block; pattern 0 is nobody in default.
+
+    Attributes
+    ----------
+    columns, first : ndarray, shape (events,)
+        Obligor and first missed date of each default, pattern after pattern.
+    counts : ndarray, shape (u,)
+        Defaults of each pattern.
+    payer : ndarray, shape (u,)
+        First date on which the payer of the undertaking is dead.
+    weight : ndarray, shape (u,)
+        Paths with the pattern.
+    rows, index : ndarray, shape (paths with events,)
+        Paths that do not have pattern 0, and the pattern of each.
+    """
+
+    columns: Ints
+    first: Ints
+    counts: Ints
+    payer: Ints
+    weight: Ints
+    rows: Ints
+    index: Ints
+
+
+def find_patterns(
+    paths: int, rows: Ints, columns: Ints, first: Ints, payer: Ints, obligors: int, dates: int
+) -> Patterns:
+    """Group the paths of a block that have the same defaults on the same dates.
+
+    Patterns are told apart by the sum of a random 64-bit number per default (Zobrist 1970);
+    two of a million different ones collide with probability 3e-8.
+    """
+    counts = np.bincount(rows, minlength=paths)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    codes = np.random.Generator(np.random.Philox(key=0)).integers(
+        1, 2**64, (obligors + 1) * dates, np.uint64, endpoint=False
+    )
+    code = np.zeros(paths, np.uint64)
+    hit = np.flatnonzero(counts)
+    if hit.size:
+        code[hit] = np.add.reduceat(codes[columns * dates + first], starts[hit])
+    dead = np.flatnonzero(payer < dates)
+    code[dead] += codes[obligors * dates + payer[dead]]
+    touched = np.flatnonzero((counts > 0) | (payer < dates))
+    if rows.size > 4 * paths:  # with so many defaults on each path no two are alike
+        chosen, index = touched, np.arange(1, touched.size + 1)
+    else:
+        _, one, index = np.unique(code[touched], return_index=True, return_inverse=True)
+        chosen, index = touched[one], index + 1
+    size = counts[chosen]
+    ends = np.cumsum(size)
+    events = np.repeat(starts[chosen] - (ends - size), size) + np.arange(ends[-1] if ends.size else 0)
+    weight = np.bincount(index, minlength=chosen.size + 1)
+    weight[0] = paths - touched.size
+    return Patterns(
+        columns=columns[events],
+        first=first[events],
+        counts=np.concatenate([[0], size]),
+        payer=np.concatenate([[dates], payer[chosen]]),
+        weight=weight,
+        rows=touched,
+        index=index,
+    )
+
+
+# ----------------------------------------------------------------------------------- payments
+
+
+@dataclass(slots=True, eq=False)
+class Tally:
+    """Sums over the paths of one block."""
+
+    first_short: Ints  # (k, n + 1), last column: never
+    loss_bins: Ints  # (k, LOSS_BINS + 1)
+    breach: Ints  # (c, n)
+    first_breach: Ints  # (c, n)
+    trigger: Ints  # (3, n)
+    collections: Array  # (n,)
+    support: Array  # (n,)
+    paid: Array  # (k, n)
+    sums: Array  # (q,)
+    groups: Array  # (groups, q)
+    waterfalls: int
+
+
+class PlanEngine:
+    """One plan, ready to turn default patterns into what every tranche gets."""
+
+    def __init__(self, plan: Stressed, volatility: float, drift: float) -> None:
+        deal, pool = plan.deal, plan.deal.pool
+        self.plan, self.volatility, self.drift = plan, volatility, drift
+        self.model = DefaultModel(plan)
+        self.times = deal.terms.times
+        self.n = self.times.size
+        self.support = deal.controls.support
+        self.schedule = pool.schedule
+        # What each obligor still owes before each date.
+        self.owed = np.cumsum(pool.schedule[:, ::-1], axis=1)[:, ::-1]
+        self.arrival = np.searchsorted(self.times, self.times + pool.lag[:, None] - 1e-9)
+        self.base = plan.collections
+        self.planned = float(self.base.sum())
+        self.amount = np.array([t.amount for t in deal.tranches])
+        self.maturity = np.array([deal.terms.dates.index(t.maturity) for t in deal.tranches])
+        metrics = {c.metric for c in deal.covenants}
+        self.needs_ratio = "cumulative default ratio" in metrics
+        self.needs_share = "largest obligor share" in metrics
+        self.ratio, self.share = planned_state(plan)
+        self.by_size = np.argsort(-self.owed, axis=0, kind="stable")
+        small = len(pool.name) * self.n * self.n <= LARGEST_TABLE
+        self.table: Array | None = None
+        if small:
+            columns, first = np.divmod(np.arange(len(pool.name) * self.n), self.n)
+            self.table = self._effect(columns, first)
+
+    def _effect(self, columns: Ints, first: Ints) -> Array:
+        """Change of the pool's collections by each default, shape (events, n)."""
+        lost_share = 1.0 - self.plan.repurchase_share
+        after = np.arange(self.n) >= first[:, None]
+        change = np.where(after, -lost_share * self.schedule[columns], 0.0)
+        arrival = self.arrival[columns, first]
+        event = np.flatnonzero(arrival < self.n)
+        recovery = self.plan.deal.pool.recovery[columns[event]]
+        change[event, arrival[event]] += lost_share * recovery * self.owed[columns[event], first[event]]
+        return change
+
+    def pool_state(self, patterns: Patterns) -> PoolState:
+        """Collections and tests' inputs of every pattern, dates in rows."""
+        n, size = self.n, patterns.counts.size
+        cash = np.zeros((size, n))
+        hit = np.flatnonzero(patterns.counts)
+        starts = (np.cumsum(patterns.counts) - patterns.counts)[hit]
+        columns, first = patterns.columns, patterns.first
+        if hit.size:
+            effect = self._effect(columns, first) if self.table is None else self.table[columns * n + first]
+            cash[hit] = np.add.reduceat(effect, starts, axis=0)
+        # Sums of what is lost may pass what there was by rounding.
+        state = PoolState(np.maximum(np.ascontiguousarray(cash.T) + self.base[:, None], 0.0))
+        if self.support:
+            state.support_alive = np.arange(n)[:, None] < patterns.payer
+        owner = np.repeat(np.arange(size), patterns.counts)
+        if self.needs_ratio:
+            total = self.schedule.sum()
+            lost = np.bincount(owner * n + first, self.owed[columns, first], size * n).reshape(size, n)
+            ratio = np.cumsum(lost, axis=1).T / (total if total > 0.0 else 1.0) + self.ratio[:, None]
+            state.default_ratio = np.ascontiguousarray(ratio)
+        if self.needs_share:
+            state.largest_share = self._largest_share(owner, columns, first, hit, starts, size)
+        return state
+
+    def _largest_share(
+        self, owner: Ints, columns: Ints, first: Ints, hit: Ints, starts: Ints, size: int
+    ) -> Array:
+        share = np.repeat(self.share[:, None], size, axis=1)
+        if not hit.size:
+            return share
+        # Date of default of every obligor on every path that has one.
+        when = np.full((size, len(self.schedule)), self.n, np.int32)
+        when[owner, columns] = first
+        if self.plan.defaulted is not None:
+            when[:, self.plan.defaulted] = 0
+        when = when[hit]
+        performing = self.owed[self.plan.performing].sum(axis=0)
+        for k in range(self.n):
+            gone = np.add.reduceat(np.where(first <= k, self.owed[columns, k], 0.0), starts)
+            left = performing[k] - gone
+            # The largest that performs is found by going down the list until everyone has one.
+            largest = np.zeros(hit.size)
+            waiting = np.arange(hit.size)
+            for obligor in self.by_size[:, k]:
+                alive = when[waiting, obligor] > k
+                largest[waiting[alive]] = self.owed[obligor, k]
+                waiting = waiting[~alive]
+                if not waiting.size:
+                    break
+            row = np.full(hit.size, np.nan)
+            np.divide(largest, left, out=row, where=largest > 0.0)
+            share[k, hit] = row
+        return share
+
+    def run(self, patterns: Patterns, layout: Layout, block: int) -> Tally:
+        """Pay every pattern through the waterfall and add up over the paths of the block."""
+        n, k, u = self.n, self.amount.size, patterns.counts.size
+        state = self.pool_state(patterns)
+        weight, covenants = patterns.weight, len(self.plan.deal.covenants)
+        floor = TOLERANCE * self.amount[:, None]
+        first_short = np.full((k, u), n, np.int64)
+        defaulted = np.zeros((k, u), np.bool_)
+        dated = np.zeros((k, u))
+        balance = np.zeros((k, u))
+        never = np.ones((covenants, u), np.bool_)
+        tally = Tally(
+            first_short=np.zeros((k, n + 1), np.int64),
+            loss_bins=np.zeros((k, LOSS_BINS + 1), np.int64),
+            breach=np.zeros((covenants, n), np.int64),
+            first_breach=np.zeros((covenants, n), np.int64),
+            trigger=np.zeros((3, n), np.int64),
+            collections=state.collections @ weight,
+            support=np.zeros(n),
+            paid=np.zeros((k, n)),
+            sums=np.zeros(0),
+            groups=np.zeros(0),
+            waterfalls=u,
+        )
+        for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
+            missed = p.interest_due - p.interest_paid
+            defaulted |= missed > floor
+            short = missed + np.maximum(p.principal_due - p.principal_paid, 0.0) > floor
+            first_short[short & (first_short == n)] = date
+            at_maturity = self.maturity == date
+            if at_maturity.any():
+                defaulted[at_maturity] |= p.balance[at_maturity] > floor[at_maturity]
+            dated += self.times[date] * p.principal_paid
+            balance = p.balance
+            tally.support[date] = p.support_drawn @ weight
+            tally.paid[:, date] = (p.interest_paid + p.principal_paid) @ weight
+            tally.trigger[:, date] = np.bincount(p.trigger, weight, 3).astype(np.int64)
+            for c, bad in enumerate(p.breaches):
+                tally.breach[c, date] = weight[bad].sum()
+                tally.first_breach[c, date] = weight[bad & never[c]].sum()
+                never[c] &= ~bad
+        if self.plan.default_point == "all":
+            first_short[:] = first_short.min(axis=0)
+            defaulted[:] = defaulted.any(axis=0)
+        loss = balance / self.amount[:, None]
+        bins = np.ceil(np.minimum(loss, 1.0) * LOSS_BINS - 1e-9).astype(np.int64)
+        for i in range(k):
+            tally.first_short[i] = np.bincount(first_short[i], weight, n + 1)
+            tally.loss_bins[i] = np.bincount(np.maximum(bins[i], 0), weight, LOSS_BINS + 1)
+        total = state.collections.sum(axis=0) / (self.planned or 1.0)
+        values = np.concatenate(
+            [defaulted, first_short < n, loss, dated / self.amount[:, None], total[None], total[None] ** 2]
+        )
+        tally.sums = values @ weight
+        tally.groups = _group_sums(values, patterns, layout, block)
+        return tally
+
+
+def _group_sums(values: Array, patterns: Patterns, layout: Layout, block: int) -> Array:
+    """Means of each value over the full groups of paths of the block, shape (groups, q)."""
+    groups = layout.size(block) // layout.group
+    inside = patterns.rows < groups * layout.group
+    group, index = patterns.rows[inside] // layout.group, patterns.index[inside]
+    change = values - values[:, :1]
+    sums = np.stack([np.bincount(group, row[index], groups) for row in change], axis=1)
+    return np.asarray(sums / layout.group + values[:, 0])
+
+
+def run_blocks(engines: Sequence[PlanEngine], layout: Layout, blocks: Iterable[int]) -> Iterator[list[Tally]]:
+    """Simulate the plans block by block; plans see the same random numbers."""
+    for block in blocks:
+        draws = draw(layout, block)
+        found: dict[tuple[bytes, bool], Patterns] = {}
+        tallies = []
+        for engine in engines:
+            key = (engine.model.key, engine.support)
+            if key not in found:
+                found[key] = _patterns(engine, draws, layout)
+            tallies.append(engine.run(found[key], layout, block))
+        yield tallies
+
+
+def _patterns(engine: PlanEngine, draws: Draws, layout: Layout) -> Patterns:
+    paths = draws.common.size
+    payer = engine.model.payer_default(draws) if engine.support else np.full(paths, engine.n, np.int64)
+    defaults = engine.model.obligor_defaults(draws)
+    return find_patterns(paths, *defaults, payer, layout.obligors, engine.n)
+
+
+def _engines(plans: Sequence[Stressed]) -> list[PlanEngine]:
+    engines = []
+    for plan in plans:
+        tests_dd = any(c.metric == "senior DD" for c in plan.deal.covenants)
+        volatility, drift = pool_lognormal(plan) if tests_dd else (0.0, 0.0)
+        engines.append(PlanEngine(plan, volatility, drift))
+    return engines
+
+
+def _run_task(plans: Sequence[Stressed], layout: Layout, first: int, last: int) -> list[list[Tally]]:
+    return list(run_blocks(_engines(plans), layout, range(first, last)))
+
+
+# ------------------------------------------------------------------------------------- the run
+
+
+def simulate(
+    deal: Deal,
+    stress: Stress | None = None,
+    *,
+    paths: int | None = None,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Simulate a deal, under a stress if one is given.
+
+    Parameters
+    ----------
+    deal : Deal
+    stress : Stress, optional
+    paths, seed : int, optional
+        In place of those of the terms.
+    executor : Executor, optional
+        Runs the blocks in other processes or on other machines; in this process when left
+        out. The result is the same, bit for bit.
+    progress : callable, optional
+        Called as ``progress(paths done, paths in all)`` between blocks; an exception that it
+        raises, KeyboardInterrupt too, ends the run.
+
+    Returns
+    -------
+    Simulation
+    """
+    plan = apply(deal, stress or Stress("Base"))
+    return simulate_plans([plan], paths=paths, seed=seed, executor=executor, progress=progress)[0]
+
+
+def simulate_plans(
+    plans: Sequence[Stressed],
+    *,
+    paths: int | None = None,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    blocks_per_task: int | None = None,
+) -> tuple[Simulation, ...]:
+    """Simulate several versions of one deal on the same random numbers.
+
+    Parameters
+    ----------
+    plans : sequence of Stressed
+        Of one pool: same obligors, copula and dates.
+    paths, seed, executor, progress
+        As in :func:`simulate`.
+    blocks_per_task : int, optional
+        Blocks handed to the executor at a time.
+
+    Returns
+    -------
+    tuple of Simulation
+        In the order of the plans.
+
+    Raises
+    ------
+    InputError, DomainError
+        When the plans do not belong together, or there are less than 100 paths.
+    """
+    if not plans:
+        return ()
+    terms = plans[0].deal.terms
+    count = terms.paths if paths is None else int(paths)
+    start = terms.seed if seed is None else int(seed)
+    if count < 100:
+        raise DomainError("paths", "must be at least 100", count)
+    if start < 0:
+        raise DomainError("seed", "must be >= 0", start)
+    layout = _layout(plans[0], count, start)
+    if any(_layout(plan, count, start) != layout for plan in plans):
+        raise InputError("plans", "must have the same obligors and copula")
+    sums: list[_Sum] = [_Sum() for _ in plans]
+    for done, tallies in enumerate(_in_order(plans, layout, executor, blocks_per_task), 1):
+        for total, tally in zip(sums, tallies, strict=True):
+            total.add(tally)
+        if progress is not None:
+            progress(min(done * layout.block, count), count)
+    return tuple(_result(plan, layout, total) for plan, total in zip(plans, sums, strict=True))
+
+
+def _in_order(
+    plans: Sequence[Stressed], layout: Layout, executor: Executor | None, blocks_per_task: int | None
+) -> Iterator[list[Tally]]:
+    """Tallies of all blocks, in the order of the blocks whoever computes them."""
+    if executor is None:
+        yield from run_blocks(_engines(plans), layout, range(layout.blocks))
+        return
+    step = blocks_per_task or max(1, -(-layout.blocks // 32))
+    futures = [
+        executor.submit(_run_task, tuple(plans), layout, first, min(first + step, layout.blocks))
+        for first in range(0, layout.blocks, step)
+    ]
+    futures.reverse()
+    try:
+        while futures:
+            yield from futures.pop().result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+@dataclass(slots=True, eq=False)
+class _Sum:
+    """Tallies added up in the order of the blocks."""
+
+    tally: Tally | None = None
+    groups: list[Array] = field(default_factory=list)
+
+    def add(self, tally: Tally) -> None:
+        self.groups.append(tally.groups)
+        if self.tally is None:
+            self.tally = tally
+            return
+        for name in Tally.__dataclass_fields__:
+            if name != "groups":
+                setattr(self.tally, name, getattr(self.tally, name) + getattr(tally, name))
+
+
+def _result(plan: Stressed, layout: Layout, total: _Sum) -> Simulation:
+    tally = total.tally
+    assert tally is not None
+    paths, k = layout.paths, len(plan.deal.tranches)
+    mean = tally.sums / paths
+    groups = np.concatenate(total.groups)
+
+    def error(of_groups: Array) -> float:
+        """Standard error of a mean over all paths, from its independent groups."""
+        return float(of_groups.std(ddof=1) * np.sqrt(layout.group / paths))
+
+    errors = [error(groups[:, q]) for q in range(3 * k)]
+    tranches = []
+    for i, tranche in enumerate(plan.deal.tranches):
+        repaid = 1.0 - mean[2 * k + i]
+        wal = mean[3 * k + i] / repaid if repaid > 0.0 else np.nan
+        wal_error = (
+            error(groups[:, 3 * k + i] + wal * groups[:, 2 * k + i]) / repaid if repaid > 0.0 else np.nan
+        )
+        tranches.append(
+            TrancheRisk(
+                name=tranche.name,
+                pd=float(mean[i]),
+                pd_error=errors[i],
+                anydate_pd=float(mean[k + i]),
+                anydate_pd_error=errors[k + i],
+                expected_loss=float(mean[2 * k + i]),
+                expected_loss_error=errors[2 * k + i],
+                wal=float(wal),
+                wal_error=float(wal_error),
+                first_short=tally.first_short[i, :-1] / paths,
+                loss_probability=tally.loss_bins[i] / paths,
+                expected_paid=tally.paid[i] / paths,
+            )
+        )
+    # sigma = sqrt[ln(m2/m1^2)/T], mu = ln(m1)/T, errors by their derivatives.
+    first, second = float(mean[4 * k]), float(mean[4 * k + 1])
+    horizon = float(plan.deal.terms.times[-1])
+    sigma = drift = sigma_error = drift_error = np.nan
+    if first > 0.0:
+        sigma = float(np.sqrt(max(np.log(second / first**2), 0.0) / horizon))
+        drift, drift_error = np.log(first) / horizon, error(groups[:, 4 * k]) / (first * horizon)
+        slope = groups[:, 4 * k + 1] / second - 2.0 * groups[:, 4 * k] / first
+        sigma_error = error(slope) / (2.0 * sigma * horizon) if sigma > 0.0 else 0.0
+    return Simulation(
+        paths=paths,
+        seed=layout.seed,
+        tranches=tuple(tranches),
+        volatility=sigma,
+        volatility_error=sigma_error,
+        drift=float(drift),
+        drift_error=float(drift_error),
+        expected_collections=tally.collections / paths,
+        expected_support=tally.support / paths,
+        breach=tally.breach / paths,
+        anydate_breach=np.cumsum(tally.first_breach, axis=1) / paths,
+        trigger=tally.trigger / paths,
+        waterfalls=tally.waterfalls,
+        replicates=groups[:, : 3 * k],
+    )
+
+
+@contextlib.contextmanager
+def dask_executor(address: str, timeout: float = 5.0) -> Iterator[Executor]:
+    """Run blocks on the workers of a Dask scheduler.
+
+    A worker that dies loses nothing: the scheduler gives its blocks to the others.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as "tcp://10.0.0.1:8786".
+    timeout : float
+        Seconds to wait for the scheduler.
+
+    Yields
+    ------
+    Executor
+        For the `executor` argument of :func:`simulate`.
+
+    Raises
+    ------
+    HostError
+        When the scheduler cannot be reached, or Dask is not installed.
+    """
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ImportError:
+        raise HostError("Dask is not installed: pip install xlkmv[dask]") from None
+    try:
+        client = distributed.Client(address, timeout=timeout, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise HostError(f"the Dask scheduler {address} cannot be reached ({error})") from None
+    try:
+        yield client.get_executor(pure=False, retries=3)
+    finally:
+        client.close()
