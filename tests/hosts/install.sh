@@ -133,7 +133,7 @@ build_windows_python() {
 __declspec(dllimport) int Py_Main(int argc, wchar_t **argv);
 int wmain(int argc, wchar_t **argv) { return Py_Main(argc, argv); }
 C
-    x86_64-w64-mingw32-dlltool -d "$parts/python311.def" -l "$parts/libpython311.a"
+    (cd "$parts" && x86_64-w64-mingw32-dlltool -d python311.def -l libpython311.a)  # it writes where it stands
     x86_64-w64-mingw32-gcc -O2 -s -municode "$parts/python.c" -o "$tree/python/python.exe" -L"$parts" -lpython311
     x86_64-w64-mingw32-gcc -O2 -s -municode -mwindows "$parts/python.c" -o "$tree/python/pythonw.exe" \
         -L"$parts" -lpython311
