@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import math
 import os
+import random
 import re
 import stat
 import zipfile
@@ -719,6 +720,47 @@ def test_refused(path: Path, case: str) -> None:
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_damaged_file_works_or_is_refused(path: Path) -> None:
+    """Small damage anywhere in the XML: never another error than BookError, never a half-written file."""
+    dice = random.Random(1)
+    whole = parts(path)
+    refused = 0
+    for _ in range(200):
+        part = dice.choice([name for name in whole if "theme" not in name and "docProps" not in name])
+        text = whole[part].decode()
+        pattern = dice.choice([r'\s[\w:]+="[^"]*"', r"<[^>]+>", r'(?<==")[^"]*(?=")', r"(?<=>)[^<]+(?=<)"])
+        places = list(re.finditer(pattern, text)) or [re.search("", text)]
+        place = dice.choice(places)
+        new = dice.choice(["", "", "-1", "x", "9" * 9, "A1:B2", "nan", "é"])
+        mutate(path, {**whole, part: (text[: place.start()] + new + text[place.end() :]).encode()})
+        before = path.read_bytes()
+        try:
+            book = open_book(path)
+            book.write_table("tbl_Pool", {"Amount": [7, 8, 9]})
+            book.write_table("tbl_Result", {"PD": [1] * 5}, resize=True)
+            book.write_table("tbl_Result", {"PD": [1]}, resize=True)
+            book.save()
+            open_book(path).table("tbl_Result")
+        except BookError:
+            refused += 1
+            assert path.read_bytes() == before
+    assert 20 < refused < 180
+
+
+def test_long_chains_of_formulas_are_followed_both_ways(tmp_path: Path) -> None:
+    file = tmp_path / "b.xlsx"
+    with xlsxwriter.Workbook(file) as book:
+        sheet = book.add_worksheet("S")
+        for row in range(1, 2000):
+            sheet.write_formula(row, 0, f"=A{row}+1", None, row)
+            sheet.write_formula(row, 1, f"=B{row + 2}+1", None, row)
+    book = open_book(file)
+    book.write_cell("S", "A1", 7)
+    assert len(book.stale()) == 1999
+    book.write_cell("S", "B2001", 7)
+    assert len(book.stale()) == 3998
 
 
 def test_refused_when_it_unpacks_to_too_much(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

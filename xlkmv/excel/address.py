@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from xlkmv.errors import BookError
+
 __all__ = [
     "LAST_COLUMN",
     "LAST_ROW",
@@ -66,17 +68,17 @@ def address(row: int, column: int) -> str:
     return f"{column_letters(column)}{row}"
 
 
-def parse_area(text: str) -> Area:
-    """Read ``B3`` or ``$B$3:$D$9``; raises ``ValueError`` for anything else."""
-    match = _AREA.fullmatch(text)
+def parse_area(text: str | None) -> Area:
+    """Read ``B3`` or ``$B$3:$D$9``; BookError for anything else."""
+    match = _AREA.fullmatch(text or "")
     if match is None:
-        raise ValueError(f"{text!r} is no cell address")
+        raise BookError(f"{text!r} is no cell address")
     column, row, column_2, row_2 = match.groups()
     top, left = int(row), column_number(column)
     bottom, right = (int(row_2), column_number(column_2)) if row_2 else (top, left)
     area = Area(min(top, bottom), min(left, right), max(top, bottom), max(left, right))
     if area.bottom > LAST_ROW or area.right > LAST_COLUMN:
-        raise ValueError(f"{text!r} lies outside a worksheet")
+        raise BookError(f"{text!r} lies outside a worksheet")
     return area
 
 
@@ -105,7 +107,7 @@ def stretched(reference: str, old: Area, bottom: int) -> str:
     """Reference with a new last row if it covers all rows of `old` within its columns, else unchanged."""
     try:
         area = parse_area(reference)
-    except ValueError:
+    except BookError:
         return reference
     inside = old.left <= area.left and area.right <= old.right
     if not inside or (area.top, area.bottom) != (old.top, old.bottom):

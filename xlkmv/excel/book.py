@@ -185,12 +185,13 @@ class FileBook:
         for item in workbook.iter(f"{{{MAIN}}}sheet"):
             kind, part = related.get(item.get(f"{{{RELATIONSHIPS}}}id"), ("", ""))
             if kind == "worksheet":
-                self._parts[item.get("name")] = part
-        self._tabs = [item.get("name") for item in workbook.iter(f"{{{MAIN}}}sheet")]
+                self._parts[_attribute(item, "name")] = part
+        self._tabs = [_attribute(item, "name") for item in workbook.iter(f"{{{MAIN}}}sheet")]
         self._names = {
-            item.get("name").casefold(): (item.get("name"), (item.text or "").strip())
+            name.casefold(): (name, (item.text or "").strip())
             for item in workbook.iter(f"{{{MAIN}}}definedName")
-            if item.get("localSheetId") is None and not item.get("name").startswith("_xlnm.")
+            if not (name := _attribute(item, "name")).startswith("_xlnm.")
+            and item.get("localSheetId") is None
         }
         self._shared = self._read_shared(workbook, dict(related.values()))
         self._sheets: dict[str, Sheet] = {}
@@ -223,21 +224,19 @@ class FileBook:
                 if kind != "table":
                     continue
                 root = self._package.xml(target)
-                try:
-                    area = parse_area(root.get("ref", ""))
-                except ValueError as error:
-                    raise BookError(f"{self._path.name} is broken: {error} in {target}") from error
-                header = int(root.get("headerRowCount", "1"))
-                totals = int(root.get("totalsRowCount", "0"))
-                columns = root.find(f"{{{MAIN}}}tableColumns")
+                area = parse_area(root.get("ref"))
+                header = root.get("headerRowCount", "1") != "0"
+                totals = root.get("totalsRowCount", "0") != "0"
                 found = _TablePart(
                     part=target,
-                    name=root.get("displayName") or root.get("name"),
+                    name=_attribute(root, "displayName"),
                     sheet=sheet,
-                    header=tuple(unescape(item.get("name")) for item in columns),
+                    header=tuple(
+                        unescape(_attribute(item, "name")) for item in root.iter(f"{{{MAIN}}}tableColumn")
+                    ),
                     area=area._replace(top=area.top + header, bottom=area.bottom - totals),
-                    has_header=bool(header),
-                    has_totals=bool(totals),
+                    has_header=header,
+                    has_totals=totals,
                 )
                 if len(found.header) != area.right - area.left + 1 or found.area.bottom < found.area.top:
                     raise BookError(f"{self._path.name} is broken: table {found.name} does not fit its range")
@@ -268,7 +267,7 @@ class FileBook:
         sheet = (match[1] or match[2]).replace("''", "'") if match else ""
         try:
             area = parse_area(match[3] if match else "")
-        except ValueError:
+        except BookError:
             area = Area(0, 0, 0, 0)
         found = next((tab for tab in self._parts if tab.casefold() == sheet.casefold()), None)
         if found is not None and area.top:
@@ -501,6 +500,13 @@ def _position(table: Table | _TablePart, header: str) -> int:
 
 def _plain(header: str) -> str:
     return " ".join(header.split()).casefold()
+
+
+def _attribute(item: Any, name: str) -> str:
+    value = item.get(name)
+    if value is None:
+        raise BookError(f"the workbook is broken: <{etree.QName(item).localname}> has no {name}")
+    return str(value)
 
 
 def _is(item: Any, tag: str) -> bool:

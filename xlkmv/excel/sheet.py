@@ -390,7 +390,10 @@ class Sheet:
         if stored == "str":
             return kind == "str" and unescape(leaf.text or "") == text
         if kind == "n" and stored == "n":
-            return float(leaf.text) == float(text)
+            try:
+                return float(leaf.text) == float(text)
+            except ValueError:  # no number was there
+                return False
         return kind == stored and leaf.text == text
 
     def _mark(self, row: int, column: int) -> None:

@@ -181,6 +181,7 @@ def stale_formulas(
     if not cells.any():
         return []
     waiting = [(sheet, area, references.of(text, sheet)) for sheet, text, area in formulas()]
+    order = {(sheet, area): place for place, (sheet, area, _) in enumerate(waiting)}
     stale: list[tuple[str, Area]] = []
     while True:
         still = []
@@ -193,5 +194,6 @@ def stale_formulas(
             else:
                 still.append((sheet, area, regions))
         if len(still) == len(waiting):
-            return stale
-        waiting = still
+            return sorted(stale, key=order.__getitem__)
+        # Chains of formulas run down a sheet or up it: each way is walked in turn.
+        waiting = still[::-1]
