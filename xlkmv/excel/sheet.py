@@ -46,7 +46,6 @@ class Formula:
 
     text: str
     area: Area
-    has_value: bool
     kind: str = ""
 
 
@@ -273,10 +272,8 @@ class Sheet:
                 fills = Area(row, column, row, column)
                 if kind == "array" and formula.get("ref"):
                     fills = parse_area(formula.get("ref"))
-                value = cell.find(V)
-                has_value = value is not None and (bool(value.text) or cell.get("t") == "str")
                 if area.top <= row and area.left <= column <= area.right:
-                    yield Formula(text, fills, has_value, kind)
+                    yield Formula(text, fills, kind)
 
     def merged(self) -> list[Area]:
         """Merged ranges of the sheet."""
