@@ -72,6 +72,9 @@ def _common_unit(amounts: Array, smallest: float) -> float | None:
                 return None
             a, b = b, abs(a - b * round(a / b))
         unit = a
+    # Remainders carry the rounding of large amounts: the total gives the unit its digits back.
+    total = float(amounts.sum())
+    unit = total / round(total / unit)
     return unit if unit >= smallest * (1.0 - 1e-9) else None
 
 
@@ -250,9 +253,9 @@ def _kinds(conditional_pd: ConditionalPd) -> Integers | None:
 
 
 def _fft_size(least: int) -> int:
-    """Return the next 2^k or 3 2^k."""
+    """Return the next 2^k or 3 2^k: even, so that the last frequency is -1."""
     power = 1 << max(1, (least - 1).bit_length())
-    return 3 * power // 4 if 3 * power // 4 >= least and power >= 4 else power
+    return 3 * power // 4 if 3 * power // 4 >= least and power >= 8 else power
 
 
 class _Pgf:
