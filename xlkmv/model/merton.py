@@ -32,6 +32,7 @@ from xlkmv.model.domain import Array, check
 __all__ = [
     "MAX_ASSET_VOLATILITY",
     "Inversion",
+    "asset_value_at_volatility",
     "assets",
     "condition_number",
     "debt_value",
@@ -54,6 +55,8 @@ _BLOCK = 8192
 _MAX_ITERATIONS = 40
 # Equity worth less than this share of the default point is a rounding error of the firm.
 _LEAST_EQUITY = 1e-290
+# Equity that moves this many times as much as the assets is a difference of two equal numbers.
+_MOST_ELASTICITY = 1e6
 # A repricing error above this is not an answer.
 _RESIDUAL_LIMIT = 1e-9
 
@@ -141,11 +144,6 @@ def _mills(a: Array) -> Array:
     return np.asarray(erfcx(a * _SQRT_HALF) * _SQRT_HALF_PI)
 
 
-def _cdf(z: Array, tail: Array) -> Array:
-    """N(z) from its tail N(-abs(z))."""
-    return np.where(z < 0.0, tail, 1.0 - tail)
-
-
 # --- debt -----------------------------------------------------------------------------------
 
 
@@ -171,7 +169,7 @@ def debt_value(
     """
     V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
     K, _, d1, d2 = _terms(V, F, sigma, T, r)
-    return V * ndtr(-d1) + K * ndtr(d2)
+    return np.asarray(V * ndtr(-d1) + K * ndtr(d2))
 
 
 def spread(
@@ -322,7 +320,7 @@ def invert(
 
         h(y) = ln[e^{s(y + s/2)} N(y + s)] - ln[e + N(y)] = 0,
 
-    solved by Halley's iteration from a closed-form start.
+    solved by Householder's third-order iteration from a closed-form start.
 
     Parameters
     ----------
@@ -388,102 +386,167 @@ def _invert(
     if not informative:
         # A solvable stand-in, whose answer is thrown away below.
         e, E = np.where(known, e, 1.0), np.where(known, E, F * np.exp(-rT))
-    y, s, iterations, stopped = _solve(e, sigma_E * root_T)
-    sigma = s / root_T
-    V = F * np.exp(s * (y + 0.5 * s) - rT)
-    value, vol = _equity(V, F, sigma, T, r)
-    residual = np.maximum(np.abs(value / E - 1.0), np.abs(vol / sigma_E - 1.0))
-    status = np.where(stopped & (residual <= _RESIDUAL_LIMIT), _OK, _NOT_CONVERGED)
+    # Elements without information wander into 0/0; their status catches them.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        y, s, iterations = _solve(e, sigma_E * root_T)
+        sigma = s / root_T
+        V = F * np.exp(s * (y + 0.5 * s) - rT)
+        value, vol = _equity(V, F, sigma, T, r)
+        residual = np.maximum(np.abs(value / E - 1.0), np.abs(vol / sigma_E - 1.0))
+        status = np.where(residual <= _RESIDUAL_LIMIT, _OK, _NOT_CONVERGED)
+        status[~(sigma * _MOST_ELASTICITY > sigma_E)] = _NO_INFORMATION
     status[sigma > MAX_ASSET_VOLATILITY] = _PERCENTAGE
     if not informative:
         status[~known] = _NO_INFORMATION
-        residual[~known] = np.nan
     wrong = status != _OK
-    V[wrong] = sigma[wrong] = np.nan
+    if wrong.any():
+        V[wrong] = sigma[wrong] = np.nan
+        residual[status == _NO_INFORMATION] = np.nan
     return V, sigma, iterations, residual, status
 
 
 def _start(e: Array, q: Array) -> tuple[Array, Array]:
     """Closed-form start for y = d2, and a floor under it, from three limits of h(y) = 0.
 
-    Safe firm, N(d2) -> 1:      y = (1 + 1/e) ln(1 + e)/q - q e/(2 (1 + e))
-    Little equity, e -> 0:      y = c/q - q,  c from 1 (small q) through pi/2 (y = 0) to 2
+    Safe firm, N(d2) -> 1:      y = a/q - q e/(2 (1 + e)),  a = (1 + 1/e) ln(1 + e)
+    Little equity, e -> 0:      y = a c/q - q,  c from 1 (small q) through pi/2 (y = 0) to 2
     Nothing but equity, s -> q: y = ln(e)/q - q/2, and never below -q
     """
     share = e / (1.0 + e)
-    safe = np.log1p(e) / (share * q) - 0.5 * q * share
-    z = 0.847 * q * q
-    little = (1.0 + 2.0 * z) / ((1.0 + z) * q) - q
+    a_over_q = np.log1p(e) / (share * q)
+    safe = a_over_q - 0.5 * q * share
+    z = 1.3 * q * q / (1.0 + 0.4 * q)  # fits c within 0.01
+    little = a_over_q * ((1.0 + 2.0 * z) / (1.0 + z)) - q
     floor = np.maximum(np.log(e) / q - 0.5 * q, -q)
     return np.maximum(np.minimum(safe, little), floor), floor
 
 
-def _solve(e: Array, q: Array) -> tuple[Array, Array, npt.NDArray[np.int_], npt.NDArray[np.bool_]]:
-    """Solve h(y) = 0; return y = d2, s, the evaluations used, and whether the steps died out."""
+def _solve(e: Array, q: Array) -> tuple[Array, Array, npt.NDArray[np.int_]]:
+    """Solve h(y) = 0; return y = d2, s, and the evaluations used."""
     y, floor = _start(e, q)
     floor = floor - 1.0
     s = np.empty_like(y)
-    iterations = np.full(y.shape, _MAX_ITERATIONS)
+    iterations = np.ones(y.shape, dtype=np.int_)
     left: npt.NDArray[np.intp] | None = None  # indices still iterating; None stands for all
     z, ze, zq, zfloor = y, e, q, floor
-    for count in range(1, _MAX_ITERATIONS + 1):
-        step, D, n2 = _halley(z, ze, zq)
-        # Steps of this size leave an error of the order of their cube.
+    for _ in range(_MAX_ITERATIONS):
+        step, D, n2 = _householder(z, ze, zq)
+        # Steps of this size leave an error of the order of their fourth power.
         size = np.abs(z)
-        small = np.abs(step) * (1.0 + np.minimum(size, 38.0)) <= 1e-5 + 1e-12 * size
+        going = np.abs(step) * (1.0 + np.minimum(size, 38.0)) > 1e-4 + 1e-12 * size
         new = np.maximum(z + step, zfloor)
         # D = e + N(y) follows the step by Taylor, which saves an evaluation at the answer.
-        new_s = zq * (ze / (D + n2 * (step * (1.0 - 0.5 * z * step))))
+        cubic = 1.0 - step * (0.5 * z - step * (z * z - 1.0) / 6.0)
+        new_s = zq * (ze / (D + n2 * step * cubic))
         if left is None:
             y, s = new, new_s
-            iterations[small] = count
-            left = np.flatnonzero(~small)
+            left = np.flatnonzero(going)
         else:
             y[left], s[left] = new, new_s
-            iterations[left[small]] = count
-            left = left[~small]
+            left = left[going]
         if left.size == 0:
             break
+        iterations[left] += 1
         z, ze, zq, zfloor = y[left], e[left], q[left], floor[left]
-    stopped = np.ones(y.shape, dtype=np.bool_)
-    stopped[left] = False
-    return y, s, iterations, stopped
+    return y, s, iterations
 
 
-def _halley(y: Array, e: Array, q: Array) -> tuple[Array, Array, Array]:
-    """One Halley step for h at y, with D = e + N(y) and n(y).
+def _householder(y: Array, e: Array, q: Array) -> tuple[Array, Array, Array]:
+    """One Householder step of the third order for h at y, with D = e + N(y) and n(y).
 
-    With g = n(y)/D, p = d(d1)/dy = 1 - s g and B = d1 + n(d1)/N(d1):
+    In g = n(y)/D, k = y + g, p = d(d1)/dy = 1 - s g and B = d1 + n(d1)/N(d1), the derivatives
+    in y (a digit counts them) are
 
-        h'  = p B - y - g
-        h'' = s g (y + 2g) B + p^2 (1 - (B - d1) B) + g (y + g) - 1
+        h1 = p B - k,    h2 = p1 B + p B1 - k1,    h3 = p2 B + 2 p1 B1 + p B2 - k2,
+
+    with g1 = -g k, k1 = 1 + g1 and k2 = -(g1 k + g k1).
     """
     n2 = _density(y)
     m2 = _mills(np.abs(y))
     tail2 = n2 * m2
-    D = e + _cdf(y, tail2)
+    D = e + np.where(y < 0.0, tail2, 1.0 - tail2)
     s = q * (e / D)
     d1 = y + s
     n1 = _density(d1)
     m1 = _mills(np.abs(d1))
     tail1 = n1 * m1
-    N1 = _cdf(d1, tail1)
+    N1 = 1.0 - tail1
+    x = s * (y + 0.5 * s)
+    h = x + np.log(N1 / D)
+    inverse_mills = n1 / N1
     deep = d1 < 0.0
-    # e^x N(d1) = n(d2) M(d1): for d1 < 0 its factor n(d2) cancels that of D to the last bit.
-    h = np.where(deep, 0.0, s * (y + 0.5 * s)) + np.log(np.where(deep, n2 * m1, N1) / D)
+    if deep.any():
+        # e^x N(d1) = n(d2) M(d1): the factor n(d2) cancels that of D to the last bit.
+        h = np.where(deep, np.log(np.where(deep, n2 * m1, 1.0) / D), h)
+        inverse_mills = np.where(deep, 1.0 / m1, inverse_mills)
     thin = (y > 0.0) & (e < 0.01)
-    if thin.any():  # assets just above a sure payment: the logarithm of a number near 1
-        h = np.where(thin, s * (y + 0.5 * s) + np.log1p(np.where(thin, (tail2 - tail1 - e) / D, 0.0)), h)
-    inverse_mills = np.where(deep, 1.0 / m1, n1 / N1)
+    if thin.any():
+        # Assets just above a sure payment: the logarithm of a number near 1.
+        h = np.where(thin, x + np.log1p(np.where(thin, (tail2 - tail1 - e) / D, 0.0)), h)
     g = n2 / D
+    k = y + g
+    g1 = -g * k
     sg = s * g
     p = 1.0 - sg
+    p1 = sg * (k + g)
+    p2 = sg * (1.0 + 2.0 * g1 - (k + g) ** 2)
     B = d1 + inverse_mills
-    slope = p * B - y - g
-    curvature = sg * (y + 2.0 * g) * B + p * p * (1.0 - inverse_mills * B) + g * (y + g) - 1.0
+    c = 1.0 - inverse_mills * B
+    B1 = p * c
+    B2 = p1 * c + p * inverse_mills * (p * B * B - B1)
+    slope = p * B - k
+    second = p1 * B + p * B1 - g1 - 1.0
+    third = p2 * B + 2.0 * p1 * B1 + p * B2 + g1 * k + g * (1.0 + g1)
     newton = h / slope
-    bend = np.clip(0.5 * newton * curvature / slope, -1.0, 0.5)
-    return -newton / (1.0 - bend), D, n2
+    u = newton * second / slope
+    v = newton * newton * third / slope
+    return -newton * np.clip((1.0 - 0.5 * u) / (1.0 - u + v / 6.0), 0.5, 2.0), D, n2
+
+
+def asset_value_at_volatility(
+    equity: Any, default_point: Any, volatility: Any, horizon: Any = 1.0, rate: Any = 0.0
+) -> Array:
+    """Asset value whose call is worth the equity, at a known asset volatility.
+
+    ln E is increasing and concave in x = ln(V/K), with slope V N(d1)/E, so Newton's iteration
+    from x = ln(1 + E/K), which is never too small, converges for every input.
+
+    Parameters
+    ----------
+    equity, default_point, horizon, rate : array_like
+        As in :func:`invert`.
+    volatility : array_like
+        Asset volatility, per annum, decimal.
+
+    Returns
+    -------
+    ndarray
+        Money, of the broadcast shape.
+
+    Raises
+    ------
+    DomainError
+        When an input breaks the rule of its name.
+    ConvergenceError
+        When an element has no answer that can be trusted.
+    """
+    E = check("equity", equity)
+    F = check("default_point", default_point)
+    sigma = check("volatility", volatility)
+    T = check("horizon", horizon)
+    r = check("rate", rate)
+    E, F, sigma, T, r = np.broadcast_arrays(E, F, sigma, T, r)
+    V = E + F * np.exp(-r * T)
+    for _ in range(_MAX_ITERATIONS):
+        value, vol = _equity(V, F, sigma, T, r)
+        if not (value > 0.0).all():
+            break
+        step = np.log(value / E) * sigma / vol
+        V = V * np.exp(-step)
+        # Newton squares the error; below this size only the rounding of E is left.
+        if (np.abs(step) <= 1e-9).all():
+            return V
+    raise ConvergenceError("equity carries no information about the assets at this volatility")
 
 
 def condition_number(
@@ -508,7 +571,7 @@ def condition_number(
         Pure numbers, broadcast; infinite where the equity is less than the smallest double.
     """
     V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
-    K, s, d1, d2 = _terms(V, F, sigma, T, r)
+    _, s, d1, d2 = _terms(V, F, sigma, T, r)
     E, sigma_E = _equity(V, F, sigma, T, r)
     live = E > 0.0
     eta = np.where(live, sigma_E, 1.0) / sigma
