@@ -58,8 +58,9 @@ def test_example_tables():
 
 def test_bond_value_by_hand():
     # One year left after the horizon: c + (1 + c)/(1 + f).
-    np.testing.assert_allclose(bond_values(0.05, [[0.03], [0.10]], 0.4), [0.05 + 1.05 / 1.03, 0.05 + 1.05 /
-    1.1, 0.4])
+    np.testing.assert_allclose(
+        bond_values(0.05, [[0.03], [0.10]], 0.4), [0.05 + 1.05 / 1.03, 0.05 + 1.05 / 1.1, 0.4]
+    )
 
 
 def test_thresholds_of_the_document():
@@ -115,9 +116,7 @@ def enumerate_migrations(rows, correlation):
     edges = np.concatenate([np.ones_like(below[..., :1]), below, np.zeros_like(below[..., :1])], axis=2)
     chance = edges[..., :-1] - edges[..., 1:]
     states = np.array(list(itertools.product(range(8), repeat=len(rows))))
-    joint = np.array([
-        (chance[:, np.arange(len(rows)), s].prod(axis=1) * w).sum() / w.sum() for s in states
-    ])
+    joint = np.array([(chance[:, np.arange(len(rows)), s].prod(axis=1) * w).sum() / w.sum() for s in states])
     return states, joint
 
 
@@ -163,8 +162,14 @@ def test_same_bits_whatever_the_block_size():
 
     def run(block, seed=5):
         return creditmetrics(
-            exposures, np.arange(9) % 7, EXAMPLE_MATRIX, 0.2, values=values, scenarios=3000, seed=seed,
-            block_size=block
+            exposures,
+            np.arange(9) % 7,
+            EXAMPLE_MATRIX,
+            0.2,
+            values=values,
+            scenarios=3000,
+            seed=seed,
+            block_size=block,
         )
 
     one = run(1)
@@ -173,8 +178,9 @@ def test_same_bits_whatever_the_block_size():
         np.testing.assert_array_equal(one.losses, other.losses)
         assert one.unexpected_loss == other.unexpected_loss
         for name in ("unexpected_loss", "value_at_risk", "expected_shortfall"):
-            np.testing.assert_array_equal(getattr(one.contributions, name), getattr(other.contributions,
-            name))
+            np.testing.assert_array_equal(
+                getattr(one.contributions, name), getattr(other.contributions, name)
+            )
     assert run(None, seed=6).unexpected_loss != one.unexpected_loss
 
 
@@ -228,20 +234,36 @@ def test_zero_huge_and_certain():
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
-        (([1.0], 0, [[0.9, 0.2]], 0.2), {}, DomainError, r"matrix must sum to 1 in each row \(row 1\) \(got
-        1.1\)"), (([1.0], 0, [[0.9, 0.1], [0.5, 0.4997]], 0.2), {}, DomainError, r"matrix .*\(row 2\) \(got
-        0.9997\)"), (([1.0], 0, [[1.1, -0.1]], 0.2), {}, DomainError, "matrix must be between 0 and 1"),
-        (([1.0], 0, [0.9, 0.1], 0.2), {}, InputError, "matrix must be a table"), (([], [], [[0.9, 0.1]], 0.2),
-        {}, InputError, "exposures must hold at least one obligor"), (([0.0], 0, [[0.9, 0.1]], 0.2), {},
-        DomainError, "add up to more than 0"), (([1.0], 1, [[0.9, 0.1]], 0.2), {}, DomainError, r"ratings must
-        be a row of the matrix, 0 to 0 \(got 1\)"), (([1.0], 0.5, [[0.9, 0.1]], 0.2), {}, DomainError,
-        "ratings must be a row"), (([1.0, 2.0], [0, 0, 0], [[0.9, 0.1]], 0.2), {}, InputError, "ratings must
-        be 2 numbers"), (([1.0], 0, [[0.9, 0.1]], 1.0), {}, DomainError, "correlation must be >= 0 and < 1"),
-        (([1.0], 0, [[0.9, 0.1]], [[0.8, 0.8]]), {}, DomainError, r"squares .*row 1.*1.28"), (([1.0], 0,
-        [[0.9, 0.1]], 0.2), {"values": [1.0, 0.5, 0.1]}, InputError, "values must have 2 columns"), (([1.0],
-        0, [[0.8, 0.1, 0.1]], 0.2), {}, InputError, "reference must be given"), (([1.0], 0, [[0.9, 0.1]],
-        0.2), {"scenarios": 5}, DomainError, "scenarios must be between 100"), (([1.0], 0, [[0.9, 0.1]], 0.2),
-        {"seed": 1.5}, InputError, "seed must be a whole number"),
+        (
+            ([1.0], 0, [[0.9, 0.2]], 0.2),
+            {},
+            DomainError,
+            r"matrix must sum to 1 in each row \(row 1\) \(got 1.1\)",
+        ),
+        (([1.0], 0, [[0.9, 0.1], [0.5, 0.4997]], 0.2), {}, DomainError, r"matrix .*\(row 2\) \(got 0.9997\)"),
+        (([1.0], 0, [[1.1, -0.1]], 0.2), {}, DomainError, "matrix must be between 0 and 1"),
+        (([1.0], 0, [0.9, 0.1], 0.2), {}, InputError, "matrix must be a table"),
+        (([], [], [[0.9, 0.1]], 0.2), {}, InputError, "exposures must hold at least one obligor"),
+        (([0.0], 0, [[0.9, 0.1]], 0.2), {}, DomainError, "add up to more than 0"),
+        (
+            ([1.0], 1, [[0.9, 0.1]], 0.2),
+            {},
+            DomainError,
+            r"ratings must be a row of the matrix, 0 to 0 \(got 1\)",
+        ),
+        (([1.0], 0.5, [[0.9, 0.1]], 0.2), {}, DomainError, "ratings must be a row"),
+        (([1.0, 2.0], [0, 0, 0], [[0.9, 0.1]], 0.2), {}, InputError, "ratings must be 2 numbers"),
+        (([1.0], 0, [[0.9, 0.1]], 1.0), {}, DomainError, "correlation must be >= 0 and < 1"),
+        (([1.0], 0, [[0.9, 0.1]], [[0.8, 0.8]]), {}, DomainError, r"squares .*row 1.*1.28"),
+        (
+            ([1.0], 0, [[0.9, 0.1]], 0.2),
+            {"values": [1.0, 0.5, 0.1]},
+            InputError,
+            "values must have 2 columns",
+        ),
+        (([1.0], 0, [[0.8, 0.1, 0.1]], 0.2), {}, InputError, "reference must be given"),
+        (([1.0], 0, [[0.9, 0.1]], 0.2), {"scenarios": 5}, DomainError, "scenarios must be between 100"),
+        (([1.0], 0, [[0.9, 0.1]], 0.2), {"seed": 1.5}, InputError, "seed must be a whole number"),
     ],
 )
 def test_wrong_inputs_name_themselves(arguments, options, error, message):

@@ -75,7 +75,7 @@ def test_recursion_against_transform(seed):
 
 
 def enumerate_pool(bands, rates, weights, deviations, top=14):
-    """Losses, default counts and probabilities of a pool of 3, by counting defaults and integrating the gammas."""
+    """Losses and probabilities of a pool of 3, by counting defaults and integrating the gammas."""
     nodes = [np.array([1.0]), np.array([1.0])]
     chances = [np.array([1.0]), np.array([1.0])]
     for k, v in enumerate(deviations):

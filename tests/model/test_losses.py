@@ -90,7 +90,7 @@ def test_large_homogeneous_pool_reaches_vasicek():
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_many_pds_against_plain_recursion(seed):
-    """More PDs than the product of powers takes: the Chebyshev series, against obligor-by-obligor recursion."""
+    """More PDs than the product of powers takes: the series, against obligor-by-obligor recursion."""
     rng = np.random.default_rng(seed)
     n = 90
     pds, exposures = rng.uniform(0.001, 0.4, n), rng.integers(1, 6, n).astype(float)

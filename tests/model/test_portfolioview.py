@@ -30,8 +30,9 @@ def economy(periods, seed=1, noise=0.1):
     shocks = ndtri(uniforms(seed, 0, periods + 100, 4))
     x = np.zeros((periods + 100, 2))
     for t in range(2, len(x)):
-        x[t] = [0.3, -0.1] + np.array([0.5, 0.2]) * x[t - 1] + np.array([0.2, -0.3]) * x[t - 2] + shocks[t,
-        :2]
+        x[t] = (
+            [0.3, -0.1] + np.array([0.5, 0.2]) * x[t - 1] + np.array([0.2, -0.3]) * x[t - 2] + shocks[t, :2]
+        )
     x = x[100:]
     index = np.column_stack([-4 + x @ [0.5, -0.3], -3 + x @ [0.1, 0.4]]) + noise * shocks[100:, 2:]
     return expit(index), x
@@ -167,14 +168,18 @@ def test_one_factor_pool_against_enumeration():
     exposures, pds, s = np.array([3.0, 5.0, 7.0, 10.0]), np.array([0.02, 0.1, 0.3, 0.05]), 1.3
     z, w = np.polynomial.hermite_e.hermegauss(100)
     w = w / w.sum()
-    a = np.array([float(mpmath.findroot(lambda x, p=p: w @ expit(float(x) - s * z) - p, logit(p))) for p in
-    pds]) total, joint, at_risk, shortfall = enumerate_logit(exposures, expit(a - s * z[:, None]), w, 0.95)
-    result = portfolioview_losses(exposures, pds, [0.95], sensitivity=s, attachment=10.0) assert
-    result.value_at_risk[0] == at_risk assert result.expected_shortfall[0] == pytest.approx(shortfall,
-    rel=1e-8) assert result.hit_probability == pytest.approx(joint[total > 10].sum(), rel=1e-8) assert
-    result.expected_loss == pytest.approx(exposures @ pds) assert result.unexpected_loss ==
-    pytest.approx(math.sqrt(joint @ (total - exposures @ pds) ** 2), rel=1e-8) assert result.standard_errors
-    is None
+    a = np.array(
+        [float(mpmath.findroot(lambda x, p=p: w @ expit(float(x) - s * z) - p, logit(p))) for p in pds]
+    )
+    total, joint, at_risk, shortfall = enumerate_logit(exposures, expit(a - s * z[:, None]), w, 0.95)
+    result = portfolioview_losses(exposures, pds, [0.95], sensitivity=s, attachment=10.0)
+    mean = exposures @ pds
+    assert result.value_at_risk[0] == at_risk
+    assert result.expected_shortfall[0] == pytest.approx(shortfall, rel=1e-8)
+    assert result.hit_probability == pytest.approx(joint[total > 10].sum(), rel=1e-8)
+    assert result.expected_loss == pytest.approx(mean)
+    assert result.unexpected_loss == pytest.approx(math.sqrt(joint @ (total - mean) ** 2), rel=1e-8)
+    assert result.standard_errors is None
 
 
 def test_fitted_economy_against_enumeration():
@@ -240,11 +245,16 @@ GOOD = economy(20)
     [
         (GOOD[0][:5, 0], GOOD[1][:5, 0], InputError, r"macro must hold at least 6 periods .*\(got 5\)"),
         (GOOD[0][:8], np.ones((8, 7)), InputError, "at least 9 periods to fit 7 factor"),
-        (GOOD[0], np.column_stack([GOOD[1], GOOD[1].sum(axis=1)]), DomainError, "macro must hold factors that
-        vary"), (GOOD[0], np.ones(20), DomainError, "macro must hold factors that vary"), (np.zeros(20),
-        GOOD[1], DomainError, "default_rates must be > 0 and < 1 .*infinite.*got 0"), (GOOD[0][:19], GOOD[1],
-        InputError, "default_rates must cover the same 20 periods"), (GOOD[0], np.full((20, 1), np.nan),
-        DomainError, "macro must be a finite number"),
+        (
+            GOOD[0],
+            np.column_stack([GOOD[1], GOOD[1].sum(axis=1)]),
+            DomainError,
+            "macro must hold factors that vary",
+        ),
+        (GOOD[0], np.ones(20), DomainError, "macro must hold factors that vary"),
+        (np.zeros(20), GOOD[1], DomainError, "default_rates must be > 0 and < 1 .*infinite.*got 0"),
+        (GOOD[0][:19], GOOD[1], InputError, "default_rates must cover the same 20 periods"),
+        (GOOD[0], np.full((20, 1), np.nan), DomainError, "macro must be a finite number"),
     ],
 )
 def test_series_that_cannot_be_fitted(rates, macro, error, message):
@@ -261,10 +271,19 @@ def test_series_that_cannot_be_fitted(rates, macro, error, message):
         (([0.0], 0.1), {"sensitivity": 1.0}, DomainError, "add up to more than 0"),
         (([1.0], 0.1), {}, InputError, "sensitivity or fit must be given"),
         (([1.0], 0.1), {"sensitivity": -1.0}, DomainError, "sensitivity must be between 0 and 20"),
-        (([1.0], 0.1), {"fit": fit_macro(*GOOD), "sectors": 2}, DomainError, "sectors must be a column .*0 to
-        1"), (([1.0], 0.1), {"fit": fit_macro(*GOOD), "periods": 0}, DomainError, "periods must be between
-        1"), (([1.0], 0.1), {"fit": fit_macro(*GOOD), "macro_path": [[1.0]]}, InputError, "macro_path must
-        have 2 columns"),
+        (
+            ([1.0], 0.1),
+            {"fit": fit_macro(*GOOD), "sectors": 2},
+            DomainError,
+            "sectors must be a column .*0 to 1",
+        ),
+        (([1.0], 0.1), {"fit": fit_macro(*GOOD), "periods": 0}, DomainError, "periods must be between 1"),
+        (
+            ([1.0], 0.1),
+            {"fit": fit_macro(*GOOD), "macro_path": [[1.0]]},
+            InputError,
+            "macro_path must have 2 columns",
+        ),
     ],
 )
 def test_wrong_inputs_name_themselves(arguments, options, error, message):
