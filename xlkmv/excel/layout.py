@@ -247,7 +247,7 @@ CONTROL = TableSpec(
         Column(
             "Figure", "参数", "figure", "number", "0.0000", 18, blank=True, note="What the next column says."
         ),
-        text("Figure is", "参数含义", "meaning", 30, blank=True),
+        text("Figure is", "参数含义", "meaning", 12, blank=True),
         text("Basis", "依据", "basis", 44, blank=True),
     ),
 )
@@ -377,7 +377,7 @@ RISK = TableSpec(
 CURVE = TableSpec(
     "tbl_Curve",
     "Result",
-    "Figures of the charts",
+    "Figures of the charts (probabilities from 1E-10 on)",
     "图表数据",
     (
         result("Payment date", "日期", "date", DATE, 12),
@@ -394,19 +394,19 @@ CURVE = TableSpec(
 SIGMA = TableSpec(
     "tbl_Sigma",
     "Result",
-    "Senior PD against volatility",
-    "优先级违约概率与波动率",
+    "Senior PD by volatility",
+    "波动率敏感性",
     (
-        result("Volatility", "波动率", "volatility", RATE, 12),
-        result("PD of the pool alone", "池自身违约概率", "pd", PROBABILITY, 12),
-        result("Any-date PD of the pool alone", "任一日违约概率", "anydate_pd", PROBABILITY, 13),
+        result("Volatility", "波动率", "volatility", RATE, 14),
+        result("PD of the pool alone", "池自身违约概率", "pd", PROBABILITY, 14),
+        result("Any-date PD of the pool alone", "任一日违约概率", "anydate_pd", PROBABILITY, 14),
     ),
 )
 
 BREAKEVEN = TableSpec(
     "tbl_Breakeven",
     "Result",
-    "How far the senior tranche can go: largest volatility and issue, least coverage",
+    "Limits of the senior tranche",
     "优先级极限",
     (
         result("Target PD", "目标违约概率", "target", PROBABILITY, 12),
@@ -529,13 +529,13 @@ class ControlRow:
 CONTROL_ROWS: tuple[ControlRow, ...] = (
     ControlRow(CONTROLS["subordination"], "subordination"),
     ControlRow(CONTROLS["excess_coverage"], "excess_coverage"),
-    ControlRow(CONTROLS["reserve"], "reserve", "reserve_periods", "periods of senior dues", "0.00"),
-    ControlRow(CONTROLS["support"], "support", "support_pd", "PD p.a. of the payer", RATE),
+    ControlRow(CONTROLS["reserve"], "reserve", "reserve_periods", "periods", "0.00"),
+    ControlRow(CONTROLS["support"], "support", "support_pd", "PD p.a.", RATE),
     ControlRow(CONTROLS["triggers"], "triggers"),
     ControlRow(
-        CONTROLS["repurchase"], "repurchase", "repurchase_share", "share of a claim bought back", RATE
+        CONTROLS["repurchase"], "repurchase", "repurchase_share", "of a claim", RATE
     ),
-    ControlRow(CONTROLS["pledge"], "pledge", "unpledged_recovery", "recovery without the pledge", RATE),
+    ControlRow(CONTROLS["pledge"], "pledge", "unpledged_recovery", "recovery", RATE),
 )
 
 # One-cell names: what refresh writes on the Home sheet, and the format it is shown in.
@@ -545,7 +545,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "out_Refreshed": ("Refreshed", TEXT),
     "out_Volatility": ("Volatility of the pool p.a.", RATE),
     "out_Drift": ("Drift of the pool p.a.", RATE),
-    "out_WorstScenario": ("Worst scenario for the senior tranche", TEXT),
+    "out_WorstScenario": ("Worst scenario for senior", TEXT),
     "out_WorstPD": ("its any-date PD", PROBABILITY),
     "out_Version": ("xlkmv version", TEXT),
     "out_InputHash": ("Input hash", TEXT),

@@ -12,12 +12,13 @@ from xlkmv.deal.analysis import Analysis, KmvView, TrancheRisk
 from xlkmv.deal.terms import Deal
 from xlkmv.excel import layout
 from xlkmv.excel.book import Book
-from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.layout import TableSpec
 
-__all__ = ["write_report"]
+__all__ = ["SMALLEST_DRAWN", "write_report"]
 
 LOG_ROWS = 200
+# Probabilities below this are drawn as this: a logarithmic axis has no zero.
+SMALLEST_DRAWN = 1e-10
 
 
 def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> None:
@@ -77,9 +78,9 @@ def _write(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: b
 
 
 def _cell(value: Any) -> Any:
-    """Turn a result into a cell; what has no number says so as #N/A, which charts leave out."""
+    """Turn a result into a cell; a distance or coverage without end is said in a word."""
     if isinstance(value, (float, np.floating)) and not np.isfinite(value):
-        return ExcelError("#N/A", "no number")
+        return "none" if np.isnan(value) else "covered" if value > 0 else "short"
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -136,10 +137,7 @@ def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
         senior.risk.accumulated_in,
         senior.risk.accumulated_due,
         junior.risk.accumulated_due,
-        senior.pd,
-        senior.anydate_pd,
-        off.pd,
-        off.anydate_pd,
+        *(np.maximum(p, SMALLEST_DRAWN) for p in (senior.pd, senior.anydate_pd, off.pd, off.anydate_pd)),
     )
     return [[date, *(s[k] for s in series)] for k, date in enumerate(deal.terms.dates)]
 

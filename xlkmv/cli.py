@@ -1,0 +1,241 @@
+"""The terminal: ``xlkmv refresh BOOK``, ``xlkmv new FILE``, ``xlkmv pd ...``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import xlkmv
+from xlkmv.errors import BookError, BookInputError, XlkmvError, show
+
+__all__ = ["main"]
+
+BAD_INPUT, CANCELLED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 2 for bad input, 130 after Ctrl-C."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except KeyboardInterrupt:
+        print("Cancelled: nothing was changed.", file=sys.stderr)
+        return CANCELLED
+    except BookInputError as error:
+        _problems(error)
+        return BAD_INPUT
+    except XlkmvError as error:
+        print(f"xlkmv: {error}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="xlkmv", description="The KMV model inside Excel, for a pool that pays tranches."
+    )
+    parser.add_argument("--version", action="version", version=f"xlkmv {xlkmv.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    refresh = commands.add_parser("refresh", help="compute a workbook's deal and write the results into it")
+    refresh.add_argument("book", type=Path, help="a workbook made from the template")
+    refresh.add_argument("--out", type=Path, help="write here instead, and leave the book as it is")
+    refresh.add_argument("--backup", action="store_true", help="keep the earlier file beside the new one")
+    refresh.set_defaults(run=_refresh)
+
+    new = commands.add_parser("new", help="make a fresh workbook, filled with the example deal")
+    new.add_argument("file", type=Path)
+    new.set_defaults(run=_new)
+
+    pd = commands.add_parser("pd", help="answer one default probability")
+    pd.add_argument("asset_value", type=float, help="what pays: asset value or accumulated collections")
+    pd.add_argument("default_point", type=float, help="what must be paid: debt or accumulated dues")
+    pd.add_argument("volatility", type=float, help="per annum, a decimal: 0.25 means 25 %%")
+    pd.add_argument("--horizon", type=float, default=1.0, help="years (default 1)")
+    pd.add_argument("--drift", type=float, default=0.0, help="per annum, a decimal (default 0)")
+    pd.add_argument("--method", default="terminal", help="terminal, anytime or linear")
+    pd.set_defaults(run=_pd)
+    return parser
+
+
+# --------------------------------------------------------------------------------- commands
+
+
+def _refresh(options: argparse.Namespace) -> int:
+    from xlkmv.excel.book import open_book
+    from xlkmv.excel.refresh import refresh
+
+    if options.out is not None and options.out.resolve() == options.book.resolve():
+        options.out = None
+    with _progress() as progress:
+        book = open_book(options.book)
+        done = refresh(book, progress)
+        written = book.save(options.out, backup=options.backup)
+    _report(done)
+    print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    from xlkmv.build.template import build_template
+
+    if options.file.suffix.lower() != ".xlsm":
+        raise BookError(f"{options.file} must end in .xlsm")
+    if options.file.exists():
+        raise BookError(f"{options.file} exists: choose another name, or remove it first")
+    if not options.file.resolve().parent.is_dir():
+        raise BookError(f"there is no folder {options.file.resolve().parent}")
+    print(f"Made {build_template(options.file)}: fill in your deal, then run xlkmv refresh {options.file}")
+    return 0
+
+
+def _pd(options: argparse.Namespace) -> int:
+    from xlkmv.model.distance import default_probability, distance_to_default, linear_distance_to_default
+
+    firm = (options.asset_value, options.default_point, options.volatility)
+    pd = default_probability(*firm, options.horizon, options.drift, options.method)
+    if options.method == "linear":
+        dd = linear_distance_to_default(*firm)
+    else:
+        dd = distance_to_default(*firm, options.horizon, options.drift)
+    print(
+        f"PD {pd:.10g}   ({options.method})\nDD {dd:.10g}   ({'linear' if options.method == 'linear' else 'log'})"
+    )
+    return 0
+
+
+# ----------------------------------------------------------------------------------- report
+
+
+def _console(**options: Any) -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, **options)
+
+
+class _progress:  # noqa: N801  a context manager reads as a verb
+    """A bar while the terminal waits; silent where nobody watches."""
+
+    def __enter__(self) -> Callable[[str, float], None]:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = _console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description:<44.44}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.bar.start()
+        task = self.bar.add_task("Opening", total=1.0)
+        return lambda what, share: self.bar.update(task, description=what, completed=share)
+
+    def __exit__(self, *failure: object) -> None:
+        self.bar.stop()
+
+
+def probability(p: float) -> str:
+    """Write a probability as a banker reads it: a percentage, or a power of ten when tiny."""
+    if p == 0.0:
+        return "0 %"
+    return f"{p:.1e}" if p < 1e-4 else f"{p:.2%}"
+
+
+def _number(x: float, shown: str) -> str:
+    if x in (float("inf"), float("-inf")):
+        return "covered" if x > 0 else "short"
+    return format(x, shown)
+
+
+def _table(title: str, *columns: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for k, column in enumerate(columns):
+        table.add_column(column, justify="left" if k == 0 else "right", no_wrap=k == 0)
+    return table
+
+
+def _report(done: Any) -> None:
+    analysis, console = done.analysis, _console()
+    base, off = analysis.base, analysis.controls_off
+    last = done.inputs.deal.terms.dates[-1]
+    table = _table(
+        f"Default risk by {last}: the plan as it is, and with every control off",
+        "Tranche",
+        "Coverage",
+        "DD",
+        "PD",
+        "Any-date PD",
+        "DD off",
+        "PD off",
+        "Any-date off",
+    )
+    for on, without in zip(base.tranches, off.tranches, strict=True):
+        table.add_row(
+            on.name,
+            _number(on.risk.coverage[-1], ".3f"),
+            _number(on.risk.distance[-1], ".2f"),
+            probability(on.pd[-1]),
+            probability(on.anydate_pd[-1]),
+            _number(without.risk.distance[-1], ".2f"),
+            probability(without.pd[-1]),
+            probability(without.anydate_pd[-1]),
+        )
+    console.print(table)
+    first = analysis.scenarios[0].tranches[0].anydate_pd[-1]
+    table = _table(
+        f"{base.tranches[0].name} under each preset condition",
+        "Scenario",
+        "DD",
+        "PD",
+        "Any-date PD",
+        "Change",
+    )
+    for view in analysis.scenarios:
+        senior = view.tranches[0]
+        change = senior.anydate_pd[-1] - first
+        table.add_row(
+            view.stress.name,
+            _number(senior.risk.distance[-1], ".2f"),
+            probability(senior.pd[-1]),
+            probability(senior.anydate_pd[-1]),
+            "" if view is analysis.scenarios[0] else ("+" if change >= 0 else "-") + probability(abs(change)),
+        )
+    console.print(table)
+    console.print(
+        f"Pool: volatility {base.volatility:.2%}, drift {base.drift:.2%} p.a. "
+        f"({done.inputs.deal.terms.volatility_source}).  PD: short on the last date.  "
+        "Any-date PD: short on at least one date."
+    )
+    failed = [c.name for c in analysis.checks if not c.passed]
+    console.print(
+        f"Checks: {'FAILED: ' + '; '.join(failed) if failed else f'all {len(analysis.checks)} passed'}."
+    )
+
+
+def _problems(error: BookInputError) -> None:
+    console = _console(stderr=True)
+    count = len(error.problems)
+    table = _table(
+        f"{count} input{'s are' if count > 1 else ' is'} wrong; nothing was written",
+        "Sheet",
+        "Cell",
+        "Value",
+        "Rule",
+    )
+    for problem in error.problems:
+        table.add_row(problem.sheet, problem.cell, show(problem.value), problem.rule)
+    for column in table.columns[1:]:
+        column.justify = "left"
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
