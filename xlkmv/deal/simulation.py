@@ -38,7 +38,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from xlkmv.deal.stress import Stress, Stressed, apply, pool_lognormal
 from xlkmv.deal.terms import Deal
-from xlkmv.deal.waterfall import TOLERANCE, PoolState, payments, planned_state
+from xlkmv.deal.waterfall import TOLERANCE, PoolState, grown, payments, planned_state
 from xlkmv.errors import DomainError, HostError, InputError
 from xlkmv.model.domain import Array
 
@@ -285,7 +285,9 @@ class DefaultModel:
             bound = bound + (self.shared / self.own).max() * np.maximum(-draws.industry.min(axis=1), 0.0)
         possible = ndtr(bound) * (1.0 + 1e-12) + 1e-300
         hits = np.flatnonzero(draws.uniform < possible[:, None])
-        rows, columns = np.divmod(hits, draws.uniform.shape[1])
+        obligors = draws.uniform.shape[1]
+        rows = hits // obligors
+        columns = hits - rows * obligors
         x = self.own[columns] * ndtri(draws.uniform.ravel()[hits]) + self.common[columns] * z[rows]
         if draws.industry.size:
             x += self.shared[columns] * draws.industry[rows, self.industry[columns]]
@@ -319,6 +321,8 @@ class Patterns:
         Defaults of each pattern.
     payer : ndarray, shape (u,)
         First date on which the payer of the undertaking is dead.
+    active : ndarray, shape (n,)
+        Patterns in which anything has happened up to each date, and pattern 0; they come first.
     weight : ndarray, shape (u,)
         Paths with the pattern.
     rows, index : ndarray, shape (paths with events,)
@@ -329,6 +333,7 @@ class Patterns:
     first: Ints
     counts: Ints
     payer: Ints
+    active: Ints
     weight: Ints
     rows: Ints
     index: Ints
@@ -339,26 +344,35 @@ def find_patterns(
 ) -> Patterns:
     """Group the paths of a block that have the same defaults on the same dates.
 
-    Patterns are told apart by the sum of a random 64-bit number per default (Zobrist 1970);
-    two of a million different ones collide with probability 3e-8.
+    Patterns are told apart by the sum of a random number per default (Zobrist 1970), below
+    the date of the first one, by which they are sorted; two of a hundred thousand different
+    ones collide with a probability below 1e-6.
     """
     counts = np.bincount(rows, minlength=paths)
     starts = np.concatenate([[0], np.cumsum(counts)])
+    bits = 64 - int(dates).bit_length()
     codes = np.random.Generator(np.random.Philox(key=0)).integers(
-        1, 2**64, (obligors + 1) * dates, np.uint64, endpoint=False
+        0, 2**bits, (obligors + 1) * dates, np.uint64
     )
-    code = np.zeros(paths, np.uint64)
+    code, earliest = np.zeros(paths, np.uint64), payer.copy()
     hit = np.flatnonzero(counts)
     if hit.size:
         code[hit] = np.add.reduceat(codes[columns * dates + first], starts[hit])
+        earliest[hit] = np.minimum(earliest[hit], np.minimum.reduceat(first, starts[hit]))
     dead = np.flatnonzero(payer < dates)
     code[dead] += codes[obligors * dates + payer[dead]]
-    touched = np.flatnonzero((counts > 0) | (payer < dates))
+    touched = np.flatnonzero(earliest < dates)
     if rows.size > 4 * paths:  # with so many defaults on each path no two are alike
-        chosen, index = touched, np.arange(1, touched.size + 1)
+        order = np.argsort(earliest[touched], kind="stable")
+        chosen, index = touched[order], np.empty(touched.size, np.int64)
+        index[order] = np.arange(1, touched.size + 1)
     else:
-        _, one, index = np.unique(code[touched], return_index=True, return_inverse=True)
-        chosen, index = touched[one], index + 1
+        code = (code & np.uint64(2**bits - 1)) + (earliest.astype(np.uint64) << np.uint64(bits))
+        order = np.argsort(code[touched])
+        ordered = code[touched[order]]
+        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: ordered.size]
+        chosen, index = touched[order[new]], np.empty(touched.size, np.int64)
+        index[order] = np.cumsum(new)
     size = counts[chosen]
     ends = np.cumsum(size)
     events = np.repeat(starts[chosen] - (ends - size), size) + np.arange(ends[-1] if ends.size else 0)
@@ -369,6 +383,7 @@ def find_patterns(
         first=first[events],
         counts=np.concatenate([[0], size]),
         payer=np.concatenate([[dates], payer[chosen]]),
+        active=1 + np.searchsorted(earliest[chosen], np.arange(dates), side="right"),
         weight=weight,
         rows=touched,
         index=index,
@@ -382,11 +397,11 @@ def find_patterns(
 class Tally:
     """Sums over the paths of one block."""
 
-    first_short: Ints  # (k, n + 1), last column: never
-    loss_bins: Ints  # (k, LOSS_BINS + 1)
-    breach: Ints  # (c, n)
-    first_breach: Ints  # (c, n)
-    trigger: Ints  # (3, n)
+    first_short: Array  # (k, n)
+    loss_bins: Array  # (k, LOSS_BINS + 1)
+    breach: Array  # (c, n)
+    first_breach: Array  # (c, n)
+    trigger: Array  # (3, n)
     collections: Array  # (n,)
     support: Array  # (n,)
     paid: Array  # (k, n)
@@ -422,40 +437,43 @@ class PlanEngine:
         self.table: Array | None = None
         if small:
             columns, first = np.divmod(np.arange(len(pool.name) * self.n), self.n)
-            self.table = self._effect(columns, first)
+            self.table = np.array([self._effect(k, columns, first) for k in range(self.n)])
 
-    def _effect(self, columns: Ints, first: Ints) -> Array:
-        """Change of the pool's collections by each default, shape (events, n)."""
-        lost_share = 1.0 - self.plan.repurchase_share
-        after = np.arange(self.n) >= first[:, None]
-        change = np.where(after, -lost_share * self.schedule[columns], 0.0)
-        arrival = self.arrival[columns, first]
-        event = np.flatnonzero(arrival < self.n)
-        recovery = self.plan.deal.pool.recovery[columns[event]]
-        change[event, arrival[event]] += lost_share * recovery * self.owed[columns[event], first[event]]
-        return change
+    def _effect(self, k: int, columns: Ints, first: Ints) -> tuple[Array, Array]:
+        """What each default has changed on date k: collections, and scheduled cash lost so far."""
+        share = 1.0 - self.plan.repurchase_share
+        owed = self.owed[columns, first]
+        lost = np.where(first <= k, self.schedule[columns, k], 0.0)
+        back = np.where(self.arrival[columns, first] == k, self.plan.deal.pool.recovery[columns] * owed, 0.0)
+        return share * (back - lost), np.where(first <= k, owed, 0.0)
 
     def pool_state(self, patterns: Patterns) -> PoolState:
         """Collections and tests' inputs of every pattern, dates in rows."""
         n, size = self.n, patterns.counts.size
-        cash = np.zeros((size, n))
-        hit = np.flatnonzero(patterns.counts)
-        starts = (np.cumsum(patterns.counts) - patterns.counts)[hit]
         columns, first = patterns.columns, patterns.first
-        if hit.size:
-            effect = self._effect(columns, first) if self.table is None else self.table[columns * n + first]
-            cash[hit] = np.add.reduceat(effect, starts, axis=0)
+        owner = np.repeat(np.arange(size), patterns.counts)
+        state = PoolState(np.repeat(self.base[:, None], size, axis=1), active=patterns.active)
+        if self.needs_ratio:
+            state.default_ratio = np.repeat(self.ratio[:, None], size, axis=1)
+        total = float(self.schedule.sum()) or 1.0
+        kind = columns * n + first
+        # Patterns are in the order of their first default, so defaults to come are at the end.
+        ends = np.cumsum(patterns.counts)[patterns.active - 1]
+        for k, (end, active) in enumerate(zip(ends, patterns.active, strict=True)):
+            if self.table is None:
+                change, lost = self._effect(k, columns[:end], first[:end])
+            else:
+                change, lost = self.table[k, 0][kind[:end]], self.table[k, 1][kind[:end]]
+            state.collections[k, :active] += np.bincount(owner[:end], change, active)
+            if state.default_ratio is not None:
+                state.default_ratio[k, :active] += np.bincount(owner[:end], lost, active) / total
         # Sums of what is lost may pass what there was by rounding.
-        state = PoolState(np.maximum(np.ascontiguousarray(cash.T) + self.base[:, None], 0.0))
+        np.maximum(state.collections, 0.0, out=state.collections)
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
-        owner = np.repeat(np.arange(size), patterns.counts)
-        if self.needs_ratio:
-            total = self.schedule.sum()
-            lost = np.bincount(owner * n + first, self.owed[columns, first], size * n).reshape(size, n)
-            ratio = np.cumsum(lost, axis=1).T / (total if total > 0.0 else 1.0) + self.ratio[:, None]
-            state.default_ratio = np.ascontiguousarray(ratio)
         if self.needs_share:
+            hit = np.flatnonzero(patterns.counts)
+            starts = (np.cumsum(patterns.counts) - patterns.counts)[hit]
             state.largest_share = self._largest_share(owner, columns, first, hit, starts, size)
         return state
 
@@ -493,58 +511,77 @@ class PlanEngine:
         """Pay every pattern through the waterfall and add up over the paths of the block."""
         n, k, u = self.n, self.amount.size, patterns.counts.size
         state = self.pool_state(patterns)
-        weight, covenants = patterns.weight, len(self.plan.deal.covenants)
+        weight, covenants = patterns.weight.astype(np.float64), len(self.plan.deal.covenants)
         floor = TOLERANCE * self.amount[:, None]
-        first_short = np.full((k, u), n, np.int64)
-        defaulted = np.zeros((k, u), np.bool_)
-        dated = np.zeros((k, u))
-        balance = np.zeros((k, u))
-        never = np.ones((covenants, u), np.bool_)
+        # As for the waterfall, paths on which nothing has happened yet are as the first one.
+        served = np.ones((k, 1), np.bool_)
+        defaulted = np.zeros((k, 1), np.bool_)
+        dated = np.zeros((k, 1))
+        balance = np.zeros((k, 1))
+        never = np.ones((covenants, 1), np.bool_)
+        together = self.plan.default_point == "all"
+        later = weight.sum() - np.cumsum(weight)  # paths whose pattern comes later
         tally = Tally(
-            first_short=np.zeros((k, n + 1), np.int64),
-            loss_bins=np.zeros((k, LOSS_BINS + 1), np.int64),
-            breach=np.zeros((covenants, n), np.int64),
-            first_breach=np.zeros((covenants, n), np.int64),
-            trigger=np.zeros((3, n), np.int64),
-            collections=state.collections @ weight,
+            first_short=np.zeros((k, n)),
+            loss_bins=np.zeros((k, LOSS_BINS + 1)),
+            breach=np.zeros((covenants, n)),
+            first_breach=np.zeros((covenants, n)),
+            trigger=np.zeros((3, n)),
+            collections=_over_paths(state.collections, weight),
             support=np.zeros(n),
             paid=np.zeros((k, n)),
             sums=np.zeros(0),
             groups=np.zeros(0),
             waterfalls=u,
         )
+        everyone = weight
         for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
+            active = int(patterns.active[date])
+            weight = everyone[:active].copy()
+            weight[0] += later[active - 1]
+            served, defaulted = grown(served, active), grown(defaulted, active)
+            dated, never = grown(dated, active), grown(never, active)
             missed = p.interest_due - p.interest_paid
-            defaulted |= missed > floor
+            defaulted = np.asarray(defaulted | (missed > floor))
             short = missed + np.maximum(p.principal_due - p.principal_paid, 0.0) > floor
-            first_short[short & (first_short == n)] = date
-            at_maturity = self.maturity == date
+            if short.any():
+                if together:
+                    short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
+                tally.first_short[:, date] = _over_paths(short & served, weight)
+                served = np.asarray(served & ~short)
+            at_maturity = np.asarray(self.maturity == date)
             if at_maturity.any():
-                defaulted[at_maturity] |= p.balance[at_maturity] > floor[at_maturity]
-            dated += self.times[date] * p.principal_paid
+                defaulted |= at_maturity[:, None] & (p.balance > floor)
+            dated = dated + self.times[date] * p.principal_paid
             balance = p.balance
-            tally.support[date] = p.support_drawn @ weight
-            tally.paid[:, date] = (p.interest_paid + p.principal_paid) @ weight
-            tally.trigger[:, date] = np.bincount(p.trigger, weight, 3).astype(np.int64)
+            tally.support[date] = _over_paths(p.support_drawn, weight)
+            tally.paid[:, date] = _over_paths(p.interest_paid + p.principal_paid, weight)
+            tally.trigger[:, date] = np.bincount(p.trigger, weight, 3)
             for c, bad in enumerate(p.breaches):
-                tally.breach[c, date] = weight[bad].sum()
-                tally.first_breach[c, date] = weight[bad & never[c]].sum()
-                never[c] &= ~bad
-        if self.plan.default_point == "all":
-            first_short[:] = first_short.min(axis=0)
-            defaulted[:] = defaulted.any(axis=0)
+                if bad.any():
+                    tally.breach[c, date] = _over_paths(bad, weight)
+                    tally.first_breach[c, date] = _over_paths(bad & never[c], weight)
+                    never[c] &= ~bad
+        if together:
+            defaulted = np.repeat(defaulted.any(axis=0, keepdims=True), k, axis=0)
+        defaulted, served, dated = grown(defaulted, u), grown(served, u), grown(dated, u)
+        balance, weight = grown(balance, u), everyone
         loss = balance / self.amount[:, None]
         bins = np.ceil(np.minimum(loss, 1.0) * LOSS_BINS - 1e-9).astype(np.int64)
         for i in range(k):
-            tally.first_short[i] = np.bincount(first_short[i], weight, n + 1)
             tally.loss_bins[i] = np.bincount(np.maximum(bins[i], 0), weight, LOSS_BINS + 1)
         total = state.collections.sum(axis=0) / (self.planned or 1.0)
         values = np.concatenate(
-            [defaulted, first_short < n, loss, dated / self.amount[:, None], total[None], total[None] ** 2]
+            [defaulted, ~served, loss, dated / self.amount[:, None], total[None], total[None] ** 2]
         )
-        tally.sums = values @ weight
+        tally.sums = _over_paths(values, weight)
         tally.groups = _group_sums(values, patterns, layout, block)
         return tally
+
+
+def _over_paths(values: npt.NDArray[Any], weight: Array) -> Array:
+    """Sum over paths in the last axis; not by BLAS, whose digits depend on its threads."""
+    return np.asarray(np.einsum("...u,u->...", values, weight, dtype=np.float64))
 
 
 def _group_sums(values: Array, patterns: Patterns, layout: Layout, block: int) -> Array:
@@ -553,7 +590,10 @@ def _group_sums(values: Array, patterns: Patterns, layout: Layout, block: int) -
     inside = patterns.rows < groups * layout.group
     group, index = patterns.rows[inside] // layout.group, patterns.index[inside]
     change = values - values[:, :1]
-    sums = np.stack([np.bincount(group, row[index], groups) for row in change], axis=1)
+    sums = np.zeros((groups, len(change)))
+    for column, row in enumerate(change):
+        if row.any():
+            sums[:, column] = np.bincount(group, row[index], groups)
     return np.asarray(sums / layout.group + values[:, 0])
 
 
@@ -745,7 +785,7 @@ def _result(plan: Stressed, layout: Layout, total: _Sum) -> Simulation:
                 expected_loss_error=errors[2 * k + i],
                 wal=float(wal),
                 wal_error=float(wal_error),
-                first_short=tally.first_short[i, :-1] / paths,
+                first_short=tally.first_short[i] / paths,
                 loss_probability=tally.loss_bins[i] / paths,
                 expected_paid=tally.paid[i] / paths,
             )

@@ -25,6 +25,7 @@ unless the terms allow a cure. The undertaking is not reimbursed; cash earns not
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -56,19 +57,31 @@ class PoolState:
         Whether the payer of the undertaking can pay; None: always.
     default_ratio : ndarray, shape (n, p), or None
         Accumulated defaults as a share of all scheduled collections; None: 0.
-    largest_share : ndarray, shape (n, p) or (n, 1), or None
+    largest_share : ndarray, shape (n, p), or None
         Share of the largest obligor in what performing obligors still owe.
+    active : ndarray of int, shape (n,), or None
+        How many paths differ from the first one up to each date: those come first, and only
+        they are computed on that date; the others are as the first one is. None: all.
     """
 
     collections: Array
     support_alive: npt.NDArray[np.bool_] | None = None
     default_ratio: Array | None = None
     largest_share: Array | None = None
+    active: npt.NDArray[np.int64] | None = None
+
+
+def grown(x: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """Lengthen the last axis to `size` with copies of the first path."""
+    missing = size - x.shape[-1]
+    if missing == 0:
+        return x
+    return np.concatenate([x, np.broadcast_to(x[..., :1], (*x.shape[:-1], missing))], axis=-1)
 
 
 @dataclass(slots=True)
 class Payment:
-    """One date of the waterfall; money vectors over paths, tranches in rows where there are any."""
+    """One date of the waterfall; money vectors over (active) paths, tranches in rows where there are any."""
 
     fees_due: Array
     fees_paid: Array
@@ -196,13 +209,16 @@ def waterfall(
         spread: Array = np.broadcast_to(np.asarray(values), cash.shape).reshape(-1, n)
         return np.ascontiguousarray(spread.T)
 
+    def as_planned(values: Array) -> Array:
+        return np.repeat(values[:, None], cash.size // n, axis=1)
+
     planned_ratio, planned_share = planned_state(plan)
     alive = by_date(support_alive)
     state = PoolState(
         np.ascontiguousarray(cash.reshape(-1, n).T),
         None if alive is None else alive.astype(np.bool_),
-        planned_ratio[:, None] if default_ratio is None else by_date(default_ratio),
-        planned_share[:, None] if largest_share is None else by_date(largest_share),
+        as_planned(planned_ratio) if default_ratio is None else by_date(default_ratio),
+        as_planned(planned_share) if largest_share is None else by_date(largest_share),
     )
     dates = list(payments(plan, state, volatility, drift))
 
@@ -228,18 +244,19 @@ def planned_state(plan: Stressed) -> tuple[Array, Array]:
     return np.asarray(np.full(remaining.size, lost / total if total > 0.0 else 0.0)), share
 
 
-def _pay(cash: Array, due: Array) -> Array:
-    """Pay what is due from the cash, pari passu over the rows of `due`; the cash is reduced."""
+def _pay(cash: Array, due: Array, paid: Array) -> None:
+    """Pay what is due from the cash, pari passu over the rows; add to `paid`, reduce the cash."""
     if len(due) == 1:
-        paid: Array = np.minimum(due, cash)
-        cash -= paid[0]
-        return paid
+        given = np.minimum(due, cash)
+        paid += given
+        cash -= given[0]
+        return
     total = due.sum(axis=0)
     share = np.divide(np.minimum(cash, total), total, out=np.zeros_like(total), where=total > 0.0)
-    paid = due * share
-    # The division may round a payment above the cash by a last digit.
-    np.maximum(cash - paid.sum(axis=0), 0.0, out=cash)
-    return paid
+    # Who gets everything gets it to the last digit, and the cash does not go below zero.
+    given = np.where(share >= 1.0, due, due * share)
+    paid += given
+    np.maximum(cash - given.sum(axis=0), 0.0, out=cash)
 
 
 def _draw(source: Array, due: Array, paid: Array) -> Array:
@@ -271,38 +288,45 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
     """
     deal, dues = plan.deal, plan.dues
     terms, controls = deal.terms, deal.controls
-    n, paths = state.collections.shape
+    n, everyone = state.collections.shape
+    active = np.full(n, everyone) if state.active is None else state.active
     accrual = np.diff(terms.times, prepend=0.0)
     amount = np.array([t.amount for t in deal.tranches])
     coupon = np.array([t.coupon for t in deal.tranches])[:, None]
     closing = dues.opening - dues.principal
     closing[closing < TOLERANCE * amount[:, None]] = 0.0
-    ranks = [np.flatnonzero(dues.ranks == r) for r in np.unique(dues.ranks)]
-    first, others = ranks[0], ranks[1:]
-    protected = np.flatnonzero(plan.senior)
+    # Tranches come ordered by rank, so that the rows of a rank are a slice.
+    edges = [0, *np.flatnonzero(np.diff(dues.ranks)) + 1, amount.size]
+    first, *others = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
+    protected = slice(0, int(plan.senior.sum()))
+    rounding = 1e-3 * TOLERANCE * amount[:, None]
     pro_rata = terms.principal == "pro rata" and bool(others)
     acting = [c.consequence != "none" and controls.triggers for c in deal.covenants]
 
-    senior_due = dues.ahead(int(first[0]))
+    senior_due = dues.ahead(0)
     accumulated_due = np.cumsum(senior_due)
-    nothing = np.zeros(paths)
-    balance = np.repeat(amount[:, None], paths, axis=1)
-    interest_arrears, fee_arrears = np.zeros_like(balance), nothing
-    account, reserve = np.zeros(paths), np.full(paths, plan.reserve)
-    accumulated_in = np.zeros(paths)
-    on = np.zeros((len(deal.covenants), paths), dtype=np.bool_)
+    balance = amount[:, None]
+    interest_arrears, fee_arrears = np.zeros_like(balance), np.zeros(1)
+    account, reserve = np.zeros(1), np.full(1, plan.reserve)
+    accumulated_in = np.zeros(1)
+    on = np.zeros((len(deal.covenants), 1), dtype=np.bool_)
 
     for k in range(n):
-        last = k == n - 1
-        accumulated_in = accumulated_in + state.collections[k]
+        last, paths = k == n - 1, int(active[k])
+        balance, interest_arrears = grown(balance, paths), grown(interest_arrears, paths)
+        fee_arrears, account = grown(fee_arrears, paths), grown(account, paths)
+        reserve = grown(reserve, paths).copy()
+        on, nothing = grown(on, paths), np.zeros(paths)
+        collected = state.collections[k, :paths]
+        accumulated_in = grown(accumulated_in, paths) + collected
         seen = Observation(
             time=float(terms.times[k]),
-            collections=state.collections[k],
+            collections=collected,
             accumulated_in=accumulated_in,
             due=float(senior_due[k]),
             accumulated_due=float(accumulated_due[k]),
-            default_ratio=nothing if state.default_ratio is None else state.default_ratio[k],
-            largest_share=nothing if state.largest_share is None else state.largest_share[k],
+            default_ratio=nothing if state.default_ratio is None else state.default_ratio[k, :paths],
+            largest_share=nothing if state.largest_share is None else state.largest_share[k, :paths],
             reserve=reserve,
             reserve_target=plan.reserve,
             senior_outstanding=balance[protected].sum(axis=0) > 0.0,
@@ -320,56 +344,62 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
                 switched = trap if covenant.consequence == "trap" else turbo
                 switched |= on[c]
 
-        cash = account + state.collections[k]
+        cash = account + collected
         fees_due = terms.fee_rate * accrual[k] * balance.sum(axis=0) + fee_arrears
         interest_due = coupon * accrual[k] * balance + interest_arrears
         principal_due = np.maximum(balance - closing[:, k, None], 0.0)
         wanted = np.where(turbo, balance, principal_due) if turbo.any() else principal_due
         interest, principal = np.zeros_like(balance), np.zeros_like(balance)
 
-        fees = _pay(cash, fees_due[None])
-        interest[first] = _pay(cash, interest_due[first])
+        fees = np.minimum(fees_due, cash)
+        cash -= fees
+        _pay(cash, interest_due[first], interest[first])
         if pro_rata:
             shared = ~(trap | turbo)
             common = np.where(shared, cash, 0.0)
             cash[shared] = 0.0
             for rank in others:
-                interest[rank] = _pay(common, interest_due[rank])
-            principal += _pay(common, np.where(shared, principal_due, 0.0))
+                _pay(common, interest_due[rank], interest[rank])
+            _pay(common, np.where(shared, principal_due, 0.0), principal)
             cash += common
             interest_left = np.maximum(interest_due - interest, 0.0)
             wanted = np.maximum(wanted - principal, 0.0)
-            principal[first] += _pay(cash, np.where(shared, 0.0, wanted[first]))
+            _pay(cash, np.where(shared, 0.0, wanted[first]), principal[first])
         else:
             interest_left = interest_due
-            principal[first] = _pay(cash, wanted[first])
+            _pay(cash, wanted[first], principal[first])
 
         # Reserve, then undertaking: fees, interest and scheduled principal of the first rank.
-        needs = np.concatenate([fees_due[None], interest_due[protected], principal_due[protected]])
-        got = np.concatenate([fees, interest[protected], principal[protected]])
-        reserve = reserve.copy()
         reserve_drawn = support_drawn = nothing
-        if (needs > got).any():
-            if plan.reserve > 0.0:
-                reserve_drawn = _draw(reserve, needs, got)
+        # Whoever is short of something has no cash left.
+        needy = np.flatnonzero(cash <= 0.0) if not pro_rata else np.arange(paths)
+        if needy.size and (plan.reserve > 0.0 or controls.support):
+            needs = np.concatenate(
+                [fees_due[None, needy], interest_due[protected, needy], principal_due[protected, needy]]
+            )
+            got = np.concatenate([fees[None, needy], interest[protected, needy], principal[protected, needy]])
+            reserve_drawn, support_drawn = np.zeros(paths), np.zeros(paths)
+            left = reserve[needy]
+            reserve_drawn[needy] = _draw(left, needs, got)
+            reserve[needy] = left
             if controls.support:
-                source = np.full(paths, np.inf)
+                purse = np.full(needy.size, np.inf)
                 if state.support_alive is not None:
-                    source = np.where(state.support_alive[k], np.inf, 0.0)
-                support_drawn = _draw(source, needs, got)
-            fees, count = got[:1], len(protected)
-            interest[protected], principal[protected] = got[1 : 1 + count], got[1 + count :]
+                    purse[~state.support_alive[k, needy]] = 0.0
+                support_drawn[needy] = _draw(purse, needs, got)
+            count = protected.stop
+            fees[needy] = got[0]
+            interest[protected, needy], principal[protected, needy] = got[1 : 1 + count], got[1 + count :]
 
-        balance = balance - principal
-        balance[balance < TOLERANCE * 1e-3 * amount[:, None]] = 0.0
-        interest_arrears = interest_due - interest
-        outstanding = (balance[protected] + interest_arrears[protected]).sum(axis=0) > 0.0
-        held = outstanding & (not last)
-        released = np.where(held, 0.0, reserve)
-        reserve -= released
-        topped = np.where(held, np.minimum(np.maximum(plan.reserve - reserve, 0.0), cash), 0.0)
-        reserve += topped
-        cash += released - topped
+        # The first rank is outstanding while principal or interest of it is.
+        owed = balance[protected] - principal[protected] + (interest_due[protected] - interest[protected])
+        held = (owed > rounding[protected]).any(axis=0) if not last else np.zeros(paths, np.bool_)
+        released = topped = nothing
+        if plan.reserve > 0.0:
+            released = np.where(held, 0.0, reserve)
+            topped = np.where(held, np.minimum(plan.reserve - reserve, cash), 0.0)
+            reserve = reserve + (topped - released)
+            cash += released - topped
 
         trapped = nothing
         if others:
@@ -377,27 +407,25 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
                 trapped = np.where(trap & held, cash, 0.0)
                 cash -= trapped
             for rank in others:
-                extra = _pay(cash, interest_left[rank])
-                interest[rank] += extra
-                repaid = _pay(cash, np.minimum(wanted[rank], balance[rank]))
-                principal[rank] += repaid
-                balance[rank] -= repaid
-            balance[balance < TOLERANCE * 1e-3 * amount[:, None]] = 0.0
-            interest_arrears = interest_due - interest
-        kept = np.where((trap | controls.excess_coverage) & held, cash, 0.0)
+                _pay(cash, interest_left[rank], interest[rank])
+                _pay(cash, wanted[rank], principal[rank])
+        balance = balance - principal
+        balance[balance < rounding] = 0.0
+        interest_arrears = np.maximum(interest_due - interest, 0.0)
+        kept = np.where(held if controls.excess_coverage else held & trap, cash, 0.0)
         account = trapped + kept
         residual = cash - kept
-        fee_arrears = fees_due - fees[0]
+        fee_arrears = fees_due - fees
         yield Payment(
             fees_due=fees_due,
-            fees_paid=fees[0],
+            fees_paid=fees,
             interest_due=interest_due,
             interest_paid=interest,
             principal_due=principal_due,
             principal_paid=principal,
-            balance=balance.copy() if others else balance,
+            balance=balance,
             account=account,
-            reserve=reserve.copy(),
+            reserve=reserve,
             reserve_drawn=reserve_drawn,
             reserve_topped=topped,
             reserve_released=released,
