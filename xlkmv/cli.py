@@ -158,7 +158,7 @@ def _table(title: str, *columns: str) -> Any:
 
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for k, column in enumerate(columns):
-        table.add_column(column, justify="left" if k == 0 else "right", no_wrap=k == 0)
+        table.add_column(column, justify="right" if k else "left", no_wrap=bool(k))
     return table
 
 
@@ -166,17 +166,8 @@ def _report(done: Any) -> None:
     analysis, console = done.analysis, _console()
     base, off = analysis.base, analysis.controls_off
     last = done.inputs.deal.terms.dates[-1]
-    table = _table(
-        f"Default risk by {last}: the plan as it is, and with every control off",
-        "Tranche",
-        "Coverage",
-        "DD",
-        "PD",
-        "Any-date PD",
-        "DD off",
-        "PD off",
-        "Any-date off",
-    )
+    columns = ("Tranche", "Coverage", "DD", "PD", "Any date", "DD off", "PD off", "Any date off")
+    table = _table(f"Default risk by {last}: the plan as it is, and with every control off", *columns)
     for on, without in zip(base.tranches, off.tranches, strict=True):
         table.add_row(
             on.name,
@@ -190,14 +181,8 @@ def _report(done: Any) -> None:
         )
     console.print(table)
     first = analysis.scenarios[0].tranches[0].anydate_pd[-1]
-    table = _table(
-        f"{base.tranches[0].name} under each preset condition",
-        "Scenario",
-        "DD",
-        "PD",
-        "Any-date PD",
-        "Change",
-    )
+    title = f"{base.tranches[0].name} under each preset condition"
+    table = _table(title, "Scenario", "DD", "PD", "Any date", "Change")
     for view in analysis.scenarios:
         senior = view.tranches[0]
         change = senior.anydate_pd[-1] - first
@@ -206,13 +191,13 @@ def _report(done: Any) -> None:
             _number(senior.risk.distance[-1], ".2f"),
             probability(senior.pd[-1]),
             probability(senior.anydate_pd[-1]),
-            "" if view is analysis.scenarios[0] else ("+" if change >= 0 else "-") + probability(abs(change)),
+            ("+" if change > 0 else "-") + probability(abs(change)) if change else "",
         )
     console.print(table)
     console.print(
         f"Pool: volatility {base.volatility:.2%}, drift {base.drift:.2%} p.a. "
-        f"({done.inputs.deal.terms.volatility_source}).  PD: short on the last date.  "
-        "Any-date PD: short on at least one date."
+        f"({done.inputs.deal.terms.volatility_source}).\n"
+        "PD: short on the last date. Any date: short on at least one date. off: all controls off."
     )
     failed = [c.name for c in analysis.checks if not c.passed]
     console.print(
@@ -223,17 +208,12 @@ def _report(done: Any) -> None:
 def _problems(error: BookInputError) -> None:
     console = _console(stderr=True)
     count = len(error.problems)
-    table = _table(
-        f"{count} input{'s are' if count > 1 else ' is'} wrong; nothing was written",
-        "Sheet",
-        "Cell",
-        "Value",
-        "Rule",
-    )
+    title = f"{count} input{'s are' if count > 1 else ' is'} wrong; nothing was written"
+    table = _table(title, "Sheet", "Cell", "Value", "Rule")
     for problem in error.problems:
         table.add_row(problem.sheet, problem.cell, show(problem.value), problem.rule)
-    for column in table.columns[1:]:
-        column.justify = "left"
+    for column in table.columns:
+        column.justify, column.no_wrap = "left", False
     console.print(table)
 
 
