@@ -109,7 +109,7 @@ def tranche_expected_loss(attach: Any, detach: Any, pd: Any, correlation: Any, l
         a, d, ell = A[rest], D[rest], loss[rest]
         low, high = ndtri(a / ell), ndtri(np.minimum(d / ell, 1.0))
         out[rest] = ell * _survival_integral(low, high, ndtri(p[rest]), rho[rest])
-    return np.clip(out / (D - A), 0.0, 1.0)
+    return np.asarray(np.clip(out / (D - A), 0.0, 1.0))
 
 
 def _survival_integral(low: Array, high: Array, c: Array, rho: Array) -> Array:

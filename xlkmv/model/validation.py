@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import chdtrc
 
 from xlkmv.errors import InputError
@@ -188,7 +187,8 @@ def _both(pds: Any, defaults: Any) -> tuple[Array, Array]:
     return p, d
 
 
-def _by_pd(p: Array, d: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _by_pd(p: Array, d: Array) -> tuple[Array, Array]:
     """Survivors and defaulters at each distinct PD, lowest first."""
     index = np.unique(p, return_inverse=True)[1].ravel()
-    return np.bincount(index, weights=1.0 - d), np.bincount(index, weights=d)
+    survivors, defaulters = (np.bincount(index, weights=w).astype(np.float64) for w in (1.0 - d, d))
+    return survivors, defaulters
