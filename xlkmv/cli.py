@@ -166,19 +166,17 @@ def _report(done: Any) -> None:
     analysis, console = done.analysis, _console()
     base, off = analysis.base, analysis.controls_off
     last = done.inputs.deal.terms.dates[-1]
-    columns = ("Tranche", "Coverage", "DD", "PD", "Any date", "DD off", "PD off", "Any date off")
-    table = _table(f"Default risk by {last}: the plan as it is, and with every control off", *columns)
-    for on, without in zip(base.tranches, off.tranches, strict=True):
-        table.add_row(
-            on.name,
-            _number(on.risk.coverage[-1], ".3f"),
-            _number(on.risk.distance[-1], ".2f"),
-            probability(on.pd[-1]),
-            probability(on.anydate_pd[-1]),
-            _number(without.risk.distance[-1], ".2f"),
-            probability(without.pd[-1]),
-            probability(without.anydate_pd[-1]),
-        )
+    table = _table(f"Default risk by {last}", "Tranche", "Controls", "Coverage", "DD", "PD", "Any date")
+    for view, controls in ((base, "as switched"), (off, "all off")):
+        for tranche in view.tranches:
+            table.add_row(
+                tranche.name,
+                controls,
+                _number(tranche.risk.coverage[-1], ".3f"),
+                _number(tranche.risk.distance[-1], ".2f"),
+                probability(tranche.pd[-1]),
+                probability(tranche.anydate_pd[-1]),
+            )
     console.print(table)
     first = analysis.scenarios[0].tranches[0].anydate_pd[-1]
     title = f"{base.tranches[0].name} under each preset condition"
@@ -197,7 +195,7 @@ def _report(done: Any) -> None:
     console.print(
         f"Pool: volatility {base.volatility:.2%}, drift {base.drift:.2%} p.a. "
         f"({done.inputs.deal.terms.volatility_source}).\n"
-        "PD: short on the last date. Any date: short on at least one date. off: all controls off."
+        "PD: short on the last date. Any date: short on at least one date."
     )
     failed = [c.name for c in analysis.checks if not c.passed]
     console.print(
