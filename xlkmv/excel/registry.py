@@ -35,10 +35,14 @@ class Text:
     text: str
     kind: str = "number"
     choices: tuple[str, ...] = ()
+    rule: Rule | None = None
 
 
 # kind: number (cell by cell), option (one of the choices), series (a row or column of numbers),
-# scalar (one number), word (one text), grid (a rectangle of raw cells), any (whatever comes).
+# scalar (one number), word (one text), words (a row or column of texts), grid (a rectangle of
+# raw cells), any (whatever comes).
+WHOLE = frozenset({"series", "scalar", "word", "words", "grid", "any"})
+
 ARGUMENTS: dict[str, Text] = {
     "asset_value": Text("Assets that pay: V, or the pool's accumulated collections. Money, > 0."),
     "default_point": Text("What must be paid: debt, or accumulated dues. Money, > 0."),
@@ -93,13 +97,13 @@ class Fault:
     Attributes
     ----------
     where : ndarray of bool
-    reason : str
-        The whole sentence that the cell's error carries.
+    reason : str or callable
+        The whole sentence that the cell's error carries, or how to get it from the position.
     code : str
     """
 
     where: Any
-    reason: str
+    reason: str | Callable[[int], str]
     code: str = "#NUM!"
 
 
@@ -190,29 +194,34 @@ class Function:
     # ------------------------------------------------------------------ one result per cell
 
     def _cells(self, raw: list[Any]) -> Any:
-        grids = [Grid(a.name, value) for a, value in zip(self.arguments, raw, strict=True)]
-        shape = _broadcast(self.arguments, grids)
+        by_cell = [k for k, a in enumerate(self.arguments) if a.kind not in WHOLE]
+        grids = {k: Grid(self.arguments[k].name, raw[k]) for k in by_cell}
+        shape = _broadcast([self.arguments[k] for k in by_cell], list(grids.values()))
+        if self.shape == "columns" and shape[1] != 1:
+            raise InputError(self.arguments[0].name, "must be one column: each row gives one row of results")
         errors: dict[tuple[int, int], ExcelError] = {}
-        columns: list[Any] = []
-        for argument, grid in zip(self.arguments, grids, strict=True):
-            values, faults = _read(argument, grid)
-            columns.append(np.broadcast_to(values, shape))
+        inputs: list[Any] = list(raw)
+        for k, argument in enumerate(self.arguments):
+            if k not in grids:
+                inputs[k] = _read_whole(argument, raw[k])
+                continue
+            values, faults = _read(argument, grids[k])
+            inputs[k] = np.broadcast_to(values, shape)
             for (i, j), fault in faults.items():
-                for row in range(shape[0]) if grid.shape[0] == 1 else (i,):
-                    for column in range(shape[1]) if grid.shape[1] == 1 else (j,):
+                for row in range(shape[0]) if grids[k].shape[0] == 1 else (i,):
+                    for column in range(shape[1]) if grids[k].shape[1] == 1 else (j,):
                         errors.setdefault((row, column), fault)
         good = np.ones(shape, bool)
         for place in errors:
             good[place] = False
-        if self.shape == "columns" and shape[1] != 1:
-            raise InputError(self.arguments[0].name, "must be one column: each row gives one row of results")
-        width = len(self.headings) if self.shape == "columns" else 1
-        rows, failures = self._compute([c[good] for c in columns], int(good.sum()), width)
+        for k in by_cell:
+            inputs[k] = inputs[k][good]
+        rows, failures = self._compute(inputs, int(good.sum()))
         out: list[list[Any]]
-        if not errors and not failures and np.isfinite(rows).all():
+        if not errors and not failures and rows.dtype == np.float64 and np.isfinite(rows).all():
             out = rows.tolist() if self.shape == "columns" else rows.reshape(shape).tolist()
         else:
-            cells = np.empty((*shape, width), dtype=object)
+            cells = np.empty((*shape, self.width), dtype=object)
             results = np.empty(rows.shape, dtype=object)
             for index, row in enumerate(rows.tolist()):
                 results[index] = [to_cell(x) for x in row]
@@ -222,34 +231,41 @@ class Function:
             for place, error in errors.items():
                 cells[place] = error
             out = [list(row) for row in cells.reshape(shape[0], -1)]
-        if any(g.is_range for g in grids) or self.shape == "columns":
+        if any(g.is_range for g in grids.values()) or self.shape == "columns":
             return out
         return out[0][0]
 
-    def _compute(self, columns: list[Any], count: int, width: int) -> tuple[Array, dict[int, ExcelError]]:
+    @property
+    def width(self) -> int:
+        """Number of results per row."""
+        return len(self.headings) or 1
+
+    def _compute(self, inputs: list[Any], count: int) -> tuple[Any, dict[int, ExcelError]]:
         """Run the function on the good rows, once per combination of options."""
-        rows = np.empty((count, width))
+        rows: Any = np.empty((count, self.width))
         failures: dict[int, ExcelError] = {}
         if not count:
             return rows, failures
         options = [k for k, a in enumerate(self.arguments) if a.kind == "option"]
-        chosen = list(zip(*(columns[k].tolist() for k in options), strict=True)) if options else []
+        chosen = list(zip(*(inputs[k].tolist() for k in options), strict=True)) if options else []
         for combination in dict.fromkeys(chosen) or [()]:
             here = np.array([c == combination for c in chosen]) if len(set(chosen)) > 1 else slice(None)
-            call = [c[here] for c in columns]
+            call = [x if a.kind in WHOLE else x[here] for a, x in zip(self.arguments, inputs, strict=True)]
             for k, option in zip(options, combination, strict=True):
                 call[k] = option
             answer = self.compute(*call)
             faults: Sequence[Fault] = ()
-            if isinstance(answer, tuple) and answer and isinstance(answer[-1], list):
+            if isinstance(answer, tuple) and isinstance(answer[-1], list):
                 *parts, faults = answer
                 answer = tuple(parts) if len(parts) > 1 else parts[0]
-            block = np.column_stack(answer) if width > 1 else np.reshape(answer, (-1, 1))
+            block = np.column_stack(answer) if self.width > 1 else np.reshape(answer, (-1, 1))
+            rows = rows.astype(block.dtype, copy=False)
             rows[here] = block
             index = np.arange(count)[here]
             for fault in faults:
                 for k in index[np.broadcast_to(fault.where, index.shape)].tolist():
-                    failures.setdefault(k, ExcelError(fault.code, fault.reason))
+                    reason = fault.reason if isinstance(fault.reason, str) else fault.reason(k)
+                    failures.setdefault(k, ExcelError(fault.code, reason))
         return rows, failures
 
     # ------------------------------------------------------------------------- a whole table
@@ -382,7 +398,11 @@ def _read_whole(argument: Argument, value: Any) -> Any:
                 raise MissingError(argument.name, "is needed", None)
             return None
         return [list(row) for row in Grid(argument.name, value).cells]
+    if value is None and not argument.required:
+        return argument.default
     cells = list(Grid(argument.name, value).flat())
+    if argument.kind == "words":
+        return [_word(argument, cell) for cell in cells]
     if argument.kind in ("scalar", "number", "option", "word"):
         if len(cells) != 1:
             raise InputError(argument.name, "must be one cell", f"{len(cells)} cells")
@@ -392,8 +412,6 @@ def _read_whole(argument: Argument, value: Any) -> Any:
             return _word(argument, cells[0])
         if cells[0] is None and not argument.required:
             return argument.default
-    elif value is None and not argument.required:
-        return argument.default
     numbers = np.empty(len(cells))
     for k, cell in enumerate(cells):
         place = argument.name if len(cells) == 1 else f"{argument.name}, value {k + 1},"
