@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import decimal
 import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,11 +13,23 @@ import numpy as np
 
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError, XlkmvError
 
-__all__ = ["ExcelError", "Grid", "cell_error", "number_cell", "reject", "to_cell", "to_rows"]
+__all__ = [
+    "ExcelError",
+    "Grid",
+    "cell_error",
+    "is_blank",
+    "number_cell",
+    "passed_on",
+    "reject",
+    "to_cell",
+    "to_rows",
+]
 
 
 # Some hosts hand an error cell over as its text.
 ERROR_TEXTS = frozenset({"#N/A", "#NUM!", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NULL!"})
+# Currency cells may come as decimals.
+NUMBERS = (int, float, np.integer, np.floating, decimal.Decimal)
 
 
 class ExcelError:
@@ -63,42 +77,54 @@ def cell_error(error: BaseException) -> ExcelError:
     return ExcelError("#VALUE!", f"{type(error).__name__}: {error}")
 
 
+def passed_on(name: str, value: Any) -> ExcelError | None:
+    """Return the error that a cell already holds, to be shown by what depends on it, or None."""
+    if isinstance(value, ExcelError):
+        return ExcelError(value.code, f"{name} is {value}" + (f" ({value.reason})" if value.reason else ""))
+    if isinstance(value, str) and (text := value.strip()) in ERROR_TEXTS:
+        return ExcelError(text if text in ExcelError.CODES else "#VALUE!", f"{name} is {text}")
+    return None
+
+
 def reject(name: str, value: Any) -> ExcelError | None:
     """Tell why a single cell is no usable number, or None when it is one.
 
     Blank cells are not judged here: a default may take their place.
     """
-    if value is None or (isinstance(value, (int, float, np.number)) and not isinstance(value, bool)):
+    if value is None or (isinstance(value, NUMBERS) and not isinstance(value, bool)):
         return None
-    if isinstance(value, ExcelError):
-        return ExcelError(
-            value.code, f"{name} is {value} ({value.reason})" if value.reason else f"{name} is {value}"
-        )
-    if isinstance(value, str) and value.strip() in {
-        "#N/A",
-        "#NUM!",
-        "#VALUE!",
-        "#DIV/0!",
-        "#REF!",
-        "#NAME?",
-        "#NULL!",
-    }:
-        text = value.strip()
-        return ExcelError(text if text in ExcelError.CODES else "#VALUE!", f"{name} is {text}")
+    error = passed_on(name, value)
+    if error is not None:
+        return error
     if isinstance(value, (bool, np.bool_)):
         kind = "TRUE or FALSE"
-    elif isinstance(value, (dt.date, dt.datetime)):
+    elif isinstance(value, (dt.date, dt.time, dt.timedelta, np.datetime64)):
         kind = "a date"
-    else:
+    elif isinstance(value, str):
         kind = "text"
+    else:
+        kind = f"a {type(value).__name__}"
     return cell_error(InputError(name, f"must be a number, not {kind}", value))
+
+
+def is_blank(value: Any) -> bool:
+    """Tell whether a cell holds nothing; empty text, as formulas leave it, counts as nothing."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def number_cell(name: str, value: Any) -> float | ExcelError | None:
     """One cell as a number, as an error, or None when it is blank (empty text counts as blank)."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if is_blank(value):
         return None
-    return reject(name, value) or float(value)
+    rejected = reject(name, value)
+    if rejected is not None:
+        return rejected
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond every float
+        return cell_error(DomainError(name, "must be a finite number"))
+    except (TypeError, ValueError):
+        return cell_error(InputError(name, "must be a number", value))
 
 
 class Grid:
@@ -121,8 +147,8 @@ class Grid:
         if not self.is_range:
             self.cells: Sequence[Sequence[Any]] = [[value]]
             return
-        rows = value if value and isinstance(value[0], (list, tuple)) else [value]
-        if not rows or not rows[0] or any(len(row) != len(rows[0]) for row in rows):
+        rows = value if any(isinstance(row, (list, tuple)) for row in value) else [value]
+        if not all(isinstance(row, (list, tuple)) and 0 < len(row) == len(rows[0]) for row in rows):
             raise InputError(name, "must be a rectangular range of cells")
         self.cells = rows
 
@@ -139,7 +165,8 @@ class Grid:
         """Return the cells as a float array when every one is a plain number, else None."""
         # bool is a number to numpy but not to a reader of the sheet, so types are looked at.
         if set(map(type, self.flat())) <= {float, int, np.float64}:
-            return np.array(self.cells, dtype=np.float64)
+            with contextlib.suppress(OverflowError):  # an integer beyond every float
+                return np.array(self.cells, dtype=np.float64)
         return None
 
 
@@ -158,9 +185,7 @@ def to_cell(value: Any) -> Any:
     number = float(value)
     if np.isfinite(number):
         return number
-    return ExcelError(
-        "#N/A" if np.isinf(number) else "#NUM!", "infinite" if np.isinf(number) else "no number results"
-    )
+    return ExcelError("#NUM!", "the result is infinite" if np.isinf(number) else "no number results")
 
 
 def to_rows(table: Iterable[Iterable[Any]]) -> list[list[Any]]:

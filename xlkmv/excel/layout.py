@@ -532,9 +532,7 @@ CONTROL_ROWS: tuple[ControlRow, ...] = (
     ControlRow(CONTROLS["reserve"], "reserve", "reserve_periods", "periods", "0.00"),
     ControlRow(CONTROLS["support"], "support", "support_pd", "PD p.a.", RATE),
     ControlRow(CONTROLS["triggers"], "triggers"),
-    ControlRow(
-        CONTROLS["repurchase"], "repurchase", "repurchase_share", "of a claim", RATE
-    ),
+    ControlRow(CONTROLS["repurchase"], "repurchase", "repurchase_share", "of a claim", RATE),
     ControlRow(CONTROLS["pledge"], "pledge", "unpledged_recovery", "recovery", RATE),
 )
 

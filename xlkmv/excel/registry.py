@@ -20,8 +20,8 @@ import numpy as np
 import xlwings as xw
 
 from xlkmv.errors import DomainError, InputError, MissingError
-from xlkmv.excel.cells import ExcelError, Grid, cell_error, number_cell, to_cell, to_rows
-from xlkmv.model.domain import RULES, Array, Rule
+from xlkmv.excel.cells import ExcelError, Grid, cell_error, is_blank, number_cell, passed_on, to_cell, to_rows
+from xlkmv.model.domain import RULES, Rule
 
 __all__ = ["ARGUMENTS", "FUNCTIONS", "Argument", "Fault", "Function", "Step", "elementwise", "table"]
 
@@ -370,18 +370,22 @@ def _read_options(argument: Argument, grid: Grid) -> tuple[Any, dict[tuple[int, 
     out = np.empty(grid.shape, dtype=object)
     for i, row in enumerate(grid.cells):
         for j, cell in enumerate(row):
+            out[i, j] = argument.choices[0]
             try:
                 out[i, j] = _option(argument, cell)
             except InputError as error:
-                errors[i, j], out[i, j] = cell_error(error), argument.choices[0]
+                errors[i, j] = cell_error(error)
+            except _ForwardedError as forwarded:
+                errors[i, j] = forwarded.error
     return out, errors
 
 
 def _option(argument: Argument, cell: Any) -> str:
-    if cell is None or (isinstance(cell, str) and not cell.strip()):
+    if is_blank(cell):
+        if argument.required:
+            raise MissingError(argument.name, "is needed", None)
         return str(argument.default)
-    if isinstance(cell, ExcelError):
-        raise InputError(argument.name, f"is {cell}")
+    _forward(argument, cell)
     word = cell.strip().lower() if isinstance(cell, str) else cell
     if word not in argument.choices:
         raise InputError(argument.name, f"must be one of {', '.join(argument.choices)}", cell)
@@ -392,15 +396,15 @@ def _read_whole(argument: Argument, value: Any) -> Any:
     """Read an argument of a table function."""
     if argument.kind == "any":
         return value or []
-    if argument.kind == "grid":
-        if value is None:
-            if argument.required:
-                raise MissingError(argument.name, "is needed", None)
-            return None
-        return [list(row) for row in Grid(argument.name, value).cells]
-    if value is None and not argument.required:
+    grid = Grid(argument.name, value)
+    cells = list(grid.flat())
+    # One blank cell is an argument that is not given, also when it comes as a range.
+    if len(cells) == 1 and is_blank(cells[0]):
+        if argument.required:
+            raise MissingError(argument.name, "is needed", None)
         return argument.default
-    cells = list(Grid(argument.name, value).flat())
+    if argument.kind == "grid":
+        return [list(row) for row in grid.cells]
     if argument.kind == "words":
         return [_word(argument, cell) for cell in cells]
     if argument.kind in ("scalar", "number", "option", "word"):
@@ -410,8 +414,6 @@ def _read_whole(argument: Argument, value: Any) -> Any:
             return _option(argument, cells[0])
         if argument.kind == "word":
             return _word(argument, cells[0])
-        if cells[0] is None and not argument.required:
-            return argument.default
     numbers = np.empty(len(cells))
     for k, cell in enumerate(cells):
         place = argument.name if len(cells) == 1 else f"{argument.name}, value {k + 1},"
@@ -429,13 +431,21 @@ def _read_whole(argument: Argument, value: Any) -> Any:
 
 
 def _word(argument: Argument, cell: Any) -> Any:
-    if cell is None or (isinstance(cell, str) and not cell.strip()):
+    if is_blank(cell):
         if argument.required:
             raise MissingError(argument.name, "is needed", None)
         return argument.default
+    _forward(argument, cell)
     if not isinstance(cell, str):
         raise InputError(argument.name, "must be text", cell)
     return cell.strip()
+
+
+def _forward(argument: Argument, cell: Any) -> None:
+    """Raise the error that an input cell of text holds, so that the result shows it too."""
+    error = passed_on(argument.name, cell)
+    if error is not None:
+        raise _ForwardedError(error)
 
 
 class _ForwardedError(Exception):
