@@ -1,0 +1,230 @@
+"""Build ``xlkmv.oxt``: the worksheet functions and a KMV menu for LibreOffice Calc.
+
+Everything in it is generated from the registry; :mod:`xlkmv.build.calc_component` is the code that
+runs inside LibreOffice. A formula stored by Excel as ``KMV_PD(...)`` is found by its compatibility
+name and saved back unchanged.
+
+What Calc hands to an add-in is not quite what Excel does:
+
+- A blank cell arrives as 0 when it is given alone (``A1``), and as blank inside a range (also ``A1:A1``).
+  Left-out arguments, also between two commas, take their defaults as in Excel.
+- An error cell given alone is the result of the function, whichever error it is. One error inside a
+  range makes the whole result Err:504, because Calc then does not call the function at all.
+- TRUE and dates arrive as numbers.
+- Results do not spill: enter a table function with Ctrl+Shift+Enter over a range, or pick cells with INDEX.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import xlkmv
+from xlkmv.excel.functions import FUNCTIONS
+from xlkmv.excel.registry import Argument, Function
+
+__all__ = ["IDENTIFIER", "build_addin", "environment"]
+
+IDENTIFIER = "org.xlkmv.calc"
+SERVICE = "org.xlkmv.Functions"
+COMPONENT = "calc_component.py"
+# Packages that the functions and refresh import; their folders go into the extension.
+NEEDED = ("xlkmv", "numpy", "scipy", "lxml", "xlwings")
+
+
+def environment() -> dict[str, Any]:
+    """Describe the running Python: what LibreOffice needs to find xlkmv in it.
+
+    Returns
+    -------
+    dict
+        ``python`` (major.minor), ``executable``, ``folders`` to put on the path.
+    """
+    folders = []
+    for name in NEEDED:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            folders.append(str(Path(spec.origin).resolve().parents[1]))
+    return {
+        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "executable": sys.executable,
+        "folders": list(dict.fromkeys(folders)),
+    }
+
+
+def build_addin(
+    path: str | os.PathLike[str],
+    found: Mapping[str, Any] | None = None,
+    functions: Mapping[str, Function] = FUNCTIONS,
+) -> Path:
+    """Write the extension for LibreOffice.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to write; an existing file is replaced. Equal inputs give equal bytes.
+    found : mapping, optional
+        The Python environment that the functions run in; by default that of this process.
+    functions : mapping of str to Function
+        What to offer; by default the whole registry.
+
+    Returns
+    -------
+    Path
+    """
+    known = {
+        **(environment() if found is None else found),
+        "version": xlkmv.__version__,
+        "functions": {_internal(name): name for name in functions},
+    }
+    parts = {
+        "META-INF/manifest.xml": MANIFEST,
+        "description.xml": DESCRIPTION.format(identifier=IDENTIFIER, version=xlkmv.__version__),
+        "XFunctions.idl": _idl(functions),
+        "CalcAddIns.xcu": _functions_xcu(functions),
+        "Addons.xcu": _menu_xcu(),
+        "ProtocolHandler.xcu": PROTOCOL_HANDLER,
+        "environment.json": json.dumps(known, ensure_ascii=False, indent=1),
+        COMPONENT: Path(__file__).with_name(COMPONENT).read_text("utf-8"),
+    }
+    target = Path(path)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, content in parts.items():
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            package.writestr(info, content)
+    return target
+
+
+# ------------------------------------------------------------------------------ the interface
+
+
+def _internal(name: str) -> str:
+    """Name of a method: KMV_SAFE_ISSUE is kmvSafeIssue."""
+    first, *others = name.lower().split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def _parameter(argument: Argument) -> str:
+    """Name of a parameter; the prefix keeps clear of the words of the language."""
+    return "p" + "".join(word.capitalize() for word in argument.name.split("_"))
+
+
+def _idl(functions: Mapping[str, Function]) -> str:
+    """Write the interface: every argument is ``any``, the only type that may be left out."""
+    lines = ["module org { module xlkmv {", "interface XFunctions {"]
+    for name, function in functions.items():
+        types = ["any"] * len(function.arguments)
+        if function.variadic:
+            types[-1] = "sequence< any >"
+        arguments = ", ".join(
+            f"[in] {kind} {_parameter(argument)}"
+            for kind, argument in zip(types, function.arguments, strict=True)
+        )
+        lines.append(f"    sequence< sequence< any > > {_internal(name)}({arguments});")
+    return "\n".join([*lines, "};", "}; };", ""])
+
+
+# -------------------------------------------------------------------------- the configuration
+
+
+def _registry(name: str, package: str, body: Sequence[str]) -> str:
+    return "\n".join(
+        (
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            '<oor:component-data xmlns:oor="http://openoffice.org/2001/registry"'
+            ' xmlns:xs="http://www.w3.org/2001/XMLSchema"'
+            f' oor:name="{name}" oor:package="{package}">',
+            *body,
+            "</oor:component-data>",
+            "",
+        )
+    )
+
+
+def _property(name: str, value: str, language: str | None = "en") -> str:
+    mark = f" xml:lang={quoteattr(language)}" if language else ""
+    return f'<prop oor:name="{name}"><value{mark}>{escape(value)}</value></prop>'
+
+
+def _functions_xcu(functions: Mapping[str, Function]) -> str:
+    body = [f'<node oor:name="AddInInfo"><node oor:name="{SERVICE}" oor:op="replace">']
+    body.append('<node oor:name="AddInFunctions">')
+    for name, function in functions.items():
+        body.append(f'<node oor:name="{_internal(name)}" oor:op="replace">')
+        body.append(_property("DisplayName", name))
+        body.append(_property("Description", function.text))
+        body.append(_property("Category", "Add-In", None))
+        # Under this name Excel files hold the function.
+        body.append(_property("CompatibilityName", name, "en-US"))
+        body.append('<node oor:name="Parameters">')
+        for argument in function.arguments:
+            body.append(f'<node oor:name="{_parameter(argument)}" oor:op="replace">')
+            body.append(_property("DisplayName", argument.name))
+            body.append(_property("Description", argument.text))
+            body.append("</node>")
+        body.append("</node></node>")
+    body.append("</node></node></node>")
+    return _registry("CalcAddIns", "org.openoffice.Office", body)
+
+
+MENU = {"refresh": ("Refresh workbook", "刷新工作簿"), "check": ("Check installation", "检查安装")}
+
+
+def _menu_xcu() -> str:
+    body = ['<node oor:name="AddonUI"><node oor:name="OfficeMenuBar">']
+    body.append('<node oor:name="org.xlkmv.menu" oor:op="replace">')
+    context = "com.sun.star.sheet.SpreadsheetDocument"
+    body += [_property("Context", context, None), _property("Title", "KMV")]
+    body.append('<node oor:name="Submenu">')
+    for command, (english, chinese) in MENU.items():
+        body.append(f'<node oor:name="{command}" oor:op="replace">')
+        body.append(_property("URL", f"org.xlkmv.menu:{command}", None))
+        body.append(
+            '<prop oor:name="Title">'
+            f'<value xml:lang="en">{english}</value><value xml:lang="zh-CN">{chinese}</value></prop>'
+        )
+        body += [_property("Target", "_self", None), _property("Context", context, None), "</node>"]
+    body.append("</node></node></node></node>")
+    return _registry("Addons", "org.openoffice.Office", body)
+
+
+PROTOCOL_HANDLER = _registry(
+    "ProtocolHandler",
+    "org.openoffice.Office",
+    (
+        '<node oor:name="HandlerSet"><node oor:name="org.xlkmv.Menu" oor:op="replace">',
+        '<prop oor:name="Protocols"><value>org.xlkmv.menu:*</value></prop>',
+        "</node></node>",
+    ),
+)
+
+MANIFEST = f"""<?xml version="1.0" encoding="UTF-8"?>
+<manifest:manifest xmlns:manifest="http://openoffice.org/2001/manifest">
+<manifest:file-entry manifest:full-path="XFunctions.idl"
+ manifest:media-type="application/vnd.sun.star.uno-typelibrary;type=RDB"/>
+<manifest:file-entry manifest:full-path="{COMPONENT}"
+ manifest:media-type="application/vnd.sun.star.uno-component;type=Python"/>
+<manifest:file-entry manifest:full-path="CalcAddIns.xcu"
+ manifest:media-type="application/vnd.sun.star.configuration-data"/>
+<manifest:file-entry manifest:full-path="Addons.xcu"
+ manifest:media-type="application/vnd.sun.star.configuration-data"/>
+<manifest:file-entry manifest:full-path="ProtocolHandler.xcu"
+ manifest:media-type="application/vnd.sun.star.configuration-data"/>
+</manifest:manifest>
+"""
+
+DESCRIPTION = """<?xml version="1.0" encoding="UTF-8"?>
+<description xmlns="http://openoffice.org/extensions/description/2006">
+<identifier value="{identifier}"/>
+<version value="{version}"/>
+<display-name><name lang="en">xlkmv: the KMV model in Calc</name></display-name>
+</description>
+"""

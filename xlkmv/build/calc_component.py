@@ -1,0 +1,268 @@
+"""What runs inside LibreOffice: the worksheet functions and the KMV menu.
+
+This file is copied into ``xlkmv.oxt`` by :mod:`xlkmv.build.calc_addin` and run by LibreOffice's own
+Python. That Python has no numpy and does not know where xlkmv is installed, so the extension carries
+``environment.json``: the folders of the environment that installed it, its Python version, and the
+names of the functions. xlkmv is imported at the first call, not when LibreOffice starts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import struct
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import uno
+import unohelper
+from com.sun.star.awt.MessageBoxType import ERRORBOX, INFOBOX
+from com.sun.star.frame import XDispatch, XDispatchProvider
+from com.sun.star.lang import XInitialization, XServiceInfo
+from org.xlkmv import XFunctions
+
+__all__ = ["Functions", "Menu"]
+
+ENVIRONMENT = json.loads(Path(__file__).with_name("environment.json").read_text("utf-8"))
+# An error value is a NaN that carries LibreOffice's number for it.
+CODES = {"#N/A": 32767, "#NUM!": 503, "#VALUE!": 519, "#NAME?": 525}
+ERRORS = {
+    name: struct.unpack("<d", struct.pack("<Q", 0x7FF8 << 48 | code))[0] for name, code in CODES.items()
+}
+DAY_ZERO = dt.datetime(1899, 12, 30)
+WORKBOOKS = (".xlsx", ".xlsm")
+
+
+class UnusableError(Exception):
+    """Why xlkmv cannot run here, or why this document cannot be refreshed."""
+
+
+# ------------------------------------------------------------------------------ finding xlkmv
+
+_registry = None
+
+
+def registry():
+    """Return the worksheet functions by name, imported once; raise UnusableError with the reason."""
+    global _registry
+    if _registry is None:
+        try:
+            _registry = _import()
+        except UnusableError as error:
+            _registry = error
+            print(f"xlkmv: {error}", file=sys.stderr)
+    if isinstance(_registry, UnusableError):
+        raise _registry
+    return _registry
+
+
+def _import():
+    here, there = f"{sys.version_info[0]}.{sys.version_info[1]}", ENVIRONMENT["python"]
+    if here != there:
+        raise UnusableError(
+            f"LibreOffice runs Python {here}, but xlkmv was installed for it by Python {there} "
+            f"({ENVIRONMENT['executable']}). Install xlkmv with a Python {here} "
+            "and run its 'xlkmv install --libreoffice'."
+        )
+    # In front, because a numpy of the system may be older than the one xlkmv was installed with.
+    sys.path[:0] = [folder for folder in ENVIRONMENT["folders"] if folder not in sys.path]
+    try:
+        from xlkmv.excel.functions import FUNCTIONS
+    except Exception as error:
+        raise UnusableError(
+            f"xlkmv cannot be loaded from {', '.join(ENVIRONMENT['folders'])} "
+            f"({type(error).__name__}: {error}). Run 'xlkmv install --libreoffice' again."
+        ) from error
+    return FUNCTIONS
+
+
+# ---------------------------------------------------------------------------- the functions
+
+
+def cell_in(value):
+    """One argument as Excel would hand it over: a number, a text, None, or rows of these."""
+    if isinstance(value, tuple):
+        rows = [[None if cell == "" else cell for cell in row] for row in value]
+        return rows[0][0] if len(rows) == 1 and len(rows[0]) == 1 else rows
+    return value
+
+
+def cell_out(value):
+    """One result as a cell of Calc."""
+    if isinstance(value, float):
+        return value
+    if isinstance(value, (bool, int)):
+        return float(value)
+    if isinstance(value, dt.date):
+        moment = dt.datetime(value.year, value.month, value.day) if type(value) is dt.date else value
+        return (moment.replace(tzinfo=None) - DAY_ZERO) / dt.timedelta(days=1)
+    return value if isinstance(value, str) else ERRORS[str(value)]
+
+
+def call(name, arguments):
+    """Compute a function as rows of cells; never raises, as nothing in a cell could show it.
+
+    A single result is one row of one cell, because Python can put a table into a declared
+    type only, not into an ``any``.
+    """
+    try:
+        function = registry()[name]
+    except (UnusableError, KeyError):
+        return ((ERRORS["#NAME?"],),)
+    try:
+        if function.variadic:
+            *arguments, more = arguments
+            arguments = [*arguments, *more]
+        arguments = [cell_in(argument) for argument in arguments]
+        while arguments and arguments[-1] is None:
+            arguments.pop()
+        result = function(*arguments)
+        rows = result if isinstance(result, list) else [[result]]
+        return tuple(tuple(cell_out(cell) for cell in row) for row in rows)
+    except Exception:
+        traceback.print_exc()
+        return ((ERRORS["#VALUE!"],),)
+
+
+class Functions(unohelper.Base, XFunctions, XServiceInfo):
+    """The add-in: one method per function, see the interface in XFunctions.idl."""
+
+    NAME = "org.xlkmv.Functions"
+
+    def __init__(self, context):
+        self.context = context
+
+    # The names of a service are asked for by LibreOffice in its own spelling.
+    def getImplementationName(self):  # noqa: N802
+        return self.NAME
+
+    def supportsService(self, name):  # noqa: N802
+        return name == self.NAME
+
+    def getSupportedServiceNames(self):  # noqa: N802
+        return (self.NAME,)
+
+
+def _method(name):
+    return lambda self, *arguments: call(name, arguments)
+
+
+for _internal, _name in ENVIRONMENT["functions"].items():
+    setattr(Functions, _internal, _method(_name))
+
+
+# --------------------------------------------------------------------------------- the menu
+
+
+class Menu(unohelper.Base, XDispatchProvider, XDispatch, XInitialization, XServiceInfo):
+    """Runs the entries of the KMV menu: ``org.xlkmv.menu:refresh`` and ``org.xlkmv.menu:check``."""
+
+    NAME = "org.xlkmv.Menu"
+    PROTOCOL = "org.xlkmv.menu:"
+    SERVICES = (NAME, "com.sun.star.frame.ProtocolHandler")
+
+    def __init__(self, context):
+        self.context = context
+        self.frame = None
+
+    def initialize(self, arguments):
+        """Take the window that the menu belongs to."""
+        if arguments:
+            self.frame = arguments[0]
+
+    def queryDispatch(self, url, target, flags):  # noqa: N802
+        return self if url.Complete.startswith(self.PROTOCOL) else None
+
+    def queryDispatches(self, requests):  # noqa: N802
+        return tuple(self.queryDispatch(r.FeatureURL, r.FrameName, r.SearchFlags) for r in requests)
+
+    def addStatusListener(self, listener, url):  # noqa: N802
+        pass
+
+    def removeStatusListener(self, listener, url):  # noqa: N802
+        pass
+
+    def getImplementationName(self):  # noqa: N802
+        return self.NAME
+
+    def supportsService(self, name):  # noqa: N802
+        return name in self.SERVICES
+
+    def getSupportedServiceNames(self):  # noqa: N802
+        return self.SERVICES
+
+    def dispatch(self, url, arguments):
+        """Run a menu entry; whatever goes wrong is said in a message box."""
+        try:
+            if url.Complete == self.PROTOCOL + "refresh":
+                self.refresh()
+            else:
+                self.check()
+        except UnusableError as error:
+            self.say(ERRORBOX, str(error))
+        except Exception as error:
+            # The errors of xlkmv are sentences for the user; any other is a fault to report.
+            own = type(error).__module__ == "xlkmv.errors"
+            self.say(ERRORBOX, str(error) if own else traceback.format_exc())
+
+    def say(self, kind, message):
+        """Show a message box; the text also goes to the terminal, for those who have no window."""
+        print(f"xlkmv: {message}", file=sys.stderr, flush=True)
+        window = self.frame.getContainerWindow()
+        box = window.getToolkit().createMessageBox(window, kind, 1, "KMV", message)
+        box.execute()
+        box.dispose()
+
+    def check(self):
+        """Tell which xlkmv serves the functions."""
+        functions = registry()
+        lines = [
+            f"xlkmv {functions['KMV_VERSION']()} works: {len(functions)} functions.",
+            f"It is loaded from {ENVIRONMENT['folders'][0]}.",
+        ]
+        if sorted(functions) != sorted(ENVIRONMENT["functions"].values()):
+            lines.append("It has other functions than this extension: run 'xlkmv install --libreoffice'.")
+        self.say(INFOBOX, "\n".join(lines))
+
+    def refresh(self):
+        """Save the workbook, refresh its file, and show the new file in this window."""
+        registry()
+        from xlkmv.excel.book import open_book
+        from xlkmv.excel.refresh import refresh
+
+        document = self.frame.getController().getModel()
+        url = document.getURL()
+        path = Path(uno.fileUrlToSystemPath(url)) if url.startswith("file:") else None
+        if path is None or path.suffix.lower() not in WORKBOOKS:
+            raise UnusableError("Refresh works on a saved .xlsx or .xlsm workbook: save it as one first.")
+        if document.isModified():
+            document.store()
+        status = self.frame.createStatusIndicator()
+        status.start("KMV", 100)
+
+        def progress(what, share):
+            status.setText(f"KMV: {what}")
+            status.setValue(round(100 * share))
+
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                # The workbook itself is locked by this very window.
+                copy = Path(shutil.copy2(path, folder))
+                book = open_book(copy)
+                refresh(book, progress, message="refreshed in LibreOffice")
+                fresh = shutil.copy2(book.save(), path.with_name(f".{path.name}.refreshed"))
+            Path(fresh).replace(path)
+        finally:
+            status.end()
+        helper = self.context.ServiceManager.createInstanceWithContext(
+            "com.sun.star.frame.DispatchHelper", self.context
+        )
+        helper.executeDispatch(self.frame, ".uno:Reload", "", 0, ())
+
+
+g_ImplementationHelper = unohelper.ImplementationHelper()  # noqa: N816  (LibreOffice looks for this name)
+g_ImplementationHelper.addImplementation(Functions, Functions.NAME, (Functions.NAME,))
+g_ImplementationHelper.addImplementation(Menu, Menu.NAME, Menu.SERVICES)
