@@ -13,10 +13,32 @@ import numpy as np
 from scipy.special import ndtr
 
 import xlkmv
-from xlkmv.errors import InputError
+from xlkmv.errors import ConvergenceError, InputError, MissingError
+from xlkmv.excel import selftest
 from xlkmv.excel.cells import ExcelError, Grid
-from xlkmv.excel.registry import FUNCTIONS, Fault, Function, Step, elementwise, table
-from xlkmv.model import copula, distance, plan
+from xlkmv.excel.registry import FUNCTIONS, Fault, Function, Step, Text, elementwise, table
+from xlkmv.model import (
+    calibration,
+    copula,
+    creditmetrics,
+    creditriskplus,
+    distance,
+    largepool,
+    losses,
+    merton,
+    plan,
+    portfolioview,
+    sensitivity,
+    validation,
+)
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE
+
+ONE = np.ones(1)
+# Half a year of weekly equity values of one firm, for the example of KMV_FIT.
+EQUITY_SERIES = (
+    43.3, 43.9, 44.7, 44.1, 42.6, 42.9, 41.7, 42.8, 44.2, 43.5, 44.9, 45.8, 44.6,
+    45.3, 46.4, 45.1, 43.8, 44.4, 45.9, 46.8, 46.1, 47.2, 45.7, 46.3, 47.5, 47.0,
+)  # fmt: skip
 
 # ------------------------------------------------------------------------- distance and PD
 
@@ -268,12 +290,511 @@ def KMV_SCENARIO(collections, dues, volatility, scenarios, periods_per_year=4.0,
     return [header, *([*row, row[2] - base[2], row[3] - base[3]] for row in rows)]
 
 
+# --------------------------------------------------------------------- a firm and its equity
+
+
+def _inverted(inversion, *answers):
+    """Answers of an inversion, with the reason of each row that has none."""
+    return *answers, [Fault(~inversion.converged, lambda k: str(inversion.error(k)))]
+
+
+@elementwise("Asset value of a firm that its equity implies (Merton).", (3.0, 10.0, 0.8, 1.0, 0.05))
+def KMV_ASSET_VALUE(equity, default_point, equity_volatility, horizon=1.0, rate=0.0):
+    inversion = merton.invert(equity, default_point, equity_volatility, horizon, rate)
+    return _inverted(inversion, inversion.asset_value)
+
+
+@elementwise("Asset volatility of a firm that its equity implies (Merton).", (3.0, 10.0, 0.8, 1.0, 0.05))
+def KMV_ASSET_VOL(equity, default_point, equity_volatility, horizon=1.0, rate=0.0):
+    inversion = merton.invert(equity, default_point, equity_volatility, horizon, rate)
+    return _inverted(inversion, inversion.volatility)
+
+
+@elementwise(
+    "Asset value and asset volatility of a firm that its equity implies (Merton).",
+    (3.0, 10.0, 0.8, 1.0, 0.05),
+    ("asset value", "asset volatility"),
+)
+def KMV_ASSETS(equity, default_point, equity_volatility, horizon=1.0, rate=0.0):
+    inversion = merton.invert(equity, default_point, equity_volatility, horizon, rate)
+    return _inverted(inversion, inversion.asset_value, inversion.volatility)
+
+
+@KMV_ASSETS.explain
+def _inversion_steps(equity, default_point, equity_volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    E, F, T, r = equity, default_point, horizon, rate
+    inversion = merton.invert(E, F, equity_volatility, T, r)
+    V, sigma = float(inversion.asset_value), float(inversion.volatility)
+    yield Step("Equations", "E = V N(d1) - F e^(-rT) N(d2);  sigma_E E = N(d1) sigma V", "")
+    yield Step("Asset value", "V, solved in logs and scaled", V)
+    yield Step("Asset volatility", "sigma", sigma)
+    yield Step("Iterations", "Householder, third order", int(inversion.iterations))
+    yield Step("Repricing error", "largest relative error of E and sigma_E", float(inversion.residual))
+    of_value, of_volatility = merton.condition_number(V, F, sigma, T, r)
+    yield Step("Condition of V", "its relative change per relative change of an input", of_value)
+    yield Step("Condition of sigma", "its relative change per relative change of an input", of_volatility)
+    dd = distance.distance_to_default(V, F, sigma, T, r)
+    yield Step("Risk-neutral distance to default", "d2", dd)
+    yield Step("Risk-neutral PD", "N(-d2)", ndtr(-dd))
+
+
+KMV_ASSET_VALUE.explain(_inversion_steps)
+KMV_ASSET_VOL.explain(_inversion_steps)
+
+
+@elementwise(
+    "Equity value and equity volatility of a firm with these assets (Merton).",
+    (140.0, 100.0, 0.25, 1.0, 0.05),
+    ("equity", "equity volatility"),
+)
+def KMV_EQUITY(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+    value, vol = merton.equity(asset_value, default_point, volatility, horizon, rate)
+    return value, vol, [Fault(~(value > 0.0), "equity must be > 0: it is smaller than any number")]
+
+
+@KMV_EQUITY.explain
+def _equity_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    V, F, sigma, T, r = asset_value, default_point, volatility, horizon, rate
+    value, vol = merton.equity(V, F, sigma, T, r)
+    yield from _d_steps(V, F, sigma, T, r)
+    yield Step("Equity", "V N(d1) - F e^(-rT) N(d2)", value)
+    yield Step("Equity volatility", "sigma V N(d1) / E", vol)
+
+
+def _d_steps(V, F, sigma, T, r) -> Iterator[Step]:
+    s = sigma * np.sqrt(T)
+    d1 = (np.log(V / F) + r * T) / s + 0.5 * s
+    yield Step("Discounted default point", "F e^(-rT)", F * np.exp(-r * T))
+    yield Step("d1", "[ln(V/F) + (r + sigma^2/2) T] / (sigma sqrt(T))", d1)
+    yield Step("d2", "d1 - sigma sqrt(T)", d1 - s)
+
+
+@elementwise(
+    "Credit spread of the debt, continuously compounded.", (12.3953871886, 10.0, 0.212304713423, 1.0, 0.05)
+)
+def KMV_SPREAD(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+    return merton.spread(asset_value, default_point, volatility, horizon, rate)
+
+
+@KMV_SPREAD.explain
+def _spread_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    firm = (asset_value, default_point, volatility, horizon, rate)
+    yield from _d_steps(*firm)
+    yield Step("Debt", "F e^(-rT) - guarantee", merton.debt_value(*firm))
+    yield Step("Credit spread", "-ln(D/F)/T - r", merton.spread(*firm))
+
+
+@elementwise(
+    "Expected recovery rate of the debt on default, under Q.",
+    (12.3953871886, 10.0, 0.212304713423, 1.0, 0.05),
+)
+def KMV_RECOVERY(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+    return merton.expected_recovery(asset_value, default_point, volatility, horizon, rate)
+
+
+@KMV_RECOVERY.explain
+def _recovery_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    firm = (asset_value, default_point, volatility, horizon, rate)
+    yield from _d_steps(*firm)
+    yield Step(
+        "Expected recovery",
+        "E[V_T/F | V_T < F] = V e^(rT) N(-d1) / (F N(-d2))",
+        merton.expected_recovery(*firm),
+    )
+
+
+@elementwise("Value today of a guarantee of the full amount due.", (140.0, 100.0, 0.25, 1.0, 0.05))
+def KMV_GUARANTEE(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+    return merton.guarantee_value(asset_value, default_point, volatility, horizon, rate)
+
+
+@KMV_GUARANTEE.explain
+def _guarantee_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    firm = (asset_value, default_point, volatility, horizon, rate)
+    yield from _d_steps(*firm)
+    yield Step("Guarantee", "F e^(-rT) N(-d2) - V N(-d1)", merton.guarantee_value(*firm))
+
+
+@elementwise(
+    "Naive distance to default (Bharath-Shumway): no equation is solved.", (3.0, 10.0, 0.8, 1.0, 0.05)
+)
+def KMV_NAIVE_DD(equity, debt, equity_volatility, horizon=1.0, drift=0.0):
+    return calibration.naive_distance_to_default(equity, debt, equity_volatility, horizon, drift)
+
+
+@KMV_NAIVE_DD.explain
+def _naive_steps(equity, debt, equity_volatility, horizon=1.0, drift=0.0) -> Iterator[Step]:
+    E, F = equity, debt
+    sigma = calibration.naive_asset_volatility(E, F, equity_volatility)
+    yield Step("Debt volatility", "0.05 + 0.25 sigma_E", 0.05 + 0.25 * equity_volatility)
+    yield Step("Asset volatility", "E/(E+F) sigma_E + F/(E+F) sigma_D", sigma)
+    yield from _dd_steps(E + F, F, float(sigma), horizon, drift)
+
+
+@table(
+    "Term structure: DD, PD, marginal PD and hazard rate at each horizon.",
+    (120.0, 100.0, 0.25, (1.0, 2.0, 5.0)),
+)
+def KMV_TERM(asset_value, default_point, volatility, horizons, drift=0.0, method="terminal"):
+    if (np.diff(horizons) <= 0.0).any():
+        raise InputError("horizons", "must increase")
+    pd = distance.default_probability(asset_value, default_point, volatility, horizons, drift, method)
+    if method == "linear":
+        dd = np.broadcast_to(
+            distance.linear_distance_to_default(asset_value, default_point, volatility), pd.shape
+        )
+    else:
+        dd = distance.distance_to_default(asset_value, default_point, volatility, horizons, drift)
+    before, step = np.concatenate([[0.0], pd[:-1]]), np.diff(horizons, prepend=0.0)
+    # A terminal PD is no running total: it may fall with the horizon, and the margin with it.
+    hazard = (np.log1p(-before) - np.log1p(-pd)) / step
+    header = ["Horizon", "DD", "PD", "Marginal PD", "Hazard rate"]
+    return [header, *zip(horizons, dd, pd, pd - before, hazard, strict=True)]
+
+
+@table(
+    "Asset value, volatility and drift from a series of equity values (KMV iteration or maximum likelihood).",
+    (EQUITY_SERIES, 100.0, 0.03, 52.0),
+    {
+        "default_point": Text("Debt due at the horizon: one number, or one per date.", "series"),
+        "method": Text("mle (Duan 1994) or iterative (KMV). Blank: mle.", "option", ("mle", "iterative")),
+    },
+)
+def KMV_FIT(equity_values, default_point, rate=0.0, periods_per_year=250.0, horizon=1.0, method="mle"):
+    fit = calibration.fit_series(
+        equity_values, _one_or_each(default_point), rate, periods_per_year, horizon, method
+    )
+    if not fit.converged:
+        raise ConvergenceError(
+            f"equity_values must determine the assets (stopped after {fit.iterations} steps)"
+        )
+    return [
+        ["Figure", "Value", "Standard error"],
+        ["Asset value", fit.asset_value, fit.asset_value_error],
+        ["Volatility", fit.volatility, fit.volatility_error],
+        ["Drift", fit.drift, fit.drift_error],
+        ["Distance to default", fit.distance_to_default, fit.distance_error],
+        ["Default probability", fit.default_probability, fit.probability_error],
+        ["Converged", fit.converged, f"after {fit.iterations} steps"],
+    ]
+
+
+@table(
+    "How DD and PD change with each input, per unit of it.",
+    (120.0, 100.0, 0.25),
+)
+def KMV_SENSITIVITY(asset_value, default_point, volatility, horizon=1.0, drift=0.0):
+    firm = (asset_value, default_point, volatility, horizon, drift)
+    dd, pd = sensitivity.distance_sensitivities(*firm), sensitivity.probability_sensitivities(*firm)
+    names = ("asset_value", "default_point", "volatility", "horizon", "drift")
+    return [["Input", "Change of DD", "Change of PD"], *([n, getattr(dd, n), getattr(pd, n)] for n in names)]
+
+
+# --------------------------------------------------------------------------- series and maps
+
+
+@table(
+    "Volatility per annum of the flows of each period; refuses a cumulative series.",
+    ((27.1, 28.4, 26.9, 27.8, 28.9, 27.2), 4.0),
+    {
+        "periods_per_year": Text("Flows per year. Blank: 1.", "scalar"),
+        "plan": Text("What was planned for each period, if the flows are to be set against it.", "series"),
+    },
+)
+def KMV_VOLATILITY(flows, periods_per_year=1.0, plan=None):
+    return calibration.volatility_from_flows(flows, periods_per_year, plan).volatility
+
+
+@KMV_VOLATILITY.explain
+def _volatility_steps(flows, periods_per_year=1.0, plan=None) -> Iterator[Step]:
+    fit = calibration.volatility_from_flows(flows, periods_per_year, plan)
+    x = np.diff(np.log(flows)) if plan is None else np.log(flows / plan)
+    yield Step("Log changes", "ln(C_(i+1)/C_i)" if plan is None else "ln(actual/plan)", fit.changes)
+    yield Step("Standard deviation per period", "sd(x)", x.std(ddof=1))
+    yield Step("Volatility per annum", "sd(x) sqrt(periods per year)", fit.volatility)
+    yield Step("its standard error", "sigma / sqrt(2 (n - 1))", fit.volatility_error)
+    yield Step("Drift per annum", "mean(x) periods per year + sigma^2/2", fit.drift)
+    yield Step("its standard error", "about sigma / sqrt(years)", fit.drift_error)
+
+
+def _two_columns(name, rows, first):
+    """Columns of a user's table of two columns; a heading row of texts may stand above it."""
+    if any(len(row) != 2 for row in rows):
+        raise InputError(name, "must have two columns")
+    if isinstance(rows[0][1], str):
+        rows = rows[1:]
+    rows = [row for row in rows if row[0] is not None or row[1] is not None]
+    columns = []
+    for k in (0, 1):
+        cells = [row[k] for row in rows]
+        if k == 0 and first == "text":
+            columns.append([str(cell) for cell in cells])
+            continue
+        for cell in cells:
+            if isinstance(cell, bool) or not isinstance(cell, (int, float)):
+                raise InputError(name, "must hold numbers below its headings", cell)
+        columns.append(np.array(cells, float))
+    return columns
+
+
+EDF_EXAMPLE = (("DD", "EDF"), (1.0, 0.12), (2.0, 0.03), (4.0, 0.004), (6.0, 0.0004))
+SCALE_EXAMPLE = (("Grade", "Highest PD"), ("A", 0.001), ("BBB", 0.005), ("BB", 0.02), ("B", 0.08), ("C", 1.0))
+
+
+@elementwise(
+    "Expected default frequency of a distance to default by the user's own table.",
+    (3.0, EDF_EXAMPLE),
+    texts={
+        "dd": Text("Distance to default.", rule=FINITE),
+        "mapping": Text("Two columns, DD and PD: the user's map. Between its rows ln PD is linear.", "grid"),
+    },
+)
+def KMV_EDF(dd, mapping):
+    return calibration.edf(dd, *_two_columns("mapping", mapping, "number"))
+
+
+@elementwise(
+    "Grade of a default probability on the user's own scale.",
+    (0.012, SCALE_EXAMPLE),
+    texts={"scale": Text("Two columns, grade and its highest PD, best grade first.", "grid")},
+)
+def KMV_RATING(pd, scale):
+    return calibration.rating(pd, *_two_columns("scale", scale, "text"))
+
+
+# -------------------------------------------------------------------------------- large pools
+
+POOL_CORRELATION = Text("Asset correlation, 0 to below 1.", rule=losses.ASSET_CORRELATION)
+
+
+@elementwise(
+    "Quantile of the default rate of a large uniform pool (Vasicek).",
+    (0.02, 0.1, 0.999),
+    texts={"correlation": POOL_CORRELATION, "level": Text("Confidence level, such as 0.999.")},
+)
+def KMV_LOSS_QUANTILE(pd, correlation, level):
+    return largepool.loss_quantile(pd, correlation, level)
+
+
+@KMV_LOSS_QUANTILE.explain
+def _quantile_steps(pd, correlation, level) -> Iterator[Step]:
+    yield Step("Default threshold", "N^-1(p)", distance.ndtri(pd))
+    yield Step("Bad state of the factor", "N^-1(level)", distance.ndtri(level))
+    yield Step(
+        "Quantile of the default rate",
+        "N[(N^-1(p) + sqrt(rho) N^-1(level)) / sqrt(1 - rho)]",
+        largepool.loss_quantile(pd, correlation, level),
+    )
+
+
+@elementwise(
+    "Expected loss of a tranche of a large uniform pool, as a share of the tranche.",
+    (0.0, 0.03, 0.05, 0.2, 0.6),
+    texts={
+        "attach": Text("Loss of the pool at which the tranche starts to lose, a share."),
+        "detach": Text("Loss of the pool at which nothing of it is left, a share above attach."),
+        "correlation": POOL_CORRELATION,
+        "lgd": Text("Loss given default, 0 to 1. Blank: 0.45."),
+    },
+)
+def KMV_TRANCHE_EL(attach, detach, pd, correlation, lgd=0.45):
+    wrong = detach <= attach
+    safe = np.where(wrong, np.nextafter(attach, 2.0), detach)
+    loss = np.full(np.shape(attach), np.nan)
+    right = ~wrong
+    if right.any():
+        loss[right] = largepool.tranche_expected_loss(
+            attach[right], safe[right], pd[right], correlation[right], lgd[right]
+        )
+    return loss, [Fault(wrong, "detach must be above attach")]
+
+
+@table(
+    "Concentration of a pool: HHI, effective number, largest share, top 5.",
+    ((45.0, 42.0, 38.0, 36.0, 32.0, 28.0, 23.0, 22.0, 18.0, 14.0, 3.0),),
+)
+def KMV_CONCENTRATION(exposures):
+    found = largepool.concentration(exposures)
+    return [
+        ["Measure", "Value"],
+        ["HHI", found.hhi],
+        ["Effective number", found.effective_number],
+        ["Largest share", found.largest_share],
+        ["Top 5 share", found.top5_share],
+    ]
+
+
+METRICS = {
+    "auc": "AUC",
+    "accuracy_ratio": "Accuracy ratio",
+    "ks": "Kolmogorov-Smirnov",
+    "brier": "Brier score",
+    "hosmer_lemeshow": "Hosmer-Lemeshow",
+    "p_value": "Hosmer-Lemeshow p-value",
+}
+
+
+@table(
+    "Backtest of default probabilities against what happened.",
+    ((0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3), (0, 0, 0, 1, 0, 0, 1, 1)),
+    {
+        "pds": Text("Default probabilities given beforehand.", "series"),
+        "defaults": Text("1 where the obligor defaulted, 0 where not.", "series"),
+        "metric": Text(
+            "Blank: all. Or one of: all, " + ", ".join(METRICS) + ".", "option", ("all", *METRICS)
+        ),
+    },
+)
+def KMV_BACKTEST(pds, defaults, metric="all"):
+    found = validation.backtest(pds, defaults)
+    if metric != "all":
+        return getattr(found, metric)
+    rows = [[label, getattr(found, name)] for name, label in METRICS.items()]
+    return [["Measure", "Value"], ["Observations", found.observations], ["Defaults", found.defaults], *rows]
+
+
+# -------------------------------------------------------------------------- portfolio models
+
+POOL_EXPOSURES = (45.0, 42.0, 38.0, 36.0, 32.0, 28.0, 23.0, 22.0, 18.0, 14.0, 3.0)
+POOL_PDS = (0.012, 0.014, 0.016, 0.010, 0.012, 0.016, 0.010, 0.018, 0.022, 0.020, 0.025)
+POOL_TEXTS = {
+    "exposures": Text("Amount of each obligor, money.", "series", rule=NOT_NEGATIVE),
+    "pds": Text("Default probability of each obligor over the horizon.", "series"),
+    "pd_sds": Text("Standard deviation of each default probability.", "series", rule=NOT_NEGATIVE),
+    "correlation": Text(
+        "Asset correlation: one number, or one per obligor.", "series", rule=losses.ASSET_CORRELATION
+    ),
+    "levels": Text("Confidence levels. Blank: 0.99 and 0.999.", "series"),
+    "lgd": Text("Loss given default: one number, or one per obligor. Blank: 1.", "series"),
+    "unit": Text("Loss unit of the bands, money. Blank: 1/100 of the largest loss.", "scalar", rule=POSITIVE),
+    "ratings": Text("Rating of each obligor: " + ", ".join(creditmetrics.EXAMPLE_RATINGS) + ".", "words"),
+    "sensitivity": Text(
+        "Standard deviation of the default index: one number or one per obligor.", "series", rule=POSITIVE
+    ),
+    "default_rates": Text("Default rates of past periods, oldest first, to fit the index to.", "series"),
+    "macro": Text("Macro factors of the same periods, one column each.", "grid"),
+    "seed": Text("Seed of the simulation. Blank: 1997.", "scalar", rule=NOT_NEGATIVE),
+}
+
+
+def _loss_table(found):
+    rows = [["Expected loss", found.expected_loss], ["Unexpected loss", found.unexpected_loss]]
+    for level, var, shortfall in zip(
+        found.levels, found.value_at_risk, found.expected_shortfall, strict=True
+    ):
+        rows += [[f"VaR {level:.10g}", var], [f"Expected shortfall {level:.10g}", shortfall]]
+    return [["Measure", found.model], *rows]
+
+
+def _one_or_each(values):
+    return float(values[0]) if values.size == 1 else values
+
+
+@table(
+    "KMV portfolio model: exact loss distribution under one common factor.",
+    (POOL_EXPOSURES, POOL_PDS, (0.2,), (0.99, 0.999), (0.6,)),
+    POOL_TEXTS | {"lgd": Text("Loss given default: one number, or one per obligor. Blank: 1.", "series")},
+)
+def KMV_LOSSES(exposures, pds, correlation, levels=losses.LEVELS, lgd=ONE):
+    return _loss_table(
+        losses.gaussian_copula_losses(
+            exposures, pds, _one_or_each(correlation), levels, lgd=_one_or_each(lgd)
+        )
+    )
+
+
+@table(
+    "CreditRisk+: exact loss distribution with gamma default rates (one sector).",
+    (POOL_EXPOSURES, POOL_PDS, tuple(p / 2 for p in POOL_PDS), (0.99, 0.999)),
+    POOL_TEXTS,
+)
+def KMV_CREDITRISKPLUS(exposures, pds, pd_sds, levels=losses.LEVELS, unit=None):
+    return _loss_table(creditriskplus.creditriskplus(exposures, pds, pd_sds, levels, unit=unit))
+
+
+@table(
+    "CreditMetrics: losses from defaults by the one-year matrix of the 1997 document (simulated).",
+    ((40.0, 30.0, 20.0, 10.0), ("A", "BBB", "BB", "B"), (0.2,), (0.99, 0.999), (0.6,)),
+    POOL_TEXTS,
+)
+def KMV_CREDITMETRICS(exposures, ratings, correlation, levels=losses.LEVELS, lgd=ONE, seed=1997.0):
+    rows = creditmetrics.rating_rows(ratings)
+    return _loss_table(
+        creditmetrics.creditmetrics(
+            exposures,
+            rows,
+            creditmetrics.EXAMPLE_MATRIX,
+            _one_or_each(correlation),
+            levels,
+            lgd=_one_or_each(lgd),
+            seed=int(seed),
+        )
+    )
+
+
+@table(
+    "CreditPortfolioView: losses when default rates follow a macro index, given or fitted to series.",
+    (POOL_EXPOSURES, POOL_PDS, (0.5,), (0.99, 0.999), (0.6,)),
+    POOL_TEXTS,
+)
+def KMV_PORTFOLIOVIEW(
+    exposures,
+    pds,
+    sensitivity=None,
+    levels=losses.LEVELS,
+    lgd=ONE,
+    default_rates=None,
+    macro=None,
+    seed=1997.0,
+):
+    if (default_rates is None) != (macro is None):
+        raise InputError("default_rates", "and macro must be given together")
+    fit = None
+    if default_rates is not None:
+        factors = [[_number_in("macro", cell) for cell in row] for row in macro]
+        fit = portfolioview.fit_macro(default_rates, np.array(factors))
+        sensitivity = None
+    elif sensitivity is None:
+        raise MissingError("sensitivity", "is needed, unless default_rates and macro are given", None)
+    return _loss_table(
+        portfolioview.portfolioview_losses(
+            exposures,
+            pds,
+            levels,
+            lgd=_one_or_each(lgd),
+            sensitivity=None if sensitivity is None else _one_or_each(sensitivity),
+            fit=fit,
+            seed=int(seed),
+        )
+    )
+
+
+def _number_in(name, cell):
+    if isinstance(cell, bool) or not isinstance(cell, (int, float)):
+        raise InputError(name, "must hold numbers", cell)
+    return float(cell)
+
+
 # ----------------------------------------------------------------------------- about itself
 
 
 @table("Version of xlkmv.", ())
 def KMV_VERSION():
     return xlkmv.__version__
+
+
+@table("Published known answers: expected, computed, and whether they agree.", ())
+def KMV_SELFTEST():
+    rows = [["Source", "What", "Function", "Expected", "Computed", "Relative difference", "Agrees"]]
+    for answer in selftest.KNOWN_ANSWERS:
+        value = selftest.computed(answer, FUNCTIONS[answer.function])
+        if isinstance(value, ExcelError):
+            rows.append([answer.source, answer.what, answer.function, answer.expected, str(value), "", False])
+            continue
+        miss = value / answer.expected - 1.0
+        agrees = abs(miss) <= answer.tolerance
+        rows.append([answer.source, answer.what, answer.function, answer.expected, value, miss, agrees])
+    return rows
 
 
 @table(

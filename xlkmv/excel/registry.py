@@ -21,7 +21,8 @@ import xlwings as xw
 
 from xlkmv.errors import DomainError, InputError, MissingError
 from xlkmv.excel.cells import ExcelError, Grid, cell_error, is_blank, number_cell, passed_on, to_cell, to_rows
-from xlkmv.model.domain import RULES, Rule
+from xlkmv.excel.com import CellsAccessor
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Rule
 
 __all__ = ["ARGUMENTS", "FUNCTIONS", "Argument", "Fault", "Function", "Step", "elementwise", "table"]
 
@@ -55,6 +56,17 @@ ARGUMENTS: dict[str, Text] = {
         "option",
         ("terminal", "anytime", "linear"),
     ),
+    "equity": Text("Market value of the equity. Money, > 0."),
+    "equity_volatility": Text("Volatility of the equity per annum, a decimal: 0.8 means 80 %."),
+    "debt": Text("Debt due. Money, > 0."),
+    "horizons": Text("Years, increasing: a row or column.", "series"),
+    "equity_values": Text(
+        "Equity values, oldest first, evenly spaced: a row or column.", "series", (), POSITIVE
+    ),
+    "flows": Text(
+        "Money that came in in each period, not accumulated, oldest first.", "series", (), POSITIVE
+    ),
+    "exposures": Text("Amount of each obligor, money: a row or column.", "series", (), NOT_NEGATIVE),
     "short_term": Text("Debt due within a year. Money, >= 0."),
     "long_term": Text("Debt due later. Money, >= 0."),
     "weight": Text("Share of the long-term debt that counts, 0 to 1. Blank: 0.5."),
@@ -161,7 +173,12 @@ class Function:
             meaning = texts.get(name) or ARGUMENTS[name]
             self.variadic |= parameter.kind is parameter.VAR_POSITIONAL
             yield Argument(
-                name, meaning.text, meaning.kind, parameter.default, RULES.get(name), meaning.choices
+                name,
+                meaning.text,
+                meaning.kind,
+                parameter.default,
+                meaning.rule or RULES.get(name),
+                meaning.choices,
             )
 
     def explain(self, steps: Explain) -> Explain:
@@ -291,9 +308,11 @@ FUNCTIONS: dict[str, Function] = {}
 def _register(function: Function) -> Function:
     FUNCTIONS[function.name] = function
     # The attributes by which xlwings finds a function on Windows; elsewhere these do nothing.
+    function.__doc__ = function.text
     xw.func(function, category="KMV", call_in_wizard=False)
+    xw.ret(convert=CellsAccessor)(function)
     for argument in function.arguments:
-        xw.arg(argument.name, ndim=2, err_to_str=True, doc=argument.text)(function)
+        xw.arg(argument.name, convert=CellsAccessor, doc=argument.text)(function)
     return function
 
 
