@@ -60,7 +60,7 @@ Ints = npt.NDArray[np.int64]
 # Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
 LOSS_BINS = 1000
 # Random numbers of one block: enough to amortise numpy's overhead, few enough for its memory.
-BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 22, 1 << 17, 1 << 8
+BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 22, 1 << 18, 1 << 8
 # Paths over which Z is stratified, at most, and groups that the standard errors want at least.
 LARGEST_GROUP, FEWEST_GROUPS = 1 << 10, 64
 # Table of the cash effect of each single default: at most so many numbers.
@@ -472,39 +472,33 @@ class PlanEngine:
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         if self.needs_share:
-            hit = np.flatnonzero(patterns.counts)
-            starts = (np.cumsum(patterns.counts) - patterns.counts)[hit]
-            state.largest_share = self._largest_share(owner, columns, first, hit, starts, size)
+            state.largest_share = self._largest_share(patterns, owner, ends)
         return state
 
-    def _largest_share(
-        self, owner: Ints, columns: Ints, first: Ints, hit: Ints, starts: Ints, size: int
-    ) -> Array:
+    def _largest_share(self, patterns: Patterns, owner: Ints, ends: Ints) -> Array:
+        """Share of the largest performing obligor in what performing obligors owe, shape (n, u)."""
+        size, columns, first = patterns.counts.size, patterns.columns, patterns.first
         share = np.repeat(self.share[:, None], size, axis=1)
-        if not hit.size:
-            return share
-        # Date of default of every obligor on every path that has one.
-        when = np.full((size, len(self.schedule)), self.n, np.int32)
-        when[owner, columns] = first
+        # Date of default of every obligor in every pattern.
+        when = np.full((len(self.schedule), size), self.n, np.int16)
+        when[columns, owner] = first
         if self.plan.defaulted is not None:
-            when[:, self.plan.defaulted] = 0
-        when = when[hit]
+            when[self.plan.defaulted] = 0
         performing = self.owed[self.plan.performing].sum(axis=0)
-        for k in range(self.n):
-            gone = np.add.reduceat(np.where(first <= k, self.owed[columns, k], 0.0), starts)
-            left = performing[k] - gone
+        for k, (end, active) in enumerate(zip(ends, patterns.active, strict=True)):
+            gone = np.where(first[:end] <= k, self.owed[columns[:end], k], 0.0)
+            left = performing[k] - np.bincount(owner[:end], gone, active)
             # The largest that performs is found by going down the list until everyone has one.
-            largest = np.zeros(hit.size)
-            waiting = np.arange(hit.size)
+            largest = np.zeros(active)
+            waiting = np.arange(active)
             for obligor in self.by_size[:, k]:
-                alive = when[waiting, obligor] > k
+                alive = when[obligor, waiting] > k
                 largest[waiting[alive]] = self.owed[obligor, k]
                 waiting = waiting[~alive]
                 if not waiting.size:
                     break
-            row = np.full(hit.size, np.nan)
-            np.divide(largest, left, out=row, where=largest > 0.0)
-            share[k, hit] = row
+            share[k, :active] = np.nan
+            np.divide(largest, left, out=share[k, :active], where=largest > 0.0)
         return share
 
     def run(self, patterns: Patterns, layout: Layout, block: int) -> Tally:

@@ -2,7 +2,9 @@
 
 Money is in one currency unit of the user's choice, rates and probabilities are decimals,
 times are years from closing. Each class has a ``faults`` function beside it that lists
-everything that is wrong at once; the class itself raises on the first fault.
+everything that is wrong at once; the class itself raises on the first fault. A reader of
+tables marks a cell that it has reported by None or NaN and the functions pass over it; in
+`settled` data, which nobody has looked at before, it is a fault like any other.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, PROBABILITY, RULES, Array, Rule
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, PROBABILITY, RULES, Array, Rule, numbers
 
 __all__ = [
     "CONSEQUENCES",
@@ -115,13 +117,17 @@ def _raise_first(faults: Iterable[Fault], names: Sequence[str] = ()) -> None:
         raise kind(place + f.column.replace("_", " "), f.rule, f.value)
 
 
-def column_faults(part: str, column: str, values: Iterable[Any], label: str | None = None) -> Iterator[Fault]:
-    """Yield a fault for each value that breaks the rule of its column; NaN is left to the caller."""
-    x = np.asarray(values, float)
+def column_faults(
+    part: str, column: str, values: Iterable[Any], label: str | None = None, settled: bool = False
+) -> Iterator[Fault]:
+    """Yield a fault for each value that breaks the rule of its column; NaN only if `settled`."""
+    x = numbers(f"{part} {column.replace('_', ' ')}", values)
     rule = COLUMN_RULES[column]
-    wrong = ~rule.holds(x) & ~np.isnan(x)
+    wrong = ~rule.holds(x)
     if column == "rank":
         wrong |= x != np.floor(x)
+    if not settled:
+        wrong &= ~np.isnan(x)
     for row in np.flatnonzero(wrong).tolist():
         yield Fault(part, row, label or column, float(x[row]), rule.text)
 
@@ -135,7 +141,18 @@ def year_fraction(start: dt.date, end: dt.date, day_count: str = "30/360") -> fl
     day_count : {"30/360", "Act/365"}
         Months of 30 days in a year of 360 (30E/360, ISDA 2006 section 4.16(g)), or actual
         days over 365.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        When the day count is unknown.
     """
+    if day_count not in DAY_COUNTS:
+        raise InputError("day_count", f"must be one of: {', '.join(DAY_COUNTS)}", day_count)
     if day_count == "Act/365":
         return (end - start).days / 365.0
     days = min(end.day, 30) - min(start.day, 30)
@@ -174,13 +191,25 @@ class Pool:
     def __post_init__(self) -> None:
         # An obligor may have nothing (left) to pay: late payments can fall outside the plan.
         m = len(self.name)
-        for column in ("amount", "pd", "recovery", "lag", "correlation"):
-            values = np.broadcast_to(np.asarray(getattr(self, column), float), (m,)).copy()
-            object.__setattr__(self, column, values)
-        object.__setattr__(self, "schedule", np.atleast_2d(np.asarray(self.schedule, float)))
+        for column in POOL_NUMBERS:
+            values = numbers(f"pool {column}", getattr(self, column))
+            if values.ndim and values.shape != (m,):
+                raise InputError(
+                    f"pool {column}", f"must have one value per obligor ({m})", f"shape {values.shape}"
+                )
+            object.__setattr__(self, column, np.broadcast_to(values, (m,)).copy())
+        object.__setattr__(self, "schedule", numbers("pool schedule", self.schedule))
         object.__setattr__(self, "industry", tuple(self.industry) or ("",) * m)
-        if self.schedule.shape[0] != m or len(self.industry) != m:
-            raise InputError("schedule", f"must have one row per obligor ({m})", self.schedule.shape)
+        if self.schedule.ndim != 2 or self.schedule.shape[0] != m:
+            raise InputError(
+                "pool schedule",
+                f"must have one row per obligor ({m})",
+                f"shape {self.schedule.shape}",
+            )
+        if len(self.industry) != m:
+            raise InputError(
+                "pool industry", f"must have one value per obligor ({m})", f"{len(self.industry)} values"
+            )
         columns = {c: getattr(self, c) for c in POOL_NUMBERS}
         _raise_first(pool_faults(self.name, columns, self.schedule, settled=True), self.name)
 
@@ -205,10 +234,7 @@ def pool_faults(
     dates: Sequence[str] = (),
     settled: bool = False,
 ) -> Iterator[Fault]:
-    """Yield everything that is wrong with the pool; NaN marks a cell already reported.
-
-    Unless `settled`, every obligor must have something to pay.
-    """
+    """Yield everything that is wrong with the pool; unless `settled`, every obligor must have to pay."""
     if not names:
         yield Fault("pool", None, "name", None, "the pool needs at least one obligor")
         return
@@ -218,11 +244,15 @@ def pool_faults(
             yield Fault("pool", row, "name", name, "is there twice: every obligor needs a name of its own")
         seen.add(name)
     for column, values in columns.items():
-        yield from column_faults("pool", column, values)
+        yield from column_faults("pool", column, values, settled=settled)
     for k in range(schedule.shape[1]):
-        yield from column_faults("pool", "schedule", schedule[:, k], dates[k] if dates else f"date {k + 1}")
+        label = dates[k] if dates else f"date {k + 1}"
+        yield from column_faults("pool", "schedule", schedule[:, k], label, settled)
+    if settled:
+        return
     first = dates[0] if dates else "date 1"
-    for empty in np.flatnonzero(schedule.sum(axis=1) == 0.0).tolist():
+    idle = [] if settled else np.flatnonzero(schedule.sum(axis=1) == 0.0).tolist()
+    for empty in idle:
         yield Fault("pool", empty, first, 0.0, "the obligor has no scheduled collections")
 
 
@@ -260,15 +290,18 @@ class Tranche:
     pari_passu: bool = False
 
     def __post_init__(self) -> None:
-        _raise_first(tranche_faults([self], ()), [self.name])
+        _raise_first(tranche_faults([self], (), settled=True), [self.name])
 
 
-def tranche_faults(tranches: Sequence[Any], dates: Sequence[dt.date]) -> Iterator[Fault]:
+def tranche_faults(
+    tranches: Sequence[Any], dates: Sequence[dt.date], settled: bool = False
+) -> Iterator[Fault]:
     """Yield everything that is wrong with the tranches; `dates` empty leaves maturities unchecked."""
     if not tranches:
         yield Fault("tranche", None, "name", None, "the plan needs at least one tranche")
     for column in ("rank", "amount", "coupon"):
-        yield from column_faults("tranche", column, [getattr(t, column) for t in tranches])
+        values = [getattr(t, column) for t in tranches]
+        yield from column_faults("tranche", column, values, settled=settled)
     for row, t in enumerate(tranches):
         if any(t.rank == o.rank and not (t.pari_passu and o.pari_passu) for o in tranches[:row]):
             rule = "is there twice: only tranches that are all marked pari passu may share a rank"
@@ -277,7 +310,7 @@ def tranche_faults(tranches: Sequence[Any], dates: Sequence[dt.date]) -> Iterato
             yield Fault(
                 "tranche", row, "name", t.name, "is there twice: every tranche needs a name of its own"
             )
-        if t.payment is not None and t.payment not in PAYMENT_TYPES:
+        if (t.payment is not None or settled) and t.payment not in PAYMENT_TYPES:
             yield Fault("tranche", row, "payment", t.payment, f"must be one of: {', '.join(PAYMENT_TYPES)}")
         if dates and t.maturity is not None and t.maturity not in dates:
             yield Fault("tranche", row, "maturity", t.maturity, "must be one of the payment dates")
@@ -318,7 +351,7 @@ class Controls:
 
     def __post_init__(self) -> None:
         for name in ("reserve_periods", "support_pd", "repurchase_share", "unpledged_recovery"):
-            _raise_first(column_faults("control", name, [getattr(self, name)]))
+            _raise_first(column_faults("control", name, [getattr(self, name)], settled=True))
 
     def without(self, *names: str) -> Controls:
         """Return the controls with the named ones switched off.
@@ -397,7 +430,7 @@ class Terms:
     principal: str = "sequential"
 
     def __post_init__(self) -> None:
-        _raise_first(terms_faults(self))
+        _raise_first(terms_faults(self, settled=True))
 
     @property
     def times(self) -> Array:
@@ -424,18 +457,20 @@ TERM_CHOICES = {
 }
 
 
-def terms_faults(terms: Any) -> Iterator[Fault]:
-    """Yield everything that is wrong with the plan terms; None marks a cell already reported."""
+def terms_faults(terms: Any, settled: bool = False) -> Iterator[Fault]:
+    """Yield everything that is wrong with the plan terms; None only if `settled`."""
     for name, bounds in TERM_RULES.items():
         value = getattr(terms, name)
-        if value is None:
+        if value is None and not settled:
             continue
         whole = name in {"paths", "seed", "degrees_of_freedom"}
-        if not bounds.holds(np.asarray(value, float)) or (whole and value != int(value)):
+        if not bounds.holds(numbers(f"terms {name.replace('_', ' ')}", value)) or (
+            whole and value != int(value)
+        ):
             yield Fault("terms", None, name, value, bounds.text)
     for name, choices in TERM_CHOICES.items():
         value = getattr(terms, name)
-        if value is not None and value not in choices:
+        if (value is not None or settled) and value not in choices:
             yield Fault("terms", None, name, value, f"must be one of: {', '.join(choices)}")
     if not terms.dates:
         yield Fault("terms", None, "dates", None, "the plan needs at least one payment date")
@@ -444,6 +479,13 @@ def terms_faults(terms: Any) -> Iterator[Fault]:
         if previous is not None and date <= previous:
             rule = "must be after the closing date" if row == 0 else "payment dates must increase"
             yield Fault("terms", row, "dates", date, f"{rule} ({previous} comes before it)")
+        elif (
+            previous is not None
+            and terms.day_count in DAY_COUNTS
+            and year_fraction(previous, date, terms.day_count) <= 0.0
+        ):
+            rule = f"is not later than {previous} by the day count: {terms.day_count} sees no day between"
+            yield Fault("terms", row, "dates", date, rule)
         previous = date
 
 
@@ -474,15 +516,16 @@ class Covenant:
     consequence: str = "none"
 
     def __post_init__(self) -> None:
-        _raise_first(covenant_faults([self]), [self.name])
+        _raise_first(covenant_faults([self], settled=True), [self.name])
 
 
 COVENANT_CHOICES = {"metric": METRICS, "side": ("min", "max"), "consequence": CONSEQUENCES}
 
 
-def covenant_faults(covenants: Sequence[Any]) -> Iterator[Fault]:
-    """Yield everything that is wrong with the covenants; None and NaN mark reported cells."""
-    yield from column_faults("covenant", "threshold", [c.threshold for c in covenants])
+def covenant_faults(covenants: Sequence[Any], settled: bool = False) -> Iterator[Fault]:
+    """Yield everything that is wrong with the covenants; None and NaN only if `settled`."""
+    thresholds = [c.threshold for c in covenants]
+    yield from column_faults("covenant", "threshold", thresholds, settled=settled)
     for row, covenant in enumerate(covenants):
         if any(covenant.name == other.name for other in covenants[:row]):
             yield Fault(
@@ -490,7 +533,7 @@ def covenant_faults(covenants: Sequence[Any]) -> Iterator[Fault]:
             )
         for name, choices in COVENANT_CHOICES.items():
             value = getattr(covenant, name)
-            if value is not None and value not in choices:
+            if (value is not None or settled) and value not in choices:
                 yield Fault("covenant", row, name, value, f"must be one of: {', '.join(choices)}")
 
 

@@ -1,0 +1,222 @@
+"""Surveillance: actual collections, date by date, re-rate the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from xlkmv.deal.stress import Stressed
+from xlkmv.errors import DomainError, InputError
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Array, check
+from xlkmv.model.plan import PlanRisk, plan_risk
+
+__all__ = ["BANDS", "LEAST_RATIO", "Rerating", "Surveillance", "rerate", "update_lognormal"]
+
+# PDs that part the bands: investment grade, watch, distressed; a judgement that users may change.
+BANDS = (0.001, 0.01, 0.05)
+# A period that brings in next to nothing would have an infinite log ratio: it counts as this much.
+LEAST_RATIO = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Rerating:
+    """Volatility and drift after some periods.
+
+    Attributes
+    ----------
+    volatility, drift : float
+        Posterior sigma and mu, per annum.
+    prior_weight : float
+        Weight of the prior in the mean, 0 to 1.
+    observed_volatility, observed_drift : float
+        From the observations alone; NaN with less than two.
+    """
+
+    volatility: float
+    drift: float
+    prior_weight: float
+    observed_volatility: float
+    observed_drift: float
+
+
+def update_lognormal(
+    log_ratios: npt.ArrayLike, dt: float, volatility: float, drift: float, prior_strength: float
+) -> Rerating:
+    """Posterior sigma and mu from log ratios of actual to planned period collections.
+
+    ``x_i ~ N(m, s^2)``, ``m = (mu - sigma^2/2) dt``, ``s^2 = sigma^2 dt``. The conjugate
+    normal-inverse-gamma prior is worth k0 periods; after n of them, with mean xbar,
+
+    ``m_n = (k0 m_0 + n xbar)/(k0 + n)``, ``s_n^2 = [k0 s_0^2 + sum (x - xbar)^2
+    + k0 n/(k0 + n) (xbar - m_0)^2]/(k0 + n)``; the prior's weight is ``k0/(k0 + n)``.
+
+    Parameters
+    ----------
+    log_ratios : array_like, shape (n,)
+        ``ln(actual_i/plan_i)`` per period; n may be 0.
+    dt : float
+        Years per period.
+    volatility, drift : float
+        Prior sigma and mu, per annum.
+    prior_strength : float
+        k0 > 0, periods.
+
+    Returns
+    -------
+    Rerating
+
+    Notes
+    -----
+    Gelman et al., Bayesian Data Analysis (2013), section 3.3.
+    """
+    x = np.atleast_1d(np.asarray(log_ratios, float))
+    sigma, mu = float(check("volatility", volatility)), float(check("drift", drift))
+    k0 = float(check("prior_strength", prior_strength, POSITIVE))
+    step = float(check("dt", dt, POSITIVE))
+    n = x.size
+    weight = k0 / (k0 + n)
+    m0 = (mu - 0.5 * sigma**2) * step
+    mean = float(x.mean()) if n else m0
+    scatter = float(((x - mean) ** 2).sum())
+    variance = (k0 * sigma**2 * step + scatter + weight * n * (mean - m0) ** 2) / (k0 + n)
+    posterior = float(np.sqrt(variance / step))
+    location = weight * m0 + (1.0 - weight) * mean
+    observed_sigma = observed_mu = np.nan
+    if n >= 2:
+        observed_sigma = float(np.sqrt(scatter / (n - 1) / step))
+        observed_mu = mean / step + 0.5 * observed_sigma**2
+    return Rerating(posterior, location / step + 0.5 * posterior**2, weight, observed_sigma, observed_mu)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surveillance:
+    """The plan as it stands after j of its n dates.
+
+    Attributes
+    ----------
+    actual, planned : ndarray, shape (j,)
+        Collections of each period, money.
+    accumulated_ratio : ndarray, shape (j,)
+        Accumulated actual over accumulated planned collections.
+    reratings : tuple of Rerating, length j + 1
+        At closing (the prior) and after each date.
+    distance, pd : ndarray, shape (k, j + 1)
+        Smallest distance to default over the dates still to come, and any-date PD over all
+        of them, per tranche, at closing and after each date. After the last date: infinite
+        and 0 when everything was paid, else minus infinity and 1.
+    band : ndarray of int, shape (k, j + 1)
+        Band of the PD: 0 below the first limit.
+    alert : ndarray of bool, shape (k, j + 1)
+        Whether the band is worse than at closing.
+    now : tuple of PlanRisk or None
+        Per tranche, date by date over the dates still to come; None after the last.
+    """
+
+    actual: Array
+    planned: Array
+    accumulated_ratio: Array
+    reratings: tuple[Rerating, ...]
+    distance: Array
+    pd: Array
+    band: npt.NDArray[np.int64]
+    alert: npt.NDArray[np.bool_]
+    now: tuple[PlanRisk | None, ...]
+
+
+def rerate(
+    plan: Stressed,
+    actual: npt.ArrayLike,
+    volatility: float,
+    drift: float = 0.0,
+    prior_strength: float = 8.0,
+    bands: Sequence[float] = BANDS,
+) -> Surveillance:
+    """Re-rate a plan from what came in so far.
+
+    Seen from date j, what was collected is certain; the collections still planned move with
+    the updated sigma and mu over the time left. What was collected beyond the dues so far
+    counts as cash held, with the reserve for the tranches that it protects; what was missed
+    is due on the next date.
+
+    Parameters
+    ----------
+    plan : Stressed
+        From :func:`~xlkmv.deal.stress.apply`; usually the base case.
+    actual : array_like, shape (j,)
+        Collections of the first j periods, money, >= 0; j from 0 to n.
+    volatility, drift : float
+        sigma and mu at closing, per annum: the prior.
+    prior_strength : float
+        Periods that the prior is worth.
+    bands : sequence of float
+        Increasing PDs that part the bands.
+
+    Returns
+    -------
+    Surveillance
+
+    Raises
+    ------
+    InputError, DomainError
+        When there are more actual figures than dates, or a figure breaks its rule.
+    """
+    times = plan.deal.terms.times
+    paid_in = np.atleast_1d(check("actual", actual, NOT_NEGATIVE)) if np.size(actual) else np.zeros(0)
+    limits = np.asarray(check("bands", bands, RULES["pd"]))
+    if paid_in.size > times.size:
+        raise InputError(
+            "actual", f"must have at most one value per payment date ({times.size})", paid_in.size
+        )
+    if (np.diff(limits) <= 0.0).any():
+        raise DomainError("bands", "must increase", float(limits[int(np.argmin(np.diff(limits)))]))
+    j, planned = paid_in.size, plan.collections
+    # Dates without planned collections say nothing about the pool.
+    told = planned[:j] > 0.0
+    ratios = np.full(j, np.nan)
+    ratios[told] = np.log(np.maximum(paid_in[told] / planned[:j][told], LEAST_RATIO))
+    step = float(times[-1] / times.size)
+    reratings, risks = [], []
+    for seen in range(j + 1):
+        x = ratios[:seen]
+        rating = update_lognormal(x[~np.isnan(x)], step, volatility, drift, prior_strength)
+        reratings.append(rating)
+        risks.append([_seen_from(plan, k, paid_in[:seen], rating) for k in range(len(plan.deal.tranches))])
+    distance = np.array([[d for _, d, _ in row] for row in risks]).T
+    pd = np.array([[p for _, _, p in row] for row in risks]).T
+    band = np.searchsorted(limits, pd, side="right")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.cumsum(paid_in) / np.cumsum(planned[:j])
+    return Surveillance(
+        actual=paid_in,
+        planned=planned[:j],
+        accumulated_ratio=ratio,
+        reratings=tuple(reratings),
+        distance=distance,
+        pd=pd,
+        band=band,
+        alert=band > band[:, :1],
+        now=tuple(risk for risk, _, _ in risks[-1]),
+    )
+
+
+def _seen_from(
+    plan: Stressed, tranche: int, paid_in: Array, rating: Rerating
+) -> tuple[PlanRisk | None, float, float]:
+    """Risk over the dates still to come, its smallest distance, and its any-date PD."""
+    j, times = paid_in.size, plan.deal.terms.times
+    dues = plan.dues.total if plan.default_point == "all" else plan.dues.ahead(tranche)
+    reserve = plan.reserve if plan.senior[tranche] else 0.0
+    surplus = float(paid_in.sum() - dues[:j].sum()) + reserve
+    if j == times.size:
+        paid = surplus >= -1e-9 * float(dues.sum())
+        return None, np.inf if paid else -np.inf, 0.0 if paid else 1.0
+    now = float(times[j - 1]) if j else 0.0
+    coming = dues[j:].copy()
+    coming[0] += max(-surplus, 0.0)
+    risk = plan_risk(
+        plan.collections[j:], coming, rating.volatility, times[j:] - now, rating.drift, max(surplus, 0.0)
+    )
+    return risk, float(risk.distance.min()), float(risk.anydate_pd[-1])
