@@ -95,7 +95,8 @@ def _principal(tranche: Tranche, last: int, collections: Array) -> Array:
         due[last] = tranche.amount
     elif tranche.payment == "straight-line":
         due[: last + 1] = tranche.amount / (last + 1)
-    else:
-        until = collections[: last + 1]
-        due[: last + 1] = tranche.amount * until / until.sum()
+    elif (total := collections[: last + 1].sum()) > 0.0:
+        due[: last + 1] = tranche.amount * (collections[: last + 1] / total)
+    else:  # nothing is collected up to the maturity, so that only the maturity is left
+        due[last] = tranche.amount
     return due

@@ -191,6 +191,8 @@ class Pool:
     def __post_init__(self) -> None:
         # An obligor may have nothing (left) to pay: late payments can fall outside the plan.
         m = len(self.name)
+        if not m:
+            _raise_first(pool_faults((), {}, np.empty((0, 0))))
         for column in POOL_NUMBERS:
             values = numbers(f"pool {column}", getattr(self, column))
             if values.ndim and values.shape != (m,):
@@ -198,7 +200,7 @@ class Pool:
                     f"pool {column}", f"must have one value per obligor ({m})", f"shape {values.shape}"
                 )
             object.__setattr__(self, column, np.broadcast_to(values, (m,)).copy())
-        object.__setattr__(self, "schedule", numbers("pool schedule", self.schedule))
+        object.__setattr__(self, "schedule", numbers("pool schedule", self.schedule).copy())
         object.__setattr__(self, "industry", tuple(self.industry) or ("",) * m)
         if self.schedule.ndim != 2 or self.schedule.shape[0] != m:
             raise InputError(
