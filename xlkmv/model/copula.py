@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr, ndtri
 
+from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array, check, numbers
 
 __all__ = ["bivariate_normal_cdf", "joint_default_probability"]
@@ -23,6 +24,7 @@ def _tanh_sinh(step: float = 1 / 16, reach: float = 3.5) -> tuple[Array, Array]:
 
 
 NODE, WEIGHT = _tanh_sinh()
+FAR = 50.0
 
 
 def bivariate_normal_cdf(h: npt.ArrayLike, k: npt.ArrayLike, rho: npt.ArrayLike) -> Array:
@@ -35,7 +37,7 @@ def bivariate_normal_cdf(h: npt.ArrayLike, k: npt.ArrayLike, rho: npt.ArrayLike)
     Parameters
     ----------
     h, k : array_like
-        Upper limits.
+        Upper limits; infinities are allowed.
     rho : array_like
         Correlation, -1 to 1.
 
@@ -43,19 +45,32 @@ def bivariate_normal_cdf(h: npt.ArrayLike, k: npt.ArrayLike, rho: npt.ArrayLike)
     -------
     ndarray
         Probability, of the broadcast shape.
+
+    Raises
+    ------
+    DomainError
+        When a limit is NaN, or the correlation outside its range.
     """
-    a, b, r = np.broadcast_arrays(numbers("h", h), numbers("k", k), check("correlation", rho))
+    a, b, r = np.broadcast_arrays(_limit("h", h), _limit("k", k), check("correlation", rho))
     # Integrating over the variable with the smaller limit keeps the mode near that limit.
     low, high = np.minimum(a, b), np.maximum(a, b)
     out = np.empty(r.shape)
-    plus, minus, zero = r >= 1.0, r <= -1.0, r == 0.0
+    plus, minus, zero = r >= 1.0, r <= -1.0, np.abs(r) < 1e-200
     out[plus] = ndtr(low[plus])
     out[minus] = np.maximum(ndtr(low[minus]) - ndtr(-high[minus]), 0.0)
     out[zero] = ndtr(low[zero]) * ndtr(high[zero])
     rest = ~(plus | minus | zero)
     if rest.any():
         out[rest] = _integrate(low[rest], high[rest], r[rest])
-    return out
+    return np.asarray(np.minimum(out, ndtr(low)))
+
+
+def _limit(name: str, value: npt.ArrayLike) -> Array:
+    x = numbers(name, value)
+    if np.isnan(x).any():
+        raise DomainError(name, "must be a number", float("nan"))
+    # N(-40) underflows, so nothing changes beyond; infinities become ordinary limits.
+    return np.clip(x, -FAR, FAR)
 
 
 def _integrate(h: Array, k: Array, rho: Array) -> Array:
@@ -80,10 +95,10 @@ def _integrate(h: Array, k: Array, rho: Array) -> Array:
         rising = slope(mid) > 0.0
         low, high = np.where(rising, mid, low), np.where(rising, high, mid)
     mode = np.minimum(0.5 * (low + high), h)
-    kink = np.clip(k / rho, mode - 40.0, h)
-    ends = np.sort(
-        np.stack([mode - 40.0, mode - 9.0, np.minimum(mode, h), kink, np.minimum(mode + 9.0, h), h]), axis=0
-    )
+    # N(z) goes from 0 to 1 within 9 standard deviations of the kink: narrow when |rho| is near 1.
+    kink, width = k / rho, 9.0 * s / np.abs(rho)
+    points = [mode - 40.0, mode - 9.0, mode, mode + 9.0, kink - width, kink, kink + width, h]
+    ends = np.sort(np.clip(np.stack(points), mode - 40.0, h), axis=0)
     peak = log_integrand(mode[:, None])
     total = np.zeros(h.shape)
     for left, right in itertools.pairwise(ends):
@@ -119,4 +134,5 @@ def joint_default_probability(
     inside = (p > 0.0) & (p < 1.0) & (g > 0.0) & (g < 1.0)
     if inside.any():
         out[inside] = bivariate_normal_cdf(ndtri(p[inside]), ndtri(g[inside]), rho[inside])
-    return out
+    # The way through the quantiles rounds; two defaults are never likelier than one.
+    return np.asarray(np.minimum(out, np.minimum(p, g)))

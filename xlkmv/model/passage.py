@@ -16,7 +16,7 @@ REACH = 10.0
 # Gauss-Legendre rule of one panel; a panel is at most PANEL kernel widths wide.
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 PANEL = 4.0
-MAX_PANELS = 1_000
+MAX_PANELS = 20_000
 
 
 def discrete_first_passage(distance: npt.ArrayLike, times: npt.ArrayLike) -> Array:
@@ -50,7 +50,9 @@ def discrete_first_passage(distance: npt.ArrayLike, times: npt.ArrayLike) -> Arr
     InputError
         When the shapes differ.
     DomainError
-        When the times are not positive and increasing or a distance is NaN.
+        When the times are not positive and increasing, when two of them lie so close together
+        that the grid would become too large (a millionth of a year after years; no two days
+        are), or when a distance is NaN.
 
     Notes
     -----
@@ -90,7 +92,9 @@ def _survivors(
     """Carry the surviving paths one date on: quadrature nodes and the probability at each."""
     low = max(barrier, -40.0 * spread)
     high = max(REACH * spread, low + REACH * s)
-    panels = int(np.clip(np.ceil((high - low) / (PANEL * finest)), 1, MAX_PANELS))
+    panels = max(int(np.ceil((high - low) / (PANEL * finest))), 1)
+    if panels > MAX_PANELS:
+        raise DomainError("times", "must lie further apart for the any-date probability", spread**2)
     edges = np.linspace(low, high, panels + 1)
     half = 0.5 * np.diff(edges)[:, None]
     new = (edges[:-1, None] + half * (1.0 + NODES)).ravel()
