@@ -30,7 +30,7 @@ import xlkmv
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.registry import Argument, Function
 
-__all__ = ["IDENTIFIER", "build_addin", "environment"]
+__all__ = ["IDENTIFIER", "build_addin", "describe", "environment"]
 
 IDENTIFIER = "org.xlkmv.calc"
 SERVICE = "org.xlkmv.Functions"
@@ -59,6 +59,14 @@ def environment() -> dict[str, Any]:
     }
 
 
+def describe(found: Mapping[str, Any], functions: Mapping[str, Function] = FUNCTIONS) -> str:
+    """Say in one line what the extension holds and where it runs; its mark in the extension manager."""
+    return (
+        f"{len(functions)} worksheet functions of xlkmv {xlkmv.__version__}, "
+        f"run by Python {found['python']} from {', '.join(found['folders'])}"
+    )
+
+
 def build_addin(
     path: str | os.PathLike[str],
     found: Mapping[str, Any] | None = None,
@@ -79,14 +87,12 @@ def build_addin(
     -------
     Path
     """
-    known = {
-        **(environment() if found is None else found),
-        "version": xlkmv.__version__,
-        "functions": {_internal(name): name for name in functions},
-    }
+    place = environment() if found is None else found
+    known = {**place, "functions": {_internal(name): name for name in functions}}
     parts = {
         "META-INF/manifest.xml": MANIFEST,
         "description.xml": DESCRIPTION.format(identifier=IDENTIFIER, version=xlkmv.__version__),
+        "description.txt": describe(place, functions),
         "XFunctions.idl": _idl(functions),
         "CalcAddIns.xcu": _functions_xcu(functions),
         "Addons.xcu": _menu_xcu(),
@@ -222,9 +228,11 @@ MANIFEST = f"""<?xml version="1.0" encoding="UTF-8"?>
 """
 
 DESCRIPTION = """<?xml version="1.0" encoding="UTF-8"?>
-<description xmlns="http://openoffice.org/extensions/description/2006">
+<description xmlns="http://openoffice.org/extensions/description/2006"
+ xmlns:xlink="http://www.w3.org/1999/xlink">
 <identifier value="{identifier}"/>
 <version value="{version}"/>
 <display-name><name lang="en">xlkmv: the KMV model in Calc</name></display-name>
+<extension-description><src xlink:href="description.txt" lang="en"/></extension-description>
 </description>
 """

@@ -9,6 +9,7 @@ names of the functions. xlkmv is imported at the first call, not when LibreOffic
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import shutil
 import struct
@@ -22,9 +23,8 @@ import unohelper
 from com.sun.star.awt.MessageBoxType import ERRORBOX, INFOBOX
 from com.sun.star.frame import XDispatch, XDispatchProvider
 from com.sun.star.lang import XInitialization, XServiceInfo
-from org.xlkmv import XFunctions
 
-__all__ = ["Functions", "Menu"]
+__all__ = ["Menu", "make_functions"]
 
 ENVIRONMENT = json.loads(Path(__file__).with_name("environment.json").read_text("utf-8"))
 # An error value is a NaN that carries LibreOffice's number for it.
@@ -33,6 +33,7 @@ ERRORS = {
     name: struct.unpack("<d", struct.pack("<Q", 0x7FF8 << 48 | code))[0] for name, code in CODES.items()
 }
 DAY_ZERO = dt.datetime(1899, 12, 30)
+FUNCTIONS_SERVICES = ("org.xlkmv.Functions",)
 WORKBOOKS = (".xlsx", ".xlsm")
 
 
@@ -116,10 +117,7 @@ def call(name, arguments):
         if function.variadic:
             *arguments, more = arguments
             arguments = [*arguments, *more]
-        arguments = [cell_in(argument) for argument in arguments]
-        while arguments and arguments[-1] is None:
-            arguments.pop()
-        result = function(*arguments)
+        result = function(*map(cell_in, arguments))
         rows = result if isinstance(result, list) else [[result]]
         return tuple(tuple(cell_out(cell) for cell in row) for row in rows)
     except Exception:
@@ -127,46 +125,51 @@ def call(name, arguments):
         return ((ERRORS["#VALUE!"],),)
 
 
-class Functions(unohelper.Base, XFunctions, XServiceInfo):
-    """The add-in: one method per function, see the interface in XFunctions.idl."""
+class Service(unohelper.Base, XServiceInfo):
+    """What LibreOffice asks of every service, in its own spelling."""
 
-    NAME = "org.xlkmv.Functions"
+    SERVICES: tuple[str, ...] = ()
 
     def __init__(self, context):
         self.context = context
 
-    # The names of a service are asked for by LibreOffice in its own spelling.
     def getImplementationName(self):  # noqa: N802
-        return self.NAME
+        return self.SERVICES[0]
 
     def supportsService(self, name):  # noqa: N802
-        return name == self.NAME
+        return name in self.SERVICES
 
     def getSupportedServiceNames(self):  # noqa: N802
-        return (self.NAME,)
+        return self.SERVICES
 
 
 def _method(name):
     return lambda self, *arguments: call(name, arguments)
 
 
-for _internal, _name in ENVIRONMENT["functions"].items():
-    setattr(Functions, _internal, _method(_name))
+@functools.cache
+def _functions_class():
+    # The interface of XFunctions.idl; while the extension is being registered it is not known yet.
+    from org.xlkmv import XFunctions
+
+    methods = {internal: _method(name) for internal, name in ENVIRONMENT["functions"].items()}
+    return type("Functions", (Service, XFunctions), {"SERVICES": FUNCTIONS_SERVICES, **methods})
+
+
+def make_functions(context):
+    """Make the add-in: an object with one method per function."""
+    return _functions_class()(context)
 
 
 # --------------------------------------------------------------------------------- the menu
 
 
-class Menu(unohelper.Base, XDispatchProvider, XDispatch, XInitialization, XServiceInfo):
+class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
     """Runs the entries of the KMV menu: ``org.xlkmv.menu:refresh`` and ``org.xlkmv.menu:check``."""
 
-    NAME = "org.xlkmv.Menu"
+    SERVICES = ("org.xlkmv.Menu", "com.sun.star.frame.ProtocolHandler")
     PROTOCOL = "org.xlkmv.menu:"
-    SERVICES = (NAME, "com.sun.star.frame.ProtocolHandler")
-
-    def __init__(self, context):
-        self.context = context
-        self.frame = None
+    frame = None
 
     def initialize(self, arguments):
         """Take the window that the menu belongs to."""
@@ -184,15 +187,6 @@ class Menu(unohelper.Base, XDispatchProvider, XDispatch, XInitialization, XServi
 
     def removeStatusListener(self, listener, url):  # noqa: N802
         pass
-
-    def getImplementationName(self):  # noqa: N802
-        return self.NAME
-
-    def supportsService(self, name):  # noqa: N802
-        return name in self.SERVICES
-
-    def getSupportedServiceNames(self):  # noqa: N802
-        return self.SERVICES
 
     def dispatch(self, url, arguments):
         """Run a menu entry; whatever goes wrong is said in a message box."""
@@ -264,5 +258,5 @@ class Menu(unohelper.Base, XDispatchProvider, XDispatch, XInitialization, XServi
 
 
 g_ImplementationHelper = unohelper.ImplementationHelper()  # noqa: N816  (LibreOffice looks for this name)
-g_ImplementationHelper.addImplementation(Functions, Functions.NAME, (Functions.NAME,))
-g_ImplementationHelper.addImplementation(Menu, Menu.NAME, Menu.SERVICES)
+g_ImplementationHelper.addImplementation(make_functions, FUNCTIONS_SERVICES[0], FUNCTIONS_SERVICES)
+g_ImplementationHelper.addImplementation(Menu, Menu.SERVICES[0], Menu.SERVICES)

@@ -1,0 +1,239 @@
+"""Put the worksheet functions into LibreOffice Calc, and tell what is wrong with them there.
+
+The extension is built for the running Python and added with LibreOffice's own ``unopkg``, for this
+user only. LibreOffice refuses that to root; there it goes to all users of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import xlkmv
+from xlkmv.build.calc_addin import IDENTIFIER, build_addin, describe, environment
+from xlkmv.errors import HostError
+
+__all__ = ["Check", "Office", "checks", "find_office", "install", "installed", "uninstall"]
+
+# Where LibreOffice puts itself when it is not on the path.
+PLACES = (
+    "/opt/libreoffice*/program",
+    "/usr/lib*/libreoffice/program",
+    "/Applications/LibreOffice.app/Contents/MacOS",
+    "C:/Program Files/LibreOffice/program",
+)
+LIMIT = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A LibreOffice on this machine.
+
+    Attributes
+    ----------
+    program : Path
+        The folder of its programs.
+    python : str or None
+        Version (major.minor) of the Python that it runs; None when it has none.
+    """
+
+    program: Path
+    python: str | None
+
+    @property
+    def unopkg(self) -> Path:
+        """Its extension manager."""
+        return self.program / ("unopkg.com" if os.name == "nt" else "unopkg")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must be right: what was found, and what to do when it is wrong."""
+
+    name: str
+    passed: bool
+    found: str
+    cure: str = ""
+
+
+def find_office() -> Office | None:
+    """Find LibreOffice: the one on the path, else at its usual places."""
+    for program in _programs():
+        office = Office(program, _python_of(program))
+        if office.unopkg.exists():
+            return office
+    return None
+
+
+def _programs() -> Iterator[Path]:
+    for name in ("soffice", "libreoffice"):
+        if (found := shutil.which(name)) is not None:
+            yield Path(found).resolve().parent
+    for pattern in PLACES:
+        anchor = Path(pattern).anchor
+        if Path(anchor).is_absolute():
+            yield from sorted(Path(anchor).glob(str(Path(pattern).relative_to(anchor))), reverse=True)
+
+
+def _python_of(program: Path) -> str | None:
+    """Version of the Python that this LibreOffice runs, from its bridge or from its own copy."""
+    for bridge in ("libpyuno.so", "pyuno.so"):
+        path = program / bridge
+        if path.exists() and (match := re.search(rb"libpython(3\.\d+)", path.read_bytes())):
+            return match[1].decode()
+    roots = (program, program.parent / "Resources", program.parent / "Frameworks")
+    for root in roots:
+        for folder in sorted(root.glob("python-core-3.*")):
+            return ".".join(folder.name.removeprefix("python-core-").split(".")[:2])
+        for folder in sorted(root.glob("LibreOfficePython.framework/Versions/3.*")):
+            return folder.name
+    return None
+
+
+def _need_office() -> Office:
+    office = find_office()
+    if office is None:
+        raise HostError("LibreOffice is not on this machine (no soffice with unopkg beside it)")
+    return office
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _unopkg(office: Office, command: str, *arguments: str, options: Sequence[str] = ()) -> tuple[int, str]:
+    """Run the extension manager; returns its exit code and all it said."""
+    line = [str(office.unopkg), command, *(("--shared",) if _is_root() else ()), *options, *arguments]
+    # LibreOffice's own Python must not be misled to ours.
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k != "VIRTUAL_ENV"}
+    try:
+        done = subprocess.run(
+            line, env=clean, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=LIMIT, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        raise HostError(f"{office.unopkg} did not end within {LIMIT:g} s; is LibreOffice open?") from late
+    return done.returncode, done.stdout.decode("utf-8", "replace").strip()
+
+
+def installed(options: Sequence[str] = ()) -> str | None:
+    """Tell what the installed extension says of itself, or None when there is none.
+
+    Parameters
+    ----------
+    options : sequence of str
+        Further options for ``unopkg``, such as ``-env:UserInstallation=file:///...``.
+
+    Raises
+    ------
+    HostError
+        LibreOffice is missing, or its extension manager hangs.
+    """
+    code, said = _unopkg(_need_office(), "list", IDENTIFIER, options=options)
+    if code:
+        return None
+    found = re.search(r"^  Description: (.*)$", said, re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+def install(options: Sequence[str] = ()) -> str:
+    """Build the extension for the running Python and add it to LibreOffice; may be run again.
+
+    Parameters
+    ----------
+    options : sequence of str
+        Further options for ``unopkg``.
+
+    Returns
+    -------
+    str
+        What was done, for the user.
+
+    Raises
+    ------
+    HostError
+        LibreOffice is missing, runs another Python, or refuses the extension.
+    """
+    office = _need_office()
+    place = environment()
+    if fault := _python_fault(office, place["python"]):
+        raise HostError(fault)
+    with tempfile.TemporaryDirectory() as folder:
+        extension = build_addin(Path(folder) / "xlkmv.oxt", place)
+        code, said = _unopkg(office, "add", "--force", str(extension), options=options)
+    if code:
+        raise HostError(f"LibreOffice refused the extension; close LibreOffice and try again. {said}")
+    who = "all users of this machine (you are root)" if _is_root() else "this user"
+    return f"LibreOffice Calc: {describe(place)}; installed for {who}. Start LibreOffice anew to see them."
+
+
+def uninstall(options: Sequence[str] = ()) -> str:
+    """Remove the extension; nothing happens when it is not there.
+
+    Raises
+    ------
+    HostError
+        LibreOffice is missing, or refuses.
+    """
+    if installed(options) is None:
+        return "LibreOffice Calc: xlkmv is not installed there."
+    code, said = _unopkg(_need_office(), "remove", IDENTIFIER, options=options)
+    if code:
+        raise HostError(f"LibreOffice did not remove xlkmv; close LibreOffice and try again. {said}")
+    return "LibreOffice Calc: xlkmv was removed."
+
+
+def _python_fault(office: Office, ours: str) -> str | None:
+    if office.python is None:
+        return (
+            f"LibreOffice in {office.program} cannot run Python: install its Python support "
+            "(on Debian and Ubuntu: python3-uno)"
+        )
+    if office.python != ours:
+        return (
+            f"LibreOffice in {office.program} runs Python {office.python}, xlkmv is installed for "
+            f"Python {ours}: install xlkmv with Python {office.python} and run its "
+            "'xlkmv install --libreoffice'"
+        )
+    return None
+
+
+def checks(options: Sequence[str] = ()) -> list[Check]:
+    """Look whether Calc has the functions and can run them; never raises.
+
+    Returns
+    -------
+    list of Check
+        Empty when there is no LibreOffice on this machine.
+    """
+    office = find_office()
+    if office is None:
+        return []
+    place = environment()
+    out = []
+    fault = _python_fault(office, place["python"])
+    fits = f"runs Python {office.python}, as xlkmv does"
+    out.append(
+        Check("LibreOffice's Python", fault is None, fits if fault is None else "does not fit", fault or "")
+    )
+    again = "run 'xlkmv install --libreoffice'"
+    try:
+        said = installed(options)
+    except HostError as error:
+        out.append(Check("LibreOffice add-in", False, str(error), "close LibreOffice and try again"))
+        return out
+    if said is None:
+        out.append(Check("LibreOffice add-in", False, "not installed", again))
+    elif said != describe(place):
+        out.append(
+            Check("LibreOffice add-in", False, f"is another one: {said or 'of an older xlkmv'}", again)
+        )
+    else:
+        out.append(Check("LibreOffice add-in", True, f"xlkmv {xlkmv.__version__} is installed"))
+    return out
