@@ -64,9 +64,9 @@ def compare_models(
     attachment : float, optional
         Loss amount at which the senior tranche is hit.
     pd_sds, unit
-        CreditRisk+: standard deviations of the PDs, by default those that the asset correlation implies
-        (:func:`~xlkmv.model.losses.conditional_pd_sd`); loss unit, by default 1/100 of the largest loss
-        amount.
+        CreditRisk+: standard deviations of the PDs, by default proportional to the PDs, with the ratio that
+        the asset correlation implies for the pool (:func:`~xlkmv.model.losses.conditional_pd_sd`, weighted by
+        loss amount); loss unit, by default 1/100 of the largest loss amount.
     sensitivity
         CreditPortfolioView: standard deviation of the default index, by default the one that the asset
         correlation implies (:func:`~xlkmv.model.portfolioview.matched_sensitivity`).
@@ -131,7 +131,10 @@ def compare_models(
         )
 
     def actuarial() -> LossDistribution:
-        sds = conditional_pd_sd(pd, rho) if pd_sds is None else pd_sds
+        # One sector has one relative deviation: the loss-weighted mean gives the pool the right one.
+        mean = float(amounts @ pd)
+        relative = float(amounts @ conditional_pd_sd(pd, rho)) / mean if mean > 0.0 else 0.0
+        sds = relative * pd if pd_sds is None else pd_sds
         return creditriskplus(
             exposures, pd, sds, level, lgd=loss_given_default, unit=unit, attachment=attached
         )

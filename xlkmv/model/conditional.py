@@ -289,7 +289,7 @@ class _Pgf:
     def _plain(self, p: Array, x: npt.NDArray[np.complex128]) -> tuple[Array, Array]:
         """Log of the product, band by band, from the logs of the few different factors."""
         log = _safe_log(1.0 + p[self.first][:, None] * x)
-        return self.counts @ np.ascontiguousarray(log.real), self.counts @ np.ascontiguousarray(log.imag)
+        return _product(self.counts, log.real), _product(self.counts, log.imag)
 
     def _series(self, p: Array, x: npt.NDArray[np.complex128]) -> tuple[Array, Array]:
         """Sum over a band of log(1 + p x) by its Chebyshev series in p, whose coefficients are known.
@@ -317,9 +317,21 @@ class _Pgf:
             previous, current = current, 2.0 * u * current - previous
             power = power * r
         base = _safe_log(centre) - _safe_log(1.0 + r * r)
-        real = self.per_band[:, None] * base.real + sums @ np.ascontiguousarray(powers.real)
-        imaginary = self.per_band[:, None] * base.imag + sums @ np.ascontiguousarray(powers.imag)
+        real = self.per_band[:, None] * base.real + _product(sums, powers.real)
+        imaginary = self.per_band[:, None] * base.imag + _product(sums, powers.imag)
         return real, imaginary
+
+
+def _product(a: Array, b: Array) -> Array:
+    """a @ b in blocks so small that BLAS stays on one thread.
+
+    The products are many and short: threads that wait for each other take several times longer on a busy machine.
+    """
+    out = np.empty((a.shape[0], b.shape[1]))
+    width = max(200_000 // a.size, 32)
+    for start in range(0, b.shape[1], width):
+        out[:, start : start + width] = a @ np.ascontiguousarray(b[:, start : start + width])
+    return out
 
 
 def _safe_log(x: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
