@@ -1,0 +1,127 @@
+Attribute VB_Name = "KmvMacros"
+Option Explicit
+
+Private Const TITLE As String = "KMV"
+Private Const NO_PYTHON As String = "Python does not answer, so nothing was changed." & vbLf & vbLf & _
+    "Open a terminal (Windows key, then cmd) and run:" & vbLf & "    xlkmv doctor --fix"
+
+' The Refresh button, the ribbon and the macro list all come here.
+Public Sub KmvRefresh()
+    Dim book As Workbook, server As Object, answer As Variant, first As Long, message As String
+    Set book = ActiveWorkbook
+    If book Is Nothing Then Exit Sub
+    Set server = KmvAlive()
+    If server Is Nothing Then
+        MsgBox NO_PYTHON, vbExclamation, TITLE
+        Exit Sub
+    End If
+    On Error GoTo Failed
+    KmvWait True
+    answer = server.Refresh(book)
+    KmvWait False
+    first = LBound(answer, 1)
+    Select Case answer(first, LBound(answer, 2))
+        Case "done"
+            Application.StatusBar = answer(first, LBound(answer, 2) + 1)
+        Case "wrong"
+            If MsgBox(answer(first, LBound(answer, 2) + 1), vbExclamation + vbOKCancel, TITLE) = vbOK Then
+                KmvListProblems answer
+            End If
+        Case Else
+            MsgBox answer(first, LBound(answer, 2) + 1), vbExclamation, TITLE
+    End Select
+    Exit Sub
+Failed:
+    message = Err.Description
+    KmvWait False
+    MsgBox "Refresh did not finish: " & message & vbLf & vbLf & "xlkmv doctor says more.", vbExclamation, TITLE
+End Sub
+
+' Python watches the Esc key; Excel's own break and its "waiting for another application" would interfere.
+Private Sub KmvWait(ByVal waiting As Boolean)
+    Application.EnableCancelKey = IIf(waiting, xlDisabled, xlInterrupt)
+    Application.DisplayAlerts = Not waiting
+    Application.Cursor = IIf(waiting, xlWait, xlDefault)
+    Application.StatusBar = IIf(waiting, "KMV: refreshing ... (Esc cancels)", False)
+End Sub
+
+' The wrong cells in a new workbook, each with a link.
+Private Sub KmvListProblems(ByVal answer As Variant)
+    Dim target As Worksheet
+    answer(LBound(answer, 1), LBound(answer, 2)) = "Cell"
+    answer(LBound(answer, 1), LBound(answer, 2) + 1) = "Holds"
+    answer(LBound(answer, 1), LBound(answer, 2) + 2) = "Rule"
+    Set target = Workbooks.Add(xlWBATWorksheet).Worksheets(1)
+    target.Range("A1").Resize(UBound(answer, 1) - LBound(answer, 1) + 1, 3).Formula = answer
+    target.Range("A1:C1").Font.Bold = True
+    target.Columns("A:C").AutoFit
+End Sub
+
+' To the table of preset conditions.
+Public Sub KmvScenario()
+    On Error Resume Next
+    ActiveWorkbook.Worksheets("Scenario").Activate
+    If Err.Number <> 0 Then MsgBox "This workbook has no sheet Scenario: use New workbook.", vbInformation, TITLE
+End Sub
+
+' A new workbook from the template that `xlkmv install` has put beside its log.
+Public Sub KmvNewWorkbook()
+    Dim server As Object
+    Set server = KmvAlive()
+    If server Is Nothing Then
+        MsgBox NO_PYTHON, vbExclamation, TITLE
+        Exit Sub
+    End If
+    On Error GoTo Failed
+    Workbooks.Add Template:=server.Template()
+    Exit Sub
+Failed:
+    MsgBox "There is no template: run  xlkmv install  in a terminal.", vbExclamation, TITLE
+End Sub
+
+Public Sub KmvCheck()
+    Dim server As Object
+    Set server = KmvAlive()
+    If server Is Nothing Then
+        MsgBox NO_PYTHON, vbExclamation, TITLE
+    Else
+        MsgBox server.Check(KMV_BUILD), vbInformation, TITLE
+    End If
+End Sub
+
+' Every function with its arguments, from the sheet that as-you-type help reads; needs no Python.
+Public Sub KmvHelp()
+    Dim source As Range, target As Worksheet
+    Set source = ThisWorkbook.Worksheets("_IntelliSense_").UsedRange
+    Set target = Workbooks.Add(xlWBATWorksheet).Worksheets(1)
+    target.Range("A1").Resize(source.Rows.Count, source.Columns.Count).Value2 = source.Value2
+    target.Columns("A:B").AutoFit
+End Sub
+
+Public Sub KmvOnRefresh(ByVal control As Object)
+    KmvRefresh
+End Sub
+
+Public Sub KmvOnScenario(ByVal control As Object)
+    KmvScenario
+End Sub
+
+Public Sub KmvOnNewWorkbook(ByVal control As Object)
+    KmvNewWorkbook
+End Sub
+
+Public Sub KmvOnCheck(ByVal control As Object)
+    KmvCheck
+End Sub
+
+Public Sub KmvOnHelp(ByVal control As Object)
+    KmvHelp
+End Sub
+
+' The template hides its tab where the add-in shows the same one.
+Public Sub KmvTabVisible(ByVal control As Object, ByRef visible As Variant)
+    Dim addin As Workbook
+    On Error Resume Next
+    Set addin = Workbooks("KMV.xlam")
+    visible = addin Is Nothing
+End Sub

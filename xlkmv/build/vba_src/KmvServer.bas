@@ -1,0 +1,103 @@
+Attribute VB_Name = "KmvServer"
+Option Explicit
+Option Private Module
+
+' Windows starts the server of this class by itself, with the Python that `xlkmv install` ran in.
+Private Const SERVER As String = "xlkmv.Server"
+Private Const HELP_LINE As String = "KMV: Python does not answer. Run in a terminal: xlkmv doctor --fix"
+' A refused start is not tried again at once: many cells would wait one after the other.
+Private Const PATIENCE As Long = 20
+
+Private mServer As Object
+Private mRefused As Date
+
+' Value of one argument: what a range holds, never the range itself. Missing stays missing.
+Public Function KmvValue(ByVal argument As Variant) As Variant
+    If IsObject(argument) Then KmvValue = argument.Value2 Else KmvValue = argument
+End Function
+
+' Calls a worksheet function; a server that died is started anew, once.
+Public Function KmvCall(ByVal functionName As String, ByVal arguments As Variant) As Variant
+    Dim attempt As Long
+    On Error GoTo Failed
+Again:
+    attempt = attempt + 1
+    KmvCall = KmvCells(KmvConnect().Call(functionName, arguments))
+    Exit Function
+Failed:
+    Set mServer = Nothing
+    If attempt = 1 Then Resume Again
+    KmvCall = CVErr(xlErrNA)
+End Function
+
+' The server, alive: used before a call that must not be made twice.
+Public Function KmvAlive() As Object
+    Dim attempt As Long, version As String
+    On Error GoTo Failed
+Again:
+    attempt = attempt + 1
+    version = KmvConnect().Version()
+    Set KmvAlive = mServer
+    Exit Function
+Failed:
+    Set mServer = Nothing
+    mRefused = 0
+    If attempt = 1 Then Resume Again
+End Function
+
+Private Function KmvConnect() As Object
+    If mServer Is Nothing Then
+        If (Now - mRefused) * 86400 < PATIENCE Then Err.Raise 429
+        KmvSay "KMV: starting Python ..."
+        On Error Resume Next
+        Set mServer = CreateObject(SERVER)
+        On Error GoTo 0
+        If mServer Is Nothing Then
+            mRefused = Now
+            KmvSay HELP_LINE
+            Err.Raise 429
+        End If
+        KmvSay False
+    End If
+    Set KmvConnect = mServer
+End Function
+
+Private Sub KmvSay(ByVal text As Variant)
+    On Error Resume Next
+    Application.StatusBar = text
+End Sub
+
+' Results without errors pass untouched. Marked ones have one more row at the top, and texts that stand
+' for error values begin with the same mark.
+Private Function KmvCells(ByVal answer As Variant) As Variant
+    Dim row As Long, column As Long, filled() As Variant
+    If Not IsArray(answer) Then
+        KmvCells = KmvCell(answer)
+    ElseIf Not KmvMarked(answer(LBound(answer, 1), LBound(answer, 2))) Then
+        KmvCells = answer
+    Else
+        ReDim filled(1 To UBound(answer, 1) - LBound(answer, 1), 1 To UBound(answer, 2) - LBound(answer, 2) + 1)
+        For row = 1 To UBound(filled, 1)
+            For column = 1 To UBound(filled, 2)
+                filled(row, column) = KmvCell(answer(LBound(answer, 1) + row, LBound(answer, 2) + column - 1))
+            Next column
+        Next row
+        KmvCells = filled
+    End If
+End Function
+
+Private Function KmvMarked(ByVal value As Variant) As Boolean
+    If VarType(value) = vbString Then KmvMarked = (Left$(value, 1) = Chr$(1))
+End Function
+
+Private Function KmvCell(ByVal value As Variant) As Variant
+    If Not KmvMarked(value) Then
+        KmvCell = value
+    ElseIf Mid$(value, 2) = "#NUM!" Then
+        KmvCell = CVErr(xlErrNum)
+    ElseIf Mid$(value, 2) = "#N/A" Then
+        KmvCell = CVErr(xlErrNA)
+    Else
+        KmvCell = CVErr(xlErrValue)
+    End If
+End Function
