@@ -252,11 +252,11 @@ def _pay(cash: Array, due: Array, paid: Array) -> None:
         cash -= given[0]
         return
     total = due.sum(axis=0)
-    share = np.divide(np.minimum(cash, total), total, out=np.zeros_like(total), where=total > 0.0)
-    # Who gets everything gets it to the last digit, and the cash does not go below zero.
-    given = np.where(share >= 1.0, due, due * share)
-    paid += given
-    np.maximum(cash - given.sum(axis=0), 0.0, out=cash)
+    short = total > cash
+    share = np.divide(cash, total, out=np.ones_like(total), where=short)
+    paid += due * share
+    cash -= total
+    cash[short] = 0.0  # to the last digit
 
 
 def _draw(source: Array, due: Array, paid: Array) -> Array:
