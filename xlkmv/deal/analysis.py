@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtri
 
 from xlkmv.deal.dues import planned_dues
-from xlkmv.deal.stress import PRESETS, Stress, Stressed, apply
+from xlkmv.deal.stress import PRESETS, Stress, apply, pool_lognormal
 from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.model.copula import joint_default_probability
+from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.distance import breakeven_volatility, safe_issue
 from xlkmv.model.domain import Array
-from xlkmv.model.plan import PlanRisk, implied_lognormal, minimum_coverage, plan_risk, pool_moments
+from xlkmv.model.plan import PlanRisk, minimum_coverage, plan_risk
 
 __all__ = [
     "Analysis",
@@ -29,7 +29,6 @@ __all__ = [
     "TrancheRisk",
     "analyse",
     "kmv_view",
-    "pool_lognormal",
     "support_default_probability",
 ]
 
@@ -50,8 +49,8 @@ class TrancheRisk:
         Default probabilities with the shortfall undertaking counted, where it is on and
         protects the tranche; those of `risk` elsewhere.
     expected_loss : float
-        Expected shortfall of the accumulated dues at the last date, as a share of what is
-        due to the tranche itself.
+        Expected shortfall of the accumulated dues at the last date, undiscounted, as a share
+        of what is due to the tranche itself; with the shortfall undertaking counted.
     first_short : date or None
         First date on which even the planned collections do not cover the dues.
     """
@@ -96,33 +95,6 @@ def support_default_probability(deal: Deal, times: Array) -> Array:
     )
 
 
-def pool_lognormal(stressed: Stressed) -> tuple[float, float]:
-    """Volatility and drift per annum of the pool's accumulated collections under a stress.
-
-    The user's figures, or those of the lognormal that has the mean and the variance which
-    the obligors' own default risk gives at the last date
-    (:func:`~xlkmv.model.plan.pool_moments`). The volatility stress multiplies either.
-    """
-    terms, pool = stressed.deal.terms, stressed.deal.pool
-    if terms.volatility_source == "user":
-        return terms.volatility * stressed.volatility_multiplier, terms.drift
-    times, alive = terms.times, stressed.performing
-    planned = float(stressed.collections.sum())
-    certain = planned - float(pool.schedule[alive].sum())
-    mean, variance = pool_moments(
-        pool.schedule[alive],
-        times,
-        pool.pd[alive],
-        stressed.effective_recovery[alive],
-        pool.lag[alive],
-        pool.correlation[alive],
-    )
-    if planned <= 0.0 or mean + certain <= 0.0:
-        return LEAST_VOLATILITY, 0.0
-    volatility, drift = implied_lognormal(planned, mean + certain, variance, float(times[-1]))
-    return max(volatility, LEAST_VOLATILITY) * stressed.volatility_multiplier, drift
-
-
 def kmv_view(deal: Deal, stress: Stress = PRESETS[0]) -> KmvView:
     """Distance to default and default probabilities of every tranche under one stress.
 
@@ -139,7 +111,10 @@ def kmv_view(deal: Deal, stress: Stress = PRESETS[0]) -> KmvView:
     stressed = apply(deal, stress)
     times = deal.terms.times
     volatility, drift = pool_lognormal(stressed)
+    volatility = max(volatility, LEAST_VOLATILITY)
     collections = stressed.collections
+    T = float(times[-1])
+    forward, s = float(collections.sum() * np.exp(drift * T)), float(volatility * np.sqrt(T))
     support = support_default_probability(stressed.deal, times)
     tranches = []
     for k, tranche in enumerate(deal.tranches):
@@ -151,9 +126,10 @@ def kmv_view(deal: Deal, stress: Stress = PRESETS[0]) -> KmvView:
         rho = deal.terms.support_correlation
         joint = joint_default_probability(risk.pd, payer, rho)
         anydate = joint_default_probability(risk.anydate_pd, payer, rho)
-        own = float((stressed.dues.interest + stressed.dues.principal)[k].sum())
-        loss = _expected_shortfall(risk, own, volatility, drift, reserve)
-        unprotected = float(risk.pd[-1])
+        # What a rank misses its tranches share in proportion to what is due to them.
+        peers = stressed.dues.ranks == stressed.dues.ranks[k]
+        own = float((stressed.dues.interest + stressed.dues.principal)[peers].sum())
+        due = float(stressed.dues.ahead(k).sum())
         short = np.flatnonzero(risk.coverage < 1.0)
         tranches.append(
             TrancheRisk(
@@ -161,34 +137,36 @@ def kmv_view(deal: Deal, stress: Stress = PRESETS[0]) -> KmvView:
                 risk,
                 joint,
                 anydate,
-                loss * (float(joint[-1]) / unprotected if unprotected > 0.0 else 1.0),
+                _expected_loss(due, own, forward, s, reserve, float(payer[-1]), rho),
                 deal.terms.dates[int(short[0])] if short.size else None,
             )
         )
     return KmvView(stress, volatility, drift, tuple(tranches))
 
 
-def _expected_shortfall(risk: PlanRisk, own: float, sigma: float, mu: float, reserve: float) -> float:
-    """Expected share of its own dues that a tranche misses at the last date.
+def _expected_loss(
+    due: float, own: float, forward: float, s: float, reserve: float, payer_pd: float, rho: float
+) -> float:
+    """Expected share of its own dues that a rank misses at the last date.
 
-    ``E[min(max(DP - A, 0), own)]/own``: a spread of two undiscounted puts on A, struck at
-    what is due to the tranche and all ahead of it, and at what is due ahead of it.
+    ``E[min(max(DP - A, 0), own); payer in default]/own``: a spread of two undiscounted puts on
+    A, struck at what is due to the rank and all ahead of it, and at what is due ahead of it.
+    With ``a = ln(K/F)/s + s/2`` and ``g = N^{-1}(PD_G)`` a put that pays only if the payer of
+    the undertaking has defaulted is ``K N2(a, g; rho) - F N2(a - s, g - rho s; rho)``.
     """
     if own <= 0.0:
         return 0.0
-    T = float(risk.times[-1])
-    forward = float(risk.accumulated_in[-1]) * float(np.exp(mu * T))
-    s = sigma * float(np.sqrt(T))
+    g = ndtri(payer_pd)
 
     def put(strike: float) -> float:
         if strike <= 0.0:
             return 0.0
         if forward <= 0.0:
-            return strike
-        d2 = (np.log(forward / strike) - 0.5 * s * s) / s
-        return float(strike * ndtr(-d2) - forward * ndtr(-d2 - s))
+            return strike * payer_pd
+        a = np.log(strike / forward) / s + 0.5 * s
+        below = bivariate_normal_cdf([a, a - s], [g, g - rho * s], rho)
+        return float(strike * below[0] - forward * below[1])
 
-    due = float(risk.accumulated_due[-1])
     return max(put(due - reserve) - put(due - own - reserve), 0.0) / own
 
 

@@ -308,7 +308,7 @@ def pool_lognormal(plan: Stressed) -> tuple[float, float]:
     Returns
     -------
     volatility, drift : float
-        Per annum; volatility 0 when nobody can default.
+        Per annum; volatility 0 when nobody can default, or nothing comes in.
     """
     terms, pool = plan.deal.terms, plan.deal.pool
     if terms.volatility_source == "user":
@@ -323,6 +323,8 @@ def pool_lognormal(plan: Stressed) -> tuple[float, float]:
     certain = float(planned.sum() - schedule.sum())
     mean = certain + share * float(schedule.sum()) + (1.0 - share) * mean
     variance *= (1.0 - share) ** 2
+    if mean <= 0.0:
+        return 0.0, 0.0
     horizon = float(terms.times[-1])
     volatility, drift = implied_lognormal(float(planned.sum()), mean, variance, horizon)
     return volatility * plan.volatility_multiplier, drift
