@@ -1,7 +1,9 @@
 """The one call that a refresh makes: everything the workbook shows, from one deal.
 
-The KMV view sets accumulated collections against accumulated dues, tranche by tranche, with
-one volatility for the pool; it needs no path.
+Two views stand side by side. The KMV view sets accumulated collections against accumulated
+dues, tranche by tranche, with one lognormal volatility for the pool; it needs no path. The
+simulated view lets every obligor default and sends each path through the waterfall, so that
+a lumpy pool, and controls that act along the path, are seen as they are.
 """
 
 from __future__ import annotations
@@ -12,21 +14,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtri
 
+from xlkmv.deal.covenants import CovenantPath, covenant_risk
 from xlkmv.deal.dues import planned_dues
+from xlkmv.deal.scenarios import (
+    Attribution,
+    BreakEven,
+    ScenarioResult,
+    attribute_controls,
+    reverse_stress,
+    run_scenarios,
+)
+from xlkmv.deal.simulation import Executor, Simulation
 from xlkmv.deal.stress import PRESETS, Stress, apply, pool_lognormal
+from xlkmv.deal.surveillance import Surveillance, rerate
 from xlkmv.deal.terms import CONTROLS, Deal
+from xlkmv.deal.waterfall import Waterfall, waterfall
+from xlkmv.errors import XlkmvError
+from xlkmv.model.comparison import compare_models
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.distance import breakeven_volatility, safe_issue
 from xlkmv.model.domain import Array
+from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import PlanRisk, minimum_coverage, plan_risk
 
 __all__ = [
     "Analysis",
     "Check",
     "KmvView",
-    "TrancheRisk",
+    "TrancheView",
     "analyse",
     "kmv_view",
     "support_default_probability",
@@ -37,7 +55,7 @@ LEAST_VOLATILITY = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrancheRisk:
+class TrancheView:
     """Risk of one tranche in the KMV view.
 
     Attributes
@@ -72,14 +90,14 @@ class KmvView:
     stress : Stress
     volatility, drift : float
         Of the pool, per annum, after the stress.
-    tranches : tuple of TrancheRisk
+    tranches : tuple of TrancheView
         In the order of ``deal.tranches``.
     """
 
     stress: Stress
     volatility: float
     drift: float
-    tranches: tuple[TrancheRisk, ...]
+    tranches: tuple[TrancheView, ...]
 
 
 def support_default_probability(deal: Deal, times: Array) -> Array:
@@ -132,7 +150,7 @@ def kmv_view(deal: Deal, stress: Stress = PRESETS[0]) -> KmvView:
         due = float(stressed.dues.ahead(k).sum())
         short = np.flatnonzero(risk.coverage < 1.0)
         tranches.append(
-            TrancheRisk(
+            TrancheView(
                 tranche.name,
                 risk,
                 joint,
@@ -194,6 +212,19 @@ class Analysis:
         The plan as it is, and with every control off.
     scenarios : tuple of KmvView
         One per preset condition, in order; the first is what the others are compared with.
+    simulated : tuple of ScenarioResult
+        The same conditions, simulated.
+    simulated_base, simulated_off : Simulation
+        The plan as it is, and with every control off, simulated.
+    attribution : Attribution or None
+        What each control takes off the any-date PD; None when no control is on.
+    reverse : tuple of BreakEven
+    planned : Waterfall
+        Payments when everybody pays on schedule.
+    covenants : tuple of CovenantPath
+    models : dict
+        Model name -> LossDistribution, or the error that says why there is none.
+    surveillance : Surveillance
     sigma : ndarray, shape (s, 3)
         Volatility, senior PD and any-date PD of the pool alone.
     breakeven : ndarray, shape (p, 4)
@@ -205,6 +236,15 @@ class Analysis:
     base: KmvView
     controls_off: KmvView
     scenarios: tuple[KmvView, ...]
+    simulated: tuple[ScenarioResult, ...]
+    simulated_base: Simulation
+    simulated_off: Simulation
+    attribution: Attribution | None
+    reverse: tuple[BreakEven, ...]
+    planned: Waterfall
+    covenants: tuple[CovenantPath, ...]
+    models: dict[str, LossDistribution | XlkmvError]
+    surveillance: Surveillance
     sigma: Array
     breakeven: Array
     checks: tuple[Check, ...]
@@ -213,12 +253,18 @@ class Analysis:
 # Volatilities and target PDs of the tables that show how the senior tranche depends on them.
 SIGMAS = np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.10, 0.15, 0.20, 0.30])
 TARGET_PDS = np.array([0.0001, 0.001, 0.005, 0.01, 0.05])
+LEVELS = (0.99, 0.999)
+BASE = PRESETS[0]
+ALL_OFF = Stress("All controls off", controls_off=tuple(CONTROLS))
 
 
 def analyse(
     deal: Deal,
     stresses: Sequence[Stress] = PRESETS,
     progress: Callable[[str, float], None] = lambda what, share: None,
+    *,
+    actual: npt.ArrayLike = (),
+    executor: Executor | None = None,
 ) -> Analysis:
     """Compute everything that the workbook shows.
 
@@ -229,25 +275,86 @@ def analyse(
         Preset conditions; the first is the base that the others are compared with.
     progress : callable
         Called as ``progress(what, share_done)``; what it raises ends the computation.
+    actual : array_like, shape (j,)
+        Collections of the first j periods as they came in, money.
+    executor : Executor, optional
+        Where the paths are simulated; in this process when left out.
 
     Returns
     -------
     Analysis
     """
-    base = kmv_view(deal)
-    controls_off = kmv_view(deal, Stress("All controls off", controls_off=tuple(CONTROLS)))
-    scenarios = []
-    for done, stress in enumerate(stresses):
-        progress(f"Scenario: {stress.name}", done / len(stresses))
-        scenarios.append(kmv_view(deal, stress))
+    progress("KMV view", 0.0)
+    base, controls_off = kmv_view(deal), kmv_view(deal, ALL_OFF)
+    scenarios = tuple(kmv_view(deal, stress) for stress in stresses)
+
+    # The plan as it is and without controls run with the others, on the same random numbers.
+    conditions = [*stresses, BASE, ALL_OFF]
+    runs = run_scenarios(
+        deal,
+        conditions,
+        executor=executor,
+        progress=_stage(progress, "Simulating the conditions", 0.05, 0.40),
+    )
+    attribution = None
+    if any(getattr(deal.controls, control) for control in CONTROLS):
+        attribution = attribute_controls(
+            deal,
+            "anydate_pd",
+            executor=executor,
+            progress=_stage(progress, "Attributing to the controls", 0.40, 0.85),
+        )
+    progress("Break-even stresses", 0.85)
+    reverse = reverse_stress(deal)
+    plan = apply(deal, BASE)
+    planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
+    run = runs[-2].simulation
+    covenants = covenant_risk(
+        deal.covenants,
+        planned.covenants,
+        deal.terms.times,
+        base.volatility,
+        base.drift,
+        run.breach,
+        run.anydate_breach,
+    )
+    progress("Four portfolio models", 0.92)
+    pool = deal.pool
+    models = compare_models(
+        pool.amount,
+        pool.pd,
+        pool.correlation,
+        LEVELS,
+        lgd=1.0 - pool.recovery,
+        attachment=sum(t.amount for t in deal.tranches if t.rank > deal.senior.rank),
+        seed=deal.terms.seed,
+    )
+    progress("Surveillance", 0.98)
+    surveillance = rerate(plan, actual, base.volatility, base.drift)
     return Analysis(
         base,
         controls_off,
-        tuple(scenarios),
+        scenarios,
+        runs[:-2],
+        run,
+        runs[-1].simulation,
+        attribution,
+        reverse,
+        planned,
+        covenants,
+        models,
+        surveillance,
         _against_sigma(deal, base),
         _breakeven(deal, base),
-        _checks(deal, base),
+        _checks(deal, base, planned, run, attribution),
     )
+
+
+def _stage(
+    progress: Callable[[str, float], None], what: str, start: float, end: float
+) -> Callable[[int, int], None]:
+    """Progress of one stage, from paths done to the share of the whole."""
+    return lambda done, total: progress(what, start + (end - start) * done / total)
 
 
 def _against_sigma(deal: Deal, base: KmvView) -> Array:
@@ -284,7 +391,9 @@ def _breakeven(deal: Deal, base: KmvView) -> Array:
     )
 
 
-def _checks(deal: Deal, base: KmvView) -> tuple[Check, ...]:
+def _checks(
+    deal: Deal, base: KmvView, planned: Waterfall, run: Simulation, attribution: Attribution | None
+) -> tuple[Check, ...]:
     """Laws that every result must obey, whatever the inputs."""
     dues = planned_dues(deal)
     amounts = np.array([t.amount for t in deal.tranches])
@@ -292,7 +401,22 @@ def _checks(deal: Deal, base: KmvView) -> tuple[Check, ...]:
     senior = base.tranches[0]
     again = kmv_view(deal, Stress("Base"))
     last = base.tranches[-1].risk
+    plan = apply(deal, BASE)
+    flow = planned.collections.sum() + planned.support_drawn.sum() + plan.reserve
+    paid = planned.fees_paid.sum() + planned.interest_paid.sum() + planned.principal_paid.sum()
+    kept = planned.residual.sum() + planned.account[-1] + planned.reserve[-1]
+    shares = 0.0
+    if attribution is not None:
+        gained = attribution.without - attribution.with_all
+        shares = float(np.abs(attribution.shapley.sum(axis=0) - gained).max())
     return (
+        Check("Cash in equals cash out along the planned waterfall", float(flow - paid - kept) / money, 1e-9),
+        Check("Shapley shares sum to what the controls take off", shares, 1e-9),
+        Check(
+            "Simulated volatility against the exact one, in standard errors",
+            _standard_errors(deal, base, run),
+            5.0,
+        ),
         Check("Principal due sums to the notes", float(dues.principal.sum() - money) / money, 1e-9),
         Check(
             "Every balance ends at zero",
@@ -331,3 +455,11 @@ def _checks(deal: Deal, base: KmvView) -> tuple[Check, ...]:
             0.0,
         ),
     )
+
+
+def _standard_errors(deal: Deal, base: KmvView, run: Simulation) -> float:
+    """How far the simulated volatility lies from the exact one; 0 where no exact one was computed."""
+    exact = deal.terms.volatility_source == "implied" and deal.terms.copula == "gaussian"
+    if not exact or deal.terms.industry_correlation > 0.0 or run.volatility_error <= 0.0:
+        return 0.0
+    return (run.volatility - base.volatility) / run.volatility_error
