@@ -240,7 +240,7 @@ class DefaultModel:
         names = sorted(set(pool.industry) - {""})
         extra = np.array([terms.industry_correlation if i else 0.0 for i in pool.industry])
         # Something of its own stays with every obligor.
-        extra = np.minimum(extra, 0.9995 - rho) if names else extra
+        extra = np.minimum(extra, 0.999 * (1.0 - rho))
         self.industry = np.array([names.index(i) if i else 0 for i in pool.industry])
         self.common, self.shared = np.sqrt(rho), np.sqrt(extra)
         self.own = np.sqrt(1.0 - rho - extra)

@@ -50,7 +50,7 @@ STRESS_RULES: dict[str, Rule] = {
 }
 # Bounds of what a stress may make of a pool: default within a year stays short of certain.
 HIGHEST_PD = 1.0 - 1e-9
-HIGHEST_CORRELATION = 0.999
+HIGHEST_CORRELATION = 1.0 - 1e-9
 
 
 def control_keys(text: str | Iterable[str]) -> tuple[str, ...]:

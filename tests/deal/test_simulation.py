@@ -1,0 +1,370 @@
+"""The simulation against closed forms, enumeration, a path-by-path twin, and itself elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+from scipy.special import ndtr, ndtri
+
+from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.simulation import _layout, draw, simulate, simulate_plans
+from xlkmv.deal.stress import Stress, apply, pool_lognormal
+from xlkmv.deal.terms import Controls, Covenant, Tranche
+from xlkmv.deal.waterfall import waterfall
+from xlkmv.errors import DomainError, InputError
+from xlkmv.model.copula import bivariate_normal_cdf
+from xlkmv.model.losses import gaussian_copula_losses
+
+BASE = Stress("Base")
+PLAIN = Controls(reserve=False, support=False, triggers=False, repurchase=False)
+PATHS = 1 << 17
+
+
+def within(value, error, expected, sigmas=4.5):
+    """A sound estimate misses by this much once in 150,000 tests; the seeds are fixed."""
+    assert error > 0.0
+    assert abs(value - expected) < sigmas * error, (value, error, expected)
+
+
+def bullet(build, schedule, amount, **options):
+    """One note without coupon or fees, owed at the end: short exactly when the pool is."""
+    deal = build(schedule, controls=PLAIN, fee_rate=0.0, **options)
+    note = Tranche("Note", 1, amount, 0.0, "bullet", deal.terms.dates[-1])
+    return replace(deal, tranches=(note,))
+
+
+# ------------------------------------------------------------------------------ closed forms
+
+
+def test_one_obligor_defaults_with_its_own_pd(build):
+    deal = bullet(build, [[10.0, 10.0, 10.0]], 30.0, pd=0.03, recovery=0.25)
+    risk = simulate(deal, paths=PATHS).tranches[0]
+    survival = 0.97 ** np.arange(4)
+    within(risk.pd, risk.pd_error, 1.0 - survival[-1])
+    # Missing from year j on loses (3 - j) instalments less a quarter of them.
+    loss = sum((survival[j] - survival[j + 1]) * (3 - j) / 3 * 0.75 for j in range(3))
+    within(risk.expected_loss, risk.expected_loss_error, loss)
+
+
+def test_no_correlation_is_the_binomial(build):
+    m = 6
+    deal = bullet(build, np.full((m, 1), 10.0), 10.0 * m - 20.0, pd=0.2, correlation=0.0)
+    risk = simulate(deal, paths=PATHS).tranches[0]
+    within(risk.pd, risk.pd_error, float(stats.binom.sf(2, m, 0.2)))
+
+
+def test_full_correlation_is_one_obligor(build):
+    deal = bullet(build, np.full((5, 1), 10.0), 50.0, pd=0.1, correlation=0.999999)
+    risk = simulate(deal, paths=PATHS).tranches[0]
+    # Nothing or everything; a breath of own risk is left between correlation .999999 and 1.
+    assert risk.loss_probability[1:-1].sum() < 1e-3
+    assert risk.pd == pytest.approx(0.1, abs=2e-3)
+
+
+def test_large_pool_is_vasiceks(build):
+    m, p, rho = 2000, 0.05, 0.2
+    deal = bullet(build, np.full((m, 1), 1.0), 0.9 * m, pd=p, correlation=rho)
+    risk = simulate(deal, paths=1 << 14).tranches[0]
+    # P(share of defaults > x) = N[(N^-1(p) - sqrt(1 - rho) N^-1(x))/sqrt(rho)]  (Vasicek 1987)
+    exact = float(ndtr((ndtri(p) - np.sqrt(1.0 - rho) * ndtri(0.1)) / np.sqrt(rho)))
+    # 2000 obligors are not infinitely many: binomial noise shifts the tail by a percent of itself.
+    assert risk.pd == pytest.approx(exact, abs=4.5 * risk.pd_error + 0.02 * exact)
+
+
+def test_loss_distribution_is_the_exact_recursions(build):
+    amounts = np.array([3.0, 5.0, 8.0, 2.0, 6.0, 4.0])
+    pd = np.array([0.1, 0.05, 0.08, 0.2, 0.03, 0.15])
+    deal = bullet(build, amounts[:, None], amounts.sum(), pd=pd, correlation=0.3)
+    risk = simulate(deal, paths=PATHS).tranches[0]
+    exact = gaussian_copula_losses(amounts, pd, lgd=1.0, correlation=0.3)
+    within(risk.expected_loss * amounts.sum(), risk.expected_loss_error * amounts.sum(), exact.expected_loss)
+    for loss in (0.0, 5.0, 10.0, 15.0):
+        simulated = risk.loss_probability[int(np.ceil(loss / amounts.sum() * 1000 - 1e-9)) + 1 :].sum()
+        expected = float(exact.exceedance(loss))
+        assert simulated == pytest.approx(expected, abs=4.5 * np.sqrt(expected / PATHS))
+
+
+def test_two_obligors_by_enumeration(build):
+    schedule, pd, rho = np.array([[6.0, 6.0], [4.0, 4.0]]), np.array([0.1, 0.2]), np.array([0.3, 0.5])
+    deal = build(
+        schedule, pd=pd, correlation=rho, recovery=0.5, controls=PLAIN, senior=15.0, junior=2.0, fee_rate=0.0
+    )
+    plan = apply(deal, BASE)
+    cuts = [np.concatenate([[-np.inf], ndtri(1 - (1 - p) ** np.array([1.0, 2.0])), [np.inf]]) for p in pd]
+    rate = float(np.sqrt(rho[0] * rho[1]))
+
+    def below(a, b):
+        a, b = np.clip([a, b], -12.0, 12.0)
+        return float(bivariate_normal_cdf(a, b, rate))
+
+    expected = 0.0
+    for i, j in itertools.product(range(3), repeat=2):
+        (a0, a1), (b0, b1) = cuts[0][i : i + 2], cuts[1][j : j + 2]
+        chance = below(a1, b1) - below(a0, b1) - below(a1, b0) + below(a0, b0)
+        flows = np.zeros(2)
+        for row, first in ((0, i), (1, j)):
+            flows[:first] += schedule[row, :first]
+            if first < 2:
+                flows[first] += 0.5 * schedule[row, first:].sum()
+        expected += chance * float(waterfall(plan, flows).balance[0, -1]) / 15.0
+    risk = simulate(deal, paths=PATHS).tranches[0]
+    within(risk.expected_loss, risk.expected_loss_error, expected)
+
+
+def both_default(build, **options):
+    deal = bullet(build, np.full((2, 1), 10.0), 5.0, pd=[0.05, 0.1], **options)
+    return simulate(deal, paths=1 << 18).tranches[0]
+
+
+def test_an_industry_adds_to_the_correlation(build):
+    a, b = ndtri([0.05, 0.1])
+    same = both_default(build, correlation=0.2, industry=("x", "x"), industry_correlation=0.3)
+    within(same.pd, same.pd_error, float(bivariate_normal_cdf(a, b, 0.5)))
+    other = both_default(build, correlation=0.2, industry=("x", "y"), industry_correlation=0.3)
+    within(other.pd, other.pd_error, float(bivariate_normal_cdf(a, b, 0.2)))
+
+
+def test_student_t_defaults_together_more_often(build):
+    nu, rho = 4, 0.3
+    risk = both_default(build, correlation=rho, copula="t", degrees_of_freedom=nu)
+    a, b = stats.t.ppf([0.05, 0.1], nu)
+
+    def given_scale(w):
+        s = np.sqrt(w / nu)
+        return float(bivariate_normal_cdf(a * s, b * s, rho)) * stats.chi2.pdf(w, nu)
+
+    exact = integrate.quad(given_scale, 0.0, 60.0)[0]
+    within(risk.pd, risk.pd_error, exact)
+    assert exact > 1.3 * float(bivariate_normal_cdf(*ndtri([0.05, 0.1]), rho))
+
+
+def test_the_payer_of_the_undertaking_may_fail_with_the_pool(build):
+    controls = replace(PLAIN, support=True, support_pd=0.08)
+    deal = bullet(build, [[10.0]], 10.0, pd=0.1, correlation=0.49, support_correlation=0.5)
+    deal = replace(deal, controls=controls)
+    risk = simulate(deal, paths=PATHS).tranches[0]
+    exact = float(bivariate_normal_cdf(ndtri(0.1), ndtri(0.08), 0.7 * 0.5))
+    within(risk.pd, risk.pd_error, exact)
+
+
+@pytest.mark.parametrize("stress", [BASE, Stress("s", pd_multiplier=3.0, largest_obligor_recovery=0.2)])
+def test_sigma_and_mu_of_the_pool_are_the_moments(stress):
+    deal = xingye_yuanrong()
+    run = simulate(deal, stress, paths=PATHS)
+    sigma, mu = pool_lognormal(apply(deal, stress))
+    within(run.volatility, run.volatility_error, sigma)
+    within(run.drift, run.drift_error, mu)
+
+
+def test_standard_errors_are_those_of_repetition(build):
+    deal = build(
+        np.full((8, 3), 5.0), pd=0.06, correlation=0.3, senior=85.0, coupon=0.0, controls=PLAIN, fee_rate=0.0
+    )
+    runs = [simulate(deal, paths=8192, seed=s) for s in range(60)]
+    for value, error in (("pd", "pd_error"), ("expected_loss", "expected_loss_error"), ("wal", "wal_error")):
+        seen = np.std([getattr(r.tranches[0], value) for r in runs], ddof=1)
+        said = np.sqrt(np.mean([getattr(r.tranches[0], error) ** 2 for r in runs]))
+        # The sample deviation of 60 has a standard error of 9 %.
+        assert seen == pytest.approx(said, rel=0.4), value
+    seen = np.std([r.volatility for r in runs], ddof=1)
+    assert seen == pytest.approx(np.mean([r.volatility_error for r in runs]), rel=0.4)
+    senior = runs[0].tranches[0]
+    plain = np.sqrt(senior.pd * (1.0 - senior.pd) / 8192)
+    assert senior.pd_error < 0.9 * plain  # stratifying the common factor pays
+
+
+# ------------------------------------------------------------------------------------- a twin
+
+
+def everything_deal(build):
+    rng = np.random.default_rng(5)
+    schedule = rng.uniform(5.0, 20.0, (6, 4))
+    covenants = (
+        Covenant("coverage", "coverage", "min", 1.0, "turbo"),
+        Covenant("dscr", "period DSCR", "min", 0.9, "trap"),
+        Covenant("ratio", "cumulative default ratio", "max", 0.25, "turbo"),
+        Covenant("share", "largest obligor share", "max", 0.35, "trap"),
+        Covenant("reserve", "reserve ratio", "min", 0.5, "none"),
+        Covenant("dd", "senior DD", "min", 0.0, "none"),
+    )
+    return build(
+        schedule,
+        pd=[0.05, 0.1, 0.02, 0.15, 0.08, 0.03],
+        recovery=[0.2, 0.5, 0.4, 0.0, 0.3, 0.6],
+        lag=[0.0, 1.0, 0.5, 2.0, 1.0, 9.0],
+        correlation=[0.2, 0.3, 0.1, 0.4, 0.0, 0.2],
+        industry=("a", "b", "a", "", "b", "b"),
+        senior=0.75 * schedule.sum(),
+        junior=0.15 * schedule.sum(),
+        payment="with collections",
+        controls=Controls(reserve_periods=0.7, support_pd=0.05, repurchase_share=0.2),
+        covenants=covenants,
+        industry_correlation=0.15,
+        support_correlation=0.4,
+        prepayment=0.05,
+        cure=True,
+        copula="t",
+        degrees_of_freedom=5,
+    )
+
+
+STRESSES = [BASE, Stress("largest", largest_obligor_recovery=0.3, delay=1), Stress("off", controls_off="all")]
+
+
+@pytest.mark.parametrize("stress", STRESSES, ids=lambda s: s.name)
+def test_the_path_by_path_twin_agrees(build, stress):
+    deal, paths = everything_deal(build), 1000
+    plan = apply(deal, stress)
+    run = simulate(deal, stress, paths=paths)
+    pool, times, terms = plan.deal.pool, deal.terms.times, deal.terms
+    m, n = pool.schedule.shape
+    draws = draw(_layout(plan, paths, terms.seed), 0)
+    own = ndtri(draws.uniform)
+    nu, share = terms.degrees_of_freedom, plan.repurchase_share
+    flows, ratio, largest = np.zeros((paths, n)), np.zeros((paths, n)), np.full((paths, n), np.nan)
+    alive = np.ones((paths, n), bool)
+    for path in range(paths):
+        scale = draws.scale[path]
+        g = terms.support_correlation
+        x = (g * draws.common[path] + np.sqrt(1 - g * g) * draws.payer[path]) / scale
+        alive[path] = x > stats.t.ppf(1 - (1 - deal.controls.support_pd) ** times, nu)
+        gone = np.full(m, n)
+        for i in range(m):
+            w = terms.industry_correlation if pool.industry[i] else 0.0
+            y = draws.industry[path, "ab".index(pool.industry[i])] if w else 0.0
+            rho = pool.correlation[i]
+            x = np.sqrt(rho) * draws.common[path] + np.sqrt(w) * y + np.sqrt(1 - rho - w) * own[path, i]
+            cuts = stats.t.ppf(1 - (1 - pool.pd[i]) ** times, nu)
+            j = next((k for k in range(n) if x / scale <= cuts[k]), n)
+            j = 0 if i == plan.defaulted else j
+            gone[i] = j
+            flows[path] += pool.schedule[i]
+            if j < n:
+                left = pool.schedule[i, j:].sum()
+                flows[path, j:] -= (1 - share) * pool.schedule[i, j:]
+                arrives = next((k for k in range(n) if times[k] >= times[j] + pool.lag[i] - 1e-9), None)
+                if arrives is not None:
+                    flows[path, arrives] += (1 - share) * pool.recovery[i] * left
+                ratio[path, j:] += left / pool.schedule.sum()
+        for k in range(n):
+            owed = [pool.schedule[i, k:].sum() for i in range(m) if gone[i] > k]
+            if sum(owed) > 0:
+                largest[path, k] = max(owed) / sum(owed)
+    flows = np.maximum(flows, 0.0)
+    sigma, mu = pool_lognormal(plan)
+    paid = waterfall(plan, flows, alive, ratio, largest, sigma, mu)
+    short = paid.short
+    missed = (paid.interest_missed > 1e-9 * 100).any(axis=2)
+    for i, risk in enumerate(run.tranches):
+        amount = deal.tranches[i].amount
+        assert risk.anydate_pd == pytest.approx(short[:, i].any(axis=1).mean())
+        assert risk.pd == pytest.approx((missed[:, i] | (paid.balance[:, i, -1] > 1e-9 * amount)).mean())
+        assert risk.expected_loss == pytest.approx((paid.balance[:, i, -1] / amount).mean())
+        first = np.array([np.argmax(s) if s.any() else n for s in short[:, i]])
+        np.testing.assert_allclose(risk.first_short, np.bincount(first, minlength=n + 1)[:n] / paths)
+        principal = paid.principal_paid[:, i].sum(axis=0)
+        assert risk.wal == pytest.approx(principal @ times / principal.sum())
+        np.testing.assert_allclose(
+            risk.expected_paid, (paid.interest_paid + paid.principal_paid)[:, i].mean(axis=0)
+        )
+        assert risk.loss_probability.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(run.expected_collections, flows.mean(axis=0))
+    np.testing.assert_allclose(run.expected_support, paid.support_drawn.mean(axis=0))
+    np.testing.assert_allclose(run.breach, paid.breaches.mean(axis=0))
+    ever = np.logical_or.accumulate(paid.breaches, axis=2)
+    np.testing.assert_allclose(run.anydate_breach, ever.mean(axis=0))
+    for state in range(3):
+        np.testing.assert_allclose(run.trigger[state], (paid.trigger == state).mean(axis=0))
+
+
+def test_judged_by_all_dues_no_tranche_is_safer(build):
+    deal = everything_deal(build)
+    own, every = simulate(deal, paths=5000), simulate(deal, Stress("all", default_point="all"), paths=5000)
+    worst = max(t.anydate_pd for t in own.tranches)
+    for a, b in zip(own.tranches, every.tranches, strict=True):
+        assert b.anydate_pd >= worst >= a.anydate_pd
+        assert b.expected_loss == a.expected_loss
+
+
+# ------------------------------------------------------------------------- the same everywhere
+
+
+def bits(run):
+    return pickle.dumps(
+        [run.replicates, run.expected_collections, run.breach, run.trigger, run.volatility, run.drift]
+        + [[getattr(t, name) for name in t.__dataclass_fields__] for t in run.tranches]
+    )
+
+
+def test_same_seed_same_bits_whoever_computes(monkeypatch):
+    # Small blocks make many of them.
+    monkeypatch.setattr("xlkmv.deal.simulation.LARGEST_BLOCK", 1 << 10)
+    plans = [apply(xingye_yuanrong(), s) for s in (BASE, Stress("off", controls_off="all"))]
+    here = simulate_plans(plans, paths=9999)
+    with ThreadPoolExecutor(3) as executor:
+        for blocks_per_task in (1, 3, 100, None):
+            there = simulate_plans(plans, paths=9999, executor=executor, blocks_per_task=blocks_per_task)
+            assert [bits(r) for r in there] == [bits(r) for r in here]
+    assert bits(simulate_plans(plans[:1], paths=9999)[0]) == bits(here[0])
+    assert bits(simulate_plans(plans[:1], paths=9999, seed=1)[0]) != bits(here[0])
+
+
+def test_plans_see_the_same_draws(build):
+    deal = bullet(build, np.full((4, 1), 10.0), 40.0, pd=0.1)
+    a, b = simulate_plans([apply(deal, BASE), apply(deal, Stress("x2", pd_multiplier=2.0))], paths=4096)
+    # Whoever defaults at one PD defaults at twice the PD too, group by group.
+    assert (b.replicates >= a.replicates).all()
+
+
+def test_pool_too_large_for_tables_gives_the_same(build, monkeypatch):
+    deal = everything_deal(build)
+    with_table = simulate(deal, paths=2000)
+    monkeypatch.setattr("xlkmv.deal.simulation.LARGEST_TABLE", 0)
+    assert bits(simulate(deal, paths=2000)) == bits(with_table)
+
+
+def test_nobody_can_default(build):
+    run = simulate(build(pd=0.0), paths=500)
+    assert [t.pd for t in run.tranches] == [0.0, 0.0]
+    assert run.waterfalls == 1
+    assert run.volatility == 0.0
+    assert run.tranches[0].wal == pytest.approx(2.0)
+    assert run.tranches[0].loss_quantile(0.999) == 0.0
+
+
+def test_quantiles_and_shortfall_of_the_loss(build):
+    deal = bullet(build, np.full((1, 1), 10.0), 10.0, pd=0.2, recovery=0.5)
+    risk = simulate(deal, paths=PATHS).tranches[0]
+    assert risk.loss_quantile(0.5) == 0.0
+    assert risk.loss_quantile(0.9) == pytest.approx(0.5)
+    assert risk.expected_shortfall(0.9) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_progress_is_told_and_may_stop_the_run(monkeypatch):
+    monkeypatch.setattr("xlkmv.deal.simulation.LARGEST_BLOCK", 1 << 10)
+    told = []
+    simulate(xingye_yuanrong(), paths=2500, progress=lambda *a: told.append(a))
+    assert told == [(1024, 2500), (2048, 2500), (2500, 2500)]
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(xingye_yuanrong(), paths=2500, progress=stop)
+    with ThreadPoolExecutor(1) as executor, pytest.raises(KeyboardInterrupt):
+        simulate(xingye_yuanrong(), paths=2500, progress=stop, executor=executor)
+
+
+def test_what_cannot_be_simulated_is_refused(build):
+    with pytest.raises(DomainError, match="paths must be at least 100"):
+        simulate(build(), paths=10)
+    with pytest.raises(DomainError, match="seed must be >= 0"):
+        simulate(build(), seed=-1)
+    with pytest.raises(InputError, match="same obligors"):
+        simulate_plans([apply(build(), BASE), apply(build(np.ones((2, 3))), BASE)])
