@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.special import erfcx, log_ndtr, ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import RULES, Array, Rule, check
@@ -101,7 +101,8 @@ def tranche_expected_loss(attach: Any, detach: Any, pd: Any, correlation: Any, l
     if not (D > A).all():
         raise DomainError("detach", "must be > attach", float(D[~(D > A)].flat[0]))
     out = np.empty(p.shape)
-    certain = (rho == 0.0) | (p == 0.0) | (p == 1.0) | (loss == 0.0)
+    # Below this correlation the loss is certain to the last digit.
+    certain = (rho < 1e-30) | (p == 0.0) | (p == 1.0) | (loss == 0.0)
     out[certain] = (np.clip(loss * p, A, D) - A)[certain]
     rest = ~certain & (loss > A)
     out[~certain & ~rest] = 0.0
@@ -121,7 +122,7 @@ def _survival_integral(low: Array, high: Array, c: Array, rho: Array) -> Array:
     for _ in range(60):
         middle = 0.5 * (left + right)
         v = alpha - beta * middle
-        rising = -middle - beta * np.exp(-0.5 * v * v - log_ndtr(v)) / np.sqrt(2 * np.pi) > 0.0
+        rising = -middle - beta * _inverse_mills(v) > 0.0
         left, right = np.where(rising, middle, left), np.where(rising, right, middle)
     peak = 0.5 * (left + right)
     # n(u) alone makes the integrand fall below 1e-18 of its peak within 9 of it.
@@ -133,6 +134,13 @@ def _survival_integral(low: Array, high: Array, c: Array, rho: Array) -> Array:
     u = 0.5 * (grid[1:] + grid[:-1])[..., None] + half * _NODES
     integrand = np.exp(log_ndtr(alpha[:, None] - beta[:, None] * u) - 0.5 * u * u) / np.sqrt(2 * np.pi)
     return np.asarray((half * _WEIGHTS * integrand).sum(axis=(0, 2)))
+
+
+def _inverse_mills(v: Array) -> Array:
+    """n(v)/N(v), which tends to 0 above and to -v below."""
+    below = np.sqrt(2 / np.pi) / erfcx(np.maximum(-v, 0.0) * np.sqrt(0.5))
+    above = np.exp(-0.5 * np.minimum(v * v, 1400.0)) / (np.sqrt(2 * np.pi) * ndtr(np.abs(v)))
+    return np.where(v < 0.0, below, above)
 
 
 @dataclass(frozen=True, slots=True)

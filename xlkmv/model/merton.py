@@ -509,7 +509,8 @@ def asset_value_at_volatility(
     """Asset value whose call is worth the equity, at a known asset volatility.
 
     ln E is increasing and concave in x = ln(V/K), with slope V N(d1)/E, so Newton's iteration
-    from x = ln(1 + E/K), which is never too small, converges for every input.
+    from x = ln(1 + E/K), which is never too small, overshoots once and then climbs to the answer.
+    The overshoot stops at the bound d2 > -sqrt(-2 ln(E/K)), where the call is not yet worth E.
 
     Parameters
     ----------
@@ -536,16 +537,20 @@ def asset_value_at_volatility(
     T = check("horizon", horizon)
     r = check("rate", rate)
     E, F, sigma, T, r = np.broadcast_arrays(E, F, sigma, T, r)
-    V = E + F * np.exp(-r * T)
-    for _ in range(_MAX_ITERATIONS):
-        value, vol = _equity(V, F, sigma, T, r)
-        if not (value > 0.0).all():
-            break
-        step = np.log(value / E) * sigma / vol
-        V = V * np.exp(-step)
-        # Newton squares the error; below this size only the rounding of E is left.
-        if (np.abs(step) <= 1e-9).all():
-            return V
+    s, K = sigma * np.sqrt(T), F * np.exp(-r * T)
+    with np.errstate(over="ignore"):
+        e = E / K
+    if ((e > _LEAST_EQUITY) & (e < 1.0 / _LEAST_EQUITY)).all():
+        depth = np.sqrt(-2.0 * np.log(np.minimum(e, 1.0)))
+        floor = K * np.exp(np.minimum(-0.5 * s * s, s * (0.5 * s - depth)))
+        V = E + K
+        for _ in range(_MAX_ITERATIONS):
+            value, vol = _equity(V, F, sigma, T, r)
+            step = np.log(value / E) * sigma / vol
+            V = np.maximum(V * np.exp(-step), floor)
+            # Newton squares the error; below this size only the rounding of E is left.
+            if (np.abs(step) <= 1e-9).all():
+                return np.asarray(V)
     raise ConvergenceError("equity carries no information about the assets at this volatility")
 
 

@@ -1,0 +1,238 @@
+"""Calibration: published values, slow twins, simulated series, and the cumulative trap."""
+
+from __future__ import annotations
+
+import itertools
+
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xlkmv.errors import ConvergenceError, DomainError, InputError
+from xlkmv.model import merton
+from xlkmv.model.calibration import (
+    edf,
+    fit_series,
+    is_cumulative,
+    naive_asset_volatility,
+    naive_distance_to_default,
+    rating,
+    volatility_from_flows,
+)
+
+
+def test_bharath_shumway():
+    assert naive_asset_volatility(3, 10, 0.8) == pytest.approx(0.376923077, abs=5e-10)
+    distance = naive_distance_to_default(3, 10, 0.8, 1, 0.05)
+    assert distance == pytest.approx(0.640259980, abs=5e-10)
+    assert float(mp.ncdf(-float(distance))) == pytest.approx(0.261001797, abs=5e-10)
+
+
+# --- series ---------------------------------------------------------------------------------
+
+
+def series(seed, count=300, sigma=0.25, mu=0.08, start=140.0):
+    rng = np.random.default_rng(seed)
+    steps = rng.normal((mu - sigma**2 / 2) / 250, sigma / np.sqrt(250), count - 1)
+    V = start * np.exp(np.concatenate([[0.0], np.cumsum(steps)]))
+    return V, merton.equity(V, 100, sigma, 1, 0.03)[0]
+
+
+def slow_log_likelihood(E, sigma, mu):
+    """Duan's likelihood date by date in 30 digits, each asset value by its own root search."""
+    with mp.workdps(30):
+        sigma, mu, dt, r = mp.mpf(sigma), mp.mpf(mu), mp.mpf(1) / 250, mp.mpf(0.03)
+
+        def d1(V):
+            return mp.log(V / 100) / sigma + r / sigma + sigma / 2
+
+        def call(V):
+            return V * mp.ncdf(d1(V)) - 100 * mp.exp(-r) * mp.ncdf(d1(V) - sigma)
+
+        V = [mp.findroot(lambda v, e=e: call(v) - e, float(e) + 97) for e in map(mp.mpf, map(float, E))]
+        total = mp.mpf(0)
+        for before, after in itertools.pairwise(V):
+            z = mp.log(after / before) - (mu - sigma**2 / 2) * dt
+            variance = sigma**2 * dt
+            density = mp.exp(-(z**2) / (2 * variance)) / mp.sqrt(2 * mp.pi * variance)
+            total += mp.log(density / (after * mp.ncdf(d1(after))))
+        return total
+
+
+def test_likelihood_maximum_and_standard_errors_against_a_slow_twin():
+    _, E = series(0, 40)
+    fit = fit_series(E, 100, 0.03)
+    assert fit.converged
+    s, m = fit.volatility, fit.drift
+    hs, hm = 1e-3 * s, 1e-2
+    L = {(i, j): slow_log_likelihood(E, s + i * hs, m + j * hm) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    assert fit.log_likelihood == pytest.approx(float(L[0, 0]), abs=1e-8)
+    # A stationary point in both directions ...
+    assert abs(float((L[1, 0] - L[-1, 0]) / (2 * hs))) * fit.volatility_error < 1e-3
+    assert abs(float((L[0, 1] - L[0, -1]) / (2 * hm))) * fit.drift_error < 1e-6
+    # ... where the inverse of minus the Hessian gives the standard errors.
+    hessian = np.array(
+        [
+            [(L[1, 0] - 2 * L[0, 0] + L[-1, 0]) / hs**2, 0],
+            [0, (L[0, 1] - 2 * L[0, 0] + L[0, -1]) / hm**2],
+        ],
+        dtype=float,
+    )
+    hessian[0, 1] = hessian[1, 0] = (L[1, 1] - L[1, -1] - L[-1, 1] + L[-1, -1]) / (4 * hs * hm)
+    errors = np.sqrt(np.diag(np.linalg.inv(-hessian)))
+    np.testing.assert_allclose([fit.volatility_error, fit.drift_error], errors, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["mle", "iterative"])
+def test_series_recovers_what_made_it(method):
+    V, E = series(1, 1500)
+    fit = fit_series(E, 100, 0.03, method=method)
+    assert fit.converged
+    assert abs(fit.volatility - 0.25) < 4 * fit.volatility_error
+    assert abs(fit.drift - 0.08) < 4 * fit.drift_error
+    # The drift is barely identified: its error is about sigma / sqrt(years).
+    assert fit.drift_error == pytest.approx(fit.volatility / np.sqrt(1499 / 250), rel=0.02)
+    np.testing.assert_allclose(fit.asset_values, V, rtol=0.02)
+    back = merton.equity(fit.asset_values, 100, fit.volatility, 1, 0.03)[0]
+    np.testing.assert_allclose(back, E, rtol=1e-10)
+
+
+def test_iterative_fit_is_a_fixed_point():
+    _, E = series(2)
+    fit = fit_series(E, 100, 0.03, method="iterative")
+    returns = np.diff(np.log(fit.asset_values))
+    assert returns.std(ddof=1) * np.sqrt(250) == pytest.approx(fit.volatility, abs=1e-6)
+    assert fit.drift == pytest.approx(returns.mean() * 250 + fit.volatility**2 / 2, abs=1e-12)
+
+
+def test_unit_of_money_does_not_matter_and_rates_may_differ_by_date():
+    _, E = series(3, 60)
+    one, other = fit_series(E, 100, 0.03), fit_series(E * 1e6, 1e8, np.full(60, 0.03))
+    assert other.volatility == pytest.approx(one.volatility, rel=1e-9)
+    assert other.distance_to_default == pytest.approx(one.distance_to_default, rel=1e-9)
+    assert other.asset_value_error == pytest.approx(1e6 * one.asset_value_error, rel=1e-5)
+
+
+def test_series_refusals():
+    with pytest.raises(InputError, match="must move"):
+        fit_series([50, 50, 50, 50], 100)
+    with pytest.raises(InputError, match="at least 3"):
+        fit_series([50, 51], 100)
+    with pytest.raises(InputError, match="one per date"):
+        fit_series([50, 51, 52], [100, 100])
+    with pytest.raises(InputError, match="method"):
+        fit_series([50, 51, 52], 100, method="guess")
+    with pytest.raises(DomainError, match="equity_values"):
+        fit_series([50, -1, 52], 100)
+    with pytest.raises(ConvergenceError, match="no information"):
+        fit_series([1e-295, 1.1e-295, 1e-295], 100)
+
+
+# --- flows ----------------------------------------------------------------------------------
+
+
+def test_volatility_of_flows_by_hand():
+    got = volatility_from_flows([100, 110, 99], periods_per_year=4)
+    x = [np.log(1.1), np.log(0.9)]
+    sd = abs(x[0] - x[1]) / np.sqrt(2)
+    assert got.volatility == pytest.approx(2 * sd)
+    assert got.drift == pytest.approx(4 * sum(x) / 2 + got.volatility**2 / 2)
+    assert got.volatility_error == pytest.approx(got.volatility / np.sqrt(2))
+    assert got.changes == 2
+
+
+def test_volatility_against_plan():
+    got = volatility_from_flows([95, 105, 100, 90], 4, [100, 100, 100, 100])
+    x = np.log([0.95, 1.05, 1.0, 0.9])
+    assert got.volatility == pytest.approx(2 * np.std(x, ddof=1))
+    assert got.changes == 4
+    with pytest.raises(InputError, match="plan must have as many"):
+        volatility_from_flows([95, 105], 4, [100, 100, 100])
+
+
+def test_volatility_recovers_a_lognormal_path():
+    rng = np.random.default_rng(4)
+    C = 100 * np.exp(np.cumsum(rng.normal((0.1 - 0.02) / 12, 0.2 / np.sqrt(12), 4000)))
+    got = volatility_from_flows(C, 12)
+    assert abs(got.volatility - 0.2) < 4 * got.volatility_error
+    assert abs(got.drift - 0.1) < 4 * got.drift_error
+
+
+@pytest.mark.parametrize("count", [3, 4, 6, 12, 40])
+@pytest.mark.parametrize("payment", [1.0, 27_811_007.69])
+def test_running_total_of_equal_payments_is_refused(count, payment):
+    total = payment * np.arange(1, count + 1)
+    with pytest.raises(InputError, match="not a cumulative total"):
+        volatility_from_flows(total, 4)
+
+
+def test_the_trap_it_refuses_is_the_published_one():
+    # Twelve equal payments, added up: sd of log increments 0.1823541 a quarter, 36 % a year.
+    assert np.std(np.diff(np.log(np.arange(1, 13))), ddof=1) == pytest.approx(0.1823541, abs=1e-7)
+    assert is_cumulative(np.arange(1, 13))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0.8, 1.25), min_size=8, max_size=40))
+def test_running_total_of_uneven_payments_is_found(payments):
+    assert is_cumulative(np.cumsum(payments))
+
+
+@pytest.mark.parametrize(
+    "flows",
+    [
+        [100, 110, 120, 130],
+        100 * 1.05 ** np.arange(12),
+        100 * 1.5 ** np.arange(6),
+        100 + np.arange(20.0),
+        [100.0] * 12,
+        [100, 103, 104, 108, 109, 111],
+        [100, 90, 95, 130, 140, 150],
+        [100, 104],
+    ],
+)
+def test_period_flows_that_rise_are_not_refused(flows):
+    assert not is_cumulative(flows)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**6), st.integers(5, 40), st.floats(0.01, 0.4), st.floats(-0.05, 0.05))
+def test_noisy_flows_are_hardly_ever_refused(seed, count, noise, growth):
+    rng = np.random.default_rng(seed)
+    hits = sum(
+        is_cumulative(np.exp(growth * np.arange(count) + noise * rng.standard_normal(count)))
+        for _ in range(20)
+    )
+    assert hits <= 1
+
+
+# --- maps -----------------------------------------------------------------------------------
+
+
+def test_edf_interpolates_in_log_pd():
+    table = [4, 1, 2], [0.001, 0.1, 0.02]  # any order
+    assert edf(1.5, *table) == pytest.approx(np.sqrt(0.1 * 0.02))
+    assert edf(3, *table) == pytest.approx(np.sqrt(0.02 * 0.001))
+    np.testing.assert_allclose(edf([0, 1, 2, 4, 9], *table), [0.1, 0.1, 0.02, 0.001, 0.001])
+    values = edf(np.linspace(0, 6, 200), *table)
+    assert (np.diff(values) <= 0).all()
+    with pytest.raises(InputError, match="do not rise"):
+        edf(1, [1, 2], [0.01, 0.02])
+    with pytest.raises(InputError, match="different distances"):
+        edf(1, [1, 1], [0.02, 0.01])
+    with pytest.raises(DomainError, match="mapping_pd"):
+        edf(1, [1, 2], [0.02, 0.0])
+
+
+def test_rating_takes_the_best_grade_that_allows_the_pd():
+    scale = ["AAA", "BBB", "C"], [0.001, 0.03, 0.2]
+    assert rating(0.001, *scale) == "AAA"
+    assert rating([[0.0], [0.0010001], [0.03], [0.2], [0.9]], *scale).ravel().tolist() == [
+        "AAA", "BBB", "BBB", "C", "C",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="rise"):
+        rating(0.1, ["A", "B"], [0.2, 0.1])
+    with pytest.raises(DomainError, match="pd"):
+        rating(2, *scale)
