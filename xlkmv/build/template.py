@@ -129,7 +129,10 @@ class Sheets:
         width = len(columns) - 1
         for k, c in enumerate(columns):
             ws.write(
-                row + 1, column + k, c.chinese, self.style(font_color="#7F7F7F", font_size=9, align="center", shrink=True)
+                row + 1,
+                column + k,
+                c.chinese,
+                self.style(font_color="#7F7F7F", font_size=9, align="center", shrink=True),
             )
         ws.set_row(row + 2, 30)
         ws.add_table(
@@ -229,17 +232,26 @@ def _home(s: Sheets) -> Any:
     s.heading(ws, 8, 1, "Last refresh", "最近一次刷新")
     label = s.style(font_color="#595959")
     for k, (name, (text, shown)) in enumerate(layout.NAMES.items()):
-        row, column = 9 + k % 5, 1 + 3 * (k // 5)
+        row, column = 9 + k % 5, 1 + 4 * (k // 5)
         ws.write(row, column, text, label)
-        value = column + (1 if column == 1 else 2)
+        value = column + (1 if column == 1 else 3)
         ws.write_blank(row, value, None, s.style(num_format=shown, bold=True, align="left"))
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(row, value, True, True)}")
     top, column = s.table(ws, 15, 1, layout.HEADLINE)
+    fields = [c.field for c in layout.HEADLINE.columns]
+    for name, field in (
+        ("out_SeniorCoverage", "coverage"),
+        ("out_SeniorDD", "dd"),
+        ("out_SeniorPD", "pd"),
+        ("out_SeniorAnydatePD", "anydate_pd"),
+    ):
+        cell = xl_rowcol_to_cell(top, column + fields.index(field), True, True)
+        s.book.define_name(name, f"=Home!{cell}")
     ws.write(
         14,
         1,
-        "Coverage, DD: pool and reserve against accumulated dues.  PD: short on the last date.  "
-        "Any-date PD: short on at least one date.  Both PDs count the shortfall undertaking.",
+        "Coverage, DD: pool and reserve against accumulated dues.  PD: short on the last date.  Any-date PD: short on "
+        "at least one date; both with the undertaking.  Simulated: every obligor may default, path by path.",
         s.style(font_color="#595959", italic=True, font_size=9),
     )
     chart = _pd_chart(s, "Senior tranche: default probability up to each date")
@@ -476,7 +488,7 @@ def _covenant(s: Sheets, deal: Deal) -> Any:
     top, column = s.table(ws, 3, 1, layout.COVENANT, rows, marks)
     status = column + [c.field for c in layout.COVENANT.columns].index("status")
     last = top + 40
-    for word, color in (("met", "#C6E7CE"), ("breached", "#F4B6B6")):
+    for word, color in (("ok", "#C6E7CE"), ("breach", "#F4B6B6")):
         ws.conditional_format(
             top,
             status,
@@ -493,7 +505,7 @@ def _covenant(s: Sheets, deal: Deal) -> Any:
 
 
 def _result(s: Sheets) -> Any:
-    specs = (layout.RISK, layout.CURVE, layout.SIGMA, layout.BREAKEVEN)
+    specs = (layout.RISK, layout.CURVE, layout.SIGMA, layout.BREAKEVEN, layout.SIMULATION)
     lefts = [1]
     for spec in specs[:-1]:
         lefts.append(lefts[-1] + len(spec.columns) + 1)
@@ -503,7 +515,7 @@ def _result(s: Sheets) -> Any:
         "逐日结果",
         "Accumulated collections against accumulated dues, tranche by tranche. Coverage counts the reserve; "
         "PD and any-date PD also count the shortfall undertaking.",
-        lefts[-1] + len(layout.BREAKEVEN.columns),
+        lefts[-1] + len(layout.SIMULATION.columns),
     )
     for left, spec in zip(lefts, specs, strict=True):
         _widths(ws, left, spec.columns)
@@ -568,7 +580,9 @@ def _scenario(s: Sheets) -> Any:
         "Scenario",
         "预设情景",
         "Preset conditions: edit, add or delete rows; the first row is the base that the others are compared with.",
-        len(spec.columns) + 2 + len(layout.SCENARIO_RESULT.columns),
+        len(spec.columns)
+        + 5
+        + sum(len(t.columns) for t in (layout.SCENARIO_RESULT, layout.ATTRIBUTION, layout.REVERSE)),
     )
     _widths(ws, 1, spec.columns)
     blank = [None] * len(spec.results)
@@ -578,6 +592,33 @@ def _scenario(s: Sheets) -> Any:
     ws.set_column(left - 1, left - 1, 3)
     _widths(ws, left, layout.SCENARIO_RESULT.columns)
     s.table(ws, SCENARIO_TOP - 3, left, layout.SCENARIO_RESULT)
+    shares = left + len(layout.SCENARIO_RESULT.columns) + 1
+    ws.set_column(shares - 1, shares - 1, 3)
+    _widths(ws, shares, layout.ATTRIBUTION.columns)
+    share_top, _ = s.table(ws, SCENARIO_TOP - 3, shares, layout.ATTRIBUTION)
+    reverse = shares + len(layout.ATTRIBUTION.columns) + 1
+    ws.set_column(reverse - 1, reverse - 1, 3)
+    _widths(ws, reverse, layout.REVERSE.columns)
+    s.table(ws, SCENARIO_TOP - 3, reverse, layout.REVERSE)
+    share = s.book.add_chart({"type": "bar"})
+    at = shares + [c.field for c in layout.ATTRIBUTION.columns].index("shapley")
+    share.add_series(
+        {
+            "name": "Share of the reduction (Shapley)",
+            "categories": ["Scenario", share_top, shares, share_top, shares],
+            "values": ["Scenario", share_top, at, share_top, at],
+            "fill": {"color": GREEN},
+            "gap": 60,
+        }
+    )
+    _finish(share, "What each control takes off the senior any-date PD (simulated)")
+    share.set_legend({"none": True})
+    share.set_x_axis(_axis("Percentage points of probability", "0%"))
+    share.set_y_axis(
+        _axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
+    )
+    share.set_size({"width": 620, "height": 560})
+    ws.insert_chart(2, 12, share)
     fields = [c.field for c in spec.columns]
     chart = s.book.add_chart({"type": "bar"})
     last = top + len(rows) - 1
@@ -595,11 +636,11 @@ def _scenario(s: Sheets) -> Any:
                 "gap": 60,
             }
         )
-    _finish(chart, "Senior tranche: default probability under each condition")
+    _finish(chart, "Senior tranche: any-date PD under each condition")
     # XlsxWriter swaps the axes of a bar chart: x is the horizontal one, here the values.
     chart.set_x_axis(_axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     chart.set_y_axis(_axis("", "General", reverse=True, major_gridlines={"visible": False}))
-    chart.set_size({"width": 1240, "height": 560})
+    chart.set_size({"width": 1090, "height": 560})
     ws.insert_chart(2, 1, chart)
     ws.freeze_panes(2, 2)
     return ws
@@ -620,6 +661,182 @@ def _stress_row(x: Stress) -> list[Any]:
         off or None,
         x.default_point,
     ]
+
+
+def _cashflow(s: Sheets) -> Any:
+    ws = s.sheet(
+        "Cashflow",
+        "Cashflow",
+        "现金流",
+        "The waterfall when everybody pays on schedule, and what is expected when obligors may default.",
+        len(layout.ACCOUNT.columns) + 1 + len(layout.CASHFLOW.columns),
+    )
+    spec, top = layout.ACCOUNT, 28
+    _widths(ws, 1, spec.columns)
+    s.table(ws, top - 3, 1, spec)
+    left = 2 + len(spec.columns)
+    ws.set_column(left - 1, left - 1, 3)
+    _widths(ws, left, layout.CASHFLOW.columns)
+    s.table(ws, top - 3, left, layout.CASHFLOW)
+    fields = [c.field for c in spec.columns]
+    chart = s.book.add_chart({"type": "column", "subtype": "stacked"})
+    for field, name, color in (
+        ("fees", "Fees", ALL),
+        ("senior", "Paid to senior", SENIOR),
+        ("others", "Paid to others", "#9DB8D9"),
+        ("residual", "Residual", GREEN),
+    ):
+        at = 1 + fields.index(field)
+        chart.add_series(
+            {
+                "name": name,
+                "categories": ["Cashflow", top, 1, top, 1],
+                "values": ["Cashflow", top, at, top, at],
+                "fill": {"color": color},
+                "gap": 40,
+            }
+        )
+    _finish(chart, "What is paid on each date")
+    chart.set_x_axis(
+        _axis("Payment date", "yyyy-mm", text_axis=True) | {"major_gridlines": {"visible": False}}
+    )
+    chart.set_y_axis(_axis("Money", "#,##0"))
+    chart.set_size({"width": 700, "height": 430})
+    ws.insert_chart(3, 1, chart)
+    kept = s.book.add_chart({"type": "line"})
+    for field, name, color in (("account", "Cash kept", GREEN), ("reserve", "Reserve", SENIOR)):
+        at = 1 + fields.index(field)
+        kept.add_series(
+            {
+                "name": name,
+                "categories": ["Cashflow", top, 1, top, 1],
+                "values": ["Cashflow", top, at, top, at],
+                "line": {"color": color, "width": 2.0},
+            }
+        )
+    _finish(kept, "Cash that stays in the plan after each date")
+    kept.set_x_axis(_dates_axis())
+    kept.set_y_axis(_axis("Money", "#,##0"))
+    kept.set_size({"width": 620, "height": 430})
+    ws.insert_chart(3, 7, kept)
+    ws.freeze_panes(2, 0)
+    return ws
+
+
+MODEL_NEEDS = (
+    ("KMV", "Exposure, PD, recovery, asset correlation", "Rating migration; the shape of real dependence"),
+    ("CreditMetrics", "The same, or a rating matrix and values", "Needs simulation; here defaults only"),
+    ("CreditRisk+", "Exposure, PD and the PD's standard deviation", "Asset values; PDs have to be small"),
+    (
+        "CreditPortfolioView",
+        "PD and a macro index, or past default rates",
+        "Names: obligors differ by PD only",
+    ),
+)
+
+
+def _models(s: Sheets) -> Any:
+    spec = layout.MODEL
+    ws = s.sheet(
+        "Models",
+        "Models",
+        "四种主流模型",
+        "The same obligors through four models, one year ahead. Senior hit: the loss exceeds the junior tranches.",
+        len(spec.columns),
+    )
+    _widths(ws, 1, spec.columns)
+    top, _ = s.table(ws, 3, 1, spec)
+    row = top + 7
+    s.heading(ws, row, 1, "What each model needs and leaves out", "输入与局限")
+    for k, (model, needs, leaves) in enumerate(MODEL_NEEDS):
+        ws.write(row + 1 + k, 1, model, s.style(bold=True))
+        ws.write(row + 1 + k, 2, f"needs: {needs}")
+        ws.write(row + 1 + k, 6, f"leaves out: {leaves}")
+    fields = [c.field for c in spec.columns]
+    chart = s.book.add_chart({"type": "column"})
+    for field, name, color in (
+        ("expected_loss", "Expected loss", "#9DB8D9"),
+        ("var_low", "VaR 99 %", SENIOR),
+        ("var_high", "VaR 99.9 %", OFF),
+    ):
+        at = 1 + fields.index(field)
+        chart.add_series(
+            {
+                "name": name,
+                "categories": ["Models", top, 1, top, 1],
+                "values": ["Models", top, at, top, at],
+                "fill": {"color": color},
+                "gap": 80,
+            }
+        )
+    _finish(chart, "Loss of the pool over one year")
+    chart.set_x_axis(_axis("Model", "General") | {"major_gridlines": {"visible": False}})
+    chart.set_y_axis(_axis("Money", "#,##0"))
+    chart.set_size({"width": 1000, "height": 400})
+    ws.insert_chart(row + 7, 1, chart)
+    return ws
+
+
+# All obligors paid on schedule until the plan ended in 2022: that much is public.
+QUARTERS_PAID = 10
+
+
+def _surveillance(s: Sheets, deal: Deal) -> Any:
+    spec = layout.ACTUAL
+    ws = s.sheet(
+        "Surveillance",
+        "Surveillance",
+        "存续期跟踪",
+        "Enter what came in, date by date; refresh re-rates the plan. Here: on schedule, as all obligors paid (fact).",
+        len(spec.columns) + 1 + len(layout.RERATE.columns),
+    )
+    _widths(ws, 1, spec.columns)
+    blank = [None] * len(spec.results)
+    rows = [
+        [date, float(amount) if k < QUARTERS_PAID else None, *blank]
+        for k, (date, amount) in enumerate(zip(deal.terms.dates, deal.pool.collections, strict=True))
+    ]
+    top, _ = s.table(ws, 3, 1, spec, rows)
+    left = 2 + len(spec.columns)
+    ws.set_column(left - 1, left - 1, 3)
+    _widths(ws, left, layout.RERATE.columns)
+    s.table(ws, 3, left, layout.RERATE)
+    fields = [c.field for c in spec.columns]
+    chart = s.book.add_chart({"type": "line"})
+    for field, name, color, dash in (
+        ("planned", "Planned", ALL, "dash"),
+        ("actual", "Actual", SENIOR, "solid"),
+    ):
+        at = 1 + fields.index(field)
+        last = top + len(rows) - 1
+        chart.add_series(
+            {
+                "name": name,
+                "categories": ["Surveillance", top, 1, last, 1],
+                "values": ["Surveillance", top, at, last, at],
+                "line": {"color": color, "width": 2.0, "dash_type": dash},
+                "marker": {"type": "circle", "size": 4, "fill": {"color": color}, "border": {"color": color}},
+            }
+        )
+    _finish(chart, "Collections: actual against plan")
+    chart.set_x_axis(_dates_axis())
+    chart.set_y_axis(_axis("Money", "#,##0", min=0))
+    chart.set_size({"width": 560, "height": 380})
+    ws.insert_chart(top + 6, left, chart)
+    ws.conditional_format(
+        top,
+        1 + fields.index("alert"),
+        top + 400,
+        1 + fields.index("alert"),
+        {
+            "type": "cell",
+            "criteria": "==",
+            "value": '"alert"',
+            "format": s.book.add_format({"bg_color": "#F4B6B6"}),
+        },
+    )
+    ws.freeze_panes(top, 0)
+    return ws
 
 
 def _functions(s: Sheets) -> Any:
@@ -731,20 +948,22 @@ def _macro_enabled(source: Path) -> Path:
     return target
 
 
-def build_template(path: str | os.PathLike[str]) -> Path:
+def build_template(path: str | os.PathLike[str], deal: Deal | None = None) -> Path:
     """Write the template workbook, filled with the shipped deal and refreshed.
 
     Parameters
     ----------
     path : path-like
         Where to write; an existing file is replaced.
+    deal : Deal, optional
+        In place of the shipped deal, whose obligors it must have.
 
     Returns
     -------
     Path
     """
     target = Path(path)
-    deal = xingye_yuanrong()
+    deal = deal or xingye_yuanrong()
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.xlsx"
         s = Sheets(draft)
@@ -752,8 +971,11 @@ def build_template(path: str | os.PathLike[str]) -> Path:
         _pool(s, deal)
         _tranche(s, deal)
         _covenant(s, deal)
+        _cashflow(s)
         _result(s)
         _scenario(s)
+        _models(s)
+        _surveillance(s, deal)
         _functions(s)
         _checks(s)
         s.book.close()

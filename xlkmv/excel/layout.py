@@ -316,6 +316,8 @@ SCENARIO = TableSpec(
         result("Expected loss", "预期损失", "expected_loss", PROBABILITY, 10),
         result("First short date", "首次不足日", "first_short", DATE, 12),
         result("Change in any-date PD", "相对基准变动", "change", PROBABILITY, 12),
+        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", PROBABILITY, 12),
+        result("s.e.", "标准误", "simulated_error", PROBABILITY, 10),
     ),
 )
 
@@ -334,6 +336,11 @@ SCENARIO_RESULT = TableSpec(
         result("Expected loss", "预期损失", "expected_loss", PROBABILITY),
         result("First short date", "首次不足日", "first_short", DATE),
         result("Change in any-date PD", "相对基准变动", "change", PROBABILITY),
+        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", PROBABILITY),
+        result("s.e.", "标准误", "simulated_error", PROBABILITY),
+        result("Simulated expected loss", "模拟预期损失", "simulated_loss", PROBABILITY),
+        result("Simulated change", "模拟变动", "simulated_change", PROBABILITY),
+        result("s.e. of change", "变动标准误", "change_error", PROBABILITY),
     ),
 )
 
@@ -344,13 +351,15 @@ HEADLINE = TableSpec(
     "各层级违约风险",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
-        result("Coverage", "覆盖倍数", "coverage", RATIO, 12),
-        result("DD", "违约距离", "dd", DISTANCE, 12),
-        result("PD", "期末违约概率", "pd", PROBABILITY, 14),
-        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 14),
-        result("DD, controls off", "无控制违约距离", "dd_off", DISTANCE, 14),
-        result("PD, controls off", "无控制违约概率", "pd_off", PROBABILITY, 14),
-        result("Any-date PD, controls off", "无控制任一日违约概率", "anydate_off", PROBABILITY, 14),
+        result("Coverage", "覆盖倍数", "coverage", RATIO, 11),
+        result("DD", "违约距离", "dd", DISTANCE, 9),
+        result("PD", "期末违约概率", "pd", PROBABILITY, 11),
+        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
+        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", PROBABILITY, 13),
+        result("Expected loss", "模拟预期损失", "expected_loss", PROBABILITY, 12),
+        result("DD, controls off", "无控制违约距离", "dd_off", DISTANCE, 12),
+        result("PD, controls off", "无控制违约概率", "pd_off", PROBABILITY, 12),
+        result("Any-date PD, controls off", "无控制任一日违约概率", "anydate_off", PROBABILITY, 13),
     ),
 )
 
@@ -416,6 +425,154 @@ BREAKEVEN = TableSpec(
     ),
 )
 
+SIMULATION = TableSpec(
+    "tbl_Simulation",
+    "Result",
+    "Simulated: every obligor may default",
+    "债务人层面模拟",
+    (
+        result("Tranche", "层级", "tranche", TEXT, 26),
+        result("PD", "违约概率", "pd", PROBABILITY, 11),
+        result("s.e. of PD", "标准误", "pd_error", PROBABILITY, 10),
+        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 11),
+        result("s.e. of any-date PD", "标准误", "anydate_error", PROBABILITY, 10),
+        result("Expected loss", "预期损失", "expected_loss", PROBABILITY, 11),
+        result("s.e. of loss", "标准误", "loss_error", PROBABILITY, 10),
+        result("Average life", "平均期限", "wal", "0.00", 9),
+        result("Loss 99.9 %", "99.9%损失", "quantile", RATE, 10),
+        result("Most likely first short date", "最可能首次不足日", "first_short", DATE, 13),
+    ),
+)
+
+ATTRIBUTION = TableSpec(
+    "tbl_Attribution",
+    "Scenario",
+    "What each control takes off the any-date PD (simulated)",
+    "控制措施贡献",
+    (
+        result("Control", "措施", "control", TEXT, 30),
+        result("Senior PD, this off", "仅关闭此项", "off_alone", PROBABILITY, 12),
+        result("Senior PD, only this on", "仅启用此项", "on_alone", PROBABILITY, 12),
+        result("Senior PD, stacked", "逐项启用", "stacked", PROBABILITY, 12),
+        result("Share (Shapley)", "夏普利份额", "shapley", "0.00%", 12),
+        result("s.e. of share", "标准误", "shapley_error", "0.000%", 10),
+        result("Last tranche, this off", "末级仅关闭此项", "junior_off", PROBABILITY, 12),
+        result("Last tranche, share", "末级份额", "junior_shapley", "0.00%", 12),
+    ),
+)
+
+REVERSE = TableSpec(
+    "tbl_Reverse",
+    "Scenario",
+    "Break-even size of each stress: senior first misses",
+    "反向压力测试",
+    (
+        result("Stress", "压力", "column", TEXT, 30),
+        result("Break-even size", "临界值", "size", "0.000", 12),
+        result("Date missed", "首次不足日", "date", DATE, 12),
+    ),
+)
+
+ACCOUNT = TableSpec(
+    "tbl_Account",
+    "Cashflow",
+    "The plan when everybody pays on schedule",
+    "计划现金流",
+    (
+        result("Payment date", "日期", "date", DATE, 13),
+        result("Collections", "回款", "collections", MONEY, 15),
+        result("Fees", "费用", "fees", MONEY, 12),
+        result("Paid to senior", "支付优先级", "senior", MONEY, 15),
+        result("Paid to others", "支付其他层级", "others", MONEY, 15),
+        result("Residual", "剩余", "residual", MONEY, 15),
+        result("Cash kept", "留存现金", "account", MONEY, 15),
+        result("Reserve", "储备账户", "reserve", MONEY, 15),
+        result("Undertaking drawn", "差额支付", "support", MONEY, 13),
+        result("Trigger", "触发状态", "trigger", TEXT, 10),
+        result("Expected collections", "预期回款", "expected", MONEY, 15),
+    ),
+)
+
+CASHFLOW = TableSpec(
+    "tbl_Cashflow",
+    "Cashflow",
+    "What each tranche gets and misses",
+    "各层级兑付",
+    (
+        result("Tranche", "层级", "tranche", TEXT, 26),
+        result("Date", "日期", "date", DATE, 13),
+        result("Interest due", "应付利息", "interest_due", MONEY, 14),
+        result("Interest paid", "已付利息", "interest_paid", MONEY, 14),
+        result("Principal due", "应付本金", "principal_due", MONEY, 14),
+        result("Principal paid", "已付本金", "principal_paid", MONEY, 14),
+        result("Missed", "未付", "missed", MONEY, 12),
+        result("Balance", "余额", "balance", MONEY, 15),
+        result("Expected paid", "预期兑付", "expected", MONEY, 14),
+    ),
+)
+
+MODEL = TableSpec(
+    "tbl_Model",
+    "Models",
+    "Loss of the pool over one year, four models on one pool",
+    "四模型比较",
+    (
+        result("Model", "模型", "model", TEXT, 26),
+        result("Expected loss", "预期损失", "expected_loss", MONEY, 14),
+        result("Unexpected loss", "非预期损失", "unexpected_loss", MONEY, 14),
+        result("VaR 99 %", "99%在险值", "var_low", MONEY, 14),
+        result("Shortfall 99 %", "99%预期短缺", "es_low", MONEY, 14),
+        result("VaR 99.9 %", "99.9%在险值", "var_high", MONEY, 14),
+        result("Shortfall 99.9 %", "99.9%预期短缺", "es_high", MONEY, 14),
+        result("s.e. of VaR 99.9 %", "标准误", "var_error", MONEY, 12),
+        result("Senior hit", "触及优先级", "hit", PROBABILITY, 11),
+        result("Method", "方法", "method", TEXT, 60),
+    ),
+)
+
+ACTUAL = TableSpec(
+    "tbl_Actual",
+    "Surveillance",
+    "Actual collections, and the plan re-rated after each date",
+    "实际回款与动态评级",
+    (
+        Column("Payment date", "日期", "date", "date", DATE, 13, note="A payment date of the plan."),
+        Column(
+            "Actual collections",
+            "实际回款",
+            "actual",
+            "number",
+            MONEY,
+            16,
+            blank=True,
+            note="Blank: not yet.",
+        ),
+        result("Planned", "计划回款", "planned", MONEY, 16),
+        result("Actual / plan, accumulated", "累计实际/计划", "ratio", RATIO, 13),
+        result("Volatility", "波动率", "volatility", RATE, 11),
+        result("Drift", "漂移", "drift", RATE, 10),
+        result("Weight of the prior", "先验权重", "weight", "0%", 11),
+        result("Senior DD", "优先级违约距离", "dd", DISTANCE, 11),
+        result("Senior any-date PD", "优先级任一日违约概率", "pd", PROBABILITY, 12),
+        result("Alert", "预警", "alert", TEXT, 10),
+    ),
+)
+
+RERATE = TableSpec(
+    "tbl_Rerate",
+    "Surveillance",
+    "Each tranche at closing and now",
+    "发行时与当前",
+    (
+        result("Tranche", "层级", "tranche", TEXT, 26),
+        result("DD at closing", "发行时违约距离", "dd_closing", DISTANCE, 12),
+        result("DD now", "当前违约距离", "dd_now", DISTANCE, 12),
+        result("PD at closing", "发行时违约概率", "pd_closing", PROBABILITY, 12),
+        result("PD now", "当前违约概率", "pd_now", PROBABILITY, 12),
+        result("Alert", "预警", "alert", TEXT, 10),
+    ),
+)
+
 CHECK = TableSpec(
     "tbl_Check",
     "Checks",
@@ -459,6 +616,14 @@ TABLES: dict[str, TableSpec] = {
         CURVE,
         SIGMA,
         BREAKEVEN,
+        SIMULATION,
+        ATTRIBUTION,
+        REVERSE,
+        ACCOUNT,
+        CASHFLOW,
+        MODEL,
+        ACTUAL,
+        RERATE,
         CHECK,
         LOG,
     )

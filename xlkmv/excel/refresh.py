@@ -19,6 +19,7 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import Analysis, analyse
+from xlkmv.deal.simulation import Executor
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.stress import Stress, stress_faults
 from xlkmv.deal.terms import (
@@ -51,10 +52,11 @@ SHARE_TOLERANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a workbook asks for: the deal, the preset conditions, and a mark of all inputs."""
+    """What a workbook asks for: deal, preset conditions, collections so far, and a mark of them all."""
 
     deal: Deal
     stresses: tuple[Stress, ...]
+    actual: tuple[float, ...]
     digest: str
 
 
@@ -68,7 +70,11 @@ class Refreshed:
 
 
 def refresh(
-    book: Book, progress: Progress | None = None, now: dt.datetime | None = None, message: str = "refreshed"
+    book: Book,
+    progress: Progress | None = None,
+    now: dt.datetime | None = None,
+    message: str = "refreshed",
+    executor: Executor | None = None,
 ) -> Refreshed:
     """Read, check, compute and write one workbook; the caller saves it.
 
@@ -81,6 +87,8 @@ def refresh(
         Time stamp of the log; the clock by default.
     message : str
         For the log.
+    executor : Executor, optional
+        Where paths are simulated; in this process when left out.
 
     Returns
     -------
@@ -97,7 +105,7 @@ def refresh(
     report = progress or (lambda what, share: None)
     report("Reading and checking", 0.0)
     inputs = read_book(book)
-    analysis = analyse(inputs.deal, inputs.stresses, report)
+    analysis = analyse(inputs.deal, inputs.stresses, report, actual=inputs.actual, executor=executor)
     report("Writing", 1.0)
     # A given time stamp means that the file must come out the same each time.
     seconds = 0.0 if now else time.perf_counter() - started
@@ -211,11 +219,12 @@ def read_book(book: Book) -> Inputs:
     controls = _controls(reader)
     covenants = _covenants(reader)
     stresses = _stresses(reader)
+    actual = _actual(reader, [date for _, date in dates])
     if reader.problems:
         raise BookInputError(sorted(set(reader.problems), key=reader.problems.index))
     deal = Deal(pool(), tranches(), terms(), controls(), covenants())
     made = stresses()
-    return Inputs(deal, made, _digest(deal, made))
+    return Inputs(deal, made, actual, _digest(deal, made, actual))
 
 
 def _payment_dates(reader: _Reader) -> tuple[list[tuple[str, dt.date]], Table | None]:
@@ -393,15 +402,44 @@ def _stresses(reader: _Reader) -> Callable[[], tuple[Stress, ...]]:
     return lambda: tuple(Stress(**vars(row)) for row in rows)
 
 
+def _actual(reader: _Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
+    """Collections that came in so far: the plan's dates in order, filled from the first without a gap."""
+    table, rows = _rows(reader, layout.ACTUAL)
+    if table is None:
+        return ()
+    found: list[float] = []
+    for k, row in enumerate(rows):
+        if row.date is not None and (k >= len(dates) or row.date != dates[k]):
+            due = dates[k].isoformat() if k < len(dates) else "no further date"
+            reader.fail(table, k, "Payment date", f"must be the plan's payment dates in order (here: {due})")
+        if row.actual is None:
+            continue
+        if len(found) < k:
+            reader.fail(table, k, "Actual collections", "must follow on: an earlier date is still blank")
+        elif row.actual < 0.0:
+            reader.fail(table, k, "Actual collections", "must be >= 0")
+        found.append(row.actual)
+    return tuple(found)
+
+
 def _nothing() -> Any:
     raise BookError("a table is missing")
 
 
-def _digest(deal: Deal, stresses: Sequence[Stress]) -> str:
+def _digest(deal: Deal, stresses: Sequence[Stress], actual: Sequence[float]) -> str:
     """Short mark of all inputs: equal inputs, equal mark, on any machine."""
     pool = deal.pool
     numbers = [pool.schedule, *(getattr(pool, field) for field in POOL_NUMBERS)]
-    words = [pool.name, pool.industry, deal.tranches, deal.terms, deal.controls, deal.covenants, stresses]
+    words = [
+        pool.name,
+        pool.industry,
+        deal.tranches,
+        deal.terms,
+        deal.controls,
+        deal.covenants,
+        stresses,
+        actual,
+    ]
     digest = hashlib.sha256()
     for chunk in itertools.chain(
         (np.ascontiguousarray(x).tobytes() for x in numbers), (repr(w).encode() for w in words)

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 import xlkmv
-from xlkmv.deal.analysis import Analysis, KmvView, TrancheRisk
-from xlkmv.deal.terms import Deal
+from xlkmv.deal.analysis import Analysis, TrancheView
+from xlkmv.deal.covenants import CovenantPath
+from xlkmv.deal.scenarios import MEASURES, Attribution
+from xlkmv.deal.simulation import Simulation
+from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.excel import layout
 from xlkmv.excel.book import Book
 from xlkmv.excel.layout import TableSpec
@@ -32,35 +35,49 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     entry : sequence
         The row for the log: time, seconds, version, input hash, seed, message.
     """
-    passed = all(c.passed for c in analysis.checks)
-    _write(book, layout.HEADLINE, _headline(analysis))
-    _write(book, layout.RISK, _risk(deal, analysis))
-    _write(book, layout.CURVE, _curve(deal, analysis))
-    _write(book, layout.SIGMA, analysis.sigma.tolist())
-    _write(book, layout.BREAKEVEN, analysis.breakeven.tolist())
-    _write(book, layout.SCENARIO, [_scenario(v, analysis.scenarios[0], 0) for v in analysis.scenarios], False)
-    _write(book, layout.SCENARIO_RESULT, _scenario_results(analysis))
+    checks = [[c.name, "passed" if c.passed else "FAILED", c.difference, c.limit] for c in analysis.checks]
+    for spec, rows in (
+        (layout.HEADLINE, _headline(analysis)),
+        (layout.RISK, _risk(deal, analysis)),
+        (layout.CURVE, _curve(deal, analysis)),
+        (layout.SIGMA, analysis.sigma.tolist()),
+        (layout.BREAKEVEN, analysis.breakeven.tolist()),
+        (layout.SIMULATION, _simulation(deal, analysis.simulated_base)),
+        (layout.SCENARIO_RESULT, _scenario_results(analysis)),
+        (layout.ATTRIBUTION, _attribution(analysis.attribution)),
+        (layout.REVERSE, _reverse(deal, analysis)),
+        (layout.ACCOUNT, _account(deal, analysis)),
+        (layout.CASHFLOW, _cashflow(deal, analysis)),
+        (layout.MODEL, _models(analysis)),
+        (layout.RERATE, _rerated(analysis, deal)),
+        (layout.CHECK, checks),
+    ):
+        _write(book, spec, rows)
+    # Results beside inputs: the table keeps its rows.
     _write(
         book,
-        layout.CHECK,
-        [[c.name, "passed" if c.passed else "FAILED", c.difference, c.limit] for c in analysis.checks],
+        layout.SCENARIO,
+        [_scenario(analysis, row, 0)[:9] for row in range(len(analysis.scenarios))],
+        False,
     )
+    _write(book, layout.COVENANT, [_covenant(deal, path) for path in analysis.covenants], False)
+    _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
     log = [list(row) for row in book.table(layout.LOG.name).rows if row[0] is not None]
     _write(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
-    worst = max(analysis.scenarios, key=lambda view: _last(view.tranches[0])[1])
+    worst = max(analysis.simulated, key=lambda r: r.simulation.tranches[0].anydate_pd)
     for name, value in {
         "out_State": "fresh",
-        "out_Checks": "all passed" if passed else "FAILED: see sheet Checks",
+        "out_Checks": "all passed" if all(c.passed for c in analysis.checks) else "FAILED: see sheet Checks",
         "out_Refreshed": entry[0],
         "out_Volatility": analysis.base.volatility,
         "out_Drift": analysis.base.drift,
         "out_WorstScenario": worst.stress.name,
-        "out_WorstPD": _last(worst.tranches[0])[1],
+        "out_WorstPD": worst.simulation.tranches[0].anydate_pd,
         "out_Version": xlkmv.__version__,
         "out_InputHash": entry[3],
     }.items():
         if name in book.names():
-            book.write_name(name, value)
+            book.write_name(name, _cell(value))
 
 
 def _write(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
@@ -84,24 +101,18 @@ def _cell(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _last(tranche: TrancheRisk) -> tuple[float, float]:
+def _last(tranche: TrancheView) -> tuple[float, float]:
     return float(tranche.pd[-1]), float(tranche.anydate_pd[-1])
 
 
 def _headline(analysis: Analysis) -> list[list[Any]]:
     rows = []
-    for base, off in zip(analysis.base.tranches, analysis.controls_off.tranches, strict=True):
-        risk = base.risk
-        rows.append(
-            [
-                base.name,
-                risk.coverage[-1],
-                risk.distance[-1],
-                *_last(base),
-                off.risk.distance[-1],
-                *_last(off),
-            ]
-        )
+    for base, off, run in zip(
+        analysis.base.tranches, analysis.controls_off.tranches, analysis.simulated_base.tranches, strict=True
+    ):
+        simulated = [run.anydate_pd, run.expected_loss]
+        kmv = [base.risk.coverage[-1], base.risk.distance[-1], *_last(base)]
+        rows.append([base.name, *kmv, *simulated, off.risk.distance[-1], *_last(off)])
     return rows
 
 
@@ -142,9 +153,12 @@ def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     return [[date, *(s[k] for s in series)] for k, date in enumerate(deal.terms.dates)]
 
 
-def _scenario(view: KmvView, base: KmvView, k: int) -> list[Any]:
-    tranche = view.tranches[k]
+def _scenario(analysis: Analysis, row: int, k: int) -> list[Any]:
+    """One tranche under one condition: KMV view, then simulated."""
+    tranche, run = analysis.scenarios[row].tranches[k], analysis.simulated[row]
     pd, anydate = _last(tranche)
+    simulated = run.simulation.tranches[k]
+    measure = MEASURES.index("anydate_pd")
     return [
         tranche.risk.coverage[-1],
         tranche.risk.distance[-1],
@@ -152,13 +166,178 @@ def _scenario(view: KmvView, base: KmvView, k: int) -> list[Any]:
         anydate,
         tranche.expected_loss,
         tranche.first_short or "none",
-        anydate - _last(base.tranches[k])[1],
+        anydate - _last(analysis.scenarios[0].tranches[k])[1],
+        simulated.anydate_pd,
+        simulated.anydate_pd_error,
+        simulated.expected_loss,
+        run.change[measure, k],
+        run.change_error[measure, k],
     ]
 
 
 def _scenario_results(analysis: Analysis) -> list[list[Any]]:
     return [
-        [view.stress.name, tranche.name, *_scenario(view, analysis.scenarios[0], k)]
-        for view in analysis.scenarios
+        [view.stress.name, tranche.name, *_scenario(analysis, row, k)]
+        for row, view in enumerate(analysis.scenarios)
         for k, tranche in enumerate(view.tranches)
     ]
+
+
+def _simulation(deal: Deal, run: Simulation) -> list[list[Any]]:
+    rows = []
+    for t in run.tranches:
+        likely = int(np.argmax(t.first_short))
+        rows.append(
+            [
+                t.name,
+                t.pd,
+                t.pd_error,
+                t.anydate_pd,
+                t.anydate_pd_error,
+                t.expected_loss,
+                t.expected_loss_error,
+                t.wal,
+                t.loss_quantile(0.999),
+                deal.terms.dates[likely] if t.first_short[likely] > 0.0 else "none",
+            ]
+        )
+    return rows
+
+
+def _attribution(found: Attribution | None) -> list[list[Any]]:
+    if found is None:
+        return []
+    return [
+        [
+            CONTROLS[control],
+            found.off_alone[c, 0],
+            found.on_alone[c, 0],
+            found.stacked[c + 1, 0],
+            found.shapley[c, 0],
+            found.shapley_error[c, 0],
+            found.off_alone[c, -1],
+            found.shapley[c, -1],
+        ]
+        for c, control in enumerate(found.controls)
+    ]
+
+
+def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    labels = {c.field: c.header for c in layout.SCENARIO.columns}
+    return [
+        [
+            labels.get(b.column, b.column.capitalize()),
+            "none" if b.size is None else b.size,
+            "none" if b.date is None else deal.terms.dates[b.date],
+        ]
+        for b in analysis.reverse
+    ]
+
+
+TRIGGERS = ("normal", "trap", "turbo")
+
+
+def _account(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    w = analysis.planned
+    paid = w.interest_paid + w.principal_paid
+    series = (
+        w.collections,
+        w.fees_paid,
+        paid[0],
+        paid[1:].sum(axis=0),
+        w.residual,
+        w.account,
+        w.reserve,
+        w.support_drawn,
+    )
+    expected = analysis.simulated_base.expected_collections
+    return [
+        [date, *(s[k] for s in series), TRIGGERS[int(w.trigger[k])], expected[k]]
+        for k, date in enumerate(deal.terms.dates)
+    ]
+
+
+def _cashflow(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    w, rows = analysis.planned, []
+    for k, tranche in enumerate(deal.tranches):
+        expected = analysis.simulated_base.tranches[k].expected_paid
+        for n, date in enumerate(deal.terms.dates):
+            missed = w.interest_missed[k, n] + w.principal_missed[k, n]
+            due = (w.interest_due[k, n], w.interest_paid[k, n], w.principal_due[k, n], w.principal_paid[k, n])
+            rows.append([tranche.name, date, *due, missed, w.balance[k, n], expected[n]])
+    return rows
+
+
+def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
+    """Values on the first date; distance and probability on the date that is closest to a breach."""
+    tested = np.flatnonzero(~np.isnan(path.probability))
+    tightest = int(tested[np.argmax(path.probability[tested])]) if tested.size else None
+    return [
+        path.values[0],
+        path.headroom[0],
+        path.status[0],
+        "none" if tightest is None else deal.terms.dates[tightest],
+        np.nan if tightest is None else path.distance[tightest],
+        np.nan if tightest is None else path.anydate_probability[-1],
+        "none" if path.first_breach is None else deal.terms.dates[path.first_breach],
+    ]
+
+
+def _models(analysis: Analysis) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    for name, found in analysis.models.items():
+        if isinstance(found, Exception):
+            rows.append([name, *["none"] * 8, str(found)])
+            continue
+        errors = found.standard_errors
+        rows.append(
+            [
+                name,
+                found.expected_loss,
+                found.unexpected_loss,
+                found.value_at_risk[0],
+                found.expected_shortfall[0],
+                found.value_at_risk[1],
+                found.expected_shortfall[1],
+                0.0 if errors is None else errors.value_at_risk[1],
+                found.hit_probability,
+                "exact" if errors is None else f"simulated, {len(found.losses):,} losses",
+            ]
+        )
+    return rows
+
+
+def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
+    s = analysis.surveillance
+    return [
+        [
+            t.name,
+            s.distance[k, 0],
+            s.distance[k, -1],
+            s.pd[k, 0],
+            s.pd[k, -1],
+            "alert" if s.alert[k, -1] else "none",
+        ]
+        for k, t in enumerate(deal.tranches)
+    ]
+
+
+def _alert(on: bool) -> str:
+    return "alert" if on else "none"
+
+
+def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    """Beside each date of the table: what the plan looked like after it, blank where nothing is known."""
+    s, rows = analysis.surveillance, []
+    planned = dict(zip(deal.terms.dates, deal.pool.collections, strict=True))
+    for row, date in enumerate(book.table(layout.ACTUAL.name).column("Payment date")):
+        k = row + 1
+        if row >= s.actual.size:
+            rows.append([planned.get(date), *[None] * 7])
+            continue
+        r = s.reratings[k]
+        rating = [r.volatility, r.drift, r.prior_weight, s.distance[0, k], s.pd[0, k]]
+        rows.append(
+            [planned.get(date), s.accumulated_ratio[row], *rating, "alert" if s.alert[0, k] else "none"]
+        )
+    return rows
