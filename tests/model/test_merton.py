@@ -25,19 +25,19 @@ def exact(V, F, sigma, T, r):
         d1 = (mp.log(V / F) + (r + sigma**2 / 2) * T) / s
         d2 = d1 - s
 
-        def N(z):
+        def cdf(z):
             return mp.erfc(-z / mp.sqrt(2)) / 2
 
         K = F * mp.exp(-r * T)
-        E = V * N(d1) - K * N(d2)
-        P = K * N(-d2) - V * N(-d1)
+        E = V * cdf(d1) - K * cdf(d2)
+        P = K * cdf(-d2) - V * cdf(-d1)
         return {
             "E": E,
-            "sigma_E": sigma * V * N(d1) / E,
+            "sigma_E": sigma * V * cdf(d1) / E,
             "P": P,
             "D": K - P,
             "spread": -mp.log1p(-P / K) / T,
-            "recovery": V / K * N(-d1) / N(-d2),
+            "recovery": V / K * cdf(-d1) / cdf(-d2),
         }
 
 

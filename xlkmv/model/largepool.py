@@ -140,7 +140,7 @@ def _inverse_mills(v: Array) -> Array:
     """n(v)/N(v), which tends to 0 above and to -v below."""
     below = np.sqrt(2 / np.pi) / erfcx(np.maximum(-v, 0.0) * np.sqrt(0.5))
     above = np.exp(-0.5 * np.minimum(v * v, 1400.0)) / (np.sqrt(2 * np.pi) * ndtr(np.abs(v)))
-    return np.where(v < 0.0, below, above)
+    return np.asarray(np.where(v < 0.0, below, above))
 
 
 @dataclass(frozen=True, slots=True)
