@@ -57,7 +57,7 @@ def ribbon(*, addin: bool) -> bytes:
 
 
 def help_rows(functions: Mapping[str, Function] = FUNCTIONS) -> list[list[str]]:
-    """Rows of the sheet that Excel-DNA IntelliSense reads: name, text, help topic, then pairs of argument and text."""
+    """Rows that Excel-DNA IntelliSense reads: name, text, help topic, then each argument and its text."""
     rows = [["FunctionInfo", "1.0", ""]]
     for function in functions.values():
         row = [function.name, function.text, ""]

@@ -79,7 +79,9 @@ def function_module(functions: Mapping[str, Function] = FUNCTIONS) -> str:
 def _wrapper(function: Function) -> Iterator[str]:
     """One function: all arguments as Variants, their values to the server, its answer to the cell."""
     names = [_name(a) for a in function.arguments]
-    declared = [f"Optional {n}" if not a.required else n for n, a in zip(names, function.arguments, strict=True)]
+    declared = [
+        f"Optional {n}" if not a.required else n for n, a in zip(names, function.arguments, strict=True)
+    ]
     values = [f"KmvValue({n})" for n in names]
     if function.variadic:
         declared[-1] = f"ParamArray {names[-1]}()"

@@ -1,0 +1,289 @@
+"""The Python behind the sheets: a COM server that Windows starts by itself.
+
+``xlkmv install`` registers the class for the user; the first formula or button makes Windows
+start ``pythonw -P -m xlkmv.excel.server`` under the Python that installed it. The server is
+xlwings' own: its COM loop, its dispatch of worksheet functions, its decorators. But instead
+of xlwings' class, which would also evaluate any text as Python, it publishes :class:`Server`,
+which can do only what the sheets need. It ends when the last workbook lets go of it.
+
+The VBA side is ``xlkmv/build/vba_src/KmvServer.bas``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.handlers
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CLSID", "PROGID", "TEMPLATE", "Server", "data_folder", "main", "serve"]
+
+CLSID = "{6B9D2C1E-3F54-4A0B-9C77-0E5D8A41B2F6}"
+PROGID = "xlkmv.Server"
+FUNCTION_MODULE = "xlkmv.excel.functions"
+TEMPLATE = "KMV_Template.xlsm"
+# A message box shows little more than this.
+LONGEST_MESSAGE = 900
+PROBLEMS_SHOWN = 8
+SLOW_SECONDS = 2.0
+
+log = logging.getLogger("xlkmv")
+
+Rows = list[list[Any]]
+Dispatch = Callable[[str, Sequence[Any]], Rows]
+
+
+def data_folder() -> Path:
+    """Folder of the user's log and template: %LOCALAPPDATA%\\xlkmv, or ~/.xlkmv elsewhere."""
+    local = os.environ.get("LOCALAPPDATA")
+    return Path(local) / "xlkmv" if local else Path.home() / ".xlkmv"
+
+
+class Server:
+    """What Excel may ask for. Every answer is a value, rows of values, or a text; nothing raises.
+
+    Parameters
+    ----------
+    dispatch : callable, optional
+        Calls a worksheet function by name with raw COM values; by default without xlwings.
+    """
+
+    _public_methods_ = ("Call", "Refresh", "Version", "Check", "Template", "ProcessId")
+
+    def __init__(self, dispatch: Dispatch | None = None) -> None:
+        self._dispatch = dispatch or _plain_dispatch
+
+    def Call(self, name: str, arguments: Sequence[Any] | None) -> Any:  # noqa: N802
+        """Call a worksheet function.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``KMV_PD``.
+        arguments : sequence
+            Values as COM delivers them, in the order of the signature.
+
+        Returns
+        -------
+        object
+            See :func:`xlkmv.excel.com.marked`.
+        """
+        from xlkmv.excel.com import ErrorText, marked
+
+        started = time.perf_counter()
+        try:
+            answer = marked(self._dispatch(name, tuple(arguments or ())))
+        except Exception:
+            log.exception("call of %s failed", name)
+            return marked([[ErrorText("#VALUE!")]])
+        seconds = time.perf_counter() - started
+        if seconds > SLOW_SECONDS:
+            log.warning("call of %s took %.1f s", name, seconds)
+        return answer
+
+    def Refresh(self, workbook: Any) -> Rows:  # noqa: N802
+        """Refresh a workbook that is open in Excel.
+
+        Returns
+        -------
+        list of list
+            First ``[outcome, message, ""]``; outcome is done, wrong, stopped or failed. After
+            "wrong" come the wrong cells: a link, what it holds, the rule.
+        """
+        try:
+            return _refresh(workbook)
+        except Exception as error:
+            log.exception("refresh failed")
+            reason = _short(f"{type(error).__name__}: {error}")
+            return [["failed", f"Refresh failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
+
+    def Version(self) -> str:  # noqa: N802
+        """Version of xlkmv."""
+        import xlkmv
+
+        return xlkmv.__version__
+
+    def Check(self, build: str = "") -> str:  # noqa: N802
+        """Say what a user needs to know of this server; `build` is the version of the VBA that asks."""
+        import xlkmv
+
+        known = self.Call("KMV_PD", (120.0, 100.0, 0.25))
+        right = isinstance(known, float) and abs(known - 0.2728266808) < 1e-9
+        lines = [
+            f"xlkmv {xlkmv.__version__} answers; KMV_PD(120, 100, 0.25) is {'right' if right else 'WRONG'}.",
+            f"Python {sys.version.split()[0]}: {sys.executable}",
+            f"Log: {log_file()}",
+        ]
+        if build and build != xlkmv.__version__:
+            lines.append(
+                f"The macros of this workbook or add-in are of version {build}: run  xlkmv install  again."
+            )
+        return "\n".join(lines)
+
+    def Template(self) -> str:  # noqa: N802
+        """Return the path of the template workbook; empty when it is not installed."""
+        path = data_folder() / TEMPLATE
+        return str(path) if path.exists() else ""
+
+    def ProcessId(self) -> int:  # noqa: N802
+        """Number of the process, by which doctor tells a server that hangs."""
+        return os.getpid()
+
+
+def _plain_dispatch(name: str, arguments: Sequence[Any]) -> Rows:
+    from xlkmv.excel.com import from_com, to_com
+    from xlkmv.excel.functions import FUNCTIONS
+
+    return to_com(FUNCTIONS[name](*map(from_com, arguments)))
+
+
+def _xlwings_dispatch() -> Dispatch:
+    """Return xlwings' dispatch of decorated functions, for ours only, and without looking for changed files."""
+    from xlwings import udfs
+
+    from xlkmv.excel import functions
+
+    udfs.udf_modules[FUNCTION_MODULE] = {
+        "module": functions,
+        "filename": functions.__file__,
+        "filetime": None,
+    }
+
+    def dispatch(name: str, arguments: Sequence[Any]) -> Rows:
+        if name not in functions.FUNCTIONS:
+            raise LookupError(f"no worksheet function {name!r}")
+        return udfs.call_udf(FUNCTION_MODULE, name, arguments)
+
+    return dispatch
+
+
+def _refresh(workbook: Any) -> Rows:
+    from xlkmv.errors import BookError, BookInputError
+    from xlkmv.excel.live import CancelledError, LiveBook, escape_pressed, progress_of
+    from xlkmv.excel.refresh import refresh
+
+    opened = _opened(workbook)
+    excel = opened.api.Application
+    book = LiveBook(opened)
+    log.info("refresh of %s", book.path)
+    try:
+        escape = escape_pressed(excel) if os.name == "nt" else None
+        done = refresh(book, progress_of(excel, escape))
+        book.save()
+    except BookInputError as error:
+        _mark_stale(opened, len(error.problems))
+        log.info("%d wrong inputs", len(error.problems))
+        return _problems(str(opened.api.Name), error)
+    except CancelledError as error:
+        return [["stopped", str(error), ""]]
+    except BookError as error:
+        log.info("refused: %s", error)
+        return [["failed", _short(str(error)), ""]]
+    checks = done.analysis.checks
+    passed = "all checks passed" if all(c.passed for c in checks) else "CHECKS FAILED: see sheet Checks"
+    log.info("refreshed in %.1f s, %s", done.seconds, passed)
+    return [["done", f"KMV: refreshed in {done.seconds:.1f} s, {passed}", ""]]
+
+
+def _opened(workbook: Any) -> Any:
+    """Return a workbook as xlwings wraps it; late bound, so that no cache of types can be stale."""
+    if os.name != "nt":
+        return workbook
+    import xlwings as xw
+    from win32com.client import dynamic
+    from xlwings import _xlwindows
+
+    excel_book = _xlwindows.COMRetryObjectWrapper(dynamic.Dispatch(workbook))
+    return xw.Book(impl=_xlwindows.Book(xl=excel_book))
+
+
+def _mark_stale(opened: Any, count: int) -> None:
+    """The results on the sheets are older than the inputs; say so where the state stands."""
+    from xlkmv.excel.live import LiveBook
+
+    with contextlib.suppress(Exception):
+        book = LiveBook(opened)
+        if "out_State" in book.names():
+            book.write_name("out_State", f"stale: {count} wrong input{'s' if count > 1 else ''}")
+            book.save()
+
+
+def _problems(book: str, error: Any) -> Rows:
+    """Wrong cells for the message box and for the list with links."""
+    from xlkmv.errors import show
+    from xlkmv.excel.live import cell_text
+
+    problems = error.problems
+    lines = [f"{p.sheet}!{p.cell}: {show(p.value)}: {p.rule}" for p in problems[:PROBLEMS_SHOWN]]
+    if len(problems) > PROBLEMS_SHOWN:
+        lines.append(f"... and {len(problems) - PROBLEMS_SHOWN} more")
+    count = f"{len(problems)} input{'s are' if len(problems) > 1 else ' is'} wrong; nothing was changed."
+    listed = "\n".join(lines)
+    end = "OK lists them with links in a new workbook."
+    message = f"{count}\n\n{listed[: LONGEST_MESSAGE - len(count) - len(end)]}\n\n{end}"
+    rows = [["wrong", message, ""]]
+    for p in problems:
+        target = f"[{book}]{p.sheet}".replace("'", "''").replace('"', '""')
+        label = f"{p.sheet}!{p.cell}".replace('"', '""')
+        rows.append(
+            [f'=HYPERLINK("#\'{target}\'!{p.cell}","{label}")', cell_text(show(p.value)), cell_text(p.rule)]
+        )
+    return rows
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 4]} ..."
+
+
+# ------------------------------------------------------------------------------- the process
+
+
+def log_file() -> Path:
+    """Where the server writes what happened."""
+    return data_folder() / "server.log"
+
+
+def start_log() -> None:
+    """Log to a file of the user that never grows beyond three times half a megabyte."""
+    data_folder().mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(
+        log_file(), maxBytes=500_000, backupCount=2, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.raiseExceptions = False  # a log that cannot be written must not disturb the sheets
+
+
+def serve(clsid: str = CLSID) -> None:
+    """Run the COM server until Excel needs it no more (Windows)."""
+    from xlwings import com_server
+
+    # xlwings' server makes one object of the class of this name for each client that connects.
+    dispatch = _xlwings_dispatch()
+    com_server.XLPython = lambda: Server(dispatch)
+    com_server.serve(clsid)
+
+
+def main() -> None:
+    """Entry point of the process that COM starts."""
+    if (Path(sys.prefix) / "conda-meta").exists():
+        # A conda Python that nobody activated does not find the libraries of numpy.
+        extra = [str(Path(sys.prefix) / folder) for folder in ("", "Library/mingw-w64/bin", "Library/bin")]
+        os.environ["PATH"] = os.pathsep.join([*extra, os.environ.get("PATH", "")])
+    start_log()
+    try:
+        log.info("start: %s", sys.executable)
+        serve()
+        log.info("end")
+    except BaseException:
+        log.exception("the server cannot run")
+        raise
+
+
+if __name__ == "__main__":
+    main()

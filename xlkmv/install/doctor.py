@@ -1,0 +1,311 @@
+"""Tell what is wrong with an installation, why, and what to do; mend what can be mended.
+
+Each check looks at one thing that fails in the field. A check is a function of the
+:class:`Machine`; the names below in :data:`CHECKS` are the order of the report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+import xlkmv
+from xlkmv.errors import HostError
+from xlkmv.install import windows
+from xlkmv.install.machine import MACHINE, USER, VIEWS, Machine
+from xlkmv.install.windows import ADDIN, CLASS_KEY, NOT_WINDOWS, Say
+
+__all__ = ["CHECKS", "Finding", "doctor", "examine"]
+
+OFFICE_VERSIONS = ("16.0", "15.0", "14.0")
+APP_PATHS = r"Software\Microsoft\Windows\CurrentVersion\App Paths\excel.exe"
+CLICK_TO_RUN = r"Software\Microsoft\Office\ClickToRun\Configuration"
+POLICIES = r"Software\Microsoft\Windows\CurrentVersion\Policies\System"
+# VBAWarnings: 1 all macros run, 2 the user is asked, 3 only signed ones, 4 none.
+ONLY_SIGNED, NO_MACROS = 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    name : str
+    state : {"ok", "note", "wrong"}
+        A note need not be wrong; it says what to try if something fails.
+    found : str
+    cure : str
+        What to do; empty when nothing needs to be done.
+    mend : callable, optional
+        Does it.
+    """
+
+    name: str
+    state: str
+    found: str
+    cure: str = ""
+    mend: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the checks look at: the machine, the add-in as it should be, and the user's workbooks."""
+
+    machine: Machine
+    addin: bytes | None = None
+    books: Sequence[Path] = ()
+
+
+def _python(case: Case) -> Iterator[Finding]:
+    machine = case.machine
+    if "WindowsApps" in PureWindowsPath(machine.base_python).parts:
+        cure = "install Python from python.org, then pip install xlkmv and xlkmv install with it"
+        yield Finding(
+            "Python", "wrong", "is the Microsoft Store's: Windows hides what it registers from Excel", cure
+        )
+    else:
+        yield Finding("Python", "ok", f"{machine.python} ({machine.bits} bit)")
+    trouble = machine.can_import("pythoncom")
+    if trouble:
+        cure = f"run  {machine.python} -m pip install --force-reinstall pywin32"
+        yield Finding("pywin32", "wrong", f"does not load: {trouble}", cure)
+
+
+def _excel(case: Case) -> Iterator[Finding]:
+    machine = case.machine
+    place = next(
+        (p for root in (MACHINE, USER) for view in VIEWS if (p := machine.read(root, APP_PATHS, "", view))),
+        None,
+    )
+    if place is None:
+        yield Finding("Excel", "note", "was not found", "xlkmv refresh BOOK.xlsm works without Excel")
+        return
+    if "WindowsApps" in PureWindowsPath(place).parts:
+        cure = (
+            "uninstall Office in Settings > Apps and install it from office.com: same licence; "
+            "the Store edition runs in a box that can keep COM servers out"
+        )
+        yield Finding("Excel", "wrong", f"is the Microsoft Store edition ({place})", cure)
+        return
+    platform = machine.read(MACHINE, CLICK_TO_RUN, "Platform")
+    bits = {"x86": 32, "x64": 64}.get(str(platform))
+    if bits is not None and bits != machine.bits:
+        found = f"{place} has {bits} bit, Python {machine.bits}: that is fine, they run in two processes"
+        yield Finding("Excel", "ok", found)
+    else:
+        yield Finding("Excel", "ok", place)
+
+
+def _registered(case: Case) -> Iterator[Finding]:
+    machine = case.machine
+    mend = lambda: windows.register(machine)  # noqa: E731
+    again = "run  xlkmv install"
+    wanted = windows.command(machine)
+    commands = {
+        (root, view): machine.read(root, rf"{CLASS_KEY}\LocalServer32", "", view)
+        for root in (USER, MACHINE)
+        for view in VIEWS
+    }
+    found = {place: c for place, c in commands.items() if c}
+    if not found:
+        yield Finding("Registration", "wrong", "the server is not registered", again, mend)
+        return
+    root = USER if any(r == USER for r, _ in found) else MACHINE
+    fix = mend if root == USER else None
+    if any((root, view) not in found for view in VIEWS):
+        yield Finding("Registration", "wrong", "is there for one bitness of Excel only", again, fix)
+        return
+    current = found[root, machine.bits]
+    program = re.match(r'"([^"]+)"', current)
+    where = Path(program[1]) if program else Path(current)
+    version = machine.read(root, CLASS_KEY, "xlkmv")
+    if not where.exists():
+        gone = f"points to a Python that is gone: {where} (environment moved, renamed or deleted)"
+        yield Finding("Registration", "wrong", gone, again, fix)
+    elif current != wanted:
+        other = f"points to another Python: {where}"
+        cure = f"if Excel shall use {machine.python}, run  xlkmv install"
+        yield Finding("Registration", "wrong", other, cure, fix)
+    elif version != xlkmv.__version__:
+        old = f"was made by version {version}, this is {xlkmv.__version__}"
+        yield Finding("Registration", "wrong", old, again, fix)
+    else:
+        yield Finding("Registration", "ok", f"{'this user' if root == USER else 'all users'}: {current}")
+
+
+def _paths(case: Case) -> Iterator[Finding]:
+    machine = case.machine
+    for path in {str(machine.server_python), str(machine.data)}:
+        if not path.isascii():
+            cure = (
+                "it usually works; if the server does not start, install Python (or make the environment) "
+                "in a folder such as C:\\xlkmv and run  xlkmv install  there"
+            )
+            yield Finding("Paths", "note", f"{path} has letters beyond ASCII", cure)
+
+
+def _elevated(case: Case) -> Iterator[Finding]:
+    machine = case.machine
+    if machine.read(MACHINE, POLICIES, "EnableLUA") == 0:
+        cure = "run  xlkmv install --all-users  (user account control is off: all programs are elevated)"
+    elif machine.elevated:
+        cure = "start Excel without 'Run as administrator', or run  xlkmv install --all-users"
+    else:
+        return
+    if machine.read(MACHINE, rf"{CLASS_KEY}\LocalServer32") is None:
+        found = "an Excel that runs as administrator does not see what is registered for one user"
+        yield Finding("Rights", "note", found, cure)
+
+
+def _server(case: Case) -> Iterator[Finding]:
+    try:
+        answer = case.machine.probe()
+    except HostError as error:
+        cure = f"see the end of {case.machine.data / 'server.log'}; then run  xlkmv install"
+        yield Finding("Server", "wrong", f"does not answer: {error}", cure)
+        return
+    if answer["version"] != xlkmv.__version__:
+        cure = "close Excel, so that the old server ends; then open it again"
+        yield Finding("Server", "wrong", f"is of version {answer['version']}, not {xlkmv.__version__}", cure)
+    else:
+        yield Finding("Server", "ok", f"answers in {answer['seconds']:.1f} s from a cold start")
+
+
+def _addin(case: Case) -> Iterator[Finding]:
+    machine = case.machine
+    folder = machine.startup_folder()
+    assert folder is not None
+    places = [p for p in (folder, machine.startup_folder(all_users=True)) if p is not None]
+    there = [p / ADDIN for p in places if (p / ADDIN).exists()]
+    content = case.addin
+    mend = (lambda: windows.put_file(folder / ADDIN, content)) if content is not None else None
+    if not folder.exists() and not there:
+        found = f"Excel's start-up folder is missing: {folder}"
+        yield Finding("Add-in", "wrong", found, "run  xlkmv install", mend)
+    elif not there:
+        yield Finding("Add-in", "wrong", f"{ADDIN} is not in {folder}", "run  xlkmv install", mend)
+    elif content is not None and _digest(there[0].read_bytes()) != _digest(content):
+        found = f"{there[0]} is of another version than this xlkmv {xlkmv.__version__}"
+        yield Finding("Add-in", "wrong", found, "close Excel and run  xlkmv install", mend)
+    else:
+        yield Finding("Add-in", "ok", str(there[0]))
+    for path in machine.marked_files([*there, *case.books]):
+        cure = "right click the file > Properties > Unblock"
+        found = f"{path} comes from the internet by its mark: Excel blocks its macros"
+        yield Finding("Macros", "wrong", found, cure, lambda path=path: machine.unmark(path))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _macros(case: Case) -> Iterator[Finding]:
+    machine = case.machine
+    for version in OFFICE_VERSIONS:
+        policy = machine.read(
+            USER, rf"Software\Policies\Microsoft\Office\{version}\Excel\Security", "VBAWarnings"
+        )
+        own = machine.read(USER, rf"Software\Microsoft\Office\{version}\Excel\Security", "VBAWarnings")
+        if policy in (ONLY_SIGNED, NO_MACROS):
+            cure = (
+                "ask your administrator to trust the folder of the add-in (Trust Center > Trusted Locations)"
+            )
+            yield Finding("Macros", "wrong", "are switched off by your organisation", cure)
+        elif own in (ONLY_SIGNED, NO_MACROS):
+            cure = "File > Options > Trust Center > Macro Settings > Disable with notification"
+            yield Finding("Macros", "wrong", "are switched off in Excel's Trust Center", cure)
+        key = rf"Software\Microsoft\Office\{version}\Excel\Resiliency\DisabledItems"
+        if machine.has_values(USER, key):
+            cure = "File > Options > Add-ins > Manage: Disabled Items > Go"
+            yield Finding("Add-in", "note", "Excel has disabled items after a crash; KMV may be one", cure)
+
+
+CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
+    _python,
+    _excel,
+    _registered,
+    _paths,
+    _elevated,
+    _addin,
+    _macros,
+    _server,
+)
+
+
+def examine(case: Case, checks: Iterable[Callable[[Case], Iterator[Finding]]] = CHECKS) -> list[Finding]:
+    """Make every check; one that fails itself is a finding, too."""
+    findings: list[Finding] = []
+    for check in checks:
+        try:
+            findings += check(case)
+        except Exception as error:
+            name = check.__name__.strip("_").capitalize()
+            findings.append(Finding(name, "wrong", f"cannot be checked: {type(error).__name__}: {error}"))
+    return findings
+
+
+def doctor(
+    *,
+    fix: bool = False,
+    addin: bytes | None = None,
+    books: Sequence[Path] = (),
+    say: Say = print,
+    machine: Machine | None = None,
+    others: Callable[[], Iterable[object]] = tuple,
+) -> bool:
+    """Check the installation and report.
+
+    Parameters
+    ----------
+    fix : bool
+        Mend what can be mended, then look again.
+    addin : bytes, optional
+        KMV.xlam as this version has it, to find and replace an older one.
+    books : sequence of Path
+        Workbooks that do not work; looked at for the Mark of the Web.
+    say : callable
+        Is told each finding.
+    machine : Machine, optional
+    others : callable
+        More checks: objects with name, passed, found and cure (those of LibreOffice).
+
+    Returns
+    -------
+    bool
+        Whether nothing is wrong.
+    """
+    say(f"xlkmv {xlkmv.__version__}, Python {sys.version.split()[0]}")
+    findings: list[Finding] = []
+    if machine is None and os.name == "nt":
+        machine = Machine()
+    if machine is None:
+        say(NOT_WINDOWS)
+    else:
+        case = Case(machine, addin, tuple(books))
+        findings = examine(case)
+        if fix:
+            mended = [f for f in findings if f.state == "wrong" and f.mend is not None]
+            for finding in mended:
+                say(f"mending: {finding.name} {finding.found}")
+                try:
+                    finding.mend()  # type: ignore[misc]
+                except (OSError, HostError) as error:
+                    say(f"  not mended: {error}")
+            if mended:
+                findings = examine(case)
+    for check in others():
+        state = "ok" if check.passed else "wrong"  # type: ignore[attr-defined]
+        findings.append(Finding(check.name, state, check.found, check.cure))  # type: ignore[attr-defined]
+    for finding in findings:
+        say(f"{finding.state:>6}  {finding.name}: {finding.found}")
+        if finding.cure and finding.state != "ok":
+            say(f"        -> {finding.cure}")
+    wrong = [f for f in findings if f.state == "wrong"]
+    say("All is well." if not wrong else f"{len(wrong)} thing{'s' if len(wrong) > 1 else ''} to mend.")
+    return not wrong

@@ -1,0 +1,237 @@
+"""Install the Python server and the add-in for Excel on Windows, and remove them again.
+
+For the user who runs it, without administrator rights: a COM class under HKEY_CURRENT_USER
+that starts this very Python, ``KMV.xlam`` in Excel's start-up folder, the template beside
+the log. Everything may be run twice; what is removed leaves no trace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import xlkmv
+from xlkmv.errors import HostError
+from xlkmv.excel.server import CLSID, PROGID, TEMPLATE
+from xlkmv.install.machine import MACHINE, USER, VIEWS, Machine
+
+__all__ = ["ADDIN", "CLASS_KEY", "PROGID_KEY", "command", "install", "self_test", "supported", "uninstall"]
+
+ADDIN = "KMV.xlam"
+CLASSES = r"Software\Classes"
+CLASS_KEY = rf"{CLASSES}\CLSID\{CLSID}"
+PROGID_KEY = rf"{CLASSES}\{PROGID}"
+DESCRIPTION = "xlkmv worksheet functions"
+
+NOT_WINDOWS = """\
+Typing =KMV_PD(...) into Excel needs Excel on Windows. What works here:
+  xlkmv refresh BOOK.xlsm          computes a workbook, in Excel's own format, without Excel
+  xlkmv install --libreoffice      the same functions in LibreOffice Calc (Linux)
+  from xlkmv.excel.functions import KMV_PD      the same functions in Python"""
+
+Say = Callable[[str], None]
+
+
+def supported() -> bool:
+    """Whether this machine can run the functions in Excel."""
+    return os.name == "nt"
+
+
+def command(machine: Machine) -> str:
+    """Command with which COM starts the server; -P keeps the current folder off the module path."""
+    return f'"{machine.server_python}" -P -m xlkmv.excel.server'
+
+
+def install(
+    addin: bytes,
+    template: bytes | None = None,
+    *,
+    all_users: bool = False,
+    say: Say = print,
+    machine: Machine | None = None,
+) -> bool:
+    """Register the server, put the add-in into place, and end with a self-test.
+
+    Parameters
+    ----------
+    addin : bytes
+        The file KMV.xlam.
+    template : bytes, optional
+        The template workbook, for the ribbon's New workbook.
+    all_users : bool
+        Register for every user of the machine; needs an elevated terminal.
+    say : callable
+        Is told each step.
+    machine : Machine, optional
+
+    Returns
+    -------
+    bool
+        Whether all is well.
+
+    Raises
+    ------
+    HostError
+        When a step cannot be done; the message says why and what to do.
+    """
+    if machine is None:
+        if not supported():
+            say(NOT_WINDOWS)
+            return True
+        machine = Machine()
+    trouble = machine.can_import("pythoncom")
+    if trouble:
+        raise HostError(
+            f"pywin32 is missing or broken ({trouble}): run  {machine.python} -m pip install pywin32"
+        )
+    register(machine, all_users=all_users)
+    who = "all users" if all_users else "this user"
+    say(f"Registered the server for {who}: {machine.server_python}")
+    folder = machine.startup_folder(all_users=all_users)
+    if folder is None:
+        say("Excel was not found for all users: the add-in goes to this user only.")
+        folder = machine.startup_folder()
+    if folder is not None:
+        put_file(folder / ADDIN, addin)
+        say(f"Add-in: {folder / ADDIN}")
+    if template is not None:
+        put_file(machine.data / TEMPLATE, template)
+        say(f"Template: {machine.data / TEMPLATE}")
+    if not self_test(say=say, machine=machine):
+        say("Run  xlkmv doctor  to see what is wrong.")
+        return False
+    say("Done. Close and open Excel: the tab KMV is there, and =KMV_PD(120,100,0.25) gives 27.28 %.")
+    return True
+
+
+def register(machine: Machine, *, all_users: bool = False) -> None:
+    """Write the COM class into both views of the registry."""
+    root = MACHINE if all_users else USER
+    entries = (
+        (CLASS_KEY, DESCRIPTION, ""),
+        (CLASS_KEY, xlkmv.__version__, "xlkmv"),
+        (rf"{CLASS_KEY}\LocalServer32", command(machine), ""),
+        (rf"{CLASS_KEY}\ProgID", PROGID, ""),
+        (PROGID_KEY, DESCRIPTION, ""),
+        (rf"{PROGID_KEY}\CLSID", CLSID, ""),
+    )
+    try:
+        for view in VIEWS:
+            for key, value, name in entries:
+                machine.write(root, key, value, name, view)
+    except PermissionError:
+        rights = "run it in a terminal opened as administrator" if all_users else "ask your administrator"
+        raise HostError(f"the registry cannot be written: {rights}") from None
+
+
+def put_file(path: Path, content: bytes) -> None:
+    """Write a file as a whole, unless it is there already."""
+    if path.exists() and path.read_bytes() == content:
+        return
+    draft = path.with_name(f"~{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        draft.replace(path)
+    except PermissionError:
+        raise HostError(f"{path} cannot be written: close Excel and run it again") from None
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+def uninstall(*, say: Say = print, machine: Machine | None = None) -> bool:
+    """Remove everything that :func:`install` made, for this user and, with the rights, for all.
+
+    Returns
+    -------
+    bool
+        Whether nothing is left.
+    """
+    if machine is None:
+        if not supported():
+            say("Nothing is installed in Excel on this machine.")
+            return True
+        machine = Machine()
+    clean = True
+    for root, who in ((USER, "this user"), (MACHINE, "all users")):
+        try:
+            gone = [machine.delete(root, key, view) for view in VIEWS for key in (CLASS_KEY, PROGID_KEY)]
+            # Windows makes these keys with the first class of a user.
+            for key, view in (
+                (rf"{CLASSES}\CLSID", 64),
+                (rf"{CLASSES}\CLSID", 32),
+                (rf"{CLASSES}\Wow6432Node", 64),
+            ):
+                if root == USER and any(gone) and machine.keys(root, key, view) == []:
+                    machine.delete(root, key, view)
+        except PermissionError:
+            say(f"The server of {who} stays: run it again in a terminal opened as administrator.")
+            clean = False
+        else:
+            if any(gone):
+                say(f"Removed the server of {who}.")
+    for folder in (machine.startup_folder(), machine.startup_folder(all_users=True)):
+        path = folder / ADDIN if folder else None
+        if path is not None and path.exists():
+            try:
+                path.unlink()
+            except PermissionError:
+                say(f"{path} is in use or protected: close Excel and run it again.")
+                clean = False
+            else:
+                say(f"Removed {path}.")
+    if machine.data.exists():
+        if not _removed(machine.data):
+            say(f"{machine.data} is in use: close Excel and run it again.")
+            clean = False
+        else:
+            say(f"Removed {machine.data}.")
+    if clean:
+        say("Nothing of xlkmv is left but the Python package: pip uninstall xlkmv.")
+    return clean
+
+
+def _removed(folder: Path) -> bool:
+    """Remove a folder; a server that is just ending may hold its log for a moment."""
+    for _ in range(10):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return True
+        time.sleep(0.3)
+    return False
+
+
+def self_test(*, say: Say = print, machine: Machine | None = None) -> bool:
+    """Compute the published known answers; on Windows through COM, as Excel does.
+
+    Returns
+    -------
+    bool
+        Whether the server answers and every answer agrees.
+    """
+    if machine is None and supported():
+        machine = Machine()
+    if machine is None:
+        from xlkmv.excel.functions import FUNCTIONS
+
+        known = FUNCTIONS["KMV_SELFTEST"]()
+    else:
+        try:
+            answer = machine.probe()
+        except HostError as error:
+            say(f"Self-test: the server does not answer: {error}")
+            return False
+        known = answer["known"]
+        say(f"Server {answer['version']} started and answered in {answer['seconds']:.1f} s.")
+    header, *rows = known
+    agrees = header.index("Agrees")
+    wrong = [row for row in rows if row[agrees] is not True]
+    say(f"Self-test: {len(rows) - len(wrong)} of {len(rows)} published known answers agree.")
+    for row in wrong:
+        say(f"  WRONG  {row}")
+    return not wrong
