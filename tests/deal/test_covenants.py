@@ -1,0 +1,135 @@
+"""Covenants against the published plan fixture, closed forms, and the any-date law."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xlkmv.deal.covenants import covenant_path, covenant_risk
+from xlkmv.deal.stress import Stress, apply
+from xlkmv.deal.terms import Covenant
+from xlkmv.deal.waterfall import waterfall
+from xlkmv.errors import DomainError, InputError
+from xlkmv.model.plan import plan_risk
+
+TIMES = np.arange(1, 13) / 4.0
+
+
+def fixture_coverage():
+    """Pool 301 m, 12 level payments at 6.5 %; senior 95 % straight-line, 1 % a quarter."""
+    opening = 285.95 * (1.0 - np.arange(12) / 12.0)
+    dues = 285.95 / 12.0 + 0.01 * opening
+    return 27.811007694862 * np.arange(1, 13) / np.cumsum(dues)
+
+
+def test_coverage_of_one_is_the_published_distance_to_default():
+    path = covenant_path(fixture_coverage(), 1.0, 0.10, TIMES)
+    assert path.distance[[0, 3]] == pytest.approx([0.79885793, 0.49676247], abs=1e-8)
+    assert path.probability[3] == pytest.approx(0.309678282, abs=1e-9)
+    assert path.anydate_probability[3] == pytest.approx(0.47190796, abs=1e-8)
+    assert path.headroom[0] == pytest.approx(0.042053, abs=1e-6)
+    assert path.status == ("ok",) * 12
+    assert path.first_breach is None
+
+
+def test_distance_by_high_precision():
+    with mpmath.workdps(40):
+        exact = (mpmath.log(mpmath.mpf("1.3") / mpmath.mpf("1.1")) + (0.02 - 0.045) * 2) / (
+            mpmath.mpf("0.3") * mpmath.sqrt(2)
+        )
+        tail = mpmath.ncdf(-exact)
+    path = covenant_path([1.3], 1.1, 0.3, [2.0], drift=0.02)
+    assert path.distance[0] == pytest.approx(float(exact), rel=1e-13)
+    assert path.probability[0] == pytest.approx(float(tail), rel=1e-13)
+
+
+@given(
+    st.lists(st.floats(0.01, 10.0), min_size=1, max_size=6),
+    st.floats(0.01, 10.0),
+    st.floats(0.01, 1.0),
+    st.floats(-0.3, 0.3),
+)
+def test_a_ceiling_is_a_floor_seen_from_above(values, threshold, sigma, mu):
+    t = np.arange(1.0, len(values) + 1)
+    floor = covenant_path(values, threshold, sigma, t, mu, "min")
+    ceiling = covenant_path(values, threshold, sigma, t, mu, "max")
+    np.testing.assert_allclose(floor.distance, -ceiling.distance)
+    np.testing.assert_allclose(floor.probability + ceiling.probability, 1.0)
+    np.testing.assert_allclose(floor.headroom, -ceiling.headroom)
+    for path in (floor, ceiling):
+        assert (path.anydate_probability >= path.probability - 1e-9).all()
+        assert (np.diff(path.anydate_probability) >= -1e-12).all()
+
+
+def test_edges_of_the_value():
+    path = covenant_path([0.0, np.nan, np.inf, 2.0], 1.0, 0.2, [1, 2, 3, 4])
+    assert path.status == ("breach", "not tested", "ok", "ok")
+    assert path.first_breach == 0
+    assert path.distance[0] == -np.inf
+    assert path.distance[2] == np.inf
+    assert np.isnan(path.probability[1])
+    assert path.probability[[0, 2]].tolist() == [1.0, 0.0]
+    # A value that is always positive cannot fall below a threshold of 0, nor stay below it.
+    assert covenant_path([1.0], 0.0, 0.2, [1.0]).probability[0] == 0.0
+    assert covenant_path([1.0], 0.0, 0.2, [1.0], side="max").probability[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "match"),
+    [
+        ({"side": "above"}, InputError, "side must be min or max"),
+        ({"values": [-1.0, 1.0]}, DomainError, "values must be >= 0"),
+        ({"values": [1.0]}, InputError, "one value per date"),
+        ({"volatility": 0.0}, DomainError, "volatility must be > 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(kwargs, error, match):
+    args = {"values": [1.0, 1.0], "threshold": 1.0, "volatility": 0.2, "times": [1.0, 2.0]} | kwargs
+    with pytest.raises(error, match=match):
+        covenant_path(**args)
+
+
+def test_every_metric_of_a_plan(build):
+    covenants = (
+        Covenant("coverage", "coverage", "min", 1.2),
+        Covenant("dscr", "period DSCR", "min", 1.2),
+        Covenant("defaults", "cumulative default ratio", "max", 0.1),
+        Covenant("share", "largest obligor share", "max", 0.5),
+        Covenant("reserve", "reserve ratio", "min", 0.9),
+        Covenant("dd", "senior DD", "min", 2.0),
+    )
+    deal = build([[40.0, 20.0, 20.0], [10.0, 30.0, 30.0]], covenants=covenants)
+    plan = apply(deal, Stress("Base"))
+    values = waterfall(plan, volatility=0.2, drift=0.01).covenants
+    # Senior dues are 40, 36.7, 33.4 (see the waterfall's tests).
+    np.testing.assert_allclose(values[0], [50 / 40, 100 / 76.7, 150 / 110.1])
+    np.testing.assert_allclose(values[1], [50 / 40, 50 / 36.7, 50 / 33.4])
+    np.testing.assert_allclose(values[2], 0.0)
+    np.testing.assert_allclose(values[3], [80 / 150, 60 / 100, 30 / 50])
+    np.testing.assert_allclose(values[4], 1.0)
+    dues = plan.dues.ahead(0)
+    np.testing.assert_allclose(
+        values[5], plan_risk([50.0] * 3, dues, 0.2, [1.0, 2.0, 3.0], 0.01, plan.reserve).distance
+    )
+    frequency = np.tile([0.1, 0.2, 0.5], (6, 1))
+    risk = covenant_risk(covenants, values, deal.terms.times, 0.2, 0.01, frequency, frequency)
+    assert [r.source for r in risk] == ["lognormal", "lognormal"] + ["simulation"] * 3 + ["lognormal"]
+    np.testing.assert_allclose(risk[0].distance[0], (np.log(1.25 / 1.2) - 0.01) / 0.2)
+    np.testing.assert_allclose(risk[2].probability, [0.1, 0.2, 0.5])
+    np.testing.assert_allclose(risk[2].distance, [1.2815515655446004, 0.8416212335729143, 0.0], atol=1e-14)
+    np.testing.assert_allclose(risk[5].distance, values[5] - 2.0)
+    assert risk[3].first_breach == 0
+    assert np.isnan(covenant_risk(covenants, values, deal.terms.times, 0.2)[2].probability).all()
+
+
+def test_largest_obligors_default_counts_in_the_ratio_and_the_share(build):
+    covenants = (
+        Covenant("defaults", "cumulative default ratio", "max", 0.1),
+        Covenant("share", "largest obligor share", "max", 0.5),
+    )
+    deal = build([[40.0] * 3, [20.0] * 3, [20.0] * 3], covenants=covenants)
+    values = waterfall(apply(deal, Stress("x", largest_obligor_recovery=0.0))).covenants
+    np.testing.assert_allclose(values, [[0.5] * 3, [0.5] * 3])

@@ -1,0 +1,133 @@
+"""Each column of a stress does what it says, and nothing else."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xlkmv.deal.dues import planned_dues
+from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.stress import PRESETS, Stress, apply, control_keys, pool_lognormal, stress_faults
+from xlkmv.deal.terms import CONTROLS, Controls
+from xlkmv.errors import DomainError, InputError
+
+TWO = [[60.0, 30.0, 10.0], [20.0, 20.0, 20.0]]
+
+
+def test_base_changes_nothing(build):
+    deal = build(TWO, pd=0.02, recovery=0.4)
+    plan = apply(deal, Stress("Base"))
+    np.testing.assert_array_equal(plan.deal.pool.schedule, deal.pool.schedule)
+    np.testing.assert_array_equal(plan.dues.total, planned_dues(deal).total)
+    assert plan.reserve == 0.5 * plan.dues.ahead(0)[0]
+
+
+def test_cash_comes_less_and_later_while_dues_stay(build):
+    deal = build(TWO)
+    plan = apply(deal, Stress("x", pool_haircut=0.1, delay=1))
+    np.testing.assert_allclose(plan.collections, [0.0, 72.0, 45.0])
+    np.testing.assert_array_equal(plan.dues.total, planned_dues(deal).total)
+    assert apply(deal, Stress("x", delay=5)).collections.tolist() == [0.0, 0.0, 0.0]
+    assert apply(deal, Stress("x", pool_haircut=1.0)).collections.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_obligors_get_worse_within_bounds(build):
+    deal = build(TWO, pd=[0.02, 0.6], recovery=[0.4, 0.9], correlation=[0.2, 0.95])
+    pool = apply(deal, Stress("x", pd_multiplier=2, recovery_multiplier=1.5, correlation_add=0.1)).deal.pool
+    np.testing.assert_allclose(pool.pd, [0.04, 1.0])
+    assert pool.pd[1] < 1.0
+    np.testing.assert_allclose(pool.recovery, [0.6, 1.0])
+    np.testing.assert_allclose(pool.correlation, [0.3, 1.0])
+    assert pool.correlation[1] < 1.0
+    # N^-1(.02) = -2.053748910631823, by half: N(-1.026874455315911).
+    doubled = apply(deal, Stress("x", volatility_multiplier=2.0)).obligor_pd[0]
+    assert doubled == pytest.approx(float(mpmath.ncdf("-1.0268744553159114")), rel=1e-12)
+
+
+def test_coupons_shift_where_there_is_one(build):
+    plan = apply(build(), Stress("x", rate_shift=0.02))
+    assert [t.coupon for t in plan.deal.tranches] == pytest.approx([0.12, 0.0])
+    assert apply(build(), Stress("x", rate_shift=-0.5)).deal.tranches[0].coupon == 0.0
+
+
+def test_the_largest_obligor_defaults_at_closing(build):
+    controls = Controls(repurchase_share=0.25, unpledged_recovery=0.1)
+    deal = build(TWO, recovery=0.4, lag=1.0, controls=controls)
+    # 100 owed: a quarter on schedule, 40 % of the rest a year after the first date.
+    table = apply(deal, Stress("x", largest_obligor_recovery="table"))
+    np.testing.assert_allclose(table.collections, [15.0 + 20.0, 7.5 + 20.0 + 30.0, 2.5 + 20.0])
+    none = apply(deal, Stress("x", largest_obligor_recovery=0.0))
+    np.testing.assert_allclose(none.collections, [35.0, 27.5, 22.5])
+    unpledged = apply(deal, Stress("x", largest_obligor_recovery="table", controls_off=("pledge",)))
+    np.testing.assert_allclose(unpledged.collections, [35.0, 27.5 + 7.5, 22.5])
+    no_buyer = apply(deal, Stress("x", largest_obligor_recovery="table", controls_off="repurchase"))
+    np.testing.assert_allclose(no_buyer.collections, [20.0, 60.0, 20.0])
+    assert table.performing.tolist() == [False, True]
+
+
+def test_controls_off(build):
+    deal = build(TWO, recovery=0.4, controls=Controls(repurchase_share=0.25, unpledged_recovery=0.1))
+    plan = apply(deal, Stress("x", controls_off="all"))
+    assert plan.reserve == 0.0
+    assert plan.dues.ranks.tolist() == [1.0, 1.0]
+    assert plan.senior.tolist() == [True, False]
+    np.testing.assert_allclose(plan.effective_recovery, 0.1)
+    # Without over-collateralisation the pool pays just what is due in all.
+    assert plan.collections.sum() == pytest.approx(plan.dues.total.sum())
+    np.testing.assert_allclose(apply(deal, Stress("x")).effective_recovery, 0.25 + 0.75 * 0.4)
+
+
+@given(st.floats(0.0, 1.0))
+def test_prepayment_moves_cash_forward_and_loses_none(build, rate):
+    deal, slow = build(TWO, prepayment=rate), build(TWO)
+    early, late = apply(deal, Stress("x")), apply(slow, Stress("x"))
+    np.testing.assert_allclose(early.deal.pool.schedule.sum(axis=1), [100.0, 60.0])
+    assert (np.cumsum(early.collections) >= np.cumsum(late.collections) - 1e-9).all()
+
+
+def test_prepayment_worked_out(build):
+    # 10 % a year: year 1 pays 60 and a tenth of the 40 left; year 2 .9 x 30 and a tenth of .9 x 10.
+    plan = apply(build(TWO[:1], prepayment=0.1), Stress("x"))
+    np.testing.assert_allclose(plan.collections, [64.0, 27.9, 8.1])
+
+
+def test_names_of_controls():
+    assert control_keys("all") == tuple(CONTROLS)
+    assert control_keys("Reserve account, SUPPORT , ") == ("reserve", "support")
+    assert control_keys(()) == ()
+    with pytest.raises(InputError, match="controls off must be all or some of"):
+        control_keys("reserve; support")
+
+
+@pytest.mark.parametrize(
+    ("field", "error", "match"),
+    [
+        ({"pool_haircut": 1.5}, DomainError, "pool haircut must be between 0 and 1"),
+        ({"delay": 1.5}, DomainError, "delay must be a whole number"),
+        ({"volatility_multiplier": 0.0}, DomainError, "volatility multiplier must be > 0"),
+        ({"largest_obligor_recovery": "some"}, InputError, "must be blank, 'table' or a number"),
+        ({"default_point": "mine"}, InputError, "default point must be one of: own, all"),
+        ({"controls_off": "brakes"}, InputError, "controls off must be all or some"),
+    ],
+)
+def test_wrong_rows_are_refused(field, error, match):
+    with pytest.raises(error, match=match):
+        Stress("x", **field)
+
+
+def test_presets_are_a_valid_table_with_one_row_per_control():
+    assert not list(stress_faults(PRESETS))
+    assert len({s.name for s in PRESETS}) == len(PRESETS)
+    assert {s.controls_off for s in PRESETS} >= {(c,) for c in CONTROLS}
+    deal = xingye_yuanrong()
+    for stress in PRESETS:
+        sigma, mu = pool_lognormal(apply(deal, stress))
+        assert 0.0 < sigma < 1.0
+        assert -1.0 < mu <= 0.0
+    twice = [PRESETS[0], PRESETS[0]]
+    assert [f.rule for f in stress_faults(twice)] == [
+        "is there twice: every scenario needs a name of its own"
+    ]

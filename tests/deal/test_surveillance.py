@@ -1,0 +1,122 @@
+"""Surveillance: the update against a textbook's and against simulation, the re-rating against closing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xlkmv.deal.stress import Stress, apply
+from xlkmv.deal.surveillance import LEAST_RATIO, rerate, update_lognormal
+from xlkmv.errors import DomainError, InputError
+from xlkmv.model.plan import plan_risk
+
+
+def plan_of(build):
+    return apply(build(np.full((1, 6), 30.0), senior=120.0, coupon=0.05), Stress("Base"))
+
+
+def test_update_by_hand():
+    # Prior worth 4 years: sigma .1, mu .005, so m0 = 0. Two years of -.1 and -.3: mean -.2.
+    r = update_lognormal([-0.1, -0.3], 1.0, 0.1, 0.005, 4.0)
+    assert r.prior_weight == pytest.approx(4 / 6)
+    # 6 s^2 = 4 x .01 + .02 + (4 x 2/6) x .04 = .04 + .02 + .0533...; m = -.4/6
+    variance = (0.04 + 0.02 + 8 / 6 * 0.04) / 6
+    assert r.volatility == pytest.approx(np.sqrt(variance))
+    assert r.drift == pytest.approx(-0.4 / 6 + variance / 2)
+    assert r.observed_volatility == pytest.approx(np.sqrt(0.02))
+    assert r.observed_drift == pytest.approx(-0.2 + 0.01)
+
+
+def test_nothing_seen_leaves_the_prior():
+    r = update_lognormal([], 0.25, 0.12, -0.01, 8.0)
+    assert (r.volatility, r.drift, r.prior_weight) == pytest.approx((0.12, -0.01, 1.0))
+    assert np.isnan(r.observed_volatility)
+
+
+def test_much_seen_finds_the_truth():
+    sigma, mu, dt = 0.2, -0.05, 0.25
+    x = np.random.default_rng(1).normal((mu - sigma**2 / 2) * dt, sigma * np.sqrt(dt), 200_000)
+    r = update_lognormal(x, dt, 0.05, 0.1, 8.0)
+    assert r.volatility == pytest.approx(sigma, rel=0.01)
+    assert r.drift == pytest.approx(mu, abs=5 * sigma / np.sqrt(200_000 * dt))
+
+
+@given(st.lists(st.floats(-1.0, 1.0), max_size=10), st.floats(0.5, 50.0))
+def test_the_order_of_the_periods_does_not_matter(x, strength):
+    a = update_lognormal(x, 0.25, 0.1, 0.0, strength)
+    b = update_lognormal(x[::-1], 0.25, 0.1, 0.0, strength)
+    assert a.volatility == pytest.approx(b.volatility)
+    assert a.drift == pytest.approx(b.drift)
+
+
+def test_at_closing_it_is_the_plans_own_risk(build):
+    plan = plan_of(build)
+    s = rerate(plan, [], 0.1, 0.01)
+    for i in range(2):
+        risk = plan_risk(
+            plan.collections,
+            plan.dues.ahead(i),
+            0.1,
+            plan.deal.terms.times,
+            0.01,
+            plan.reserve if i == 0 else 0.0,
+        )
+        np.testing.assert_allclose(s.now[i].pd, risk.pd)
+        assert s.pd[i, 0] == pytest.approx(risk.anydate_pd[-1])
+        assert s.distance[i, 0] == pytest.approx(risk.distance.min())
+
+
+def test_as_planned_it_gets_safer_and_worse_than_planned_raises_the_alarm(build):
+    plan = plan_of(build)
+    good = rerate(plan, plan.collections[:4], 0.04)
+    assert (np.diff(good.pd[0]) < 0.0).all()
+    assert not good.alert.any()
+    np.testing.assert_allclose(good.accumulated_ratio, 1.0)
+    bad = rerate(plan, plan.collections[:4] * [1.0, 0.8, 0.6, 0.5], 0.04)
+    assert bad.pd[0, -1] > 0.5 > 0.05 > bad.pd[0, 0]
+    assert bad.band[0, 0] < bad.band[0, -1] == 3
+    assert bad.alert[0].tolist()[::4] == [False, True]
+    assert bad.reratings[-1].volatility > 0.04
+    assert bad.reratings[-1].drift < 0.0
+    weights = [r.prior_weight for r in bad.reratings]
+    np.testing.assert_allclose(weights, 8.0 / (8.0 + np.arange(5)))
+
+
+def test_what_was_missed_is_due_next(build):
+    plan = plan_of(build)
+    s = rerate(plan, [0.0], 0.1, prior_strength=1e6)
+    due = plan.dues.ahead(0)
+    late = due[1:].copy()
+    late[0] += due[0] - plan.reserve
+    risk = plan_risk(
+        plan.collections[1:], late, s.reratings[1].volatility, np.arange(1.0, 6.0), s.reratings[1].drift
+    )
+    np.testing.assert_allclose(s.now[0].pd, risk.pd)
+
+
+def test_a_period_without_cash_counts_as_the_least_ratio(build):
+    plan = plan_of(build)
+    a = rerate(plan, [0.0], 0.1).reratings[-1]
+    b = update_lognormal([np.log(LEAST_RATIO)], 1.0, 0.1, 0.0, 8.0)
+    assert a == b or (a.volatility, a.drift) == (b.volatility, b.drift)
+
+
+def test_after_the_last_date_it_is_known(build):
+    plan = plan_of(build)
+    paid = rerate(plan, plan.collections, 0.1)
+    assert paid.pd[:, -1].tolist() == [0.0, 0.0]
+    assert paid.now == (None, None)
+    short = rerate(plan, 0.7 * plan.collections, 0.1)
+    assert short.pd[:, -1].tolist() == [1.0, 1.0]
+
+
+def test_what_does_not_fit_is_refused(build):
+    plan = plan_of(build)
+    with pytest.raises(InputError, match="at most one value per payment date"):
+        rerate(plan, np.ones(7), 0.1)
+    with pytest.raises(DomainError, match="actual must be >= 0"):
+        rerate(plan, [-1.0], 0.1)
+    with pytest.raises(DomainError, match="bands must increase"):
+        rerate(plan, [], 0.1, bands=(0.1, 0.01))
