@@ -54,7 +54,8 @@ End Sub
 
 Private Sub KmvDescribe(ByVal name As String, ByVal text As String, ByVal arguments As Variant)
     If UBound(arguments) < 0 Then
-        Application.MacroOptions Macro:="'" & ThisWorkbook.Name & "'!" & name, Description:=text, Category:="{category}"
+        Application.MacroOptions Macro:="'" & ThisWorkbook.Name & "'!" & name, Description:=text, _
+            Category:="{category}"
     Else
         Application.MacroOptions Macro:="'" & ThisWorkbook.Name & "'!" & name, Description:=text, _
             Category:="{category}", ArgumentDescriptions:=arguments

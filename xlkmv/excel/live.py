@@ -70,7 +70,7 @@ def progress_of(excel: Any, escape: Callable[[], bool] | None = None) -> Callabl
 
 
 def escape_pressed(excel: Any) -> Callable[[], bool]:
-    """Return a check whether Esc is held, or was pressed since the last check, with Excel in front (Windows)."""
+    """Return a check whether Esc was pressed since the last check, with Excel in front (Windows)."""
     import win32api
     import win32gui
 
@@ -280,7 +280,7 @@ class LiveBook:
 
     def write_name(self, name: str, value: Any) -> None:
         """Write the one cell of a defined name."""
-        sheet, place, cell = self._place(name)
+        sheet, _, cell = self._place(name)
         row, column = int(cell.Row), int(cell.Column)
         self._queue(sheet, Area(row, column, row, column), [[value]])
 

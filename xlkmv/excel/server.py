@@ -143,11 +143,12 @@ def _plain_dispatch(name: str, arguments: Sequence[Any]) -> Rows:
 
 
 def _xlwings_dispatch() -> Dispatch:
-    """Return xlwings' dispatch of decorated functions, for ours only, and without looking for changed files."""
+    """Return xlwings' dispatch of decorated functions, for ours only."""
     from xlwings import udfs
 
     from xlkmv.excel import functions
 
+    # Without a time stamp xlwings does not look at the file on each call, nor loads it anew.
     udfs.udf_modules[FUNCTION_MODULE] = {
         "module": functions,
         "filename": functions.__file__,
