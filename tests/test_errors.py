@@ -1,0 +1,73 @@
+"""The error tree and the wording of its messages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from xlkmv import errors
+from xlkmv.errors import (
+    BookError,
+    BookInputError,
+    ConvergenceError,
+    DomainError,
+    HostError,
+    InputError,
+    MissingError,
+    Problem,
+    XlkmvError,
+    show,
+)
+
+
+def test_one_tree():
+    kinds = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
+    assert all(issubclass(kind, XlkmvError) for kind in kinds)
+    assert issubclass(DomainError, InputError) and issubclass(MissingError, InputError)
+    assert issubclass(BookInputError, BookError)
+    # So that a caller who knows nothing of xlkmv catches them as what they are.
+    assert issubclass(InputError, ValueError) and issubclass(ConvergenceError, ArithmeticError)
+    assert not issubclass(ConvergenceError, InputError) and not issubclass(HostError, InputError)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (DomainError("volatility", "must be > 0", 0.0), "volatility must be > 0 (got 0)"),
+        (InputError("pd", "must be a number", "high"), "pd must be a number (got 'high')"),
+        (MissingError("drift", "must be given"), "drift must be given"),
+        (MissingError("drift", "must be given", None), "drift must be given (got blank)"),
+    ],
+)
+def test_message_names_argument_rule_and_value(error, message):
+    assert str(error) == message
+    assert message.startswith(f"{error.argument} {error.rule}")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "blank"),
+        (True, "TRUE"),
+        (False, "FALSE"),
+        (25, "25"),
+        (0.1, "0.1"),
+        (1e300, "1e+300"),
+        (float("nan"), "nan"),
+        (np.float64(0.25), "0.25"),
+        ("text", "'text'"),
+        ("x" * 61, repr("x" * 57 + "...")),
+        ([1, 2], "[1, 2]"),
+    ],
+)
+def test_show(value, text):
+    assert show(value) == text
+
+
+def test_book_input_error_lists_every_problem():
+    first = Problem("Pool", "C4", -1.0, "must be >= 0")
+    second = Problem("Pool", "D9", "abc", "must be a number")
+    assert str(BookInputError([first])) == "1 input is wrong:\nPool!C4: -1: must be >= 0"
+    both = BookInputError([first, second])
+    assert str(both).splitlines() == ["2 inputs are wrong:", str(first), "Pool!D9: 'abc': must be a number"]
+    assert both.problems == (first, second)
