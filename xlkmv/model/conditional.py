@@ -325,7 +325,8 @@ class _Pgf:
 def _product(a: Array, b: Array) -> Array:
     """a @ b in blocks so small that BLAS stays on one thread.
 
-    The products are many and short: threads that wait for each other take several times longer on a busy machine.
+    The products are many and short: threads waiting for each other take several times longer on a busy
+    machine.
     """
     out = np.empty((a.shape[0], b.shape[1]))
     width = max(200_000 // a.size, 32)
@@ -335,5 +336,11 @@ def _product(a: Array, b: Array) -> Array:
 
 
 def _safe_log(x: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
-    """Log with a floor: a factor of zero makes the product 1e-300 instead of a NaN."""
-    return np.asarray(np.log(np.where(np.abs(x) < 1e-300, 1e-300, x)))
+    """Log with a floor: a factor of zero makes the product 1e-150 instead of a NaN.
+
+    Modulus and argument apart are several times faster than the complex logarithm.
+    """
+    out = np.empty(x.shape, dtype=np.complex128)
+    out.real = 0.5 * np.log(np.maximum(x.real**2 + x.imag**2, 1e-300))
+    out.imag = np.arctan2(x.imag, x.real)
+    return out

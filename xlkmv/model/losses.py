@@ -18,10 +18,13 @@ from xlkmv.model.conditional import conditional_pool, loss_bands
 from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Array, Rule, check, numbers
 
 __all__ = [
+    "ASSET_CORRELATION",
     "LEVELS",
     "Contributions",
     "LossDistribution",
     "StandardErrors",
+    "check_attachment",
+    "check_levels",
     "conditional_pd_sd",
     "factor_losses",
     "gaussian_copula_losses",
@@ -29,6 +32,7 @@ __all__ = [
     "obligors",
     "per_obligor",
     "simulated_losses",
+    "simulation_size",
     "uniforms",
 ]
 
@@ -220,8 +224,8 @@ def factor_losses(
     levels : (k,) array
     attachment : float or None
     grid_points : int, optional
-        Grid of the loss distribution; by default 8192, or four points per obligor if that is more. Amounts
-        that are multiples of a common amount on a coarser grid are not rounded at all.
+        Grid of the loss distribution; by default 8192, or four points per obligor if that is more (at most
+        131072). Amounts that are multiples of a common amount on a coarser grid are not rounded at all.
     notes : tuple of str
         For the result.
     """
@@ -229,7 +233,7 @@ def factor_losses(
     # One order for one pool, whatever the order of the input: the result is then the same to the last bit.
     order = np.lexsort((amounts, *parameters))
     amount, pd, parameter = amounts[order], pds[order], np.stack(parameters)[:, order]
-    points = int(min(max(2**13, 4 * n), 2**18)) if grid_points is None else grid_points
+    points = int(min(max(2**13, 4 * n), 2**17)) if grid_points is None else grid_points
     unit, bands = loss_bands(amount, points)
     pool = conditional_pool(amount, bands, unit, lambda z: conditional_pd(parameter, z))
 
