@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -88,8 +89,20 @@ def _new(options: argparse.Namespace) -> int:
         raise BookError(f"{options.file} exists: choose another name, or remove it first")
     if not options.file.resolve().parent.is_dir():
         raise BookError(f"there is no folder {options.file.resolve().parent}")
-    print(f"Made {build_template(options.file)}: fill in your deal, then run xlkmv refresh {options.file}")
+    shipped = [folder / "KMV_Template.xlsm" for folder in _template_folders()]
+    found = next((path for path in shipped if path.is_file()), None)
+    if found is None:
+        build_template(options.file)
+    else:
+        shutil.copyfile(found, options.file)
+    print(f"Made {options.file}: fill in your deal, then run xlkmv refresh {options.file}")
     return 0
+
+
+def _template_folders() -> tuple[Path, ...]:
+    """Where the shipped template may lie: inside the installed package, or beside it in a checkout."""
+    package = Path(xlkmv.__file__).parent
+    return package, package.parent / "workbook"
 
 
 def _pd(options: argparse.Namespace) -> int:
@@ -101,9 +114,8 @@ def _pd(options: argparse.Namespace) -> int:
         dd = linear_distance_to_default(*firm)
     else:
         dd = distance_to_default(*firm, options.horizon, options.drift)
-    print(
-        f"PD {pd:.10g}   ({options.method})\nDD {dd:.10g}   ({'linear' if options.method == 'linear' else 'log'})"
-    )
+    print(f"PD {pd:.10g}   ({options.method})")
+    print(f"DD {dd:.10g}   ({'linear' if options.method == 'linear' else 'log'})")
     return 0
 
 

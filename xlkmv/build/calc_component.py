@@ -110,19 +110,30 @@ def call(name, arguments):
     type only, not into an ``any``.
     """
     try:
-        function = registry()[name]
-    except (UnusableError, KeyError):
+        function = registry().get(name)
+        if function is None:
+            return ((ERRORS["#NAME?"],),)
+        return (table if function.shape == "table" else compute)(name, arguments)
+    except UnusableError:
         return ((ERRORS["#NAME?"],),)
-    try:
-        if function.variadic:
-            *arguments, more = arguments
-            arguments = [*arguments, *more]
-        result = function(*map(cell_in, arguments))
-        rows = result if isinstance(result, list) else [[result]]
-        return tuple(tuple(cell_out(cell) for cell in row) for row in rows)
     except Exception:
         traceback.print_exc()
         return ((ERRORS["#VALUE!"],),)
+
+
+def compute(name, arguments):
+    """Compute a function of the registry on the arguments of a cell."""
+    function = registry()[name]
+    if function.variadic:
+        *arguments, more = arguments
+        arguments = [*arguments, *more]
+    result = function(*map(cell_in, arguments))
+    rows = result if isinstance(result, list) else [[result]]
+    return tuple(tuple(cell_out(cell) for cell in row) for row in rows)
+
+
+# Where tables do not spill, each of their cells asks for the whole table.
+table = functools.lru_cache(maxsize=32)(compute)
 
 
 class Service(unohelper.Base, XServiceInfo):

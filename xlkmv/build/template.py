@@ -82,8 +82,8 @@ class Sheets:
 
     def result(self, shown: str) -> Any:
         """Format of a cell that refresh fills."""
-        right = {"align": "right"} if shown == layout.DATE else {}
-        return self.style(num_format=shown, border=1, border_color=GRID, **right)
+        place = {layout.DATE: {"align": "right"}, layout.TEXT: {"indent": 1}}.get(shown, {})
+        return self.style(num_format=shown, border=1, border_color=GRID, **place)
 
     def sheet(self, name: str, title: str, chinese: str, note: str, width: int = 12) -> Any:
         """Add a sheet with its title band."""
@@ -217,8 +217,9 @@ def _home(s: Sheets) -> Any:
         "Home",
         "KMV credit risk of a securitisation plan",
         "资产证券化 KMV 信用风险",
-        "Xingye Yuanrong, Guangzhou Development Zone patent licences (2019-1), RMB.  兴业圆融-广州开发区专利许可资产支持专项计划",
-        8,
+        "Xingye Yuanrong, Guangzhou Development Zone patent licences (2019-1), RMB.  "
+        "兴业圆融-广州开发区专利许可资产支持专项计划",
+        10,
     )
     _widths(ws, 1, layout.HEADLINE.columns)
     s.heading(ws, 3, 1, "Three steps", "三步使用")
@@ -250,7 +251,8 @@ def _home(s: Sheets) -> Any:
     ws.write(
         14,
         1,
-        "Coverage, DD: pool and reserve against accumulated dues.  PD: short on the last date.  Any-date PD: short on "
+        "Coverage, DD: pool and reserve against accumulated dues.  PD: short on the last date.  "
+        "Any-date PD: short on "
         "at least one date; both with the undertaking.  Simulated: every obligor may default, path by path.",
         s.style(font_color="#595959", italic=True, font_size=9),
     )
@@ -579,7 +581,9 @@ def _scenario(s: Sheets) -> Any:
         "Scenario",
         "Scenario",
         "预设情景",
-        "Preset conditions: edit, add or delete rows; the first row is the base that the others are compared with.",
+        "Preset conditions: edit, add or delete rows; the first row is the base. "
+        "Credit triggers act along the path: "
+        "only the simulated view sees them.",
         len(spec.columns)
         + 5
         + sum(len(t.columns) for t in (layout.SCENARIO_RESULT, layout.ATTRIBUTION, layout.REVERSE)),
@@ -617,6 +621,7 @@ def _scenario(s: Sheets) -> Any:
     share.set_y_axis(
         _axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )
+    share.set_plotarea({"layout": {"x": 0.33, "y": 0.14, "width": 0.62, "height": 0.76}})
     share.set_size({"width": 620, "height": 560})
     ws.insert_chart(2, 12, share)
     fields = [c.field for c in spec.columns]
@@ -698,10 +703,11 @@ def _cashflow(s: Sheets) -> Any:
         )
     _finish(chart, "What is paid on each date")
     chart.set_x_axis(
-        _axis("Payment date", "yyyy-mm", text_axis=True) | {"major_gridlines": {"visible": False}}
+        _axis("Payment date", "yyyy-mm", text_axis=True, interval_unit=4)
+        | {"major_gridlines": {"visible": False}}
     )
     chart.set_y_axis(_axis("Money", "#,##0"))
-    chart.set_size({"width": 700, "height": 430})
+    chart.set_size({"width": 640, "height": 430})
     ws.insert_chart(3, 1, chart)
     kept = s.book.add_chart({"type": "line"})
     for field, name, color in (("account", "Cash kept", GREEN), ("reserve", "Reserve", SENIOR)):
@@ -718,15 +724,19 @@ def _cashflow(s: Sheets) -> Any:
     kept.set_x_axis(_dates_axis())
     kept.set_y_axis(_axis("Money", "#,##0"))
     kept.set_size({"width": 620, "height": 430})
-    ws.insert_chart(3, 7, kept)
+    ws.insert_chart(3, 7, kept, {"x_offset": 15})
     ws.freeze_panes(2, 0)
     return ws
 
 
 MODEL_NEEDS = (
-    ("KMV", "Exposure, PD, recovery, asset correlation", "Rating migration; the shape of real dependence"),
-    ("CreditMetrics", "The same, or a rating matrix and values", "Needs simulation; here defaults only"),
-    ("CreditRisk+", "Exposure, PD and the PD's standard deviation", "Asset values; PDs have to be small"),
+    ("KMV", "exposure, PD, recovery, asset correlation", "rating changes short of default"),
+    (
+        "CreditMetrics",
+        "the same; for migration a rating matrix",
+        "exactness: it is simulated; here defaults only",
+    ),
+    ("CreditRisk+", "exposure, PD and the PD's standard deviation", "asset values; PDs have to be small"),
     (
         "CreditPortfolioView",
         "PD and a macro index, or past default rates",
@@ -741,7 +751,8 @@ def _models(s: Sheets) -> Any:
         "Models",
         "Models",
         "四种主流模型",
-        "The same obligors through four models, one year ahead. Senior hit: the loss exceeds the junior tranches.",
+        "The same obligors through four models, one year ahead. "
+        "Senior hit: the loss exceeds the junior tranches.",
         len(spec.columns),
     )
     _widths(ws, 1, spec.columns)
@@ -787,7 +798,8 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
         "Surveillance",
         "Surveillance",
         "存续期跟踪",
-        "Enter what came in, date by date; refresh re-rates the plan. Here: on schedule, as all obligors paid (fact).",
+        "Enter what came in, date by date; refresh re-rates the plan. "
+        "Here: on schedule, as all obligors paid (fact).",
         len(spec.columns) + 1 + len(layout.RERATE.columns),
     )
     _widths(ws, 1, spec.columns)
@@ -844,7 +856,8 @@ def _functions(s: Sheets) -> Any:
         "Functions",
         "Functions",
         "工作表函数",
-        "A live example of every KMV function: change a yellow cell and, where xlkmv is installed, the number follows.",
+        "A live example of every KMV function: change a yellow cell and, "
+        "where xlkmv is installed, the number follows.",
         12,
     )
     ws.set_column(1, 1, 26)
@@ -907,7 +920,8 @@ def _checks(s: Sheets) -> Any:
         "Checks",
         "Checks and log",
         "校验与日志",
-        "Laws that every result obeys, tested at each refresh, and a line for each refresh. The master is on Home.",
+        "Laws that every result obeys, tested at each refresh, and a line for each refresh. "
+        "The master is on Home.",
         14,
     )
     _widths(ws, 1, layout.CHECK.columns)

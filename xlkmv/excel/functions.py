@@ -6,6 +6,7 @@ into the callable behind ``=KMV_...``. The model does the mathematics.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,11 @@ import numpy as np
 from scipy.special import ndtr
 
 import xlkmv
-from xlkmv.errors import ConvergenceError, InputError, MissingError
+from xlkmv.deal.covenants import covenant_path
+from xlkmv.deal.stress import Stress, apply
+from xlkmv.deal.terms import Controls, Deal, Pool, Terms, Tranche
+from xlkmv.deal.waterfall import waterfall
+from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
 from xlkmv.excel import selftest
 from xlkmv.excel.cells import ExcelError, Grid
 from xlkmv.excel.registry import FUNCTIONS, Fault, Function, Step, Text, elementwise, table
@@ -266,7 +271,7 @@ def _stress_rows(scenarios: list[list[Any]]) -> Iterator[tuple[str, dict[str, fl
         }
         for heading, (rule, holds) in checks.items():
             if not holds(stress[heading]):
-                raise xlkmv.errors.DomainError(f"scenarios, {row[0]}, {heading}", rule, stress[heading])
+                raise DomainError(f"scenarios, {row[0]}, {heading}", rule, stress[heading])
         yield str(row[0]), stress
 
 
@@ -288,6 +293,133 @@ def KMV_SCENARIO(collections, dues, volatility, scenarios, periods_per_year=4.0,
     base = rows[0]
     header = ["Scenario", "DD", "PD", "Any-date PD", "Change in PD", "Change in any-date PD"]
     return [header, *([*row, row[2] - base[2], row[3] - base[3]] for row in rows)]
+
+
+TRANCHES_EXAMPLE = (
+    ("Tranche", "Rank", "Amount", "Coupon", "Payment type"),
+    ("Senior", 1.0, 95.0, 0.04, "straight-line"),
+    ("Junior", 2.0, 5.0, 0.0, "bullet"),
+)
+WATERFALL_OPTIONS = {"periods per year": 4.0, "senior fees": 0.0, "reserve periods": 0.0}
+
+
+@table(
+    "Waterfall of a plan: what each tranche is due, gets and misses on each date.",
+    ((26.5, 26.5, 20.0, 26.5), TRANCHES_EXAMPLE, (("Periods per year", 4.0), ("Reserve periods", 0.0))),
+    {
+        "collections": Text("What comes in per period: one row or column.", "series"),
+        "tranches": Text("Range with the headings Tranche, Rank, Amount, Coupon, Payment type.", "grid"),
+        "options": Text(
+            "Two columns, name and value: Periods per year (4), Senior fees (0), Reserve periods (0).", "grid"
+        ),
+    },
+)
+def KMV_WATERFALL(collections, tranches, options=None):
+    chosen = dict(WATERFALL_OPTIONS)
+    for row in options or ():
+        name = str(row[0] or "").strip().lower()
+        if len(row) != 2 or name not in chosen:
+            raise InputError("options", f"must be name and value, of: {', '.join(chosen)}", row[0])
+        if row[1] is not None:
+            chosen[name] = _number_in(f"options, {name},", row[1])
+    per_year = chosen["periods per year"]
+    if per_year not in (1, 2, 3, 4, 6, 12):
+        raise DomainError("options, periods per year,", "must be 1, 2, 3, 4, 6 or 12", per_year)
+    deal = _small_deal(collections, tranches, int(12 / per_year), chosen)
+    flow = waterfall(apply(deal, Stress("Base")))
+    header = [
+        "Date",
+        "Tranche",
+        "Interest due",
+        "Interest paid",
+        "Principal due",
+        "Principal paid",
+        "Missed",
+        "Balance",
+    ]
+    rows = [header]
+    for n in range(len(collections)):
+        for k, tranche in enumerate(deal.tranches):
+            missed = flow.interest_missed[k, n] + flow.principal_missed[k, n]
+            due = (flow.interest_due, flow.interest_paid, flow.principal_due, flow.principal_paid)
+            rows.append([n + 1, tranche.name, *(x[k, n] for x in due), missed, flow.balance[k, n]])
+    return rows
+
+
+def _small_deal(collections, tranches, months, chosen) -> Deal:
+    """A deal of one obligor that cannot default, its dates `months` apart."""
+    headings = [str(h or "").strip().lower() for h in tranches[0]]
+    wanted = ["tranche", "rank", "amount", "coupon", "payment type"]
+    missing = [w for w in wanted if w not in headings]
+    if missing or len(tranches) < 2:
+        raise InputError(
+            "tranches", f"must have the headings {', '.join(wanted)} and a row below", tranches[0]
+        )
+    steps = [months * (k + 1) for k in range(len(collections))]
+    dates = tuple(dt.date(2000 + m // 12, m % 12 + 1, 1) for m in steps)
+    rows = []
+    for row in tranches[1:]:
+        cell = {w: row[headings.index(w)] for w in wanted}
+        numbers = {w: _number_in(f"tranches, {w},", cell[w]) for w in ("rank", "amount", "coupon")}
+        rows.append(
+            Tranche(
+                str(cell["tranche"]),
+                int(numbers["rank"]),
+                numbers["amount"],
+                numbers["coupon"],
+                str(cell["payment type"] or "").strip().lower(),
+                dates[-1],
+            )
+        )
+    pool = Pool(("Pool",), float(collections.sum()) or 1.0, collections[None, :], 0.0, 0.0, 0.0, 0.0)
+    terms = Terms(dt.date(2000, 1, 1), dates, fee_rate=chosen["senior fees"])
+    reserve = chosen["reserve periods"]
+    controls = Controls(
+        reserve=reserve > 0,
+        reserve_periods=reserve,
+        support=False,
+        triggers=False,
+        repurchase=False,
+        pledge=False,
+    )
+    return Deal(pool, tuple(rows), terms, controls)
+
+
+@table(
+    "A covenant on each date: headroom, status, distance to breach and its probability.",
+    ((1.05, 1.07, 1.09, 1.12), 1.0, 0.05),
+    {
+        "values": Text(
+            "Value of the test on each date, as planned: a row or column.", "series", rule=NOT_NEGATIVE
+        ),
+        "threshold": Text("Floor or ceiling of the value.", "scalar", rule=POSITIVE),
+        "volatility": Text("Volatility of ln(value) per annum, a decimal: 0.05 means 5 %.", "scalar"),
+        "side": Text("min: the threshold is a floor; max: a ceiling. Blank: min.", "option", ("min", "max")),
+    },
+)
+def KMV_COVENANT(values, threshold, volatility, periods_per_year=4.0, drift=0.0, side="min"):
+    times = plan.payment_times(len(values), periods_per_year)
+    path = covenant_path(values, threshold, volatility, times, drift, side)
+    header = [
+        "k",
+        "t",
+        "Value",
+        "Headroom",
+        "Status",
+        "Distance to breach",
+        "Probability",
+        "Any-date probability",
+    ]
+    columns = (
+        times,
+        path.values,
+        path.headroom,
+        path.status,
+        path.distance,
+        path.probability,
+        path.anydate_probability,
+    )
+    return [header, *([k, *row] for k, row in enumerate(zip(*columns, strict=True), 1))]
 
 
 # --------------------------------------------------------------------- a firm and its equity
