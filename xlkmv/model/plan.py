@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import InputError
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check, numbers
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check
 from xlkmv.model.passage import discrete_first_passage
 
 __all__ = ["PlanRisk", "implied_lognormal", "minimum_coverage", "payment_times", "plan_risk", "pool_moments"]
@@ -97,7 +97,7 @@ def plan_risk(
     """
     c = np.atleast_1d(check("collections", collections))
     d = np.atleast_1d(check("dues", dues))
-    t = np.atleast_1d(numbers("times", times))
+    t = np.atleast_1d(check("times", times, POSITIVE))
     if c.ndim != 1 or c.size == 0 or c.shape != d.shape or c.shape != t.shape:
         raise InputError(
             "dues", f"must have one value per collection ({c.size})", f"{d.size} dues, {t.size} times"
@@ -199,8 +199,8 @@ def pool_moments(
     # F_i(t) = 1 - (1 - PD_i)^t, without losing a small PD.
     threshold = ndtri(-np.expm1(t * np.log1p(-pd)))
     root, rest = np.sqrt(rho), np.sqrt(1.0 - rho)
-    steepest = rho.max(initial=0.0)
-    step = min(0.25, 0.25 * np.sqrt((1.0 - steepest) / steepest)) if steepest > 0.0 else 0.25
+    steepest = rho.max(initial=0.5)
+    step = 0.25 * np.sqrt((1.0 - steepest) / steepest)
     nodes = np.arange(-np.ceil(12.0 / step), np.ceil(12.0 / step) + 1) * step
     weights = np.exp(-0.5 * nodes * nodes)
     weights /= weights.sum()

@@ -1,0 +1,337 @@
+"""A plan as a firm: the fixture with known answers, enumerated pools, laws."""
+
+from __future__ import annotations
+
+import itertools
+
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.special import ndtr, ndtri
+
+from xlkmv.errors import DomainError, InputError
+from xlkmv.model.distance import default_probability
+from xlkmv.model.plan import implied_lognormal, minimum_coverage, payment_times, plan_risk, pool_moments
+
+
+def fixture_plan():
+    """Pool of 301 m, 12 level quarterly payments at 6.5 %; senior 95 % straight-line, 1 % a quarter."""
+    r = 0.065 / 4
+    level = 301e6 * r / (1 - (1 + r) ** -12)
+    senior = 0.95 * 301e6
+    opening = senior * (1 - np.arange(12) / 12)
+    return np.full(12, level), senior / 12 + 0.01 * opening
+
+
+def test_known_answers_of_the_fixture():
+    collections, dues = fixture_plan()
+    times = payment_times(12, 4)
+    known = {0.05: (1.63521587, 1.06852494), 0.10: (0.79885793, 0.49676247), 0.15: (0.51173862, 0.28950831)}
+    for sigma, distances in known.items():
+        risk = plan_risk(collections, dues, sigma, times)
+        np.testing.assert_allclose(risk.distance[[0, 3]], distances, rtol=0, atol=1e-7)
+    risk = plan_risk(collections, dues, 0.10, times)
+    np.testing.assert_allclose(risk.accumulated_in[[0, 3]], [27_811_007.694862, 111_244_030.78], atol=5e-3)
+    np.testing.assert_allclose(risk.accumulated_due[[0, 3]], [26_688_666.67, 105_324_916.67], atol=5e-3)
+    np.testing.assert_allclose(risk.coverage[[0, 3]], [1.042053, 1.056199], atol=5e-7)
+    assert risk.pd[3] == pytest.approx(0.309678282, abs=1e-7)
+    assert risk.anydate_pd[3] == pytest.approx(0.47190796, abs=1e-7)
+
+
+def test_every_date_against_40_digits():
+    collections, dues = fixture_plan()
+    sigma, mu, reserve = 0.08, 0.03, 5e6
+    risk = plan_risk(collections, dues, sigma, payment_times(12, 4), mu, reserve)
+    with mp.workdps(40):
+        paid = due = mp.mpf(0)
+        for k in range(12):
+            paid, due = paid + mp.mpf(float(collections[k])), due + mp.mpf(float(dues[k]))
+            t, s = mp.mpf(k + 1) / 4, mp.mpf(sigma)
+            dd = (mp.log(paid / (due - mp.mpf(reserve))) + (mp.mpf(mu) - s**2 / 2) * t) / (s * mp.sqrt(t))
+            assert risk.distance[k] == pytest.approx(float(dd), rel=1e-12)
+            assert risk.pd[k] == pytest.approx(float(mp.ncdf(-dd)), rel=1e-11)
+            assert risk.coverage[k] == pytest.approx(float((paid + reserve) / due), rel=1e-14)
+
+
+def test_terminal_is_the_firm_at_accumulated_cash():
+    collections, dues = fixture_plan()
+    t = payment_times(12, 4)
+    risk = plan_risk(collections, dues, 0.1, t, 0.02)
+    firm = default_probability(np.cumsum(collections), np.cumsum(dues), 0.1, t, 0.02)
+    np.testing.assert_allclose(risk.pd, firm, rtol=1e-14)
+
+
+def test_what_cannot_fall_short_and_what_must():
+    t = [1.0, 2.0, 3.0]
+    risk = plan_risk([0.0, 0.0, 90.0], [0.0, 10.0, 70.0], 0.2, t)
+    np.testing.assert_array_equal(risk.coverage[:2], [np.inf, 0.0])
+    np.testing.assert_array_equal(risk.distance[:2], [np.inf, -np.inf])
+    np.testing.assert_array_equal(risk.pd[:2], [0.0, 1.0])
+    np.testing.assert_array_equal(risk.anydate_pd, [0.0, 1.0, 1.0])
+    # The reserve pays for the second date by itself.
+    risk = plan_risk([0.0, 0.0, 90.0], [0.0, 10.0, 70.0], 0.2, t, reserve=10.0)
+    np.testing.assert_array_equal(risk.anydate_pd[:2], 0.0)
+    np.testing.assert_allclose(risk.anydate_pd[2], default_probability(90.0, 70.0, 0.2, 3.0), rtol=1e-13)
+    assert risk.coverage[1] == 1.0
+
+
+def test_payment_times():
+    np.testing.assert_array_equal(payment_times(5, 4), [0.25, 0.5, 0.75, 1.0, 1.25])
+    with pytest.raises(DomainError, match=r"^periods_per_year must be > 0"):
+        payment_times(5, 0)
+
+
+# -------------------------------------------------------------------------------------- laws
+
+flows = st.integers(1, 8).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.floats(0.2, 3.0), min_size=n, max_size=n),
+        st.lists(st.floats(0.2, 2.0), min_size=n, max_size=n),
+        st.floats(0.02, 0.8),
+        st.floats(-0.1, 0.1),
+        st.floats(0.0, 0.5),
+    )
+)
+laws = settings(deadline=None, max_examples=50)
+
+
+def risk_of(plan, money=1.0, sigma=1.0, mu=0.0, reserve=0.0, paid=1.0, due=1.0):
+    c, d, s, m, r = plan
+    c, d = np.array(c) * money * paid, np.array(d) * money * due
+    return plan_risk(c, d, s * sigma, payment_times(len(c), 4), m + mu, (r + reserve) * money)
+
+
+@laws
+@given(flows, st.integers(-40, 40), st.sampled_from([1e6, 1e-6]))
+def test_unit_of_money_does_not_matter(plan, power, unit):
+    base, doubled, other = risk_of(plan), risk_of(plan, 2.0**power), risk_of(plan, unit)
+    for name in ("times", "coverage", "distance", "pd", "anydate_pd"):
+        np.testing.assert_array_equal(getattr(doubled, name), getattr(base, name))
+    finite = np.isfinite(base.distance) & (np.abs(base.distance) < 50)
+    for name in ("coverage", "distance", "pd", "anydate_pd"):
+        np.testing.assert_allclose(
+            getattr(other, name)[finite], getattr(base, name)[finite], rtol=1e-9, atol=1e-12
+        )
+    for name in ("accumulated_in", "accumulated_due"):
+        np.testing.assert_allclose(getattr(other, name), unit * getattr(base, name), rtol=1e-12)
+
+
+@laws
+@given(flows, st.floats(1.01, 2.0))
+def test_direction_of_each_argument(plan, up):
+    base = risk_of(plan)
+    for better in (risk_of(plan, paid=up), risk_of(plan, mu=up - 1), risk_of(plan, reserve=up - 1)):
+        assert (better.pd <= base.pd * (1 + 1e-11)).all()
+        assert (better.anydate_pd <= base.anydate_pd * (1 + 1e-11)).all()
+    worse = risk_of(plan, due=up)
+    assert (worse.anydate_pd >= base.anydate_pd * (1 - 1e-11)).all()
+    assert (base.anydate_pd >= base.pd * (1 - 1e-12)).all()
+    assert (np.diff(base.anydate_pd) >= 0).all()
+
+
+@laws
+@given(flows, st.floats(1.01, 3.0))
+def test_volatility_raises_risk_where_plan_and_growth_cover_the_dues(plan, up):
+    """With ln(A_k/DP_k) + mu t_k >= 0 on all dates each barrier moves towards the path as sigma rises."""
+    base = risk_of(plan)
+    c, d, _, mu, r = plan
+    open_due = np.maximum(np.cumsum(d) - r, 0.0)
+    growth = np.exp(mu * base.times)
+    covered = bool((np.cumsum(c) * growth >= open_due).all())
+    if covered:
+        assert (risk_of(plan, sigma=up).anydate_pd >= base.anydate_pd * (1 - 1e-11)).all()
+
+
+@laws
+@given(st.floats(1e-10, 0.4), st.floats(0.01, 0.8), st.floats(0.1, 10), st.floats(-0.1, 0.1))
+def test_minimum_coverage_meets_the_target(p, sigma, T, mu):
+    cover = minimum_coverage(p, sigma, T, mu)
+    assert default_probability(cover, 1.0, sigma, T, mu) == pytest.approx(p, rel=1e-10)
+    with mp.workdps(40):
+        s, t = mp.mpf(sigma), mp.mpf(T)
+        quantile = mp.sqrt(2) * mp.erfinv(1 - 2 * mp.mpf(p))
+        twin = mp.exp((s**2 / 2 - mp.mpf(mu)) * t + quantile * s * mp.sqrt(t))
+    assert cover == pytest.approx(float(twin), rel=1e-12)
+
+
+# -------------------------------------------------------------------------------- pool moments
+
+
+def paid_by(schedule, times, first_missed, recovery, lag):
+    """Cash of one obligor up to the last date, payment by payment."""
+    cash = sum(schedule[:first_missed])
+    if first_missed < len(schedule):
+        back = times[first_missed] + lag
+        if any(t >= back - 1e-9 for t in times):
+            cash += recovery * sum(schedule[first_missed:])
+    return cash
+
+
+def enumerated_moments(schedule, times, pds, recoveries, lags, correlations):
+    """Mean and variance over all patterns of first missed dates, each with its own integral."""
+    m, n = np.shape(schedule)
+    mean = square = total = 0.0
+    for pattern in itertools.product(range(n + 1), repeat=m):
+
+        def chance(z, pattern=pattern):
+            product = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+            for i, j in enumerate(pattern):
+
+                def by(t, i=i):
+                    x = ndtri(1 - (1 - pds[i]) ** t)
+                    return ndtr((x - np.sqrt(correlations[i]) * z) / np.sqrt(1 - correlations[i]))
+
+                upper = by(times[j]) if j < n else 1.0
+                product *= upper - (by(times[j - 1]) if j else 0.0)
+            return product
+
+        probability = quad(chance, -9, 9, epsabs=1e-14, limit=400)[0]
+        cash = sum(paid_by(schedule[i], times, j, recoveries[i], lags[i]) for i, j in enumerate(pattern))
+        mean, square, total = mean + probability * cash, square + probability * cash**2, total + probability
+    assert total == pytest.approx(1.0, abs=1e-10)
+    return mean, square - mean**2
+
+
+POOLS = {
+    "two obligors": (
+        [[10.0, 10.0], [5.0, 7.0]],
+        [0.5, 1.0],
+        [0.10, 0.05],
+        [0.4, 0.0],
+        [0.5, 0.25],
+        [0.3, 0.2],
+    ),
+    "three obligors, irregular dates": (
+        [[3.0, 4.0], [10.0, 0.0], [1.0, 9.0]],
+        [0.3, 1.7],
+        [0.3, 0.02, 0.15],
+        [1.0, 0.5, 0.7],
+        [0.0, 1.4, 5.0],
+        [0.0, 0.6, 0.9],
+    ),
+    "nearly one driver": (
+        [[6.0, 4.0], [5.0, 5.0]],
+        [1.0, 2.0],
+        [0.05, 0.05],
+        [0.3, 0.3],
+        [1.0, 1.0],
+        [0.98, 0.98],
+    ),
+}
+
+
+@pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
+def test_pool_moments_against_enumeration(pool):
+    np.testing.assert_allclose(pool_moments(*pool), enumerated_moments(*pool), rtol=1e-8)
+
+
+def test_pool_moments_against_simulation():
+    rng = np.random.default_rng(8)
+    m, times, paths = 6, np.array([0.25, 0.5, 1.0, 1.5, 2.5]), 200_000
+    schedule, pds = rng.uniform(1, 10, (m, 5)), rng.uniform(0.01, 0.2, m)
+    recoveries, lags, rho = rng.uniform(0, 1, m), rng.uniform(0, 1.2, m), rng.uniform(0.05, 0.7, m)
+    factor, own = rng.standard_normal((paths, 1)), rng.standard_normal((paths, m))
+    u = ndtr(np.sqrt(rho) * factor + np.sqrt(1 - rho) * own)
+    default = np.log1p(-u) / np.log1p(-pds)  # F(t) = 1 - (1 - PD)^t, solved for t
+    cash = np.zeros(paths)
+    for i in range(m):
+        pays = default[:, i, None] > times
+        first = pays.sum(axis=1)
+        cash += (schedule[i] * pays).sum(axis=1)
+        back = np.append(times, np.inf)[first] + lags[i]
+        cash += np.where(back <= times[-1], recoveries[i] * (schedule[i] * ~pays).sum(axis=1), 0.0)
+    mean, variance = pool_moments(schedule, times, pds, recoveries, lags, rho)
+    assert abs(cash.mean() - mean) < 5 * np.sqrt(variance / paths)
+    fourth = ((cash - mean) ** 4).mean()
+    assert abs(((cash - mean) ** 2).mean() - variance) < 5 * np.sqrt((fourth - variance**2) / paths)
+
+
+def test_pool_moments_of_small_probabilities_keep_their_digits():
+    schedule, times = np.full((3, 2), 50.0), [1.0, 2.0]
+    mean, variance = pool_moments(schedule, times, 1e-12, 0.0, 0.0, 0.0)
+    # Independent and rare: variance is the sum of p L^2, by date.
+    assert variance == pytest.approx(3 * (1e-12 * 100**2 + 1e-12 * 50**2), rel=1e-9)
+    assert 300.0 - mean == pytest.approx(3 * 1e-12 * 150, abs=6e-14)
+    assert pool_moments(schedule, times, 0.0, 0.0, 0.0, 0.5) == (300.0, 0.0)
+
+
+@laws
+@given(st.permutations(range(3)), st.integers(-30, 30), st.floats(0, 0.95))
+def test_pool_moments_order_and_unit(order, power, rho):
+    schedule, times, pds, recoveries, lags, _ = map(np.array, POOLS["three obligors, irregular dates"])
+    mean, variance = pool_moments(schedule, times, pds, recoveries, lags, rho)
+    o = list(order)
+    again = pool_moments(schedule[o], times, pds[o], recoveries[o], lags[o], rho)
+    np.testing.assert_allclose(again, (mean, variance), rtol=1e-12)
+    unit = 2.0**power
+    assert pool_moments(schedule * unit, times, pds, recoveries, lags, rho) == (
+        mean * unit,
+        variance * unit**2,
+    )
+    # Correlation leaves the mean alone and raises the variance.
+    free = pool_moments(schedule, times, pds, recoveries, lags, 0.0)
+    assert mean == pytest.approx(free[0], rel=1e-12) and variance >= free[1] * (1 - 1e-9)
+
+
+def test_implied_lognormal_has_the_moments():
+    sigma, mu = implied_lognormal(100.0, 97.0, 12.0, 5.0)
+    s2 = sigma**2 * 5.0
+    forward = 100.0 * np.exp(mu * 5.0)
+    assert forward == pytest.approx(97.0, rel=1e-14)
+    assert forward**2 * np.expm1(s2) == pytest.approx(12.0, rel=1e-12)
+    assert implied_lognormal(100.0, 100.0, 0.0, 1.0) == (0.0, 0.0)
+
+
+# ----------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"collections": [-1.0, 1.0]}, DomainError, r"collections must be >= 0 \(got -1\)"),
+        ({"dues": [1.0, np.nan]}, DomainError, r"dues must be >= 0 \(got nan\)"),
+        ({"dues": [1.0]}, InputError, r"dues must have one value per collection \(2\)"),
+        ({"times": [1.0]}, InputError, r"dues must have one value per collection \(2\)"),
+        ({"collections": [], "dues": [], "times": []}, InputError, "dues must have one value"),
+        ({"volatility": 0.0}, DomainError, r"volatility must be > 0 \(got 0\)"),
+        ({"drift": np.inf}, DomainError, r"drift must be a finite number \(got inf\)"),
+        ({"reserve": -5.0}, DomainError, r"reserve must be >= 0 \(got -5\)"),
+        ({"times": [2.0, 1.0]}, DomainError, "times must be > 0 and increasing"),
+        ({"times": [-1.0, 1.0]}, DomainError, r"times must be > 0 \(got -1\)"),
+    ],
+)
+def test_plan_risk_refuses(change, kind, message):
+    plan = {"collections": [1.0, 1.0], "dues": [0.9, 0.9], "volatility": 0.1, "times": [1.0, 2.0]}
+    with pytest.raises(kind, match=f"^{message}"):
+        plan_risk(**{**plan, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"schedule": [1.0, 1.0]}, InputError, "schedule must have one column per date"),
+        ({"schedule": [[1.0, -1.0]]}, DomainError, r"schedule must be >= 0 \(got -1\)"),
+        ({"times": [0.0, 1.0]}, DomainError, r"times must be > 0 \(got 0\)"),
+        ({"pds": 1.0}, DomainError, r"pds must be >= 0 and < 1 \(got 1\)"),
+        ({"pds": [0.1, 0.2]}, InputError, r"pds must have one value per obligor \(1\)"),
+        ({"recoveries": 40.0}, DomainError, r"recoveries must be between 0 and 1"),
+        ({"lags": -1.0}, DomainError, r"lags must be >= 0 \(got -1\)"),
+        ({"correlations": 1.0}, DomainError, r"correlations must be >= 0 and < 1 \(got 1\)"),
+        ({"correlations": np.nan}, DomainError, r"correlations must be >= 0 and < 1 \(got nan\)"),
+    ],
+)
+def test_pool_moments_refuses(change, kind, message):
+    pool = {"schedule": [[1.0, 1.0]], "times": [1.0, 2.0]}
+    pool |= {"pds": 0.1, "recoveries": 0.4, "lags": 1.0, "correlations": 0.2}
+    with pytest.raises(kind, match=f"^{message}"):
+        pool_moments(**{**pool, **change})
+
+
+def test_implied_lognormal_refuses():
+    with pytest.raises(DomainError, match=r"^mean must be > 0 \(got 0\)$"):
+        implied_lognormal(100.0, 0.0, 1.0, 1.0)
+    with pytest.raises(DomainError, match=r"^variance must be >= 0 \(got -1\)$"):
+        implied_lognormal(100.0, 90.0, -1.0, 1.0)
