@@ -20,8 +20,19 @@ from xlkmv.deal.terms import Controls, Deal, Pool, Terms, Tranche
 from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
 from xlkmv.excel import selftest
-from xlkmv.excel.cells import ExcelError, Grid
-from xlkmv.excel.registry import FUNCTIONS, Fault, Function, Step, Text, elementwise, table
+from xlkmv.excel.cells import ExcelError, Grid, cell_error, is_blank
+from xlkmv.excel.registry import (
+    FUNCTIONS,
+    WHOLE,
+    Fault,
+    Function,
+    Step,
+    Text,
+    elementwise,
+    needed_number,
+    needed_text,
+    table,
+)
 from xlkmv.model import (
     calibration,
     copula,
@@ -236,9 +247,7 @@ STRESSES = {"pool haircut": 0.0, "volatility x": 1.0, "delay": 0.0, "dues x": 1.
 def _stressed(collections, dues, volatility, stress):
     """Plan figures under one row of stresses: a delay moves every collection back by whole periods."""
     shift = int(stress["delay"])
-    moved = np.concatenate([np.zeros(shift), collections])[: len(collections)]
-    if shift and shift < len(collections):
-        moved[-1] += collections[len(collections) - shift :].sum() * 0.0
+    moved = np.concatenate([np.zeros(min(shift, len(collections))), collections])[: len(collections)]
     return (
         moved * (1.0 - stress["pool haircut"]),
         dues * stress["dues x"],
@@ -249,30 +258,28 @@ def _stressed(collections, dues, volatility, stress):
 def _stress_rows(scenarios: list[list[Any]]) -> Iterator[tuple[str, dict[str, float]]]:
     """Names and stresses of a scenario range whose first row holds the headings."""
     headings = [str(h or "").strip().lower() for h in scenarios[0]]
-    if headings[0] != "scenario" or not set(headings[1:]) <= set(STRESSES):
+    known_once = set(headings[1:]) <= set(STRESSES) and len(set(headings)) == len(headings)
+    if headings[0] != "scenario" or not known_once:
         known = ", ".join(h.capitalize() for h in STRESSES)
         raise InputError("scenarios", f"must have the headings Scenario and any of: {known}", scenarios[0])
     if len(scenarios) < 2:
         raise InputError("scenarios", "must have a row below the headings")
     for row in scenarios[1:]:
         stress = dict(STRESSES)
+        name = needed_text("scenarios, a name,", row[0])
         for heading, cell in zip(headings[1:], row[1:], strict=True):
-            if cell is None:
-                continue
-            place = f"scenarios, {row[0]}, {heading}"
-            if isinstance(cell, bool) or not isinstance(cell, (int, float)):
-                raise InputError(place, "must be a number", cell)
-            stress[heading] = float(cell)
+            if not is_blank(cell):
+                stress[heading] = needed_number(f"scenarios, {name}, {heading}", cell)
         checks = {
             "pool haircut": ("must be >= 0 and < 1 (a decimal: 0.1 means 10 %)", lambda x: 0 <= x < 1),
             "volatility x": ("must be > 0 and <= 100", lambda x: 0 < x <= 100),
-            "delay": ("must be a whole number of periods, >= 0", lambda x: x >= 0 and x == int(x)),
+            "delay": ("must be a whole number of periods, >= 0", lambda x: 0 <= x == np.floor(x) < np.inf),
             "dues x": ("must be > 0 and <= 100", lambda x: 0 < x <= 100),
         }
         for heading, (rule, holds) in checks.items():
             if not holds(stress[heading]):
-                raise DomainError(f"scenarios, {row[0]}, {heading}", rule, stress[heading])
-        yield str(row[0]), stress
+                raise DomainError(f"scenarios, {name}, {heading}", rule, stress[heading])
+        yield name, stress
 
 
 @table(
@@ -320,8 +327,8 @@ def KMV_WATERFALL(collections, tranches, options=None):
         name = str(row[0] or "").strip().lower()
         if len(row) != 2 or name not in chosen:
             raise InputError("options", f"must be name and value, of: {', '.join(chosen)}", row[0])
-        if row[1] is not None:
-            chosen[name] = _number_in(f"options, {name},", row[1])
+        if not is_blank(row[1]):
+            chosen[name] = needed_number(f"options, {name},", row[1])
     per_year = chosen["periods per year"]
     if per_year not in (1, 2, 3, 4, 6, 12):
         raise DomainError("options, periods per year,", "must be 1, 2, 3, 4, 6 or 12", per_year)
@@ -360,10 +367,10 @@ def _small_deal(collections, tranches, months, chosen) -> Deal:
     rows = []
     for row in tranches[1:]:
         cell = {w: row[headings.index(w)] for w in wanted}
-        numbers = {w: _number_in(f"tranches, {w},", cell[w]) for w in ("rank", "amount", "coupon")}
+        numbers = {w: needed_number(f"tranches, {w},", cell[w]) for w in ("rank", "amount", "coupon")}
         rows.append(
             Tranche(
-                str(cell["tranche"]),
+                needed_text("tranches, a name,", cell["tranche"]),
                 int(numbers["rank"]),
                 numbers["amount"],
                 numbers["coupon"],
@@ -655,17 +662,14 @@ def _two_columns(name, rows, first):
         raise InputError(name, "must have two columns")
     if isinstance(rows[0][1], str):
         rows = rows[1:]
-    rows = [row for row in rows if row[0] is not None or row[1] is not None]
+    rows = [row for row in rows if not all(map(is_blank, row))]
     columns = []
     for k in (0, 1):
         cells = [row[k] for row in rows]
         if k == 0 and first == "text":
-            columns.append([str(cell) for cell in cells])
-            continue
-        for cell in cells:
-            if isinstance(cell, bool) or not isinstance(cell, (int, float)):
-                raise InputError(name, "must hold numbers below its headings", cell)
-        columns.append(np.array(cells, float))
+            columns.append([needed_text(f"{name}, a name,", cell) for cell in cells])
+        else:
+            columns.append(np.array([needed_number(f"{name}, a number,", cell) for cell in cells]))
     return columns
 
 
@@ -883,7 +887,7 @@ def KMV_PORTFOLIOVIEW(
         raise InputError("default_rates", "and macro must be given together")
     fit = None
     if default_rates is not None:
-        factors = [[_number_in("macro", cell) for cell in row] for row in macro]
+        factors = [[needed_number("macro", cell) for cell in row] for row in macro]
         fit = portfolioview.fit_macro(default_rates, np.array(factors))
         sensitivity = None
     elif sensitivity is None:
@@ -899,12 +903,6 @@ def KMV_PORTFOLIOVIEW(
             seed=int(seed),
         )
     )
-
-
-def _number_in(name, cell):
-    if isinstance(cell, bool) or not isinstance(cell, (int, float)):
-        raise InputError(name, "must hold numbers", cell)
-    return float(cell)
 
 
 # ----------------------------------------------------------------------------- about itself
@@ -937,10 +935,16 @@ def KMV_EXPLAIN(function_name, *arguments):
     function = FUNCTIONS.get(function_name.upper())
     if function is None or function is KMV_EXPLAIN:
         raise InputError("function_name", "must be the name of a KMV function", function_name)
-    values = function.bind(*arguments)
     rows = [["Step", "Formula", "Value"]]
-    for argument, value in zip(function.arguments, values, strict=True):
-        rows.append([f"Input: {argument.name}", argument.text, _shown(argument, value)])
+    try:
+        values = function.bind(*arguments)
+        rows += [
+            [f"Input: {a.name}", a.text, _shown(a, value)]
+            for a, value in zip(function.arguments, values, strict=True)
+        ]
+    except InputError as error:
+        fault = cell_error(error)
+        return [*rows, ["Error", fault.reason, str(fault)]]
     result = function(*arguments)
     fault = _first_error(result)
     if fault is not None:
@@ -955,12 +959,12 @@ def KMV_EXPLAIN(function_name, *arguments):
 
 
 def _shown(argument, value):
-    if value is None:
-        return "needed, not given" if argument.required else f"{argument.default} (default)"
     cells = list(Grid(argument.name, value).flat())
-    if len(cells) == 1:
-        return str(cells[0]) if isinstance(cells[0], ExcelError) or cells[0] is None else cells[0]
-    return f"{len(cells)} cells"
+    if len(cells) > 1:
+        return f"{len(cells)} cells"
+    if is_blank(cells[0]):
+        return "needed, not given" if argument.required else f"{argument.default} (default)"
+    return cells[0] if isinstance(cells[0], (str, bool, int, float)) else str(cells[0])
 
 
 def _first_error(result) -> ExcelError | None:
@@ -972,13 +976,11 @@ def _clean(function: Function, values):
     """Arguments as the computation gets them; of a range only the first cell is explained."""
     if function.shape == "table":
         return function.read(values)
-    first = [next(iter(Grid(a.name, v).flat())) for a, v in zip(function.arguments, values, strict=True)]
-    out = []
-    for argument, cell in zip(function.arguments, first, strict=True):
-        if cell is None:
-            cell = argument.default
-        out.append(cell if argument.kind == "option" else float(cell))
-    return out
+    first = [
+        value if a.kind in WHOLE else next(iter(Grid(a.name, value).flat()))
+        for a, value in zip(function.arguments, values, strict=True)
+    ]
+    return function.read(first)
 
 
 __all__ = sorted(FUNCTIONS)

@@ -24,7 +24,20 @@ from xlkmv.excel.cells import ExcelError, Grid, cell_error, is_blank, number_cel
 from xlkmv.excel.com import CellsAccessor
 from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Rule
 
-__all__ = ["ARGUMENTS", "FUNCTIONS", "Argument", "Fault", "Function", "Step", "elementwise", "table"]
+__all__ = [
+    "ARGUMENTS",
+    "FUNCTIONS",
+    "WHOLE",
+    "Argument",
+    "Fault",
+    "Function",
+    "Step",
+    "Text",
+    "elementwise",
+    "needed_number",
+    "needed_text",
+    "table",
+]
 
 REQUIRED = inspect.Parameter.empty
 
@@ -436,17 +449,32 @@ def _read_whole(argument: Argument, value: Any) -> Any:
     numbers = np.empty(len(cells))
     for k, cell in enumerate(cells):
         place = argument.name if len(cells) == 1 else f"{argument.name}, value {k + 1},"
-        number = number_cell(place, cell)
-        if number is None:
-            raise MissingError(place, "is needed", None)
-        if isinstance(number, ExcelError):
-            raise _ForwardedError(number)
-        numbers[k] = number
+        numbers[k] = needed_number(place, cell)
     if argument.rule is not None and not argument.rule.holds_all(numbers):
         k = int(np.argmin(argument.rule.holds(numbers)))
         place = argument.name if len(cells) == 1 else f"{argument.name}, value {k + 1},"
         raise DomainError(place, argument.rule.text, float(numbers[k]))
     return float(numbers[0]) if argument.kind in ("scalar", "number") else numbers
+
+
+def needed_number(place: str, cell: Any) -> float:
+    """Read a cell of a range as a number; what it raises becomes the error of the whole result."""
+    number = number_cell(place, cell)
+    if number is None:
+        raise MissingError(place, "is needed", None)
+    if isinstance(number, ExcelError):
+        raise _ForwardedError(number)
+    return number
+
+
+def needed_text(place: str, cell: Any) -> str:
+    """Read a cell of a range as a name; what it raises becomes the error of the whole result."""
+    if is_blank(cell):
+        raise MissingError(place, "is needed", None)
+    error = passed_on(place, cell)
+    if error is not None:
+        raise _ForwardedError(error)
+    return f"{cell:.15g}" if isinstance(cell, float) else str(cell).strip()
 
 
 def _word(argument: Argument, cell: Any) -> Any:
