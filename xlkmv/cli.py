@@ -15,6 +15,7 @@ from xlkmv.errors import BookError, BookInputError, XlkmvError, show
 __all__ = ["main"]
 
 BAD_INPUT, CANCELLED = 2, 130
+HOW = ("exact", "simulated")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("book", type=Path, help="a workbook made from the template")
     refresh.add_argument("--out", type=Path, help="write here instead, and leave the book as it is")
     refresh.add_argument("--backup", action="store_true", help="keep the earlier file beside the new one")
+    refresh.add_argument("--scheduler", help="simulate on this Dask cluster, such as tcp://10.0.0.1:8786")
     refresh.set_defaults(run=_refresh)
+
+    models = commands.add_parser("models", help="the four portfolio models on a workbook's pool")
+    models.add_argument("book", type=Path, help="a workbook made from the template")
+    models.set_defaults(run=_models)
 
     new = commands.add_parser("new", help="make a fresh workbook, filled with the example deal")
     new.add_argument("file", type=Path)
@@ -73,10 +79,30 @@ def _refresh(options: argparse.Namespace) -> int:
         options.out = None
     with _progress() as progress:
         book = open_book(options.book)
-        done = refresh(book, progress)
+        done = refresh(book, progress, scheduler=options.scheduler)
         written = book.save(options.out, backup=options.backup)
     _report(done)
     print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from xlkmv.deal.analysis import model_table, portfolio_models
+    from xlkmv.excel.book import open_book
+    from xlkmv.excel.refresh import read_book
+
+    deal = read_book(open_book(options.book)).deal
+    found = model_table(portfolio_models(deal))
+    table = _table("Loss of the pool over one year", "Measure", *map(str, found.index))
+    for measure in found.columns[:-1]:
+        shown = probability if measure == "senior hit" else "{:,.0f}".format
+        table.add_row(measure, *("" if x != x else shown(x) for x in found[measure]))
+    table.add_row("how", *(note if note in HOW else "none" for note in found["note"]))
+    console = _console()
+    console.print(table)
+    for name, note in found["note"].items():
+        if note not in HOW:
+            console.print(f"{name}: {note}")
     return 0
 
 

@@ -82,7 +82,8 @@ class Sheets:
 
     def result(self, shown: str) -> Any:
         """Format of a cell that refresh fills."""
-        place = {layout.DATE: {"align": "right"}, layout.TEXT: {"indent": 1}}.get(shown, {})
+        # Numbers are sometimes words (covered, none): both stand on the right.
+        place = {"indent": 1} if shown == layout.TEXT else {"align": "right"}
         return self.style(num_format=shown, border=1, border_color=GRID, **place)
 
     def sheet(self, name: str, title: str, chinese: str, note: str, width: int = 12) -> Any:
@@ -380,6 +381,7 @@ TERM_BASIS = {
     "cure": "whether a trigger ends when its test is met again",
     "paths": "of the simulation",
     "seed": "same seed, same numbers",
+    "scheduler": "tcp://host:port of a Dask cluster; blank: this computer",
 }
 CONTROL_BASIS = {
     "subordination": "assumption: split 95/5",
@@ -431,7 +433,7 @@ def _tranche(s: Sheets, deal: Deal) -> Any:
     terms = [
         [
             item.label,
-            getattr(deal.terms, item.field) if item.kind != "yesno" else "no",
+            "no" if item.kind == "yesno" else getattr(deal.terms, item.field, None),
             item.unit or None,
             TERM_BASIS[item.field],
         ]
@@ -628,8 +630,8 @@ def _scenario(s: Sheets) -> Any:
     chart = s.book.add_chart({"type": "bar"})
     last = top + len(rows) - 1
     for field, name, color in (
-        ("anydate_pd", "Any-date PD", SENIOR),
-        ("pd", "PD at the last date", "#9DB8D9"),
+        ("anydate_pd", "KMV view", SENIOR),
+        ("simulated", "Simulated", GREEN),
     ):
         at = column + fields.index(field)
         chart.add_series(
@@ -861,7 +863,7 @@ def _functions(s: Sheets) -> Any:
         12,
     )
     ws.set_column(1, 1, 26)
-    ws.set_column(2, 14, 15)
+    ws.set_column(2, 14, 17)
     row = 3
     for function in FUNCTIONS.values():
         row = _example(s, ws, row, function)
@@ -899,7 +901,7 @@ def _example(s: Sheets, ws: Any, row: int, function: Function) -> int:
             # INDEX shows the table in every spreadsheet, also in those where results do not spill.
             here = xl_rowcol_to_cell(row + 1 + i, 2 + j)
             picked = f"INDEX({formula[1:]},ROWS({anchor}:{here}),COLUMNS({anchor}:{here}))"
-            _live(s, ws, row + 1 + i, 2 + j, f"={picked}", cell)
+            _live(s, ws, row + 1 + i, 2 + j, f"={picked}", cell, heading=i == 0 and function.shape == "table")
     return row + 2 + len(value)
 
 
@@ -910,9 +912,11 @@ def _as_excel(value: Any) -> Any:
     return [list(r) for r in value] if isinstance(value[0], tuple) else [list(value)]
 
 
-def _live(s: Sheets, ws: Any, row: int, column: int, formula: str, value: Any) -> None:
+def _live(s: Sheets, ws: Any, row: int, column: int, formula: str, value: Any, heading: bool = False) -> None:
     cached = str(value) if isinstance(value, ExcelError) else value
-    ws.write_formula(row, column, formula, s.result("General"), cached)
+    side = "left" if isinstance(value, str) else "right"
+    style = s.style(border=1, border_color=GRID, align=side, bold=heading)
+    ws.write_formula(row, column, formula, style, cached)
 
 
 def _checks(s: Sheets) -> Any:

@@ -12,6 +12,7 @@ import datetime as dt
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,9 @@ from xlkmv.model.domain import Array
 from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import PlanRisk, minimum_coverage, plan_risk
 
+if TYPE_CHECKING:
+    import pandas
+
 __all__ = [
     "Analysis",
     "Check",
@@ -47,6 +51,7 @@ __all__ = [
     "TrancheView",
     "analyse",
     "kmv_view",
+    "model_table",
     "support_default_probability",
 ]
 
@@ -319,16 +324,7 @@ def analyse(
         run.anydate_breach,
     )
     progress("Four portfolio models", 0.92)
-    pool = deal.pool
-    models = compare_models(
-        pool.amount,
-        pool.pd,
-        pool.correlation,
-        LEVELS,
-        lgd=1.0 - pool.recovery,
-        attachment=sum(t.amount for t in deal.tranches if t.rank > deal.senior.rank),
-        seed=deal.terms.seed,
-    )
+    models = portfolio_models(deal)
     progress("Surveillance", 0.98)
     surveillance = rerate(plan, actual, base.volatility, base.drift)
     return Analysis(
@@ -348,6 +344,61 @@ def analyse(
         _breakeven(deal, base),
         _checks(deal, base, planned, run, attribution),
     )
+
+
+def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
+    """Loss of the pool over one year under the four models; the senior tranche is hit past the others.
+
+    Parameters
+    ----------
+    deal : Deal
+
+    Returns
+    -------
+    dict
+        Model name -> distribution, or the error that says why a model cannot take this pool.
+    """
+    pool = deal.pool
+    return compare_models(
+        pool.amount,
+        pool.pd,
+        pool.correlation,
+        LEVELS,
+        lgd=1.0 - pool.recovery,
+        attachment=sum(t.amount for t in deal.tranches if t.rank > deal.senior.rank),
+        seed=deal.terms.seed,
+    )
+
+
+def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.DataFrame:
+    """Put the models side by side.
+
+    Parameters
+    ----------
+    models : dict
+        From :func:`portfolio_models`.
+
+    Returns
+    -------
+    DataFrame
+        One row per model: losses in money, NaN for a model that refused the pool; the column
+        "note" says how the figures were made, or why there are none.
+    """
+    import pandas
+
+    rows: dict[str, dict[str, Any]] = {}
+    for name, found in models.items():
+        if isinstance(found, XlkmvError):
+            rows[name] = {"note": str(found)}
+            continue
+        errors = found.standard_errors
+        row: dict[str, Any] = {"EL": found.expected_loss, "UL": found.unexpected_loss}
+        for k, level in enumerate(found.levels):
+            row[f"VaR {100 * level:.10g} %"] = found.value_at_risk[k]
+            row[f"ES {100 * level:.10g} %"] = found.expected_shortfall[k]
+        row["senior hit"] = found.hit_probability
+        rows[name] = row | {"note": "exact" if errors is None else "simulated"}
+    return pandas.DataFrame.from_dict(rows, orient="index")
 
 
 def _stage(

@@ -641,6 +641,7 @@ class TermRow:
     format: str = TEXT
     rule: Rule | None = None
     choices: tuple[str, ...] = ()
+    blank: bool = False
 
 
 TERM_ROWS: tuple[TermRow, ...] = (
@@ -672,6 +673,7 @@ TERM_ROWS: tuple[TermRow, ...] = (
     TermRow("Cure of triggers", "cure", "yesno", "yes or no", choices=YES_NO),
     TermRow("Simulated paths", "paths", "number", "count", MONEY, TERM_RULES["paths"]),
     TermRow("Seed", "seed", "number", "whole number", WHOLE, TERM_RULES["seed"]),
+    TermRow("Scheduler", "scheduler", "text", "address", blank=True),
 )
 
 

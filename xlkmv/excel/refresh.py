@@ -6,6 +6,7 @@ an input is wrong: the user gets every wrong cell at once.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import itertools
@@ -19,7 +20,7 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import Analysis, analyse
-from xlkmv.deal.simulation import Executor
+from xlkmv.deal.simulation import dask_executor
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.stress import Stress, stress_faults
 from xlkmv.deal.terms import (
@@ -52,11 +53,15 @@ SHARE_TOLERANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a workbook asks for: deal, preset conditions, collections so far, and a mark of them all."""
+    """What a workbook asks for: deal, preset conditions, collections so far, where to simulate.
+
+    `digest` marks everything that moves a number; where the paths run does not.
+    """
 
     deal: Deal
     stresses: tuple[Stress, ...]
     actual: tuple[float, ...]
+    scheduler: str | None
     digest: str
 
 
@@ -74,7 +79,7 @@ def refresh(
     progress: Progress | None = None,
     now: dt.datetime | None = None,
     message: str = "refreshed",
-    executor: Executor | None = None,
+    scheduler: str | None = None,
 ) -> Refreshed:
     """Read, check, compute and write one workbook; the caller saves it.
 
@@ -87,8 +92,9 @@ def refresh(
         Time stamp of the log; the clock by default.
     message : str
         For the log.
-    executor : Executor, optional
-        Where paths are simulated; in this process when left out.
+    scheduler : str, optional
+        Address of a Dask scheduler, in place of the one in the workbook; without either the
+        paths are simulated in this process. The numbers are the same.
 
     Returns
     -------
@@ -105,7 +111,9 @@ def refresh(
     report = progress or (lambda what, share: None)
     report("Reading and checking", 0.0)
     inputs = read_book(book)
-    analysis = analyse(inputs.deal, inputs.stresses, report, actual=inputs.actual, executor=executor)
+    address = scheduler or inputs.scheduler
+    with dask_executor(address) if address else contextlib.nullcontext() as executor:
+        analysis = analyse(inputs.deal, inputs.stresses, report, actual=inputs.actual, executor=executor)
     report("Writing", 1.0)
     # A given time stamp means that the file must come out the same each time.
     seconds = 0.0 if now else time.perf_counter() - started
@@ -215,7 +223,7 @@ def read_book(book: Book) -> Inputs:
     dates, header_problems = _payment_dates(reader)
     pool = _pool(reader, dates)
     tranches = _tranches(reader, dates)
-    terms = _terms(reader, dates, header_problems)
+    terms, scheduler = _terms(reader, dates, header_problems)
     controls = _controls(reader)
     covenants = _covenants(reader)
     stresses = _stresses(reader)
@@ -224,7 +232,7 @@ def read_book(book: Book) -> Inputs:
         raise BookInputError(sorted(set(reader.problems), key=reader.problems.index))
     deal = Deal(pool(), tranches(), terms(), controls(), covenants())
     made = stresses()
-    return Inputs(deal, made, actual, _digest(deal, made, actual))
+    return Inputs(deal, made, actual, scheduler, _digest(deal, made, actual))
 
 
 def _payment_dates(reader: _Reader) -> tuple[list[tuple[str, dt.date]], Table | None]:
@@ -321,14 +329,17 @@ def _labelled(reader: _Reader, spec: TableSpec, wanted: Sequence[str]) -> tuple[
     return table, rows
 
 
-def _terms(reader: _Reader, dates: Sequence[tuple[str, dt.date]], pool: Table | None) -> Callable[[], Terms]:
-    table, rows = _labelled(reader, layout.TERM, [r.label for r in layout.TERM_ROWS])
+def _terms(
+    reader: _Reader, dates: Sequence[tuple[str, dt.date]], pool: Table | None
+) -> tuple[Callable[[], Terms], str | None]:
+    table, rows = _labelled(reader, layout.TERM, [r.label for r in layout.TERM_ROWS if not r.blank])
     if table is None or not table.has("Value"):
-        return _nothing
+        return _nothing, None
     values: dict[str, Any] = {}
     for item in layout.TERM_ROWS:
         row = rows.get(item.label.casefold())
         values[item.field] = None if row is None else reader.value(table, row, "Value", item)
+    scheduler = values.pop("scheduler")
     given = SimpleNamespace(**values, dates=tuple(date for _, date in dates))
     place = {item.field: rows.get(item.label.casefold()) for item in layout.TERM_ROWS}
     for fault in terms_faults(given):
@@ -344,7 +355,7 @@ def _terms(reader: _Reader, dates: Sequence[tuple[str, dt.date]], pool: Table | 
         for name in ("paths", "seed", "degrees_of_freedom")
         if values[name] is not None
     }
-    return lambda: Terms(**{**vars(given), **whole, "cure": given.cure == "yes"})
+    return lambda: Terms(**{**vars(given), **whole, "cure": given.cure == "yes"}), scheduler
 
 
 def _controls(reader: _Reader) -> Callable[[], Controls]:
