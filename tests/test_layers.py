@@ -1,0 +1,123 @@
+"""Imports point one way only: errors <- model <- deal <- excel <- build | install <- cli."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import xlkmv
+
+PACKAGE = Path(xlkmv.__file__).parent
+FLOORS = {"errors": 0, "model": 1, "deal": 2, "excel": 3, "build": 4, "install": 4, "cli": 5}
+# What each floor may take from outside the standard library; what is not listed is free.
+OUTSIDE = {
+    "errors": set(),
+    "model": {"numpy", "scipy.special"},
+    "deal": {"numpy", "pandas", "scipy.special", "dask", "distributed"},
+}
+# Files, clocks, processes and networks have no place in mathematics.
+INSIDE_MODEL = {
+    "__future__",
+    "abc",
+    "collections",
+    "dataclasses",
+    "enum",
+    "functools",
+    "itertools",
+    "math",
+    "operator",
+    "types",
+    "typing",
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> list[str]:
+    parts = list(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def imports(source: str, module: list[str], is_package: bool) -> set[str]:
+    """Full names of all that a module imports, at any depth."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = [node.module] if node.module else []
+            if node.level:
+                home = module if is_package else module[:-1]
+                base = [*home[: len(home) - node.level + 1], *base]
+            found.update(".".join([*base, alias.name]) for alias in node.names)
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in {"__import__", "import_module", "importlib.import_module"} and node.args:
+                target = node.args[0]
+                if isinstance(target, ast.Constant) and isinstance(target.value, str):
+                    found.add(target.value)
+    return found
+
+
+def names_of(path: Path) -> set[str]:
+    return imports(path.read_text(encoding="utf-8"), dotted(path), path.name == "__init__.py")
+
+
+def room(parts: list[str]) -> str:
+    return parts[1] if len(parts) > 1 else ""
+
+
+def ids(path: Path) -> str:
+    return ".".join(dotted(path))
+
+
+def test_the_parser_sees_every_kind_of_import():
+    source = """
+import numpy as np, os.path
+from scipy import special
+def f():
+    from ..deal.terms import Pool
+    from . import plan
+    import_module("pandas")
+"""
+    assert imports(source, ["xlkmv", "model", "x"], False) == {
+        "numpy",
+        "os.path",
+        "scipy.special",
+        "xlkmv.deal.terms.Pool",
+        "xlkmv.model.plan",
+        "pandas",
+    }
+
+
+@pytest.mark.parametrize("path", MODULES, ids=ids)
+def test_imports_point_down(path):
+    parts = dotted(path)
+    here = room(parts)
+    if not here:  # the package itself: a front door to Python that may open on the lower floors only
+        floor = FLOORS["excel"]
+    else:
+        assert here in FLOORS or here == "__main__", f"{here} is no room of the house"
+        floor = FLOORS.get(here, 6)
+    for name in names_of(path):
+        target = name.split(".")
+        if target[0] != "xlkmv" or room(target) in ("", here, "__version__"):
+            continue
+        assert room(target) in FLOORS, f"{name} is in no room of the house"
+        assert FLOORS[room(target)] < floor, f"{'.'.join(parts)} imports {name} from above or beside"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if room(dotted(p)) in OUTSIDE], ids=ids)
+def test_lower_floors_need_little_from_outside(path):
+    here = room(dotted(path))
+    for name in names_of(path):
+        top = name.split(".")[0]
+        if top == "xlkmv":
+            continue
+        if top in sys.stdlib_module_names:
+            assert here != "model" or top in INSIDE_MODEL, f"model imports {name}"
+            continue
+        allowed = OUTSIDE[here]
+        assert any(name == a or name.startswith(a + ".") for a in allowed), f"{here} imports {name}"

@@ -1,0 +1,80 @@
+"""Every module says what is public, and what is public says what it does."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from dataclasses import is_dataclass
+
+import pytest
+
+import xlkmv
+from xlkmv.errors import XlkmvError
+
+MODULES = sorted(
+    m.name
+    for m in pkgutil.walk_packages(xlkmv.__path__, "xlkmv.")
+    if not m.ispkg and "__main__" not in m.name
+)
+# A docstring may send the reader to the function whose arguments it shares.
+REFERENCE = re.compile(r":func:`|:class:`|[Pp]arameters, result and errors|[Pp]arameters and errors")
+
+
+def load(name):
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:  # what needs Windows or an office program cannot be loaded elsewhere
+        if (error.name or "").split(".")[0] == "xlkmv":
+            raise
+        pytest.skip(f"{name} needs {error.name}")
+
+
+def public():
+    for name in MODULES:
+        if name.split(".")[1] in {"errors", "model", "deal"}:
+            module = importlib.import_module(name)
+            for item in getattr(module, "__all__", ()):
+                yield pytest.param(module, getattr(module, item, None), id=f"{name}.{item}")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_lists_what_is_public(name):
+    module = load(name)
+    assert module.__doc__ and module.__doc__.strip(), f"{name} has no docstring"
+    assert hasattr(module, "__all__"), f"{name} has no __all__"
+    assert len(set(module.__all__)) == len(module.__all__)
+    missing = [item for item in module.__all__ if not hasattr(module, item)]
+    assert not missing, f"{name} lists {missing} and does not have them"
+
+
+@pytest.mark.parametrize(("module", "item"), list(public()))
+def test_public_item_is_documented(module, item):
+    if not (inspect.isfunction(item) or inspect.isclass(item)) or item.__module__ != module.__name__:
+        return
+    text = inspect.getdoc(item) or ""
+    assert text and not text.startswith(f"{item.__name__}("), "no docstring"
+    if inspect.isfunction(item):
+        check_function(item, text)
+    elif is_dataclass(item) and not issubclass(item, XlkmvError):
+        for method in vars(item).values():
+            if inspect.isfunction(method) and not method.__name__.startswith("_"):
+                assert inspect.getdoc(method)
+
+
+def check_function(function, text):
+    """Arguments and result are described numpydoc's way, unless a few sentences say it all."""
+    signature = inspect.signature(function)
+    if "Parameters\n-" not in text:
+        assert len(text) < 400 or REFERENCE.search(text) or not signature.parameters, "no section Parameters"
+        return
+    section = re.split(r"^(?:Returns|Yields|Raises|Notes)\n-+$", text, flags=re.M)[0]
+    heads = " ".join(re.findall(r"^\S.*$", section.split("----------\n", 1)[1], re.M))
+    missing = [name for name in signature.parameters if not re.search(rf"\b{name}\b", heads)]
+    assert not missing, f"not described: {missing}"
+    # A result that is a class of ours is described there.
+    kind = str(signature.return_annotation)
+    plain = re.search(r"Array|ndarray|NDArray|float|int|bool|tuple|str", kind)
+    said = re.search(r"^(Returns|Yields)\n-+$", text, re.M) or re.search(r"[Rr]eturn |^Whether|^Yield", text)
+    assert said or not plain, f"no section Returns for {kind}"
