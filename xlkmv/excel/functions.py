@@ -47,7 +47,7 @@ from xlkmv.model import (
     sensitivity,
     validation,
 )
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY
 
 ONE = np.ones(1)
 # Half a year of weekly equity values of one firm, for the example of KMV_FIT.
@@ -796,7 +796,7 @@ POOL_PDS = (0.012, 0.014, 0.016, 0.010, 0.012, 0.016, 0.010, 0.018, 0.022, 0.020
 POOL_TEXTS = {
     "exposures": Text("Amount of each obligor, money.", "series", rule=NOT_NEGATIVE),
     "pds": Text("Default probability of each obligor over the horizon.", "series"),
-    "pd_sds": Text("Standard deviation of each default probability.", "series", rule=NOT_NEGATIVE),
+    "pd_sds": Text("Standard deviation of each default probability.", "series", rule=PROBABILITY),
     "correlation": Text(
         "Asset correlation: one number, or one per obligor.", "series", rule=losses.ASSET_CORRELATION
     ),
