@@ -75,6 +75,6 @@ def check_function(function, text):
     assert not missing, f"not described: {missing}"
     # A result that is a class of ours is described there.
     kind = str(signature.return_annotation)
-    plain = re.search(r"Array|ndarray|NDArray|float|int|bool|tuple|str", kind)
+    plain = re.search(r"\b(Array|ndarray|NDArray|float|int|bool|tuple|str)\b", kind)
     said = re.search(r"^(Returns|Yields)\n-+$", text, re.M) or re.search(r"[Rr]eturn |^Whether|^Yield", text)
     assert said or not plain, f"no section Returns for {kind}"

@@ -81,6 +81,11 @@ def transition_matrix(matrix: npt.ArrayLike) -> Array:
         Row: rating now. Column: state at the horizon, best first, default last. Each row sums to 1; a miss of
         up to 0.0002, the rounding of published tables, is scaled away.
 
+    Returns
+    -------
+    (r, s) ndarray
+        Rows sum to 1.
+
     Raises
     ------
     InputError
