@@ -213,6 +213,10 @@ def _widths(ws: Any, column: int, columns: Sequence[Column]) -> None:
 # ------------------------------------------------------------------------------------ sheets
 
 
+# Any input that has changed since the last refresh makes the results stale, with or without Python.
+STATE_FORMULA = '=IF(COUNTIF(tbl_Input[Same],"no")=0,"fresh","stale: refresh")'
+
+
 def _home(s: Sheets) -> Any:
     ws = s.sheet(
         "Home",
@@ -237,7 +241,11 @@ def _home(s: Sheets) -> Any:
         row, column = 9 + k % 5, 1 + 4 * (k // 5)
         ws.write(row, column, text, label)
         value = column + (1 if column == 1 else 3)
-        ws.write_blank(row, value, None, s.style(num_format=shown, bold=True, align="left"))
+        style = s.style(num_format=shown, bold=True, align="left")
+        if name == "out_State":
+            ws.write_formula(row, value, STATE_FORMULA, style, "fresh")
+        else:
+            ws.write_blank(row, value, None, style)
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(row, value, True, True)}")
     top, column = s.table(ws, 15, 1, layout.HEADLINE)
     fields = [c.field for c in layout.HEADLINE.columns]
@@ -919,6 +927,23 @@ def _live(s: Sheets, ws: Any, row: int, column: int, formula: str, value: Any, h
     ws.write_formula(row, column, formula, style, cached)
 
 
+SAME_FORMULA = (
+    "=IF(ABS(tbl_Input[[#This Row],[Now]]-tbl_Input[[#This Row],[At refresh]])"
+    '<=0.000000000001*(1+ABS(tbl_Input[[#This Row],[At refresh]])),"yes","no")'
+)
+
+
+def _mark_formula(name: str, header: str) -> str:
+    """Write xlkmv.excel.report.input_mark as a formula, so that a sheet without Python knows what changed."""
+    if not header:
+        return f"=SUM({name})"
+    cells = f"{name}[{header}]"
+    row = f"(ROW({cells})-MIN(ROW({cells}))+1)"
+    first, last = f'_xlfn.UNICODE({cells}&" ")', f'_xlfn.UNICODE(RIGHT(" "&{cells},1))'
+    words = f"SUMPRODUCT(ISTEXT({cells})*(LEN({cells})+7*{first}+13*{last})*{row})"
+    return f"=SUMPRODUCT({cells},{row})+{words}"
+
+
 def _checks(s: Sheets) -> Any:
     ws = s.sheet(
         "Checks",
@@ -926,13 +951,21 @@ def _checks(s: Sheets) -> Any:
         "校验与日志",
         "Laws that every result obeys, tested at each refresh, and a line for each refresh. "
         "The master is on Home.",
-        14,
+        18,
     )
     _widths(ws, 1, layout.CHECK.columns)
     left = 2 + len(layout.CHECK.columns)
     ws.set_column(left - 1, left - 1, 3)
     _widths(ws, left, layout.LOG.columns)
     top, column = s.table(ws, 3, 1, layout.CHECK)
+    inputs = left + len(layout.LOG.columns) + 1
+    ws.set_column(inputs - 1, inputs - 1, 3)
+    _widths(ws, inputs, layout.INPUT.columns)
+    marks = [
+        [name, header or "all numbers", (_mark_formula(name, header), 0.0), None, (SAME_FORMULA, "yes")]
+        for name, header in layout.input_columns()
+    ]
+    s.table(ws, 3, inputs, layout.INPUT, marks)
     s.table(ws, 3, left, layout.LOG)
     for word, color in (("passed", "#C6E7CE"), ("FAILED", "#F4B6B6")):
         ws.conditional_format(

@@ -52,6 +52,8 @@ __all__ = [
     "analyse",
     "kmv_view",
     "model_table",
+    "pool_lognormal",
+    "portfolio_models",
     "support_default_probability",
 ]
 

@@ -87,7 +87,7 @@ def xingye_yuanrong() -> Deal:
         Tranche("Senior (优先级)", 1, 0.95 * total, 0.04, "with collections", dates[-1]),
         Tranche("Subordinate (次级)", 2, 0.05 * total, 0.0, "bullet", dates[-1]),
     )
-    terms = Terms(closing=CLOSING, dates=dates, fee_rate=0.002, support_correlation=0.3, seed=20190911)
+    terms = Terms(closing=CLOSING, dates=dates, fee_rate=0.002, support_correlation=0.3, seed=2019)
     controls = Controls(reserve_periods=1.0, support_pd=0.001, repurchase_share=0.25, unpledged_recovery=0.15)
     covenants = (
         Covenant("Accumulated coverage", "coverage", "min", 1.0, "turbo"),

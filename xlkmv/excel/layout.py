@@ -23,7 +23,17 @@ from xlkmv.deal.terms import (
 )
 from xlkmv.model.domain import Rule
 
-__all__ = ["CONTROL_ROWS", "NAMES", "TABLES", "TERM_ROWS", "Column", "ControlRow", "TableSpec", "TermRow"]
+__all__ = [
+    "CONTROL_ROWS",
+    "NAMES",
+    "TABLES",
+    "TERM_ROWS",
+    "Column",
+    "ControlRow",
+    "TableSpec",
+    "TermRow",
+    "input_columns",
+]
 
 MONEY = "#,##0"
 RATE = "0.00%"
@@ -586,6 +596,20 @@ CHECK = TableSpec(
     ),
 )
 
+INPUT = TableSpec(
+    "tbl_Input",
+    "Checks",
+    "Inputs now and at the last refresh",
+    "输入是否已变",
+    (
+        result("Table", "表", "table", TEXT, 14),
+        result("Column", "列", "column", TEXT, 24),
+        result("Now", "当前", "now", "General", 16),
+        result("At refresh", "刷新时", "then", "General", 16),
+        result("Same", "一致", "same", TEXT, 9),
+    ),
+)
+
 LOG = TableSpec(
     "tbl_Log",
     "Checks",
@@ -625,6 +649,7 @@ TABLES: dict[str, TableSpec] = {
         ACTUAL,
         RERATE,
         CHECK,
+        INPUT,
         LOG,
     )
 }
@@ -702,6 +727,20 @@ CONTROL_ROWS: tuple[ControlRow, ...] = (
     ControlRow(CONTROLS["repurchase"], "repurchase", "repurchase_share", "of a claim", RATE),
     ControlRow(CONTROLS["pledge"], "pledge", "unpledged_recovery", "recovery", RATE),
 )
+
+
+def input_columns() -> tuple[tuple[str, str], ...]:
+    """Return table and heading of every column that moves a number."""
+    notes = {"basis", "unit", "meaning", "industry", "invention", "utility"}
+    found = [
+        (spec.name, c.header)
+        for spec in (POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL)
+        for c in spec.inputs
+        if c.field not in notes or c.field == "industry"
+    ]
+    # The columns of scheduled collections change their headings: the pool counts as a whole too.
+    return (*found, (POOL.name, ""))
+
 
 # One-cell names: what refresh writes on the Home sheet, and the format it is shown in.
 NAMES: dict[str, tuple[str, str]] = {

@@ -320,9 +320,9 @@ class LiveBook:
                     done.append(write)
                     write.apply()
             except Exception as error:
-                for write in reversed(done):
+                for earlier in reversed(done):
                     with contextlib.suppress(Exception):
-                        write.undo()
+                        earlier.undo()
                 raise BookError(f"Excel refused to write {write}: {_reason(error)}") from error
         self._writes.clear()
         return self.path

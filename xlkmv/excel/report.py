@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from xlkmv.excel import layout
 from xlkmv.excel.book import Book
 from xlkmv.excel.layout import TableSpec
 
-__all__ = ["SMALLEST_DRAWN", "write_report"]
+__all__ = ["SMALLEST_DRAWN", "input_mark", "write_report"]
 
 LOG_ROWS = 200
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
@@ -62,6 +63,7 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     )
     _write(book, layout.COVENANT, [_covenant(deal, path) for path in analysis.covenants], False)
     _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
+    _write(book, layout.INPUT, _inputs(book), False)
     log = [list(row) for row in book.table(layout.LOG.name).rows if row[0] is not None]
     _write(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
     worst = max(analysis.simulated, key=lambda r: r.simulation.tranches[0].anydate_pd)
@@ -78,6 +80,40 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     }.items():
         if name in book.names():
             book.write_name(name, _cell(value))
+
+
+def input_mark(values: Iterable[Any]) -> float:
+    """Number that changes when a column of inputs does, as a formula of the sheet computes it too.
+
+    Sum over rows i of ``i x number``, and for a text ``i x (length + 7 first character +
+    13 last character)``, characters as Unicode points.
+    """
+    total = 0.0
+    for i, value in enumerate(values, 1):
+        if isinstance(value, str) and value:
+            length = len(value.encode("utf-16-le")) // 2
+            total += i * (length + 7 * ord(value[0]) + 13 * ord(value[-1]))
+        elif isinstance(value, dt.date):
+            total += i * (value - dt.date(1899, 12, 30)).days
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            total += i * value
+    return total
+
+
+def _inputs(book: Book) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    for name, header in layout.input_columns():
+        table = book.table(name)
+        if header and not table.has(header):
+            rows.append([name, header, 0.0, 0.0, "yes"])
+            continue
+        if header:
+            mark = input_mark(table.column(header))
+        else:
+            numbers = (x for row in table.rows for x in row if isinstance(x, (int, float)))
+            mark = sum(x for x in numbers if not isinstance(x, bool))
+        rows.append([name, header or "all numbers", mark, mark, "yes"])
+    return rows
 
 
 def _write(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
