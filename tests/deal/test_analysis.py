@@ -1,0 +1,331 @@
+"""The KMV view of a plan: worked by hand, against integrals, and by the laws it must obey."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.special import ndtr, ndtri
+
+from xlkmv.deal.analysis import kmv_view, support_default_probability
+from xlkmv.deal.example import LICENSEES, xingye_yuanrong
+from xlkmv.deal.stress import PRESETS, Stress
+from xlkmv.deal.terms import CONTROLS, Controls, Deal, Pool, Terms, Tranche
+from xlkmv.model.plan import implied_lognormal, pool_moments
+
+QUARTERS = tuple(dt.date(2021 + k // 4, 3 * (k % 4) + 1, 10) for k in range(1, 9))
+
+
+def small_deal(**terms):
+    """Four quarters, user's volatility: every number can be worked out on paper."""
+    dates = QUARTERS[:4]
+    pool = Pool(("A", "B"), (60.0, 40.0), np.full((2, 4), [[16.0], [11.0]]), 0.02, 0.4, 0.25, 0.2)
+    tranches = (
+        Tranche("senior", 1, 80.0, 0.04, "straight-line", dates[3]),
+        Tranche("junior", 2, 20.0, 0.0, "bullet", dates[3]),
+    )
+    given_ = {"fee_rate": 0.01, "volatility_source": "user", "volatility": 0.10, "drift": 0.02}
+    given_ |= {"support_correlation": 0.3} | terms
+    controls = Controls(reserve_periods=0.5, support_pd=0.03)
+    return Deal(pool, tranches, Terms(dt.date(2021, 1, 10), dates, **given_), controls)
+
+
+def test_terminal_risk_by_hand():
+    view = kmv_view(small_deal())
+    senior, junior = view.tranches
+    # Per quarter 27 comes in; senior principal 20, interest 1 % of 80, 60, 40, 20, fees 0.25 % of all notes.
+    fees = [0.25, 0.2, 0.15, 0.1]
+    due = np.cumsum([20 + 0.8, 20 + 0.6, 20 + 0.4, 20 + 0.2]) + np.cumsum(fees)
+    np.testing.assert_allclose(senior.risk.accumulated_due, due, rtol=1e-14)
+    np.testing.assert_allclose(junior.risk.accumulated_due - due, [0, 0, 0, 20], atol=1e-14)
+    reserve = 0.5 * (20.8 + 0.25)
+    for k in range(4):
+        t, paid = (k + 1) / 4, 27.0 * (k + 1)
+        for tranche, held in ((senior, reserve), (junior, 0.0)):
+            owed = tranche.risk.accumulated_due[k]
+            dd = (math.log(paid / (owed - held)) + (0.02 - 0.005) * t) / (0.1 * math.sqrt(t))
+            assert tranche.risk.distance[k] == pytest.approx(dd, rel=1e-13)
+            assert tranche.risk.pd[k] == pytest.approx(ndtr(-dd), rel=1e-12)
+            assert tranche.risk.coverage[k] == pytest.approx((paid + held) / owed, rel=1e-14)
+    assert (view.volatility, view.drift) == (0.10, 0.02)
+    assert senior.first_short is None
+    # The undertaking protects the first rank only.
+    np.testing.assert_array_equal(junior.pd, junior.risk.pd)
+    np.testing.assert_array_equal(junior.anydate_pd, junior.risk.anydate_pd)
+
+
+def integral(function, bend):
+    """Expectation over the pool's driver, cut where its payoffs bend."""
+    edges = sorted([-12.0, *np.linspace(-6, 6, 25), 12.0, *bend])
+    return sum(
+        quad(lambda x: function(x) * math.exp(-0.5 * x * x) / math.sqrt(2 * math.pi), a, b, epsrel=1e-12)[0]
+        for a, b in itertools.pairwise(edges)
+    )
+
+
+def test_support_and_expected_loss_against_integrals():
+    deal = small_deal()
+    payer, rho, s = 1 - 0.97, 0.3, 0.10
+    reserve = 0.5 * (20.8 + 0.25)
+    dues = [82.0 + 0.7, 102.0 + 0.7]
+    own = [82.0, 20.0]
+
+    def assets(x):
+        return 108.0 * math.exp(0.02 - 0.5 * s * s + s * x)
+
+    def payer_gone(x):
+        return ndtr((ndtri(payer) - rho * x) / math.sqrt(1 - rho * rho))
+
+    def driver(strike):
+        return (math.log(strike / 108.0) - 0.02 + 0.5 * s * s) / s
+
+    strikes = (dues[0] - reserve, dues[1], dues[1] - own[1])
+    bend = [driver(k) for k in strikes]
+    senior, junior = kmv_view(deal).tranches
+    pd = integral(lambda x: payer_gone(x) * (x < bend[0]), bend)
+    assert senior.pd[-1] == pytest.approx(pd, rel=1e-8)
+    loss = integral(lambda x: payer_gone(x) * max(strikes[0] - assets(x), 0.0), bend) / own[0]
+    assert senior.expected_loss == pytest.approx(loss, rel=1e-8)
+    loss = integral(lambda x: min(max(dues[1] - assets(x), 0.0), own[1]), bend) / own[1]
+    assert junior.expected_loss == pytest.approx(loss, rel=1e-8)
+    # Without subordination one shortfall is shared by all, and by each in the same proportion.
+    shared = kmv_view(deal, Stress("x", controls_off=("subordination", "support", "reserve"))).tranches
+    loss = integral(lambda x: max(dues[1] - assets(x), 0.0), bend) / 102.0
+    for tranche in shared:
+        assert tranche.expected_loss == pytest.approx(loss, rel=1e-8)
+    # What counts as default does not change what is lost.
+    judged = kmv_view(deal, Stress("x", default_point="all")).tranches[0]
+    assert judged.expected_loss == senior.expected_loss and judged.pd[-1] > senior.pd[-1]
+
+
+def test_support_default_probability():
+    times = np.array([0.5, 1.0, 2.0])
+    deal = small_deal()
+    np.testing.assert_allclose(support_default_probability(deal, times), 1 - 0.97**times, rtol=1e-13)
+    off = replace(deal, controls=deal.controls.without("support"))
+    np.testing.assert_array_equal(support_default_probability(off, times), 1.0)
+    sure = replace(deal, controls=replace(deal.controls, support_pd=1.0))
+    np.testing.assert_array_equal(support_default_probability(sure, times), 1.0)
+
+
+def test_first_short_date():
+    """16.2 a quarter and 10.525 held, against 21.05, 41.85, 62.4, 82.7 due in all."""
+    deal = small_deal()
+    senior, junior = kmv_view(deal, Stress("x", pool_haircut=0.4)).tranches
+    assert senior.first_short == deal.terms.dates[2]
+    assert junior.first_short == deal.terms.dates[0]
+    assert [t.first_short for t in kmv_view(deal).tranches] == [None, None]
+
+
+def test_implied_volatility_counts_the_repurchase_on_schedule():
+    """A share bought back at its scheduled amount is certain: it scales the moments of the rest."""
+    deal = small_deal(volatility_source="implied")
+    deal = replace(deal, controls=replace(deal.controls, repurchase_share=0.25))
+    pool, times = deal.pool, deal.terms.times
+    mean, variance = pool_moments(pool.schedule, times, pool.pd, pool.recovery, pool.lag, pool.correlation)
+    expected = implied_lognormal(108.0, 0.25 * 108.0 + 0.75 * mean, 0.75**2 * variance, 1.0)
+    view = kmv_view(deal)
+    np.testing.assert_allclose((view.volatility, view.drift), expected, rtol=1e-12)
+    doubled = kmv_view(deal, Stress("x", volatility_multiplier=2.0))
+    np.testing.assert_allclose(
+        (doubled.volatility, doubled.drift), (2 * expected[0], expected[1]), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    "stress", [Stress("x", pool_haircut=1.0), Stress("x", delay=4), Stress("x", delay=999)]
+)
+@pytest.mark.parametrize("source", ["user", "implied"])
+def test_a_pool_that_pays_nothing(stress, source):
+    senior, junior = kmv_view(small_deal(volatility_source=source), stress).tranches
+    payer = 1 - 0.97 ** np.array([0.25, 0.5, 0.75, 1.0])
+    np.testing.assert_allclose(senior.pd, payer, rtol=1e-13)
+    np.testing.assert_array_equal(junior.anydate_pd, 1.0)
+    assert junior.expected_loss == 1.0
+
+
+def test_a_pool_that_cannot_default():
+    deal = small_deal(volatility_source="implied")
+    view = kmv_view(replace(deal, pool=replace(deal.pool, pd=0.0)))
+    assert all((t.anydate_pd == 0.0).all() and t.expected_loss == 0.0 for t in view.tranches)
+    assert view.volatility <= 1e-6 and view.drift == 0.0
+
+
+# ------------------------------------------------------------------------------- the real deal
+
+
+def test_public_facts_of_the_deal():
+    deal = xingye_yuanrong()
+    assert deal.pool.amount.sum() == 301e6 and len(LICENSEES) == 11
+    assert (sum(x.invention for x in LICENSEES), sum(x.utility for x in LICENSEES)) == (103, 37)
+    assert (deal.pool.amount.min(), deal.pool.amount.max()) == (3e6, 45e6)
+    assert round(deal.pool.share.max(), 3) == 0.150
+    named = {x.name: x for x in LICENSEES}
+    huayin, vtron = named["Huayin Medical (华银医学)"], named["Vtron Group (威创集团)"]
+    assert (huayin.amount, huayin.invention, vtron.invention) == (23.0, 4, 22)
+    assert deal.senior.coupon == 0.04 and deal.senior.amount == pytest.approx(285.95e6)
+    assert deal.terms.closing == dt.date(2019, 9, 11) and len(deal.terms.dates) == 20
+    # A level annuity at 6.5 % nominal repays what was financed.
+    discount = (1 + 0.065 / 4) ** -np.arange(1.0, 21.0)
+    np.testing.assert_allclose(deal.pool.schedule @ discount, deal.pool.amount, rtol=1e-7)
+
+
+def test_removing_controls_raises_the_probability_of_default():
+    deal = xingye_yuanrong()
+    base = kmv_view(deal).tranches[0]
+    off = kmv_view(deal, Stress("x", controls_off=tuple(CONTROLS))).tranches[0]
+    assert base.pd[-1] < 1e-6 and off.pd[-1] > 0.1
+    assert off.anydate_pd[-1] > off.pd[-1]
+    for control in CONTROLS:
+        one = kmv_view(deal, Stress("x", controls_off=(control,))).tranches[0]
+        assert one.anydate_pd[-1] >= base.anydate_pd[-1]
+        assert off.anydate_pd[-1] >= one.anydate_pd[-1]
+
+
+def test_every_preset_is_a_probability_and_base_is_base():
+    deal = xingye_yuanrong()
+    base = kmv_view(deal)
+    for stress in PRESETS:
+        for tranche in kmv_view(deal, stress).tranches:
+            for p in (tranche.pd, tranche.anydate_pd, tranche.expected_loss):
+                assert ((np.asarray(p) >= 0) & (np.asarray(p) <= 1)).all()
+            assert (tranche.anydate_pd >= tranche.pd * (1 - 1e-12)).all()
+    again = kmv_view(deal, PRESETS[0])
+    for one, other in zip(base.tranches, again.tranches, strict=True):
+        np.testing.assert_array_equal(one.anydate_pd, other.anydate_pd)
+        assert one.expected_loss == other.expected_loss
+
+
+# -------------------------------------------------------------------------------------- laws
+
+
+@st.composite
+def deals(draw):
+    """Small plans whose scheduled collections cover the dues; implied volatility."""
+    m, n = draw(st.integers(2, 4)), draw(st.integers(2, 6))
+
+    def column(low, high):
+        return np.array(draw(st.lists(st.floats(low, high), min_size=m, max_size=m)))
+
+    amount = column(5.0, 50.0)
+    notes = float(amount.sum())
+    schedule = np.repeat((amount * draw(st.floats(1.05, 1.3)) / n)[:, None], n, axis=1)
+    share = draw(st.floats(0.6, 0.95))
+    dates = QUARTERS[:n]
+    payment = draw(st.sampled_from(["with collections", "straight-line", "bullet"]))
+    return Deal(
+        Pool(
+            tuple("ABCD"[:m]),
+            amount,
+            schedule,
+            column(0.001, 0.1),
+            column(0, 1),
+            column(0, 0.5),
+            column(0, 0.6),
+        ),
+        (
+            Tranche("senior", 1, notes * share, draw(st.floats(0.0, 0.06)), payment, dates[-1]),
+            Tranche("junior", 2, notes * (1 - share), 0.0, "bullet", dates[-1]),
+        ),
+        Terms(dt.date(2021, 1, 10), dates, fee_rate=0.002, support_correlation=draw(st.floats(0, 0.9))),
+        Controls(
+            reserve_periods=draw(st.floats(0, 1)),
+            support_pd=draw(st.floats(0.001, 0.5)),
+            repurchase_share=draw(st.floats(0, 0.5)),
+        ),
+    )
+
+
+laws = settings(deadline=None, max_examples=20)
+SLACK = 1e-9
+
+
+def anydate(deal, tranche=0, **stress):
+    return kmv_view(deal, Stress("x", **stress)).tranches[tranche].anydate_pd
+
+
+def covered(deal, **stress):
+    """Whether the expected collections cover the senior dues on all dates: then risk raises the PD."""
+    view = kmv_view(deal, Stress("x", **stress))
+    risk = view.tranches[0].risk
+    reserve = risk.coverage[0] * risk.accumulated_due[0] - risk.accumulated_in[0]
+    return bool(
+        (risk.accumulated_in * np.exp(view.drift * risk.times) + reserve >= risk.accumulated_due).all()
+    )
+
+
+@laws
+@given(deals(), st.floats(0.01, 0.5))
+def test_haircut_raises_every_probability(deal, haircut):
+    for k in (0, 1):
+        assert (anydate(deal, k, pool_haircut=haircut) >= anydate(deal, k) * (1 - SLACK)).all()
+
+
+@laws
+@given(deals(), st.floats(1.01, 3.0))
+def test_more_risk_raises_the_probability_of_a_covered_plan(deal, up):
+    base = anydate(deal) * (1 - SLACK) - 1e-300
+    for stress in (
+        {"volatility_multiplier": up},
+        {"pd_multiplier": min(up, 1.5)},
+        {"recovery_multiplier": 1 / up},
+        {"correlation_add": 0.1 * (up - 1)},
+    ):
+        if covered(deal) and covered(deal, **stress):
+            assert (anydate(deal, **stress) >= base).all(), stress
+
+
+@laws
+@given(deals(), st.sampled_from(list(CONTROLS)))
+def test_no_control_makes_a_covered_plan_riskier(deal, control):
+    if covered(deal) and covered(deal, controls_off=(control,)):
+        with_it, without = anydate(deal), anydate(deal, controls_off=(control,))
+        assert (without >= with_it * (1 - SLACK) - 1e-300).all()
+
+
+@laws
+@given(deals())
+def test_order_within_the_view(deal):
+    view = kmv_view(deal)
+    senior, junior = view.tranches
+    for t in view.tranches:
+        assert (t.anydate_pd >= t.pd * (1 - 1e-12)).all()
+        assert (t.pd <= t.risk.pd).all() and (t.anydate_pd <= t.risk.anydate_pd).all()
+        assert (np.diff(t.risk.anydate_pd) >= 0).all()
+    assert (junior.risk.anydate_pd >= senior.risk.anydate_pd * (1 - 1e-12)).all()
+    assert junior.expected_loss >= senior.expected_loss * (1 - 1e-9)
+
+
+@laws
+@given(deals(), st.randoms(), st.sampled_from([2.0**20, 2.0**-20, 1e6, 1e-6]))
+def test_neither_unit_nor_order_of_obligors_matters(deal, random, unit):
+    pool, order = deal.pool, list(range(len(deal.pool.name)))
+    random.shuffle(order)
+    shuffled = Pool(
+        tuple(pool.name[i] for i in order),
+        *(getattr(pool, c)[order] for c in ("amount", "schedule", "pd", "recovery", "lag", "correlation")),
+    )
+    scaled = replace(pool, amount=pool.amount * unit, schedule=pool.schedule * unit)
+    tranches = tuple(replace(t, amount=t.amount * unit) for t in deal.tranches)
+    base = kmv_view(deal)
+    other = kmv_view(replace(deal, pool=scaled, tranches=tranches))
+    for view in (kmv_view(replace(deal, pool=shuffled)), other):
+        for one, two in zip(base.tranches, view.tranches, strict=True):
+            np.testing.assert_allclose(two.risk.coverage, one.risk.coverage, rtol=1e-12)
+            # Rounding of the inputs, a few 1e-16, is divided by sigma sqrt(t) and by what is left open.
+            near = np.abs(one.risk.distance) < 30
+            np.testing.assert_allclose(
+                two.risk.distance[near], one.risk.distance[near], rtol=1e-9, atol=1e-11
+            )
+            np.testing.assert_allclose(two.anydate_pd[near], one.anydate_pd[near], rtol=1e-8, atol=1e-14)
+    if unit in (2.0**20, 2.0**-20):
+        for one, two in zip(base.tranches, other.tranches, strict=True):
+            np.testing.assert_array_equal(two.anydate_pd, one.anydate_pd)
+            assert two.expected_loss == one.expected_loss
