@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEV := $(VENV)/.ready-dev
 
 .PHONY: demo test check bench workbook clean
 
@@ -11,26 +12,35 @@ demo: $(READY)
 	@$(BIN)/xlkmv new out/demo.xlsm
 	@$(BIN)/xlkmv refresh out/demo.xlsm
 
-test: $(READY)
+test: $(DEV)
 	@sh tests/hosts/install.sh
 	$(BIN)/python -m pytest
 
-check: $(READY)
+check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
+bench: $(DEV)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
 	@for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-workbook: $(READY)
+# What is generated from the sources and kept in the repository.
+workbook: $(DEV)
 	$(BIN)/python -m xlkmv.build.template workbook/KMV_Template.xlsm
+	$(BIN)/python -m xlkmv.build.docs docs/functions.md
+
+PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Setting up $(VENV) (once) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PIP) -e .
+	@touch $@
+
+$(DEV): $(READY)
+	@echo "Setting up the tools of the tests (once) ..."
+	@$(PIP) -e '.[dev]'
 	@touch $@
 
 clean:
