@@ -190,8 +190,9 @@ def _menu_xcu() -> str:
     context = "com.sun.star.sheet.SpreadsheetDocument"
     body += [_property("Context", context, None), _property("Title", "KMV")]
     body.append('<node oor:name="Submenu">')
-    for command, (english, chinese) in MENU.items():
-        body.append(f'<node oor:name="{command}" oor:op="replace">')
+    for place, (command, (english, chinese)) in enumerate(MENU.items()):
+        # LibreOffice sorts the entries by the names of their nodes.
+        body.append(f'<node oor:name="m{place}" oor:op="replace">')
         body.append(_property("URL", f"org.xlkmv.menu:{command}", None))
         body.append(
             '<prop oor:name="Title">'

@@ -35,6 +35,7 @@ ERRORS = {
 DAY_ZERO = dt.datetime(1899, 12, 30)
 FUNCTIONS_SERVICES = ("org.xlkmv.Functions",)
 WORKBOOKS = (".xlsx", ".xlsm")
+LONGEST_BOX = 25  # lines that fit on a small screen
 
 
 class UnusableError(Exception):
@@ -214,8 +215,11 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
             self.say(ERRORBOX, str(error) if own else traceback.format_exc())
 
     def say(self, kind, message):
-        """Show a message box; the text also goes to the terminal, for those who have no window."""
+        """Show a message box; the whole text also goes to the terminal."""
         print(f"xlkmv: {message}", file=sys.stderr, flush=True)
+        lines = message.splitlines()
+        if len(lines) > LONGEST_BOX:
+            message = "\n".join([*lines[:LONGEST_BOX], f"... and {len(lines) - LONGEST_BOX} more lines"])
         window = self.frame.getContainerWindow()
         box = window.getToolkit().createMessageBox(window, kind, 1, "KMV", message)
         box.execute()
