@@ -55,6 +55,8 @@ TAILS = [
     (0, 0, 0.3),
     (-8, -8, 1e-12),
     (-8, -3, 1e-320),
+    (0, 1, 1 - 2**-53),
+    (-2, 3, -1 + 2**-53),
 ]
 
 
@@ -121,6 +123,19 @@ def test_symmetry_bounds_and_complement(h, k, rho):
     assert p >= (ndtr(h) - ndtr(-k)) - 1e-12
     # N2(h, k; rho) + N2(h, -k; -rho) = N(h)
     assert p + bivariate_normal_cdf(h, -k, -rho) == pytest.approx(ndtr(h), rel=1e-11)
+
+
+@pytest.mark.parametrize("offset", ["far", "diagonal", "opposite"])
+def test_complement_at_every_distance_from_one(offset):
+    """|rho| up to 1 - 1e-16, limits all over the range of a double, and close to each other."""
+    rng = np.random.default_rng(4)
+    h, far = rng.uniform(-38, 38, (2, 2000))
+    apart = 10.0 ** rng.uniform(-16, 0, 2000)
+    rho = rng.choice([-1, 1], 2000) * (1 - apart)
+    near = h + rng.normal(0, 1e-3, 2000) * np.sqrt(apart)
+    k = {"far": far, "diagonal": near, "opposite": -near}[offset]
+    total = bivariate_normal_cdf(h, k, rho) + bivariate_normal_cdf(h, -k, -rho)
+    np.testing.assert_allclose(total, ndtr(h), rtol=1e-11)
 
 
 @laws

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.special import erfcx, log_ndtr, ndtr, ndtri
 
 from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array, check, numbers
@@ -82,8 +82,8 @@ def _integrate(h: Array, k: Array, rho: Array) -> Array:
 
     def slope(x: Array) -> Array:
         z = (k - rho * x) / s
-        # phi(z)/N(z) through logarithms: it grows like -z where both underflow.
-        mills = np.exp(-0.5 * z * z - 0.5 * np.log(2.0 * np.pi) - log_ndtr(z))
+        # phi(z)/N(z), with the scaled erfc: both underflow far to the left.
+        mills = np.sqrt(2.0 / np.pi) / erfcx(-z / np.sqrt(2.0))
         return np.asarray(-x - rho / s * mills)
 
     # The mode, by bisection on the decreasing slope; everything of weight lies within 40 of it.
@@ -104,7 +104,8 @@ def _integrate(h: Array, k: Array, rho: Array) -> Array:
     for left, right in itertools.pairwise(ends):
         width = right - left
         x = left[:, None] + width[:, None] * NODE
-        total += width * (np.exp(log_integrand(x) - peak) @ WEIGHT)
+        # Above the mode there is only the rounding of logarithms beyond 1e15, of results that are 0.
+        total += width * (np.exp(np.minimum(log_integrand(x) - peak, 0.0)) @ WEIGHT)
     return np.asarray(total * np.exp(peak[:, 0]) / np.sqrt(2.0 * np.pi))
 
 
