@@ -138,6 +138,8 @@ def installed(options: Sequence[str] = ()) -> str | None:
     code, said = _unopkg(_need_office(), "list", IDENTIFIER, options=options)
     if code:
         return None
+    if "is registered: yes" not in said:
+        return "it is not registered"
     found = re.search(r"^  Description: (.*)$", said, re.MULTILINE)
     return found[1].strip() if found else ""
 
@@ -231,9 +233,7 @@ def checks(options: Sequence[str] = ()) -> list[Check]:
     if said is None:
         out.append(Check("LibreOffice add-in", False, "not installed", again))
     elif said != describe(place):
-        out.append(
-            Check("LibreOffice add-in", False, f"is another one: {said or 'of an older xlkmv'}", again)
-        )
+        out.append(Check("LibreOffice add-in", False, f"is another one ({said})", again))
     else:
         out.append(Check("LibreOffice add-in", True, f"xlkmv {xlkmv.__version__} is installed"))
     return out
