@@ -13,7 +13,6 @@ demo: $(READY)
 	@$(BIN)/xlkmv refresh out/demo.xlsm
 
 test: $(DEV)
-	@sh tests/hosts/install.sh
 	$(BIN)/python -m pytest
 
 check: $(DEV)

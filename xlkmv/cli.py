@@ -204,9 +204,12 @@ def _report(done: Any) -> None:
     analysis, console = done.analysis, _console()
     base, off = analysis.base, analysis.controls_off
     last = done.inputs.deal.terms.dates[-1]
-    table = _table(f"Default risk by {last}", "Tranche", "Controls", "Coverage", "DD", "PD", "Any date")
-    for view, controls in ((base, "as switched"), (off, "all off")):
-        for tranche in view.tranches:
+    table = _table(
+        f"Default risk by {last}", "Tranche", "Controls", "Coverage", "DD", "PD", "Any date", "Simulated"
+    )
+    views = ((base, analysis.simulated_base, "as is"), (off, analysis.simulated_off, "all off"))
+    for view, run, controls in views:
+        for tranche, simulated in zip(view.tranches, run.tranches, strict=True):
             table.add_row(
                 tranche.name,
                 controls,
@@ -214,26 +217,26 @@ def _report(done: Any) -> None:
                 _number(tranche.risk.distance[-1], ".2f"),
                 probability(tranche.pd[-1]),
                 probability(tranche.anydate_pd[-1]),
+                probability(simulated.anydate_pd),
             )
     console.print(table)
-    first = analysis.scenarios[0].tranches[0].anydate_pd[-1]
     title = f"{base.tranches[0].name} under each preset condition"
-    table = _table(title, "Scenario", "DD", "PD", "Any date", "Change")
-    for view in analysis.scenarios:
+    table = _table(title, "Scenario", "DD", "PD", "Any date", "Simulated")
+    for view, row in zip(analysis.scenarios, analysis.simulated, strict=True):
         senior = view.tranches[0]
-        change = senior.anydate_pd[-1] - first
         table.add_row(
             view.stress.name,
             _number(senior.risk.distance[-1], ".2f"),
             probability(senior.pd[-1]),
             probability(senior.anydate_pd[-1]),
-            ("+" if change > 0 else "-") + probability(abs(change)) if change else "",
+            probability(row.simulation.tranches[0].anydate_pd),
         )
     console.print(table)
     console.print(
         f"Pool: volatility {base.volatility:.2%}, drift {base.drift:.2%} p.a. "
         f"({done.inputs.deal.terms.volatility_source}).\n"
-        "PD: short on the last date. Any date: short on at least one date."
+        "PD: short on the last date. Any date: short on at least one date. Simulated: any date,\n"
+        f"every obligor may default, {analysis.simulated_base.paths:,} paths."
     )
     failed = [c.name for c in analysis.checks if not c.passed]
     console.print(
