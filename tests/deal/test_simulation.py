@@ -322,13 +322,6 @@ def test_plans_see_the_same_draws(build):
     assert (b.replicates >= a.replicates).all()
 
 
-def test_pool_too_large_for_tables_gives_the_same(build, monkeypatch):
-    deal = everything_deal(build)
-    with_table = simulate(deal, paths=2000)
-    monkeypatch.setattr("xlkmv.deal.simulation.LARGEST_TABLE", 0)
-    assert bits(simulate(deal, paths=2000)) == bits(with_table)
-
-
 def test_nobody_can_default(build):
     run = simulate(build(pd=0.0), paths=500)
     assert [t.pd for t in run.tranches] == [0.0, 0.0]

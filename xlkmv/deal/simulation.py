@@ -63,8 +63,6 @@ LOSS_BINS = 1000
 BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 22, 1 << 18, 1 << 8
 # Paths over which Z is stratified, at most, and groups that the standard errors want at least.
 LARGEST_GROUP, FEWEST_GROUPS = 1 << 10, 64
-# Table of the cash effect of each single default: at most so many numbers.
-LARGEST_TABLE = 1 << 21
 
 
 class Executor(Protocol):
@@ -433,51 +431,60 @@ class PlanEngine:
         self.needs_share = "largest obligor share" in metrics
         self.ratio, self.share = planned_state(plan)
         self.by_size = np.argsort(-self.owed, axis=0, kind="stable")
-        small = len(pool.name) * self.n * self.n <= LARGEST_TABLE
-        self.table: Array | None = None
-        if small:
-            columns, first = np.divmod(np.arange(len(pool.name) * self.n), self.n)
-            self.table = np.array([self._effect(k, columns, first) for k in range(self.n)])
-
-    def _effect(self, k: int, columns: Ints, first: Ints) -> tuple[Array, Array]:
-        """What each default has changed on date k: collections, and scheduled cash lost so far."""
-        share = 1.0 - self.plan.repurchase_share
-        owed = self.owed[columns, first]
-        lost = np.where(first <= k, self.schedule[columns, k], 0.0)
-        back = np.where(self.arrival[columns, first] == k, self.plan.deal.pool.recovery[columns] * owed, 0.0)
-        return share * (back - lost), np.where(first <= k, owed, 0.0)
+        level = (np.diff(pool.schedule, axis=1) == 0.0).all(axis=0)
+        self.level = np.concatenate([[False], level])  # date k pays what date k - 1 paid
 
     def pool_state(self, patterns: Patterns) -> PoolState:
-        """Collections and tests' inputs of every pattern, dates in rows."""
-        n, size = self.n, patterns.counts.size
-        columns, first = patterns.columns, patterns.first
-        owner = np.repeat(np.arange(size), patterns.counts)
-        state = PoolState(np.repeat(self.base[:, None], size, axis=1), active=patterns.active)
+        """Collections and tests' inputs of every pattern, dates in rows.
+
+        Date by date, new defaults are added to what is lost; defaults before only matter
+        where the schedule changes. So the cost does not grow with defaults times dates.
+        """
+        n, size, share = self.n, patterns.counts.size, self.plan.repurchase_share
+        order = np.argsort(patterns.first.astype(np.int16), kind="stable")
+        columns, first = patterns.columns[order], patterns.first[order]
+        owner = np.repeat(np.arange(size), patterns.counts)[order]
+        owed = self.owed[columns, first]
+        arrival = self.arrival[columns, first]
+        back = np.flatnonzero(arrival < n)
+        recovered = (1.0 - share) * self.plan.deal.pool.recovery[columns[back]] * owed[back]
+        arrived = np.bincount(arrival[back] * size + owner[back], recovered, n * size).reshape(n, size)
+        cash: Array = arrived + self.base[:, None]
+        state = PoolState(cash, active=patterns.active)
         if self.needs_ratio:
             state.default_ratio = np.repeat(self.ratio[:, None], size, axis=1)
         total = float(self.schedule.sum()) or 1.0
-        kind = columns * n + first
-        # Patterns are in the order of their first default, so defaults to come are at the end.
-        ends = np.cumsum(patterns.counts)[patterns.active - 1]
-        for k, (end, active) in enumerate(zip(ends, patterns.active, strict=True)):
-            if self.table is None:
-                change, lost = self._effect(k, columns[:end], first[:end])
+        lost, ratio, gone = np.zeros(size), np.zeros(size), np.zeros((n, size))
+        start = 0
+        for k, end in enumerate(np.searchsorted(first, np.arange(n), side="right").tolist()):
+            active = int(patterns.active[k])
+            new = slice(start, end)
+            fresh = np.bincount(owner[new], owed[new], active)
+            if self.needs_share and k:
+                gone[k, :active] = gone[k - 1, :active] - lost[:active]
+            gone[k, :active] += fresh
+            if self.level[k]:
+                lost[:active] += np.bincount(owner[new], self.schedule[columns[new], k], active)
             else:
-                change, lost = self.table[k, 0][kind[:end]], self.table[k, 1][kind[:end]]
-            state.collections[k, :active] += np.bincount(owner[:end], change, active)
+                lost[:active] = np.bincount(owner[:end], self.schedule[columns[:end], k], active)
+            cash[k, :active] -= (1.0 - share) * lost[:active]
             if state.default_ratio is not None:
-                state.default_ratio[k, :active] += np.bincount(owner[:end], lost, active) / total
+                ratio[:active] += fresh / total
+                state.default_ratio[k, :active] += ratio[:active]
+            start = end
         # Sums of what is lost may pass what there was by rounding.
-        np.maximum(state.collections, 0.0, out=state.collections)
+        np.maximum(cash, 0.0, out=cash)
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         if self.needs_share:
-            state.largest_share = self._largest_share(patterns, owner, ends)
+            state.largest_share = self._largest_share(patterns, columns, first, owner, gone)
         return state
 
-    def _largest_share(self, patterns: Patterns, owner: Ints, ends: Ints) -> Array:
+    def _largest_share(
+        self, patterns: Patterns, columns: Ints, first: Ints, owner: Ints, gone: Array
+    ) -> Array:
         """Share of the largest performing obligor in what performing obligors owe, shape (n, u)."""
-        size, columns, first = patterns.counts.size, patterns.columns, patterns.first
+        size = patterns.counts.size
         share = np.repeat(self.share[:, None], size, axis=1)
         # Date of default of every obligor in every pattern.
         when = np.full((len(self.schedule), size), self.n, np.int16)
@@ -485,9 +492,8 @@ class PlanEngine:
         if self.plan.defaulted is not None:
             when[self.plan.defaulted] = 0
         performing = self.owed[self.plan.performing].sum(axis=0)
-        for k, (end, active) in enumerate(zip(ends, patterns.active, strict=True)):
-            gone = np.where(first[:end] <= k, self.owed[columns[:end], k], 0.0)
-            left = performing[k] - np.bincount(owner[:end], gone, active)
+        for k, active in enumerate(patterns.active.tolist()):
+            left = performing[k] - gone[k, :active]
             # The largest that performs is found by going down the list until everyone has one.
             largest = np.zeros(active)
             waiting = np.arange(active)
