@@ -110,6 +110,7 @@ def pack(parts: Mapping[str, bytes]) -> bytes:
         for name, content in parts.items():
             info = zipfile.ZipInfo(name, EARLIEST)
             info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 0  # the same bytes on every system
             package.writestr(info, content)
     return buffer.getvalue()
 
