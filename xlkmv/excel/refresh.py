@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -142,7 +143,9 @@ class _Reader:
             self.problems.append(Problem(spec.sheet, spec.name, None, rule))
             return None
         for column in spec.inputs:
-            if not found.has(column.header) and not column.blank:
+            # The figures of the controls are needed, though not in every row.
+            needed = not column.blank or column.field == "figure"
+            if not found.has(column.header) and needed:
                 where = address(found.top - 1, found.left)
                 rule = f"table {spec.name} has no column '{column.header}'"
                 self.problems.append(Problem(found.sheet, where, None, rule))
@@ -169,7 +172,9 @@ class _Reader:
             )
         kind = column.kind
         if kind == "text":
-            return raw.strip() if isinstance(raw, str) else f"{raw:g}" if isinstance(raw, float) else str(raw)
+            return (
+                raw.strip() if isinstance(raw, str) else f"{raw:.15g}" if isinstance(raw, float) else str(raw)
+            )
         if kind in ("choice", "yesno"):
             return self._choice(table, row, header, raw, column.choices)
         if kind == "date":
@@ -180,7 +185,9 @@ class _Reader:
             return raw.strip()
         if isinstance(raw, bool) or not isinstance(raw, (int, float)):
             return self.fail(table, row, header, "must be a number")
-        # Rules of the deal's own columns are applied with the deal; those of others here.
+        rule = getattr(column, "rule", None)
+        if rule is not None and not rule.holds(np.asarray(raw, float)):
+            return self.fail(table, row, header, rule.text)
         return float(raw)
 
     def _choice(self, table: Table, row: int, header: str, raw: Any, choices: Sequence[str]) -> Any:
@@ -191,8 +198,9 @@ class _Reader:
         return self.fail(table, row, header, f"must be one of: {', '.join(choices)}")
 
     def fail(self, table: Table, row: int, header: str, rule: str) -> None:
-        """Report a cell."""
-        self.problems.append(table.problem(row, header, rule))
+        """Report a cell; a column that is not there has been reported as a whole."""
+        if table.has(header):
+            self.problems.append(table.problem(row, header, rule))
 
     def faults(self, table: Table | None, spec: TableSpec, faults: Iterator[Fault]) -> None:
         """Report faults of a part of the deal at the cells they come from."""
@@ -204,7 +212,7 @@ class _Reader:
                 self.problems.append(where)
                 continue
             header = next((c.header for c in spec.columns if c.field == fault.column), fault.column)
-            self.problems.append(table.problem(fault.row, header, fault.rule))
+            self.fail(table, fault.row, header, fault.rule)
 
 
 def _numeric(values: Sequence[Any]) -> np.ndarray:
@@ -247,8 +255,9 @@ def _payment_dates(reader: _Reader) -> tuple[list[tuple[str, dt.date]], Table | 
         if heading.strip().casefold() in known or not heading[:1].isdigit():
             continue
         try:
-            dates.append((heading, dt.date.fromisoformat(heading.strip())))
-        except ValueError:
+            # East Asian Excel writes a date that is typed into a heading with strokes.
+            dates.append((heading, dt.date(*map(int, re.split(r"[-/.]", heading.strip())))))
+        except (ValueError, TypeError, OverflowError):
             rule = "a payment date heads its column as year-month-day, such as 2019-12-11"
             cell = address(table.top - 1, table.left + table.index(heading))
             reader.problems.append(Problem(table.sheet, cell, heading, rule))
@@ -283,7 +292,7 @@ def _pool(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[],
 def _shares(reader: _Reader, table: Table, columns: dict[str, list[Any]]) -> None:
     """Shares must sum to 1 and agree with the amounts."""
     share, amount = _numeric(columns["share"]), _numeric(columns["amount"])
-    if not share.size or np.isnan(share).any() or np.isnan(amount).any():
+    if not share.size or np.isnan(share).any() or not (amount > 0.0).all():
         return
     if abs(share.sum() - 1.0) > SHARE_TOLERANCE:
         rule = f"shares must sum to 1 (they sum to {share.sum():.6g})"
@@ -304,6 +313,7 @@ def _tranches(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable
         SimpleNamespace(**dict(zip(fields, values, strict=True)))
         for values in zip(*(columns[f] for f in fields), strict=True)
     ]
+    _name_the_nameless(rows)
     for row in rows:
         row.pari_passu = row.pari_passu == "yes"
         for field in ("rank", "amount", "coupon"):
@@ -320,6 +330,11 @@ def _labelled(reader: _Reader, spec: TableSpec, wanted: Sequence[str]) -> tuple[
         return None, {}
     labels = table.column(spec.columns[0].header)
     rows = {str(label).strip().casefold(): row for row, label in enumerate(labels) if label is not None}
+    for row, label in enumerate(labels):
+        if label is not None and rows[str(label).strip().casefold()] != row:
+            reader.fail(
+                table, row, spec.columns[0].header, "is there twice: only one row may bear this label"
+            )
     for label in wanted:
         if label.casefold() not in rows:
             cell = address(table.top, table.left)
@@ -350,12 +365,12 @@ def _terms(
                 reader.problems.append(Problem(pool.sheet, cell, heading, fault.rule))
         elif place[fault.column] is not None:
             reader.fail(table, place[fault.column], "Value", fault.rule)
-    whole = {
-        name: int(values[name])
-        for name in ("paths", "seed", "degrees_of_freedom")
-        if values[name] is not None
-    }
-    return lambda: Terms(**{**vars(given), **whole, "cure": given.cure == "yes"}), scheduler
+
+    def made() -> Terms:
+        whole = {name: int(values[name]) for name in ("paths", "seed", "degrees_of_freedom")}
+        return Terms(**{**vars(given), **whole, "cure": given.cure == "yes"})
+
+    return made, scheduler
 
 
 def _controls(reader: _Reader) -> Callable[[], Controls]:
@@ -385,7 +400,15 @@ def _rows(reader: _Reader, spec: TableSpec) -> tuple[Table | None, list[SimpleNa
         SimpleNamespace(**dict(zip(columns, values, strict=True)))
         for values in zip(*columns.values(), strict=True)
     ]
+    if "name" in columns:
+        _name_the_nameless(rows)
     return table, rows
+
+
+def _name_the_nameless(rows: Sequence[SimpleNamespace]) -> None:
+    """Give each row whose blank name has been reported one that is not there twice."""
+    for number, row in enumerate(rows, 1):
+        row.name = row.name if row.name is not None else f"row {number}"
 
 
 def _covenants(reader: _Reader) -> Callable[[], tuple[Covenant, ...]]:

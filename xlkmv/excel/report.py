@@ -64,7 +64,13 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     _write(book, layout.COVENANT, [_covenant(deal, path) for path in analysis.covenants], False)
     _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
     _write(book, layout.INPUT, _inputs(book), False)
-    log = [list(row) for row in book.table(layout.LOG.name).rows if row[0] is not None]
+    found = book.table(layout.LOG.name)
+    # By heading: the user may have moved, added or deleted columns.
+    kept = [
+        found.column(c.header) if found.has(c.header) else [None] * len(found.rows)
+        for c in layout.LOG.results
+    ]
+    log = [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
     _write(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
     worst = max(analysis.simulated, key=lambda r: r.simulation.tranches[0].anydate_pd)
     for name, value in {

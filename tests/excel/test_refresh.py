@@ -1,0 +1,595 @@
+"""Refresh: every wrong input is named and nothing is written; what users move is still found."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xlkmv.build import template as template_module
+from xlkmv.errors import BookError, BookInputError
+from xlkmv.excel.book import ErrorCell, FileBook, open_book
+from xlkmv.excel.layout import TABLES, Column, TableSpec
+from xlkmv.excel.refresh import read_book, refresh
+
+Edit = tuple[str, int, str, Any]
+
+
+def put(source: Path, target: Path, *edits: Edit) -> Path:
+    """A copy of a workbook with some cells changed: table, row of its body, heading, value."""
+    book = FileBook(source)
+    for name, row, header, value in edits:
+        table = book.table(name)
+        book.write_cell(table.sheet, table.cell(row, header), value)
+    return book.save(target)
+
+
+def rewrite(source: Path, target: Path, table: str, old: str, new: str) -> Path:
+    """A copy in which the part of one table has some text replaced."""
+    with zipfile.ZipFile(source) as old_zip, zipfile.ZipFile(target, "w") as new_zip:
+        for info in old_zip.infolist():
+            data = old_zip.read(info)
+            if info.filename.startswith("xl/tables/") and f'displayName="{table}"'.encode() in data:
+                assert old.encode() in data
+                data = data.replace(old.encode(), new.encode())
+            new_zip.writestr(info, data)
+    return target
+
+
+def problems_of(path: Path) -> list[tuple[str, str, Any, str]]:
+    """What is wrong with a workbook; asserts that the file stays as it is."""
+    before, stamp = path.read_bytes(), path.stat().st_mtime_ns
+    with pytest.raises(BookInputError) as caught:
+        refresh(open_book(path))
+    assert path.read_bytes() == before
+    assert path.stat().st_mtime_ns == stamp
+    return [(p.sheet, p.cell, p.value, p.rule) for p in caught.value.problems]
+
+
+def row_of(source: Path, table: str, label: str) -> int:
+    found = FileBook(source).table(table)
+    return found.column(found.header[0]).index(label)
+
+
+# ------------------------------------------------------------------------------ one wrong cell
+
+DAY = "2020-03-11"
+WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
+    "text in a number": ([("tbl_Pool", 2, "PD", "two")], "must be a number"),
+    "markup in a number": ([("tbl_Pool", 2, "PD", "[/red]")], "must be a number"),
+    "truth in a number": ([("tbl_Pool", 2, "Recovery", True)], "must be a number"),
+    "a date in a number": ([("tbl_Pool", 2, "Recovery", dt.date(2020, 1, 1))], "must be"),
+    "negative money": ([("tbl_Pool", 1, DAY, -5.0)], "must be >= 0"),
+    "PD 2 meaning 2 %": ([("tbl_Pool", 0, "PD", 2)], "0.02 means 2 %"),
+    "negative PD": ([("tbl_Pool", 0, "PD", -0.01)], "0.02 means 2 %"),
+    "recovery 40 meaning 40 %": ([("tbl_Pool", 0, "Recovery", 40)], "0.02 means 2 %"),
+    "negative patents": ([("tbl_Pool", 0, "Utility patents", -1)], "must be >= 0"),
+    "correlation 1": ([("tbl_Pool", 3, "Correlation", 1)], "must be >= 0 and < 1"),
+    "blank cell": ([("tbl_Pool", 4, DAY, None)], "must not be blank"),
+    "blank text": ([("tbl_Pool", 4, "Recovery lag", "  ")], "must not be blank"),
+    "blank name": ([("tbl_Pool", 4, "Obligor", None)], "must not be blank"),
+    "duplicate rank": ([("tbl_Tranche", 1, "Rank", 1)], "is there twice: only tranches that are all marked"),
+    "rank one and a half": ([("tbl_Tranche", 1, "Rank", 1.5)], "must be a whole number from 1 on"),
+    "coupon 4 meaning 4 %": ([("tbl_Tranche", 0, "Coupon", 4)], "0.04 means 4 %"),
+    "unknown payment type": ([("tbl_Tranche", 0, "Payment type", "monthly")], "must be one of: "),
+    "maturity between dates": (
+        [("tbl_Tranche", 0, "Maturity", dt.date(2020, 1, 1))],
+        "must be one of the payment dates",
+    ),
+    "maturity in words": ([("tbl_Tranche", 0, "Maturity", "soon")], "must be a date"),
+    "unknown day count": ([("tbl_Term", "Day count", "Value", "Act/Act")], "must be one of: 30/360, Act/365"),
+    "closing after the first date": (
+        [("tbl_Term", "Closing date", "Value", dt.date(2019, 12, 11))],
+        "must be after the closing date",
+    ),
+    "half a path": ([("tbl_Term", "Simulated paths", "Value", 100.5)], "must be a whole number from 100"),
+    "too many paths": ([("tbl_Term", "Simulated paths", "Value", 1e9)], "must be a whole number from 100"),
+    "blank term": ([("tbl_Term", "Senior fees", "Value", None)], "must not be blank"),
+    "switch between": ([("tbl_Control", 0, "On", "perhaps")], "must be one of: yes, no"),
+    "figure of a control": ([("tbl_Control", "Reserve account", "Figure", -1)], "must be between 0 and 100"),
+    "blank figure": ([("tbl_Control", "Reserve account", "Figure", None)], "must not be blank"),
+    "unknown metric": ([("tbl_Covenant", 0, "Metric", "LTV")], "must be one of: coverage"),
+    "threshold in words": ([("tbl_Covenant", 0, "Threshold", "high")], "must be a number"),
+    "unknown control": (
+        [("tbl_Scenario", 1, "Controls off", "Reserve account, insurance")],
+        "must be all or some of: Subordination",
+    ),
+    "half a delay": ([("tbl_Scenario", 1, "Delay", 0.5)], "must be a whole number of periods"),
+    "haircut 10 meaning 10 %": ([("tbl_Scenario", 1, "Pool haircut", 10)], "must be between 0 and 1"),
+    "largest obligor in words": (
+        [("tbl_Scenario", 1, "Largest obligor recovery", "some")],
+        "must be blank, 'table' or a number",
+    ),
+    "negative actual collections": ([("tbl_Actual", 0, "Actual collections", -1.0)], "must be >= 0"),
+    "actual collections with a gap": (
+        [("tbl_Actual", 19, "Actual collections", 1.0)],
+        "an earlier date is still blank",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_cell_is_named_and_nothing_is_written(draft: Path, tmp_path: Path, case: str) -> None:
+    edits, rule = WRONG[case]
+    ((name, row, header, value),) = edits
+    row = row if isinstance(row, int) else row_of(draft, name, row)
+    path = put(draft, tmp_path / "wrong.xlsm", (name, row, header, value))
+    table = FileBook(path).table(name)
+    found = problems_of(path)
+    if case == "closing after the first date":  # reported where the date is: in the heading
+        assert [(sheet, shown) for sheet, _, shown, _ in found] == [("Pool", "2019-12-11")]
+    else:
+        shown = table.rows[row][table.index(header)]
+        assert [p[:3] for p in found] == [(table.sheet, table.cell(row, header), shown)]
+    assert rule in found[0][3]
+
+
+def test_volatility_25_meaning_25_percent(draft: Path, tmp_path: Path) -> None:
+    row, source = (row_of(draft, "tbl_Term", x) for x in ("Volatility", "Volatility source"))
+    path = put(
+        draft, tmp_path / "b.xlsm", ("tbl_Term", source, "Value", "user"), ("tbl_Term", row, "Value", 25)
+    )
+    table = FileBook(path).table("tbl_Term")
+    ((sheet, cell, value, rule),) = problems_of(path)
+    assert (sheet, cell, value) == ("Tranche", table.cell(row, "Value"), 25)
+    assert rule == "must be > 0 and <= 5 (a decimal: 0.25 means 25 %)"
+
+
+def test_shares_that_do_not_sum(draft: Path, tmp_path: Path) -> None:
+    for name, what in (("tbl_Pool", 0.5), ("tbl_Tranche", 0.5)):
+        path = put(draft, tmp_path / f"{name}.xlsm", (name, 0, "Share", what))
+        table = FileBook(path).table(name)
+        total = sum(table.column("Share"))
+        ((sheet, cell, value, rule),) = problems_of(path)
+        assert (sheet, cell, value) == (table.sheet, table.cell(0, "Share"), 0.5)
+        assert rule == f"shares must sum to 1 (they sum to {total:.6g})"
+
+
+def test_shares_that_are_not_those_of_the_amounts(draft: Path, tmp_path: Path) -> None:
+    path = put(
+        draft, tmp_path / "b.xlsm", ("tbl_Tranche", 0, "Share", 0.94), ("tbl_Tranche", 1, "Share", 0.06)
+    )
+    found = problems_of(path)
+    assert [p[3] for p in found] == ["must be the amount's share (0.95)", "must be the amount's share (0.05)"]
+
+
+@pytest.mark.parametrize("amount", [0.0, -1.0])
+def test_amounts_of_nothing(draft: Path, tmp_path: Path, amount: float) -> None:
+    book = FileBook(draft)
+    shares = book.table("tbl_Tranche").column("Share")
+    book.write_table("tbl_Tranche", {"Amount": [amount, amount], "Share": shares})
+    path = book.save(tmp_path / "b.xlsm")
+    table = FileBook(path).table("tbl_Tranche")
+    found = problems_of(path)
+    assert [p[:3] for p in found] == [("Tranche", table.cell(k, "Amount"), amount) for k in (0, 1)]
+    assert {p[3] for p in found} == {"must be > 0"}
+
+
+@pytest.mark.parametrize(("table", "header"), [("tbl_Pool", "Obligor"), ("tbl_Scenario", "Scenario")])
+def test_a_name_that_is_there_twice(draft: Path, tmp_path: Path, table: str, header: str) -> None:
+    first = FileBook(draft).table(table).column(header)[0]
+    path = put(draft, tmp_path / "b.xlsm", (table, 3, header, first))
+    found = FileBook(path).table(table)
+    ((sheet, cell, value, rule),) = problems_of(path)
+    assert (sheet, cell, value) == (found.sheet, found.cell(3, header), first)
+    assert rule.startswith("is there twice")
+
+
+def test_an_obligor_that_never_pays(draft: Path, tmp_path: Path) -> None:
+    dates = [h for h in FileBook(draft).table("tbl_Pool").header if h[:2] == "20"]
+    path = put(draft, tmp_path / "b.xlsm", *(("tbl_Pool", 5, h, 0.0) for h in dates))
+    ((sheet, cell, value, rule),) = problems_of(path)
+    assert (sheet, cell) == ("Pool", FileBook(path).table("tbl_Pool").cell(5, dates[0]))
+    assert (value, rule) == (0, "the obligor has no scheduled collections")
+
+
+def test_two_blank_names_are_blank_not_twice(draft: Path, tmp_path: Path) -> None:
+    for table, header in (("tbl_Covenant", "Test"), ("tbl_Scenario", "Scenario"), ("tbl_Tranche", "Tranche")):
+        path = put(draft, tmp_path / f"{table}.xlsm", (table, 0, header, None), (table, 1, header, None))
+        assert [p[3] for p in problems_of(path)] == ["must not be blank"] * 2
+
+
+def test_an_error_cell_must_become_a_value(draft: Path, tmp_path: Path) -> None:
+    path = put(draft, tmp_path / "b.xlsm", ("tbl_Pool", 0, "PD", ErrorCell("#DIV/0!")))
+    ((_, _, value, rule),) = problems_of(path)
+    assert str(value) == "#DIV/0!"
+    assert rule == "must hold a value, not an error"
+
+
+# ------------------------------------------------------------------- headings, rows and tables
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("2020-03-11", "2019-03-11", "payment dates must increase"),
+        ("2019-12-11", "2019-09-11", "must be after the closing date"),
+        ("2020-03-11", "2020-13-11", "a payment date heads its column as year-month-day"),
+        ("2020-03-11", "2020 spring", "a payment date heads its column as year-month-day"),
+    ],
+)
+def test_dates_out_of_order(draft: Path, tmp_path: Path, old: str, new: str, rule: str) -> None:
+    table = FileBook(draft).table("tbl_Pool")
+    cell = re.sub(r"\d+", str(table.top - 1), table.cell(0, old))
+    path = rewrite(draft, tmp_path / "b.xlsm", "tbl_Pool", f'"{old}"', f'"{new}"')
+    found = [p for p in problems_of(path) if p[0] == "Pool"]
+    assert found[0][:3] == ("Pool", cell, new)
+    assert rule in found[0][3]
+
+
+def test_dates_as_east_asian_excel_writes_them_are_dates(draft: Path, tmp_path: Path) -> None:
+    path = rewrite(draft, tmp_path / "b.xlsm", "tbl_Pool", '"2020-03-11"', '"2020/3/11"')
+    assert read_book(open_book(path)).digest == read_book(open_book(draft)).digest
+
+
+@pytest.mark.parametrize("name", [t.name for t in TABLES.values() if t.inputs])
+def test_a_missing_table_is_named(draft: Path, tmp_path: Path, name: str) -> None:
+    path = rewrite(draft, tmp_path / "b.xlsm", name, f'displayName="{name}"', 'displayName="tbl_Other"')
+    found = [p for p in problems_of(path) if p[1] == name]
+    assert [(p[0], p[2]) for p in found] == [(TABLES[name].sheet, None)]
+    assert found[0][3].startswith("the table is missing")
+
+
+NEEDED = [(t.name, c.header) for t in TABLES.values() for c in t.inputs if not c.blank]
+
+
+@pytest.mark.parametrize(("name", "header"), [*NEEDED, ("tbl_Control", "Figure")])
+def test_a_missing_column_is_named(draft: Path, tmp_path: Path, name: str, header: str) -> None:
+    path = rewrite(draft, tmp_path / "b.xlsm", name, f'name="{header}"', 'name="Something else"')
+    found = problems_of(path)
+    assert [p[3] for p in found] == [f"table {name} has no column '{header}'"]
+    assert found[0][0] == TABLES[name].sheet
+
+
+@pytest.mark.parametrize(("name", "label"), [("tbl_Term", "Seed"), ("tbl_Control", "Patent pledge")])
+def test_a_missing_or_doubled_row_is_named(draft: Path, tmp_path: Path, name: str, label: str) -> None:
+    row, header = row_of(draft, name, label), FileBook(draft).table(name).header[0]
+    path = put(draft, tmp_path / "missing.xlsm", (name, row, header, "Something else"))
+    assert [p[3] for p in problems_of(path)] == [f"table {name} has no row '{label}'"]
+    path = put(draft, tmp_path / "twice.xlsm", (name, 0 if row else 1, header, label))
+    assert "is there twice" in " ".join(p[3] for p in problems_of(path))
+
+
+def test_all_wrong_cells_are_listed_at_once(draft: Path, tmp_path: Path) -> None:
+    seed = row_of(draft, "tbl_Term", "Seed")
+    edits: list[Edit] = [
+        ("tbl_Pool", 0, "PD", 2),
+        ("tbl_Pool", 1, DAY, "x"),
+        ("tbl_Tranche", 1, "Rank", 1),
+        ("tbl_Term", seed, "Value", -1),
+        ("tbl_Control", 0, "On", 3),
+        ("tbl_Covenant", 0, "Side", "left"),
+        ("tbl_Scenario", 4, "Volatility x", 0),
+    ]
+    path = put(draft, tmp_path / "b.xlsm", *edits)
+    book = FileBook(path)
+    wanted = [(book.table(t).sheet, book.table(t).cell(row, header)) for t, row, header, _ in edits]
+    assert sorted(p[:2] for p in problems_of(path)) == sorted(wanted)
+
+
+def test_many_wrong_cells_name_the_count(draft: Path, tmp_path: Path) -> None:
+    path = put(draft, tmp_path / "b.xlsm", ("tbl_Pool", 0, "PD", 2), ("tbl_Pool", 1, "PD", 3))
+    with pytest.raises(BookInputError, match="2 inputs are wrong:\nPool!"):
+        read_book(open_book(path))
+
+
+# ------------------------------------------------------------------------- files of other kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("plain.xlsm", b"hello", "no Excel workbook"),
+        ("table.csv", b"a,b\n1,2\n", "CSV|csv|no Excel workbook"),
+        ("locked.xlsm", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "encrypted|format|old|broken"),
+        ("empty.xlsm", b"", "empty|not a workbook|broken"),
+    ],
+)
+def test_what_is_no_workbook_is_refused_in_one_sentence(
+    tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BookError, match=sentence) as caught:
+        refresh(open_book(path))
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == content
+
+
+def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BookError, match="does not exist"):
+        open_book(tmp_path / "none.xlsm")
+
+
+# --------------------------------------------------------------------- what users may do freely
+
+Hook = Callable[[TableSpec, list[list[Any]] | None], tuple[TableSpec, list[list[Any]] | None]]
+
+
+def variant(
+    target: Path, hook: Hook, monkeypatch: pytest.MonkeyPatch, offset: tuple[int, int] = (0, 0)
+) -> Path:
+    """The template before its first refresh, each table changed by `hook` and moved by `offset`."""
+    place = template_module.Sheets.table
+
+    def table(
+        self: Any, ws: Any, row: int, column: int, spec: TableSpec, rows: Any = None, *more: Any, **named: Any
+    ) -> Any:
+        named.pop("assumed", None)
+        more = (None, *more[1:])
+        spec, rows = hook(spec, rows)
+        return place(self, ws, row + offset[0], column + offset[1], spec, rows, *more, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(template_module.Sheets, "table", table)
+        patch.setattr(template_module, "refresh", lambda *a, **k: None)
+        return template_module.build_template(target)
+
+
+def unchanged(spec: TableSpec, rows: Any) -> tuple[TableSpec, Any]:
+    return spec, rows
+
+
+def shuffled(spec: TableSpec, rows: Any) -> tuple[TableSpec, Any]:
+    """Columns from right to left, with one of the user's own; the columns of dates stay behind them."""
+    own = Column("My own", "", "own", "text", blank=True)
+    columns = (*spec.columns[::-1], own)
+    n = len(spec.columns)
+    rows = rows and [[*row[:n][::-1], "mine", *row[n:]] for row in rows]
+    return dataclasses.replace(spec, columns=columns), rows
+
+
+def few_paths(hook: Hook) -> Hook:
+    def changed(spec: TableSpec, rows: Any) -> tuple[TableSpec, Any]:
+        if spec.name == "tbl_Term":
+            rows = [[r[0], 100, *r[2:]] if r[0] == "Simulated paths" else r for r in rows]
+        return hook(spec, rows)
+
+    return changed
+
+
+RESULTS = ("tbl_Headline", "tbl_Result", "tbl_Scenario", "tbl_ScenarioResult", "tbl_Breakeven", "tbl_Sigma")
+MONEY = {"Accumulated in", "Accumulated due", "Largest dues"}
+
+
+def numbers(path: Path, names: Sequence[str] = RESULTS) -> dict[tuple[str, str], list[Any]]:
+    """Results by table and heading, without those that are money."""
+    book = FileBook(path)
+    return {
+        (name, c.header): book.table(name).column(c.header)
+        for name in names
+        for c in TABLES[name].results
+        if c.header not in MONEY
+    }
+
+
+def assert_same(one: dict[Any, list[Any]], other: dict[Any, list[Any]], rel: float) -> None:
+    assert one.keys() == other.keys()
+    for key, values in one.items():
+        for a, b in zip(values, other[key], strict=True):
+            if isinstance(a, float) and isinstance(b, (int, float)):
+                assert b == pytest.approx(a, rel=rel, abs=1e-300 if rel == 0 else 1e-12), key
+            else:
+                assert a == b, key
+
+
+@pytest.fixture(scope="module")
+def refreshed(draft: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("refreshed") / "book.xlsm"
+    book = open_book(draft)
+    refresh(book, now=dt.datetime(2026, 1, 1))
+    return book.save(target)
+
+
+def test_refresh_twice_gives_the_same_numbers(refreshed: Path, tmp_path: Path) -> None:
+    book = open_book(refreshed)
+    again = refresh(book, now=dt.datetime(2026, 1, 2))
+    path = book.save(tmp_path / "again.xlsm")
+    assert_same(numbers(refreshed), numbers(path), rel=0)
+    log = FileBook(path).table("tbl_Log")
+    assert log.column("Refreshed")[-1] == "2026-01-02 00:00:00"
+    assert len(log.rows) == len(FileBook(refreshed).table("tbl_Log").rows) + 1
+    assert log.column("Input hash")[-2:] == [again.inputs.digest] * 2
+
+
+def test_results_fill_every_row(refreshed: Path) -> None:
+    for (name, header), values in numbers(refreshed).items():
+        assert all(v is not None for v in values), (name, header)
+
+
+@pytest.mark.parametrize("scale", [1e6, 1e-6])
+def test_the_unit_of_money_moves_no_number(
+    refreshed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: float
+) -> None:
+    def money(spec: TableSpec, rows: Any) -> tuple[TableSpec, Any]:
+        headers = [c.header for c in spec.columns]
+        if spec.name == "tbl_Pool":
+            k, n = headers.index("Financed amount"), len(headers)
+            rows = [[*r[:k], r[k] * scale, *r[k + 1 : n], *(x * scale for x in r[n:])] for r in rows]
+        if spec.name == "tbl_Tranche":
+            k = headers.index("Amount")
+            rows = [[*r[:k], r[k] * scale, *r[k + 1 :]] for r in rows]
+        return spec, rows
+
+    path = variant(tmp_path / "scaled.xlsm", few_paths(money), monkeypatch)
+    book = open_book(path)
+    refresh(book)
+    book.save()
+    assert_same(numbers(refreshed), numbers(path), rel=1e-7)
+
+
+def test_tables_may_move_and_columns_change_places(
+    refreshed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = variant(tmp_path / "moved.xlsm", few_paths(shuffled), monkeypatch, offset=(4, 3))
+    book = open_book(path)
+    done = refresh(book)
+    book.save()
+    assert done.inputs.digest == read_book(open_book(refreshed)).digest
+    assert_same(numbers(refreshed), numbers(path), rel=0)
+    assert FileBook(path).table("tbl_Pool").column("My own") == ["mine"] * 11
+    # The next refresh finds the log that this one has left.
+    book = open_book(path)
+    refresh(book)
+    book.save()
+    assert len(FileBook(path).table("tbl_Log").rows) == 2
+
+
+def test_more_obligors_scenarios_and_tranches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def more(spec: TableSpec, rows: Any) -> tuple[TableSpec, Any]:
+        headers = [c.header for c in spec.columns]
+        if spec.name == "tbl_Pool":
+            extra = list(rows[0])
+            extra[0] = "=1+1"
+            rows = [*rows, extra]
+            total = sum(r[headers.index("Financed amount")] for r in rows)
+            for r in rows:
+                r[headers.index("Share")] = r[headers.index("Financed amount")] / total
+        if spec.name == "tbl_Tranche":
+            senior, junior = list(rows[0]), list(rows[1])
+            middle = list(senior)
+            amount, rank, share = (headers.index(h) for h in ("Amount", "Rank", "Share"))
+            middle[0], middle[rank], junior[rank] = "Mezzanine", 2, 3
+            middle[amount], senior[amount] = senior[amount] * 0.1, senior[amount] * 0.9
+            rows = [senior, middle, junior]
+            total = sum(r[amount] for r in rows)
+            for r in rows:
+                r[share] = r[amount] / total
+        if spec.name == "tbl_Scenario":
+            mine = list(rows[0])
+            mine[0], mine[headers.index("Pool haircut")] = "[/b] +mine", 0.03
+            rows = [*rows, mine]
+        return spec, rows
+
+    path = variant(tmp_path / "more.xlsm", few_paths(more), monkeypatch)
+    book = open_book(path)
+    done = refresh(book)
+    book.save()
+    book = FileBook(path)
+    assert done.inputs.deal.pool.name[-1] == "=1+1"
+    assert book.table("tbl_Pool").column("Obligor")[-1] == "=1+1"
+    tranches = book.table("tbl_Headline").column("Tranche")
+    assert len(tranches) == 3
+    assert tranches[1] == "Mezzanine"
+    assert len(book.table("tbl_Result").rows) == 3 * len(done.inputs.deal.terms.dates)
+    scenarios = book.table("tbl_Scenario")
+    assert scenarios.column("Scenario")[-1] == "[/b] +mine"
+    assert book.table("tbl_ScenarioResult").column("Scenario")[-1] == "[/b] +mine"
+    assert isinstance(scenarios.column("Any-date PD")[-1], float)
+    # Later ranks are never safer by the pool alone.
+    pd = np.array(book.table("tbl_Headline").column("DD"))
+    assert (np.diff(pd) <= 0).all()
+
+
+def test_text_that_starts_like_a_formula_stays_text(draft: Path, tmp_path: Path) -> None:
+    names = ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)"]
+    path = put(
+        draft, tmp_path / "b.xlsm", *(("tbl_Scenario", k + 1, "Scenario", n) for k, n in enumerate(names))
+    )
+    book = open_book(path)
+    refresh(book)
+    book.save()
+    book = FileBook(path)
+    assert book.table("tbl_Scenario").column("Scenario")[1:5] == names
+    assert set(names) <= set(book.table("tbl_ScenarioResult").column("Scenario"))
+    with zipfile.ZipFile(path) as package:
+        sheets = b"".join(package.read(n) for n in package.namelist() if n.startswith("xl/worksheets/sheet"))
+    formulas = re.findall(rb"<f[^>]*>([^<]*)</f>", sheets)
+    assert formulas
+    assert not [f for f in formulas if b"calc" in f or f in (b"1+1", b"-2") or b"SUM(A1)" in f]
+
+
+def test_names_that_are_numbers_stay_apart(draft: Path, tmp_path: Path) -> None:
+    path = put(
+        draft,
+        tmp_path / "b.xlsm",
+        ("tbl_Pool", 0, "Obligor", 12345671),
+        ("tbl_Pool", 1, "Obligor", 12345672),
+    )
+    assert read_book(open_book(path)).deal.pool.name[:2] == ("12345671", "12345672")
+
+
+def test_other_sheets_and_parts_stay_as_they_were(draft: Path, refreshed: Path) -> None:
+    with zipfile.ZipFile(draft) as before, zipfile.ZipFile(refreshed) as after:
+        assert before.namelist() == after.namelist()
+        for name in before.namelist():
+            if name.startswith(("xl/drawings/", "xl/styles", "xl/theme", "[Content", "_rels", "docProps")):
+                assert before.read(name) == after.read(name), name
+
+
+def test_inputs_stay_as_they_were(draft: Path, refreshed: Path) -> None:
+    before, after = FileBook(draft), FileBook(refreshed)
+    for spec in TABLES.values():
+        for column in spec.inputs:
+            if before.table(spec.name).has(column.header):
+                one, two = (b.table(spec.name).column(column.header) for b in (before, after))
+                assert one == two, (spec.name, column.header)
+
+
+def test_cancelled_at_any_point_changes_nothing(draft: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(draft, tmp_path / "b.xlsm"))
+    before = path.read_bytes()
+    for stop in (1, 2, 5):
+        calls = []
+
+        def progress(what: str, share: float, calls: list[Any] = calls, stop: int = stop) -> None:
+            calls.append((what, share))
+            if len(calls) == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            refresh(open_book(path), progress)
+        assert len(calls) == stop
+        assert path.read_bytes() == before
+        assert [p.name for p in tmp_path.iterdir()] == ["b.xlsm"]
+
+
+def test_a_missing_result_table_is_one_sentence(draft: Path, tmp_path: Path) -> None:
+    path = rewrite(
+        draft, tmp_path / "b.xlsm", "tbl_Sigma", 'displayName="tbl_Sigma"', 'displayName="tbl_Other"'
+    )
+    before = path.read_bytes()
+    with pytest.raises(BookError, match="tbl_Sigma"):
+        refresh(open_book(path))
+    assert path.read_bytes() == before
+
+
+def test_result_columns_may_be_deleted(draft: Path, tmp_path: Path) -> None:
+    path = rewrite(draft, tmp_path / "b.xlsm", "tbl_Headline", 'name="Expected loss"', 'name="Mine"')
+    book = open_book(path)
+    refresh(book)
+    book.save()
+    assert len(FileBook(path).table("tbl_Headline").rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("edits"),
+    [
+        [("tbl_Scenario", 1, "Pool haircut", 1)],
+        [("tbl_Scenario", 1, "Delay", 1000)],
+        [("tbl_Scenario", 1, "PD x", 0), ("tbl_Scenario", 2, "PD x", 10000)],
+        [("tbl_Scenario", 1, "Correlation +", -1), ("tbl_Scenario", 2, "Correlation +", 1)],
+        [("tbl_Scenario", 1, "Recovery x", 0), ("tbl_Scenario", 2, "Rate shift", -1)],
+        [("tbl_Pool", k, "PD", 0) for k in range(11)],
+        [("tbl_Pool", k, "Recovery", 1) for k in range(11)],
+        [("tbl_Pool", 0, "Recovery lag", 30), ("tbl_Pool", 1, "Industry", None)],
+        [("tbl_Control", k, "On", "no") for k in range(7)],
+    ],
+)
+def test_extreme_but_allowed_inputs_give_results(draft: Path, tmp_path: Path, edits: list[Edit]) -> None:
+    path = put(draft, tmp_path / "b.xlsm", *edits)
+    book = open_book(path)
+    refresh(book)
+    book.save()
+    for key, values in numbers(path).items():
+        assert all(v is not None for v in values), key
+        if "PD" in key[1]:
+            assert all(isinstance(v, str) or -1 <= v <= 1 for v in values), key
