@@ -13,7 +13,7 @@ from scipy import integrate, stats
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.example import xingye_yuanrong
-from xlkmv.deal.simulation import _layout, draw, simulate, simulate_plans
+from xlkmv.deal.simulation import _layout, draw, group_error, simulate, simulate_plans
 from xlkmv.deal.stress import Stress, apply, pool_lognormal
 from xlkmv.deal.terms import Controls, Covenant, Tranche
 from xlkmv.deal.waterfall import waterfall
@@ -313,6 +313,17 @@ def test_same_seed_same_bits_whoever_computes(monkeypatch):
             assert [bits(r) for r in there] == [bits(r) for r in here]
     assert bits(simulate_plans(plans[:1], paths=9999)[0]) == bits(here[0])
     assert bits(simulate_plans(plans[:1], paths=9999, seed=1)[0]) != bits(here[0])
+
+
+def test_paths_left_over_count_in_the_errors(build):
+    deal = bullet(build, np.full((1, 1), 10.0), 10.0, pd=0.3, correlation=0.0)
+    run = simulate(deal, paths=127 * 8 + 5, seed=3)
+    sizes, pd = run.replicate_paths, run.replicates[:, 0]
+    assert sizes[-1] == 127 * 8 + 5 - sizes[:-1].sum() > 0
+    assert run.tranches[0].pd == pytest.approx(pd @ sizes / run.paths)
+    assert run.tranches[0].pd_error == pytest.approx(np.sqrt(0.21 / run.paths), rel=0.3)
+    equal = group_error(np.array([1.0, 3.0, 8.0]), np.full(3, 16.0))
+    assert equal == pytest.approx(np.std([1.0, 3.0, 8.0], ddof=1) / np.sqrt(3))
 
 
 def test_plans_see_the_same_draws(build):

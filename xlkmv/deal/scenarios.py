@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.simulation import Executor, Progress, Simulation, simulate_plans
+from xlkmv.deal.simulation import Executor, Progress, Simulation, group_error, simulate_plans
 from xlkmv.deal.stress import PRESETS, Stress, Stressed, apply, stress_faults
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.deal.waterfall import waterfall
@@ -132,7 +132,7 @@ def run_scenarios(
                 run,
                 first,
                 _measures(run) - _measures(runs[0]),
-                _mean_error(difference).reshape(len(MEASURES), -1),
+                group_error(difference, run.replicate_paths).reshape(len(MEASURES), -1),
             )
         )
     return tuple(results)
@@ -140,11 +140,6 @@ def run_scenarios(
 
 def _measures(run: Simulation) -> Array:
     return np.array([[getattr(t, measure) for t in run.tranches] for measure in MEASURES])
-
-
-def _mean_error(groups: Array) -> Array:
-    """Standard error of the mean of independent replicates in rows."""
-    return np.asarray(groups.std(axis=0, ddof=1) / np.sqrt(len(groups)))
 
 
 # ------------------------------------------------------------------------------ reverse stress
@@ -342,6 +337,7 @@ def attribute_controls(
     runs = simulate_plans(plans, paths=paths, seed=seed, executor=executor, progress=progress)
     row, k = MEASURES.index(measure), len(deal.tranches)
     value = np.array([_measures(run)[row] for run in runs])
+    sizes = runs[0].replicate_paths
     groups = np.array([run.replicates[:, row * k : (row + 1) * k] for run in runs])
 
     def share(v: Array, bit: int) -> Array:
@@ -359,8 +355,8 @@ def attribute_controls(
         without=value[0],
         with_all=value[everything],
         shapley=np.array([share(value, bit) for bit in bits]),
-        shapley_error=np.array([_mean_error(share(groups, bit)) for bit in bits]),
-        total_error=_mean_error(groups[0] - groups[everything]),
+        shapley_error=np.array([group_error(share(groups, bit), sizes) for bit in bits]),
+        total_error=group_error(groups[0] - groups[everything], sizes),
         off_alone=np.array([value[everything ^ 1 << bit] for bit in bits]),
         on_alone=np.array([value[1 << bit] for bit in bits]),
         stacked=value[[0, *itertools.accumulate((1 << bit for bit in bits), int.__or__)]],

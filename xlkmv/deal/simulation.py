@@ -49,6 +49,7 @@ __all__ = [
     "Simulation",
     "TrancheRisk",
     "dask_executor",
+    "group_error",
     "simulate",
     "simulate_plans",
 ]
@@ -148,6 +149,8 @@ class Simulation:
     replicates : ndarray, shape (groups, 3 k)
         Means over independent groups of paths of default, any shortfall and loss, tranche
         after tranche: two runs with one seed can be compared group by group.
+    replicate_paths : ndarray, shape (groups,)
+        Paths of each group.
     """
 
     paths: int
@@ -164,6 +167,7 @@ class Simulation:
     trigger: Array
     waterfalls: int
     replicates: Array
+    replicate_paths: Array
 
 
 # ------------------------------------------------------------------------------- random part
@@ -187,6 +191,13 @@ class Layout:
 
     def size(self, block: int) -> int:
         return min(self.block, self.paths - block * self.block)
+
+    def group_sizes(self, block: int) -> Array:
+        """Paths of each group of a block; the last one takes what is left."""
+        paths = self.size(block)
+        sizes = np.full(-(-paths // self.group), float(self.group))
+        sizes[-1] = paths - (sizes.size - 1) * self.group
+        return sizes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -585,16 +596,33 @@ def _over_paths(values: npt.NDArray[Any], weight: Array) -> Array:
 
 
 def _group_sums(values: Array, patterns: Patterns, layout: Layout, block: int) -> Array:
-    """Means of each value over the full groups of paths of the block, shape (groups, q)."""
-    groups = layout.size(block) // layout.group
-    inside = patterns.rows < groups * layout.group
-    group, index = patterns.rows[inside] // layout.group, patterns.index[inside]
+    """Means of each value over the groups of paths of the block, shape (groups, q)."""
+    sizes = layout.group_sizes(block)
+    group = patterns.rows // layout.group
     change = values - values[:, :1]
-    sums = np.zeros((groups, len(change)))
+    sums = np.zeros((sizes.size, len(change)))
     for column, row in enumerate(change):
         if row.any():
-            sums[:, column] = np.bincount(group, row[index], groups)
-    return np.asarray(sums / layout.group + values[:, 0])
+            sums[:, column] = np.bincount(group, row[patterns.index], sizes.size)
+    return np.asarray(sums / sizes[:, None] + values[:, 0])
+
+
+def group_error(groups: Array, sizes: Array) -> Array:
+    """Standard error of the mean over all paths, from the means of independent groups.
+
+    ``sqrt[G/(G - 1) sum w_g^2 (x_g - xbar)^2]``, w_g the share of the paths in group g; for
+    equal groups the usual ``sd/sqrt(G)``.
+
+    Parameters
+    ----------
+    groups : ndarray, shape (G,) or (G, q)
+    sizes : ndarray, shape (G,)
+        Paths of each group.
+    """
+    w = sizes / sizes.sum()
+    mean = np.einsum("g,g...->...", w, groups)
+    spread = np.einsum("g,g...->...", w**2, (groups - mean) ** 2)
+    return np.asarray(np.sqrt(spread * w.size / (w.size - 1)))
 
 
 def run_blocks(engines: Sequence[PlanEngine], layout: Layout, blocks: Iterable[int]) -> Iterator[list[Tally]]:
@@ -762,9 +790,10 @@ def _result(plan: Stressed, layout: Layout, total: _Sum) -> Simulation:
     mean = tally.sums / paths
     groups = np.concatenate(total.groups)
 
+    sizes = np.concatenate([layout.group_sizes(block) for block in range(layout.blocks)])
+
     def error(of_groups: Array) -> float:
-        """Standard error of a mean over all paths, from its independent groups."""
-        return float(of_groups.std(ddof=1) * np.sqrt(layout.group / paths))
+        return float(group_error(of_groups, sizes))
 
     errors = [error(groups[:, q]) for q in range(3 * k)]
     tranches = []
@@ -814,6 +843,7 @@ def _result(plan: Stressed, layout: Layout, total: _Sum) -> Simulation:
         trigger=tally.trigger / paths,
         waterfalls=tally.waterfalls,
         replicates=groups[:, : 3 * k],
+        replicate_paths=sizes,
     )
 
 
