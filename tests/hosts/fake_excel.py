@@ -4,6 +4,8 @@ Plain Python, so that tests run on any machine; :func:`exported` hands them over
 Windows, where the server sees them as it sees Excel. Made from a workbook file.
 """
 
+# ruff: noqa: N802  (named as in Excel)
+
 from __future__ import annotations
 
 import datetime as dt

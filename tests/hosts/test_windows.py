@@ -352,7 +352,8 @@ done = s.Refresh(book)
 excel = fake.Application
 headline = next(t for t in fake.sheet("Home").ListObjects if t.Name == "tbl_Headline")
 row = [fake.sheet("Home").values[headline.area.top + 1, headline.area.left + k] for k in range(1, 5)]
-print(json.dumps([wrong, done, row, [excel.Calculation, excel.ScreenUpdating, excel.EnableEvents], len(excel.messages)]))
+settings = [excel.Calculation, excel.ScreenUpdating, excel.EnableEvents]
+print(json.dumps([wrong, done, row, settings, len(excel.messages)]))
 """
     path = tmp_path / "refresh.py"
     path.write_text(code, "utf-8")

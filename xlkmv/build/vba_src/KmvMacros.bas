@@ -3,7 +3,7 @@ Option Explicit
 
 Private Const TITLE As String = "KMV"
 Private Const NO_PYTHON As String = "Python does not answer, so nothing was changed." & vbLf & vbLf & _
-    "Open a terminal (Windows key, then cmd) and run:" & vbLf & "    xlkmv doctor --fix"
+    "In a terminal (Start, then cmd):" & vbLf & "    xlkmv doctor --fix"
 
 ' The Refresh button, the ribbon and the macro list all come here.
 Public Sub KmvRefresh()
@@ -64,7 +64,7 @@ Public Sub KmvScenario()
     If Err.Number <> 0 Then MsgBox "This workbook has no sheet Scenario: use New workbook.", vbInformation, TITLE
 End Sub
 
-' A new workbook from the template that `xlkmv install` has put beside its log.
+' A new workbook from the template that `xlkmv install` has left beside its log.
 Public Sub KmvNewWorkbook()
     Dim server As Object
     Set server = KmvAlive()
@@ -76,7 +76,7 @@ Public Sub KmvNewWorkbook()
     Workbooks.Add Template:=server.Template()
     Exit Sub
 Failed:
-    MsgBox "There is no template: run  xlkmv install  in a terminal.", vbExclamation, TITLE
+    MsgBox "There is no template. In a terminal: xlkmv install", vbExclamation, TITLE
 End Sub
 
 Public Sub KmvCheck()

@@ -2,9 +2,9 @@ Attribute VB_Name = "KmvServer"
 Option Explicit
 Option Private Module
 
-' Windows starts the server of this class by itself, with the Python that `xlkmv install` ran in.
+' COM starts the server of this class by itself, with the Python that `xlkmv install` belongs to.
 Private Const SERVER As String = "xlkmv.Server"
-Private Const HELP_LINE As String = "KMV: Python does not answer. Run in a terminal: xlkmv doctor --fix"
+Private Const HELP_LINE As String = "KMV: Python does not answer. In a terminal: xlkmv doctor --fix"
 ' A refused start is not tried again at once: many cells would wait one after the other.
 Private Const PATIENCE As Long = 20
 
