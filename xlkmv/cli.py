@@ -151,7 +151,8 @@ def _pd(options: argparse.Namespace) -> int:
 def _console(**options: Any) -> Any:
     from rich.console import Console
 
-    return Console(highlight=False, **options)
+    # Names and cells are shown as they are, whatever brackets or colons they hold.
+    return Console(highlight=False, markup=False, emoji=False, **options)
 
 
 class _progress:  # noqa: N801  a context manager reads as a verb
@@ -162,7 +163,7 @@ class _progress:  # noqa: N801  a context manager reads as a verb
 
         console = _console(stderr=True)
         self.bar = Progress(
-            TextColumn("{task.description:<44.44}"),
+            TextColumn("{task.description:<44.44}", markup=False),
             BarColumn(),
             TimeElapsedColumn(),
             console=console,

@@ -1,0 +1,249 @@
+"""The terminal: what it prints, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xlkmv
+from xlkmv import cli
+from xlkmv.excel.book import FileBook
+from xlkmv.excel.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
+from xlkmv.excel.refresh import read_book
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = cli.main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    return code, out, err
+
+
+@pytest.fixture
+def book(draft: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(draft, tmp_path / "deal.xlsm"))
+
+
+def broken(book: Path, value: object) -> Path:
+    opened = FileBook(book)
+    table = opened.table("tbl_Pool")
+    opened.write_cell("Pool", table.cell(0, "PD"), value)
+    return opened.save()
+
+
+# ------------------------------------------------------------------------------------- pd
+
+
+def shown(out: str) -> dict[str, float]:
+    return {name: float(x) for name, x in re.findall(r"^(PD|DD) (\S+)", out, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("method", ["terminal", "anytime", "linear"])
+def test_pd_prints_what_the_worksheet_functions_give(capsys: pytest.CaptureFixture[str], method: str) -> None:
+    code, out, err = run(capsys, "pd", 120, 100, 0.25, "--horizon", 2, "--drift", "-0.01", "--method", method)
+    dd = KMV_LINEAR_DD(120, 100, 0.25) if method == "linear" else KMV_DD(120, 100, 0.25, 2, -0.01)
+    assert (code, err) == (0, "")
+    assert shown(out) == pytest.approx({"PD": KMV_PD(120, 100, 0.25, 2, -0.01, method), "DD": dd}, rel=1e-9)
+    assert method in out
+
+
+def test_pd_of_a_published_example(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "pd", 12.3953871886, 10, 0.212304713423, "--drift", 0.05)  # Hull
+    assert shown(out)["PD"] == pytest.approx(0.1269712411, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ((120, 100, 25), "volatility must be > 0 and <= 5 (a decimal: 0.25 means 25 %) (got 25)"),
+        ((-120, 100, 0.25), "asset_value must be > 0 (got -120)"),
+        (("nan", 100, 0.25), "asset_value must be > 0"),
+        (("inf", 100, 0.25), "asset_value must be > 0"),
+        ((120, 100, 0.25, "--horizon", 0), "horizon must be > 0"),
+        ((120, 100, 0.25, "--method", "monthly"), "terminal"),
+    ],
+)
+def test_pd_refuses_bad_numbers(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[object, ...], rule: str
+) -> None:
+    code, out, err = run(capsys, "pd", *arguments)
+    assert (code, out) == (2, "")
+    assert rule in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["pd"], ["pd", "ten", "1", "1"], ["refresh"], ["frobnicate"]])
+def test_wrong_calls_end_with_the_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: xlkmv" in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"xlkmv {xlkmv.__version__}\n"
+
+
+def test_the_module_runs_as_a_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "xlkmv.cli", "pd", "120", "100", "25"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+# -------------------------------------------------------------------------------- refresh
+
+
+def test_refresh_reports_the_numbers_that_it_writes(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    before = book.read_bytes()
+    target = tmp_path / "out.xlsm"
+    code, out, err = run(capsys, "refresh", book, "--out", target)
+    assert (code, err) == (0, "")
+    assert book.read_bytes() == before
+    assert str(target) in out
+    written = FileBook(target)
+    headline = written.table("tbl_Headline")
+    for row in range(len(headline.rows)):
+        cells = {h: headline.rows[row][headline.index(h)] for h in headline.header}
+        lines = [line for line in out.splitlines() if line.strip().startswith(cells["Tranche"])]
+        assert lines, cells["Tranche"]
+        for value in (
+            f"{cells['Coverage']:.3f}",
+            f"{cells['DD']:.2f}",
+            cli.probability(cells["Any-date PD"]),
+        ):
+            assert value in lines[0]
+    scenarios = written.table("tbl_Scenario")
+    for name, dd in zip(scenarios.column("Scenario"), scenarios.column("DD"), strict=True):
+        assert name in out
+        if isinstance(dd, float):
+            assert re.search(re.escape(name) + r"\s+" + re.escape(f"{dd:.2f}"), out), name
+    assert written.name("out_InputHash").value in out
+    assert written.name("out_State").value == "fresh"
+
+    # In place, with a backup of what was there.
+    code, _, _ = run(capsys, "refresh", book, "--backup")
+    assert code == 0
+    assert before in [p.read_bytes() for p in tmp_path.iterdir() if p != book]
+    assert FileBook(book).table("tbl_Headline").rows == headline.rows
+
+
+@pytest.mark.parametrize("value", [2, "two", "[/red]", "[bold]x", ":smile:", -1])
+def test_refresh_of_bad_input_lists_it_and_leaves_the_file(
+    capsys: pytest.CaptureFixture[str], book: Path, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    path = broken(book, value)
+    before = path.read_bytes()
+    code, out, err = run(capsys, "refresh", path)
+    assert (code, out) == (2, "")
+    assert path.read_bytes() == before
+    cell = FileBook(path).table("tbl_Pool").cell(0, "PD")
+    line = next(line for line in err.splitlines() if line.strip().startswith("Pool"))
+    assert cell in line
+    assert str(value) in line
+    assert "must be" in line
+    assert "1 input is wrong; nothing was written" in err
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"a,b\n1,2\n", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"]
+)
+def test_refresh_of_what_is_no_workbook(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "file.xlsm"
+    path.write_bytes(content)
+    code, out, err = run(capsys, "refresh", path)
+    assert (code, out) == (2, "")
+    assert err.startswith("xlkmv: ")
+    assert err.count("\n") == 1
+    assert path.read_bytes() == content
+
+
+def test_refresh_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = run(capsys, "refresh", tmp_path / "none.xlsm")
+    assert code == 2
+    assert "does not exist" in err
+    code, _, err = run(capsys, "refresh", tmp_path)
+    assert code == 2
+    assert err.count("\n") == 1
+
+
+def test_ctrl_c_changes_nothing(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xlkmv.excel.refresh.analyse", interrupted)
+    before = book.read_bytes()
+    code, out, err = run(capsys, "refresh", book)
+    assert (code, out) == (130, "")
+    assert "Cancelled: nothing was changed." in err
+    assert book.read_bytes() == before
+    assert [p.name for p in book.parent.iterdir()] == [book.name]
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0, "0 %"), (1.0, "100.00%"), (0.0123, "1.23%"), (1e-4, "0.01%"), (3.2e-7, "3.2e-07")]
+)
+def test_probabilities_read_well(p: float, text: str) -> None:
+    assert cli.probability(p) == text
+
+
+# ------------------------------------------------------------------------------------ new
+
+
+def test_new_refuses_a_file_that_exists_a_wrong_suffix_and_a_missing_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken.xlsm"
+    taken.write_bytes(b"mine")
+    for path, why in (
+        (taken, "exists"),
+        (tmp_path / "book.xlsx", "must end in .xlsm"),
+        (tmp_path / "book", "must end in .xlsm"),
+        (tmp_path / "none" / "book.xlsm", "there is no folder"),
+    ):
+        code, out, err = run(capsys, "new", path)
+        assert (code, out) == (2, "")
+        assert why in err
+    assert taken.read_bytes() == b"mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["taken.xlsm"]
+
+
+def test_new_makes_a_workbook_that_can_be_refreshed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "book.XLSM"
+    code, out, _ = run(capsys, "new", path)
+    assert code == 0
+    assert str(path) in out
+    assert len(read_book(FileBook(path)).deal.pool.name) == 11
+
+
+def test_new_builds_the_workbook_where_none_is_shipped(
+    capsys: pytest.CaptureFixture[str], draft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_template_folders", lambda: (tmp_path,))
+    monkeypatch.setattr("xlkmv.build.template.build_template", lambda path: shutil.copy(draft, path))
+    code, out, _ = run(capsys, "new", tmp_path / "book.xlsm")
+    assert code == 0
+    assert str(tmp_path / "book.xlsm") in out
+    assert (tmp_path / "book.xlsm").read_bytes() == draft.read_bytes()
