@@ -18,31 +18,28 @@ End Function
 
 ' Calls a worksheet function; a server that died is started anew, once.
 Public Function KmvCall(ByVal functionName As String, ByVal arguments As Variant) As Variant
-    Dim attempt As Long
-    On Error GoTo Failed
-Again:
-    attempt = attempt + 1
+    On Error Resume Next
     KmvCall = KmvCells(KmvConnect().Call(functionName, arguments))
-    Exit Function
-Failed:
+    If Err.Number = 0 Then Exit Function
+    Err.Clear
     Set mServer = Nothing
-    If attempt = 1 Then Resume Again
-    KmvCall = CVErr(xlErrNA)
+    KmvCall = KmvCells(KmvConnect().Call(functionName, arguments))
+    If Err.Number <> 0 Then KmvCall = CVErr(xlErrNA)
 End Function
 
-' The server, alive: used before a call that must not be made twice.
+' The server, alive, or Nothing: asked for before a call that must not be made twice.
 Public Function KmvAlive() As Object
-    Dim attempt As Long, version As String
-    On Error GoTo Failed
-Again:
-    attempt = attempt + 1
-    version = KmvConnect().Version()
-    Set KmvAlive = mServer
-    Exit Function
-Failed:
-    Set mServer = Nothing
+    Dim version As String
+    On Error Resume Next
     mRefused = 0
-    If attempt = 1 Then Resume Again
+    version = KmvConnect().Version()
+    If Err.Number <> 0 Then
+        Err.Clear
+        Set mServer = Nothing
+        mRefused = 0
+        version = KmvConnect().Version()
+    End If
+    If Err.Number = 0 Then Set KmvAlive = mServer
 End Function
 
 Private Function KmvConnect() As Object
