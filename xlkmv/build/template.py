@@ -808,7 +808,7 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
         "Surveillance",
         "Surveillance",
         "存续期跟踪",
-        "Enter what came in, date by date; refresh re-rates the plan. "
+        "Enter what came in, date by date; refresh re-rates the plan from pool and reserve (no undertaking). "
         "Here: on schedule, as all obligors paid (fact).",
         len(spec.columns) + 1 + len(layout.RERATE.columns),
     )
@@ -921,7 +921,8 @@ def _as_excel(value: Any) -> Any:
 
 
 def _live(s: Sheets, ws: Any, row: int, column: int, formula: str, value: Any, heading: bool = False) -> None:
-    cached = str(value) if isinstance(value, ExcelError) else value
+    # Calc leaves a saved TRUE or FALSE aside and wants to compute it; it takes 1 and 0.
+    cached = str(value) if isinstance(value, ExcelError) else int(value) if isinstance(value, bool) else value
     side = "left" if isinstance(value, str) else "right"
     style = s.style(border=1, border_color=GRID, align=side, bold=heading)
     ws.write_formula(row, column, formula, style, cached)

@@ -240,9 +240,9 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     """Put a deal under a stress.
 
     What is owed follows from the pool as planned, prepayments included. Then come, in this
-    order: excess coverage off (every collection times ``min(1, total dues/total
-    collections)``), the haircut, the delay; PD, recovery (pledge off: at most the
-    unpledged recovery) and correlation of the obligors.
+    order: excess coverage off (what has come in is cut to what has fallen due), the
+    haircut, the delay; PD, recovery (pledge off: at most the unpledged recovery) and
+    correlation of the obligors.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     senior = dues.ranks == dues.ranks.min()
     reserve = controls.reserve_periods * float(dues.ahead(0)[0]) if controls.reserve else 0.0
     if not controls.excess_coverage:
-        schedule = schedule * min(1.0, float(dues.total.sum() / schedule.sum()))
+        schedule = _without_excess(schedule, dues.total)
     schedule = _delayed(schedule * (1.0 - stress.pool_haircut), stress.delay)
 
     recovery = np.clip(pool.recovery * stress.recovery_multiplier, 0.0, 1.0)
@@ -344,6 +344,19 @@ def _prepaid(schedule: Array, times: Array, rate: float) -> Array:
     kept_before = np.concatenate([[1.0], kept[:-1]])
     remaining = schedule.sum(axis=1, keepdims=True) - np.cumsum(schedule, axis=1)
     return np.asarray(kept_before * schedule + (kept_before - kept) * np.maximum(remaining, 0.0))
+
+
+def _without_excess(schedule: Array, due: Array) -> Array:
+    """Cut a schedule so that what has come in never exceeds what has fallen due, and is not moved ahead.
+
+    Accumulated collections become ``min(A_k, DP_k)`` with the dues of all tranches; the
+    obligors share each date as they did, or by their totals where nothing was scheduled.
+    """
+    planned = schedule.sum(axis=0)
+    wanted = np.diff(np.minimum(np.cumsum(planned), np.cumsum(due)), prepend=0.0)
+    by_total = schedule.sum(axis=1) / max(float(schedule.sum()), 1e-300)
+    shares = np.where(planned > 0.0, schedule / np.where(planned > 0.0, planned, 1.0), by_total[:, None])
+    return np.asarray(shares * wanted)
 
 
 def _delayed(schedule: Array, periods: int) -> Array:

@@ -7,6 +7,7 @@ into the callable behind ``=KMV_...``. The model does the mathematics.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -915,6 +916,12 @@ def KMV_VERSION():
 
 @table("Published known answers: expected, computed, and whether they agree.", ())
 def KMV_SELFTEST():
+    return _self_test()
+
+
+@functools.cache
+def _self_test() -> list[list[Any]]:
+    # A sheet asks for the table cell by cell; its answers never change.
     rows = [["Source", "What", "Function", "Expected", "Computed", "Relative difference", "Agrees"]]
     for answer in selftest.KNOWN_ANSWERS:
         value = selftest.computed(answer, FUNCTIONS[answer.function])

@@ -571,7 +571,7 @@ ACTUAL = TableSpec(
 RERATE = TableSpec(
     "tbl_Rerate",
     "Surveillance",
-    "Each tranche at closing and now",
+    "Each tranche at closing and now, by pool and reserve",
     "发行时与当前",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),

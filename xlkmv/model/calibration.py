@@ -42,7 +42,7 @@ _MAX_ITERATIONS = 500
 
 
 def naive_asset_volatility(equity: Any, debt: Any, equity_volatility: Any) -> Array:
-    """Naive asset volatility, equation 15 of Bharath and Shumway (2008).
+    """Naive asset volatility of Bharath and Shumway (2008).
 
     sigma_V = E/(E + F) sigma_E + F/(E + F) (0.05 + 0.25 sigma_E)
 
@@ -72,7 +72,7 @@ def naive_asset_volatility(equity: Any, debt: Any, equity_volatility: Any) -> Ar
 def naive_distance_to_default(
     equity: Any, debt: Any, equity_volatility: Any, horizon: Any = 1.0, drift: Any = 0.0
 ) -> Array:
-    """Naive distance to default, equation 16 of Bharath and Shumway (2008).
+    """Naive distance to default of Bharath and Shumway (2008).
 
     DD = [ln((E + F)/F) + (mu - sigma_V^2/2) T]/(sigma_V sqrt T)
 

@@ -99,7 +99,7 @@ def distance_to_default(
 
     Notes
     -----
-    Merton (1974); Crosbie and Bohn (2003), equation 7.
+    Merton (1974); Crosbie and Bohn (2003).
     """
     return _blockwise(_distance, *_firm(asset_value, default_point, volatility, horizon, drift))
 
@@ -124,7 +124,7 @@ def linear_distance_to_default(
 
     Notes
     -----
-    Crosbie and Bohn (2003), equation 1; Crouhy, Galai and Mark (2000).
+    Crosbie and Bohn (2003); Crouhy, Galai and Mark (2000).
     """
     V = check("asset_value", asset_value)
     DP = check("default_point", default_point)
@@ -240,7 +240,7 @@ def default_point(short_term: npt.ArrayLike, long_term: npt.ArrayLike, weight: n
 
     Notes
     -----
-    Crosbie and Bohn (2003), section 3.
+    Crosbie and Bohn (2003).
     """
     short = check("short_term", short_term)
     return np.asarray(short + check("weight", weight) * check("long_term", long_term))
