@@ -573,14 +573,19 @@ def test_result_columns_may_be_deleted(draft: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("edits"),
     [
-        [("tbl_Scenario", 1, "Pool haircut", 1)],
-        [("tbl_Scenario", 1, "Delay", 1000)],
-        [("tbl_Scenario", 1, "PD x", 0), ("tbl_Scenario", 2, "PD x", 10000)],
-        [("tbl_Scenario", 1, "Correlation +", -1), ("tbl_Scenario", 2, "Correlation +", 1)],
-        [("tbl_Scenario", 1, "Recovery x", 0), ("tbl_Scenario", 2, "Rate shift", -1)],
+        [
+            ("tbl_Scenario", 1, "Pool haircut", 1),
+            ("tbl_Scenario", 2, "Delay", 1000),
+            ("tbl_Scenario", 3, "PD x", 0),
+            ("tbl_Scenario", 4, "PD x", 10000),
+            ("tbl_Scenario", 5, "Correlation +", -1),
+            ("tbl_Scenario", 6, "Correlation +", 0.75),
+            ("tbl_Scenario", 7, "Recovery x", 0),
+            ("tbl_Scenario", 8, "Rate shift", -1),
+            ("tbl_Pool", 0, "Recovery lag", 30),
+            ("tbl_Pool", 1, "Industry", None),
+        ],
         [("tbl_Pool", k, "PD", 0) for k in range(11)],
-        [("tbl_Pool", k, "Recovery", 1) for k in range(11)],
-        [("tbl_Pool", 0, "Recovery lag", 30), ("tbl_Pool", 1, "Industry", None)],
         [("tbl_Control", k, "On", "no") for k in range(7)],
     ],
 )

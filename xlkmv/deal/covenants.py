@@ -109,7 +109,8 @@ def metric_value(metric: str, seen: Observation) -> Array:
     if metric == "senior DD":
         sigma, t = seen.volatility, seen.time
         ratio = _ratio(seen.accumulated_in, max(seen.accumulated_due - seen.reserve_target, 0.0))
-        with np.errstate(divide="ignore"):
+        # Without volatility, coverage of exactly 1 has no distance: NaN, which breaches nothing.
+        with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray((np.log(ratio) + (seen.drift - 0.5 * sigma**2) * t) / (sigma * np.sqrt(t)))
     raise InputError("metric", "is not known", metric)
 
