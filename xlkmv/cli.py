@@ -15,6 +15,7 @@ from xlkmv.errors import BookError, BookInputError, XlkmvError, show
 __all__ = ["main"]
 
 BAD_INPUT, CANCELLED = 2, 130
+TEMPLATE = "KMV_Template.xlsm"
 HOW = ("exact", "simulated")
 
 
@@ -56,6 +57,20 @@ def _parser() -> argparse.ArgumentParser:
     new = commands.add_parser("new", help="make a fresh workbook, filled with the example deal")
     new.add_argument("file", type=Path)
     new.set_defaults(run=_new)
+
+    install = commands.add_parser("install", help="put the functions into Excel (Windows) or LibreOffice")
+    install.add_argument("--all-users", action="store_true", help="for every user, if elevated")
+    install.add_argument("--libreoffice", action="store_true", help="into LibreOffice Calc instead")
+    install.set_defaults(run=_install)
+    uninstall = commands.add_parser("uninstall", help="remove every trace of it")
+    uninstall.add_argument("--libreoffice", action="store_true", help="from LibreOffice Calc instead")
+    uninstall.set_defaults(run=_uninstall)
+    doctor = commands.add_parser("doctor", help="say what is wrong with the installation, and mend it")
+    doctor.add_argument("--fix", action="store_true", help="mend what can be mended")
+    doctor.add_argument("books", nargs="*", type=Path, help="workbooks that do not work")
+    doctor.set_defaults(run=_doctor)
+    self_test = commands.add_parser("self-test", help="compare with the published known answers")
+    self_test.set_defaults(run=_self_test)
 
     pd = commands.add_parser("pd", help="answer one default probability")
     pd.add_argument("asset_value", type=float, help="what pays: asset value or accumulated collections")
@@ -115,8 +130,7 @@ def _new(options: argparse.Namespace) -> int:
         raise BookError(f"{options.file} exists: choose another name, or remove it first")
     if not options.file.resolve().parent.is_dir():
         raise BookError(f"there is no folder {options.file.resolve().parent}")
-    shipped = [folder / "KMV_Template.xlsm" for folder in _template_folders()]
-    found = next((path for path in shipped if path.is_file()), None)
+    found = _shipped_template()
     if found is None:
         build_template(options.file)
     else:
@@ -125,10 +139,63 @@ def _new(options: argparse.Namespace) -> int:
     return 0
 
 
-def _template_folders() -> tuple[Path, ...]:
-    """Where the shipped template may lie: inside the installed package, or beside it in a checkout."""
+def _shipped_template() -> Path | None:
+    """Find the shipped template: inside the installed package, or beside it in a checkout."""
     package = Path(xlkmv.__file__).parent
-    return package, package.parent / "workbook"
+    places = (package / TEMPLATE, package.parent / "workbook" / TEMPLATE)
+    return next((path for path in places if path.is_file()), None)
+
+
+def _install(options: argparse.Namespace) -> int:
+    if options.libreoffice:
+        from xlkmv.build.calc_addin import build_addin
+        from xlkmv.install import libreoffice
+
+        print(libreoffice.install(build_addin))
+        return 0
+    from xlkmv.build import ribbon
+    from xlkmv.install import windows
+
+    template = _shipped_template()
+    content = template.read_bytes() if template else None
+    return 0 if windows.install(ribbon.build_addin(), content, all_users=options.all_users) else 1
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    if options.libreoffice:
+        from xlkmv.install import libreoffice
+
+        print(libreoffice.uninstall())
+        return 0
+    from xlkmv.install import windows
+
+    return 0 if windows.uninstall() else 1
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from xlkmv.build import ribbon
+    from xlkmv.install import doctor, libreoffice
+
+    sound = doctor.doctor(
+        fix=options.fix, addin=ribbon.build_addin(), books=options.books, others=libreoffice.checks
+    )
+    return 0 if sound else 1
+
+
+def _self_test(options: argparse.Namespace) -> int:
+    from xlkmv.excel.functions import KMV_SELFTEST
+    from xlkmv.install import windows
+
+    header, *rows = KMV_SELFTEST()
+    failed = [row for row in rows if row[-1] is not True]
+    table = _table("Published known answers that disagree", *header[:-1])
+    for row in failed:
+        table.add_row(*(x if isinstance(x, str) else f"{x:.10g}" for x in row[:-1]))
+    if failed:
+        _console().print(table)
+    print(f"{len(rows) - len(failed)} of {len(rows)} published known answers agree.")
+    answers = windows.self_test() if windows.supported() else True
+    return 0 if answers and not failed else 1
 
 
 def _pd(options: argparse.Namespace) -> int:

@@ -303,7 +303,7 @@ class _Adapter:
 
         if name == "_NewEnum":
             items = [exported(item) for item in self.thing]
-            return win32com.server.util.NewEnum(items, iid=pythoncom.IID_IDispatch)
+            return win32com.server.util.NewEnum(items)
         if flags & (pythoncom.DISPATCH_PROPERTYPUT | pythoncom.DISPATCH_PROPERTYPUTREF):
             setattr(self.thing, name, arguments[-1])
             return None

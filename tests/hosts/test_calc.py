@@ -27,6 +27,7 @@ import xlkmv
 from xlkmv.build import calc_addin
 from xlkmv.errors import HostError
 from xlkmv.excel.book import open_book
+from xlkmv.excel.calc import environment
 from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.refresh import refresh
@@ -409,7 +410,7 @@ def test_menu_tells_what_serves_the_functions(office):
 
 
 def broken(**changes: Any) -> dict[str, Any]:
-    return calc_addin.environment() | changes
+    return environment() | changes
 
 
 @pytest.mark.parametrize(
@@ -472,7 +473,7 @@ def test_install_and_uninstall_can_be_repeated(private):
     assert "not installed" in libreoffice.uninstall(options)
     assert [c.passed for c in libreoffice.checks(options)] == [True, False]
     for _ in range(2):
-        message = libreoffice.install(options)
+        message = libreoffice.install(calc_addin.build_addin, options)
         assert f"{len(FUNCTIONS)} worksheet functions of xlkmv {xlkmv.__version__}" in message
         assert ("all users" in message) == (os.geteuid() == 0)
         assert all(c.passed for c in libreoffice.checks(options))
@@ -485,7 +486,7 @@ def test_install_and_uninstall_can_be_repeated(private):
 @pytest.mark.usefixtures("calc")
 def test_doctor_names_another_environment(private, monkeypatch):
     options, _ = private
-    libreoffice.install(options)
+    libreoffice.install(calc_addin.build_addin, options)
     monkeypatch.setattr(libreoffice, "environment", lambda: broken(folders=["/moved"]))
     check = libreoffice.checks(options)[1]
     assert not check.passed
@@ -501,10 +502,10 @@ def test_install_refuses_a_python_that_does_not_fit(private, monkeypatch, python
     options, _ = private
     office = libreoffice.find_office()
     assert office is not None
-    assert office.python == calc_addin.environment()["python"]
+    assert office.python == environment()["python"]
     monkeypatch.setattr(libreoffice, "find_office", lambda: replace(office, python=python))
     with pytest.raises(HostError, match=message):
-        libreoffice.install(options)
+        libreoffice.install(calc_addin.build_addin, options)
     first = libreoffice.checks(options)[0]
     assert not first.passed
     assert message in first.cure

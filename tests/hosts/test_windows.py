@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -97,16 +98,24 @@ def installed(wine, registry_before):
 
 @pytest.fixture(scope="module", autouse=True)
 def keeper(wine, installed):
-    """One client that keeps the server alive, so that the tests need not start it again and again."""
-    flag = wine.prefix / "drive_c" / "keep"
-    flag.touch()
+    """One client that keeps the server alive, so that the tests need not start it again and again.
+
+    It must be the first: the server inherits the output pipe of the client that starts it.
+    """
+    keep, ready = (wine.prefix / "drive_c" / name for name in ("keep", "ready"))
+    keep.touch()
     code = (
         "import time; from pathlib import Path; from win32com.client import Dispatch; "
-        "s = Dispatch('xlkmv.Server')\nwhile Path('C:/keep').exists(): time.sleep(0.2)"
+        "s = Dispatch('xlkmv.Server'); s.Version(); Path('C:/ready').touch()\n"
+        "while Path('C:/keep').exists(): time.sleep(0.2)\ndel s"
     )
     process = wine.start(wine.python_exe, "-c", code)
-    yield flag
-    flag.unlink(missing_ok=True)
+    deadline = time.monotonic() + 90
+    while not ready.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ready.exists()
+    yield keep
+    keep.unlink(missing_ok=True)
     wine.finish(process, check=False)
 
 
@@ -314,8 +323,10 @@ import sys, time
 from win32com.client import Dispatch
 s = Dispatch("xlkmv.Server")
 seen = {s.Call("KMV_PD", (120.0, 100.0, 0.2 + k / 1000)) for k in range(100)}
-time.sleep(2)
-print(len(seen), s.ProcessId())
+time.sleep(1)
+number = s.ProcessId()
+del s
+print(len(seen), number)
 """
     both = [wine.start(wine.python_exe, "-u", "-c", code) for _ in range(2)]
     said = [wine.finish(process).output.split() for process in both]
@@ -359,7 +370,7 @@ print(json.dumps([wrong, done, row, settings, len(excel.messages)]))
     path.write_text(code, "utf-8")
     said = wine.python(path, timeout=240).output
     wrong, done, row, settings, messages = json.loads(said.splitlines()[-1])
-    assert wrong[0][0] == "wrong" and len(wrong) == 2
+    assert (wrong[0][0], len(wrong)) == ("wrong", 2), wrong
     assert "HYPERLINK" in wrong[1][0]
     assert done[0][0] == "done", done
     assert settings == [-4105, True, True]

@@ -16,10 +16,8 @@ What Calc hands to an add-in is not quite what Excel does:
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,44 +25,14 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import xlkmv
+from xlkmv.excel.calc import IDENTIFIER, describe, environment
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.registry import Argument, Function
 
-__all__ = ["IDENTIFIER", "build_addin", "describe", "environment"]
+__all__ = ["build_addin"]
 
-IDENTIFIER = "org.xlkmv.calc"
 SERVICE = "org.xlkmv.Functions"
 COMPONENT = "calc_component.py"
-# Packages that the functions and refresh import; their folders go into the extension.
-NEEDED = ("xlkmv", "numpy", "scipy", "lxml", "xlwings")
-
-
-def environment() -> dict[str, Any]:
-    """Describe the running Python: what LibreOffice needs to find xlkmv in it.
-
-    Returns
-    -------
-    dict
-        ``python`` (major.minor), ``executable``, ``folders`` to put on the path.
-    """
-    folders = []
-    for name in NEEDED:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            folders.append(str(Path(spec.origin).resolve().parents[1]))
-    return {
-        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
-        "executable": sys.executable,
-        "folders": list(dict.fromkeys(folders)),
-    }
-
-
-def describe(found: Mapping[str, Any], functions: Mapping[str, Function] = FUNCTIONS) -> str:
-    """Say in one line what the extension holds and where it runs; its mark in the extension manager."""
-    return (
-        f"{len(functions)} worksheet functions of xlkmv {xlkmv.__version__}, "
-        f"run by Python {found['python']} from {', '.join(found['folders'])}"
-    )
 
 
 def build_addin(

@@ -19,6 +19,7 @@ import xlsxwriter
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 import xlkmv
+from xlkmv.build.ribbon import add_macros, add_ribbon, pack
 from xlkmv.deal.example import LICENSEES, xingye_yuanrong
 from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import CONTROLS, Deal
@@ -230,11 +231,21 @@ def _home(s: Sheets) -> Any:
     s.heading(ws, 3, 1, "Three steps", "三步使用")
     steps = (
         "1  Put your deal into the yellow cells of Pool, Tranche, Covenant, Scenario (orange: assumptions).",
-        "2  Save, then run:  xlkmv refresh KMV_Template.xlsm",
+        "2  Press Refresh, here or in the tab KMV.  Without Excel: save, then run  xlkmv refresh BOOK.xlsm",
         "3  Read the answer here, date by date on Result, condition by condition on Scenario.",
     )
     for k, step in enumerate(steps):
         ws.write(4 + k, 1, step)
+    ws.insert_button(
+        "I4",
+        {
+            "macro": "KmvRefresh",
+            "caption": "Refresh 刷新",
+            "width": 150,
+            "height": 44,
+            "description": "Read the deal, check it, compute, write every result",
+        },
+    )
     s.heading(ws, 8, 1, "Last refresh", "最近一次刷新")
     label = s.style(font_color="#595959")
     for k, (name, (text, shown)) in enumerate(layout.NAMES.items()):
@@ -984,19 +995,12 @@ def _checks(s: Sheets) -> Any:
     return ws
 
 
-def _macro_enabled(source: Path) -> Path:
-    """Copy a package with the content type of an .xlsm and fixed time stamps."""
-    plain = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+def _with_ribbon(source: Path) -> Path:
+    """Copy a package with the ribbon and fixed time stamps."""
     with zipfile.ZipFile(source) as package:
         parts = {name: package.read(name) for name in package.namelist()}
-    types = "[Content_Types].xml"
-    parts[types] = parts[types].replace(plain, b"application/vnd.ms-excel.sheet.macroEnabled.main+xml")
-    target = source.with_suffix(".xlsm")
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as package:
-        for name, content in parts.items():
-            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            package.writestr(info, content)
+    target = source.with_name("shipped.xlsm")
+    target.write_bytes(pack(add_ribbon(parts)))
     return target
 
 
@@ -1017,7 +1021,7 @@ def build_template(path: str | os.PathLike[str], deal: Deal | None = None) -> Pa
     target = Path(path)
     deal = deal or xingye_yuanrong()
     with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / "draft.xlsx"
+        draft = Path(folder) / "draft.xlsm"
         s = Sheets(draft)
         _home(s).activate()
         _pool(s, deal)
@@ -1030,8 +1034,9 @@ def build_template(path: str | os.PathLike[str], deal: Deal | None = None) -> Pa
         _surveillance(s, deal)
         _functions(s)
         _checks(s)
+        add_macros(s.book)
         s.book.close()
-        book = FileBook(_macro_enabled(draft))
+        book = FileBook(_with_ribbon(draft))
         refresh(book, now=CREATED, message="as shipped")
         book.save(target)
     return target

@@ -618,6 +618,10 @@ def group_error(groups: Array, sizes: Array) -> Array:
     groups : ndarray, shape (G,) or (G, q)
     sizes : ndarray, shape (G,)
         Paths of each group.
+
+    Returns
+    -------
+    ndarray, shape () or (q,)
     """
     w = sizes / sizes.sum()
     mean = np.einsum("g,g...->...", w, groups)

@@ -11,13 +11,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import xlkmv
-from xlkmv.build.calc_addin import IDENTIFIER, build_addin, describe, environment
 from xlkmv.errors import HostError
+from xlkmv.excel.calc import IDENTIFIER, describe, environment
 
 __all__ = ["Check", "Office", "checks", "find_office", "install", "installed", "uninstall"]
 
@@ -144,11 +145,14 @@ def installed(options: Sequence[str] = ()) -> str | None:
     return found[1].strip() if found else ""
 
 
-def install(options: Sequence[str] = ()) -> str:
+def install(build: Callable[[Path, Mapping[str, Any]], Path], options: Sequence[str] = ()) -> str:
     """Build the extension for the running Python and add it to LibreOffice; may be run again.
 
     Parameters
     ----------
+    build : callable
+        Writes the extension for a Python environment:
+        :func:`xlkmv.build.calc_addin.build_addin`.
     options : sequence of str
         Further options for ``unopkg``.
 
@@ -167,7 +171,7 @@ def install(options: Sequence[str] = ()) -> str:
     if fault := _python_fault(office, place["python"]):
         raise HostError(fault)
     with tempfile.TemporaryDirectory() as folder:
-        extension = build_addin(Path(folder) / "xlkmv.oxt", place)
+        extension = build(Path(folder) / "xlkmv.oxt", place)
         code, said = _unopkg(office, "add", "--force", str(extension), options=options)
     if code:
         raise HostError(f"LibreOffice refused the extension; close LibreOffice and try again. {said}")
