@@ -3,7 +3,7 @@
 Compared, call by call in turn, from one client process:
 
 * ours: ``Call("KMV_PD", values)`` on the registered server;
-* bare xlwings: ``CallUDF`` of an identity function on xlwings' own class, values only, no workbook, no caller.
+* bare xlwings: ``CallUDF`` of an identity function on its own class, values only, no workbook, no caller.
 
 Under Wine the numbers are those of Wine; the ratios are the point.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "hosts"))
 
-from wine import Wine, missing
+from wine import Wine, missing  # noqa: E402
 
 BARE = "{0B7C2A52-9B64-4C0A-8E0B-5D2F4F6A1C11}"
 
