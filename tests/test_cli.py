@@ -241,7 +241,7 @@ def test_new_makes_a_workbook_that_can_be_refreshed(
 def test_new_builds_the_workbook_where_none_is_shipped(
     capsys: pytest.CaptureFixture[str], draft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_template_folders", lambda: (tmp_path,))
+    monkeypatch.setattr(cli, "_shipped_template", lambda: None)
     monkeypatch.setattr("xlkmv.build.template.build_template", lambda path: shutil.copy(draft, path))
     code, out, _ = run(capsys, "new", tmp_path / "book.xlsm")
     assert code == 0
