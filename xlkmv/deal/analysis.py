@@ -439,7 +439,8 @@ def _breakeven(deal: Deal, base: KmvView) -> Array:
             p,
             breakeven_volatility(paid_in, due - reserve, p, T, base.drift),
             safe_issue(paid_in, p, base.volatility, T, base.drift) + reserve,
-            minimum_coverage(p, base.volatility, T, base.drift),
+            # As coverage is shown: the reserve counts on both sides of the last date.
+            (minimum_coverage(p, base.volatility, T, base.drift) * (due - reserve) + reserve) / due,
         ]
     )
 
