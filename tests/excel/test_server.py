@@ -18,7 +18,7 @@ from xlwings.conversion import ConversionContext
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "hosts"))
 
-from fake_excel import contents, open_fake
+from fake_excel import contents, hurry, open_fake
 
 import xlkmv
 from xlkmv.excel import server
@@ -213,17 +213,12 @@ def test_log_rotates(monkeypatch, tmp_path):
 @pytest.fixture(scope="module")
 def template(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("server") / "Book 'one'.xlsm"
-    if SHIPPED.exists():
-        shutil.copy(SHIPPED, path)
-    else:
-        from xlkmv.build.template import build_template
-
-        build_template(path)
-    return path
+    return shutil.copy(SHIPPED, path)
 
 
 def test_refresh_of_an_open_workbook(template):
     fake = open_fake(template)
+    hurry(fake)
     [[outcome, message, _]] = Server().Refresh(SimpleNamespace(api=fake))
     assert (outcome, "all checks passed" in message) == ("done", True)
     assert any("Esc cancels" in str(m) for m in fake.Application.messages)

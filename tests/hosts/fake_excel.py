@@ -11,11 +11,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from xlkmv.excel.address import Area, address, parse_area
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.com import ERROR_CODES
+from xlkmv.excel.live import LiveBook
 from xlkmv.excel.stored import ErrorCell, Shared
 
 AUTOMATIC = -4105
@@ -225,6 +227,22 @@ class Name:
     def __init__(self, name: str, cells: Range) -> None:
         self.Name, self.RefersToRange = name, cells
         self.RefersTo = f"={cells.Worksheet.Name}!{cells.area}"
+
+
+FEW = 1000.0
+
+
+def hurry(book: FileBook | Workbook) -> None:
+    """Ask for so few simulated paths that a refresh takes no time."""
+    reader = book if isinstance(book, FileBook) else LiveBook(SimpleNamespace(api=book))
+    terms = reader.table("tbl_Term")
+    row = terms.column("Term").index("Simulated paths")
+    if isinstance(book, FileBook):
+        values = terms.column("Value")
+        values[row] = FEW
+        book.write_table("tbl_Term", {"Value": values})
+    else:
+        book.sheet(terms.sheet).values[terms.top + row, terms.left + terms.index("Value")] = FEW
 
 
 def open_fake(path: Path) -> Workbook:

@@ -119,7 +119,7 @@ ERRORS = {"xlErrNum": 2036, "xlErrNA": 2042, "xlErrValue": 2015}
 
 
 def answers_module() -> str:
-    """The shipped module, with Excel's error constants by number and a stand-in for CVErr, which Calc has not."""
+    """The shipped module, with error constants by number and a stand-in for CVErr, which Calc has not."""
     text = SOURCE.read_text("utf-8").replace("Option Private Module\n", "")
     text = text.replace("CVErr(", "ErrorOf(")
     for name, code in ERRORS.items():

@@ -84,9 +84,10 @@ def add_macros(book: xlsxwriter.Workbook) -> None:
     """
     add_help_sheet(book)
     names = []
-    for sheet in book.worksheets():
+    for number, sheet in enumerate(book.worksheets(), 1):
         if not sheet.vba_codename:
-            sheet.set_vba_name("sht" + re.sub(r"[^A-Za-z0-9]", "", sheet.get_name()))
+            letters = re.sub(r"[^A-Za-z0-9]", "", sheet.get_name())[:24]
+            sheet.set_vba_name(f"sht{letters or number}")
         names.append(sheet.vba_codename)
     book.set_vba_name(WORKBOOK_NAME)
     book.add_vba_project(io.BytesIO(template_project(names)), True)
