@@ -514,7 +514,7 @@ def test_install_refuses_a_python_that_does_not_fit(private, monkeypatch, python
 def test_without_libreoffice_install_says_so(monkeypatch):
     monkeypatch.setattr(libreoffice, "find_office", lambda: None)
     assert libreoffice.checks() == []
-    for action in (libreoffice.install, libreoffice.uninstall):
+    for action in (lambda: libreoffice.install(calc_addin.build_addin), libreoffice.uninstall):
         with pytest.raises(HostError, match="LibreOffice is not on this machine"):
             action()
 
