@@ -5,11 +5,12 @@ Option Private Module
 ' COM starts the server of this class by itself, with the Python that `xlkmv install` belongs to.
 Private Const SERVER As String = "xlkmv.Server"
 Private Const HELP_LINE As String = "KMV: Python does not answer. In a terminal: xlkmv doctor --fix"
-' A refused start is not tried again at once: many cells would wait one after the other.
+' A start that failed is not tried again at once, or many cells would wait one after the other: not for these
+' seconds, and ten times as long as the failure took.
 Private Const PATIENCE As Long = 20
 
 Private mServer As Object
-Private mRefused As Date
+Private mNotBefore As Date
 
 ' Value of one argument: what a range holds, never the range itself. Missing stays missing.
 Public Function KmvValue(ByVal argument As Variant) As Variant
@@ -31,26 +32,28 @@ End Function
 Public Function KmvAlive() As Object
     Dim version As String
     On Error Resume Next
-    mRefused = 0
+    mNotBefore = 0
     version = KmvConnect().Version()
     If Err.Number <> 0 Then
         Err.Clear
         Set mServer = Nothing
-        mRefused = 0
+        mNotBefore = 0
         version = KmvConnect().Version()
     End If
     If Err.Number = 0 Then Set KmvAlive = mServer
 End Function
 
 Private Function KmvConnect() As Object
+    Dim started As Date
     If mServer Is Nothing Then
-        If (Now - mRefused) * 86400 < PATIENCE Then Err.Raise 429
+        started = Now
+        If started < mNotBefore Then Err.Raise 429
         KmvSay "KMV: starting Python ..."
         On Error Resume Next
         Set mServer = CreateObject(SERVER)
         On Error GoTo 0
         If mServer Is Nothing Then
-            mRefused = Now
+            mNotBefore = Now + 10 * (Now - started) + PATIENCE / 86400
             KmvSay HELP_LINE
             Err.Raise 429
         End If
