@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlkmv.deal.covenants import covenant_path, covenant_risk
+from xlkmv.deal.covenants import Observation, breached, covenant_path, covenant_risk, metric_value
 from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.terms import Covenant
 from xlkmv.deal.waterfall import waterfall
@@ -120,9 +120,43 @@ def test_every_metric_of_a_plan(build):
     np.testing.assert_allclose(risk[0].distance[0], (np.log(1.25 / 1.2) - 0.01) / 0.2)
     np.testing.assert_allclose(risk[2].probability, [0.1, 0.2, 0.5])
     np.testing.assert_allclose(risk[2].distance, [1.2815515655446004, 0.8416212335729143, 0.0], atol=1e-14)
-    np.testing.assert_allclose(risk[5].distance, values[5] - 2.0)
+    # Mean of a realised DD: ln A_k has the mean ln(planned A_k) + (mu - sigma^2/2) t.
+    growth = (0.01 - 0.02) * np.sqrt([1.0, 2.0, 3.0]) / 0.2
+    np.testing.assert_allclose(risk[5].distance, values[5] + growth - 2.0)
     assert risk[3].first_breach == 0
     assert np.isnan(covenant_risk(covenants, values, deal.terms.times, 0.2)[2].probability).all()
+
+
+@pytest.mark.parametrize("side", ["min", "max"])
+def test_every_lognormal_covenant_is_breached_as_often_as_its_metric_says(build, side):
+    """The slow twin: lognormal pools through the waterfall's own metrics."""
+    volatility, drift, paths = 0.3, -0.1, 20_000
+    covenants = (Covenant("coverage", "coverage", side, 1.2), Covenant("dd", "senior DD", side, 0.5))
+    plan = apply(build([[40.0, 20.0, 20.0], [10.0, 30.0, 30.0]], covenants=covenants), Stress("Base"))
+    times, due, nothing = plan.deal.terms.times, np.cumsum(plan.dues.ahead(0)), np.zeros(paths)
+    planned = waterfall(plan, volatility=volatility, drift=drift).covenants
+    risk = covenant_risk(covenants, planned, times, volatility, drift)
+    steps = np.sqrt(np.diff(times, prepend=0.0))
+    walk = np.cumsum(np.random.default_rng(7).standard_normal((paths, times.size)) * steps, axis=1)
+    paid_in = np.cumsum(plan.collections) * np.exp((drift - 0.5 * volatility**2) * times + volatility * walk)
+    for k, t in enumerate(times):
+        seen = Observation(
+            time=float(t),
+            collections=nothing,
+            accumulated_in=paid_in[:, k],
+            due=0.0,
+            accumulated_due=float(due[k]),
+            default_ratio=nothing,
+            largest_share=nothing,
+            reserve=nothing,
+            reserve_target=plan.reserve,
+            senior_outstanding=np.ones(paths, bool),
+            volatility=volatility,
+            drift=drift,
+        )
+        for covenant, path in zip(covenants, risk, strict=True):
+            share = breached(metric_value(covenant.metric, seen), covenant.threshold, side).mean()
+            assert path.probability[k] == pytest.approx(share, abs=4.5 * 0.5 / np.sqrt(paths))
 
 
 def test_largest_obligors_default_counts_in_the_ratio_and_the_share(build):

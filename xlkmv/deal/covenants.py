@@ -277,10 +277,12 @@ def covenant_risk(
     """Risk of every covenant of a plan along its planned values.
 
     Coverage and period DSCR move with the pool: :func:`covenant_path` with its sigma and
-    mu. The senior DD on date k is normal with unit variance around its planned value:
-    ``distance = DD_k - threshold``. The default ratio, the largest share and the reserve
-    ratio jump with single defaults: their probability is the simulated frequency p, and
-    ``distance = -N^{-1}(p)``; NaN without a simulation.
+    mu. The senior DD of what has come in by date k is its planned value, plus the growth of
+    the pool beyond its plan in standard deviations, plus W(t_k)/sqrt(t_k):
+    ``distance = DD_k + (mu - sigma^2/2) sqrt(t_k)/sigma - threshold`` for a floor. The
+    default ratio, the largest share and the reserve ratio jump with single defaults: their
+    probability is the simulated frequency p, and ``distance = -N^{-1}(p)``; NaN without a
+    simulation.
 
     Parameters
     ----------
@@ -302,7 +304,9 @@ def covenant_risk(
     out = []
     for c, covenant in enumerate(covenants):
         if covenant.metric == "senior DD":
-            gap = v[c] - covenant.threshold if covenant.side == "min" else covenant.threshold - v[c]
+            # The planned value counts the growth from today's plan; what comes in has grown already.
+            expected = v[c] + (drift - 0.5 * volatility**2) * np.sqrt(t) / volatility
+            gap = expected - covenant.threshold if covenant.side == "min" else covenant.threshold - expected
             out.append(_path(covenant.name, v[c], covenant.threshold, covenant.side, gap, t))
         elif covenant.metric in LOGNORMAL_METRICS:
             out.append(
