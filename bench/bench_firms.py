@@ -22,6 +22,7 @@ import numpy as np
 from scipy.optimize import fsolve
 from scipy.special import ndtr
 
+from xlkmv.excel.functions import KMV_ASSETS
 from xlkmv.model import merton
 
 Arrays = tuple[np.ndarray, ...]
@@ -59,7 +60,25 @@ def ours(E, F, sigma_E, T, r):
     return answer.asset_value, answer.volatility
 
 
-def fsolve_loop(E, F, sigma_E, T, r):
+def columns_of_cells(inputs: Arrays) -> list[list[list[float]]]:
+    """Columns as Excel hands them over."""
+    return [[[x] for x in column.tolist()] for column in inputs]
+
+
+def numbers(rows) -> Arrays:
+    """Cells back as two arrays; an error cell is no number."""
+    cells = np.array([[x if isinstance(x, float) else np.nan for x in row] for row in rows])
+    return cells[:, 0], cells[:, 1]
+
+
+def textbook_loop(E, F, sigma_E, T, r):
+    """The recipe as users write it: the normal distribution of scipy.stats."""
+    from scipy.stats import norm
+
+    return fsolve_loop(E, F, sigma_E, T, r, norm.cdf)
+
+
+def fsolve_loop(E, F, sigma_E, T, r, ndtr=ndtr):
     """The usual recipe: both equations in money, from V = E + F and sigma = sigma_E E/V."""
     out = np.full((2, E.size), np.nan)
     for i in range(E.size):
@@ -177,7 +196,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
     peers: list[tuple[str, Solver, str]] = [
-        ("scipy fsolve, in a loop", fsolve_loop, "scipy"),
+        ("scipy fsolve and stats.norm, in a loop", textbook_loop, "scipy"),
+        ("scipy fsolve and special.ndtr, in a loop", fsolve_loop, "scipy"),
         (f"{label('merton')}: Excel function", merton_excel, "merton"),
         (f"{label('merton')}: batch", merton_batch, "merton"),
         (f"{label('financepy')}: MertonFirmMkt", financepy, "financepy"),
@@ -195,6 +215,10 @@ def main() -> None:
 
         units = single / V.size, total / V.size
         row(units, "xlkmv.model.merton.invert", total, V.size, judge(V, sigma, answer))
+        sheet = columns_of_cells([a[:100_000] for a in (E, F, sigma_E, T, r)])
+        seconds, rows = timed(KMV_ASSETS, *sheet, repeat=5)
+        found = judge(V[:100_000], sigma[:100_000], numbers(rows))
+        row(units, "xlkmv: =KMV_ASSETS, 100,000 rows", seconds, len(rows), found)
         part = slice(0, chosen.sample)
         inputs = tuple(np.ascontiguousarray(a[part]) for a in (E, F, sigma_E, T, r))
         for name, solver, package in peers:

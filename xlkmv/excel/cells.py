@@ -148,7 +148,8 @@ class Grid:
             self.cells: Sequence[Sequence[Any]] = [[value]]
             return
         rows = value if any(isinstance(row, (list, tuple)) for row in value) else [value]
-        if not all(isinstance(row, (list, tuple)) and 0 < len(row) == len(rows[0]) for row in rows):
+        widths = set(map(len, rows)) if set(map(type, rows)) <= {list, tuple} else set()
+        if len(widths) != 1 or widths == {0}:
             raise InputError(name, "must be a rectangular range of cells")
         self.cells = rows
 
@@ -166,7 +167,8 @@ class Grid:
         # bool is a number to numpy but not to a reader of the sheet, so types are looked at.
         if set(map(type, self.flat())) <= {float, int, np.float64}:
             with contextlib.suppress(OverflowError):  # an integer beyond every float
-                return np.array(self.cells, dtype=np.float64)
+                # One pass over the cells is several times faster than numpy's search for nesting.
+                return np.fromiter(self.flat(), np.float64).reshape(self.shape)
         return None
 
 
