@@ -88,12 +88,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _refresh(options: argparse.Namespace) -> int:
     from xlkmv.excel.book import open_book
+    from xlkmv.excel.live import find_open
     from xlkmv.excel.refresh import refresh
 
     if options.out is not None and options.out.resolve() == options.book.resolve():
         options.out = None
     with _progress() as progress:
-        book = open_book(options.book)
+        # A workbook that is open in Excel is refreshed there; saving it stays with the user.
+        book = (None if options.out else find_open(options.book)) or open_book(options.book)
         done = refresh(book, progress, scheduler=options.scheduler)
         written = book.save(options.out, backup=options.backup)
     _report(done)
