@@ -13,7 +13,8 @@ demo: $(READY)
 	@$(BIN)/xlkmv refresh out/demo.xlsm
 
 test: $(DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --ignore=tests/hosts
+	$(BIN)/python -m pytest tests/hosts -rs
 
 check: $(DEV)
 	$(BIN)/ruff check .
