@@ -26,6 +26,7 @@ from lxml import etree
 import xlkmv
 from xlkmv.build import calc_addin
 from xlkmv.errors import HostError
+from xlkmv.excel.address import address
 from xlkmv.excel.book import open_book
 from xlkmv.excel.calc import environment
 from xlkmv.excel.cells import ExcelError
@@ -227,6 +228,31 @@ def test_changed_inputs_change_results(office, template):
                 assert found == close, (place, live[place].formula)
             numbers = [x for x in wanted if isinstance(x, float)]
             assert not numbers or numbers != [x for x in old if x is not None], name
+
+
+def test_home_is_stale_as_soon_as_an_input_changes(office, template):
+    """Also when money only moves to another date, or a date to another day; and fresh when all is undone."""
+    file = open_book(template)
+    pool, found = file.table("tbl_Pool"), file.name("out_State")
+    state = f"{found.sheet}!{found.cell}"
+    dates = [heading for heading in pool.header if heading[:1].isdigit()]
+    one, other = (f"Pool!{pool.cell(0, date)}" for date in dates[:2])
+    heading = f"Pool!{address(pool.top - 1, pool.left + pool.index(dates[-1]))}"
+    name = f"Pool!{pool.cell(1, 'Obligor')}"
+    with office.open(template) as book:
+        assert book.value(state) == "fresh"
+        for cells in (
+            {one: 1_000_000.0, other: book.value(one) + book.value(other) - 1_000_000.0},
+            {heading: "2024-10-11"},
+            {name: "Licensee 99"},
+        ):
+            before = {cell: book.value(cell) for cell in cells}
+            for cell, value in cells.items():
+                book.write(cell, value)
+            assert book.value(state) == "stale: refresh", cells
+            for cell, value in before.items():
+                book.write(cell, value)
+            assert book.value(state) == "fresh", cells
 
 
 # ------------------------------------------------------------------------------- typed formulas

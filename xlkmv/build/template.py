@@ -215,7 +215,7 @@ def _widths(ws: Any, column: int, columns: Sequence[Column]) -> None:
 
 
 # Any input that has changed since the last refresh makes the results stale, with or without Python.
-STATE_FORMULA = '=IF(COUNTIF(tbl_Input[Same],"no")=0,"fresh","stale: refresh")'
+STATE_FORMULA = '=IF(COUNTIF(tbl_Input[Same],"yes")=ROWS(tbl_Input[Same]),"fresh","stale: refresh")'
 
 
 def _home(s: Sheets) -> Any:
@@ -946,9 +946,13 @@ SAME_FORMULA = (
 
 
 def _mark_formula(name: str, header: str) -> str:
-    """Write xlkmv.excel.report.input_mark as a formula, so that a sheet without Python knows what changed."""
+    """Write a mark of xlkmv.excel.report as a formula, so that a sheet without Python knows what changed."""
     if not header:
-        return f"=SUM({name})"
+        padded = f'{name}[#Headers]&REPT(" ",{layout.MARKED_CHARACTERS})'
+        places = range(1, layout.MARKED_CHARACTERS + 1)
+        headings = "+".join(f"{p}*_xlfn.UNICODE(MID({padded},{p},1))" for p in places)
+        cells = f"{name}[#Data]"  # the bare name has the headings in it for Calc
+        return f"=SUMPRODUCT((ROW({cells})-MIN(ROW({cells}))+1)*({headings}),{cells})"
     cells = f"{name}[{header}]"
     row = f"(ROW({cells})-MIN(ROW({cells}))+1)"
     first, last = f'_xlfn.UNICODE({cells}&" ")', f'_xlfn.UNICODE(RIGHT(" "&{cells},1))'
@@ -974,7 +978,7 @@ def _checks(s: Sheets) -> Any:
     ws.set_column(inputs - 1, inputs - 1, 3)
     _widths(ws, inputs, layout.INPUT.columns)
     marks = [
-        [name, header or "all numbers", (_mark_formula(name, header), 0.0), None, (SAME_FORMULA, "yes")]
+        [name, header or layout.ALL_NUMBERS, (_mark_formula(name, header), 0.0), None, (SAME_FORMULA, "yes")]
         for name, header in layout.input_columns()
     ]
     s.table(ws, 3, inputs, layout.INPUT, marks)

@@ -24,7 +24,9 @@ from xlkmv.deal.terms import (
 from xlkmv.model.domain import Rule
 
 __all__ = [
+    "ALL_NUMBERS",
     "CONTROL_ROWS",
+    "MARKED_CHARACTERS",
     "NAMES",
     "TABLES",
     "TERM_ROWS",
@@ -729,14 +731,19 @@ CONTROL_ROWS: tuple[ControlRow, ...] = (
 )
 
 
+# In the place of a heading: all numbers of the table; and the characters of a heading that count.
+ALL_NUMBERS = "all numbers"
+MARKED_CHARACTERS = 10
+
+
 def input_columns() -> tuple[tuple[str, str], ...]:
     """Return table and heading of every column that moves a number."""
-    notes = {"basis", "unit", "meaning", "industry", "invention", "utility"}
+    notes = {"basis", "unit", "meaning", "invention", "utility"}
     found = [
         (spec.name, c.header)
         for spec in (POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL)
         for c in spec.inputs
-        if c.field not in notes or c.field == "industry"
+        if c.field not in notes
     ]
     # The columns of scheduled collections change their headings: the pool counts as a whole too.
     return (*found, (POOL.name, ""))

@@ -18,7 +18,7 @@ from xlkmv.excel import layout
 from xlkmv.excel.book import Book
 from xlkmv.excel.layout import TableSpec
 
-__all__ = ["SMALLEST_DRAWN", "input_mark", "write_report"]
+__all__ = ["SMALLEST_DRAWN", "input_mark", "table_mark", "write_report"]
 
 LOG_ROWS = 200
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
@@ -99,11 +99,34 @@ def input_mark(values: Iterable[Any]) -> float:
         if isinstance(value, str) and value:
             length = len(value.encode("utf-16-le")) // 2
             total += i * (length + 7 * ord(value[0]) + 13 * ord(value[-1]))
-        elif isinstance(value, dt.date):
-            total += i * (value - dt.date(1899, 12, 30)).days
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            total += i * value
+        else:
+            total += i * _number(value)
     return total
+
+
+def table_mark(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> float:
+    """Number that changes when a number of a table does, moves to another date, or its date changes.
+
+    Sum over rows i and columns of ``i x number x mark of the heading``, the mark of a heading
+    being the sum over its first characters of ``place x Unicode point``, padded with spaces:
+    columns may change places, and no number may move between them.
+    """
+    places = range(1, layout.MARKED_CHARACTERS + 1)
+    marks = [
+        sum(p * ord(c) for p, c in zip(places, text.ljust(len(places)), strict=False)) for text in header
+    ]
+    return sum(
+        i * mark * _number(cell)
+        for i, row in enumerate(rows, 1)
+        for mark, cell in zip(marks, row, strict=True)
+    )
+
+
+def _number(value: Any) -> float:
+    """Number that a cell holds for a formula; 0 for all that is none."""
+    if isinstance(value, dt.date):
+        return float((value - dt.date(1899, 12, 30)).days)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
 
 
 def _inputs(book: Book) -> list[list[Any]]:
@@ -113,12 +136,8 @@ def _inputs(book: Book) -> list[list[Any]]:
         if header and not table.has(header):
             rows.append([name, header, 0.0, 0.0, "yes"])
             continue
-        if header:
-            mark = input_mark(table.column(header))
-        else:
-            numbers = (x for row in table.rows for x in row if isinstance(x, (int, float)))
-            mark = sum(x for x in numbers if not isinstance(x, bool))
-        rows.append([name, header or "all numbers", mark, mark, "yes"])
+        mark = input_mark(table.column(header)) if header else table_mark(table.header, table.rows)
+        rows.append([name, header or layout.ALL_NUMBERS, mark, mark, "yes"])
     return rows
 
 
@@ -311,7 +330,7 @@ def _cashflow(deal: Deal, analysis: Analysis) -> list[list[Any]]:
 
 
 def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
-    """Values on the first date; distance and probability on the date that is closest to a breach."""
+    """Value on the first date, distance on the date closest to a breach, probability on any date."""
     tested = np.flatnonzero(~np.isnan(path.probability))
     tightest = int(tested[np.argmax(path.probability[tested])]) if tested.size else None
     return [
@@ -358,7 +377,7 @@ def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
             s.distance[k, -1],
             s.pd[k, 0],
             s.pd[k, -1],
-            "alert" if s.alert[k, -1] else "none",
+            _alert(s.alert[k, -1]),
         ]
         for k, t in enumerate(deal.tranches)
     ]
@@ -379,7 +398,5 @@ def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]
             continue
         r = s.reratings[k]
         rating = [r.volatility, r.drift, r.prior_weight, s.distance[0, k], s.pd[0, k]]
-        rows.append(
-            [planned.get(date), s.accumulated_ratio[row], *rating, "alert" if s.alert[0, k] else "none"]
-        )
+        rows.append([planned.get(date), s.accumulated_ratio[row], *rating, _alert(s.alert[0, k])])
     return rows
