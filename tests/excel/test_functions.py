@@ -31,7 +31,7 @@ from xlkmv.excel.functions import (
 )
 from xlkmv.excel.registry import FUNCTIONS, Function
 
-# What was promised: name, arguments in order, defaults. "*" is not promised in detail.
+# What was promised: name, arguments in order, defaults. After "..." further arguments may follow.
 CONTRACT = """
 KMV_DD(asset_value, default_point, volatility, horizon=1, drift=0)
 KMV_PD(asset_value, default_point, volatility, horizon=1, drift=0, method=terminal)
@@ -60,6 +60,15 @@ KMV_COVENANT(values, threshold, volatility, periods_per_year=4, drift=0, side=mi
 KMV_LOSS_QUANTILE(pd, correlation, level)
 KMV_TRANCHE_EL(attach, detach, pd, correlation, lgd=0.45)
 KMV_CONCENTRATION(exposures)
+KMV_WATERFALL(collections, tranches, options=None)
+KMV_CREDITRISKPLUS(exposures, pds, pd_sds, levels=(0.99, 0.999), unit=None)
+KMV_CREDITMETRICS(exposures, ...)
+KMV_PORTFOLIOVIEW(exposures, ...)
+KMV_LOSSES(exposures, ...)
+KMV_BACKTEST(pds, defaults, metric=all)
+KMV_EXPLAIN(function_name, arguments)
+KMV_VERSION()
+KMV_SELFTEST()
 """
 PROMISED = {line.split("(")[0]: line for line in CONTRACT.split("\n") if line}
 BY_CELL = [f for f in FUNCTIONS.values() if f.shape != "table"]
@@ -104,19 +113,19 @@ def assert_sound(result: Any) -> None:
 # ---------------------------------------------------------------------------- the promise
 
 
-@every(list(FUNCTIONS.values()))
-def test_names_order_and_defaults_are_those_promised(function: Function) -> None:
-    if function.name not in PROMISED:
-        pytest.skip("not in the table of the contract")
+@pytest.mark.parametrize("name", PROMISED)
+def test_names_order_and_defaults_are_those_promised(name: str) -> None:
     shown = [
         a.name
         if a.default is inspect.Parameter.empty
         else f"{a.name}={a.default:g}"
         if isinstance(a.default, (int, float))
         else f"{a.name}={a.default}"
-        for a in function.arguments
+        for a in FUNCTIONS[name].arguments
     ]
-    assert f"{function.name}({', '.join(shown)})" == PROMISED[function.name]
+    start, more, _ = PROMISED[name].partition("...")
+    found = f"{name}({', '.join(shown)})"
+    assert found.startswith(start) if more else found == start
 
 
 @every(list(FUNCTIONS.values()))
@@ -354,11 +363,7 @@ def test_nothing_but_sound_cells_comes_out(function: Function, data: st.DataObje
     assert_sound(function(*arguments))
 
 
-# Correlations close to 1 and tiny losses given default take the factor integration minutes.
-TOO_SLOW = {"KMV_LOSSES"}
-
-
-@every([f for f in FUNCTIONS.values() if f.example and f.name not in TOO_SLOW])
+@every([f for f in FUNCTIONS.values() if f.example])
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_one_nasty_argument_in_the_example(function: Function, data: st.DataObject) -> None:

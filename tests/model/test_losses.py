@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import ndtr, ndtri
+from scipy.integrate import quad
+from scipy.special import bdtr, ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model import conditional
@@ -134,6 +135,86 @@ def test_certain_and_impossible_defaults():
     np.testing.assert_array_equal(result.losses[possible], [5.0, 7.0])
     np.testing.assert_allclose(result.probabilities[possible], [0.9, 0.1], atol=1e-12)
     np.testing.assert_allclose(result.contributions.expected_shortfall[1], [5, 0, 2], atol=1e-9)
+
+
+def stepped_patterns(pds, correlation):
+    """As enumerate_defaults, with an integrator that is told where narrow conditional PDs jump."""
+    pds, rho = np.asarray(pds), np.broadcast_to(correlation, len(pds))
+    t, a, b = ndtri(pds), np.sqrt(rho), np.sqrt(1 - rho)
+    cuts = np.sort(((t + b * np.array([[-7.0], [-2.0], [0.0], [2.0], [7.0]])) / a).ravel())
+    patterns = np.array(list(itertools.product([0, 1], repeat=len(pds))))
+
+    def chance(z, d):
+        p = ndtr(np.where(d, 1.0, -1.0) * (t - a * z) / b)
+        return math.exp(-z * z / 2) / math.sqrt(2 * math.pi) * p.prod()
+
+    found = [
+        quad(chance, -9, 9, (d,), points=cuts[abs(cuts) < 9], limit=400, epsabs=1e-14)[0] for d in patterns
+    ]
+    return patterns, np.array(found)
+
+
+@pytest.mark.parametrize("rho", [0.995, 0.9999, 1 - 1e-6, 1 - 1e-9, [0.2, 0.9999, 1 - 1e-7, 0.5]])
+def test_correlation_close_to_one(rho):
+    exposures, pds = np.array([3.0, 5.0, 7.0, 10.0]), np.array([0.02, 0.10, 0.30, 0.1])
+    patterns, chances = stepped_patterns(pds, rho)
+    losses = patterns * exposures
+    result = gaussian_copula_losses(exposures, pds, rho, [0.8, 0.95], attachment=9.0)
+    for amount, p in zip(result.losses, result.probabilities, strict=True):
+        assert p == pytest.approx(chances[losses.sum(axis=1) == amount].sum(), abs=1e-10)
+    mean = chances @ losses
+    covariance = (losses - mean).T @ (chances * (losses - mean).sum(axis=1))
+    assert result.unexpected_loss == pytest.approx(math.sqrt(covariance.sum()), rel=1e-9)
+    np.testing.assert_allclose(
+        result.contributions.unexpected_loss, covariance / math.sqrt(covariance.sum()), rtol=1e-8
+    )
+    for k, level in enumerate([0.8, 0.95]):
+        at_risk, at_risk_parts, shortfall_parts = slow_figures(losses, chances, level)
+        assert result.value_at_risk[k] == at_risk
+        np.testing.assert_allclose(result.contributions.expected_shortfall[k], shortfall_parts, atol=1e-7)
+        np.testing.assert_allclose(result.contributions.value_at_risk[k], at_risk_parts, atol=1e-6)
+    assert result.hit_probability == pytest.approx(chances[losses.sum(axis=1) > 9].sum(), rel=1e-9)
+
+
+def test_one_driver_of_a_mixed_pool():
+    """Full correlation: whoever has the higher PD defaults first, so the outcomes are as many as PDs."""
+    exposures, pds = np.array([4.0, 1.0, 3.0, 7.0, 2.0, 9.0]), np.array([0.3, 0.05, 0.2, 0.01, 0.07, 0.002])
+    result = gaussian_copula_losses(exposures, pds, 1 - 1e-15, [0.95])
+    order = np.argsort(-pds)
+    outcomes = np.append(0.0, np.cumsum(exposures[order]))
+    chances = -np.diff(np.concatenate([[1.0], pds[order], [0.0]]))
+    for amount, chance in zip(outcomes, chances, strict=True):
+        assert result.probabilities[int(amount)] == pytest.approx(chance, abs=2e-8)
+    assert result.probabilities.sum() == pytest.approx(1.0, abs=1e-12)
+    mean = chances @ outcomes
+    assert result.unexpected_loss == pytest.approx(math.sqrt(chances @ (outcomes - mean) ** 2), rel=1e-7)
+
+
+def test_large_pool_with_a_narrow_step():
+    """A sum of binomials over 20,001 values of the factor, all within the step."""
+    n, pd, rho = 2000, 0.05, 0.9999
+    result = gaussian_copula_losses(np.ones(n), pd, rho, [0.97])
+    centre, width = ndtri(pd) / math.sqrt(rho), math.sqrt((1 - rho) / rho)
+    z = np.linspace(centre - 9 * width, centre + 9 * width, 20_001)
+    weights = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) * (z[1] - z[0])
+    p = ndtr((ndtri(pd) - math.sqrt(rho) * z) / math.sqrt(1 - rho))
+    for amount in (0, 1, 10, 500, 1000, 1500, 1999):
+        below = weights @ bdtr(amount, n, p) + ndtr(-z[-1] - 0.5 * (z[1] - z[0]))
+        assert result.probabilities[: amount + 1].sum() == pytest.approx(below, abs=1e-9)
+
+
+@pytest.mark.parametrize("power", [-990, -500, 400, 1000])
+def test_amounts_of_any_size(power):
+    exposures, pds = np.array([3.0, 5.0, 7.0]), [0.02, 0.1, 0.3]
+    one = gaussian_copula_losses(exposures, pds, 0.2, attachment=6.0)
+    two = gaussian_copula_losses(exposures * 2.0**power, pds, 0.2, attachment=6.0 * 2.0**power)
+    assert two.unexpected_loss == one.unexpected_loss * 2.0**power
+    assert two.hit_probability == one.hit_probability
+    np.testing.assert_array_equal(two.losses, one.losses * 2.0**power)
+    np.testing.assert_array_equal(two.probabilities, one.probabilities)
+    np.testing.assert_array_equal(
+        two.contributions.expected_shortfall, one.contributions.expected_shortfall * 2.0**power
+    )
 
 
 def test_one_huge_obligor_decides():

@@ -3,7 +3,8 @@
 Given the factor z, obligor i loses its band (a whole number of units) with probability p_i(z), so the loss of
 the pool has the generating function prod_i (1 + p_i(z) (x^band_i - 1)). It is evaluated at roots of unity
 and inverted by FFT inside a window that holds all but 1e-16 of the conditional probability; the
-windows are then mixed over the factor by the trapezoid rule, which converges geometrically here.
+windows are then mixed over the factor by the trapezoid rule, which converges geometrically here. Default
+probabilities that jump from 0 to 1 within a small step of the factor get nodes of their own instead.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from xlkmv.model.domain import Array
 
-__all__ = ["ConditionalPool", "conditional_pool", "loss_bands"]
+__all__ = ["NARROW", "ConditionalPool", "conditional_pool", "loss_bands", "step_edges", "step_nodes"]
 
 Integers = npt.NDArray[np.int64]
 ConditionalPd = Callable[[float], Array]
@@ -24,6 +25,14 @@ ConditionalPd = Callable[[float], Array]
 # The factor outside [-7.5, 7.5] has probability 6e-14.
 _REACH = 7.5
 _MOST_NODES = 4096
+# A step of the conditional PD narrower than this is a break point of the integral over the factor.
+NARROW = 0.1
+_PANEL, _PANEL_NODES = 0.5, 12
+# N(x) at the outermost of these is 0 or 1 to the last digit.
+_BREAKS = np.array([-8.0, -5.0, -3.0, 0.0, 3.0, 5.0, 8.0])
+_MOST_STEPS = 24
+# Variance of a default indicator that is taken for certain.
+_CERTAIN = 1e-18
 # Log of the conditional probability that may lie outside a window.
 _WINDOW_LOG = 37.5
 # Up to this many different PDs the generating function is a plain product of powers.
@@ -174,8 +183,49 @@ def _without_one(
     return np.maximum(out, 0.0)
 
 
+def step_edges(centres: Array, widths: Array, sizes: Array, reach: float, most: int) -> Array:
+    """Cut [-reach, reach] so finely where steps N((centre - z)/width) are that each part is smooth.
+
+    Parameters
+    ----------
+    centres, widths : (n,) arrays
+        Steps; only those narrower than :data:`NARROW` need edges.
+    sizes : (n,) array
+        How much depends on each step: the `most` largest get their edges.
+    reach : float
+        Of the factor.
+    most : int
+        Bound on the work: steps that are cut out at most.
+
+    Returns
+    -------
+    (m,) array
+        Ascending edges.
+    """
+    near = (widths < NARROW) & (np.abs(centres) < reach + 8.0 * widths)
+    steps, step_of = np.unique(np.stack([centres[near], widths[near]]), axis=1, return_inverse=True)
+    weight = np.bincount(np.asarray(step_of).reshape(-1), sizes[near], steps.shape[1])
+    steps = steps[:, np.argsort(-weight, kind="stable")[:most]]
+    plain = np.linspace(-reach, reach, int(np.ceil(2.0 * reach / _PANEL)) + 1)
+    cuts = steps[0] + steps[1] * _BREAKS[:, None]
+    return np.unique(np.clip(np.concatenate([plain, cuts.ravel()]), -reach, reach))
+
+
+def step_nodes(edges: Array) -> tuple[Array, Array]:
+    """Gauss-Legendre nodes of the standard normal factor between `edges`, and their probabilities."""
+    x, w = np.polynomial.legendre.leggauss(_PANEL_NODES)
+    half = 0.5 * np.diff(edges)[:, None]
+    nodes = (edges[:-1, None] + half * (1.0 + x)).ravel()
+    weights = (half * w).ravel() * np.exp(-0.5 * nodes * nodes)
+    return nodes, weights / weights.sum()
+
+
 def conditional_pool(
-    amounts: Array, bands: Integers, unit: float, conditional_pd: ConditionalPd
+    amounts: Array,
+    bands: Integers,
+    unit: float,
+    conditional_pd: ConditionalPd,
+    steps: tuple[Array, Array] | None = None,
 ) -> ConditionalPool:
     """Compute the loss distribution of a pool with one standard normal factor.
 
@@ -189,11 +239,16 @@ def conditional_pool(
         Money per unit.
     conditional_pd : callable
         Factor value -> (n,) default probabilities, smooth in the factor.
+    steps : (centres, widths), optional
+        Where each probability falls from 1 to 0, and in what length of the factor, (n,) each.
     """
-    nodes, weights = _factor_nodes(amounts, conditional_pd)
+    if steps is not None and (steps[1] < NARROW).any():
+        nodes, weights = _stepped_nodes(amounts, conditional_pd, *steps)
+    else:
+        nodes, weights = _factor_nodes(amounts, conditional_pd)
     distinct_bands, band_of = np.unique(bands, return_inverse=True)
     top = int(bands.sum())
-    pgf = _Pgf(distinct_bands, band_of, _kinds(conditional_pd))
+    pgf = _Pgf(distinct_bands, band_of, _kinds(conditional_pd, steps))
     squares = bands.astype(float) ** 2
     starts = np.zeros(nodes.size, dtype=np.int64)
     windows: list[Array] = []
@@ -202,7 +257,7 @@ def conditional_pool(
         p = conditional_pd(z)
         mean, variance = float(p @ bands), float((p * (1.0 - p)) @ squares)
         # Bernstein's inequality: outside mean -+ half lies less than 2 exp(-_WINDOW_LOG).
-        linear = _WINDOW_LOG * float(distinct_bands[-1]) / 3.0
+        linear = _WINDOW_LOG * float(np.max(bands, where=p * (1.0 - p) > _CERTAIN, initial=0)) / 3.0
         half = linear + np.sqrt(linear**2 + 2.0 * _WINDOW_LOG * variance)
         start, end = max(0, int(mean - half)), min(top, int(np.ceil(mean + half)))
         size = _fft_size(end - start + 1)
@@ -245,9 +300,27 @@ def _factor_nodes(amounts: Array, conditional_pd: ConditionalPd) -> tuple[Array,
     return nodes, weights / weights.sum()
 
 
-def _kinds(conditional_pd: ConditionalPd) -> Integers | None:
-    """Number the obligors by their PDs at three factor values; None when there are too many kinds."""
-    trace = np.stack([conditional_pd(z) for z in (-2.1, -0.3, 1.7)])
+def _stepped_nodes(
+    amounts: Array, conditional_pd: ConditionalPd, centres: Array, widths: Array
+) -> tuple[Array, Array]:
+    """Place nodes between the edges of steps, with the overlap that :func:`_factor_nodes` asks for."""
+    edges = step_edges(centres, widths, amounts, _REACH, _MOST_STEPS)
+    squares = amounts**2
+    p = np.stack([conditional_pd(z) for z in edges.tolist()])
+    spread = (p * (1.0 - p)) @ squares
+    moved = np.abs(np.diff(p, axis=0)) @ amounts
+    # Three nodes per conditional standard deviation, or loss of one obligor, by which the mean moves.
+    deviation = np.sqrt(np.maximum(0.5 * (spread[1:] + spread[:-1]), squares.max()))
+    parts = np.maximum(3.0 * moved / (deviation * _PANEL_NODES), 1.0)
+    share = min(_MOST_NODES / (_PANEL_NODES * float(parts.sum())), 1.0)
+    parts = np.ceil(parts * share).astype(np.int64)
+    cut = [np.linspace(a, b, c + 1)[:-1] for a, b, c in zip(edges[:-1], edges[1:], parts, strict=True)]
+    return step_nodes(np.append(np.concatenate(cut), edges[-1]))
+
+
+def _kinds(conditional_pd: ConditionalPd, steps: tuple[Array, Array] | None) -> Integers | None:
+    """Number the obligors by their steps, or PDs at three factor values; None: there are too many kinds."""
+    trace = np.stack(steps or [conditional_pd(z) for z in (-2.1, -0.3, 1.7)])
     kinds, kind_of = np.unique(trace, axis=1, return_inverse=True)
     return None if kinds.shape[1] > _FEW_PDS else np.asarray(kind_of, dtype=np.int64).reshape(-1)
 

@@ -208,6 +208,7 @@ def factor_losses(
     attachment: float | None,
     grid_points: int | None = None,
     notes: tuple[str, ...] = (),
+    steps: tuple[Array, Array] | None = None,
 ) -> LossDistribution:
     """Loss distribution of obligors that default independently once one standard normal factor is known.
 
@@ -228,22 +229,28 @@ def factor_losses(
         131072). Amounts that are multiples of a common amount on a coarser grid are not rounded at all.
     notes : tuple of str
         For the result.
+    steps : (centres, widths), optional
+        Where each conditional PD falls from 1 to 0, and in what length of the factor, (n,) each.
     """
     n = amounts.size
+    # Amounts near 1 keep their squares within the range of numbers; a power of 2 keeps all digits.
+    scale = 2.0 ** np.floor(np.log2(amounts.max()))
+    amounts = amounts / scale
     # One order for one pool, whatever the order of the input: the result is then the same to the last bit.
     order = np.lexsort((amounts, *parameters))
     amount, pd, parameter = amounts[order], pds[order], np.stack(parameters)[:, order]
     points = int(min(max(2**13, 4 * n), 2**17)) if grid_points is None else grid_points
     unit, bands = loss_bands(amount, points)
-    pool = conditional_pool(amount, bands, unit, lambda z: conditional_pd(parameter, z))
+    if steps is not None:
+        steps = steps[0][order], steps[1][order]
+    pool = conditional_pool(amount, bands, unit, lambda z: conditional_pd(parameter, z), steps)
 
     # Mean and covariances come from the factor directly, without the grid.
     expected = float(pd @ amount)
-    mean_square, co_mean, co_square = 0.0, np.zeros(n), np.zeros(n)
+    co_mean, co_square = np.zeros(n), np.zeros(n)
     for z, weight in zip(pool.nodes.tolist(), pool.weights.tolist(), strict=True):
         p = conditional_pd(parameter, z)
         mean = float(p @ amount) - expected
-        mean_square += weight * mean * mean
         co_mean += (weight * mean) * p
         co_square += weight * p * p
     covariances = amount * (co_mean + amount * (pd - co_square))
@@ -265,24 +272,25 @@ def factor_losses(
     back = np.empty(n, dtype=np.int64)
     back[order] = np.arange(n)
     contributions = Contributions(
-        (pd * amount)[back],
-        (covariances / sd if sd > 0.0 else np.zeros(n))[back],
-        at_risk_parts[:, back],
-        shortfall_parts[:, back],
+        scale * (pd * amount)[back],
+        scale * (covariances / sd if sd > 0.0 else np.zeros(n))[back],
+        scale * at_risk_parts[:, back],
+        scale * shortfall_parts[:, back],
     )
     hit = None
     if attachment is not None:
-        hit = float(pool.probabilities[losses > attachment + 1e-9 * float(amounts.sum())].sum())
+        above_it = losses > attachment / scale + 1e-9 * float(amounts.sum())
+        hit = float(pool.probabilities[above_it].sum())
     last = int(np.flatnonzero(pool.probabilities > 0.0)[-1]) + 1
     return LossDistribution(
         model,
-        losses[:last],
+        scale * losses[:last],
         pool.probabilities[:last],
         levels,
-        expected,
-        sd,
-        at_risk,
-        shortfall,
+        scale * expected,
+        scale * sd,
+        scale * at_risk,
+        scale * shortfall,
         attachment,
         hit,
         contributions,
@@ -383,15 +391,19 @@ def gaussian_copula_losses(
     rho = per_obligor("correlation", correlation, amounts.size, ASSET_CORRELATION)
     if grid_points is not None:
         grid_points = int(check("grid_points", grid_points, Rule("must be between 2 and 1048576", 2, 2**20)))
+    threshold, loading, rest = ndtri(pd), np.sqrt(rho), np.sqrt(1.0 - rho)
+    # Without loading the step is infinitely wide.
+    slope = np.maximum(loading, 1e-150)
     return factor_losses(
         "KMV",
         amounts,
         pd,
         _conditional_pd,
-        (ndtri(pd), np.sqrt(rho), np.sqrt(1.0 - rho)),
+        (threshold, loading, rest),
         check_levels(levels),
         check_attachment(attachment),
         grid_points,
+        steps=(threshold / slope, rest / slope),
     )
 
 

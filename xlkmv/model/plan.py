@@ -14,12 +14,17 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import InputError
+from xlkmv.model.conditional import NARROW, step_edges, step_nodes
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check
 from xlkmv.model.passage import discrete_first_passage
 
 __all__ = ["PlanRisk", "implied_lognormal", "minimum_coverage", "payment_times", "plan_risk", "pool_moments"]
 
 BELOW_ONE = Rule("must be >= 0 and < 1", 0.0, 1.0, high_open=True)
+# The factor outside [-12, 12] has probability 4e-33.
+_REACH = 12.0
+# Steps of the conditional PD cut out of the integral, times obligors and dates, at most.
+_MOST_WORK = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,8 +156,8 @@ def pool_moments(
     Default times follow ``F_i(t) = 1 - (1 - PD_i)^t`` under a one-factor Gaussian copula. An
     obligor that defaults between two dates misses every later instalment; `recoveries` of
     them come back at the first date not earlier than its next date plus the lag.
-    Given the factor the obligors are independent, so both moments are sums over obligors,
-    integrated over the factor by the trapezoidal rule; nothing is simulated.
+    Given the factor the obligors are independent, so the variance is a sum over obligors,
+    integrated over the factor numerically; nothing is simulated.
 
     Parameters
     ----------
@@ -178,7 +183,9 @@ def pool_moments(
     -----
     Conditional independence given the factor: Vasicek (2002); Li (2000) for the copula of
     default times. The trapezoidal rule converges geometrically on a density like this one
-    once its step is below the width of the conditional PD, sqrt((1 - rho)/rho).
+    once its step is below the width of the conditional PD, sqrt((1 - rho)/rho). Where that is
+    narrow the PD is close to a step, and Gauss-Legendre rules between the steps take its place;
+    so the work is bounded.
     """
     c, t = check("schedule", schedule, NOT_NEGATIVE), check("times", times, POSITIVE)
     if c.ndim != 2 or t.shape != c.shape[1:] or t.size == 0:
@@ -197,13 +204,23 @@ def pool_moments(
     arrives = np.searchsorted(t, t + lag - 1e-9) < t.size
     loss = missed * np.where(arrives, 1.0 - recovery, 1.0)
     # F_i(t) = 1 - (1 - PD_i)^t, without losing a small PD.
-    threshold = ndtri(-np.expm1(t * np.log1p(-pd)))
+    by_date = -np.expm1(t * np.log1p(-pd))
+    threshold = ndtri(by_date)
+    expected = float((np.diff(by_date, axis=1, prepend=0.0) * loss).sum())
     root, rest = np.sqrt(rho), np.sqrt(1.0 - rho)
-    steepest = rho.max(initial=0.5)
-    step = 0.25 * np.sqrt((1.0 - steepest) / steepest)
-    nodes = np.arange(-np.ceil(12.0 / step), np.ceil(12.0 / step) + 1) * step
-    weights = np.exp(-0.5 * nodes * nodes)
-    weights /= weights.sum()
+    slope = np.maximum(root, 1e-150)
+    width = rest / slope
+    if c.size and width.min() < NARROW:
+        sizes = np.broadcast_to(loss.max(axis=1, keepdims=True), c.shape)
+        widths = np.broadcast_to(width, c.shape)
+        most = int(np.clip(_MOST_WORK // c.size, 8, 512))
+        edges = step_edges((threshold / slope).ravel(), widths.ravel(), sizes.ravel(), _REACH, most)
+        nodes, weights = step_nodes(edges)
+    else:
+        step = 0.25 * min(float(width.min(initial=1.0)), 1.0)
+        nodes = np.arange(-np.ceil(_REACH / step), np.ceil(_REACH / step) + 1) * step
+        weights = np.exp(-0.5 * nodes * nodes)
+        weights /= weights.sum()
     means, variances = np.empty(nodes.size), np.empty(nodes.size)
     for q, factor in enumerate(nodes):
         cumulative = ndtr((threshold - root * factor) / rest)
@@ -211,7 +228,6 @@ def pool_moments(
         first = (defaulted * loss).sum(axis=1)
         means[q] = first.sum()
         variances[q] = ((defaulted * loss**2).sum(axis=1) - first**2).sum()
-    expected = float(weights @ means)
     variance = float(weights @ (variances + (means - expected) ** 2))
     return float(c.sum()) - expected, max(variance, 0.0)
 
