@@ -372,7 +372,7 @@ def _small_deal(collections, tranches, months, chosen) -> Deal:
         rows.append(
             Tranche(
                 needed_text("tranches, a name,", cell["tranche"]),
-                int(numbers["rank"]),
+                numbers["rank"],
                 numbers["amount"],
                 numbers["coupon"],
                 str(cell["payment type"] or "").strip().lower(),
@@ -864,7 +864,7 @@ def KMV_CREDITMETRICS(exposures, ratings, correlation, levels=losses.LEVELS, lgd
             _one_or_each(correlation),
             levels,
             lgd=_one_or_each(lgd),
-            seed=int(seed),
+            seed=seed,
         )
     )
 
@@ -901,7 +901,7 @@ def KMV_PORTFOLIOVIEW(
             lgd=_one_or_each(lgd),
             sensitivity=None if sensitivity is None else _one_or_each(sensitivity),
             fit=fit,
-            seed=int(seed),
+            seed=seed,
         )
     )
 
