@@ -287,7 +287,9 @@ def test_laws_of_the_result(pool):
     assert result.contributions.unexpected_loss.sum() == pytest.approx(result.unexpected_loss)
 
 
-@pytest.mark.parametrize(("pd", "rho"), [(0.01, 0.2), (0.3, 0.5), (1e-4, 0.9), (0.9, 0.05)])
+@pytest.mark.parametrize(
+    ("pd", "rho"), [(0.01, 0.2), (0.3, 0.5), (1e-4, 0.9), (0.9, 0.05), (1e-9, 1e-4), (0.02, 0.9999)]
+)
 def test_pd_sd_against_mpmath(pd, rho):
     with mpmath.workdps(30):
         t = mpmath.mpf(float(ndtri(pd)))
@@ -295,9 +297,12 @@ def test_pd_sd_against_mpmath(pd, rho):
         def square(z):
             return mpmath.npdf(z) * mpmath.ncdf((t - mpmath.sqrt(rho) * z) / mpmath.sqrt(1 - rho)) ** 2
 
-        joint = mpmath.quad(square, [-12, -6, -3, 0, 3, 6, 12])
-        expected = mpmath.sqrt(joint - mpmath.mpf(pd) ** 2)
-    assert conditional_pd_sd(pd, rho) == pytest.approx(float(expected), rel=1e-9)
+        # Where the conditional PD falls from 1 to 0.
+        step, width = t / mpmath.sqrt(rho), mpmath.sqrt((1 - rho) / mpmath.mpf(rho))
+        breaks = [step + k * width for k in (-12, -4, 0, 4, 12) if abs(step + k * width) < 12]
+        joint = mpmath.quad(square, sorted([-12, -6, -3, 0, 3, 6, 12, *breaks]))
+        expected = mpmath.sqrt(joint - mpmath.ncdf(t) ** 2)
+    assert conditional_pd_sd(pd, rho) == pytest.approx(float(expected), rel=1e-10)
 
 
 def test_pd_sd_broadcasts():
