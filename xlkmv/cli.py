@@ -305,8 +305,9 @@ def _report(done: Any) -> None:
     console.print(
         f"Pool: volatility {base.volatility:.2%}, drift {base.drift:.2%} p.a. "
         f"({done.inputs.deal.terms.volatility_source}).\n"
-        "PD: short on the last date. Any date: short on at least one date. Simulated: any date,\n"
-        f"every obligor may default, {analysis.simulated_base.paths:,} paths."
+        "Coverage, DD: pool and reserve alone; every PD counts the undertaking too.\n"
+        "PD: short on the last date. Any date: short on at least one date.\n"
+        f"Simulated: any date, every obligor may default, {analysis.simulated_base.paths:,} paths."
     )
     failed = [c.name for c in analysis.checks if not c.passed]
     console.print(
