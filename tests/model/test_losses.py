@@ -385,7 +385,7 @@ def test_simulation_summary_of_a_known_law():
         (([1.0, -2.0], 0.1, 0.2), DomainError, r"exposures must be >= 0 \(got -2\)"),
         (([1.0, 2.0], 1.2, 0.2), DomainError, r"pds must be between 0 and 1 .*got 1.2"),
         (([1.0, 2.0], [0.1, 0.2, 0.3], 0.2), InputError, "pds must be one number or 2, one per obligor"),
-        (([1.0, 2.0], 0.1, 1.0), DomainError, r"correlation must be >= 0 and < 1 \(got 1\)"),
+        (([1.0, 2.0], 0.1, 1.0), DomainError, r"correlation must be >= 0 and < 1 .a decimal.* \(got 1\)"),
         (([1.0, 2.0], 0.1, 0.2, [0.99, 99.0]), DomainError, r"levels must be > 0 and < 1.*got 99"),
         (([1.0, float("nan")], 0.1, 0.2), DomainError, "exposures must be >= 0"),
         ((["a"], 0.1, 0.2), InputError, "exposures must be a number"),

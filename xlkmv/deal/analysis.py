@@ -38,7 +38,7 @@ from xlkmv.model.comparison import compare_models
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.distance import breakeven_volatility, safe_issue
 from xlkmv.model.domain import Array
-from xlkmv.model.losses import LossDistribution
+from xlkmv.model.losses import LEVELS, LossDistribution
 from xlkmv.model.plan import PlanRisk, minimum_coverage, plan_risk
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ __all__ = [
     "analyse",
     "kmv_view",
     "model_table",
-    "pool_lognormal",
     "portfolio_models",
     "support_default_probability",
 ]
@@ -260,7 +259,6 @@ class Analysis:
 # Volatilities and target PDs of the tables that show how the senior tranche depends on them.
 SIGMAS = np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.10, 0.15, 0.20, 0.30])
 TARGET_PDS = np.array([0.0001, 0.001, 0.005, 0.01, 0.05])
-LEVELS = (0.99, 0.999)
 BASE = PRESETS[0]
 ALL_OFF = Stress("All controls off", controls_off=tuple(CONTROLS))
 

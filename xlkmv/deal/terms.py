@@ -17,7 +17,16 @@ from typing import Any
 import numpy as np
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, PROBABILITY, RULES, Array, Rule, numbers
+from xlkmv.model.domain import (
+    ASSET_CORRELATION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    RULES,
+    Array,
+    Rule,
+    numbers,
+)
 
 __all__ = [
     "CONSEQUENCES",
@@ -56,9 +65,6 @@ CONSEQUENCES = ("none", "trap", "turbo")
 
 # A default within the year is never sure: PD 1 would leave no time at which it happens.
 OBLIGOR_PD = Rule("must be >= 0 and < 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, high_open=True)
-ASSET_CORRELATION = Rule(
-    "must be >= 0 and < 1 (a decimal: 0.2 means 20 %)", low=0.0, high=1.0, high_open=True
-)
 
 # What each numeric column of the deal may hold; every number goes through this table.
 COLUMN_RULES: dict[str, Rule] = {
@@ -253,8 +259,7 @@ def pool_faults(
     if settled:
         return
     first = dates[0] if dates else "date 1"
-    idle = [] if settled else np.flatnonzero(schedule.sum(axis=1) == 0.0).tolist()
-    for empty in idle:
+    for empty in np.flatnonzero(schedule.sum(axis=1) == 0.0).tolist():
         yield Fault("pool", empty, first, 0.0, "the obligor has no scheduled collections")
 
 

@@ -48,7 +48,7 @@ from xlkmv.model import (
     sensitivity,
     validation,
 )
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY
+from xlkmv.model.domain import ASSET_CORRELATION, FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY
 
 ONE = np.ones(1)
 # Half a year of weekly equity values of one firm, for the example of KMV_FIT.
@@ -701,7 +701,7 @@ def KMV_RATING(pd, scale):
 
 # -------------------------------------------------------------------------------- large pools
 
-POOL_CORRELATION = Text("Asset correlation, 0 to below 1.", rule=losses.ASSET_CORRELATION)
+POOL_CORRELATION = Text("Asset correlation, 0 to below 1.", rule=ASSET_CORRELATION)
 
 
 @elementwise(
@@ -799,7 +799,7 @@ POOL_TEXTS = {
     "pds": Text("Default probability of each obligor over the horizon.", "series"),
     "pd_sds": Text("Standard deviation of each default probability.", "series", rule=PROBABILITY),
     "correlation": Text(
-        "Asset correlation: one number, or one per obligor.", "series", rule=losses.ASSET_CORRELATION
+        "Asset correlation: one number, or one per obligor.", "series", rule=ASSET_CORRELATION
     ),
     "levels": Text("Confidence levels. Blank: 0.99 and 0.999.", "series"),
     "lgd": Text("Loss given default: one number, or one per obligor. Blank: 1.", "series"),

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import RULES, Array, Rule, check
+from xlkmv.model.domain import FINITE, RULES, Array, Rule, check
 from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
 
 __all__ = [
@@ -509,7 +509,7 @@ def edf(dd: Any, mapping_dd: Any, mapping_pd: Any) -> Array:
     InputError, DomainError
         When the table is not such a table.
     """
-    d = check("dd", dd, Rule("must be a finite number"))
+    d = check("dd", dd, FINITE)
     grid = check("mapping_dd", mapping_dd, Rule("must be finite numbers")).ravel()
     p = check("mapping_pd", mapping_pd, Rule("must be > 0 and <= 1", 0.0, 1.0, low_open=True)).ravel()
     if grid.size != p.size or grid.size < 2:

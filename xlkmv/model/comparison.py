@@ -10,8 +10,8 @@ import numpy.typing as npt
 from xlkmv.errors import ConvergenceError, InputError, XlkmvError
 from xlkmv.model.creditmetrics import creditmetrics
 from xlkmv.model.creditriskplus import creditriskplus
+from xlkmv.model.domain import ASSET_CORRELATION
 from xlkmv.model.losses import (
-    ASSET_CORRELATION,
     LEVELS,
     LossDistribution,
     check_attachment,

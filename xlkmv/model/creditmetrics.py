@@ -14,9 +14,8 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import RULES, SIGNED_RATE, Array, Rule, check, numbers
+from xlkmv.model.domain import ASSET_CORRELATION, RULES, SIGNED_RATE, Array, Rule, check, numbers
 from xlkmv.model.losses import (
-    ASSET_CORRELATION,
     LEVELS,
     LossDistribution,
     check_attachment,

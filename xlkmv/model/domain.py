@@ -51,6 +51,7 @@ PROBABILITY = Rule("must be between 0 and 1 (a decimal: 0.02 means 2 %)", low=0.
 INSIDE_PROBABILITY = Rule(
     "must be > 0 and < 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, low_open=True, high_open=True
 )
+ASSET_CORRELATION = Rule("must be >= 0 and < 1 (a decimal: 0.2 means 20 %)", 0.0, 1.0, high_open=True)
 SIGNED_RATE = Rule("must be between -1 and 1 (a decimal: 0.05 means 5 %)", low=-1.0, high=1.0)
 
 RULES: dict[str, Rule] = {

@@ -18,11 +18,9 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import RULES, Array, Rule, check
+from xlkmv.model.domain import ASSET_CORRELATION, RULES, Array, check
 
 __all__ = ["Concentration", "concentration", "loss_quantile", "tranche_expected_loss"]
-
-POOL_CORRELATION = Rule("must be >= 0 and < 1", 0.0, 1.0, high_open=True)
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 
@@ -52,7 +50,7 @@ def loss_quantile(pd: Any, correlation: Any, level: Any) -> Array:
         When an input breaks its rule.
     """
     p = check("pd", pd)
-    rho = check("correlation", correlation, POOL_CORRELATION)
+    rho = check("correlation", correlation, ASSET_CORRELATION)
     a = check("level", level)
     # The inverse normal of 0 and of 1 is infinite, and stays so: a pool that cannot or must default.
     return np.asarray(ndtr((ndtri(p) + np.sqrt(rho) * ndtri(a)) / np.sqrt(1.0 - rho)))
@@ -95,7 +93,7 @@ def tranche_expected_loss(attach: Any, detach: Any, pd: Any, correlation: Any, l
         check("attach", attach),
         check("detach", detach),
         check("pd", pd),
-        check("correlation", correlation, POOL_CORRELATION),
+        check("correlation", correlation, ASSET_CORRELATION),
         check("lgd", lgd),
     )
     if not (D > A).all():

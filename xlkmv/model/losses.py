@@ -15,10 +15,9 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.conditional import conditional_pool, loss_bands
-from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Array, Rule, check, numbers
+from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, Array, Rule, check, numbers
 
 __all__ = [
-    "ASSET_CORRELATION",
     "LEVELS",
     "Contributions",
     "LossDistribution",
@@ -37,7 +36,6 @@ __all__ = [
 ]
 
 LEVELS = (0.99, 0.999)
-ASSET_CORRELATION = Rule("must be >= 0 and < 1", low=0.0, high=1.0, high_open=True)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 SCENARIOS = Rule("must be between 100 and 100000000", low=100, high=1e8)
 
