@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import itertools
 import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import xlkmv.errors
 from xlkmv.build.docs import functions_page
+from xlkmv.model.comparison import compare_models
+from xlkmv.model.creditmetrics import EXAMPLE_FORWARD_RATES, EXAMPLE_MATRIX, EXAMPLE_RATINGS, bond_values
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -119,6 +123,51 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_worked_values_of_the_method() -> None:
     assert worked_values((ROOT / "docs" / "method.md").read_text(encoding="utf-8")) == []
+
+
+def table_rows(text: str, above: str) -> dict[str, list[float]]:
+    """Numbers of the first table below a line, by the words in its first column."""
+    lines = text[text.index(above) :].splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith("|"))
+    rows = {}
+    for line in itertools.takewhile(lambda line: line.startswith("|"), lines[start + 2 :]):
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        rows[name] = [float(cell.removesuffix(" %")) for cell in cells]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("above", "parts"), [("**Pool of 11**", 1), ("**The same 301 million cut into 10,000", 909)]
+)
+def test_tables_of_the_models(above: str, parts: int) -> None:
+    page = table_rows((ROOT / "docs" / "models.md").read_text(encoding="utf-8"), above)
+    cut = np.full(11, parts)
+    cut[0] += parts > 1  # 10 x 909 + 910
+    exposures = np.repeat(np.array([45, 42, 38, 36, 32, 28, 23, 22, 18, 14, 3]) / cut, cut)
+    found = compare_models(
+        exposures,
+        np.repeat(np.linspace(0.01, 0.03, 11), cut),
+        0.20,
+        lgd=0.6,
+        attachment=15.05,
+        ratings=np.full(exposures.size, EXAMPLE_RATINGS.index("BB")),
+        matrix=EXAMPLE_MATRIX,
+        values=bond_values(0.06, EXAMPLE_FORWARD_RATES, 0.4),
+        scenarios=100_000 if parts == 1 else 100,  # simulations of the large pool take too long here
+    )
+    names = {"CreditMetrics": "CreditMetrics, defaults alone"}
+    names["CreditMetrics (migration)"] = "CreditMetrics, migrations"
+    compared = 0
+    for name, result in found.items():
+        if parts > 1 and result.standard_errors is not None:
+            continue
+        (var, var_high), (es, es_high) = result.value_at_risk, result.expected_shortfall
+        figures = [result.expected_loss, result.unexpected_loss, var, var_high, es, es_high]
+        shown = page[names.get(name, name)]
+        assert shown == pytest.approx([*figures, 100.0 * result.hit_probability], abs=0.0501), name
+        assert shown[:2] == pytest.approx(figures[:2], abs=0.00501)
+        compared += 1
+    assert compared == (5 if parts == 1 else 3)
 
 
 def test_functions_page_is_what_the_registry_gives() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,15 @@ def test_names_order_and_defaults_are_those_promised(name: str) -> None:
     start, more, _ = PROMISED[name].partition("...")
     found = f"{name}({', '.join(shown)})"
     assert found.startswith(start) if more else found == start
+
+
+@every(list(FUNCTIONS.values()))
+def test_texts_name_the_defaults_that_blanks_take(function: Function) -> None:
+    for argument in function.arguments:
+        said = re.search(r"Blank: (.+?)\.(?:$| )", argument.text)
+        default = argument.default
+        if said and isinstance(default, (int, float, str)):
+            assert said[1] == (default if isinstance(default, str) else f"{default:g}")
 
 
 @every(list(FUNCTIONS.values()))

@@ -597,6 +597,7 @@ def KMV_TERM(asset_value, default_point, volatility, horizons, drift=0.0, method
     (EQUITY_SERIES, 100.0, 0.03, 52.0),
     {
         "default_point": Text("Debt due at the horizon: one number, or one per date.", "series"),
+        "periods_per_year": Text("Equity values per year: 250 when daily, 52 weekly. Blank: 250.", "scalar"),
         "method": Text("mle (Duan 1994) or iterative (KMV). Blank: mle.", "option", ("mle", "iterative")),
     },
 )
