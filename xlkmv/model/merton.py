@@ -154,7 +154,20 @@ def guarantee_value(
 
     P = F e^{-rT} N(-d2) - V N(-d1)  (Merton 1977).
 
-    Parameters are those of :func:`equity`. Returns money, broadcast. Raises DomainError.
+    Parameters
+    ----------
+    asset_value, default_point, volatility, horizon, rate : array_like
+        As in :func:`equity`.
+
+    Returns
+    -------
+    ndarray
+        Money, broadcast.
+
+    Raises
+    ------
+    DomainError
+        When an input breaks the rule of its name.
     """
     V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
     return F * np.exp(-r * T) * _expected_loss(V, F, sigma, T, r)
@@ -165,7 +178,20 @@ def debt_value(
 ) -> Array:
     """Value today of the debt: riskless debt less the guarantee it lacks, F e^{-rT} - P.
 
-    Parameters are those of :func:`equity`. Returns money, broadcast. Raises DomainError.
+    Parameters
+    ----------
+    asset_value, default_point, volatility, horizon, rate : array_like
+        As in :func:`equity`.
+
+    Returns
+    -------
+    ndarray
+        Money, broadcast.
+
+    Raises
+    ------
+    DomainError
+        When an input breaks the rule of its name.
     """
     V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
     K, _, d1, d2 = _terms(V, F, sigma, T, r)
@@ -179,8 +205,20 @@ def spread(
 
     spread = -ln(D/F)/T - r = -ln(1 - P/K)/T, with D the debt and P the guarantee value.
 
-    Parameters are those of :func:`equity`. Returns a decimal per annum, broadcast; it keeps its
-    relative accuracy down to the smallest double. Raises DomainError.
+    Parameters
+    ----------
+    asset_value, default_point, volatility, horizon, rate : array_like
+        As in :func:`equity`.
+
+    Returns
+    -------
+    ndarray
+        Decimal per annum, broadcast; relative accuracy is kept down to the smallest double.
+
+    Raises
+    ------
+    DomainError
+        When an input breaks the rule of its name.
     """
     V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
     K, _, d1, d2 = _terms(V, F, sigma, T, r)
@@ -199,8 +237,20 @@ def expected_recovery(
 
     E^Q[V_T / F | V_T < F] = (V/K) N(-d1) / N(-d2) = M(-d1) / M(-d2).
 
-    Parameters are those of :func:`equity`. Returns a share of the amount due, between 0 and 1,
-    broadcast. Raises DomainError.
+    Parameters
+    ----------
+    asset_value, default_point, volatility, horizon, rate : array_like
+        As in :func:`equity`.
+
+    Returns
+    -------
+    ndarray
+        Share of the amount due, between 0 and 1, broadcast.
+
+    Raises
+    ------
+    DomainError
+        When an input breaks the rule of its name.
     """
     V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
     K, _, d1, d2 = _terms(V, F, sigma, T, r)
@@ -288,7 +338,10 @@ def assets(
 ) -> tuple[Array, Array]:
     """Asset value and asset volatility implied by equity; raises unless every element has one.
 
-    Parameters are those of :func:`invert`.
+    Parameters
+    ----------
+    equity, default_point, equity_volatility, horizon, rate : array_like
+        As in :func:`invert`.
 
     Returns
     -------
@@ -568,12 +621,20 @@ def condition_number(
     where a = n(d1)/(s N(d1)) and b = a s (-d2) are the elasticities of N(d1). Times the double
     rounding unit 1.1e-16, it bounds the accuracy that any solver can reach.
 
-    Parameters are those of :func:`equity`.
+    Parameters
+    ----------
+    asset_value, default_point, volatility, horizon, rate : array_like
+        As in :func:`equity`.
 
     Returns
     -------
     value_condition, volatility_condition : ndarray
         Pure numbers, broadcast; infinite where the equity is less than the smallest double.
+
+    Raises
+    ------
+    DomainError
+        When an input breaks the rule of its name.
     """
     V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
     _, s, d1, d2 = _terms(V, F, sigma, T, r)

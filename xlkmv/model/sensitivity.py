@@ -6,7 +6,7 @@ probability PD = N(-DD), whose derivatives are -n(DD) times those of DD.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -72,22 +72,23 @@ def probability_sensitivities(
 ) -> Sensitivities:
     """Derivatives of the terminal default probability, -n(DD) times those of DD.
 
-    Parameters, result and errors are those of :func:`distance_sensitivities`.
+    Parameters
+    ----------
+    asset_value, default_point, volatility, horizon, drift : array_like
+        As in :func:`distance_sensitivities`.
+
+    Returns
+    -------
+    Sensitivities
+
+    Raises
+    ------
+    DomainError
+        When an input breaks the rule of its name.
     """
     dd, of_distance = _derivatives(asset_value, default_point, volatility, horizon, drift)
     factor = -np.exp(-0.5 * dd * dd) / np.sqrt(2 * np.pi)
-    return Sensitivities(
-        *(
-            factor * part
-            for part in (
-                of_distance.asset_value,
-                of_distance.default_point,
-                of_distance.volatility,
-                of_distance.horizon,
-                of_distance.drift,
-            )
-        )
-    )
+    return Sensitivities(*(factor * getattr(of_distance, f.name) for f in fields(Sensitivities)))
 
 
 def _derivatives(

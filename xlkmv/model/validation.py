@@ -98,7 +98,20 @@ def area_under_curve(pds: Any, defaults: Any) -> float:
     """Area under the ROC curve: the Mann-Whitney statistic with ties counted one half.
 
     AUC = [sum of the defaulters' mid-ranks - m(m + 1)/2]/(m k), m defaulters and k survivors.
-    Parameters and errors are those of :func:`backtest`; PDs of 0 and 1 are allowed.
+
+    Parameters
+    ----------
+    pds, defaults : array_like, shape (n,)
+        As in :func:`backtest`; PDs of 0 and 1 are allowed.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError, DomainError
+        As in :func:`backtest`.
     """
     survivors, defaulters = _by_pd(*_both(pds, defaults))
     below = np.cumsum(survivors) - survivors
@@ -108,7 +121,19 @@ def area_under_curve(pds: Any, defaults: Any) -> float:
 def kolmogorov_smirnov(pds: Any, defaults: Any) -> float:
     """Largest distance between the distributions of PD among defaulters and among survivors.
 
-    Parameters and errors are those of :func:`backtest`; PDs of 0 and 1 are allowed.
+    Parameters
+    ----------
+    pds, defaults : array_like, shape (n,)
+        As in :func:`backtest`; PDs of 0 and 1 are allowed.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError, DomainError
+        As in :func:`backtest`.
     """
     survivors, defaulters = _by_pd(*_both(pds, defaults))
     gap = np.cumsum(survivors) / survivors.sum() - np.cumsum(defaulters) / defaulters.sum()
@@ -116,7 +141,22 @@ def kolmogorov_smirnov(pds: Any, defaults: Any) -> float:
 
 
 def brier_score(pds: Any, defaults: Any) -> float:
-    """Mean of (PD - default)^2 (Brier 1950). Parameters and errors are those of :func:`backtest`."""
+    """Mean of (PD - default)^2 (Brier 1950).
+
+    Parameters
+    ----------
+    pds, defaults : array_like, shape (n,)
+        As in :func:`backtest`; PDs of 0 and 1 are allowed.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError, DomainError
+        As in :func:`backtest`.
+    """
     p, d = _pairs(pds, defaults)
     return float(np.mean((p - d) ** 2))
 
