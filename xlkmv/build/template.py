@@ -230,7 +230,8 @@ def _home(s: Sheets) -> Any:
     _widths(ws, 1, layout.HEADLINE.columns)
     s.heading(ws, 3, 1, "Three steps", "三步使用")
     steps = (
-        "1  Put your deal into the yellow cells of Pool, Tranche, Covenant, Scenario (orange: assumptions).",
+        "1  Put your deal into the yellow cells of Pool, Tranche, Covenant, Scenario (orange: assumptions), "
+        "its name into B2.",
         "2  Press Refresh, here or in the tab KMV.  Without Excel: save, then run  xlkmv refresh BOOK.xlsm",
         "3  Read the answer here, date by date on Result, condition by condition on Scenario.",
     )
@@ -304,6 +305,8 @@ def _axis(title: str, shown: str, **more: Any) -> dict[str, Any]:
 
 def _dates_axis() -> dict[str, Any]:
     return _axis("Payment date", "yyyy-mm", date_axis=True, major_unit=6, major_unit_type="months") | {
+        # Upright labels run into one another from some ten on.
+        "num_font": {"name": FONT, "size": 9, "rotation": -45},
         "major_gridlines": {"visible": False},
         # Logarithmic probabilities cross at the bottom.
         "label_position": "low",
@@ -328,7 +331,7 @@ def _pd_chart(s: Sheets, title: str) -> Any:
         )
     _finish(chart, title)
     chart.set_x_axis(_dates_axis())
-    chart.set_y_axis(_axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
+    chart.set_y_axis(_axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
     return chart
 
 
@@ -820,7 +823,8 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
         "Surveillance",
         "存续期跟踪",
         "Enter what came in, date by date; refresh re-rates the plan from pool and reserve (no undertaking). "
-        "Here: on schedule, as all obligors paid (fact).",
+        "Alert: the PD is in a worse band than at closing. "
+        "As shipped: on schedule, as all obligors paid (fact).",
         len(spec.columns) + 1 + len(layout.RERATE.columns),
     )
     _widths(ws, 1, spec.columns)
@@ -856,18 +860,20 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
     chart.set_y_axis(_axis("Money", "#,##0", min=0))
     chart.set_size({"width": 560, "height": 380})
     ws.insert_chart(top + 6, left, chart)
-    ws.conditional_format(
-        top,
-        1 + fields.index("alert"),
-        top + 400,
-        1 + fields.index("alert"),
-        {
-            "type": "cell",
-            "criteria": "==",
-            "value": '"alert"',
-            "format": s.book.add_format({"bg_color": "#F4B6B6"}),
-        },
-    )
+    rerated = left + [c.field for c in layout.RERATE.columns].index("alert")
+    for column in (1 + fields.index("alert"), rerated):
+        ws.conditional_format(
+            top,
+            column,
+            top + 400,
+            column,
+            {
+                "type": "cell",
+                "criteria": "==",
+                "value": '"alert"',
+                "format": s.book.add_format({"bg_color": "#F4B6B6"}),
+            },
+        )
     ws.freeze_panes(top, 0)
     return ws
 
