@@ -456,6 +456,23 @@ def test_explain_says_why_a_cell_is_an_error() -> None:
         assert table[-1][2] == code
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("KMV_BREAKEVEN_VOL", 1000.0, 1.0, 0.9999),  # a volatility of 898 %
+        ("KMV_SAFE_ISSUE", 1.0, 1e-300, 5.0, 100.0),  # less than the smallest number
+        ("KMV_POOL", [[0.0, 0.0]], [[1.0, 1.0]], 0.1),  # nothing comes in
+        ("KMV_ANYDATE_PD", [[1.0, 1.0]], [[0.0, 0.0]], 0.1),  # nothing is due
+        ("KMV_ANYDATE_PD", [[1.0, 1.0]], [[1.0, 1.0]], 0.1, 0.01),  # over two hundred years
+    ],
+)
+def test_what_has_an_answer_has_steps(call: tuple[Any, ...]) -> None:
+    assert not isinstance(FUNCTIONS[call[0]](*call[1:]), ExcelError)
+    table = KMV_EXPLAIN(*call)
+    assert_sound(table)
+    assert table[-1][0] != "Error"
+
+
 def test_explain_of_what_is_no_function() -> None:
     for name in ("KMV_NOTHING", "KMV_EXPLAIN", 3.0, None):
         assert isinstance(KMV_EXPLAIN(name), ExcelError)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,7 +49,7 @@ from xlkmv.model import (
     sensitivity,
     validation,
 )
-from xlkmv.model.domain import ASSET_CORRELATION, FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY
+from xlkmv.model.domain import ASSET_CORRELATION, FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, RULES
 
 ONE = np.ones(1)
 # Half a year of weekly equity values of one firm, for the example of KMV_FIT.
@@ -68,14 +69,12 @@ def KMV_DD(asset_value, default_point, volatility, horizon=1.0, drift=0.0):
 @KMV_DD.explain
 def _dd_steps(asset_value, default_point, volatility, horizon=1.0, drift=0.0) -> Iterator[Step]:
     V, DP, sigma, T, mu = asset_value, default_point, volatility, horizon, drift
-    yield Step("Log coverage", "ln(V/DP)", np.log(V / DP))
-    yield Step("Growth of ln V", "(mu - sigma^2/2) T", (mu - 0.5 * sigma**2) * T)
-    yield Step("Standard deviation of ln V", "sigma sqrt(T)", sigma * np.sqrt(T))
-    yield Step(
-        "Distance to default (log)",
-        "[ln(V/DP) + (mu - sigma^2/2) T] / (sigma sqrt(T))",
-        distance.distance_to_default(V, DP, sigma, T, mu),
-    )
+    coverage, growth, deviation = np.log(V / DP), (mu - 0.5 * sigma**2) * T, sigma * np.sqrt(T)
+    yield Step("Log coverage", "ln(V/DP)", coverage)
+    yield Step("Growth of ln V", "(mu - sigma^2/2) T", growth)
+    yield Step("Standard deviation of ln V", "sigma sqrt(T)", deviation)
+    dd = (coverage + growth) / deviation
+    yield Step("Distance to default (log)", "[ln(V/DP) + (mu - sigma^2/2) T] / (sigma sqrt(T))", dd)
 
 
 @elementwise("Default probability of assets against a default point.", (120.0, 100.0, 0.25))
@@ -148,7 +147,8 @@ def _safe_issue_steps(asset_value, target_pd, volatility, horizon=1.0, drift=0.0
     yield Step("Distance that the target asks for", "-N^-1(p*)", -distance.ndtri(p))
     yield Step("Growth of ln V", "(mu - sigma^2/2) T", (mu - 0.5 * sigma**2) * T)
     yield Step("Largest default point", "V exp[(mu - sigma^2/2) T + N^-1(p*) sigma sqrt(T)]", issue)
-    yield Step("Check: its PD", "N(-DD)", distance.default_probability(V, issue, sigma, T, mu))
+    if issue > 0.0:  # else it is smaller than any number
+        yield Step("Check: its PD", "N(-DD)", distance.default_probability(V, issue, sigma, T, mu))
 
 
 @elementwise("Largest volatility that keeps the PD within a target.", (120.0, 100.0, 0.01))
@@ -165,7 +165,7 @@ def _breakeven_steps(asset_value, default_point, target_pd, horizon=1.0, drift=0
     yield Step("Log coverage with growth", "m = ln(V/DP) + mu T", np.log(V / DP) + mu * T)
     yield Step("Distance that the target asks for", "q = -N^-1(p*)", -distance.ndtri(p))
     yield Step("Largest volatility", "[-q + sqrt(q^2 + 2 m)] / sqrt(T)", sigma)
-    if np.isfinite(sigma):
+    if RULES["volatility"].holds(sigma):
         yield Step("Check: its PD", "N(-DD)", distance.default_probability(V, DP, sigma, T, mu))
 
 
@@ -216,7 +216,7 @@ def KMV_POOL(collections, dues, volatility, periods_per_year=4.0, drift=0.0):
 @KMV_POOL.explain
 def _pool_steps(collections, dues, volatility, periods_per_year=4.0, drift=0.0) -> Iterator[Step]:
     t = len(collections) / periods_per_year
-    paid_in, due = float(np.sum(collections)), float(np.sum(dues))
+    paid_in, due = np.sum(collections), np.sum(dues)
     risk = plan.plan_risk(
         collections, dues, volatility, plan.payment_times(len(collections), periods_per_year), drift
     )
@@ -954,7 +954,8 @@ def KMV_EXPLAIN(function_name, *arguments):
         fault = cell_error(error)
         return [*rows, ["Error", fault.reason, str(fault)]]
     result = function(*arguments)
-    fault = _first_error(result)
+    # A table may hold an error in one cell, as where nothing is due yet, and still be explained.
+    fault = _first_error([] if function.shape == "table" and isinstance(result, list) else result)
     if fault is not None:
         return [*rows, ["Error", fault.reason, str(fault)]]
     if function.steps is not None:
@@ -976,7 +977,7 @@ def _shown(argument, value):
 
 
 def _first_error(result) -> ExcelError | None:
-    cells = Grid("result", result).flat() if isinstance(result, list) else [result]
+    cells = itertools.chain.from_iterable(result) if isinstance(result, list) else [result]
     return next((c for c in cells if isinstance(c, ExcelError)), None)
 
 
