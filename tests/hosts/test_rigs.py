@@ -287,7 +287,7 @@ def test_wine_ends_with_a_killed_test_run(wine):
 
 
 def test_paths_go_both_ways(wine):
-    assert wine.windows_path("/work/a b/c.txt") == r"Z:\work\a b\c.txt"
-    assert wine.unix_path(r"Z:\work\a b\c.txt") == Path("/work/a b/c.txt")
+    assert wine.windows_path("/home/a b/c.txt") == r"Z:\home\a b\c.txt"
+    assert wine.unix_path(r"Z:\home\a b\c.txt") == Path("/home/a b/c.txt")
     assert wine.unix_path(r"C:\users") == wine.prefix / "drive_c" / "users"
     assert (wine.unix_path(r"C:\windows") / "system32").is_dir()
