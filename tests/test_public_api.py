@@ -19,7 +19,7 @@ MODULES = sorted(
     if not m.ispkg and "__main__" not in m.name
 )
 # A docstring may send the reader to the function whose arguments it shares.
-REFERENCE = re.compile(r":func:`|:class:`|[Pp]arameters, result and errors|[Pp]arameters and errors")
+REFERENCE = re.compile(r":func:`|:class:`")
 
 
 def load(name):
