@@ -348,8 +348,8 @@ def _pool(s: Sheets, deal: Deal) -> Any:
         "Pool",
         "Pool",
         "资产池",
-        "One row per obligor. Columns headed by a date hold the scheduled collections, here level quarterly "
-        "instalments at 6.5 % p.a. over 20 quarters (assumption). Orange: assumption.",
+        "One row per obligor. Columns headed by a date hold the scheduled collections, as shipped level "
+        "quarterly instalments at 6.5 % p.a. over 20 quarters (assumption). Orange: assumption.",
         len(layout.POOL.columns) + len(dates),
     )
     _widths(ws, 1, [*layout.POOL.columns, *dates])

@@ -197,7 +197,7 @@ POOL = TableSpec(
             11,
             "Asset correlation with the common factor.",
         ),
-        text("Basis", "依据", "basis", 30, blank=True),
+        text("Basis", "依据", "basis", 36, blank=True),
     ),
 )
 
@@ -440,7 +440,7 @@ BREAKEVEN = TableSpec(
 SIMULATION = TableSpec(
     "tbl_Simulation",
     "Result",
-    "Simulated: every obligor may default",
+    "Simulated: every obligor may default (PD: interest missed on a date, or principal at maturity)",
     "债务人层面模拟",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
