@@ -305,7 +305,9 @@ SCENARIO = TableSpec(
         number(
             "Recovery x", "回收率倍数", "recovery_multiplier", "0.00", STRESS_RULES["recovery_multiplier"], 10
         ),
-        number("Correlation add", "相关性增量", "correlation_add", "0.00", STRESS_RULES["correlation_add"], 11),
+        number(
+            "Correlation add", "相关性增量", "correlation_add", "0.00", STRESS_RULES["correlation_add"], 11
+        ),
         number("Delay", "延迟期数", "delay", WHOLE, STRESS_RULES["delay"], 7, "Whole payment periods."),
         number("Rate shift", "利率变动", "rate_shift", RATE, STRESS_RULES["rate_shift"], 8),
         Column(
