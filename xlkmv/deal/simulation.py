@@ -19,7 +19,8 @@ How it stays cheap and reproducible:
 - Most obligors survive on most paths. e_i is drawn as a uniform; one bound per path shows
   which few of them can be in default, and only these are turned into a default time.
 - Paths with the same defaults have the same cash: each pattern runs through the waterfall
-  once per block.
+  once per block, and only from the date on which it parts from the pattern that it is like
+  until then.
 - Z is stratified within groups of paths; the groups are independent replicates, from which
   the standard errors follow.
 """
@@ -269,7 +270,11 @@ class DefaultModel:
         )
 
     def _quantile(self, p: Array) -> Array:
-        return np.asarray(stdtrit(self.freedom, p) if self.freedom else ndtri(p))
+        if not self.freedom:
+            return np.asarray(ndtri(p))
+        x = stdtrit(self.freedom, p)
+        # For tiny probabilities it gives plus infinity.
+        return np.where((x > 0.0) & (p < 0.5), -np.inf, x)
 
     def _first_missed(self, x: Array, log_survival: Array) -> Ints:
         """Position of the first date at or after the default; n: after the last date."""
@@ -297,14 +302,16 @@ class DefaultModel:
         obligors = draws.uniform.shape[1]
         rows = hits // obligors
         columns = hits - rows * obligors
-        x = self.own[columns] * ndtri(draws.uniform.ravel()[hits]) + self.common[columns] * z[rows]
+        x = self.own[columns] * ndtri(draws.uniform.take(hits)) + self.common[columns] * z[rows]
         if draws.industry.size:
             x += self.shared[columns] * draws.industry[rows, self.industry[columns]]
         if scale is not None:
             x /= scale[rows]
-        first = self._first_missed(x, self.log_survival[columns])
-        real = first < self.times.size
-        return rows[real], columns[real], first[real]
+        real = np.flatnonzero(x <= self.limit[columns])
+        rows, columns = rows[real], columns[real]
+        first = self._first_missed(x[real], self.log_survival[columns])
+        # At the very limit, rounding may put a default after the last date.
+        return rows, columns, np.minimum(first, self.times.size - 1)
 
     def payer_default(self, draws: Draws) -> Ints:
         """First date on which the payer is dead, shape (paths,); n: never."""
@@ -320,30 +327,37 @@ class DefaultModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patterns:
-    """Different default patterns of a block; pattern 0 is nobody in default.
+    """Different default patterns of a block, by the date from which they differ from those before.
+
+    Pattern 0 is nobody in default. Every other one is like its parent, which comes before it,
+    up to a date: from that date on it has to be computed.
 
     Attributes
     ----------
-    columns, first : ndarray, shape (events,)
-        Obligor and first missed date of each default, pattern after pattern.
-    counts : ndarray, shape (u,)
-        Defaults of each pattern.
+    columns, first, owner : ndarray, shape (events,)
+        Obligor, first missed date and pattern of each default, by the date on which it enters
+        the computation: its own, or that of the pattern if that is later.
+    entered : ndarray, shape (n,)
+        Defaults that have entered up to each date.
     payer : ndarray, shape (u,)
         First date on which the payer of the undertaking is dead.
+    parent : ndarray, shape (u,)
     active : ndarray, shape (n,)
-        Patterns in which anything has happened up to each date, and pattern 0; they come first.
-    weight : ndarray, shape (u,)
-        Paths with the pattern.
+        Patterns that are computed on each date; they come first.
+    weights : list of ndarray, shapes (active,)
+        Paths that are, up to each date, as the pattern is.
     rows, index : ndarray, shape (paths with events,)
         Paths that do not have pattern 0, and the pattern of each.
     """
 
     columns: Ints
     first: Ints
-    counts: Ints
+    owner: Ints
+    entered: Ints
     payer: Ints
+    parent: Ints
     active: Ints
-    weight: Ints
+    weights: list[Array]
     rows: Ints
     index: Ints
 
@@ -351,52 +365,87 @@ class Patterns:
 def find_patterns(
     paths: int, rows: Ints, columns: Ints, first: Ints, payer: Ints, obligors: int, dates: int
 ) -> Patterns:
-    """Group the paths of a block that have the same defaults on the same dates.
+    """Group the paths of a block that have the same defaults on the same dates, and link the groups.
 
-    Patterns are told apart by the sum of a random number per default (Zobrist 1970), below
-    the date of the first one, by which they are sorted; two of a hundred thousand different
-    ones collide with a probability below 1e-6.
+    A default is a number, larger the earlier it is. The earliest of a path, in this order,
+    make its key: sorted by key, paths with the same first defaults stand together, and the
+    first one of them has no other default until they part. Paths with more defaults than a
+    key holds are taken for different.
     """
-    counts = np.bincount(rows, minlength=paths)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    bits = 64 - int(dates).bit_length()
-    codes = np.random.Generator(np.random.Philox(key=0)).integers(
-        0, 2**bits, (obligors + 1) * dates, np.uint64
-    )
-    code, earliest = np.zeros(paths, np.uint64), payer.copy()
-    hit = np.flatnonzero(counts)
-    if hit.size:
-        code[hit] = np.add.reduceat(codes[columns * dates + first], starts[hit])
-        earliest[hit] = np.minimum(earliest[hit], np.minimum.reduceat(first, starts[hit]))
+    slots = obligors + 1  # the payer is one more
+    bits = int(slots * dates).bit_length()
+    held, mask = 64 // bits, (1 << bits) - 1
     dead = np.flatnonzero(payer < dates)
-    code[dead] += codes[obligors * dates + payer[dead]]
-    touched = np.flatnonzero(earliest < dates)
-    if rows.size > 4 * paths:  # with so many defaults on each path no two are alike
-        order = np.argsort(earliest[touched], kind="stable")
-        chosen, index = touched[order], np.empty(touched.size, np.int64)
-        index[order] = np.arange(1, touched.size + 1)
-    else:
-        code = (code & np.uint64(2**bits - 1)) + (earliest.astype(np.uint64) << np.uint64(bits))
-        order = np.argsort(code[touched])
-        ordered = code[touched[order]]
-        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: ordered.size]
-        chosen, index = touched[order[new]], np.empty(touched.size, np.int64)
-        index[order] = np.cumsum(new)
-    size = counts[chosen]
-    ends = np.cumsum(size)
-    events = np.repeat(starts[chosen] - (ends - size), size) + np.arange(ends[-1] if ends.size else 0)
-    weight = np.bincount(index, minlength=chosen.size + 1)
+    code = np.concatenate(
+        [(dates - 1 - first) * slots + columns, (dates - 1 - payer[dead]) * slots + obligors]
+    )
+    events = np.sort(np.concatenate([rows, dead]) << bits | code + 1)
+    path, code = events >> bits, events & mask
+    counts = np.bincount(path, minlength=paths)
+    ends = np.cumsum(counts)
+    touched = np.flatnonzero(counts)
+    place = ends[path] - 1 - np.arange(path.size)  # 0: the earliest of its path
+    parts = np.where(place < held, code << np.maximum(bits * (held - 1 - place), 0), 0).view(np.uint64)
+    key = np.add.reduceat(parts, (ends - counts)[touched]) if touched.size else parts
+    order = np.argsort(key)
+    key, by_key = np.append(np.uint64(0), key[order]), touched[order]
+    many = counts[by_key] > held
+    new = (key[1:] != key[:-1]) | many
+    new[1:] |= many[:-1]
+    chosen, key = by_key[new], key[np.append(True, new)]
+    # They part at the earlier date of the first defaults that differ, which is in the larger key.
+    differ, part = key[1:] ^ key[:-1], key[1:] & np.uint64(mask)
+    for shift in range(bits, bits * held, bits):
+        apart = differ >> np.uint64(shift) != 0
+        part[apart] = (key[1:][apart] >> np.uint64(shift)) & np.uint64(mask)
+    born = np.append(-1, dates - 1 - (part.astype(np.int64) - 1) // slots)
+    # The parent is the nearest one before that was born earlier.
+    parent = np.maximum(np.arange(born.size) - 1, 0)
+    late = np.flatnonzero(born[parent] >= born)[1:]
+    while late.size:
+        parent[late] = parent[parent[late]]
+        late = late[born[parent[late]] >= born[late]]
+    by_birth = np.argsort(born.astype(np.int16), kind="stable")
+    position = np.empty_like(by_birth)
+    position[by_birth] = np.arange(by_birth.size)
+    born, parent = born[by_birth], position[parent[by_birth]]
+    active = np.searchsorted(born, np.arange(dates), side="right")
+    index = np.empty(touched.size, np.int64)
+    index[order] = position[np.cumsum(new)]
+    weight = np.bincount(index, minlength=born.size).astype(np.float64)
     weight[0] = paths - touched.size
+    # Defaults of the chosen paths, the payer's apart.
+    size = counts[chosen]
+    last = np.cumsum(size)
+    which = np.repeat(ends[chosen] - last, size) + np.arange(last[-1] if last.size else 0)
+    owner = np.repeat(position[1:], size)
+    date, column = np.divmod(code[which] - 1, slots)
+    date = dates - 1 - date
+    entry = np.where(column < obligors, np.maximum(date, born[owner]), dates).astype(np.int16)
+    kept = np.argsort(entry, kind="stable")
+    entered = np.searchsorted(entry[kept], np.arange(dates), side="right")
+    kept = kept[: entered[-1]]
     return Patterns(
-        columns=columns[events],
-        first=first[events],
-        counts=np.concatenate([[0], size]),
-        payer=np.concatenate([[dates], payer[chosen]]),
-        active=1 + np.searchsorted(earliest[chosen], np.arange(dates), side="right"),
-        weight=weight,
+        columns=column[kept],
+        first=date[kept],
+        owner=owner[kept],
+        entered=entered,
+        payer=np.append(dates, payer[chosen])[by_birth],
+        parent=parent,
+        active=active,
+        weights=_weights(weight, parent, active),
         rows=touched,
         index=index,
     )
+
+
+def _weights(weight: Array, parent: Ints, active: Ints) -> list[Array]:
+    """Paths on which each pattern stands for what has happened, date by date."""
+    out = []
+    for count, before in zip(active[::-1].tolist(), [*active[-2::-1].tolist(), 1], strict=True):
+        out.append(weight)
+        weight = weight[:before] + np.bincount(parent[before:count], weight[before:count], before)
+    return out[::-1]
 
 
 # ----------------------------------------------------------------------------------- payments
@@ -448,58 +497,54 @@ class PlanEngine:
     def pool_state(self, patterns: Patterns) -> PoolState:
         """Collections and tests' inputs of every pattern, dates in rows.
 
-        Date by date, new defaults are added to what is lost; defaults before only matter
+        Date by date, defaults that enter are added to what is lost; the others only matter
         where the schedule changes. So the cost does not grow with defaults times dates.
         """
-        n, size, share = self.n, patterns.counts.size, self.plan.repurchase_share
-        order = np.argsort(patterns.first.astype(np.int16), kind="stable")
-        columns, first = patterns.columns[order], patterns.first[order]
-        owner = np.repeat(np.arange(size), patterns.counts)[order]
+        n, size, share = self.n, patterns.parent.size, self.plan.repurchase_share
+        columns, first, owner = patterns.columns, patterns.first, patterns.owner
         owed = self.owed[columns, first]
         arrival = self.arrival[columns, first]
         back = np.flatnonzero(arrival < n)
         recovered = (1.0 - share) * self.plan.deal.pool.recovery[columns[back]] * owed[back]
         arrived = np.bincount(arrival[back] * size + owner[back], recovered, n * size).reshape(n, size)
         cash: Array = arrived + self.base[:, None]
-        state = PoolState(cash, active=patterns.active)
+        state = PoolState(cash, active=patterns.active, parent=patterns.parent)
         if self.needs_ratio:
-            state.default_ratio = np.repeat(self.ratio[:, None], size, axis=1)
+            state.default_ratio = np.empty((n, size))
         total = float(self.schedule.sum()) or 1.0
         lost, ratio, gone = np.zeros(size), np.zeros(size), np.zeros((n, size))
         start = 0
-        for k, end in enumerate(np.searchsorted(first, np.arange(n), side="right").tolist()):
+        for k, end in enumerate(patterns.entered.tolist()):
             active = int(patterns.active[k])
             new = slice(start, end)
-            fresh = np.bincount(owner[new], owed[new], active)
-            if self.needs_share and k:
-                gone[k, :active] = gone[k - 1, :active] - lost[:active]
-            gone[k, :active] += fresh
+            if self.needs_share:
+                if k:
+                    gone[k, :active] = gone[k - 1, :active] - lost[:active]
+                gone[k, :active] += np.bincount(owner[new], self.owed[columns[new], k], active)
             if self.level[k]:
                 lost[:active] += np.bincount(owner[new], self.schedule[columns[new], k], active)
             else:
                 lost[:active] = np.bincount(owner[:end], self.schedule[columns[:end], k], active)
             cash[k, :active] -= (1.0 - share) * lost[:active]
             if state.default_ratio is not None:
-                ratio[:active] += fresh / total
-                state.default_ratio[k, :active] += ratio[:active]
+                ratio[:active] += np.bincount(owner[new], owed[new] / total, active)
+                np.add(ratio[:active], self.ratio[k], out=state.default_ratio[k, :active])
             start = end
         # Sums of what is lost may pass what there was by rounding.
         np.maximum(cash, 0.0, out=cash)
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         if self.needs_share:
-            state.largest_share = self._largest_share(patterns, columns, first, owner, gone)
+            state.largest_share = self._largest_share(patterns, gone)
         return state
 
-    def _largest_share(
-        self, patterns: Patterns, columns: Ints, first: Ints, owner: Ints, gone: Array
-    ) -> Array:
+    def _largest_share(self, patterns: Patterns, gone: Array) -> Array:
         """Share of the largest performing obligor in what performing obligors owe, shape (n, u)."""
-        size = patterns.counts.size
+        size = patterns.parent.size
         share = np.repeat(self.share[:, None], size, axis=1)
         # Date of default of every obligor in every pattern.
         when = np.full((len(self.schedule), size), self.n, np.int16)
-        when[columns, owner] = first
+        when[patterns.columns, patterns.owner] = patterns.first
         if self.plan.defaulted is not None:
             when[self.plan.defaulted] = 0
         performing = self.owed[self.plan.performing].sum(axis=0)
@@ -520,38 +565,34 @@ class PlanEngine:
 
     def run(self, patterns: Patterns, layout: Layout, block: int) -> Tally:
         """Pay every pattern through the waterfall and add up over the paths of the block."""
-        n, k, u = self.n, self.amount.size, patterns.counts.size
+        n, k, parent = self.n, self.amount.size, patterns.parent
         state = self.pool_state(patterns)
-        weight, covenants = patterns.weight.astype(np.float64), len(self.plan.deal.covenants)
+        weight, covenants = patterns.weights[-1], len(self.plan.deal.covenants)
         floor = TOLERANCE * self.amount[:, None]
-        # As for the waterfall, paths on which nothing has happened yet are as the first one.
         served = np.ones((k, 1), np.bool_)
         defaulted = np.zeros((k, 1), np.bool_)
         dated = np.zeros((k, 1))
         balance = np.zeros((k, 1))
+        collected = np.zeros(1)
         never = np.ones((covenants, 1), np.bool_)
         together = self.plan.default_point == "all"
-        later = weight.sum() - np.cumsum(weight)  # paths whose pattern comes later
         tally = Tally(
             first_short=np.zeros((k, n)),
             loss_bins=np.zeros((k, LOSS_BINS + 1)),
             breach=np.zeros((covenants, n)),
             first_breach=np.zeros((covenants, n)),
             trigger=np.zeros((3, n)),
-            collections=_over_paths(state.collections, weight),
+            collections=np.zeros(n),
             support=np.zeros(n),
             paid=np.zeros((k, n)),
             sums=np.zeros(0),
             groups=np.zeros(0),
-            waterfalls=u,
+            waterfalls=parent.size,
         )
-        everyone = weight
         for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
-            active = int(patterns.active[date])
-            weight = everyone[:active].copy()
-            weight[0] += later[active - 1]
-            served, defaulted = grown(served, active), grown(defaulted, active)
-            dated, never = grown(dated, active), grown(never, active)
+            weight, like = patterns.weights[date], parent[: patterns.active[date]]
+            served, defaulted = grown(served, like), grown(defaulted, like)
+            dated, never = grown(dated, like), grown(never, like)
             missed = p.interest_due - p.interest_paid
             defaulted = np.asarray(defaulted | (missed > floor))
             short = missed + np.maximum(p.principal_due - p.principal_paid, 0.0) > floor
@@ -565,6 +606,9 @@ class PlanEngine:
                 defaulted |= at_maturity[:, None] & (p.balance > floor)
             dated = dated + self.times[date] * p.principal_paid
             balance = p.balance
+            came_in = state.collections[date, : weight.size]
+            tally.collections[date] = _over_paths(came_in, weight)
+            collected = grown(collected, like) + came_in
             tally.support[date] = _over_paths(p.support_drawn, weight)
             tally.paid[:, date] = _over_paths(p.interest_paid + p.principal_paid, weight)
             tally.trigger[:, date] = np.bincount(p.trigger, weight, 3)
@@ -575,13 +619,11 @@ class PlanEngine:
                     never[c] &= ~bad
         if together:
             defaulted = np.repeat(defaulted.any(axis=0, keepdims=True), k, axis=0)
-        defaulted, served, dated = grown(defaulted, u), grown(served, u), grown(dated, u)
-        balance, weight = grown(balance, u), everyone
         loss = balance / self.amount[:, None]
         bins = np.ceil(np.minimum(loss, 1.0) * LOSS_BINS - 1e-9).astype(np.int64)
         for i in range(k):
             tally.loss_bins[i] = np.bincount(np.maximum(bins[i], 0), weight, LOSS_BINS + 1)
-        total = state.collections.sum(axis=0) / (self.planned or 1.0)
+        total = collected / (self.planned or 1.0)
         values = np.concatenate(
             [defaulted, ~served, loss, dated / self.amount[:, None], total[None], total[None] ** 2]
         )

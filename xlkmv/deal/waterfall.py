@@ -60,8 +60,11 @@ class PoolState:
     largest_share : ndarray, shape (n, p), or None
         Share of the largest obligor in what performing obligors still owe.
     active : ndarray of int, shape (n,), or None
-        How many paths differ from the first one up to each date: those come first, and only
-        they are computed on that date; the others are as the first one is. None: all.
+        How many paths differ from each other up to each date: those come first, and only
+        they are computed on that date. None: all.
+    parent : ndarray of int, shape (p,), or None
+        The path before, computed the date before, that each path is like until it is computed.
+        None: the first.
     """
 
     collections: Array
@@ -69,14 +72,13 @@ class PoolState:
     default_ratio: Array | None = None
     largest_share: Array | None = None
     active: npt.NDArray[np.int64] | None = None
+    parent: npt.NDArray[np.int64] | None = None
 
 
-def grown(x: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    """Lengthen the last axis to `size` with copies of the first path."""
-    missing = size - x.shape[-1]
-    if missing == 0:
-        return x
-    return np.concatenate([x, np.broadcast_to(x[..., :1], (*x.shape[:-1], missing))], axis=-1)
+def grown(x: npt.NDArray[Any], parent: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Lengthen the last axis to one entry per parent: each new one is a copy of its parent's."""
+    new = parent[x.shape[-1] :]
+    return np.concatenate([x, x.take(new, axis=-1)], axis=-1) if new.size else x
 
 
 @dataclass(slots=True)
@@ -290,6 +292,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
     terms, controls = deal.terms, deal.controls
     n, everyone = state.collections.shape
     active = np.full(n, everyone) if state.active is None else state.active
+    parent = np.zeros(everyone, np.int64) if state.parent is None else state.parent
     accrual = np.diff(terms.times, prepend=0.0)
     amount = np.array([t.amount for t in deal.tranches])
     coupon = np.array([t.coupon for t in deal.tranches])[:, None]
@@ -313,12 +316,13 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
 
     for k in range(n):
         last, paths = k == n - 1, int(active[k])
-        balance, interest_arrears = grown(balance, paths), grown(interest_arrears, paths)
-        fee_arrears, account = grown(fee_arrears, paths), grown(account, paths)
-        reserve = grown(reserve, paths).copy()
-        on, nothing = grown(on, paths), np.zeros(paths)
+        like = parent[:paths]
+        balance, interest_arrears = grown(balance, like), grown(interest_arrears, like)
+        fee_arrears, account = grown(fee_arrears, like), grown(account, like)
+        reserve = grown(reserve, like).copy()
+        on, nothing = grown(on, like), np.zeros(paths)
         collected = state.collections[k, :paths]
-        accumulated_in = grown(accumulated_in, paths) + collected
+        accumulated_in = grown(accumulated_in, like) + collected
         seen = Observation(
             time=float(terms.times[k]),
             collections=collected,
