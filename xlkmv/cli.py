@@ -273,20 +273,18 @@ def _table(title: str, *columns: str) -> Any:
 def _report(done: Any) -> None:
     analysis, console = done.analysis, _console()
     base, off = analysis.base, analysis.controls_off
-    last = done.inputs.deal.terms.dates[-1]
-    table = _table(
-        f"Default risk by {last}", "Tranche", "Controls", "Coverage", "DD", "PD", "Any date", "Simulated"
-    )
+    columns = ("Controls", "Coverage", "DD", "PD", "Any date", "Simulated")
+    table = _table("Default risk of each tranche by its maturity", "Tranche", *columns)
     views = ((base, analysis.simulated_base, "as is"), (off, analysis.simulated_off, "all off"))
     for view, run, controls in views:
         for tranche, simulated in zip(view.tranches, run.tranches, strict=True):
             table.add_row(
                 tranche.name,
                 controls,
-                _number(tranche.risk.coverage[-1], ".3f"),
-                _number(tranche.risk.distance[-1], ".2f"),
-                probability(tranche.pd[-1]),
-                probability(tranche.anydate_pd[-1]),
+                _number(tranche.coverage_at_maturity, ".3f"),
+                _number(tranche.distance_at_maturity, ".2f"),
+                probability(tranche.pd_at_maturity),
+                probability(tranche.anydate_pd_at_maturity),
                 probability(simulated.anydate_pd),
             )
     console.print(table)
@@ -296,9 +294,9 @@ def _report(done: Any) -> None:
         senior = view.tranches[0]
         table.add_row(
             view.stress.name,
-            _number(senior.risk.distance[-1], ".2f"),
-            probability(senior.pd[-1]),
-            probability(senior.anydate_pd[-1]),
+            _number(senior.distance_at_maturity, ".2f"),
+            probability(senior.pd_at_maturity),
+            probability(senior.anydate_pd_at_maturity),
             probability(row.simulation.tranches[0].anydate_pd),
         )
     console.print(table)
@@ -306,7 +304,7 @@ def _report(done: Any) -> None:
         f"Pool: volatility {base.volatility:.2%}, drift {base.drift:.2%} p.a. "
         f"({done.inputs.deal.terms.volatility_source}).\n"
         "Coverage, DD: pool and reserve alone; every PD counts the undertaking too.\n"
-        "PD: short on the last date. Any date: short on at least one date.\n"
+        "PD: short at the maturity. Any date: short on at least one date.\n"
         f"Simulated: any date, every obligor may default, {analysis.simulated_base.paths:,} paths."
     )
     failed = [c.name for c in analysis.checks if not c.passed]

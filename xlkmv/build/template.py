@@ -272,7 +272,7 @@ def _home(s: Sheets) -> Any:
     ws.write(
         14,
         1,
-        "Coverage, DD: pool and reserve against accumulated dues.  PD: short on the last date.  "
+        "Coverage, DD: pool and reserve against accumulated dues.  PD: short at the maturity.  "
         "Any-date PD: short on "
         "at least one date; both with the undertaking.  Simulated: every obligor may default, path by path.",
         s.style(font_color="#595959", italic=True, font_size=9),

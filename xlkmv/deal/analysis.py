@@ -33,7 +33,7 @@ from xlkmv.deal.stress import PRESETS, Stress, apply, pool_lognormal
 from xlkmv.deal.surveillance import Surveillance, rerate
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.deal.waterfall import Waterfall, waterfall
-from xlkmv.errors import XlkmvError
+from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.distance import breakeven_volatility, safe_issue
@@ -73,10 +73,12 @@ class TrancheView:
         Default probabilities with the shortfall undertaking counted, where it is on and
         protects the tranche; those of `risk` elsewhere.
     expected_loss : float
-        Expected shortfall of the accumulated dues at the last date, undiscounted, as a share
+        Expected shortfall of the accumulated dues at the maturity, undiscounted, as a share
         of what is due to the tranche itself; with the shortfall undertaking counted.
     first_short : date or None
-        First date on which even the planned collections do not cover the dues.
+        First date up to the maturity on which even the planned collections do not cover the dues.
+    maturity : int
+        Position of the tranche's maturity among the dates: what comes later is not its risk.
     """
 
     name: str
@@ -85,6 +87,27 @@ class TrancheView:
     anydate_pd: Array
     expected_loss: float
     first_short: dt.date | None
+    maturity: int
+
+    @property
+    def coverage_at_maturity(self) -> float:
+        """Coverage when the tranche has to be repaid."""
+        return float(self.risk.coverage[self.maturity])
+
+    @property
+    def distance_at_maturity(self) -> float:
+        """Distance to default when the tranche has to be repaid."""
+        return float(self.risk.distance[self.maturity])
+
+    @property
+    def pd_at_maturity(self) -> float:
+        """Probability of being short when the tranche has to be repaid, undertaking counted."""
+        return float(self.pd[self.maturity])
+
+    @property
+    def anydate_pd_at_maturity(self) -> float:
+        """Probability of being short on at least one date up to the maturity, undertaking counted."""
+        return float(self.anydate_pd[self.maturity])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +160,6 @@ def kmv_view(deal: Deal, stress: Stress = PRESETS[0]) -> KmvView:
     volatility, drift = pool_lognormal(stressed)
     volatility = max(volatility, LEAST_VOLATILITY)
     collections = stressed.collections
-    T = float(times[-1])
-    forward, s = float(collections.sum() * np.exp(drift * T)), float(volatility * np.sqrt(T))
     support = support_default_probability(stressed.deal, times)
     tranches = []
     for k, tranche in enumerate(deal.tranches):
@@ -152,17 +173,21 @@ def kmv_view(deal: Deal, stress: Stress = PRESETS[0]) -> KmvView:
         anydate = joint_default_probability(risk.anydate_pd, payer, rho)
         # What a rank misses its tranches share in proportion to what is due to them.
         peers = stressed.dues.ranks == stressed.dues.ranks[k]
-        own = float((stressed.dues.interest + stressed.dues.principal)[peers].sum())
-        due = float(stressed.dues.ahead(k).sum())
-        short = np.flatnonzero(risk.coverage < 1.0)
+        m = deal.terms.dates.index(tranche.maturity)
+        until, T = slice(m + 1), float(times[m])
+        own = float((stressed.dues.interest + stressed.dues.principal)[peers, until].sum())
+        due = float(stressed.dues.ahead(k)[until].sum())
+        forward, s = float(collections[until].sum() * np.exp(drift * T)), float(volatility * np.sqrt(T))
+        short = np.flatnonzero(risk.coverage[until] < 1.0)
         tranches.append(
             TrancheView(
                 tranche.name,
                 risk,
                 joint,
                 anydate,
-                _expected_loss(due, own, forward, s, reserve, float(payer[-1]), rho),
+                _expected_loss(due, own, forward, s, reserve, float(payer[m]), rho),
                 deal.terms.dates[int(short[0])] if short.size else None,
+                m,
             )
         )
     return KmvView(stress, volatility, drift, tuple(tranches))
@@ -359,15 +384,18 @@ def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
         Model name -> distribution, or the error that says why a model cannot take this pool.
     """
     pool = deal.pool
-    return compare_models(
-        pool.amount,
-        pool.pd,
-        pool.correlation,
-        LEVELS,
-        lgd=1.0 - pool.recovery,
-        attachment=sum(t.amount for t in deal.tranches if t.rank > deal.senior.rank),
-        seed=deal.terms.seed,
-    )
+    try:
+        return compare_models(
+            pool.amount,
+            pool.pd,
+            pool.correlation,
+            LEVELS,
+            lgd=1.0 - pool.recovery,
+            attachment=sum(t.amount for t in deal.tranches if t.rank > deal.senior.rank),
+            seed=deal.terms.seed,
+        )
+    except InputError as error:  # a pool that cannot lose anything is no reason to show nothing else
+        return dict.fromkeys(("KMV", "CreditMetrics", "CreditRisk+", "CreditPortfolioView"), error)
 
 
 def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.DataFrame:
@@ -409,7 +437,7 @@ def _stage(
 
 
 def _against_sigma(deal: Deal, base: KmvView) -> Array:
-    stressed = apply(deal, PRESETS[0])
+    stressed, m = apply(deal, PRESETS[0]), base.tranches[0].maturity
     rows = []
     for sigma in np.unique(np.append(SIGMAS, base.volatility)):
         risk = plan_risk(
@@ -420,15 +448,16 @@ def _against_sigma(deal: Deal, base: KmvView) -> Array:
             base.drift,
             stressed.reserve,
         )
-        rows.append([sigma, risk.pd[-1], risk.anydate_pd[-1]])
+        rows.append([sigma, risk.pd[m], risk.anydate_pd[m]])
     return np.array(rows)
 
 
 def _breakeven(deal: Deal, base: KmvView) -> Array:
     """For the senior tranche at the last date, from the pool and the reserve alone."""
-    risk, T = base.tranches[0].risk, float(deal.terms.times[-1])
+    risk, m = base.tranches[0].risk, base.tranches[0].maturity
+    T = float(deal.terms.times[m])
     reserve = apply(deal, PRESETS[0]).reserve
-    paid_in, due = float(risk.accumulated_in[-1]), float(risk.accumulated_due[-1])
+    paid_in, due = float(risk.accumulated_in[m]), float(risk.accumulated_due[m])
     p = TARGET_PDS
     if due <= reserve or paid_in <= 0.0:
         return np.column_stack([p, *np.full((3, p.size), np.nan)])

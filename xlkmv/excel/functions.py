@@ -697,7 +697,9 @@ def KMV_EDF(dd, mapping):
     texts={"scale": Text("Two columns, grade and its highest PD, best grade first.", "grid")},
 )
 def KMV_RATING(pd, scale):
-    return calibration.rating(pd, *_two_columns("scale", scale, "text"))
+    grades, highest = _two_columns("scale", scale, "text")
+    beyond = f"pd must be within the scale, which ends at {highest.max(initial=0.0):g}"
+    return calibration.rating(pd, grades, highest), [Fault(pd > highest.max(initial=0.0), beyond)]
 
 
 # -------------------------------------------------------------------------------- large pools

@@ -361,7 +361,7 @@ SCENARIO_RESULT = TableSpec(
 HEADLINE = TableSpec(
     "tbl_Headline",
     "Home",
-    "Default risk of each tranche at the last date",
+    "Default risk of each tranche by its maturity",
     "各层级违约风险",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
@@ -760,6 +760,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "out_Drift": ("Drift of the pool p.a.", RATE),
     "out_WorstScenario": ("Worst scenario for senior", TEXT),
     "out_WorstPD": ("its any-date PD", PROBABILITY),
+    "out_PlanShort": ("Short although everybody pays", TEXT),
     "out_Version": ("xlkmv version", TEXT),
     "out_InputHash": ("Input hash", TEXT),
 }

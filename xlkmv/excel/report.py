@@ -14,6 +14,7 @@ from xlkmv.deal.covenants import CovenantPath
 from xlkmv.deal.scenarios import MEASURES, Attribution
 from xlkmv.deal.simulation import Simulation
 from xlkmv.deal.terms import CONTROLS, Deal
+from xlkmv.deal.waterfall import Waterfall
 from xlkmv.excel import layout
 from xlkmv.excel.book import Book
 from xlkmv.excel.layout import TableSpec
@@ -81,6 +82,7 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         "out_Drift": analysis.base.drift,
         "out_WorstScenario": worst.stress.name,
         "out_WorstPD": worst.simulation.tranches[0].anydate_pd,
+        "out_PlanShort": _short_by_plan(deal, analysis.planned),
         "out_Version": xlkmv.__version__,
         "out_InputHash": entry[3],
     }.items():
@@ -162,8 +164,22 @@ def _cell(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _last(tranche: TrancheView) -> tuple[float, float]:
-    return float(tranche.pd[-1]), float(tranche.anydate_pd[-1])
+def _short_by_plan(deal: Deal, planned: Waterfall) -> str:
+    """Which tranche misses a payment first although everybody pays."""
+    dates, ranks = np.nonzero(planned.short.T)
+    if not dates.size:
+        return "no tranche"
+    return f"{deal.tranches[int(ranks[0])].name}, {deal.terms.dates[int(dates[0])]}"
+
+
+def _final(tranche: TrancheView) -> list[float]:
+    """Coverage, distance, PD and any-date PD when the tranche has to be repaid."""
+    return [
+        tranche.coverage_at_maturity,
+        tranche.distance_at_maturity,
+        tranche.pd_at_maturity,
+        tranche.anydate_pd_at_maturity,
+    ]
 
 
 def _headline(analysis: Analysis) -> list[list[Any]]:
@@ -172,8 +188,7 @@ def _headline(analysis: Analysis) -> list[list[Any]]:
         analysis.base.tranches, analysis.controls_off.tranches, analysis.simulated_base.tranches, strict=True
     ):
         simulated = [run.anydate_pd, run.expected_loss]
-        kmv = [base.risk.coverage[-1], base.risk.distance[-1], *_last(base)]
-        rows.append([base.name, *kmv, *simulated, off.risk.distance[-1], *_last(off)])
+        rows.append([base.name, *_final(base), *simulated, *_final(off)[1:]])
     return rows
 
 
@@ -217,17 +232,13 @@ def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
 def _scenario(analysis: Analysis, row: int, k: int) -> list[Any]:
     """One tranche under one condition: KMV view, then simulated."""
     tranche, run = analysis.scenarios[row].tranches[k], analysis.simulated[row]
-    pd, anydate = _last(tranche)
     simulated = run.simulation.tranches[k]
     measure = MEASURES.index("anydate_pd")
     return [
-        tranche.risk.coverage[-1],
-        tranche.risk.distance[-1],
-        pd,
-        anydate,
+        *_final(tranche),
         tranche.expected_loss,
         tranche.first_short or "none",
-        anydate - _last(analysis.scenarios[0].tranches[k])[1],
+        tranche.anydate_pd_at_maturity - analysis.scenarios[0].tranches[k].anydate_pd_at_maturity,
         simulated.anydate_pd,
         simulated.anydate_pd_error,
         simulated.expected_loss,
