@@ -163,7 +163,10 @@ def test_edf_is_log_linear_in_the_users_map(head: list[list[Any]]) -> None:
 
 def test_grades_of_the_users_scale() -> None:
     scale = [["Grade", "Highest PD"], ["A", 0.001], ["B", 0.05], ["C", 0.2]]
-    assert KMV_RATING([[0.0, 0.001, 0.0011, 0.05, 0.9]], scale) == [["A", "A", "B", "B", "C"]]
+    [grades] = KMV_RATING([[0.0, 0.001, 0.0011, 0.05, 0.2, 0.9]], scale)
+    assert grades[:5] == ["A", "A", "B", "B", "C"]
+    assert str(grades[5]) == "#NUM!"
+    assert "ends at 0.2" in grades[5].reason
     error(KMV_RATING(2.0, scale), "#NUM!", "0.02 means 2 %")
 
 
