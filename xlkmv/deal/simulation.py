@@ -369,8 +369,8 @@ def find_patterns(
 
     A default is a number, larger the earlier it is. The earliest of a path, in this order,
     make its key: sorted by key, paths with the same first defaults stand together, and the
-    first one of them has no other default until they part. Paths with more defaults than a
-    key holds are taken for different.
+    first one of them has no other default until they part. Paths whose defaults fill a key
+    are taken for different.
     """
     slots = obligors + 1  # the payer is one more
     bits = int(slots * dates).bit_length()
@@ -383,15 +383,13 @@ def find_patterns(
     path, code = events >> bits, events & mask
     counts = np.bincount(path, minlength=paths)
     ends = np.cumsum(counts)
-    touched = np.flatnonzero(counts)
+    touched = np.flatnonzero(counts > 0)
     place = ends[path] - 1 - np.arange(path.size)  # 0: the earliest of its path
     parts = np.where(place < held, code << np.maximum(bits * (held - 1 - place), 0), 0).view(np.uint64)
     key = np.add.reduceat(parts, (ends - counts)[touched]) if touched.size else parts
     order = np.argsort(key)
     key, by_key = np.append(np.uint64(0), key[order]), touched[order]
-    many = counts[by_key] > held
-    new = (key[1:] != key[:-1]) | many
-    new[1:] |= many[:-1]
+    new = (key[1:] != key[:-1]) | (key[1:] & np.uint64(mask) != 0)
     chosen, key = by_key[new], key[np.append(True, new)]
     # They part at the earlier date of the first defaults that differ, which is in the larger key.
     differ, part = key[1:] ^ key[:-1], key[1:] & np.uint64(mask)
@@ -419,8 +417,9 @@ def find_patterns(
     last = np.cumsum(size)
     which = np.repeat(ends[chosen] - last, size) + np.arange(last[-1] if last.size else 0)
     owner = np.repeat(position[1:], size)
-    date, column = np.divmod(code[which] - 1, slots)
-    date = dates - 1 - date
+    late_by, column = np.divmod(np.arange(slots * dates), slots)
+    code = code[which] - 1
+    column, date = column[code], (dates - 1 - late_by)[code]
     entry = np.where(column < obligors, np.maximum(date, born[owner]), dates).astype(np.int16)
     kept = np.argsort(entry, kind="stable")
     entered = np.searchsorted(entry[kept], np.arange(dates), side="right")
@@ -541,7 +540,7 @@ class PlanEngine:
     def _largest_share(self, patterns: Patterns, gone: Array) -> Array:
         """Share of the largest performing obligor in what performing obligors owe, shape (n, u)."""
         size = patterns.parent.size
-        share = np.repeat(self.share[:, None], size, axis=1)
+        share = np.empty((self.n, size))
         # Date of default of every obligor in every pattern.
         when = np.full((len(self.schedule), size), self.n, np.int16)
         when[patterns.columns, patterns.owner] = patterns.first
@@ -549,17 +548,18 @@ class PlanEngine:
             when[self.plan.defaulted] = 0
         performing = self.owed[self.plan.performing].sum(axis=0)
         for k, active in enumerate(patterns.active.tolist()):
-            left = performing[k] - gone[k, :active]
             # The largest that performs is found by going down the list until everyone has one.
-            largest = np.zeros(active)
-            waiting = np.arange(active)
+            largest = np.empty(active)
+            waiting: slice | Ints = slice(active)
             for obligor in self.by_size[:, k]:
-                alive = when[obligor, waiting] > k
-                largest[waiting[alive]] = self.owed[obligor, k]
-                waiting = waiting[~alive]
+                largest[waiting] = self.owed[obligor, k]
+                gone_too = np.flatnonzero(when[obligor, waiting] <= k)
+                waiting = gone_too if isinstance(waiting, slice) else waiting[gone_too]
                 if not waiting.size:
                     break
+            largest[waiting] = 0.0
             share[k, :active] = np.nan
+            left = performing[k] - gone[k, :active]
             np.divide(largest, left, out=share[k, :active], where=largest > 0.0)
         return share
 
@@ -640,12 +640,13 @@ def _over_paths(values: npt.NDArray[Any], weight: Array) -> Array:
 def _group_sums(values: Array, patterns: Patterns, layout: Layout, block: int) -> Array:
     """Means of each value over the groups of paths of the block, shape (groups, q)."""
     sizes = layout.group_sizes(block)
+    sums = np.zeros((sizes.size, len(values)))
+    # Rows are increasing, so the paths of a group stand together.
     group = patterns.rows // layout.group
-    change = values - values[:, :1]
-    sums = np.zeros((sizes.size, len(change)))
-    for column, row in enumerate(change):
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    for column, row in enumerate(values - values[:, :1]):
         if row.any():
-            sums[:, column] = np.bincount(group, row[patterns.index], sizes.size)
+            sums[group[starts], column] = np.add.reduceat(row.take(patterns.index), starts)
     return np.asarray(sums / sizes[:, None] + values[:, 0])
 
 
@@ -694,10 +695,19 @@ def _patterns(engine: PlanEngine, draws: Draws, layout: Layout) -> Patterns:
 
 def _engines(plans: Sequence[Stressed]) -> list[PlanEngine]:
     engines = []
+    found: dict[tuple[object, ...], tuple[float, float]] = {}
     for plan in plans:
-        tests_dd = any(c.metric == "senior DD" for c in plan.deal.covenants)
-        volatility, drift = pool_lognormal(plan) if tests_dd else (0.0, 0.0)
-        engines.append(PlanEngine(plan, volatility, drift))
+        moments = (0.0, 0.0)
+        if any(c.metric == "senior DD" for c in plan.deal.covenants):
+            # Plans that differ in other controls have one pool.
+            pool, terms = plan.deal.pool, plan.deal.terms
+            figures = pool.schedule, pool.pd, pool.recovery, pool.lag, pool.correlation, terms.times
+            given = terms.volatility_source, terms.volatility, terms.drift, plan.volatility_multiplier
+            key = (*(x.tobytes() for x in figures), *given, plan.repurchase_share, plan.defaulted)
+            if key not in found:
+                found[key] = pool_lognormal(plan)
+            moments = found[key]
+        engines.append(PlanEngine(plan, *moments))
     return engines
 
 

@@ -257,12 +257,12 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     times, pool = deal.terms.times, deal.pool
     tranches = tuple(_shifted(t, stress.rate_shift) for t in deal.tranches)
     schedule = _prepaid(pool.schedule, times, deal.terms.prepayment)
-    planned = replace(
-        deal,
-        pool=replace(pool, schedule=schedule),
-        tranches=tranches,
-        terms=replace(deal.terms, prepayment=0.0),
-    )
+    planned = deal
+    if deal.terms.prepayment != 0.0:
+        terms = replace(deal.terms, prepayment=0.0)
+        planned = replace(planned, pool=replace(pool, schedule=schedule), terms=terms)
+    if tranches != deal.tranches:
+        planned = replace(planned, tranches=tranches)
     dues = planned_dues(planned)
     senior = dues.ranks == dues.ranks.min()
     reserve = controls.reserve_periods * float(dues.ahead(0)[0]) if controls.reserve else 0.0
@@ -331,7 +331,7 @@ def pool_lognormal(plan: Stressed) -> tuple[float, float]:
 
 
 def _shifted(tranche: Tranche, shift: float) -> Tranche:
-    if tranche.coupon == 0.0:
+    if tranche.coupon == 0.0 or shift == 0.0:
         return tranche
     return replace(tranche, coupon=float(np.clip(tranche.coupon + shift, 0.0, 1.0)))
 

@@ -293,7 +293,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
     n, everyone = state.collections.shape
     active = np.full(n, everyone) if state.active is None else state.active
     parent = np.zeros(everyone, np.int64) if state.parent is None else state.parent
-    accrual = np.diff(terms.times, prepend=0.0)
+    times = terms.times
+    accrual = np.diff(times, prepend=0.0)
     amount = np.array([t.amount for t in deal.tranches])
     coupon = np.array([t.coupon for t in deal.tranches])[:, None]
     closing = dues.opening - dues.principal
@@ -324,7 +325,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         collected = state.collections[k, :paths]
         accumulated_in = grown(accumulated_in, like) + collected
         seen = Observation(
-            time=float(terms.times[k]),
+            time=float(times[k]),
             collections=collected,
             accumulated_in=accumulated_in,
             due=float(senior_due[k]),
