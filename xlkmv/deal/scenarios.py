@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xlkmv.deal.simulation import Executor, Progress, Simulation, group_error, simulate_plans
 from xlkmv.deal.stress import PRESETS, Stress, Stressed, apply, stress_faults
 from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.deal.waterfall import waterfall
+from xlkmv.deal.waterfall import TOLERANCE, PoolState, payments, planned_state, waterfall
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
 
@@ -181,12 +181,14 @@ def reverse_stress(deal: Deal) -> tuple[BreakEven, ...]:
     -------
     tuple of BreakEven
     """
-    deal = replace(deal, controls=deal.controls.without("support"))
+    # Tests without a consequence change no payment.
+    acting = tuple(c for c in deal.covenants if c.consequence != "none")
+    deal = replace(deal, controls=deal.controls.without("support"), covenants=acting)
 
     def first_miss(stress: Stress, expected: bool) -> int | None:
         plan = apply(deal, stress)
         flows = expected_collections(plan) if expected else plan.collections
-        return _first(waterfall(plan, flows).short[0])
+        return _first_miss(plan, flows)
 
     # Where each stress starts, where it ends, and whether expected collections feel it.
     ranges: dict[str, tuple[float, float, bool]] = {
@@ -208,6 +210,15 @@ def reverse_stress(deal: Deal) -> tuple[BreakEven, ...]:
     out.append(_smallest("delay", delays))
     out.append(_smallest("largest obligors", _largest_gone(deal)))
     return tuple(out)
+
+
+def _first_miss(plan: Stressed, collections: Array) -> int | None:
+    """First date on which the senior tranche misses something; later dates are not computed."""
+    ratio, share = planned_state(plan)
+    state = PoolState(collections[:, None], default_ratio=ratio[:, None], largest_share=share[:, None])
+    floor = TOLERANCE * plan.deal.tranches[0].amount
+    dates = enumerate(payments(plan, state, volatility=0.1, drift=0.0))
+    return next((date for date, paid in dates if paid.missed[0, 0] > floor), None)
 
 
 def _first(short: npt.NDArray[np.bool_]) -> int | None:
@@ -246,7 +257,7 @@ def _largest_gone(deal: Deal) -> list[tuple[int, int | None]]:
         if obligor is not None:
             alone = replace(plan, defaulted=obligor)
             flows = flows + alone.collections - plan.collections
-        tries.append((count, _first(waterfall(plan, np.maximum(flows, 0.0)).short[0])))
+        tries.append((count, _first_miss(plan, np.maximum(flows, 0.0))))
     return tries
 
 

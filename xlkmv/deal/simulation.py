@@ -593,9 +593,8 @@ class PlanEngine:
             weight, like = patterns.weights[date], parent[: patterns.active[date]]
             served, defaulted = grown(served, like), grown(defaulted, like)
             dated, never = grown(dated, like), grown(never, like)
-            missed = p.interest_due - p.interest_paid
-            defaulted = np.asarray(defaulted | (missed > floor))
-            short = missed + np.maximum(p.principal_due - p.principal_paid, 0.0) > floor
+            defaulted = np.asarray(defaulted | (p.interest_missed > floor))
+            short = p.missed > floor
             if short.any():
                 if together:
                     short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)

@@ -103,6 +103,17 @@ class Payment:
     covenants: Array
     breaches: npt.NDArray[np.bool_]
 
+    @property
+    def interest_missed(self) -> Array:
+        """Interest due and not paid, shape (k, p)."""
+        return np.asarray(self.interest_due - self.interest_paid)
+
+    @property
+    def missed(self) -> Array:
+        """Interest and principal due and not paid, shape (k, p)."""
+        principal = np.maximum(self.principal_due - self.principal_paid, 0.0)
+        return np.asarray(self.interest_missed + principal)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waterfall:
