@@ -35,7 +35,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 from xlkmv.deal.stress import Stress, Stressed, apply, pool_lognormal
 from xlkmv.deal.terms import Deal
@@ -257,13 +257,16 @@ class DefaultModel:
         pd = plan.obligor_pd.copy()
         if plan.defaulted is not None:
             pd[plan.defaulted] = 0.0  # its default is no news
-        self.log_survival = np.log1p(-pd)
         self.payer_loading = terms.support_correlation
         support = plan.deal.controls.support_pd
-        self.payer_log_survival = float(np.log1p(-min(support, 1.0 - 1e-15)))
-        horizon = float(self.times[-1])
-        self.limit = self._quantile(-np.expm1(horizon * self.log_survival))
-        self.payer_limit = float(self._quantile(np.array(-np.expm1(horizon * self.payer_log_survival))))
+        # Obligors in rows, and the payer in the last one.
+        yearly = np.append(pd, min(support, 1.0 - 1e-15))
+        thresholds = self._quantile(-np.expm1(self.times * np.log1p(-yearly)[:, None]))
+        self.limit, self.payer_limit = thresholds[:-1, -1], float(thresholds[-1, -1])
+        # Rows of a power of 2, for bisection.
+        self.width = 1 << self.times.size.bit_length()
+        self.thresholds = np.full((yearly.size, self.width), np.inf)
+        self.thresholds[:, : self.times.size] = thresholds
         self.key = b"".join(
             np.asarray(a).tobytes()
             for a in (rho, extra, pd, self.industry, self.times, self.payer_loading, support, self.freedom)
@@ -276,13 +279,14 @@ class DefaultModel:
         # For tiny probabilities it gives plus infinity.
         return np.where((x > 0.0) & (p < 0.5), -np.inf, x)
 
-    def _first_missed(self, x: Array, log_survival: Array) -> Ints:
-        """Position of the first date at or after the default; n: after the last date."""
-        p = stdtr(self.freedom, x) if self.freedom else ndtr(x)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            time = np.log1p(-p) / log_survival
-        time[np.isnan(time)] = np.inf
-        return np.asarray(np.searchsorted(self.times, time, side="left"))
+    def _first_missed(self, x: Array, row: Ints | int) -> Ints:
+        """Position of the first date whose threshold is not below x; n: after the last date."""
+        first, step = np.zeros(x.size, np.int64), self.width >> 1
+        before = np.asarray(row) * self.width - 1
+        while step:
+            first += step * (x > self.thresholds.take(first + (before + step)))
+            step >>= 1
+        return first
 
     def obligor_defaults(self, draws: Draws) -> tuple[Ints, Ints, Ints]:
         """Rows (paths, increasing), columns (obligors) and first missed dates of all defaults."""
@@ -309,9 +313,7 @@ class DefaultModel:
             x /= scale[rows]
         real = np.flatnonzero(x <= self.limit[columns])
         rows, columns = rows[real], columns[real]
-        first = self._first_missed(x[real], self.log_survival[columns])
-        # At the very limit, rounding may put a default after the last date.
-        return rows, columns, np.minimum(first, self.times.size - 1)
+        return rows, columns, self._first_missed(x[real], columns)
 
     def payer_default(self, draws: Draws) -> Ints:
         """First date on which the payer is dead, shape (paths,); n: never."""
@@ -321,7 +323,7 @@ class DefaultModel:
         if draws.scale is not None:
             x /= draws.scale
         dead = np.flatnonzero(x < self.payer_limit)
-        first[dead] = self._first_missed(x[dead], np.full(dead.size, self.payer_log_survival))
+        first[dead] = self._first_missed(x[dead], self.limit.size)
         return first
 
 
