@@ -114,7 +114,7 @@ def workers(paths: int) -> None:
     for count in (1, 2):
         with (
             distributed.LocalCluster(
-                n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50
+                n_workers=count, threads_per_worker=1, dashboard_address=":0", silence_logs=50
             ) as cluster,
             dask_executor(cluster.scheduler_address) as executor,
         ):
