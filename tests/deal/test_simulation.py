@@ -13,7 +13,7 @@ from scipy import integrate, stats
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.example import xingye_yuanrong
-from xlkmv.deal.simulation import _layout, draw, group_error, simulate, simulate_plans
+from xlkmv.deal.simulation import _layout, draw, find_patterns, group_error, simulate, simulate_plans
 from xlkmv.deal.stress import Stress, apply, pool_lognormal
 from xlkmv.deal.terms import Controls, Covenant, Tranche
 from xlkmv.deal.waterfall import waterfall
@@ -281,6 +281,68 @@ def test_the_path_by_path_twin_agrees(build, stress):
     np.testing.assert_allclose(run.anydate_breach, ever.mean(axis=0))
     for state in range(3):
         np.testing.assert_allclose(run.trigger[state], (paid.trigger == state).mean(axis=0))
+
+
+@pytest.mark.parametrize(
+    ("obligors", "dates", "share"),
+    [(1, 1, 0.3), (3, 4, 0.2), (11, 20, 0.1), (5, 3, 0.0), (12, 20, 0.9), (300, 60, 0.05)],
+)
+def test_patterns_stand_for_their_paths_on_every_date(obligors, dates, share):
+    """Followed up to its parents, the pattern of a path has the defaults of the path up to each date."""
+    rng, paths = np.random.default_rng(obligors), 1500
+    rows, columns = np.nonzero(rng.random((paths, obligors)) < share * rng.random((paths, 1)))
+    first = rng.integers(0, dates, rows.size)
+    payer = np.where(rng.random(paths) < 0.1 * (share > 0), rng.integers(0, dates, paths), dates)
+    found = find_patterns(paths, rows, columns, first, payer, obligors, dates)
+    events = [{("payer", int(payer[path]))} if payer[path] < dates else set() for path in range(paths)]
+    for path, obligor, date in zip(rows.tolist(), columns.tolist(), first.tolist(), strict=True):
+        events[path].add((obligor, date))
+    pattern = np.zeros(paths, int)
+    pattern[found.rows] = found.index
+    computed = [[set() for _ in found.parent] for _ in range(dates)]
+    start = 0
+    for k in range(dates):
+        if k:
+            for i in range(found.active[k - 1]):
+                computed[k][i] = set(computed[k - 1][i])
+        # Whoever joins begins with all that has entered for it, its own history included.
+        for e in range(start, found.entered[k]):
+            assert found.first[e] <= k and found.owner[e] < found.active[k]
+            computed[k][found.owner[e]].add((int(found.columns[e]), int(found.first[e])))
+        start = found.entered[k]
+        joined = range(found.active[k - 1] if k else 1, found.active[k])
+        for i in joined:
+            assert found.parent[i] < (found.active[k - 1] if k else 1)
+            before = {e for e in computed[k][i] if e[1] < k}
+            assert before == (set(computed[k - 1][found.parent[i]]) if k else set())
+        standing = np.zeros(found.active[k])
+        for path in range(paths):
+            i = pattern[path]
+            while i >= found.active[k]:
+                i = found.parent[i]
+            standing[i] += 1
+            so_far = {e for e in events[path] if e[1] <= k}
+            known = {("payer", int(found.payer[i]))} if found.payer[i] <= k else set()
+            assert computed[k][i] | known == so_far
+        np.testing.assert_array_equal(found.weights[k], standing)
+    assert found.active[-1] == found.parent.size
+    if obligors * dates < 255 and max(map(len, events)) < 8:  # short enough to be told apart
+        assert found.parent.size == len({frozenset(e) for e in events} | {frozenset()})
+
+
+def test_who_cannot_default_does_not_under_student_t(build):
+    deal = bullet(build, np.full((3, 2), 10.0), 60.0, pd=[0.0, 0.2, 0.0], copula="t", degrees_of_freedom=3)
+    risk = simulate(deal, paths=PATHS).tranches[0]
+    within(risk.pd, risk.pd_error, 1.0 - 0.8**2)
+    assert risk.loss_probability[334 + 1 :].sum() == 0.0  # the loss of the one, a third, at most
+
+
+def test_plans_of_different_pools_do_not_share_their_volatility(build):
+    deal = everything_deal(build)
+    stresses = [BASE, Stress("twice", pd_multiplier=2.0), Stress("off", controls_off="pledge")]
+    together = simulate_plans([apply(deal, s) for s in stresses], paths=400)
+    for stress, run in zip(stresses, together, strict=True):
+        assert bits(run) == bits(simulate(deal, stress, paths=400))
 
 
 def test_judged_by_all_dues_no_tranche_is_safer(build):
