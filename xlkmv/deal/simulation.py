@@ -227,11 +227,12 @@ def draw(layout: Layout, block: int) -> Draws:
     rng = np.random.Generator(np.random.Philox(key=layout.seed, counter=[0, 0, 0, block]))
     paths = layout.size(block)
     u = rng.random(paths)
-    full = paths - paths % layout.group
-    u[:full] = (np.arange(full) % layout.group + u[:full]) / layout.group
+    strata = u[: paths - paths % layout.group].reshape(-1, layout.group)
+    strata += np.arange(layout.group)
+    strata /= layout.group
     freedom = layout.degrees_of_freedom
     return Draws(
-        common=np.asarray(ndtri(np.clip(u, 1e-18, 1.0 - 1e-16))),
+        common=np.asarray(ndtri(np.clip(u, 1e-18, 1.0 - 1e-16, out=u))),
         industry=rng.standard_normal((paths, layout.industries)),
         scale=np.sqrt(rng.chisquare(freedom, paths) / freedom) if freedom else None,
         payer=rng.standard_normal(paths),
