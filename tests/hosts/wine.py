@@ -27,14 +27,23 @@ ROOT = Path(__file__).resolve().parents[2]
 OVERRIDES = "mscoree,mshtml=;ucrtbase,vcruntime140,vcruntime140_1=n,b"
 
 # A program that was just starting brings up a new server after the kill: repeat until there is none.
-GUARD = """
+GUARD = r"""
 cat > /dev/null
-quiet=0
+prefix=$WINEPREFIX quiet=0
 while [ $quiet -lt 3 ]; do
-    if wineserver -k; then quiet=0; else quiet=$((quiet + 1)); fi
+    busy=
+    wineserver -k && busy=1
+    # A program that was just starting would bring up a server of its own: end it, too.
+    for place in /proc/[0-9]*; do
+        [ "$place" = "/proc/$$" ] && continue
+        if tr '\0' '\n' < "$place/environ" | grep -qxF "WINEPREFIX=$prefix"; then
+            kill -9 "${place#/proc/}" && busy=1
+        fi
+    done
+    if [ "$busy" ]; then quiet=0; else quiet=$((quiet + 1)); fi
     sleep 0.2
 done
-rm -rf "$WINEPREFIX"
+rm -rf "$prefix"
 """
 
 
