@@ -16,10 +16,6 @@ import numpy as np
 from scipy.special import ndtr
 
 import xlkmv
-from xlkmv.deal.covenants import covenant_path
-from xlkmv.deal.stress import Stress, apply
-from xlkmv.deal.terms import Controls, Deal, Pool, Terms, Tranche
-from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
 from xlkmv.excel import selftest
 from xlkmv.excel.cells import ExcelError, Grid, cell_error, is_blank
@@ -323,6 +319,10 @@ WATERFALL_OPTIONS = {"periods per year": 4.0, "senior fees": 0.0, "reserve perio
     },
 )
 def KMV_WATERFALL(collections, tranches, options=None):
+    # The deal room is loaded by the functions that need it: every other cell starts faster.
+    from xlkmv.deal.stress import Stress, apply
+    from xlkmv.deal.waterfall import waterfall
+
     chosen = dict(WATERFALL_OPTIONS)
     for row in options or ():
         name = str(row[0] or "").strip().lower()
@@ -354,8 +354,10 @@ def KMV_WATERFALL(collections, tranches, options=None):
     return rows
 
 
-def _small_deal(collections, tranches, months, chosen) -> Deal:
+def _small_deal(collections, tranches, months, chosen):
     """A deal of one obligor that cannot default, its dates `months` apart."""
+    from xlkmv.deal.terms import Controls, Deal, Pool, Terms, Tranche
+
     headings = [str(h or "").strip().lower() for h in tranches[0]]
     wanted = ["tranche", "rank", "amount", "coupon", "payment type"]
     missing = [w for w in wanted if w not in headings]
@@ -406,6 +408,8 @@ def _small_deal(collections, tranches, months, chosen) -> Deal:
     },
 )
 def KMV_COVENANT(values, threshold, volatility, periods_per_year=4.0, drift=0.0, side="min"):
+    from xlkmv.deal.covenants import covenant_path
+
     times = plan.payment_times(len(values), periods_per_year)
     path = covenant_path(values, threshold, volatility, times, drift, side)
     header = [
