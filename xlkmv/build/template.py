@@ -833,7 +833,9 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
         [date, float(amount) if k < QUARTERS_PAID else None, *blank]
         for k, (date, amount) in enumerate(zip(deal.terms.dates, deal.pool.collections, strict=True))
     ]
-    top, _ = s.table(ws, 3, 1, spec, rows)
+    # That they paid on schedule is a fact; the schedule itself is an assumption.
+    marks = [[True, True] + [False] * len(blank)] * len(rows)
+    top, _ = s.table(ws, 3, 1, spec, rows, marks)
     left = 2 + len(spec.columns)
     ws.set_column(left - 1, left - 1, 3)
     _widths(ws, left, layout.RERATE.columns)
