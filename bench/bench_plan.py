@@ -41,8 +41,8 @@ def best(work: Callable[[], object], repeats: int = 3) -> float:
 
 def draw_normals(paths: int, count: int) -> None:
     rng = np.random.Generator(np.random.Philox(1))
-    for _ in range(paths >> 16):
-        rng.standard_normal((1 << 16, count))
+    for start in range(0, paths, 1 << 16):
+        rng.standard_normal((min(1 << 16, paths - start), count))
 
 
 def large_deal(obligors: int, dates: int) -> Deal:

@@ -13,7 +13,15 @@ from scipy import integrate, stats
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.example import xingye_yuanrong
-from xlkmv.deal.simulation import _layout, draw, find_patterns, group_error, simulate, simulate_plans
+from xlkmv.deal.simulation import (
+    DefaultModel,
+    _layout,
+    draw,
+    find_patterns,
+    group_error,
+    simulate,
+    simulate_plans,
+)
 from xlkmv.deal.stress import Stress, apply, pool_lognormal
 from xlkmv.deal.terms import Controls, Covenant, Tranche
 from xlkmv.deal.waterfall import waterfall
@@ -225,14 +233,15 @@ def test_the_path_by_path_twin_agrees(build, stress):
     pool, times, terms = plan.deal.pool, deal.terms.times, deal.terms
     m, n = pool.schedule.shape
     draws = draw(_layout(plan, paths, terms.seed), 0)
-    own = ndtri(draws.uniform)
+    e = ndtri(draws.uniform(np.arange(paths * (m + 1))))
+    own, payer = e[: paths * m].reshape(paths, m), e[paths * m :]
     nu, share = terms.degrees_of_freedom, plan.repurchase_share
     flows, ratio, largest = np.zeros((paths, n)), np.zeros((paths, n)), np.full((paths, n), np.nan)
     alive = np.ones((paths, n), bool)
     for path in range(paths):
         scale = draws.scale[path]
         g = terms.support_correlation
-        x = (g * draws.common[path] + np.sqrt(1 - g * g) * draws.payer[path]) / scale
+        x = (g * draws.common[path] + np.sqrt(1 - g * g) * payer[path]) / scale
         alive[path] = x > stats.t.ppf(1 - (1 - deal.controls.support_pd) ** times, nu)
         gone = np.full(m, n)
         for i in range(m):
@@ -281,6 +290,25 @@ def test_the_path_by_path_twin_agrees(build, stress):
     np.testing.assert_allclose(run.anydate_breach, ever.mean(axis=0))
     for state in range(3):
         np.testing.assert_allclose(run.trigger[state], (paid.trigger == state).mean(axis=0))
+
+
+def test_few_bits_date_every_default_as_all_of_them_do(build):
+    deal = build(np.full((5, 40), 1.0), pd=[0.3, 0.01, 1e-5, 0.0, 0.1], correlation=[0.2, 0.5, 0.1, 0.2, 0.0])
+    layout = _layout(apply(deal, BASE), 50_000, 3)
+    draws, model = draw(layout, 0), DefaultModel(apply(deal, BASE))
+    u = draws.uniform(np.arange(draws.coarse.size))
+    assert (np.abs(u * 65536 - draws.coarse - 0.5) <= 0.5).all()
+    for part in (u, u * 65536 % 1.0):  # all bits, and those of the hash
+        assert stats.kstest(part, "uniform").pvalue > 1e-4
+        assert abs(np.corrcoef(part[1:], part[:-1])[0, 1]) < 4.5 / np.sqrt(part.size)
+    own = ndtri(u[: 5 * 50_000]).reshape(50_000, 5)
+    x = np.sqrt(deal.pool.correlation) * draws.common[:, None] + np.sqrt(1.0 - deal.pool.correlation) * own
+    cuts = ndtri(1.0 - (1.0 - deal.pool.pd[:, None]) ** deal.terms.times)
+    first = (x[:, :, None] > cuts).sum(axis=2)
+    rows, columns = np.nonzero(first < 40)
+    found = model.obligor_defaults(draws)
+    for one, other in zip(found, (rows, columns, first[rows, columns]), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,9 @@ def test_huge_and_zero_exposures():
         (([0.0], 0.1, 0.1), {}, DomainError, "add up to more than 0"),
         (([1.0, 2.0], [0.1, 1.0], 0.1), {}, DomainError, "pds .*Poisson law.*certain default.*got 1"),
         (([1.0], 0.1, -0.1), {}, DomainError, r"pd_sds must be >= 0 \(got -0.1\)"),
+        # No unit is coarse enough for the tail of such a sector.
+        (([1.0, 2.0], 0.02, 50.0), {}, DomainError, "pd_sds must leave a loss grid.*got 2500"),
+        (([1.0, 2.0], 0.02, 1e150), {}, DomainError, "pd_sds must leave a loss grid"),
         (([1.0], 0.1, 0.1), {"unit": 0.0}, DomainError, r"unit must be > 0 \(got 0\)"),
         (([1.0], 0.1, 0.1), {"unit": 1e-9}, DomainError, "unit must leave a loss grid"),
         (([1.0], 0.1, 0.1), {"method": "fft"}, InputError, "method must be"),

@@ -16,8 +16,10 @@ How it stays cheap and reproducible:
 - Paths come in blocks whose size depends on the deal alone. Block b draws from a
   counter-based generator (Philox) with the seed as key and b in its counter, so the numbers
   are the same whoever computes the block.
-- Most obligors survive on most paths. e_i is drawn as a uniform; one bound per path shows
-  which few of them can be in default, and only these are turned into a default time.
+- Most obligors survive on most paths. e_i is the quantile of a uniform, of which 16 bits are
+  drawn: one bound per path shows which few can be in default, and most of these are dated by
+  the 16 bits alone. Where a threshold lies between them and the next ones, the other bits
+  follow, from a hash of their position (SplitMix64, Steele, Lea and Flood 2014).
 - Paths with the same defaults have the same cash: each pattern runs through the waterfall
   once per block, and only from the date on which it parts from the pattern that it is like
   until then.
@@ -61,8 +63,12 @@ Ints = npt.NDArray[np.int64]
 
 # Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
 LOSS_BINS = 1000
+# Values of coarse uniforms, and the quantiles at their edges: no uniform is below 2^-69.
+COARSE = 1 << 16
+EDGES = ndtri(np.concatenate([[0.5**69], np.arange(1, COARSE + 1) / COARSE]))
+STEPS = np.diff(EDGES)
 # Random numbers of one block: enough to amortise numpy's overhead, few enough for its memory.
-BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 22, 1 << 18, 1 << 8
+BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 23, 1 << 19, 1 << 8
 # Paths over which Z is stratified, at most, and groups that the standard errors want at least.
 LARGEST_GROUP, FEWEST_GROUPS = 1 << 10, 64
 
@@ -203,13 +209,34 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """Random numbers of one block: common factor, industries, scale of t, payer, obligors."""
+    """Random numbers of one block.
+
+    Attributes
+    ----------
+    common : ndarray, shape (paths,)
+    industry : ndarray, shape (paths, industries)
+    scale : ndarray, shape (paths,), or None
+        Of the Student-t copula.
+    coarse : ndarray of uint16, shape (paths (obligors + 1),)
+        First bits of the uniforms behind e: path by path one per obligor, then, for all
+        paths, those of the payer of the undertaking.
+    salt : int
+        Of the hash that gives the other bits.
+    """
 
     common: Array
     industry: Array
     scale: Array | None
-    payer: Array
-    uniform: Array
+    coarse: npt.NDArray[np.uint16]
+    salt: int
+
+    def uniform(self, at: Ints) -> Array:
+        """Uniforms with all their bits, for the given positions in `coarse`."""
+        x = (at.astype(np.uint64) + np.uint64(self.salt)) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
+        rest = ((x ^ (x >> np.uint64(31))) >> np.uint64(11) | np.uint64(1)) * 0.5**53
+        return np.asarray((self.coarse[at] + rest) / COARSE)
 
 
 def _layout(plan: Stressed, paths: int, seed: int) -> Layout:
@@ -230,13 +257,15 @@ def draw(layout: Layout, block: int) -> Draws:
     strata = u[: paths - paths % layout.group].reshape(-1, layout.group)
     strata += np.arange(layout.group)
     strata /= layout.group
+    numbers = paths * (layout.obligors + 1)
+    bits = rng.bit_generator.random_raw(-(-numbers // 4)).astype("<u8", copy=False)
     freedom = layout.degrees_of_freedom
     return Draws(
         common=np.asarray(ndtri(np.clip(u, 1e-18, 1.0 - 1e-16, out=u))),
         industry=rng.standard_normal((paths, layout.industries)),
         scale=np.sqrt(rng.chisquare(freedom, paths) / freedom) if freedom else None,
-        payer=rng.standard_normal(paths),
-        uniform=rng.random((paths, layout.obligors)),
+        coarse=bits.view("<u2")[:numbers],
+        salt=rng.bit_generator.random_raw(),
     )
 
 
@@ -247,31 +276,28 @@ class DefaultModel:
         terms, pool = plan.deal.terms, plan.deal.pool
         self.times = terms.times
         self.freedom = terms.degrees_of_freedom if terms.copula == "t" else 0
-        rho = pool.correlation
+        support, loading = plan.deal.controls.support_pd, terms.support_correlation
         names = sorted(set(pool.industry) - {""})
-        extra = np.array([terms.industry_correlation if i else 0.0 for i in pool.industry])
+        self.industry = np.array([names.index(i) if i else 0 for i in (*pool.industry, "")])
+        # Obligors, and the payer in the last place.
+        rho = np.append(pool.correlation, loading**2)
+        extra = np.array([terms.industry_correlation if i else 0.0 for i in (*pool.industry, "")])
         # Something of its own stays with every obligor.
         extra = np.minimum(extra, 0.999 * (1.0 - rho))
-        self.industry = np.array([names.index(i) if i else 0 for i in pool.industry])
         self.common, self.shared = np.sqrt(rho), np.sqrt(extra)
         self.own = np.sqrt(1.0 - rho - extra)
         pd = plan.obligor_pd.copy()
         if plan.defaulted is not None:
             pd[plan.defaulted] = 0.0  # its default is no news
-        self.payer_loading = terms.support_correlation
-        support = plan.deal.controls.support_pd
-        # Obligors in rows, and the payer in the last one.
         yearly = np.append(pd, min(support, 1.0 - 1e-15))
         thresholds = self._quantile(-np.expm1(self.times * np.log1p(-yearly)[:, None]))
-        self.limit, self.payer_limit = thresholds[:-1, -1], float(thresholds[-1, -1])
+        self.limit = np.ascontiguousarray(thresholds[:, -1])
         # Rows of a power of 2, for bisection.
         self.width = 1 << self.times.size.bit_length()
         self.thresholds = np.full((yearly.size, self.width), np.inf)
         self.thresholds[:, : self.times.size] = thresholds
-        self.key = b"".join(
-            np.asarray(a).tobytes()
-            for a in (rho, extra, pd, self.industry, self.times, self.payer_loading, support, self.freedom)
-        )
+        figures = rho, extra, yearly, self.industry, self.times, self.freedom
+        self.key = b"".join(np.asarray(a).tobytes() for a in figures)
 
     def _quantile(self, p: Array) -> Array:
         if not self.freedom:
@@ -280,51 +306,63 @@ class DefaultModel:
         # For tiny probabilities it gives plus infinity.
         return np.where((x > 0.0) & (p < 0.5), -np.inf, x)
 
-    def _first_missed(self, x: Array, row: Ints | int) -> Ints:
+    def _latent(self, draws: Draws, e: Array, row: Ints | slice, column: Ints | int) -> Array:
+        x = self.own[column] * e + self.common[column] * draws.common[row]
+        if draws.industry.size:
+            x += self.shared[column] * draws.industry[row, self.industry[column]]
+        return np.asarray(x if draws.scale is None else x / draws.scale[row])
+
+    def _first_missed(self, x: Array, column: Ints) -> Ints:
         """Position of the first date whose threshold is not below x; n: after the last date."""
         first, step = np.zeros(x.size, np.int64), self.width >> 1
-        before = np.asarray(row) * self.width - 1
+        before = column * self.width - 1
         while step:
             first += step * (x > self.thresholds.take(first + (before + step)))
             step >>= 1
         return first
 
+    def _dated(self, draws: Draws, at: Ints, row: Ints, column: Ints) -> tuple[Ints, Ints, Ints]:
+        """Of uniforms at some positions, in rows (paths) and columns: those in default, and when."""
+        coarse = draws.coarse.take(at)
+        x = self._latent(draws, EDGES[coarse], row, column)
+        real = np.flatnonzero(x <= self.limit[column])
+        at, row, column, coarse, x = at[real], row[real], column[real], coarse[real], x[real]
+        first = self._first_missed(x, column)
+        step = self.own[column] * STEPS[coarse]
+        x += step if draws.scale is None else step / draws.scale[row]
+        unsure = np.flatnonzero(x >= self.thresholds.take(column * self.width + first))
+        e = np.asarray(ndtri(draws.uniform(at[unsure])))
+        x = self._latent(draws, e, row[unsure], column[unsure])
+        first[unsure] = self._first_missed(x, column[unsure])
+        real = np.flatnonzero(first < self.times.size)
+        return row[real], column[real], first[real]
+
     def obligor_defaults(self, draws: Draws) -> tuple[Ints, Ints, Ints]:
         """Rows (paths, increasing), columns (obligors) and first missed dates of all defaults."""
-        z, scale = draws.common, draws.scale
+        z, own = draws.common, self.own[:-1]
         # No obligor's e_i can be in default above this bound, path by path.
-        top = float((self.limit / self.own).max())
+        top = float((self.limit[:-1] / own).max())
         if top == -np.inf:
             empty = np.empty(0, np.int64)
             return empty, empty, empty
-        slope = self.common / self.own
-        bound = top * scale if scale is not None else top
+        slope = self.common[:-1] / own
+        bound = top * draws.scale if draws.scale is not None else top
         bound = bound - np.where(z > 0.0, slope.min(), slope.max()) * z
         if draws.industry.size:
-            bound = bound + (self.shared / self.own).max() * np.maximum(-draws.industry.min(axis=1), 0.0)
-        possible = ndtr(bound) * (1.0 + 1e-12) + 1e-300
-        hits = np.flatnonzero(draws.uniform < possible[:, None])
-        obligors = draws.uniform.shape[1]
-        rows = hits // obligors
-        columns = hits - rows * obligors
-        x = self.own[columns] * ndtri(draws.uniform.take(hits)) + self.common[columns] * z[rows]
-        if draws.industry.size:
-            x += self.shared[columns] * draws.industry[rows, self.industry[columns]]
-        if scale is not None:
-            x /= scale[rows]
-        real = np.flatnonzero(x <= self.limit[columns])
-        rows, columns = rows[real], columns[real]
-        return rows, columns, self._first_missed(x[real], columns)
+            bound = bound + (self.shared[:-1] / own).max() * np.maximum(-draws.industry.min(axis=1), 0.0)
+        possible = np.minimum(COARSE * (1.0 + 1e-12) * ndtr(bound), COARSE - 1).astype(np.uint16)
+        at = np.flatnonzero(draws.coarse[: z.size * own.size].reshape(z.size, -1) <= possible[:, None])
+        row = at // own.size
+        return self._dated(draws, at, row, at - row * own.size)
 
     def payer_default(self, draws: Draws) -> Ints:
         """First date on which the payer is dead, shape (paths,); n: never."""
-        first = np.full(draws.common.size, self.times.size, np.int64)
-        loading = self.payer_loading
-        x = loading * draws.common + np.sqrt(1.0 - loading**2) * draws.payer
-        if draws.scale is not None:
-            x /= draws.scale
-        dead = np.flatnonzero(x < self.payer_limit)
-        first[dead] = self._first_missed(x[dead], self.limit.size)
+        paths, payer = draws.common.size, self.own.size - 1
+        first = np.full(paths, self.times.size, np.int64)
+        least = EDGES[draws.coarse[paths * payer :]]
+        row = np.flatnonzero(self._latent(draws, least, slice(None), payer) <= self.limit[payer])
+        dead, _, dates = self._dated(draws, paths * payer + row, row, np.full(row.size, payer))
+        first[dead] = dates
         return first
 
 

@@ -218,6 +218,10 @@ def _grid(
         if unit is not None:
             raise DomainError("unit", f"must leave a loss grid of at most {_MOST_POINTS} points", unit)
         size *= 2.0
+        if size > float(amounts.sum()):
+            # No unit helps: the law of a sector has a tail beyond all that can be lost.
+            limit = f"must leave a loss grid of at most {_MOST_POINTS} points (largest sd/PD of a sector given)"
+            raise DomainError("pd_sds", limit, float(deviations.max()))
 
 
 # P(L >= x) <= exp(K(s) - s x), K the cumulant generating function  (Chernoff)
