@@ -16,8 +16,9 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.analysis import kmv_view, support_default_probability
 from xlkmv.deal.example import LICENSEES, xingye_yuanrong
-from xlkmv.deal.stress import PRESETS, Stress
-from xlkmv.deal.terms import CONTROLS, Controls, Deal, Pool, Terms, Tranche
+from xlkmv.deal.stress import PRESETS, Stress, apply
+from xlkmv.deal.terms import CONTROLS, Controls, Covenant, Deal, Pool, Terms, Tranche
+from xlkmv.deal.waterfall import waterfall
 from xlkmv.model.plan import implied_lognormal, pool_moments
 
 QUARTERS = tuple(dt.date(2021 + k // 4, 3 * (k % 4) + 1, 10) for k in range(1, 9))
@@ -156,6 +157,28 @@ def test_a_pool_that_cannot_default():
     view = kmv_view(replace(deal, pool=replace(deal.pool, pd=0.0)))
     assert all((t.anydate_pd == 0.0).all() and t.expected_loss == 0.0 for t in view.tranches)
     assert view.volatility <= 1e-6 and view.drift == 0.0
+
+
+def test_a_pool_that_cannot_default_and_pays_exactly_the_dues_is_never_short(build):
+    # 3 x 0.1 and 0.3 differ in their last digit.
+    deal = build(
+        np.full((3, 4), 0.1),
+        pd=0.0,
+        fee_rate=0.0,
+        controls=Controls(reserve=False, support=False, triggers=False),
+        covenants=(Covenant("covered", "coverage", "min", 1.0, "turbo"),),
+    )
+    note = Tranche("Note", 1, 1.2, 0.0, "with collections", deal.terms.dates[-1])
+    deal = replace(deal, tranches=(note,))
+    for collections in (deal.pool.schedule, deal.pool.schedule * (1 - 1e-15)):
+        exact = replace(deal, pool=replace(deal.pool, schedule=collections))
+        (view,) = kmv_view(exact).tranches
+        np.testing.assert_allclose(view.risk.coverage, 1.0)
+        assert (view.anydate_pd == 0.0).all() and view.expected_loss == 0.0 and view.first_short is None
+        plan = waterfall(apply(exact, Stress("Base")))
+        assert not plan.breaches.any() and (plan.trigger == 0).all()
+        haircut = kmv_view(exact, Stress("x", pool_haircut=1e-6)).tranches[0]
+        assert (haircut.anydate_pd == 1.0).all()
 
 
 # ------------------------------------------------------------------------------- the real deal

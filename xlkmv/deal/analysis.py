@@ -32,7 +32,7 @@ from xlkmv.deal.simulation import Executor, Simulation
 from xlkmv.deal.stress import PRESETS, Stress, apply, pool_lognormal
 from xlkmv.deal.surveillance import Surveillance, rerate
 from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.deal.waterfall import Waterfall, waterfall
+from xlkmv.deal.waterfall import TOLERANCE, Waterfall, waterfall
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
@@ -56,8 +56,9 @@ __all__ = [
     "support_default_probability",
 ]
 
-# A pool that cannot default has no volatility; this much keeps the formulas defined.
-LEAST_VOLATILITY = 1e-6
+# A pool that cannot default has no volatility; this much keeps the formulas defined, and next to it a
+# plan that misses no more than TOLERANCE is covered.
+LEAST_VOLATILITY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,8 +159,9 @@ def kmv_view(deal: Deal, stress: Stress = PRESETS[0]) -> KmvView:
     stressed = apply(deal, stress)
     times = deal.terms.times
     volatility, drift = pool_lognormal(stressed)
-    volatility = max(volatility, LEAST_VOLATILITY)
     collections = stressed.collections
+    if volatility < LEAST_VOLATILITY:
+        volatility, collections = LEAST_VOLATILITY, collections * (1.0 + TOLERANCE)
     support = support_default_probability(stressed.deal, times)
     tranches = []
     for k, tranche in enumerate(deal.tranches):
@@ -178,7 +180,7 @@ def kmv_view(deal: Deal, stress: Stress = PRESETS[0]) -> KmvView:
         own = float((stressed.dues.interest + stressed.dues.principal)[peers, until].sum())
         due = float(stressed.dues.ahead(k)[until].sum())
         forward, s = float(collections[until].sum() * np.exp(drift * T)), float(volatility * np.sqrt(T))
-        short = np.flatnonzero(risk.coverage[until] < 1.0)
+        short = np.flatnonzero(risk.coverage[until] < 1.0 - TOLERANCE)
         tranches.append(
             TrancheView(
                 tranche.name,

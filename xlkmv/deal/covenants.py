@@ -32,6 +32,9 @@ __all__ = [
 # Metrics that move with the pool's cash; the others jump with single defaults.
 LOGNORMAL_METRICS = ("coverage", "period DSCR", "senior DD")
 
+# Sums of many payments that should meet a threshold miss it by less than this share of it.
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
@@ -122,7 +125,7 @@ def _ratio(numerator: Array, denominator: float) -> Array:
 
 
 def breached(values: Array, threshold: float, side: str) -> npt.NDArray[np.bool_]:
-    """Whether a value is beyond its threshold; NaN, a test that does not apply, never is.
+    """Whether a value is beyond its threshold by more than rounding; NaN, no test, never is.
 
     Parameters
     ----------
@@ -131,7 +134,8 @@ def breached(values: Array, threshold: float, side: str) -> npt.NDArray[np.bool_
     side : {"min", "max"}
         "min": the threshold is a floor.
     """
-    return np.asarray(values < threshold if side == "min" else values > threshold)
+    slack = ROUNDING * abs(threshold)
+    return np.asarray(values < threshold - slack if side == "min" else values > threshold + slack)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

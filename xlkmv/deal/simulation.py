@@ -707,8 +707,8 @@ def group_error(groups: Array, sizes: Array) -> Array:
     ndarray, shape () or (q,)
     """
     w = sizes / sizes.sum()
-    mean = np.einsum("g,g...->...", w, groups)
-    spread = np.einsum("g,g...->...", w**2, (groups - mean) ** 2)
+    x = groups - groups[0]  # equal groups have no error, not one of rounding
+    spread = np.einsum("g,g...->...", w**2, (x - np.einsum("g,g...->...", w, x)) ** 2)
     return np.asarray(np.sqrt(spread * w.size / (w.size - 1)))
 
 

@@ -220,7 +220,9 @@ def _grid(
         size *= 2.0
         if size > float(amounts.sum()):
             # No unit helps: the law of a sector has a tail beyond all that can be lost.
-            limit = f"must leave a loss grid of at most {_MOST_POINTS} points (largest sd/PD of a sector given)"
+            limit = (
+                f"must leave a loss grid of at most {_MOST_POINTS} points (largest sd/PD of a sector given)"
+            )
             raise DomainError("pd_sds", limit, float(deviations.max()))
 
 
