@@ -14,7 +14,15 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.distance import default_probability
-from xlkmv.model.plan import implied_lognormal, minimum_coverage, payment_times, plan_risk, pool_moments
+from xlkmv.model.plan import (
+    arrival_date,
+    default_probability_by,
+    implied_lognormal,
+    minimum_coverage,
+    payment_times,
+    plan_risk,
+    pool_moments,
+)
 
 
 def fixture_plan():
@@ -82,6 +90,44 @@ def test_payment_times():
     np.testing.assert_array_equal(payment_times(5, 4), [0.25, 0.5, 0.75, 1.0, 1.25])
     with pytest.raises(DomainError, match=r"^periods_per_year must be > 0"):
         payment_times(5, 0)
+
+
+def test_default_probability_by_keeps_small_pds_and_knows_certainty():
+    times = np.array([0.0, 0.25, 1.0, 7.5])
+    pds = np.array([0.0, 1e-300, 1e-18, 0.02, 1.0])[:, None]
+    found = default_probability_by(pds, times)
+    with mp.workdps(40):
+        exact = [[float(1 - (1 - mp.mpf(float(p))) ** mp.mpf(t)) for t in times] for p in pds[2:4, 0]]
+    assert found[2:4] == pytest.approx(np.array(exact), rel=1e-14)
+    assert found[1] == pytest.approx(1e-300 * times, rel=1e-14)
+    assert found[0].tolist() == [0.0] * 4
+    assert found[4].tolist() == [0.0, 1.0, 1.0, 1.0]
+    assert np.array_equal(default_probability_by(0.02, times), found[3])
+
+
+def test_arrival_date_is_the_first_date_not_earlier():
+    times = payment_times(5, 10)  # 0.1 + 0.2 is above 0.3 in doubles
+    assert arrival_date(times, 0.2).tolist() == [2, 3, 4, 5, 5]
+    lags = np.array([0.0, 0.1, 0.15, 9.0])[:, None]
+    assert arrival_date(times, lags).tolist() == [
+        [0, 1, 2, 3, 4],
+        [1, 2, 3, 4, 5],
+        [2, 3, 4, 5, 5],
+        [5, 5, 5, 5, 5],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: default_probability_by(1.1, [1.0]), "pd"),
+        (lambda: default_probability_by(0.1, [-1.0]), "times"),
+        (lambda: arrival_date([1.0], -1.0), "lag"),
+    ],
+)
+def test_dates_of_default_and_recovery_refuse(call, name):
+    with pytest.raises(DomainError, match=name):
+        call()
 
 
 # -------------------------------------------------------------------------------------- laws

@@ -18,7 +18,16 @@ from xlkmv.model.conditional import NARROW, step_edges, step_nodes
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check
 from xlkmv.model.passage import discrete_first_passage
 
-__all__ = ["PlanRisk", "implied_lognormal", "minimum_coverage", "payment_times", "plan_risk", "pool_moments"]
+__all__ = [
+    "PlanRisk",
+    "arrival_date",
+    "default_probability_by",
+    "implied_lognormal",
+    "minimum_coverage",
+    "payment_times",
+    "plan_risk",
+    "pool_moments",
+]
 
 BELOW_ONE = Rule("must be >= 0 and < 1", 0.0, 1.0, high_open=True)
 # The factor outside [-12, 12] has probability 4e-33.
@@ -59,6 +68,50 @@ class PlanRisk:
 def payment_times(count: int, periods_per_year: float) -> Array:
     """Times of `count` equally spaced payment dates, ``t_k = k / periods_per_year`` years."""
     return np.arange(1, count + 1) / float(check("periods_per_year", periods_per_year))
+
+
+def default_probability_by(pd: npt.ArrayLike, times: npt.ArrayLike) -> Array:
+    """Probability of default up to each time at a constant yearly rate, ``F(t) = 1 - (1 - PD)^t``.
+
+    Parameters
+    ----------
+    pd : array_like
+        One-year default probability, 0 to 1: one number, or shape (m, 1) for m obligors.
+    times : array_like, shape (n,)
+        Years, >= 0.
+
+    Returns
+    -------
+    ndarray
+        Probabilities, broadcast ((m, n) for m obligors); small ones keep their digits.
+    """
+    p, t = check("pd", pd), check("times", times, NOT_NEGATIVE)
+    with np.errstate(divide="ignore"):
+        # A bound on ln(1 - PD) for PD = 1, so that nobody has defaulted at time 0.
+        log_survival = np.maximum(np.log1p(-p), -1e100)
+    return np.asarray(-np.expm1(t * log_survival))
+
+
+def arrival_date(times: npt.ArrayLike, lag: npt.ArrayLike) -> npt.NDArray[np.intp]:
+    """Position of the payment date on which the recovery of an instalment missed on each date arrives.
+
+    The first date not earlier than the missed date plus the lag; n where the plan ends before.
+
+    Parameters
+    ----------
+    times : array_like, shape (n,)
+        Payment dates, years, increasing.
+    lag : array_like
+        Recovery lag in years, >= 0: one number, or shape (m, 1) for m obligors.
+
+    Returns
+    -------
+    ndarray of int
+        Shape (n,), or (m, n) for m obligors.
+    """
+    t = check("times", times, NOT_NEGATIVE)
+    # A lag of whole periods ends on a date; the rounding of the sum must not miss it.
+    return np.asarray(np.searchsorted(t, t + check("lag", lag, NOT_NEGATIVE) - 1e-9))
 
 
 def plan_risk(
@@ -201,10 +254,8 @@ def pool_moments(
     pd, recovery, lag, rho = columns
     # What is lost of obligor i when its first missed date is j.
     missed = np.cumsum(c[:, ::-1], axis=1)[:, ::-1]
-    arrives = np.searchsorted(t, t + lag - 1e-9) < t.size
-    loss = missed * np.where(arrives, 1.0 - recovery, 1.0)
-    # F_i(t) = 1 - (1 - PD_i)^t, without losing a small PD.
-    by_date = -np.expm1(t * np.log1p(-pd))
+    loss = missed * np.where(arrival_date(t, lag) < t.size, 1.0 - recovery, 1.0)
+    by_date = default_probability_by(pd, t)
     threshold = ndtri(by_date)
     expected = float((np.diff(by_date, axis=1, prepend=0.0) * loss).sum())
     root, rest = np.sqrt(rho), np.sqrt(1.0 - rho)
