@@ -179,7 +179,6 @@ def test_reads_tables_and_names(path: Path) -> None:
         (lambda b: b.write_table("tbl_Pool", {"PD": [1, 2]}), "has 3 rows"),
         (lambda b: b.write_table("tbl_Pool", {"PD": [1], "Due": [1, 2]}), "differ in length"),
         (lambda b: b.write_cell("None", "A1", 1), "has no sheet 'None'"),
-        (lambda b: b.write_spill("Pool", "F4", [[1]]), "holds no array formula"),
     ],
 )
 def test_what_is_missing_has_its_sentence(path: Path, call, message: str) -> None:
@@ -536,20 +535,6 @@ def test_user_columns_and_cells_beside_a_table_stay(tmp_path: Path) -> None:
 
 
 # -- formulas -------------------------------------------------------------------------------------
-
-
-def test_spilled_results_take_their_new_shape(path: Path) -> None:
-    book = open_book(path)
-    book.write_spill("It's a result", "H4", [[1.5, "two", True]])
-    book.save()
-    sheet = parts(path)[SHEETS[1]].decode()
-    assert '<f t="array" ref="H4:J4">' in sheet
-    assert '<c r="I4" t="inlineStr"><is><t>two</t></is></c><c r="J4" t="b"><v>1</v></c>' in sheet
-    assert '<c r="H5"/><c r="I5"/>' in sheet
-    book = open_book(path)
-    book.write_cell("It's a result", "H6", "mine")
-    with pytest.raises(BookError, match="cannot spill over H4:H6: H6 is not empty"):
-        book.write_spill("It's a result", "H4", [[1], [2], [3]])
 
 
 def test_outdated_values_are_removed_and_recalculation_is_asked_for(path: Path) -> None:

@@ -39,10 +39,6 @@ _NO_VALUE_RULE = "formula has no saved value: open the workbook in Excel, recalc
 _CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}f"
 
 
-def _problem(sheet: str, cell: str, value: CellValue, rule: str) -> Problem:
-    return Problem(sheet, cell, value, _NO_VALUE_RULE if value is NO_VALUE else rule)
-
-
 @dataclass(frozen=True, slots=True)
 class NamedCell:
     """The one cell that a defined name points to."""
@@ -51,10 +47,6 @@ class NamedCell:
     sheet: str
     cell: str
     value: CellValue
-
-    def problem(self, rule: str) -> Problem:
-        """Report that the value breaks a rule."""
-        return _problem(self.sheet, self.cell, self.value, rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +92,8 @@ class Table:
     def problem(self, row: int, header: str, rule: str) -> Problem:
         """Report that a value breaks a rule."""
         value = self.rows[row][self.index(header)]
-        return _problem(self.sheet, self.cell(row, header), value, rule)
+        rule = _NO_VALUE_RULE if value is NO_VALUE else rule
+        return Problem(self.sheet, self.cell(row, header), value, rule)
 
 
 class Book(Protocol):
@@ -109,17 +102,11 @@ class Book(Protocol):
     Nothing reaches the workbook of the user before :meth:`save`.
     """
 
-    def tables(self) -> list[str]:
-        """Names of all tables."""
-
     def table(self, name: str) -> Table:
         """Read a table; BookError when there is none of this name."""
 
     def names(self) -> list[str]:
         """Defined names of the whole workbook."""
-
-    def name(self, name: str) -> NamedCell:
-        """Read the one cell of a defined name."""
 
     def write_table(self, name: str, columns: Mapping[str, Sequence[Any]], *, resize: bool = False) -> None:
         """Replace the values of some columns of a table, given by header.
@@ -130,12 +117,6 @@ class Book(Protocol):
 
     def write_name(self, name: str, value: Any) -> None:
         """Write the one cell of a defined name."""
-
-    def write_cell(self, sheet: str, cell: str, value: Any) -> None:
-        """Write one cell, such as the value of a live function."""
-
-    def write_spill(self, sheet: str, cell: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Write the values of the array formula that starts in `cell`; its range takes their shape."""
 
     def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
         """Put all writes into the workbook in one stroke."""
@@ -346,11 +327,6 @@ class FileBook:
         """Write one cell; a formula in it stays and gets the value as its saved one."""
         area = parse_area(cell)
         self._sheet(sheet).set(area.top, area.left, value)
-
-    def write_spill(self, sheet: str, cell: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Write the values of the array formula that starts in `cell`; its range takes their shape."""
-        area = parse_area(cell)
-        self._sheet(sheet).set_spill(area.top, area.left, rows)
 
     def _resize(self, table: _TablePart, rows: int) -> None:
         sheet, old = self._sheet(table.sheet), table.area

@@ -20,7 +20,7 @@ import numpy as np
 
 from xlkmv.errors import BookError, XlkmvError
 from xlkmv.excel.address import LAST_ROW, Area, address
-from xlkmv.excel.book import NamedCell, Table
+from xlkmv.excel.book import Table
 from xlkmv.excel.com import ERROR_CODES
 from xlkmv.excel.stored import CellValue, ErrorCell, Shared
 
@@ -124,10 +124,6 @@ class LiveBook:
         """The file, as Excel knows it."""
         return Path(self._book.FullName)
 
-    def tables(self) -> list[str]:
-        """Names of all tables."""
-        return [table.Name for _, table in self._tables.values()]
-
     def _table(self, name: str) -> tuple[Any, Any]:
         try:
             return self._tables[name.casefold()]
@@ -179,27 +175,6 @@ class LiveBook:
     def names(self) -> list[str]:
         """Defined names of the whole workbook."""
         return [name.Name for name in self._named().values()]
-
-    def _place(self, name: str) -> tuple[Any, str, Any]:
-        found = self._named().get(name.casefold())
-        if found is None:
-            raise BookError(f"{self._book.Name} has no name {name}")
-        try:
-            cells = found.RefersToRange
-            row, column = int(cells.Row), int(cells.Column)
-            one = bool(cells.MergeCells) or (cells.Rows.Count, cells.Columns.Count) == (1, 1)
-            sheet = cells.Worksheet
-        except Exception:
-            one = False
-        if not one:
-            raise BookError(f"the name {found.Name} must point to one cell (it points to {found.RefersTo})")
-        place = address(row, column)
-        return sheet, place, sheet.Range(place)
-
-    def name(self, name: str) -> NamedCell:
-        """Read the one cell of a defined name."""
-        sheet, place, cell = self._place(name)
-        return NamedCell(self._named()[name.casefold()].Name, sheet.Name, place, self._values(cell)[0][0])
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -280,26 +255,19 @@ class LiveBook:
 
     def write_name(self, name: str, value: Any) -> None:
         """Write the one cell of a defined name."""
-        sheet, _, cell = self._place(name)
-        row, column = int(cell.Row), int(cell.Column)
+        found = self._named().get(name.casefold())
+        if found is None:
+            raise BookError(f"{self._book.Name} has no name {name}")
+        try:
+            cells = found.RefersToRange
+            row, column = int(cells.Row), int(cells.Column)
+            one = bool(cells.MergeCells) or (cells.Rows.Count, cells.Columns.Count) == (1, 1)
+            sheet = cells.Worksheet
+        except Exception:
+            one = False
+        if not one:
+            raise BookError(f"the name {found.Name} must point to one cell (it points to {found.RefersTo})")
         self._queue(sheet, Area(row, column, row, column), [[value]])
-
-    def write_cell(self, sheet: str, cell: str, value: Any) -> None:
-        """Write one cell; a formula stays, and Excel computes it."""
-        found = self._sheet(sheet)
-        place = found.Range(cell)
-        row, column = int(place.Row), int(place.Column)
-        self._queue(found, Area(row, column, row, column), [[value]])
-
-    def write_spill(self, sheet: str, cell: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Leave an array formula to Excel, which computes and spills it."""
-        self._sheet(sheet)
-
-    def _sheet(self, name: str) -> Any:
-        for sheet in self._book.Worksheets:
-            if sheet.Name.casefold() == name.casefold():
-                return sheet
-        raise BookError(f"{self._book.Name} has no sheet {name!r}")
 
     def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
         """Put all writes into the open workbook; saving the file is left to the user.

@@ -468,37 +468,6 @@ class Sheet:
                 self._order.remove(row)
                 self._patched = True
 
-    def set_spill(self, row: int, column: int, rows: Sequence[Sequence[Any]]) -> None:
-        """Write the saved values of an array formula; its range takes the shape of `rows`."""
-        cell = self._cell(row, column)
-        formula = None if cell is None else cell.find(F)
-        here = f"{self.name}!{address(row, column)}"
-        if not rows or not rows[0] or len({len(items) for items in rows}) != 1:
-            raise BookError(f"the result for {here} is no rectangle")
-        if formula is None or formula.get("t") != "array":
-            raise BookError(f"{here} holds no array formula")
-        old = parse_area(formula.get("ref") or address(row, column))
-        new = Area(row, column, row + len(rows) - 1, column + len(rows[0]) - 1)
-        if new.bottom > LAST_ROW or new.right > LAST_COLUMN:
-            raise BookError(f"the result for {here} does not fit on the sheet")
-        for piece in (
-            Area(new.top, old.right + 1, min(new.bottom, old.bottom), new.right),
-            Area(old.bottom + 1, new.left, new.bottom, new.right),
-        ):
-            blocked = self.filled(piece) if piece.top <= piece.bottom and piece.left <= piece.right else None
-            if blocked:
-                raise BookError(f"{here} cannot spill over {new}: {blocked} is not empty")
-        if new != old:
-            self._cell(row, column).find(F).set("ref", str(new))
-            self._touched.add(row)
-        for r in range(old.top, old.bottom + 1):
-            for c in range(old.left, old.right + 1):
-                if r > new.bottom or c > new.right:
-                    self.set(r, c, None)
-        for i, items in enumerate(rows):
-            for j, value in enumerate(items):
-                self.set(row + i, column + j, value)
-
     def _update_dimension(self) -> None:
         """State the used range anew: wide enough for new cells, and no longer than the last filled row."""
         found = re.search(rb"""(<(?:[\w.-]+:)?dimension\s[^>]*?ref\s*=\s*["'])([^"']+)""", self._head)
