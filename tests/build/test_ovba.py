@@ -17,7 +17,6 @@ from pyopenvba import cfb as openvba_cfb
 from pyopenvba import vba as openvba
 
 from xlkmv.build.ovba import (
-    CHART,
     WORKBOOK,
     WORKSHEET,
     Module,
@@ -174,7 +173,6 @@ def project(count: int = 3, size: int = 10) -> list[Module]:
     return [
         document_module("ThisWorkbook", WORKBOOK, "Private Sub Workbook_Open()\nEnd Sub\n"),
         document_module("shtHome", WORKSHEET),
-        document_module("chtOne", CHART),
         load_module(FUNCTIONS),
         load_module(CLASS),
         *(

@@ -137,7 +137,6 @@ def test_grid_gives_floats_only_for_plain_numbers() -> None:
         (np.array(0.25), 0.25),
         (np.bool_(True), True),
         ("text", "text"),
-        (dt.date(2020, 1, 1), dt.date(2020, 1, 1)),
     ],
 )
 def test_results_become_plain_cells(value: object, cell: object) -> None:

@@ -8,7 +8,6 @@ names of the functions. xlkmv is imported at the first call, not when LibreOffic
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import json
 import shutil
@@ -32,7 +31,6 @@ CODES = {"#N/A": 32767, "#NUM!": 503, "#VALUE!": 519, "#NAME?": 525}
 ERRORS = {
     name: struct.unpack("<d", struct.pack("<Q", 0x7FF8 << 48 | code))[0] for name, code in CODES.items()
 }
-DAY_ZERO = dt.datetime(1899, 12, 30)
 FUNCTIONS_SERVICES = ("org.xlkmv.Functions",)
 WORKBOOKS = (".xlsx", ".xlsm")
 LONGEST_BOX = 25  # lines that fit on a small screen
@@ -98,9 +96,6 @@ def cell_out(value):
         return value
     if isinstance(value, (bool, int)):
         return float(value)
-    if isinstance(value, dt.date):
-        moment = dt.datetime(value.year, value.month, value.day) if type(value) is dt.date else value
-        return (moment.replace(tzinfo=None) - DAY_ZERO) / dt.timedelta(days=1)
     return value if isinstance(value, str) else ERRORS[str(value)]
 
 

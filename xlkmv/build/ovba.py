@@ -22,7 +22,6 @@ from typing import Literal
 from xlkmv.errors import InputError
 
 __all__ = [
-    "CHART",
     "REFERENCES",
     "WORKBOOK",
     "WORKSHEET",
@@ -46,7 +45,6 @@ MOST_LINES = 65_534
 # VB_Base of the objects behind document modules, and of class modules.
 WORKBOOK = "0{00020819-0000-0000-C000-000000000046}"
 WORKSHEET = "0{00020820-0000-0000-C000-000000000046}"
-CHART = "0{00020821-0000-0000-C000-000000000046}"
 CLASS = "0{FCFB3D2A-A0FA-1068-A738-08002B3371B5}"
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
@@ -123,7 +121,7 @@ def load_module(text: str, *, document: str | None = None) -> Module:
         The file's text, with any kind of line end. ``VERSION 1.0 CLASS`` at its start makes a class module;
         an ``Attribute VB_Name = "..."`` line names the module.
     document : str, optional
-        :data:`WORKBOOK`, :data:`WORKSHEET` or :data:`CHART` for the module of such an object.
+        :data:`WORKBOOK` or :data:`WORKSHEET` for the module of such an object.
 
     Returns
     -------
@@ -168,14 +166,14 @@ def load_module(text: str, *, document: str | None = None) -> Module:
 
 
 def document_module(name: str, document: str, code: str = "") -> Module:
-    """Make the module of a workbook, sheet or chart from its code alone.
+    """Make the module of a workbook or sheet from its code alone.
 
     Parameters
     ----------
     name : str
         The object's code name, as the workbook's XML has it.
     document : str
-        :data:`WORKBOOK`, :data:`WORKSHEET` or :data:`CHART`.
+        :data:`WORKBOOK` or :data:`WORKSHEET`.
     code : str
         VBA code without attribute lines.
     """

@@ -182,8 +182,6 @@ def to_cell(value: Any) -> Any:
         return bool(value)
     if isinstance(value, (int, np.integer)):
         return int(value)
-    if isinstance(value, (dt.date, dt.datetime)):
-        return value
     number = float(value)
     if np.isfinite(number):
         return number

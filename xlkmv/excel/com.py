@@ -59,7 +59,8 @@ def from_com(value: Any) -> Any:
     Returns
     -------
     object
-        Float, text, bool, datetime, None (blank or missing), ExcelError; in tuples as they came.
+        Float, text, bool, datetime, None (blank or missing), ExcelError. A range comes back as it
+        came, or in lists when any of its cells had to be converted.
     """
     if type(value) in _PLAIN_IN:
         return value
@@ -103,9 +104,6 @@ def _out(value: Any) -> Any:
         return ErrorText(value.code)
     if isinstance(value, (bool, str)):
         return value
-    if isinstance(value, dt.date):
-        moment = dt.datetime.combine(value, dt.time()) if not isinstance(value, dt.datetime) else value
-        return moment.replace(tzinfo=dt.UTC)  # COM wants a time zone, and keeps the clock time of this one
     return ErrorText("#N/A") if value is None else float(value)
 
 
