@@ -21,6 +21,7 @@ from scipy.special import log_ndtr, ndtr
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import FINITE, RULES, Array, Rule, check
 from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
+from xlkmv.model.normal import density, inverse_mills
 
 __all__ = [
     "FlowVolatility",
@@ -190,13 +191,13 @@ class _Series:
             mu = float(dx.mean()) / self.dt + 0.5 * sigma * sigma
         root_T, variance = np.sqrt(self.T), sigma * sigma * self.dt
         d1 = self.d1(x, sigma)
-        mills = np.exp(-0.5 * d1 * d1 - log_ndtr(d1)) / np.sqrt(2 * np.pi)
-        slope = -root_T * mills
+        ratio = inverse_mills(d1)
+        slope = -root_T * ratio
         z = dx - (mu - 0.5 * sigma * sigma) * self.dt
         d1_slope = slope / (sigma * root_T) - (d1 - sigma * root_T) / sigma
         by_sigma = np.sum(
             (z * z / variance - 1.0) / sigma - z * (np.diff(slope) + sigma * self.dt) / variance
-        ) - np.sum((slope + mills * d1_slope)[1:])
+        ) - np.sum((slope + ratio * d1_slope)[1:])
         by_mu = np.sum(z) / (sigma * sigma)
         return np.array([by_sigma, by_mu]), mu, x
 
@@ -334,13 +335,12 @@ def _fitted(series: _Series, method: str, sigma: float, iterations: int, converg
         )
     T, root_T = series.T, float(np.sqrt(series.T))
     d1 = float(series.d1(x, sigma)[-1])
-    x_slope = -root_T * float(np.exp(-0.5 * d1 * d1 - log_ndtr(d1)) / np.sqrt(2 * np.pi))
+    x_slope = -root_T * float(inverse_mills(d1))
     distance = float((x[-1] - np.log(series.F[-1]) + (mu - 0.5 * sigma * sigma) * T) / (sigma * root_T))
     gradient = np.array([x_slope / (sigma * root_T) - distance / sigma - root_T, root_T / sigma])
     distance_error = float(np.sqrt(gradient @ covariance @ gradient))
     volatility_error, drift_error = (float(e) for e in np.sqrt(np.diag(covariance)))
     value = float(np.exp(x[-1]))
-    density = float(np.exp(-0.5 * distance * distance) / np.sqrt(2 * np.pi))
     return SeriesFit(
         method=method,
         asset_value=value,
@@ -352,7 +352,7 @@ def _fitted(series: _Series, method: str, sigma: float, iterations: int, converg
         distance_to_default=distance,
         distance_error=distance_error,
         default_probability=float(ndtr(-distance)),
-        probability_error=density * distance_error,
+        probability_error=float(density(distance)) * distance_error,
         log_likelihood=series.log_likelihood(sigma, mu),
         iterations=iterations,
         converged=converged,

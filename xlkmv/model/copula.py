@@ -6,10 +6,11 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erfcx, log_ndtr, ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array, check, numbers
+from xlkmv.model.normal import inverse_mills
 
 __all__ = ["bivariate_normal_cdf", "joint_default_probability"]
 
@@ -82,9 +83,7 @@ def _integrate(h: Array, k: Array, rho: Array) -> Array:
 
     def slope(x: Array) -> Array:
         z = (k - rho * x) / s
-        # phi(z)/N(z), with the scaled erfc: both underflow far to the left.
-        mills = np.sqrt(2.0 / np.pi) / erfcx(-z / np.sqrt(2.0))
-        return np.asarray(-x - rho / s * mills)
+        return np.asarray(-x - rho / s * inverse_mills(z))
 
     # The mode, by bisection on the decreasing slope; everything of weight lies within 40 of it.
     low = -(np.abs(h) + np.abs(k)) / np.maximum(s, 1e-8) - 40.0

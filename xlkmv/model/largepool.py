@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr, ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import ASSET_CORRELATION, RULES, Array, check
+from xlkmv.model.normal import inverse_mills
 
 __all__ = ["Concentration", "concentration", "loss_quantile", "tranche_expected_loss"]
 
@@ -120,7 +121,7 @@ def _survival_integral(low: Array, high: Array, c: Array, rho: Array) -> Array:
     for _ in range(60):
         middle = 0.5 * (left + right)
         v = alpha - beta * middle
-        rising = -middle - beta * _inverse_mills(v) > 0.0
+        rising = -middle - beta * inverse_mills(v) > 0.0
         left, right = np.where(rising, middle, left), np.where(rising, right, middle)
     peak = 0.5 * (left + right)
     # n(u) alone makes the integrand fall below 1e-18 of its peak within 9 of it.
@@ -132,13 +133,6 @@ def _survival_integral(low: Array, high: Array, c: Array, rho: Array) -> Array:
     u = 0.5 * (grid[1:] + grid[:-1])[..., None] + half * _NODES
     integrand = np.exp(log_ndtr(alpha[:, None] - beta[:, None] * u) - 0.5 * u * u) / np.sqrt(2 * np.pi)
     return np.asarray((half * _WEIGHTS * integrand).sum(axis=(0, 2)))
-
-
-def _inverse_mills(v: Array) -> Array:
-    """n(v)/N(v), which tends to 0 above and to -v below."""
-    below = np.sqrt(2 / np.pi) / erfcx(np.maximum(-v, 0.0) * np.sqrt(0.5))
-    above = np.exp(-0.5 * np.minimum(v * v, 1400.0)) / (np.sqrt(2 * np.pi) * ndtr(np.abs(v)))
-    return np.asarray(np.where(v < 0.0, below, above))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from scipy.special import erfcx, ndtr
 
 from xlkmv.errors import ConvergenceError, DomainError, XlkmvError
 from xlkmv.model.domain import Array, check
+from xlkmv.model.normal import density, inverse_mills
 
 __all__ = [
     "MAX_ASSET_VOLATILITY",
@@ -47,7 +48,6 @@ MAX_ASSET_VOLATILITY = 5.0
 """An implied asset volatility above this (500 %) means a percentage typed as a whole number."""
 
 _SQRT_HALF = np.sqrt(0.5)
-_SQRT_2PI = np.sqrt(2 * np.pi)
 _SQRT_HALF_PI = np.sqrt(0.5 * np.pi)
 
 # Fifteen temporaries of this many doubles stay inside a second-level cache.
@@ -116,7 +116,7 @@ def _equity(V: Array, F: Array, sigma: Array, T: Array, r: Array) -> tuple[Array
     if deep.any():
         # Out of the money the two terms agree to many digits: subtract Mills functions instead.
         # V N(d1) = K n(d2) M(d1) keeps the error of n(d2) out of the quotient.
-        scale = K * _density(d2)
+        scale = K * density(d2)
         m1, m2 = _mills(np.where(deep, -d1, 0.0)), _mills(np.where(deep, -d2, 0.0))
         value = np.where(deep, scale * (m1 - m2), value)
         delta_value = np.where(deep, scale * m1, delta_value)
@@ -132,11 +132,6 @@ def _terms(V: Array, F: Array, sigma: Array, T: Array, r: Array) -> tuple[Array,
     s = sigma * np.sqrt(T)
     ratio = (np.log(V / F) + r * T) / s
     return F * np.exp(-r * T), s, ratio + 0.5 * s, ratio - 0.5 * s
-
-
-def _density(z: Array) -> Array:
-    """Standard normal density n(z)."""
-    return np.asarray(np.exp(-0.5 * z * z) / _SQRT_2PI)
 
 
 def _mills(a: Array) -> Array:
@@ -263,7 +258,7 @@ def _expected_loss(V: Array, F: Array, sigma: Array, T: Array, r: Array) -> Arra
     """Guarantee value per unit of K: N(-d2) - (V/K) N(-d1)."""
     K, _, d1, d2 = _terms(V, F, sigma, T, r)
     safe = d2 > 0.0
-    tails = _density(d2) * (_mills(np.where(safe, d2, 0.0)) - _mills(np.where(safe, d1, 0.0)))
+    tails = density(d2) * (_mills(np.where(safe, d2, 0.0)) - _mills(np.where(safe, d1, 0.0)))
     return np.where(safe, tails, ndtr(-d2) - (V / K) * ndtr(-d1))
 
 
@@ -514,13 +509,13 @@ def _householder(y: Array, e: Array, q: Array) -> tuple[Array, Array, Array]:
 
     with g1 = -g k, k1 = 1 + g1 and k2 = -(g1 k + g k1).
     """
-    n2 = _density(y)
+    n2 = density(y)
     m2 = _mills(np.abs(y))
     tail2 = n2 * m2
     D = e + np.where(y < 0.0, tail2, 1.0 - tail2)
     s = q * (e / D)
     d1 = y + s
-    n1 = _density(d1)
+    n1 = density(d1)
     m1 = _mills(np.abs(d1))
     tail1 = n1 * m1
     N1 = 1.0 - tail1
@@ -641,10 +636,10 @@ def condition_number(
     E, sigma_E = _equity(V, F, sigma, T, r)
     live = E > 0.0
     eta = np.where(live, sigma_E, 1.0) / sigma
-    inverse_mills = np.where(d1 < 0.0, 1.0 / _mills(np.abs(d1)), _density(d1) / ndtr(np.abs(d1)))
-    nu = eta * inverse_mills * s
-    a = inverse_mills / s
-    e11, e12, e21, e22 = eta, nu, 1.0 + a - eta, 1.0 - inverse_mills * d2 - nu
+    ratio = inverse_mills(d1)
+    nu = eta * ratio * s
+    a = ratio / s
+    e11, e12, e21, e22 = eta, nu, 1.0 + a - eta, 1.0 - ratio * d2 - nu
     det = e11 * e22 - e12 * e21
     usable = live & (det != 0.0)
     det = np.where(usable, det, 1.0)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.model.domain import Array, check
+from xlkmv.model.normal import density
 
 __all__ = ["Sensitivities", "distance_sensitivities", "probability_sensitivities"]
 
@@ -87,7 +88,7 @@ def probability_sensitivities(
         When an input breaks the rule of its name.
     """
     dd, of_distance = _derivatives(asset_value, default_point, volatility, horizon, drift)
-    factor = -np.exp(-0.5 * dd * dd) / np.sqrt(2 * np.pi)
+    factor = -density(dd)
     return Sensitivities(*(factor * getattr(of_distance, f.name) for f in fields(Sensitivities)))
 
 
