@@ -11,11 +11,11 @@ from typing import Any
 
 import xlkmv
 from xlkmv.errors import BookError, BookInputError, XlkmvError, show
+from xlkmv.excel.server import TEMPLATE
 
 __all__ = ["main"]
 
 BAD_INPUT, CANCELLED = 2, 130
-TEMPLATE = "KMV_Template.xlsm"
 HOW = ("exact", "simulated")
 
 
@@ -187,6 +187,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _self_test(options: argparse.Namespace) -> int:
     from xlkmv.excel.functions import KMV_SELFTEST
     from xlkmv.install import windows
+    from xlkmv.install.machine import Machine
 
     header, *rows = KMV_SELFTEST()
     failed = [row for row in rows if row[-1] is not True]
@@ -196,7 +197,7 @@ def _self_test(options: argparse.Namespace) -> int:
     if failed:
         _console().print(table)
     print(f"{len(rows) - len(failed)} of {len(rows)} published known answers agree.")
-    answers = windows.self_test() if windows.supported() else True
+    answers = windows.self_test(Machine()) if windows.supported() else True
     return 0 if answers and not failed else 1
 
 

@@ -497,12 +497,12 @@ def test_install_and_uninstall_can_be_repeated(private):
     options, folder = private
     kept = "uno_packages/*/*/calc_component.py"  # LibreOffice also leaves temporary copies
     assert "not installed" in libreoffice.uninstall(options)
-    assert [c.passed for c in libreoffice.checks(options)] == [True, False]
+    assert [c.state for c in libreoffice.checks(options)] == ["ok", "wrong"]
     for _ in range(2):
         message = libreoffice.install(calc_addin.build_addin, options)
         assert f"{len(FUNCTIONS)} worksheet functions of xlkmv {xlkmv.__version__}" in message
         assert ("all users" in message) == (os.geteuid() == 0)
-        assert all(c.passed for c in libreoffice.checks(options))
+        assert all(c.state == "ok" for c in libreoffice.checks(options))
     assert len(list(folder.rglob(kept))) == 1
     assert "removed" in libreoffice.uninstall(options)
     assert libreoffice.installed(options) is None
@@ -515,7 +515,7 @@ def test_doctor_names_another_environment(private, monkeypatch):
     libreoffice.install(calc_addin.build_addin, options)
     monkeypatch.setattr(libreoffice, "environment", lambda: broken(folders=["/moved"]))
     check = libreoffice.checks(options)[1]
-    assert not check.passed
+    assert check.state == "wrong"
     assert "is another one" in check.found
     assert check.cure == "run 'xlkmv install --libreoffice'"
 
@@ -533,7 +533,7 @@ def test_install_refuses_a_python_that_does_not_fit(private, monkeypatch, python
     with pytest.raises(HostError, match=message):
         libreoffice.install(calc_addin.build_addin, options)
     first = libreoffice.checks(options)[0]
-    assert not first.passed
+    assert first.state == "wrong"
     assert message in first.cure
 
 

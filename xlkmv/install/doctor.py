@@ -17,40 +17,16 @@ from pathlib import Path, PureWindowsPath
 import xlkmv
 from xlkmv.errors import HostError
 from xlkmv.install import windows
-from xlkmv.install.machine import MACHINE, USER, VIEWS, Machine
+from xlkmv.install.machine import MACHINE, OFFICE_VERSIONS, USER, VIEWS, Finding, Machine
 from xlkmv.install.windows import ADDIN, CLASS_KEY, NOT_WINDOWS, Say
 
-__all__ = ["CHECKS", "Finding", "doctor", "examine"]
+__all__ = ["CHECKS", "doctor", "examine"]
 
-OFFICE_VERSIONS = ("16.0", "15.0", "14.0")
 APP_PATHS = r"Software\Microsoft\Windows\CurrentVersion\App Paths\excel.exe"
 CLICK_TO_RUN = r"Software\Microsoft\Office\ClickToRun\Configuration"
 POLICIES = r"Software\Microsoft\Windows\CurrentVersion\Policies\System"
 # VBAWarnings: 1 all macros run, 2 the user is asked, 3 only signed ones, 4 none.
 ONLY_SIGNED, NO_MACROS = 3, 4
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes
-    ----------
-    name : str
-    state : {"ok", "note", "wrong"}
-        A note need not be wrong; it says what to try if something fails.
-    found : str
-    cure : str
-        What to do; empty when nothing needs to be done.
-    mend : callable, optional
-        Does it.
-    """
-
-    name: str
-    state: str
-    found: str
-    cure: str = ""
-    mend: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +235,7 @@ def doctor(
     books: Sequence[Path] = (),
     say: Say = print,
     machine: Machine | None = None,
-    others: Callable[[], Iterable[object]] = tuple,
+    others: Callable[[], Iterable[Finding]] = tuple,
 ) -> bool:
     """Check the installation and report.
 
@@ -275,7 +251,7 @@ def doctor(
         Is told each finding.
     machine : Machine, optional
     others : callable
-        More checks: objects with name, passed, found and cure (those of LibreOffice).
+        More checks: those of LibreOffice.
 
     Returns
     -------
@@ -292,18 +268,16 @@ def doctor(
         case = Case(machine, addin, tuple(books))
         findings = examine(case)
         if fix:
-            mended = [f for f in findings if f.state == "wrong" and f.mend is not None]
-            for finding in mended:
+            mended = [(f, f.mend) for f in findings if f.state == "wrong" and f.mend is not None]
+            for finding, mend in mended:
                 say(f"mending: {finding.name} {finding.found}")
                 try:
-                    finding.mend()  # type: ignore[misc]
+                    mend()
                 except (OSError, HostError) as error:
                     say(f"  not mended: {error}")
             if mended:
                 findings = examine(case)
-    for check in others():
-        state = "ok" if check.passed else "wrong"  # type: ignore[attr-defined]
-        findings.append(Finding(check.name, state, check.found, check.cure))  # type: ignore[attr-defined]
+    findings += others()
     for finding in findings:
         say(f"{finding.state:>6}  {finding.name}: {finding.found}")
         if finding.cure and finding.state != "ok":

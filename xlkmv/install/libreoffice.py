@@ -19,8 +19,9 @@ from typing import Any
 import xlkmv
 from xlkmv.errors import HostError
 from xlkmv.excel.calc import IDENTIFIER, describe, environment
+from xlkmv.install.machine import Finding
 
-__all__ = ["Check", "Office", "checks", "find_office", "install", "installed", "uninstall"]
+__all__ = ["Office", "checks", "find_office", "install", "installed", "uninstall"]
 
 # Where LibreOffice puts itself when it is not on the path.
 PLACES = (
@@ -51,16 +52,6 @@ class Office:
     def unopkg(self) -> Path:
         """Its extension manager."""
         return self.program / ("unopkg.com" if os.name == "nt" else "unopkg")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must be right: what was found, and what to do when it is wrong."""
-
-    name: str
-    passed: bool
-    found: str
-    cure: str = ""
 
 
 def find_office() -> Office | None:
@@ -210,34 +201,33 @@ def _python_fault(office: Office, ours: str) -> str | None:
     return None
 
 
-def checks(options: Sequence[str] = ()) -> list[Check]:
+def checks(options: Sequence[str] = ()) -> list[Finding]:
     """Look whether Calc has the functions and can run them; never raises.
 
     Returns
     -------
-    list of Check
+    list of Finding
         Empty when there is no LibreOffice on this machine.
     """
     office = find_office()
     if office is None:
         return []
     place = environment()
-    out = []
-    fault = _python_fault(office, place["python"])
-    fits = f"runs Python {office.python}, as xlkmv does"
-    out.append(
-        Check("LibreOffice's Python", fault is None, fits if fault is None else "does not fit", fault or "")
-    )
-    again = "run 'xlkmv install --libreoffice'"
+    if fault := _python_fault(office, place["python"]):
+        python = Finding("LibreOffice's Python", "wrong", "does not fit", fault)
+    else:
+        python = Finding("LibreOffice's Python", "ok", f"runs Python {office.python}, as xlkmv does")
+    return [python, _add_in(describe(place), options)]
+
+
+def _add_in(wanted: str, options: Sequence[str]) -> Finding:
+    name, again = "LibreOffice add-in", "run 'xlkmv install --libreoffice'"
     try:
         said = installed(options)
     except HostError as error:
-        out.append(Check("LibreOffice add-in", False, str(error), "close LibreOffice and try again"))
-        return out
+        return Finding(name, "wrong", str(error), "close LibreOffice and try again")
     if said is None:
-        out.append(Check("LibreOffice add-in", False, "not installed", again))
-    elif said != describe(place):
-        out.append(Check("LibreOffice add-in", False, f"is another one ({said})", again))
-    else:
-        out.append(Check("LibreOffice add-in", True, f"xlkmv {xlkmv.__version__} is installed"))
-    return out
+        return Finding(name, "wrong", "not installed", again)
+    if said != wanted:
+        return Finding(name, "wrong", f"is another one ({said})", again)
+    return Finding(name, "ok", f"xlkmv {xlkmv.__version__} is installed")

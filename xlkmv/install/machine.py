@@ -1,4 +1,4 @@
-"""This Windows machine as install and doctor see it: registry, folders, rights.
+"""This Windows machine as install and doctor see it: registry, folders, rights; and what they find.
 
 All access to Windows goes through :class:`Machine`, so that what follows from a machine's
 state can be tested without one.
@@ -12,18 +12,21 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xlkmv.errors import HostError
 from xlkmv.excel.server import CLSID, data_folder
 
-__all__ = ["MACHINE", "USER", "VIEWS", "Machine"]
+__all__ = ["MACHINE", "OFFICE_VERSIONS", "USER", "VIEWS", "Finding", "Machine"]
 
 USER, MACHINE = "HKEY_CURRENT_USER", "HKEY_LOCAL_MACHINE"
 VIEWS = (64, 32)
 """Both views of the registry: Excel may be of the other bitness than Python."""
+
+OFFICE_VERSIONS = ("16.0", "15.0", "14.0")
 
 # Asks the server in a process of its own, so that one that hangs can be given up.
 PROBE = f"""
@@ -38,6 +41,29 @@ out = dict(version=server.Version(), check=server.Check(""), seconds=time.perf_c
 out["known"] = server.Call("KMV_SELFTEST", [])
 print(json.dumps(out))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    name : str
+    state : {"ok", "note", "wrong"}
+        A note need not be wrong; it says what to try if something fails.
+    found : str
+    cure : str
+        What to do; empty when nothing needs to be done.
+    mend : callable, optional
+        Does it.
+    """
+
+    name: str
+    state: str
+    found: str
+    cure: str = ""
+    mend: Callable[[], None] | None = None
 
 
 class Machine:
@@ -78,7 +104,7 @@ class Machine:
             if not roaming:
                 raise HostError("the environment has no APPDATA: log in as the user who runs Excel")
             return Path(roaming) / "Microsoft" / "Excel" / "XLSTART"
-        for version in ("16.0", "15.0", "14.0"):
+        for version in OFFICE_VERSIONS:
             for view in VIEWS:
                 root = self.read(
                     MACHINE, rf"Software\Microsoft\Office\{version}\Excel\InstallRoot", "Path", view
@@ -151,7 +177,7 @@ class Machine:
 
     # -- the rest ---------------------------------------------------------------------------------
 
-    def marked_files(self, paths: Iterator[Path] | list[Path]) -> list[Path]:
+    def marked_files(self, paths: Iterable[Path]) -> list[Path]:
         """Files that carry the Mark of the Web."""
         return [p for p in paths if Path(f"{p}:Zone.Identifier").exists()]
 

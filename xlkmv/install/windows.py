@@ -101,7 +101,7 @@ def install(
     if template is not None:
         put_file(machine.data / TEMPLATE, template)
         say(f"Template: {machine.data / TEMPLATE}")
-    if not self_test(say=say, machine=machine):
+    if not self_test(machine, say=say):
         say("Run  xlkmv doctor  to see what is wrong.")
         return False
     say("Done. Close and open Excel: the tab KMV is there, and =KMV_PD(120,100,0.25) gives 27.28 %.")
@@ -206,29 +206,21 @@ def _removed(folder: Path) -> bool:
     return False
 
 
-def self_test(*, say: Say = print, machine: Machine | None = None) -> bool:
-    """Compute the published known answers; on Windows through COM, as Excel does.
+def self_test(machine: Machine, *, say: Say = print) -> bool:
+    """Compute the published known answers through COM, as Excel does.
 
     Returns
     -------
     bool
         Whether the server answers and every answer agrees.
     """
-    if machine is None and supported():
-        machine = Machine()
-    if machine is None:
-        from xlkmv.excel.functions import FUNCTIONS
-
-        known = FUNCTIONS["KMV_SELFTEST"]()
-    else:
-        try:
-            answer = machine.probe()
-        except HostError as error:
-            say(f"Self-test: the server does not answer: {error}")
-            return False
-        known = answer["known"]
-        say(f"Server {answer['version']} started and answered in {answer['seconds']:.1f} s.")
-    header, *rows = known
+    try:
+        answer = machine.probe()
+    except HostError as error:
+        say(f"Self-test: the server does not answer: {error}")
+        return False
+    say(f"Server {answer['version']} started and answered in {answer['seconds']:.1f} s.")
+    header, *rows = answer["known"]
     agrees = header.index("Agrees")
     wrong = [row for row in rows if row[agrees] is not True]
     say(f"Self-test: {len(rows) - len(wrong)} of {len(rows)} published known answers agree.")
