@@ -15,6 +15,7 @@ from xlkmv import cli
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
 from xlkmv.excel.refresh import read_book
+from xlkmv.install import libreoffice, windows
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -205,6 +206,26 @@ def test_ctrl_c_changes_nothing(
 )
 def test_probabilities_read_well(p: float, text: str) -> None:
     assert cli.probability(p) == text
+
+
+# ------------------------------------------------------------------------------ uninstall
+
+
+@pytest.mark.parametrize("office", [True, False])
+@pytest.mark.parametrize("clean", [True, False])
+def test_uninstall_removes_it_from_every_spreadsheet(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, office: bool, clean: bool
+) -> None:
+    monkeypatch.setattr(libreoffice, "find_office", lambda: object() if office else None)
+    monkeypatch.setattr(libreoffice, "uninstall", lambda: "removed from Calc")
+    monkeypatch.setattr(windows, "uninstall", lambda: print("removed from Excel") or clean)
+    code, out, _ = run(capsys, "uninstall")
+    assert code == (0 if clean else 1)
+    assert "removed from Excel" in out
+    assert ("removed from Calc" in out) == office
+    assert ("Nothing of xlkmv is left but the Python package" in out) == clean
+    code, out, _ = run(capsys, "uninstall", "--libreoffice")
+    assert (code, out) == (0, "removed from Calc\n")
 
 
 # ------------------------------------------------------------------------------------ new

@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--libreoffice", action="store_true", help="into LibreOffice Calc instead")
     install.set_defaults(run=_install)
     uninstall = commands.add_parser("uninstall", help="remove every trace of it")
-    uninstall.add_argument("--libreoffice", action="store_true", help="from LibreOffice Calc instead")
+    uninstall.add_argument("--libreoffice", action="store_true", help="from LibreOffice Calc only")
     uninstall.set_defaults(run=_uninstall)
     doctor = commands.add_parser("doctor", help="say what is wrong with the installation, and mend it")
     doctor.add_argument("--fix", action="store_true", help="mend what can be mended")
@@ -164,14 +164,17 @@ def _install(options: argparse.Namespace) -> int:
 
 
 def _uninstall(options: argparse.Namespace) -> int:
-    if options.libreoffice:
-        from xlkmv.install import libreoffice
+    from xlkmv.install import libreoffice, windows
 
+    if options.libreoffice:
         print(libreoffice.uninstall())
         return 0
-    from xlkmv.install import windows
-
-    return 0 if windows.uninstall() else 1
+    clean = windows.uninstall()
+    if libreoffice.find_office() is not None:
+        print(libreoffice.uninstall())
+    if clean:
+        print("Nothing of xlkmv is left but the Python package: pip uninstall xlkmv.")
+    return 0 if clean else 1
 
 
 def _doctor(options: argparse.Namespace) -> int:

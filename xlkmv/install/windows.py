@@ -192,7 +192,7 @@ def uninstall(*, say: Say = print, machine: Machine | None = None) -> bool:
         else:
             say(f"Removed {machine.data}.")
     if clean:
-        say("Nothing of xlkmv is left but the Python package: pip uninstall xlkmv.")
+        say("Nothing of xlkmv is left in Excel.")
     return clean
 
 
