@@ -175,6 +175,7 @@ def test_a_pool_that_cannot_default_and_pays_exactly_the_dues_is_never_short(bui
         (view,) = kmv_view(exact).tranches
         np.testing.assert_allclose(view.risk.coverage, 1.0)
         assert (view.anydate_pd == 0.0).all() and view.expected_loss == 0.0 and view.first_short is None
+        assert (view.risk.distance == np.inf).all()
         plan = waterfall(apply(exact, Stress("Base")))
         assert not plan.breaches.any() and (plan.trigger == 0).all()
         haircut = kmv_view(exact, Stress("x", pool_haircut=1e-6)).tranches[0]

@@ -74,10 +74,12 @@ def test_controls_off(build):
     assert plan.reserve == 0.0
     assert plan.dues.ranks.tolist() == [1.0, 1.0]
     assert plan.senior.tolist() == [True, False]
-    np.testing.assert_allclose(plan.effective_recovery, 0.1)
+    assert plan.repurchase_share == 0.0
+    np.testing.assert_allclose(plan.deal.pool.recovery, 0.1)
     # Without over-collateralisation the pool pays just what is due in all.
     assert plan.collections.sum() == pytest.approx(plan.dues.total.sum())
-    np.testing.assert_allclose(apply(deal, Stress("x")).effective_recovery, 0.25 + 0.75 * 0.4)
+    assert apply(deal, Stress("x")).repurchase_share == 0.25
+    np.testing.assert_allclose(apply(deal, Stress("x")).deal.pool.recovery, 0.4)
 
 
 @given(st.floats(0.0, 1.0))

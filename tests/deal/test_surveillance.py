@@ -25,14 +25,11 @@ def test_update_by_hand():
     variance = (0.04 + 0.02 + 8 / 6 * 0.04) / 6
     assert r.volatility == pytest.approx(np.sqrt(variance))
     assert r.drift == pytest.approx(-0.4 / 6 + variance / 2)
-    assert r.observed_volatility == pytest.approx(np.sqrt(0.02))
-    assert r.observed_drift == pytest.approx(-0.2 + 0.01)
 
 
 def test_nothing_seen_leaves_the_prior():
     r = update_lognormal([], 0.25, 0.12, -0.01, 8.0)
     assert (r.volatility, r.drift, r.prior_weight) == pytest.approx((0.12, -0.01, 1.0))
-    assert np.isnan(r.observed_volatility)
 
 
 def test_much_seen_finds_the_truth():

@@ -16,7 +16,7 @@ import pytest
 
 from xlkmv.build import template as template_module
 from xlkmv.errors import BookError, BookInputError
-from xlkmv.excel.book import ErrorCell, FileBook, open_book
+from xlkmv.excel.book import NO_VALUE, ErrorCell, FileBook, open_book
 from xlkmv.excel.layout import TABLES, Column, TableSpec
 from xlkmv.excel.refresh import read_book, refresh
 
@@ -159,6 +159,30 @@ def test_shares_that_are_not_those_of_the_amounts(draft: Path, tmp_path: Path) -
     )
     found = problems_of(path)
     assert [p[3] for p in found] == ["must be the amount's share (0.95)", "must be the amount's share (0.05)"]
+
+
+def test_shares_follow_amounts_that_another_program_wrote(draft: Path, tmp_path: Path) -> None:
+    """Such a program saves no values of formulas; what a share must be, the amounts say."""
+    book = FileBook(draft)
+    for name, header in (("tbl_Pool", "Financed amount"), ("tbl_Tranche", "Amount")):
+        first, *others = book.table(name).column(header)
+        book.write_table(name, {header: [2 * first, *others]})
+    path = book.save(tmp_path / "b.xlsm")
+    for name in ("tbl_Pool", "tbl_Tranche"):
+        assert set(FileBook(path).table(name).column("Share")) == {NO_VALUE}
+    old, new = read_book(open_book(draft)).deal, read_book(open_book(path)).deal
+    assert new.pool.amount[0] == 2 * old.pool.amount[0]
+    assert new.pool.share.sum() == pytest.approx(1.0)
+    # A share that is typed beside them still has to fit.
+    put(path, path, ("tbl_Pool", 2, "Share", 0.7))
+    table = FileBook(path).table("tbl_Pool")
+    ((sheet, cell, value, rule),) = problems_of(path)
+    assert (sheet, cell, value) == ("Pool", table.cell(2, "Share"), 0.7)
+    assert rule.startswith("shares must sum to 1")
+    # Wrong amounts are named alone.
+    put(path, path, ("tbl_Pool", 0, "Financed amount", -1), ("tbl_Pool", 1, "Financed amount", None))
+    wanted = [table.cell(row, "Financed amount") for row in (1, 0)]
+    assert [p[1] for p in problems_of(path)] == wanted
 
 
 @pytest.mark.parametrize("amount", [0.0, -1.0])
@@ -563,7 +587,7 @@ def test_a_missing_result_table_is_one_sentence(draft: Path, tmp_path: Path) -> 
 
 
 def test_result_columns_may_be_deleted(draft: Path, tmp_path: Path) -> None:
-    path = rewrite(draft, tmp_path / "b.xlsm", "tbl_Headline", 'name="Expected loss"', 'name="Mine"')
+    path = rewrite(draft, tmp_path / "b.xlsm", "tbl_Headline", 'name="Simulated expected loss"', 'name="Mine"')
     book = open_book(path)
     refresh(book)
     book.save()

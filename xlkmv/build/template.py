@@ -179,6 +179,17 @@ class Sheets:
             self._validate(ws, c, top, top + len(body) - 1, column + k)
         return top, column
 
+    def beside(self, ws: Any, row: int, left: int, specs: Sequence[TableSpec]) -> list[int]:
+        """Write empty tables side by side, a narrow column between them; return their first columns."""
+        lefts = []
+        for spec in specs:
+            ws.set_column(left - 1, left - 1, 3 if left > 1 else 2)
+            _widths(ws, left, spec.columns)
+            self.table(ws, row, left, spec)
+            lefts.append(left)
+            left += len(spec.columns) + 1
+        return lefts
+
     def _validate(self, ws: Any, c: Column, first: int, last: int, column: int) -> None:
         if c.choices:
             rule: dict[str, Any] = {"validate": "list", "source": list(c.choices)}
@@ -289,7 +300,10 @@ def _curve_range(field: str, count: int) -> list[Any]:
 
 
 # Where the chart's figures stand on Result; charts follow the table when refresh resizes it.
-CURVE_TOP, CURVE_LEFT = 30, 13
+CURVE_TOP = 30
+CURVE_LEFT = 1 + sum(
+    len(spec.columns) + 1 for spec in (layout.RISK, layout.SIMULATION, layout.BREAKEVEN, layout.SIGMA)
+)
 
 
 def _axis(title: str, shown: str, **more: Any) -> dict[str, Any]:
@@ -531,22 +545,17 @@ def _covenant(s: Sheets, deal: Deal) -> Any:
 
 
 def _result(s: Sheets) -> Any:
-    specs = (layout.RISK, layout.CURVE, layout.SIGMA, layout.BREAKEVEN, layout.SIMULATION)
-    lefts = [1]
-    for spec in specs[:-1]:
-        lefts.append(lefts[-1] + len(spec.columns) + 1)
+    specs = (layout.RISK, layout.SIMULATION, layout.BREAKEVEN, layout.SIGMA, layout.CURVE)
     ws = s.sheet(
         "Result",
         "Result",
         "逐日结果",
         "Accumulated collections against accumulated dues, tranche by tranche. Coverage counts the reserve; "
-        "PD and any-date PD also count the shortfall undertaking.",
-        lefts[-1] + len(layout.SIMULATION.columns),
+        "PD and any-date PD also count the shortfall undertaking. "
+        "To the right: the simulation, limits, sensitivity to volatility, figures of the charts.",
+        sum(len(spec.columns) + 1 for spec in specs),
     )
-    for left, spec in zip(lefts, specs, strict=True):
-        _widths(ws, left, spec.columns)
-        ws.set_column(left + len(spec.columns), left + len(spec.columns), 3)
-        s.table(ws, CURVE_TOP - 3, left, spec)
+    sigma_left = s.beside(ws, CURVE_TOP - 3, 1, specs)[3]
     cover = s.book.add_chart({"type": "line"})
     for field, name, color, dash in (
         ("accumulated_in", "Accumulated in (pool)", GREEN, "solid"),
@@ -576,8 +585,8 @@ def _result(s: Sheets) -> Any:
         sigma.add_series(
             {
                 "name": name,
-                "categories": ["Result", CURVE_TOP, lefts[2], CURVE_TOP, lefts[2]],
-                "values": ["Result", CURVE_TOP, lefts[2] + k, CURVE_TOP, lefts[2] + k],
+                "categories": ["Result", CURVE_TOP, sigma_left, CURVE_TOP, sigma_left],
+                "values": ["Result", CURVE_TOP, sigma_left + k, CURVE_TOP, sigma_left + k],
                 "line": {"color": SENIOR, "width": 2.0, "dash_type": dash},
                 "marker": {
                     "type": "circle",
@@ -607,7 +616,8 @@ def _scenario(s: Sheets) -> Any:
         "预设情景",
         "Preset conditions: edit, add or delete rows; the first row is the base. "
         "Credit triggers act along the path: "
-        "only the simulated view sees them.",
+        "only the simulated view sees them. "
+        "To the right: what each control takes off, break-even stresses, every tranche.",
         len(spec.columns)
         + 5
         + sum(len(t.columns) for t in (layout.SCENARIO_RESULT, layout.ATTRIBUTION, layout.REVERSE)),
@@ -616,25 +626,15 @@ def _scenario(s: Sheets) -> Any:
     blank = [None] * len(spec.results)
     rows = [[*_stress_row(x), *blank] for x in PRESETS]
     top, column = s.table(ws, SCENARIO_TOP - 3, 1, spec, rows)
-    left = column + len(spec.columns) + 1
-    ws.set_column(left - 1, left - 1, 3)
-    _widths(ws, left, layout.SCENARIO_RESULT.columns)
-    s.table(ws, SCENARIO_TOP - 3, left, layout.SCENARIO_RESULT)
-    shares = left + len(layout.SCENARIO_RESULT.columns) + 1
-    ws.set_column(shares - 1, shares - 1, 3)
-    _widths(ws, shares, layout.ATTRIBUTION.columns)
-    share_top, _ = s.table(ws, SCENARIO_TOP - 3, shares, layout.ATTRIBUTION)
-    reverse = shares + len(layout.ATTRIBUTION.columns) + 1
-    ws.set_column(reverse - 1, reverse - 1, 3)
-    _widths(ws, reverse, layout.REVERSE.columns)
-    s.table(ws, SCENARIO_TOP - 3, reverse, layout.REVERSE)
+    others = (layout.ATTRIBUTION, layout.REVERSE, layout.SCENARIO_RESULT)
+    shares = s.beside(ws, SCENARIO_TOP - 3, column + len(spec.columns) + 1, others)[0]
     share = s.book.add_chart({"type": "bar"})
     at = shares + [c.field for c in layout.ATTRIBUTION.columns].index("shapley")
     share.add_series(
         {
             "name": "Share of the reduction (Shapley)",
-            "categories": ["Scenario", share_top, shares, share_top, shares],
-            "values": ["Scenario", share_top, at, share_top, at],
+            "categories": ["Scenario", top, shares, top, shares],
+            "values": ["Scenario", top, at, top, at],
             "fill": {"color": GREEN},
             "gap": 60,
         }
@@ -701,12 +701,7 @@ def _cashflow(s: Sheets) -> Any:
         len(layout.ACCOUNT.columns) + 1 + len(layout.CASHFLOW.columns),
     )
     spec, top = layout.ACCOUNT, 28
-    _widths(ws, 1, spec.columns)
-    s.table(ws, top - 3, 1, spec)
-    left = 2 + len(spec.columns)
-    ws.set_column(left - 1, left - 1, 3)
-    _widths(ws, left, layout.CASHFLOW.columns)
-    s.table(ws, top - 3, left, layout.CASHFLOW)
+    s.beside(ws, top - 3, 1, (spec, layout.CASHFLOW))
     fields = [c.field for c in spec.columns]
     chart = s.book.add_chart({"type": "column", "subtype": "stacked"})
     for field, name, color in (
@@ -836,10 +831,7 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
     # That they paid on schedule is a fact; the schedule itself is an assumption.
     marks = [[True, True] + [False] * len(blank)] * len(rows)
     top, _ = s.table(ws, 3, 1, spec, rows, marks)
-    left = 2 + len(spec.columns)
-    ws.set_column(left - 1, left - 1, 3)
-    _widths(ws, left, layout.RERATE.columns)
-    s.table(ws, 3, left, layout.RERATE)
+    (left,) = s.beside(ws, 3, 2 + len(spec.columns), (layout.RERATE,))
     fields = [c.field for c in spec.columns]
     chart = s.book.add_chart({"type": "line"})
     for field, name, color, dash in (
@@ -977,11 +969,8 @@ def _checks(s: Sheets) -> Any:
         "The master is on Home.",
         18,
     )
-    _widths(ws, 1, layout.CHECK.columns)
-    left = 2 + len(layout.CHECK.columns)
-    ws.set_column(left - 1, left - 1, 3)
-    _widths(ws, left, layout.LOG.columns)
-    top, column = s.table(ws, 3, 1, layout.CHECK)
+    top = 6
+    column, left = s.beside(ws, top - 3, 1, (layout.CHECK, layout.LOG))
     inputs = left + len(layout.LOG.columns) + 1
     ws.set_column(inputs - 1, inputs - 1, 3)
     _widths(ws, inputs, layout.INPUT.columns)
@@ -989,8 +978,7 @@ def _checks(s: Sheets) -> Any:
         [name, header or layout.ALL_NUMBERS, (_mark_formula(name, header), 0.0), None, (SAME_FORMULA, "yes")]
         for name, header in layout.input_columns()
     ]
-    s.table(ws, 3, inputs, layout.INPUT, marks)
-    s.table(ws, 3, left, layout.LOG)
+    s.table(ws, top - 3, inputs, layout.INPUT, marks)
     for word, color in (("passed", "#C6E7CE"), ("FAILED", "#F4B6B6")):
         ws.conditional_format(
             top,

@@ -12,26 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.simulation import Executor, Progress, Simulation, group_error, simulate_plans
-from xlkmv.deal.stress import PRESETS, Stress, Stressed, apply, stress_faults
+from xlkmv.deal.stress import BASE, PRESETS, Stress, Stressed, apply
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.deal.waterfall import TOLERANCE, PoolState, payments, planned_state, waterfall
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
+from xlkmv.model.plan import arrival_date, default_probability_by
 
 __all__ = [
     "MEASURES",
-    "PRESETS",
     "Attribution",
     "BreakEven",
     "ScenarioResult",
-    "Stress",
-    "Stressed",
-    "apply",
     "attribute_controls",
     "expected_collections",
     "reverse_stress",
     "run_scenarios",
-    "stress_faults",
 ]
 
 # What a tranche is judged by, in the order of Simulation.replicates.
@@ -55,14 +51,13 @@ def expected_collections(plan: Stressed) -> Array:
         Money.
     """
     pool, times, share = plan.deal.pool, plan.deal.terms.times, plan.repurchase_share
-    survival = np.exp(np.log1p(-plan.obligor_pd)[:, None] * times)
+    survival = 1.0 - default_probability_by(plan.obligor_pd[:, None], times)
     if plan.defaulted is not None:
         survival[plan.defaulted] = 0.0
     first_missed = -np.diff(survival, axis=1, prepend=1.0)
-    owed = np.cumsum(pool.schedule[:, ::-1], axis=1)[:, ::-1]
     flows = (pool.schedule * (share + (1.0 - share) * survival)).sum(axis=0)
-    arrival = np.searchsorted(times, times + pool.lag[:, None] - 1e-9)
-    back = (1.0 - share) * pool.recovery[:, None] * first_missed * owed
+    arrival = arrival_date(times, pool.lag[:, None])
+    back = (1.0 - share) * pool.recovery[:, None] * first_missed * pool.owed
     recovered = np.bincount(arrival.ravel(), back.ravel(), times.size + 1)[:-1]
     return np.asarray(flows + recovered)
 
@@ -278,8 +273,6 @@ class Attribution:
         The measure with none and with all of them.
     shapley, shapley_error : ndarray, shape (c, k)
         Order-free share of each control; the rows sum to ``without - with_all``.
-    total_error : ndarray, shape (k,)
-        Standard error of ``without - with_all``.
     off_alone : ndarray, shape (c, k)
         The measure with this control off and all others on.
     on_alone : ndarray, shape (c, k)
@@ -294,7 +287,6 @@ class Attribution:
     with_all: Array
     shapley: Array
     shapley_error: Array
-    total_error: Array
     off_alone: Array
     on_alone: Array
     stacked: Array
@@ -336,7 +328,7 @@ def attribute_controls(
     """
     if measure not in MEASURES:
         raise InputError("measure", f"must be one of: {', '.join(MEASURES)}", measure)
-    stress = stress or Stress("Base")
+    stress = stress or BASE
     players = tuple(c for c in CONTROLS if getattr(deal.controls, c) and c not in stress.controls_off)
     if not players:
         raise InputError("controls", "must have at least one that is on")
@@ -367,7 +359,6 @@ def attribute_controls(
         with_all=value[everything],
         shapley=np.array([share(value, bit) for bit in bits]),
         shapley_error=np.array([group_error(share(groups, bit), sizes) for bit in bits]),
-        total_error=group_error(groups[0] - groups[everything], sizes),
         off_alone=np.array([value[everything ^ 1 << bit] for bit in bits]),
         on_alone=np.array([value[1 << bit] for bit in bits]),
         stacked=value[[0, *itertools.accumulate((1 << bit for bit in bits), int.__or__)]],

@@ -39,11 +39,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtrit
 
-from xlkmv.deal.stress import Stress, Stressed, apply, pool_lognormal
+from xlkmv.deal.stress import BASE, Stress, Stressed, apply, pool_lognormal
 from xlkmv.deal.terms import Deal
 from xlkmv.deal.waterfall import TOLERANCE, PoolState, grown, payments, planned_state
 from xlkmv.errors import DomainError, HostError, InputError
 from xlkmv.model.domain import Array
+from xlkmv.model.plan import arrival_date, default_probability_by
 
 __all__ = [
     "LOSS_BINS",
@@ -58,7 +59,6 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int], object]
-Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 # Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
@@ -289,8 +289,8 @@ class DefaultModel:
         pd = plan.obligor_pd.copy()
         if plan.defaulted is not None:
             pd[plan.defaulted] = 0.0  # its default is no news
-        yearly = np.append(pd, min(support, 1.0 - 1e-15))
-        thresholds = self._quantile(-np.expm1(self.times * np.log1p(-yearly)[:, None]))
+        yearly = np.append(pd, support)
+        thresholds = self._quantile(default_probability_by(yearly[:, None], self.times))
         self.limit = np.ascontiguousarray(thresholds[:, -1])
         # Rows of a power of 2, for bisection.
         self.width = 1 << self.times.size.bit_length()
@@ -519,9 +519,8 @@ class PlanEngine:
         self.n = self.times.size
         self.support = deal.controls.support
         self.schedule = pool.schedule
-        # What each obligor still owes before each date.
-        self.owed = np.cumsum(pool.schedule[:, ::-1], axis=1)[:, ::-1]
-        self.arrival = np.searchsorted(self.times, self.times + pool.lag[:, None] - 1e-9)
+        self.owed = pool.owed
+        self.arrival = arrival_date(self.times, pool.lag[:, None])
         self.base = plan.collections
         self.planned = float(self.base.sum())
         self.amount = np.array([t.amount for t in deal.tranches])
@@ -786,7 +785,7 @@ def simulate(
     -------
     Simulation
     """
-    plan = apply(deal, stress or Stress("Base"))
+    plan = apply(deal, stress or BASE)
     return simulate_plans([plan], paths=paths, seed=seed, executor=executor, progress=progress)[0]
 
 

@@ -19,9 +19,11 @@ from xlkmv.deal.dues import Dues, planned_dues
 from xlkmv.deal.terms import CONTROLS, Deal, Fault, Tranche
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import PROBABILITY, Array, Rule
-from xlkmv.model.plan import implied_lognormal, pool_moments
+from xlkmv.model.plan import arrival_date, implied_lognormal, pool_moments
 
 __all__ = [
+    "ALL_OFF",
+    "BASE",
     "DEFAULT_POINTS",
     "PRESETS",
     "STRESS_RULES",
@@ -205,12 +207,6 @@ class Stressed:
         return self.deal.controls.repurchase_share if self.deal.controls.repurchase else 0.0
 
     @property
-    def effective_recovery(self) -> Array:
-        """``share + (1 - share) recovery`` per obligor, with the repurchase share; shape (m,)."""
-        share = self.repurchase_share
-        return np.asarray(share + (1.0 - share) * self.deal.pool.recovery)
-
-    @property
     def obligor_pd(self) -> Array:
         """One-year PD per obligor with the volatility multiplier m, ``N(N^{-1}(PD)/m)``, shape (m,)."""
         pd = self.deal.pool.pd
@@ -230,7 +226,7 @@ class Stressed:
         if self.defaulted is not None:
             i, share = self.defaulted, self.repurchase_share
             flows[i] *= share
-            arrives = int(np.searchsorted(times, times[0] + pool.lag[i] - 1e-9))
+            arrives = int(arrival_date(times, pool.lag[i])[0])
             if arrives < times.size:
                 flows[i, arrives] += (1.0 - share) * pool.recovery[i] * pool.schedule[i].sum()
         return np.asarray(flows.sum(axis=0))
@@ -368,10 +364,13 @@ def _delayed(schedule: Array, periods: int) -> Array:
     return late
 
 
+BASE = Stress("Base")
+ALL_OFF = Stress("All controls off", controls_off=tuple(CONTROLS))
+
 PRESETS: tuple[Stress, ...] = (
-    Stress("Base"),
+    BASE,
     *(Stress(f"{label} off", controls_off=(key,)) for key, label in CONTROLS.items()),
-    Stress("All controls off", controls_off=tuple(CONTROLS)),
+    ALL_OFF,
     Stress("Default point: dues of all tranches", default_point="all"),
     Stress("Largest obligor defaults, nothing recovered", largest_obligor_recovery=0.0),
     Stress("Largest obligor defaults, recovery of the table", largest_obligor_recovery=TABLE),

@@ -31,15 +31,11 @@ class Rerating:
         Posterior sigma and mu, per annum.
     prior_weight : float
         Weight of the prior in the mean, 0 to 1.
-    observed_volatility, observed_drift : float
-        From the observations alone; NaN with less than two.
     """
 
     volatility: float
     drift: float
     prior_weight: float
-    observed_volatility: float
-    observed_drift: float
 
 
 def update_lognormal(
@@ -84,11 +80,7 @@ def update_lognormal(
     variance = (k0 * sigma**2 * step + scatter + weight * n * (mean - m0) ** 2) / (k0 + n)
     posterior = float(np.sqrt(variance / step))
     location = weight * m0 + (1.0 - weight) * mean
-    observed_sigma = observed_mu = np.nan
-    if n >= 2:
-        observed_sigma = float(np.sqrt(scatter / (n - 1) / step))
-        observed_mu = mean / step + 0.5 * observed_sigma**2
-    return Rerating(posterior, location / step + 0.5 * posterior**2, weight, observed_sigma, observed_mu)
+    return Rerating(posterior, location / step + 0.5 * posterior**2, weight)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

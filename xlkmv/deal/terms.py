@@ -227,6 +227,11 @@ class Pool:
         return np.asarray(self.schedule.sum(axis=0))
 
     @property
+    def owed(self) -> Array:
+        """What each obligor still owes before each date, shape (m, n), money."""
+        return np.asarray(np.cumsum(self.schedule[:, ::-1], axis=1)[:, ::-1])
+
+    @property
     def share(self) -> Array:
         """Share of each obligor in the financed amount, shape (m,)."""
         return np.asarray(self.amount / self.amount.sum())

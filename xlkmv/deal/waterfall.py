@@ -81,68 +81,30 @@ def grown(x: npt.NDArray[Any], parent: npt.NDArray[np.int64]) -> npt.NDArray[Any
     return np.concatenate([x, x.take(new, axis=-1)], axis=-1) if new.size else x
 
 
-@dataclass(slots=True)
-class Payment:
-    """One date of the waterfall; money vectors over (active) paths, tranches in rows where there are any."""
-
-    fees_due: Array
-    fees_paid: Array
-    interest_due: Array
-    interest_paid: Array
-    principal_due: Array
-    principal_paid: Array
-    balance: Array
-    account: Array
-    reserve: Array
-    reserve_drawn: Array
-    reserve_topped: Array
-    reserve_released: Array
-    support_drawn: Array
-    residual: Array
-    trigger: npt.NDArray[np.int8]
-    covenants: Array
-    breaches: npt.NDArray[np.bool_]
-
-    @property
-    def interest_missed(self) -> Array:
-        """Interest due and not paid, shape (k, p)."""
-        return np.asarray(self.interest_due - self.interest_paid)
-
-    @property
-    def missed(self) -> Array:
-        """Interest and principal due and not paid, shape (k, p)."""
-        principal = np.maximum(self.principal_due - self.principal_paid, 0.0)
-        return np.asarray(self.interest_missed + principal)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Waterfall:
-    """What happened; leading axes are those of the collections before their dates.
-
-    For collections of shape (..., n): per tranche (..., k, n), per plan (..., n), per
-    covenant (..., c, n). Money, unless said otherwise.
+class Payment:
+    """Payments of one date, over paths; or of all dates, in :class:`Waterfall`. Money, unless said otherwise.
 
     Attributes
     ----------
-    collections, fees_due, fees_paid : ndarray, shape (..., n)
-    interest_due, interest_paid, principal_due, principal_paid : ndarray, shape (..., k, n)
+    fees_due, fees_paid : ndarray, shape (p,)
+    interest_due, interest_paid, principal_due, principal_paid : ndarray, shape (k, p)
         What is due includes what was missed before. Paid principal exceeds what was due
         under a turbo, which makes no principal due but pays all it can.
-    balance : ndarray, shape (..., k, n)
+    balance : ndarray, shape (k, p)
         Principal outstanding after the date.
-    account, reserve : ndarray, shape (..., n)
+    account, reserve : ndarray, shape (p,)
         Cash kept after the date.
     reserve_drawn, reserve_topped, reserve_released, support_drawn, residual : ndarray
-        Flows of the date, shape (..., n).
-    trigger : ndarray of int, shape (..., n)
+        Flows of the date, shape (p,).
+    trigger : ndarray of int, shape (p,)
         0 normal, 1 trap, 2 turbo.
-    covenants : ndarray, shape (..., c, n)
+    covenants : ndarray, shape (c, p)
         Values of the covenants' metrics; NaN where a test does not apply.
-    breaches : ndarray of bool, shape (..., c, n)
+    breaches : ndarray of bool, shape (c, p)
         Tests that fail on the date.
     """
 
-    collections: Array
     fees_due: Array
     fees_paid: Array
     interest_due: Array
@@ -163,19 +125,39 @@ class Waterfall:
 
     @property
     def interest_missed(self) -> Array:
-        """Interest due and not paid, shape (..., k, n); missed before and still unpaid included."""
+        """Interest due and not paid; missed before and still unpaid included."""
         return np.asarray(self.interest_due - self.interest_paid)
 
     @property
     def principal_missed(self) -> Array:
-        """Principal due and not paid, shape (..., k, n)."""
+        """Principal due and not paid."""
         return np.maximum(self.principal_due - self.principal_paid, 0.0)
+
+    @property
+    def missed(self) -> Array:
+        """Interest and principal due and not paid."""
+        return np.asarray(self.interest_missed + self.principal_missed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waterfall(Payment):
+    """What happened on all dates; leading axes are those of the collections before their dates.
+
+    For collections of shape (..., n): per plan (..., n), per tranche (..., k, n), per
+    covenant (..., c, n).
+
+    Attributes
+    ----------
+    collections : ndarray, shape (..., n)
+    """
+
+    collections: Array
 
     @property
     def short(self) -> npt.NDArray[np.bool_]:
         """Whether a tranche misses anything on a date, shape (..., k, n)."""
         amount = (self.balance + self.principal_paid)[..., :1]
-        return np.asarray(self.interest_missed + self.principal_missed > TOLERANCE * amount)
+        return np.asarray(self.missed > TOLERANCE * amount)
 
 
 def waterfall(
@@ -241,12 +223,12 @@ def waterfall(
             stacked = np.moveaxis(stacked, 0, 1)
         return stacked.reshape(*lead, *stacked.shape[1:])
 
-    return Waterfall(cash, **{name: gather(name) for name in Payment.__dataclass_fields__})
+    return Waterfall(collections=cash, **{name: gather(name) for name in Payment.__dataclass_fields__})
 
 
 def planned_state(plan: Stressed) -> tuple[Array, Array]:
     """Default ratio and largest share per date when nobody defaults after closing, shape (n,) each."""
-    owed = np.cumsum(plan.deal.pool.schedule[:, ::-1], axis=1)[:, ::-1]
+    owed = plan.deal.pool.owed
     total = plan.deal.pool.schedule.sum()
     lost = 0.0 if plan.defaulted is None else float(owed[plan.defaulted, 0])
     performing = owed[plan.performing]

@@ -320,7 +320,7 @@ WATERFALL_OPTIONS = {"periods per year": 4.0, "senior fees": 0.0, "reserve perio
 )
 def KMV_WATERFALL(collections, tranches, options=None):
     # The deal room is loaded by the functions that need it: every other cell starts faster.
-    from xlkmv.deal.stress import Stress, apply
+    from xlkmv.deal.stress import BASE, apply
     from xlkmv.deal.waterfall import waterfall
 
     chosen = dict(WATERFALL_OPTIONS)
@@ -334,7 +334,7 @@ def KMV_WATERFALL(collections, tranches, options=None):
     if per_year not in (1, 2, 3, 4, 6, 12):
         raise DomainError("options, periods per year,", "must be 1, 2, 3, 4, 6 or 12", per_year)
     deal = _small_deal(collections, tranches, int(12 / per_year), chosen)
-    flow = waterfall(apply(deal, Stress("Base")))
+    flow = waterfall(apply(deal, BASE))
     header = [
         "Date",
         "Tranche",

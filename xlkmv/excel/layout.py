@@ -39,8 +39,13 @@ __all__ = [
 
 MONEY = "#,##0"
 RATE = "0.00%"
-# A probability is a percentage a banker reads at a glance, or a power of ten when it is tiny.
-PROBABILITY = "[=0]0%;[<0.0001]0.0E+00;0.00%"
+# A probability is a percentage a banker reads at a glance, or a power of ten when it is small; below
+# 1E-10 no model can tell. What no path of a simulation has shown may happen all the same.
+PROBABILITY = '[<0.0000000001]"< 1E-10";[<0.0001]0.0E+00;0.00%'
+SIMULATED = '[=0]"none seen";[<0.0001]0.0E+00;0.00%'
+ERROR = '[=0]"-";[<0.0001]0.0E+00;0.00%'
+# Sections with conditions lose the sign of what is negative.
+CHANGE = "+0.000%;-0.000%;0%"
 DISTANCE = "0.00"
 RATIO = "0.000"
 DATE = "yyyy-mm-dd"
@@ -275,10 +280,10 @@ COVENANT = TableSpec(
         choice("Side", "方向", "side", ("min", "max"), 8, "min: a floor; max: a ceiling."),
         number("Threshold", "阈值", "threshold", "0.000", COLUMN_RULES["threshold"], 11),
         choice("Consequence", "后果", "consequence", CONSEQUENCES, 13, "What a breach switches on."),
-        result("Value now", "当前值", "value", RATIO, 11),
-        result("Headroom", "余量", "headroom", RATIO, 11),
-        result("Status", "状态", "status", TEXT, 11),
         result("Tightest date", "最紧日期", "tightest", DATE, 13),
+        result("Planned value then", "当日计划值", "value", RATIO, 11),
+        result("Headroom then", "当日余量", "headroom", RATIO, 11),
+        result("Status by plan", "计划状态", "status", TEXT, 11),
         result("Distance to breach", "违反距离", "distance", DISTANCE, 12),
         result("Probability of breach", "违反概率", "probability", PROBABILITY, 13),
         result("First breach by plan", "计划首次违反日", "first_breach", DATE, 14),
@@ -329,9 +334,9 @@ SCENARIO = TableSpec(
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 11),
         result("Expected loss", "预期损失", "expected_loss", PROBABILITY, 10),
         result("First short date", "首次不足日", "first_short", DATE, 12),
-        result("Change in any-date PD", "相对基准变动", "change", PROBABILITY, 12),
-        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", PROBABILITY, 12),
-        result("s.e.", "标准误", "simulated_error", PROBABILITY, 10),
+        result("Change in any-date PD", "相对基准变动", "change", CHANGE, 12),
+        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 12),
+        result("s.e.", "标准误", "simulated_error", ERROR, 10),
     ),
 )
 
@@ -349,12 +354,12 @@ SCENARIO_RESULT = TableSpec(
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY),
         result("Expected loss", "预期损失", "expected_loss", PROBABILITY),
         result("First short date", "首次不足日", "first_short", DATE),
-        result("Change in any-date PD", "相对基准变动", "change", PROBABILITY),
-        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", PROBABILITY),
-        result("s.e.", "标准误", "simulated_error", PROBABILITY),
-        result("Simulated expected loss", "模拟预期损失", "simulated_loss", PROBABILITY),
-        result("Simulated change", "模拟变动", "simulated_change", PROBABILITY),
-        result("s.e. of change", "变动标准误", "change_error", PROBABILITY),
+        result("Change in any-date PD", "相对基准变动", "change", CHANGE),
+        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED),
+        result("s.e.", "标准误", "simulated_error", ERROR),
+        result("Simulated expected loss", "模拟预期损失", "simulated_loss", SIMULATED),
+        result("Simulated change", "模拟变动", "simulated_change", CHANGE),
+        result("s.e. of change", "变动标准误", "change_error", ERROR),
     ),
 )
 
@@ -369,9 +374,9 @@ HEADLINE = TableSpec(
         result("DD", "违约距离", "dd", DISTANCE, 9),
         result("PD", "期末违约概率", "pd", PROBABILITY, 11),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
-        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", PROBABILITY, 13),
-        result("Expected loss", "模拟预期损失", "expected_loss", PROBABILITY, 12),
-        result("DD, controls off", "无控制违约距离", "dd_off", DISTANCE, 12),
+        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 13),
+        result("Simulated expected loss", "模拟预期损失", "expected_loss", SIMULATED, 13),
+        result("DD, controls off", "无控制违约距离", "dd_off", DISTANCE, 11),
         result("PD, controls off", "无控制违约概率", "pd_off", PROBABILITY, 12),
         result("Any-date PD, controls off", "无控制任一日违约概率", "anydate_off", PROBABILITY, 13),
     ),
@@ -446,12 +451,12 @@ SIMULATION = TableSpec(
     "债务人层面模拟",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
-        result("PD", "违约概率", "pd", PROBABILITY, 11),
-        result("s.e. of PD", "标准误", "pd_error", PROBABILITY, 10),
-        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 11),
-        result("s.e. of any-date PD", "标准误", "anydate_error", PROBABILITY, 10),
-        result("Expected loss", "预期损失", "expected_loss", PROBABILITY, 11),
-        result("s.e. of loss", "标准误", "loss_error", PROBABILITY, 10),
+        result("PD", "违约概率", "pd", SIMULATED, 11),
+        result("s.e. of PD", "标准误", "pd_error", ERROR, 10),
+        result("Any-date PD", "任一日违约概率", "anydate_pd", SIMULATED, 11),
+        result("s.e. of any-date PD", "标准误", "anydate_error", ERROR, 10),
+        result("Expected loss", "预期损失", "expected_loss", SIMULATED, 11),
+        result("s.e. of loss", "标准误", "loss_error", ERROR, 10),
         result("Average life", "平均期限", "wal", "0.00", 9),
         result("Loss 99.9 %", "99.9%损失", "quantile", RATE, 10),
         result("Most likely first short date", "最可能首次不足日", "first_short", DATE, 13),
@@ -465,12 +470,12 @@ ATTRIBUTION = TableSpec(
     "控制措施贡献",
     (
         result("Control", "措施", "control", TEXT, 30),
-        result("Senior PD, this off", "仅关闭此项", "off_alone", PROBABILITY, 12),
-        result("Senior PD, only this on", "仅启用此项", "on_alone", PROBABILITY, 12),
-        result("Senior PD, stacked", "逐项启用", "stacked", PROBABILITY, 12),
+        result("Senior any-date PD, this off", "仅关闭此项", "off_alone", SIMULATED, 12),
+        result("Senior any-date PD, only this on", "仅启用此项", "on_alone", SIMULATED, 12),
+        result("Senior any-date PD, stacked", "逐项启用", "stacked", SIMULATED, 12),
         result("Share (Shapley)", "夏普利份额", "shapley", "0.00%", 12),
         result("s.e. of share", "标准误", "shapley_error", "0.000%", 10),
-        result("Last tranche, this off", "末级仅关闭此项", "junior_off", PROBABILITY, 12),
+        result("Last tranche, this off", "末级仅关闭此项", "junior_off", SIMULATED, 12),
         result("Last tranche, share", "末级份额", "junior_shapley", "0.00%", 12),
     ),
 )
@@ -478,7 +483,7 @@ ATTRIBUTION = TableSpec(
 REVERSE = TableSpec(
     "tbl_Reverse",
     "Scenario",
-    "Break-even size of each stress: senior first misses",
+    "Break-even stresses: senior first misses",
     "反向压力测试",
     (
         result("Stress", "压力", "column", TEXT, 30),
@@ -581,8 +586,8 @@ RERATE = TableSpec(
         result("Tranche", "层级", "tranche", TEXT, 26),
         result("DD at closing", "发行时违约距离", "dd_closing", DISTANCE, 12),
         result("DD now", "当前违约距离", "dd_now", DISTANCE, 12),
-        result("PD at closing", "发行时违约概率", "pd_closing", PROBABILITY, 12),
-        result("PD now", "当前违约概率", "pd_now", PROBABILITY, 12),
+        result("Any-date PD at closing", "发行时任一日违约概率", "pd_closing", PROBABILITY, 12),
+        result("Any-date PD now", "当前任一日违约概率", "pd_now", PROBABILITY, 12),
         result("Alert", "预警", "alert", TEXT, 10),
     ),
 )
@@ -759,7 +764,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "out_Volatility": ("Volatility of the pool p.a.", RATE),
     "out_Drift": ("Drift of the pool p.a.", RATE),
     "out_WorstScenario": ("Worst scenario for senior", TEXT),
-    "out_WorstPD": ("its any-date PD", PROBABILITY),
+    "out_WorstPD": ("its simulated any-date PD", SIMULATED),
     "out_PlanShort": ("Short although everybody pays", TEXT),
     "out_Version": ("xlkmv version", TEXT),
     "out_InputHash": ("Input hash", TEXT),

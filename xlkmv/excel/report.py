@@ -341,17 +341,20 @@ def _cashflow(deal: Deal, analysis: Analysis) -> list[list[Any]]:
 
 
 def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
-    """Value on the first date, distance on the date closest to a breach, probability on any date."""
+    """What the test looks like by plan on the date closest to a breach; its probability up to the end."""
     tested = np.flatnonzero(~np.isnan(path.probability))
-    tightest = int(tested[np.argmax(path.probability[tested])]) if tested.size else None
+    broken = None if path.first_breach is None else deal.terms.dates[path.first_breach]
+    if not tested.size:
+        return ["none", np.nan, np.nan, "not tested", np.nan, np.nan, broken or "none"]
+    tightest = int(tested[np.argmax(path.probability[tested])])
     return [
-        path.values[0],
-        path.headroom[0],
-        path.status[0],
-        "none" if tightest is None else deal.terms.dates[tightest],
-        np.nan if tightest is None else path.distance[tightest],
-        np.nan if tightest is None else path.anydate_probability[-1],
-        "none" if path.first_breach is None else deal.terms.dates[path.first_breach],
+        deal.terms.dates[tightest],
+        path.values[tightest],
+        path.headroom[tightest],
+        "breach" if broken else "ok",
+        path.distance[tightest],
+        path.anydate_probability[-1],
+        broken or "none",
     ]
 
 
@@ -373,7 +376,7 @@ def _models(analysis: Analysis) -> list[list[Any]]:
                 found.expected_shortfall[1],
                 0.0 if errors is None else errors.value_at_risk[1],
                 found.hit_probability,
-                "exact" if errors is None else f"simulated, {len(found.losses):,} losses",
+                "exact" if errors is None else "simulated",
             ]
         )
     return rows
