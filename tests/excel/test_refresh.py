@@ -181,7 +181,7 @@ def test_shares_follow_amounts_that_another_program_wrote(draft: Path, tmp_path:
     assert rule.startswith("shares must sum to 1")
     # Wrong amounts are named alone.
     put(path, path, ("tbl_Pool", 0, "Financed amount", -1), ("tbl_Pool", 1, "Financed amount", None))
-    wanted = [table.cell(row, "Financed amount") for row in (1, 0)]
+    wanted = [table.cell(row, "Financed amount") for row in (0, 1)]
     assert [p[1] for p in problems_of(path)] == wanted
 
 

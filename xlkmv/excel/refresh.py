@@ -43,7 +43,7 @@ from xlkmv.errors import BookError, BookInputError, Problem
 from xlkmv.excel import layout
 from xlkmv.excel.address import address
 from xlkmv.excel.book import NO_VALUE, Book, ErrorCell, Table
-from xlkmv.excel.layout import Column, TableSpec
+from xlkmv.excel.layout import Column, TableSpec, TermRow
 from xlkmv.excel.report import write_report
 
 __all__ = ["Refreshed", "read_book", "refresh"]
@@ -157,19 +157,18 @@ class _Reader:
             return [None] * len(table.rows)
         return [self.value(table, row, column.header, column) for row in range(len(table.rows))]
 
-    def value(self, table: Table, row: int, header: str, column: Any) -> Any:
+    def value(self, table: Table, row: int, header: str, column: Column | TermRow) -> Any:
         """Read one cell by the kind of its column (or of its row, for the terms)."""
         raw = table.rows[row][table.index(header)]
+        if raw is NO_VALUE and column.field == "share":
+            # A program without formulas wrote the amounts: they say what the share is.
+            return None
         if isinstance(raw, str) and not raw.strip():
             raw = None
         if raw is NO_VALUE or isinstance(raw, ErrorCell):
             return self.fail(table, row, header, "must hold a value, not an error")
         if raw is None:
-            return (
-                None
-                if getattr(column, "blank", False)
-                else self.fail(table, row, header, "must not be blank")
-            )
+            return None if column.blank else self.fail(table, row, header, "must not be blank")
         kind = column.kind
         if kind == "text":
             return (
@@ -185,9 +184,8 @@ class _Reader:
             return raw.strip()
         if isinstance(raw, bool) or not isinstance(raw, (int, float)):
             return self.fail(table, row, header, "must be a number")
-        rule = getattr(column, "rule", None)
-        if rule is not None and not rule.holds(np.asarray(raw, float)):
-            return self.fail(table, row, header, rule.text)
+        if column.rule is not None and not column.rule.holds(np.asarray(raw, float)):
+            return self.fail(table, row, header, column.rule.text)
         return float(raw)
 
     def _choice(self, table: Table, row: int, header: str, raw: Any, choices: Sequence[str]) -> Any:
@@ -283,43 +281,39 @@ def _pool(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[],
     names = [n if n is not None else f"row {row + 1}" for row, n in enumerate(columns["name"])]
     numbers = {field: _numeric(columns[field]) for field in POOL_NUMBERS}
     reader.faults(table, spec, pool_faults(names, numbers, schedule, [heading for heading, _ in dates]))
-    _shares(reader, table, columns)
+    _shares(reader, table, columns["share"], columns["amount"])
     return lambda: Pool(
         tuple(names), schedule=schedule, industry=tuple(i or "" for i in columns["industry"]), **numbers
     )
 
 
-def _shares(reader: _Reader, table: Table, columns: dict[str, list[Any]]) -> None:
-    """Shares must sum to 1 and agree with the amounts."""
-    share, amount = _numeric(columns["share"]), _numeric(columns["amount"])
-    if not share.size or np.isnan(share).any() or not (amount > 0.0).all():
+def _shares(reader: _Reader, table: Table, shares: Sequence[Any], amounts: Sequence[Any]) -> None:
+    """Shares must sum to 1 and agree with the amounts; one that was not read is right."""
+    given, amount = _numeric(shares), _numeric(amounts)
+    if not amount.size or not (amount > 0.0).all():
         return
+    right = amount / amount.sum()
+    share = np.where(np.isnan(given), right, given)
     if abs(share.sum() - 1.0) > SHARE_TOLERANCE:
         rule = f"shares must sum to 1 (they sum to {share.sum():.6g})"
-        reader.fail(table, 0, "Share", rule)
+        reader.fail(table, int(np.isfinite(given).argmax()), "Share", rule)
         return
-    for row in np.flatnonzero(np.abs(share - amount / amount.sum()) > SHARE_TOLERANCE).tolist():
-        reader.fail(table, row, "Share", f"must be the amount's share ({amount[row] / amount.sum():.6g})")
+    for row in np.flatnonzero(np.abs(share - right) > SHARE_TOLERANCE).tolist():
+        reader.fail(table, row, "Share", f"must be the amount's share ({right[row]:.6g})")
 
 
 def _tranches(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[], tuple[Tranche, ...]]:
-    spec = layout.TRANCHE
-    table = reader.table(spec)
+    table, rows = _rows(reader, layout.TRANCHE)
     if table is None:
         return _nothing
-    columns = {c.field: reader.values(table, c) for c in spec.columns}
-    fields = ("name", "rank", "amount", "coupon", "payment", "maturity", "pari_passu")
-    rows = [
-        SimpleNamespace(**dict(zip(fields, values, strict=True)))
-        for values in zip(*(columns[f] for f in fields), strict=True)
-    ]
-    _name_the_nameless(rows)
     for row in rows:
         row.pari_passu = row.pari_passu == "yes"
         for field in ("rank", "amount", "coupon"):
             setattr(row, field, np.nan if getattr(row, field) is None else getattr(row, field))
-    reader.faults(table, spec, tranche_faults(rows, [date for _, date in dates]))
-    _shares(reader, table, columns)
+    reader.faults(table, layout.TRANCHE, tranche_faults(rows, [date for _, date in dates]))
+    _shares(reader, table, [row.share for row in rows], [row.amount for row in rows])
+    for row in rows:
+        del row.share, row.basis
     return lambda: tuple(Tranche(**{**vars(row), "rank": int(row.rank)}) for row in rows)
 
 
@@ -401,14 +395,10 @@ def _rows(reader: _Reader, spec: TableSpec) -> tuple[Table | None, list[SimpleNa
         for values in zip(*columns.values(), strict=True)
     ]
     if "name" in columns:
-        _name_the_nameless(rows)
+        # A blank name has been reported; another takes its place that is not there twice.
+        for number, row in enumerate(rows, 1):
+            row.name = row.name if row.name is not None else f"row {number}"
     return table, rows
-
-
-def _name_the_nameless(rows: Sequence[SimpleNamespace]) -> None:
-    """Give each row whose blank name has been reported one that is not there twice."""
-    for number, row in enumerate(rows, 1):
-        row.name = row.name if row.name is not None else f"row {number}"
 
 
 def _covenants(reader: _Reader) -> Callable[[], tuple[Covenant, ...]]:
