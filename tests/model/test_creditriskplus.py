@@ -182,6 +182,18 @@ def test_huge_and_zero_exposures():
     assert creditriskplus([1.0, 2.0], 0.0, 0.0).value_at_risk.tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("method", ["panjer", "transform"])
+def test_a_small_deviation_is_close_to_none(method):
+    exposures, pds = np.array([1.0, 2.0, 3.0]), np.array([0.02, 0.03, 0.05])
+    poisson = creditriskplus(exposures, pds, 0.0, method=method)
+    for relative in (1e-3, 1e-5, 1e-8, 1e-200):
+        near = creditriskplus(exposures, pds, relative * pds, method=method)
+        assert near.probabilities.sum() == pytest.approx(1.0, abs=1e-14)
+        # What a gamma law does to the law of rare defaults grows with the square of its deviation.
+        miss = np.abs(near.probabilities[:40] - poisson.probabilities[:40]).max()
+        assert miss < 0.01 * relative**2 + 1e-15
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
@@ -191,7 +203,10 @@ def test_huge_and_zero_exposures():
         (([1.0], 0.1, -0.1), {}, DomainError, r"pd_sds must be >= 0 \(got -0.1\)"),
         # No unit is coarse enough for the tail of such a sector.
         (([1.0, 2.0], 0.02, 50.0), {}, DomainError, "pd_sds must leave a loss grid.*got 2500"),
-        (([1.0, 2.0], 0.02, 1e150), {}, DomainError, "pd_sds must leave a loss grid"),
+        (([1.0, 2.0], 0.02, 1e160), {}, DomainError, "pd_sds must leave a loss grid"),
+        (([1.0, 2.0], [0.02, 0.03], 1.7e308), {}, DomainError, "pd_sds must leave a loss grid.*got inf"),
+        (([1.0, 2.0], [0.0, 0.02], [1e200, 0.01]), {}, DomainError, "pd_sds must leave a loss grid"),
+        (([1.0], 0.1, 0.1), {"unit": 1e-320}, DomainError, "unit must leave a loss grid"),
         (([1.0], 0.1, 0.1), {"unit": 0.0}, DomainError, r"unit must be > 0 \(got 0\)"),
         (([1.0], 0.1, 0.1), {"unit": 1e-9}, DomainError, "unit must leave a loss grid"),
         (([1.0], 0.1, 0.1), {"method": "fft"}, InputError, "method must be"),

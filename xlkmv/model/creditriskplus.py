@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import log1p
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Array, Rule, check
@@ -43,6 +44,7 @@ _RECURSION_POINTS = 4096
 _MOST_POINTS = 2**22
 # Log of the probability that may lie beyond the grid.
 _TAIL_LOG = -36.0
+_LEAST_DEVIATION = 1e-150
 
 
 def creditriskplus(
@@ -112,12 +114,12 @@ def creditriskplus(
     deviations = _sector_deviations(pd, sd, weights)
     specific = 1.0 - weights.sum(axis=1)
     expected = amounts * pd
+    size, bands, rates, points = _grid(amounts, expected, weights, specific, deviations, unit)
     # Var L = sum a_i^2 PD_i + sum_k (v_k sum_i w_ik EL_i)^2   (CSFB 1997, appendix A)
     sector_el = expected @ weights
     covariances = amounts * expected + expected * (weights @ (deviations**2 * sector_el))
     unexpected = float(np.sqrt(covariances.sum()))
 
-    size, bands, rates, points = _grid(amounts, expected, weights, specific, deviations, unit)
     severities: Array = np.stack(
         [
             np.bincount(bands, rates * share, minlength=int(bands.max()) + 1).astype(np.float64)
@@ -198,8 +200,11 @@ def _sector_weights(sector_weights: npt.ArrayLike | None, n: int) -> Array:
 
 # v_k = sigma_k / mu_k, mu_k = sum_i w_ik PD_i, sigma_k = sum_i w_ik sd_i   (CSFB 1997, appendix A)
 def _sector_deviations(pd: Array, sd: Array, weights: Array) -> Array:
-    mean, deviation = pd @ weights, sd @ weights
-    return np.where(mean > 0.0, deviation / np.where(mean > 0.0, mean, 1.0), 0.0)
+    # One beyond all numbers is refused with the grid; one whose square is below them leaves a Poisson law.
+    with np.errstate(over="ignore"):
+        mean, deviation = pd @ weights, sd @ weights
+        relative = np.where(mean > 0.0, deviation / np.where(mean > 0.0, mean, 1.0), 0.0)
+    return np.where(relative < _LEAST_DEVIATION, 0.0, relative)
 
 
 def _grid(
@@ -208,8 +213,9 @@ def _grid(
     """Return unit, bands, adjusted default rates, and the number of grid points that hold all but e^-36."""
     size = float(amounts.max()) / 100.0 if unit is None else float(check("unit", unit, POSITIVE))
     while True:
-        # A tiny slack keeps an exact multiple in its own band.
-        bands = np.ceil(amounts / size - 1e-9)
+        with np.errstate(over="ignore"):
+            # A tiny slack keeps an exact multiple in its own band.
+            bands = np.ceil(amounts / size - 1e-9)
         if float(bands.max()) < _MOST_POINTS:
             rates = np.divide(expected, bands * size, out=np.zeros_like(bands), where=bands > 0.0)
             points = _points(bands, rates, weights, specific, deviations)
@@ -280,11 +286,11 @@ def panjer(severities: Array, shapes: Array, points: int, extra: int | None = No
             log_first += float(sector[0]) - rate
             continue
         # Band 0 costs nothing and drops out: the rate that matters is that of the other bands.
-        scale = 1.0 + (rate - float(sector[0])) / shape
-        a = sector / (shape * scale)
+        ratio = (rate - float(sector[0])) / shape
+        a = sector / (shape * (1.0 + ratio))
         a[0] = 0.0
         power = shape + (1.0 if extra == k else 0.0)
-        log_first -= power * float(np.log(scale))
+        log_first -= power * float(np.log1p(ratio))
         reversed_a = np.ascontiguousarray(a[:0:-1])
         g = np.zeros(h.size)
         for n in range(1, h.size):
@@ -315,7 +321,8 @@ def transform(severities: Array, shapes: Array, points: int, extra: int | None =
     for k, shape in enumerate(shapes.tolist()):
         change = np.fft.rfft(severities[k + 1], size) - severities[k + 1].sum()
         power = shape + (1.0 if extra == k else 0.0)
-        log = log + (change if np.isinf(shape) else -power * np.log1p(-change / shape))
+        # That of numpy loses the digits of small complex numbers.
+        log = log + (change if np.isinf(shape) else -power * log1p(-change / shape))
     return np.asarray(np.maximum(np.fft.irfft(np.exp(log), size)[:points], 0.0))
 
 
