@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -34,13 +35,8 @@ def compare_models(
     *,
     lgd: npt.ArrayLike = 1.0,
     attachment: float | None = None,
-    pd_sds: npt.ArrayLike | None = None,
-    unit: float | None = None,
-    sensitivity: npt.ArrayLike | None = None,
     macro: npt.ArrayLike | None = None,
     default_rates: npt.ArrayLike | None = None,
-    sectors: npt.ArrayLike = 0,
-    periods: int = 1,
     ratings: npt.ArrayLike | None = None,
     matrix: npt.ArrayLike | None = None,
     values: npt.ArrayLike | None = None,
@@ -56,23 +52,19 @@ def compare_models(
     pds : (n,) array_like or float
         Default probabilities over the horizon.
     correlation : (n,) array_like or float
-        Asset correlation, used by KMV and CreditMetrics, and by the defaults below.
+        Asset correlation, used by KMV and CreditMetrics. CreditRisk+ gets the standard deviations of the PDs
+        that it implies (:func:`~xlkmv.model.losses.conditional_pd_sd`: proportional to the PDs, in the
+        ratio of their means weighted by loss amount), CreditPortfolioView the sensitivity that it implies
+        (:func:`~xlkmv.model.portfolioview.matched_sensitivity`).
     levels : (k,) array_like
         Confidence levels, > 0 and < 1.
     lgd : (n,) array_like or float
         Loss given default as a share of the exposure.
     attachment : float, optional
         Loss amount at which the senior tranche is hit.
-    pd_sds, unit
-        CreditRisk+: standard deviations of the PDs, by default proportional to the PDs, with the ratio that
-        the asset correlation implies for the pool (:func:`~xlkmv.model.losses.conditional_pd_sd`, weighted by
-        loss amount); loss unit, by default 1/100 of the largest loss amount.
-    sensitivity
-        CreditPortfolioView: standard deviation of the default index, by default the one that the asset
-        correlation implies (:func:`~xlkmv.model.portfolioview.matched_sensitivity`).
-    macro, default_rates, sectors, periods
-        CreditPortfolioView, when both series are given: fitted and simulated instead (`sensitivity` is then
-        not used).
+    macro, default_rates
+        CreditPortfolioView, when both series are given: fitted and simulated for one period, instead of
+        matched; the first column of the default rates drives every obligor.
     ratings, matrix, values
         CreditMetrics: when ratings and a matrix are given, a second run with migrations, marked to model
         by `values` (per unit of exposure, default last). The first run uses defaults alone, with the given
@@ -97,70 +89,44 @@ def compare_models(
     rho = per_obligor("correlation", correlation, n, ASSET_CORRELATION)
     level, attached = check_levels(levels), check_attachment(attachment)
 
-    def kmv() -> LossDistribution:
-        return gaussian_copula_losses(exposures, pd, rho, level, lgd=loss_given_default, attachment=attached)
-
-    def defaults_only() -> LossDistribution:
-        two_states = np.column_stack([1.0 - pd, pd])
-        return creditmetrics(
-            exposures,
-            np.arange(n),
-            two_states,
-            rho,
-            level,
-            lgd=loss_given_default,
-            attachment=attached,
-            scenarios=scenarios,
-            seed=seed,
-        )
+    metrics = partial(
+        creditmetrics,
+        exposures,
+        correlation=rho,
+        levels=level,
+        lgd=loss_given_default,
+        attachment=attached,
+        scenarios=scenarios,
+        seed=seed,
+    )
+    view = partial(portfolioview_losses, exposures, pd, level, lgd=loss_given_default, attachment=attached)
 
     def migration() -> LossDistribution:
         if ratings is None or matrix is None:
             raise InputError("ratings", "and matrix must be given together")
-        return creditmetrics(
-            exposures,
-            ratings,
-            matrix,
-            rho,
-            level,
-            values=values,
-            lgd=loss_given_default,
-            attachment=attached,
-            scenarios=scenarios,
-            seed=seed,
-        )
+        return metrics(ratings, matrix, values=values)
 
     def actuarial() -> LossDistribution:
         # One sector has one relative deviation: the loss-weighted mean gives the pool the right one.
         mean = float(amounts @ pd)
         relative = float(amounts @ conditional_pd_sd(pd, rho)) / mean if mean > 0.0 else 0.0
-        sds = relative * pd if pd_sds is None else pd_sds
         return creditriskplus(
-            exposures, pd, sds, level, lgd=loss_given_default, unit=unit, attachment=attached
+            exposures, pd, relative * pd, level, lgd=loss_given_default, attachment=attached
         )
 
     def macro_driven() -> LossDistribution:
-        if macro is not None or default_rates is not None:
-            if macro is None or default_rates is None:
-                raise InputError("macro", "and default_rates must be given together")
-            return portfolioview_losses(
-                exposures,
-                pd,
-                level,
-                lgd=loss_given_default,
-                fit=fit_macro(default_rates, macro),
-                sectors=sectors,
-                periods=periods,
-                attachment=attached,
-                scenarios=scenarios,
-                seed=seed,
-            )
-        matched = matched_sensitivity(pd, rho) if sensitivity is None else sensitivity
-        return portfolioview_losses(
-            exposures, pd, level, lgd=loss_given_default, sensitivity=matched, attachment=attached
-        )
+        if macro is None and default_rates is None:
+            return view(sensitivity=matched_sensitivity(pd, rho))
+        if macro is None or default_rates is None:
+            raise InputError("macro", "and default_rates must be given together")
+        return view(fit=fit_macro(default_rates, macro), scenarios=scenarios, seed=seed)
 
-    runs: dict[str, Callable[[], LossDistribution]] = {"KMV": kmv, "CreditMetrics": defaults_only}
+    runs: dict[str, Callable[[], LossDistribution]] = {
+        "KMV": partial(
+            gaussian_copula_losses, exposures, pd, rho, level, lgd=loss_given_default, attachment=attached
+        ),
+        "CreditMetrics": partial(metrics, np.arange(n), np.column_stack([1.0 - pd, pd])),
+    }
     if ratings is not None or matrix is not None:
         runs["CreditMetrics (migration)"] = migration
     runs |= {"CreditRisk+": actuarial, "CreditPortfolioView": macro_driven}
