@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from xlkmv.errors import InputError
-from xlkmv.model.domain import Array, check
+from xlkmv.model.domain import Array, check, check_all
 
 __all__ = [
     "METHODS",
@@ -28,6 +28,7 @@ __all__ = [
 
 # One block of float64 temporaries stays in the processor's second-level cache.
 BLOCK = 16_384
+_FIRM = "asset_value default_point volatility horizon drift"
 
 
 def _blockwise(formula: Callable[..., Array], *arguments: Array) -> Array:
@@ -47,22 +48,6 @@ def _blockwise(formula: Callable[..., Array], *arguments: Array) -> Array:
 def _distance(V: Array, DP: Array, sigma: Array, T: Array, mu: Array) -> Array:
     # DD = [ln(V/DP) + (mu - sigma^2/2) T] / (sigma sqrt T)
     return (np.log(V / DP) + (mu - 0.5 * sigma * sigma) * T) / (sigma * np.sqrt(T))
-
-
-def _firm(
-    asset_value: npt.ArrayLike,
-    default_point: npt.ArrayLike,
-    volatility: npt.ArrayLike,
-    horizon: npt.ArrayLike,
-    drift: npt.ArrayLike,
-) -> tuple[Array, Array, Array, Array, Array]:
-    return (
-        check("asset_value", asset_value),
-        check("default_point", default_point),
-        check("volatility", volatility),
-        check("horizon", horizon),
-        check("drift", drift),
-    )
 
 
 def distance_to_default(
@@ -101,7 +86,7 @@ def distance_to_default(
     -----
     Merton (1974); Crosbie and Bohn (2003).
     """
-    return _blockwise(_distance, *_firm(asset_value, default_point, volatility, horizon, drift))
+    return _blockwise(_distance, *check_all(_FIRM, asset_value, default_point, volatility, horizon, drift))
 
 
 def linear_distance_to_default(
@@ -158,7 +143,9 @@ def first_passage_probability(
     Black and Cox (1976). The exponential is combined with the logarithm of the normal
     distribution, so neither factor overflows.
     """
-    return _blockwise(_first_passage, *_firm(asset_value, default_point, volatility, horizon, drift))
+    return _blockwise(
+        _first_passage, *check_all(_FIRM, asset_value, default_point, volatility, horizon, drift)
+    )
 
 
 def _first_passage(V: Array, DP: Array, sigma: Array, T: Array, mu: Array) -> Array:
@@ -220,7 +207,9 @@ def default_probability(
     """
     if method not in METHODS:
         raise InputError("method", f"must be one of {', '.join(METHODS)}", method)
-    return _blockwise(METHODS[method], *_firm(asset_value, default_point, volatility, horizon, drift))
+    return _blockwise(
+        METHODS[method], *check_all(_FIRM, asset_value, default_point, volatility, horizon, drift)
+    )
 
 
 def default_point(short_term: npt.ArrayLike, long_term: npt.ArrayLike, weight: npt.ArrayLike = 0.5) -> Array:
@@ -269,11 +258,8 @@ def safe_issue(
     ndarray
         Money, in the unit of `asset_value`.
     """
-    V = check("asset_value", asset_value)
-    p = check("target_pd", target_pd)
-    sigma = check("volatility", volatility)
-    T = check("horizon", horizon)
-    mu = check("drift", drift)
+    names = "asset_value target_pd volatility horizon drift"
+    V, p, sigma, T, mu = check_all(names, asset_value, target_pd, volatility, horizon, drift)
     # N^{-1}(1 - p) = -N^{-1}(p), without losing a small p.
     return np.asarray(V * np.exp((mu - 0.5 * sigma * sigma) * T + ndtri(p) * sigma * np.sqrt(T)))
 
@@ -303,11 +289,9 @@ def breakeven_volatility(
         Volatility per annum, a decimal. NaN where no volatility at all keeps the PD
         within the target.
     """
-    V = check("asset_value", asset_value)
-    DP = check("default_point", default_point)
-    p = check("target_pd", target_pd)
-    T = check("horizon", horizon)
-    m = np.log(V / DP) + check("drift", drift) * T
+    names = "asset_value default_point target_pd horizon drift"
+    V, DP, p, T, mu = check_all(names, asset_value, default_point, target_pd, horizon, drift)
+    m = np.log(V / DP) + mu * T
     q = -ndtri(p)
     disc = q * q + 2.0 * m
     root = np.sqrt(np.maximum(disc, 0.0))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xlkmv.errors import DomainError, InputError
 
-__all__ = ["RULES", "Array", "Rule", "check", "numbers"]
+__all__ = ["RULES", "Array", "Rule", "check", "check_all", "numbers"]
 
 Array = npt.NDArray[np.float64]
 
@@ -121,3 +121,8 @@ def check(name: str, value: Any, rule: Rule | None = None) -> Array:
     if not rule.holds_all(x):
         raise DomainError(name, rule.text, x[~rule.holds(x)].flat[0].item() if x.ndim else x.item())
     return x
+
+
+def check_all(names: str, *values: Any) -> tuple[Array, ...]:
+    """Check each value by the rule of its name, as :func:`check` does; names separated by spaces."""
+    return tuple(check(name, value) for name, value in zip(names.split(), values, strict=True))

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from scipy.special import erfcx, ndtr
 
 from xlkmv.errors import ConvergenceError, DomainError, XlkmvError
-from xlkmv.model.domain import Array, check
+from xlkmv.model.domain import Array, check_all
 from xlkmv.model.normal import density, inverse_mills
 
 __all__ = [
@@ -60,6 +60,7 @@ _MOST_ELASTICITY = 1e6
 # A repricing error above this is not an answer.
 _RESIDUAL_LIMIT = 1e-9
 
+_FIRM = "asset_value default_point volatility horizon rate"
 _OK, _PERCENTAGE, _NO_INFORMATION, _NOT_CONVERGED = range(4)
 
 
@@ -97,7 +98,7 @@ def equity(
     DomainError
         When an input breaks the rule of its name.
     """
-    args = _checked(asset_value, default_point, volatility, horizon, rate)
+    args = check_all(_FIRM, asset_value, default_point, volatility, horizon, rate)
     shape = np.broadcast_shapes(*(a.shape for a in args))
     size = int(np.prod(shape))
     columns = [_column(a, shape) for a in args]
@@ -164,7 +165,7 @@ def guarantee_value(
     DomainError
         When an input breaks the rule of its name.
     """
-    V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
+    V, F, sigma, T, r = check_all(_FIRM, asset_value, default_point, volatility, horizon, rate)
     return F * np.exp(-r * T) * _expected_loss(V, F, sigma, T, r)
 
 
@@ -188,7 +189,7 @@ def debt_value(
     DomainError
         When an input breaks the rule of its name.
     """
-    V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
+    V, F, sigma, T, r = check_all(_FIRM, asset_value, default_point, volatility, horizon, rate)
     K, _, d1, d2 = _terms(V, F, sigma, T, r)
     return np.asarray(V * ndtr(-d1) + K * ndtr(d2))
 
@@ -215,7 +216,7 @@ def spread(
     DomainError
         When an input breaks the rule of its name.
     """
-    V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
+    V, F, sigma, T, r = check_all(_FIRM, asset_value, default_point, volatility, horizon, rate)
     K, _, d1, d2 = _terms(V, F, sigma, T, r)
     loss = _expected_loss(V, F, sigma, T, r)
     # Small losses by log1p; large ones from what is left, which cannot be a difference.
@@ -247,7 +248,7 @@ def expected_recovery(
     DomainError
         When an input breaks the rule of its name.
     """
-    V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
+    V, F, sigma, T, r = check_all(_FIRM, asset_value, default_point, volatility, horizon, rate)
     K, _, d1, d2 = _terms(V, F, sigma, T, r)
     safe = d2 > 0.0
     m1, m2 = _mills(np.where(safe, d1, 0.0)), _mills(np.where(safe, d2, 0.0))
@@ -394,13 +395,8 @@ def invert(
     DomainError
         When an input breaks the rule of its name.
     """
-    args = (
-        check("equity", equity),
-        check("default_point", default_point),
-        check("equity_volatility", equity_volatility),
-        check("horizon", horizon),
-        check("rate", rate),
-    )
+    names = "equity default_point equity_volatility horizon rate"
+    args = check_all(names, equity, default_point, equity_volatility, horizon, rate)
     shape = np.broadcast_shapes(*(a.shape for a in args))
     size = int(np.prod(shape))
     columns = [_column(a, shape) for a in args]
@@ -579,12 +575,9 @@ def asset_value_at_volatility(
     ConvergenceError
         When an element has no answer that can be trusted.
     """
-    E = check("equity", equity)
-    F = check("default_point", default_point)
-    sigma = check("volatility", volatility)
-    T = check("horizon", horizon)
-    r = check("rate", rate)
-    E, F, sigma, T, r = np.broadcast_arrays(E, F, sigma, T, r)
+    names = "equity default_point volatility horizon rate"
+    args = check_all(names, equity, default_point, volatility, horizon, rate)
+    E, F, sigma, T, r = np.broadcast_arrays(*args)
     s, K = sigma * np.sqrt(T), F * np.exp(-r * T)
     with np.errstate(over="ignore"):
         e = E / K
@@ -631,7 +624,7 @@ def condition_number(
     DomainError
         When an input breaks the rule of its name.
     """
-    V, F, sigma, T, r = _checked(asset_value, default_point, volatility, horizon, rate)
+    V, F, sigma, T, r = check_all(_FIRM, asset_value, default_point, volatility, horizon, rate)
     _, s, d1, d2 = _terms(V, F, sigma, T, r)
     E, sigma_E = _equity(V, F, sigma, T, r)
     live = E > 0.0
@@ -646,21 +639,6 @@ def condition_number(
     value = np.where(usable, (np.abs(e22) + np.abs(e12)) / np.abs(det), np.inf)
     vol = np.where(usable, (np.abs(e21) + np.abs(e11)) / np.abs(det), np.inf)
     return value, vol
-
-
-# --- inputs ---------------------------------------------------------------------------------
-
-
-def _checked(
-    asset_value: Any, default_point: Any, volatility: Any, horizon: Any, rate: Any
-) -> tuple[Array, Array, Array, Array, Array]:
-    return (
-        check("asset_value", asset_value),
-        check("default_point", default_point),
-        check("volatility", volatility),
-        check("horizon", horizon),
-        check("rate", rate),
-    )
 
 
 def _column(a: Array, shape: tuple[int, ...]) -> Array:

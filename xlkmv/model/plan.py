@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import InputError
 from xlkmv.model.conditional import NARROW, step_edges, step_nodes
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check, check_all
 from xlkmv.model.passage import discrete_first_passage
 
 __all__ = [
@@ -191,8 +191,8 @@ def minimum_coverage(
     ndarray
         Ratio, >= 0.
     """
-    p, sigma = check("target_pd", target_pd), check("volatility", volatility)
-    T, mu = check("horizon", horizon), check("drift", drift)
+    names = "target_pd volatility horizon drift"
+    p, sigma, T, mu = check_all(names, target_pd, volatility, horizon, drift)
     return np.asarray(np.exp((0.5 * sigma * sigma - mu) * T - ndtri(p) * sigma * np.sqrt(T)))
 
 

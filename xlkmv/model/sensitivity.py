@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.model.domain import Array, check
+from xlkmv.model.domain import Array, check_all
 from xlkmv.model.normal import density
 
 __all__ = ["Sensitivities", "distance_sensitivities", "probability_sensitivities"]
@@ -95,13 +95,9 @@ def probability_sensitivities(
 def _derivatives(
     asset_value: Any, default_point: Any, volatility: Any, horizon: Any, drift: Any
 ) -> tuple[Array, Sensitivities]:
-    V, DP, sigma, T, mu = np.broadcast_arrays(
-        check("asset_value", asset_value),
-        check("default_point", default_point),
-        check("volatility", volatility),
-        check("horizon", horizon),
-        check("drift", drift),
-    )
+    names = "asset_value default_point volatility horizon drift"
+    args = check_all(names, asset_value, default_point, volatility, horizon, drift)
+    V, DP, sigma, T, mu = np.broadcast_arrays(*args)
     root_T = np.sqrt(T)
     s = sigma * root_T
     leverage = np.log(V / DP)
