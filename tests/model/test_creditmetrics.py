@@ -261,7 +261,12 @@ def test_zero_huge_and_certain():
             InputError,
             "values must have 2 columns",
         ),
-        (([1.0], 0, [[0.8, 0.1, 0.1]], 0.2), {}, InputError, "reference must be given"),
+        (
+            ([1.0], 0, [[0.8, 0.1, 0.1]], 0.2),
+            {},
+            InputError,
+            "matrix must have a column for each of its rows",
+        ),
         (([1.0], 0, [[0.9, 0.1]], 0.2), {"scenarios": 5}, DomainError, "scenarios must be between 100"),
         (([1.0], 0, [[0.9, 0.1]], 0.2), {"seed": 1.5}, InputError, "seed must be a whole number"),
     ],

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import FINITE, RULES, Array, Rule, check
+from xlkmv.model.domain import FINITE, POSITIVE, PROBABILITY, RULES, Array, Rule, check
 from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
 from xlkmv.model.normal import density, inverse_mills
 
@@ -244,7 +244,7 @@ def fit_series(
     """
     if method not in ("mle", "iterative"):
         raise InputError("method", "must be one of mle, iterative", method)
-    E = check("equity_values", equity_values, RULES["equity"]).ravel()
+    E = check("equity_values", equity_values, POSITIVE).ravel()
     if E.size < 3:
         raise InputError("equity_values", "must hold at least 3 values", E.size)
     series = _Series(
@@ -422,7 +422,7 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
         When a flow is not positive, lengths differ, there are fewer than two changes, or the
         series is cumulative (:func:`is_cumulative`): its volatility would be an artefact.
     """
-    C = check("flows", flows, RULES["equity"]).ravel()
+    C = check("flows", flows, POSITIVE).ravel()
     dt = 1.0 / float(check("periods_per_year", periods_per_year))
     if is_cumulative(C):
         raise InputError(
@@ -433,7 +433,7 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
     if plan is None:
         x = np.diff(np.log(C))
     else:
-        P = check("plan", plan, RULES["equity"]).ravel()
+        P = check("plan", plan, POSITIVE).ravel()
         if P.size != C.size:
             raise InputError("plan", f"must have as many values as flows, which has {C.size}", P.size)
         x = np.log(C / P)
@@ -510,7 +510,7 @@ def edf(dd: Any, mapping_dd: Any, mapping_pd: Any) -> Array:
         When the table is not such a table.
     """
     d = check("dd", dd, FINITE)
-    grid = check("mapping_dd", mapping_dd, Rule("must be finite numbers")).ravel()
+    grid = check("mapping_dd", mapping_dd, FINITE).ravel()
     p = check("mapping_pd", mapping_pd, Rule("must be > 0 and <= 1", 0.0, 1.0, low_open=True)).ravel()
     if grid.size != p.size or grid.size < 2:
         raise InputError("mapping", "must have two columns of equal length, DD and PD, and two rows or more")
@@ -547,7 +547,7 @@ def rating(pd: Any, grades: Sequence[str], highest_pd: Any) -> Any:
         When the scale is not such a scale.
     """
     p = check("pd", pd)
-    limits = check("highest_pd", highest_pd, RULES["pd"]).ravel()
+    limits = check("highest_pd", highest_pd, PROBABILITY).ravel()
     if len(grades) != limits.size or limits.size == 0:
         raise InputError("scale", "must have two columns of equal length, grade and highest PD")
     if (np.diff(limits) <= 0.0).any():

@@ -42,7 +42,7 @@ _FEW_ACTIVE = 64
 _NEGLIGIBLE = 1e-16
 
 
-def loss_bands(amounts: Array, points: int, unit: float | None = None) -> tuple[float, Integers]:
+def loss_bands(amounts: Array, points: int) -> tuple[float, Integers]:
     """Express loss amounts as whole numbers of one unit.
 
     If the amounts are multiples of a common amount and fit in `points`, that amount is the unit and nothing
@@ -55,8 +55,6 @@ def loss_bands(amounts: Array, points: int, unit: float | None = None) -> tuple[
         Loss amounts, >= 0, total > 0, in the order in which errors may be carried.
     points : int
         Largest grid wanted.
-    unit : float, optional
-        Use this unit instead.
 
     Returns
     -------
@@ -64,7 +62,7 @@ def loss_bands(amounts: Array, points: int, unit: float | None = None) -> tuple[
         Unit and bands.
     """
     total = float(amounts.sum())
-    unit = unit or _common_unit(amounts, total / points) or total / points
+    unit = _common_unit(amounts, total / points) or total / points
     steps = np.rint(np.cumsum(amounts / unit))
     return unit, np.diff(steps, prepend=0.0).astype(np.int64)
 
@@ -223,7 +221,6 @@ def step_nodes(edges: Array) -> tuple[Array, Array]:
 def conditional_pool(
     amounts: Array,
     bands: Integers,
-    unit: float,
     conditional_pd: ConditionalPd,
     steps: tuple[Array, Array] | None = None,
 ) -> ConditionalPool:
@@ -235,8 +232,6 @@ def conditional_pool(
         Loss amounts; only used to place the factor nodes.
     bands : (n,) int array
         Loss amounts in units.
-    unit : float
-        Money per unit.
     conditional_pd : callable
         Factor value -> (n,) default probabilities, smooth in the factor.
     steps : (centres, widths), optional

@@ -14,7 +14,16 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import ASSET_CORRELATION, RULES, SIGNED_RATE, Array, Rule, check, numbers
+from xlkmv.model.domain import (
+    ASSET_CORRELATION,
+    FINITE,
+    NOT_NEGATIVE,
+    PROBABILITY,
+    SIGNED_RATE,
+    Array,
+    check,
+    numbers,
+)
 from xlkmv.model.losses import (
     LEVELS,
     LossDistribution,
@@ -68,7 +77,6 @@ EXAMPLE_DEFAULT_VALUE = (0.5113, 0.2545)
 
 # Published matrices are rounded to 0.01 %: a row may miss 1 by this much and is then scaled.
 _ROW_TOLERANCE = 2e-4
-_FINITE = Rule("must be a finite number", -1e300, 1e300)
 
 
 def transition_matrix(matrix: npt.ArrayLike) -> Array:
@@ -92,7 +100,7 @@ def transition_matrix(matrix: npt.ArrayLike) -> Array:
     DomainError
         When an entry is no probability, or a row does not sum to 1.
     """
-    table = check("matrix", matrix, RULES["pd"])
+    table = check("matrix", matrix, PROBABILITY)
     if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] < 2:
         raise InputError(
             "matrix", "must be a table: a row per rating, a column per end state, default last", table.shape
@@ -159,7 +167,7 @@ def bond_values(coupon: float, forward_rates: npt.ArrayLike, default_value: floa
     c = float(check("coupon", coupon, SIGNED_RATE))
     discount = (1.0 + rates) ** -np.arange(1.0, rates.shape[1] + 1.0)
     alive = c + c * discount.sum(axis=1) + discount[:, -1]
-    return np.append(alive, float(check("default_value", default_value, RULES["recovery"])))
+    return np.append(alive, float(check("default_value", default_value, PROBABILITY)))
 
 
 # mu = sum p_s V_s,  sigma^2 = sum p_s (V_s^2 + sd_s^2) - mu^2   (CreditMetrics 1997, chapter 1)
@@ -182,9 +190,9 @@ def migration_moments(
     (array, array)
         Shape of the arguments broadcast together, without the last axis.
     """
-    p = check("probabilities", probabilities, RULES["pd"])
+    p = check("probabilities", probabilities, PROBABILITY)
     rows = transition_matrix(p.reshape(-1, p.shape[-1]) if p.ndim else p).reshape(p.shape)
-    v, sd = check("values", values, _FINITE), check("value_sds", value_sds, Rule("must be >= 0", low=0.0))
+    v, sd = check("values", values, FINITE), check("value_sds", value_sds, NOT_NEGATIVE)
     mean = (rows * v).sum(axis=-1)
     # Around the mean: a small deviation of a large value keeps its digits.
     variance = (rows * ((v - mean[..., None]) ** 2 + sd**2)).sum(axis=-1)
@@ -200,7 +208,6 @@ def creditmetrics(
     *,
     values: npt.ArrayLike | None = None,
     lgd: npt.ArrayLike = 1.0,
-    reference: npt.ArrayLike | None = None,
     attachment: float | None = None,
     scenarios: int = 100_000,
     seed: int = 1997,
@@ -224,12 +231,10 @@ def creditmetrics(
         Confidence levels, > 0 and < 1.
     values : (s,) or (n, s) array_like, optional
         Value at the horizon per unit of exposure in each end state (:func:`bond_values`). Without it a state
-        is worth 1, and default 1 - lgd, so that only defaults cost money.
+        is worth 1, and default 1 - lgd, so that only defaults cost money. Losses are counted from the value
+        with an unchanged rating.
     lgd : (n,) array_like or float
         Loss given default; used only without `values`.
-    reference : (n,) array_like or float, optional
-        Value per unit of exposure from which losses are counted. By default the value with an unchanged
-        rating.
     attachment : float, optional
         Loss amount at which the senior tranche is hit.
     scenarios : int
@@ -257,20 +262,20 @@ def creditmetrics(
     row = _rows(ratings, n, table.shape[0])
     worth = np.column_stack([np.ones((n, states - 1)), 1.0 - per_obligor("lgd", lgd, n)])
     if values is not None:
-        worth = check("values", values, _FINITE)
+        worth = check("values", values, FINITE)
         if worth.shape not in ((states,), (n, states)):
             raise InputError(
                 "values", f"must have {states} columns, one per end state of the matrix", worth.shape
             )
         worth = np.broadcast_to(worth, (n, states))
-    if reference is not None:
-        base = per_obligor("reference", reference, n, _FINITE)
-    elif states == 2:
+    if states == 2:
         base = worth[:, 0]
     elif table.shape[0] == states - 1:
         base = worth[np.arange(n), row]
     else:
-        raise InputError("reference", "must be given when the matrix has no column for each of its rows")
+        raise InputError(
+            "matrix", "must have a column for each of its rows, and one for default", table.shape
+        )
     loss = exposure[:, None] * (base[:, None] - worth)
     flat = np.ascontiguousarray(loss).ravel()
     first = states * np.arange(n)

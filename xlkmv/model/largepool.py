@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import ASSET_CORRELATION, RULES, Array, check
+from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, Array, check
 from xlkmv.model.normal import inverse_mills
 
 __all__ = ["Concentration", "concentration", "loss_quantile", "tranche_expected_loss"]
@@ -172,7 +172,7 @@ def concentration(exposures: Any) -> Concentration:
     DomainError, InputError
         When an exposure is negative, or none is positive.
     """
-    x = check("exposures", exposures, RULES["dues"]).ravel()
+    x = check("exposures", exposures, NOT_NEGATIVE).ravel()
     if x.size == 0 or x.max() == 0.0:
         raise InputError("exposures", "must hold at least one amount above zero")
     shares = np.sort(x / x.max())[::-1]  # by the largest first, so that no unit of money overflows

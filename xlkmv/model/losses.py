@@ -37,6 +37,8 @@ __all__ = [
 
 LEVELS = (0.99, 0.999)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
+# Scenarios over which a simulation adds up at a time.
+_STEP = 256
 SCENARIOS = Rule("must be between 100 and 100000000", low=100, high=1e8)
 
 
@@ -206,7 +208,6 @@ def factor_losses(
     levels: Array,
     attachment: float | None,
     grid_points: int | None = None,
-    notes: tuple[str, ...] = (),
     steps: tuple[Array, Array] | None = None,
 ) -> LossDistribution:
     """Loss distribution of obligors that default independently once one standard normal factor is known.
@@ -226,8 +227,6 @@ def factor_losses(
     grid_points : int, optional
         Grid of the loss distribution; by default 8192, or four points per obligor if that is more (at most
         131072). Amounts that are multiples of a common amount on a coarser grid are not rounded at all.
-    notes : tuple of str
-        For the result.
     steps : (centres, widths), optional
         Where each conditional PD falls from 1 to 0, and in what length of the factor, (n,) each.
     """
@@ -242,7 +241,7 @@ def factor_losses(
     unit, bands = loss_bands(amount, points)
     if steps is not None:
         steps = steps[0][order], steps[1][order]
-    pool = conditional_pool(amount, bands, unit, lambda z: conditional_pd(parameter, z), steps)
+    pool = conditional_pool(amount, bands, lambda z: conditional_pd(parameter, z), steps)
 
     # Mean and covariances come from the factor directly, without the grid.
     expected = float(pd @ amount)
@@ -293,7 +292,6 @@ def factor_losses(
         attachment,
         hit,
         contributions,
-        notes=notes,
     )
 
 
@@ -429,7 +427,6 @@ def simulated_losses(
     scenarios: int,
     block_size: int,
     expected: Array | None = None,
-    notes: tuple[str, ...] = (),
 ) -> LossDistribution:
     """Summarise a simulation whose scenarios can be visited again.
 
@@ -448,7 +445,6 @@ def simulated_losses(
         Number of scenarios, and how many to hold in memory at a time (no effect on the result).
     expected : (n,) array, optional
         Exact expected loss of each obligor, where the model knows it.
-    notes : tuple of str
 
     Returns
     -------
@@ -473,41 +469,13 @@ def simulated_losses(
     mean, sd = float(totals.mean()), float(totals.std())
     centred = totals - mean
 
-    # The scenarios in a tail, or near a quantile, are visited once more for the obligors' shares.
     k = levels.size
-    at_risk, shortfall = np.empty(k), np.empty(k)
-    at_risk_error, shortfall_error = np.empty(k), np.empty(k)
+    figures = np.empty((4, k))
     near, tail = np.zeros((scenarios, k)), np.zeros((scenarios, k))
     for j, level in enumerate(levels.tolist()):
-        index = min(int(np.ceil(level * scenarios - 1e-9)) - 1, scenarios - 1)
-        at_risk[j] = ordered[index]
-        worst = (1.0 - level) * scenarios
-        weight = np.zeros(scenarios)
-        weight[index + 1 :] = 1.0
-        weight[index] = max(worst - (scenarios - 1 - index), 0.0)
-        tail[rank, j] = weight / worst
-        shortfall[j] = float(weight @ ordered) / worst
-        spread = float(weight @ (ordered - shortfall[j]) ** 2) / worst
-        # Manistre and Hancock (2005): variance of the estimated conditional tail expectation.
-        shortfall_error[j] = np.sqrt((spread + level * (shortfall[j] - at_risk[j]) ** 2) / worst)
-        # Order statistics one binomial standard deviation either side.
-        step = max(round(np.sqrt(worst * level)), 1)
-        low, high = ordered[max(index - step, 0)], ordered[min(index + step, scenarios - 1)]
-        at_risk_error[j] = 0.5 * (high - low)
-        close = (ordered >= low) & (ordered <= high) if high > low else ordered == at_risk[j]
-        near[rank, j] = np.asarray(close) / float(close.sum())
-    at_risk_parts, shortfall_parts = np.zeros((k, count)), np.zeros((k, count))
-    touched = np.asarray((near + tail).any(axis=1))
-    for start in range(0, scenarios, _STEP):
-        rows = start + np.flatnonzero(touched[start : start + _STEP])
-        if rows.size > _STEP // 8:
-            losses = scenario_losses(start, min(_STEP, scenarios - start))[rows - start]
-        elif rows.size:
-            losses = np.concatenate([scenario_losses(row, 1) for row in rows.tolist()])
-        else:
-            continue
-        at_risk_parts += near[rows].T @ losses
-        shortfall_parts += tail[rows].T @ losses
+        figures[:, j], near[rank, j], tail[rank, j] = _tail(ordered, level)
+    at_risk, at_risk_error, shortfall, shortfall_error = figures
+    at_risk_parts, shortfall_parts = _shares(scenario_losses, count, near, tail)
     for j in range(k):
         whole = float(at_risk_parts[j].sum())
         at_risk_parts[j] *= at_risk[j] / whole if whole else 0.0
@@ -544,11 +512,51 @@ def simulated_losses(
             shortfall_error,
             hit_error,
         ),
-        notes,
     )
 
 
-_STEP = 256
+def _tail(ordered: Array, level: float) -> tuple[Array, Array, Array]:
+    """VaR, its standard error, ES, its standard error; weights of the scenarios near VaR, and in ES.
+
+    Of ascending losses (m,): shapes (4,), (m,) and (m,).
+    """
+    scenarios = ordered.size
+    index = min(int(np.ceil(level * scenarios - 1e-9)) - 1, scenarios - 1)
+    at_risk = ordered[index]
+    worst = (1.0 - level) * scenarios
+    weight = np.zeros(scenarios)
+    weight[index + 1 :] = 1.0
+    weight[index] = max(worst - (scenarios - 1 - index), 0.0)
+    shortfall = weight @ ordered / worst
+    spread = weight @ (ordered - shortfall) ** 2 / worst
+    # Manistre and Hancock (2005): variance of the estimated conditional tail expectation.
+    shortfall_error = np.sqrt((spread + level * (shortfall - at_risk) ** 2) / worst)
+    # Order statistics one binomial standard deviation either side.
+    step = max(round(np.sqrt(worst * level)), 1)
+    low, high = ordered[max(index - step, 0)], ordered[min(index + step, scenarios - 1)]
+    near = (ordered >= low) & (ordered <= high) if high > low else ordered == at_risk
+    figures = np.array([at_risk, 0.5 * (high - low), shortfall, shortfall_error])
+    return figures, near / float(near.sum()), weight / worst
+
+
+def _shares(
+    scenario_losses: Callable[[int, int], Array], count: int, near: Array, tail: Array
+) -> tuple[Array, Array]:
+    """Visit the scenarios near a quantile or in a tail once more: weighted losses by obligor, (k, n) each."""
+    scenarios, k = near.shape
+    at_risk_parts, shortfall_parts = np.zeros((k, count)), np.zeros((k, count))
+    touched = np.asarray((near + tail).any(axis=1))
+    for start in range(0, scenarios, _STEP):
+        rows = start + np.flatnonzero(touched[start : start + _STEP])
+        if rows.size > _STEP // 8:
+            losses = scenario_losses(start, min(_STEP, scenarios - start))[rows - start]
+        elif rows.size:
+            losses = np.concatenate([scenario_losses(row, 1) for row in rows.tolist()])
+        else:
+            continue
+        at_risk_parts += near[rows].T @ losses
+        shortfall_parts += tail[rows].T @ losses
+    return at_risk_parts, shortfall_parts
 
 
 def simulation_size(

@@ -17,7 +17,7 @@ from scipy.special import expit, logit, ndtri
 
 from xlkmv.errors import ConvergenceError, DomainError, InputError
 from xlkmv.model.creditmetrics import transition_matrix
-from xlkmv.model.domain import NOT_NEGATIVE, Array, Rule, check, numbers
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, Rule, check, numbers
 from xlkmv.model.losses import (
     LEVELS,
     LossDistribution,
@@ -49,9 +49,12 @@ LOGIT_PD = Rule(
     low_open=True,
     high_open=True,
 )
-_FINITE = Rule("must be a finite number", -1e300, 1e300)
 _PERIODS = Rule("must be between 1 and 1000", 1, 1000)
 _SENSITIVITY = Rule("must be between 0 and 20", 0.0, 20.0)
+# The trapezoidal rule over the standard normal factor.
+_NODES = np.linspace(-8.0, 8.0, 129)
+_WEIGHTS = np.exp(-0.5 * _NODES**2)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +120,7 @@ def fit_macro(default_rates: npt.ArrayLike, macro: npt.ArrayLike) -> MacroFit:
         When a rate is 0 or 1, or the factors are collinear or constant.
     """
     rates = _series("default_rates", default_rates, LOGIT_PD)
-    factors = _series("macro", macro, _FINITE)
+    factors = _series("macro", macro, FINITE)
     t, m = factors.shape
     if rates.shape[0] != t:
         raise InputError("default_rates", f"must cover the same {t} periods as macro", rates.shape[0])
@@ -168,7 +171,7 @@ def _least_squares(design: Array, target: Array) -> tuple[Array, Array, Array]:
 
 def _macro_path(fit: MacroFit, macro_path: npt.ArrayLike) -> Array:
     m = fit.last.shape[1]
-    path = check("macro_path", macro_path, _FINITE)
+    path = check("macro_path", macro_path, FINITE)
     path = path.reshape(-1, m) if path.ndim < 2 and path.size % m == 0 else path
     if path.ndim != 2 or path.shape[1] != m or path.shape[0] < 1:
         raise InputError("macro_path", f"must have {m} columns, one per macro factor", path.shape)
@@ -253,32 +256,25 @@ def shift_migration(matrix: npt.ArrayLike, shift: npt.ArrayLike) -> Array:
         Rows sum to 1; the logit of every "this state or worse" moves by the shift, so the PD's does too.
     """
     table = transition_matrix(matrix)
-    move = per_obligor("shift", shift, table.shape[0], _FINITE)
+    move = per_obligor("shift", shift, table.shape[0], FINITE)
     worse = np.minimum(np.cumsum(table[:, ::-1], axis=1)[:, ::-1], 1.0)
     worse[:, 0] = 1.0
     moved = expit(logit(worse) + move[:, None])
     return np.asarray(np.maximum(moved - np.column_stack([moved[:, 1:], np.zeros(table.shape[0])]), 0.0))
 
 
-def _factor_rule() -> tuple[Array, Array]:
-    z = np.linspace(-8.0, 8.0, 129)
-    weights = np.exp(-0.5 * z**2)
-    return z, weights / weights.sum()
-
-
 def _intercepts(pds: Array, sensitivity: Array) -> Array:
     """Solve E[1/(1 + exp(-(a - s Z)))] = pd for a, by Newton steps kept inside a bracket."""
-    z, weights = _factor_rule()
     # The mean of a logistic of a + s Z lies between the logit itself and the far side of the shocks.
     low, high = logit(pds) - sensitivity * 8.0 - 1.0, logit(pds) + sensitivity * 8.0 + 1.0
     a = logit(pds)
     for _ in range(100):
-        p = expit(a[:, None] - sensitivity[:, None] * z)
-        miss = p @ weights - pds
+        p = expit(a[:, None] - sensitivity[:, None] * _NODES)
+        miss = p @ _WEIGHTS - pds
         if float((np.abs(miss) / pds).max()) < 1e-13:
             return np.asarray(a)
         low, high = np.where(miss < 0.0, a, low), np.where(miss > 0.0, a, high)
-        step = a - miss / ((p * (1.0 - p)) @ weights)
+        step = a - miss / ((p * (1.0 - p)) @ _WEIGHTS)
         fresh = np.where((step > low) & (step < high), step, 0.5 * (low + high))
         if (np.abs(fresh - a) <= 4e-16 * np.maximum(np.abs(a), 1.0)).all():
             return np.asarray(fresh)
@@ -287,9 +283,8 @@ def _intercepts(pds: Array, sensitivity: Array) -> Array:
 
 
 def _conditional_sd(pds: Array, sensitivity: Array) -> Array:
-    z, weights = _factor_rule()
-    p = expit(_intercepts(pds, sensitivity)[:, None] - sensitivity[:, None] * z)
-    return np.asarray(np.sqrt(((p - pds[:, None]) ** 2) @ weights))
+    p = expit(_intercepts(pds, sensitivity)[:, None] - sensitivity[:, None] * _NODES)
+    return np.asarray(np.sqrt(((p - pds[:, None]) ** 2) @ _WEIGHTS))
 
 
 def matched_sensitivity(pds: npt.ArrayLike, correlation: npt.ArrayLike) -> Array:

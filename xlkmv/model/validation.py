@@ -161,21 +161,17 @@ def brier_score(pds: Any, defaults: Any) -> float:
     return float(np.mean((p - d) ** 2))
 
 
-def hosmer_lemeshow(
-    pds: Any, defaults: Any, groups: int = 10, fitted_parameters: int = 0
-) -> tuple[float, float, int]:
+def hosmer_lemeshow(pds: Any, defaults: Any, groups: int = 10) -> tuple[float, float, int]:
     """Chi-square test of observed against expected defaults by group of PD.
 
     X^2 = sum over groups of (O - E)^2/[E (1 - E/n)], E the sum of the group's n PDs. Equal PDs
-    share a group, so that the order of the list does not matter.
+    share a group, so that the order of the list does not matter. There are as many degrees of
+    freedom as groups, because nothing was fitted to the list.
 
     Parameters
     ----------
     pds, defaults, groups
         As in :func:`backtest`.
-    fitted_parameters : int
-        Degrees of freedom to take away: 0 for PDs given beforehand, 2 for a logistic
-        regression fitted to the same data.
 
     Returns
     -------
@@ -200,11 +196,8 @@ def hosmer_lemeshow(
     filled = n > 0
     n, expected, observed = n[filled], expected[filled], observed[filled]
     used = int(filled.sum())
-    freedom = used - fitted_parameters
-    if freedom < 1:
-        raise InputError("pds", "must hold enough different values for the Hosmer-Lemeshow test")
     statistic = float(np.sum((observed - expected) ** 2 / (expected * (1.0 - expected / n))))
-    return statistic, float(chdtrc(freedom, statistic)), used
+    return statistic, float(chdtrc(used, statistic)), used
 
 
 def _pairs(pds: Any, defaults: Any) -> tuple[Array, Array]:
