@@ -587,7 +587,9 @@ def test_a_missing_result_table_is_one_sentence(draft: Path, tmp_path: Path) -> 
 
 
 def test_result_columns_may_be_deleted(draft: Path, tmp_path: Path) -> None:
-    path = rewrite(draft, tmp_path / "b.xlsm", "tbl_Headline", 'name="Simulated expected loss"', 'name="Mine"')
+    path = rewrite(
+        draft, tmp_path / "b.xlsm", "tbl_Headline", 'name="Simulated expected loss"', 'name="Mine"'
+    )
     book = open_book(path)
     refresh(book)
     book.save()

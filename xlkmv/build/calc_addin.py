@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import xlkmv
+from xlkmv.build.ribbon import pack
 from xlkmv.excel.calc import IDENTIFIER, describe, environment
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.registry import Argument, Function
@@ -69,11 +69,7 @@ def build_addin(
         COMPONENT: Path(__file__).with_name(COMPONENT).read_text("utf-8"),
     }
     target = Path(path)
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as package:
-        for name, content in parts.items():
-            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            package.writestr(info, content)
+    target.write_bytes(pack({name: content.encode() for name, content in parts.items()}))
     return target
 
 

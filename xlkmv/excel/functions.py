@@ -45,7 +45,7 @@ from xlkmv.model import (
     sensitivity,
     validation,
 )
-from xlkmv.model.domain import ASSET_CORRELATION, FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, RULES
+from xlkmv.model.domain import ASSET_CORRELATION, FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, RULES, Rule
 
 ONE = np.ones(1)
 # Half a year of weekly equity values of one firm, for the example of KMV_FIT.
@@ -237,8 +237,14 @@ def KMV_ANYDATE_PD(collections, dues, volatility, periods_per_year=4.0, drift=0.
 
 KMV_ANYDATE_PD.explain(_pool_steps)
 
-# Heading of a stress -> its name below; the value that changes nothing.
+# Heading of a stress -> the value that changes nothing, and the rule for any other.
 STRESSES = {"pool haircut": 0.0, "volatility x": 1.0, "delay": 0.0, "dues x": 1.0}
+STRESS_RULES = {
+    "pool haircut": Rule("must be >= 0 and < 1 (a decimal: 0.1 means 10 %)", 0.0, 1.0, high_open=True),
+    "volatility x": Rule("must be > 0 and <= 100", 0.0, 100.0, low_open=True),
+    "delay": Rule("must be a whole number of periods, >= 0", 0.0),
+    "dues x": Rule("must be > 0 and <= 100", 0.0, 100.0, low_open=True),
+}
 
 
 def _stressed(collections, dues, volatility, stress):
@@ -267,15 +273,10 @@ def _stress_rows(scenarios: list[list[Any]]) -> Iterator[tuple[str, dict[str, fl
         for heading, cell in zip(headings[1:], row[1:], strict=True):
             if not is_blank(cell):
                 stress[heading] = needed_number(f"scenarios, {name}, {heading}", cell)
-        checks = {
-            "pool haircut": ("must be >= 0 and < 1 (a decimal: 0.1 means 10 %)", lambda x: 0 <= x < 1),
-            "volatility x": ("must be > 0 and <= 100", lambda x: 0 < x <= 100),
-            "delay": ("must be a whole number of periods, >= 0", lambda x: 0 <= x == np.floor(x) < np.inf),
-            "dues x": ("must be > 0 and <= 100", lambda x: 0 < x <= 100),
-        }
-        for heading, (rule, holds) in checks.items():
-            if not holds(stress[heading]):
-                raise DomainError(f"scenarios, {name}, {heading}", rule, stress[heading])
+        for heading, rule in STRESS_RULES.items():
+            value = stress[heading]
+            if not rule.holds(np.asarray(value)) or (heading == "delay" and value % 1):
+                raise DomainError(f"scenarios, {name}, {heading}", rule.text, value)
         yield name, stress
 
 
@@ -837,7 +838,7 @@ def _one_or_each(values):
 @table(
     "KMV portfolio model: exact loss distribution under one common factor.",
     (POOL_EXPOSURES, POOL_PDS, (0.2,), (0.99, 0.999), (0.6,)),
-    POOL_TEXTS | {"lgd": Text("Loss given default: one number, or one per obligor. Blank: 1.", "series")},
+    POOL_TEXTS,
 )
 def KMV_LOSSES(exposures, pds, correlation, levels=losses.LEVELS, lgd=ONE):
     return _loss_table(

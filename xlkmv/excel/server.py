@@ -220,7 +220,7 @@ def _problems(book: str, error: Any) -> Rows:
     from xlkmv.excel.live import cell_text
 
     problems = error.problems
-    lines = [f"{p.sheet}!{p.cell}: {show(p.value)}: {p.rule}" for p in problems[:PROBLEMS_SHOWN]]
+    lines = list(map(str, problems[:PROBLEMS_SHOWN]))
     if len(problems) > PROBLEMS_SHOWN:
         lines.append(f"... and {len(problems) - PROBLEMS_SHOWN} more")
     count = f"{len(problems)} input{'s are' if len(problems) > 1 else ' is'} wrong; nothing was changed."
