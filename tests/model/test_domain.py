@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import RULES, Rule, check, numbers
+from xlkmv.model.domain import RULES, Rule, check, check_all, numbers
 
 TINY, BELOW_1, ABOVE_1 = 5e-324, math.nextafter(1.0, 0.0), math.nextafter(1.0, 2.0)
 
@@ -98,3 +98,13 @@ def test_rule_element_by_element():
         [False, True, True, False, False, False],
     )
     assert half_open.holds_all(np.array([0.0, 0.9])) and not half_open.holds_all(np.array([0.0, np.nan]))
+
+
+def test_several_at_once_each_by_its_rule():
+    pd, horizon = check_all("pd horizon", [0.0, 1.0], 2)
+    assert pd.tolist() == [0.0, 1.0]
+    assert horizon == 2.0
+    with pytest.raises(DomainError, match="horizon must be"):
+        check_all("pd horizon", 0.0, 0.0)
+    with pytest.raises(ValueError, match="shorter"):
+        check_all("pd horizon", 0.0)
