@@ -12,6 +12,7 @@ import pytest
 
 import xlkmv
 from xlkmv import cli
+from xlkmv.deal.reading import probability
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
 from xlkmv.excel.refresh import read_book
@@ -126,7 +127,7 @@ def test_refresh_reports_the_numbers_that_it_writes(
         for value in (
             f"{cells['Coverage']:.3f}",
             f"{cells['DD']:.2f}",
-            cli.probability(cells["Any-date PD"]),
+            probability(cells["Any-date PD"]),
         ):
             assert value in lines[0]
     scenarios = written.table("tbl_Scenario")
@@ -199,13 +200,6 @@ def test_ctrl_c_changes_nothing(
     assert "Cancelled: nothing was changed." in err
     assert book.read_bytes() == before
     assert [p.name for p in book.parent.iterdir()] == [book.name]
-
-
-@pytest.mark.parametrize(
-    ("p", "text"), [(0.0, "0 %"), (1.0, "100.00%"), (0.0123, "1.23%"), (1e-4, "0.01%"), (3.2e-7, "3.2e-07")]
-)
-def test_probabilities_read_well(p: float, text: str) -> None:
-    assert cli.probability(p) == text
 
 
 # ------------------------------------------------------------------------------ uninstall

@@ -121,8 +121,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
-def test_worked_values_of_the_method() -> None:
-    assert worked_values((ROOT / "docs" / "method.md").read_text(encoding="utf-8")) == []
+@pytest.mark.parametrize("name", ["method.md", "models.md"])
+def test_worked_values(name: str) -> None:
+    assert worked_values((ROOT / "docs" / name).read_text(encoding="utf-8")) == []
 
 
 def table_rows(text: str, above: str) -> dict[str, list[float]]:

@@ -105,6 +105,7 @@ def _refresh(options: argparse.Namespace) -> int:
 
 def _models(options: argparse.Namespace) -> int:
     from xlkmv.deal.analysis import model_table, portfolio_models
+    from xlkmv.deal.reading import probability
     from xlkmv.excel.book import open_book
     from xlkmv.excel.refresh import read_book
 
@@ -251,13 +252,6 @@ class _progress:  # noqa: N801  a context manager reads as a verb
         self.bar.stop()
 
 
-def probability(p: float) -> str:
-    """Write a probability as a banker reads it: a percentage, or a power of ten when tiny."""
-    if p == 0.0:
-        return "0 %"
-    return f"{p:.1e}" if p < 1e-4 else f"{p:.2%}"
-
-
 def _number(x: float, shown: str) -> str:
     if x in (float("inf"), float("-inf")):
         return "covered" if x > 0 else "short"
@@ -275,6 +269,8 @@ def _table(title: str, *columns: str) -> Any:
 
 
 def _report(done: Any) -> None:
+    from xlkmv.deal.reading import READINGS, probability, read
+
     analysis, console = done.analysis, _console()
     base, off = analysis.base, analysis.controls_off
     columns = ("Controls", "Coverage", "DD", "PD", "Any date", "Simulated")
@@ -289,7 +285,7 @@ def _report(done: Any) -> None:
                 _number(tranche.distance_at_maturity, ".2f"),
                 probability(tranche.pd_at_maturity),
                 probability(tranche.anydate_pd_at_maturity),
-                probability(simulated.anydate_pd),
+                probability(simulated.anydate_pd, simulated=True),
             )
     console.print(table)
     title = f"{base.tranches[0].name} under each preset condition"
@@ -301,7 +297,7 @@ def _report(done: Any) -> None:
             _number(senior.distance_at_maturity, ".2f"),
             probability(senior.pd_at_maturity),
             probability(senior.anydate_pd_at_maturity),
-            probability(row.simulation.tranches[0].anydate_pd),
+            probability(row.simulation.tranches[0].anydate_pd, simulated=True),
         )
     console.print(table)
     console.print(
@@ -311,10 +307,11 @@ def _report(done: Any) -> None:
         "PD: short at the maturity. Any date: short on at least one date.\n"
         f"Simulated: any date, every obligor may default, {analysis.simulated_base.paths:,} paths."
     )
-    failed = [c.name for c in analysis.checks if not c.passed]
-    console.print(
-        f"Checks: {'FAILED: ' + '; '.join(failed) if failed else f'all {len(analysis.checks)} passed'}."
-    )
+    laws = [c for c in analysis.checks if not c.warning]
+    failed = [c.name for c in laws if not c.passed]
+    console.print(f"Checks: {'FAILED: ' + '; '.join(failed) if failed else f'all {len(laws)} passed'}.\n")
+    for key, text in read(done.inputs.deal, analysis).items():
+        console.print(f"{READINGS[key]}: {text}")
 
 
 def _problems(error: BookInputError) -> None:

@@ -73,7 +73,12 @@ def test_as_planned_it_gets_safer_and_worse_than_planned_raises_the_alarm(build)
     np.testing.assert_allclose(good.accumulated_ratio, 1.0)
     bad = rerate(plan, plan.collections[:4] * [1.0, 0.8, 0.6, 0.5], 0.04)
     assert bad.pd[0, -1] > 0.5 > 0.05 > bad.pd[0, 0]
-    assert bad.band[0, 0] < bad.band[0, -1] == 3
+    assert bad.band[0, 0] < bad.band[0, -1] == 5
+    assert not good.behind.any()
+    # 100, 90, 80, 72.5 % of the plan so far.
+    assert bad.behind.tolist() == [False, True, True, True]
+    rating = bad.reratings[-1]
+    assert rating.median_growth == pytest.approx(rating.drift - rating.volatility**2 / 2)
     assert bad.alert[0].tolist()[::4] == [False, True]
     assert bad.reratings[-1].volatility > 0.04
     assert bad.reratings[-1].drift < 0.0

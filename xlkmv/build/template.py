@@ -21,6 +21,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 import xlkmv
 from xlkmv.build.ribbon import add_macros, add_ribbon, pack
 from xlkmv.deal.example import LICENSEES, xingye_yuanrong
+from xlkmv.deal.reading import READINGS
 from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.excel import layout
@@ -134,8 +135,9 @@ class Sheets:
                 row + 1,
                 column + k,
                 c.chinese,
-                self.style(font_color="#7F7F7F", font_size=9, align="center", shrink=True),
+                self.style(font_color="#7F7F7F", font_size=9, align="center", text_wrap=True),
             )
+        ws.set_row(row + 1, 26)
         ws.set_row(row + 2, 30)
         ws.add_table(
             top - 1,
@@ -258,10 +260,29 @@ def _home(s: Sheets) -> Any:
             "description": "Read the deal, check it, compute, write every result",
         },
     )
-    s.heading(ws, 8, 1, "Last refresh", "最近一次刷新")
+    s.heading(ws, 8, 1, "What the figures say", "结论")
+    for k, (key, name) in enumerate(layout.READING_NAMES.items()):
+        ws.write(9 + k, 1, READINGS[key], s.style(font_color="#595959"))
+        ws.write_blank(9 + k, 2, None, s.style())
+        s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(9 + k, 2, True, True)}")
+    last = 9 + len(READINGS)
+    for word in ("ALERT", "Behind", "stale", "FAILED"):
+        ws.conditional_format(
+            9,
+            2,
+            last + 7,
+            2,
+            {
+                "type": "text",
+                "criteria": "begins with",
+                "value": word,
+                "format": s.book.add_format({"font_color": "#C00000", "bold": True}),
+            },
+        )
+    s.heading(ws, last + 1, 1, "Last refresh", "最近一次刷新")
     label = s.style(font_color="#595959")
     for k, (name, (text, shown)) in enumerate(layout.NAMES.items()):
-        row, column = 9 + k % 5, 1 + 4 * (k // 5)
+        row, column = last + 2 + k % 5, 1 + 4 * (k // 5)
         ws.write(row, column, text, label)
         value = column + (1 if column == 1 else 3)
         style = s.style(num_format=shown, bold=True, align="left")
@@ -270,7 +291,7 @@ def _home(s: Sheets) -> Any:
         else:
             ws.write_blank(row, value, None, style)
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(row, value, True, True)}")
-    top, column = s.table(ws, 15, 1, layout.HEADLINE)
+    top, column = s.table(ws, last + 9, 1, layout.HEADLINE)
     fields = [c.field for c in layout.HEADLINE.columns]
     for name, field in (
         ("out_SeniorCoverage", "coverage"),
@@ -281,14 +302,14 @@ def _home(s: Sheets) -> Any:
         cell = xl_rowcol_to_cell(top, column + fields.index(field), True, True)
         s.book.define_name(name, f"=Home!{cell}")
     ws.write(
-        14,
+        last + 8,
         1,
         "Coverage, DD: pool and reserve against accumulated dues.  PD: short at the maturity.  "
         "Any-date PD: short on "
         "at least one date; both with the undertaking.  Simulated: every obligor may default, path by path.",
         s.style(font_color="#595959", italic=True, font_size=9),
     )
-    chart = _pd_chart(s, "Senior tranche: default probability up to each date")
+    chart = _pd_chart(s, "Senior tranche: any-date default probability up to each date")
     chart.set_size({"width": 1010, "height": 300})
     ws.insert_chart(top + 5, 1, chart)
     return ws
@@ -330,10 +351,10 @@ def _dates_axis() -> dict[str, Any]:
 def _pd_chart(s: Sheets, title: str) -> Any:
     chart = s.book.add_chart({"type": "line"})
     for field, name, color, dash in (
-        ("anydate_pd", "Any-date PD", SENIOR, "solid"),
-        ("pd", "PD at the date", SENIOR, "dash"),
-        ("anydate_off", "Any-date PD, all controls off", OFF, "solid"),
-        ("pd_off", "PD at the date, all controls off", OFF, "dash"),
+        ("anydate_pd", "KMV view", SENIOR, "solid"),
+        ("simulated", "Simulated", SENIOR, "dash"),
+        ("anydate_off", "KMV view, all controls off", OFF, "solid"),
+        ("simulated_off", "Simulated, all controls off", OFF, "dash"),
     ):
         chart.add_series(
             {
@@ -517,8 +538,8 @@ def _covenant(s: Sheets, deal: Deal) -> Any:
         "Covenant",
         "Covenants",
         "契约测试",
-        "Tests on each payment date. Thresholds are assumptions. Consequence: none, trap (subordinate cash "
-        "is held), turbo (all cash to the senior tranche).",
+        "Tests on each payment date; coverage and DSCR count collections, not the reserve. Thresholds are "
+        "assumptions. Consequence: none, trap (subordinate cash is held), turbo (all cash to senior).",
         len(layout.COVENANT.columns),
     )
     _widths(ws, 1, layout.COVENANT.columns)
@@ -575,7 +596,7 @@ def _result(s: Sheets) -> Any:
     cover.set_y_axis(_axis("Money", "#,##0"))
     cover.set_size({"width": 640, "height": 440})
     ws.insert_chart(3, 1, cover)
-    chart = _pd_chart(s, "Senior tranche: default probability up to each date")
+    chart = _pd_chart(s, "Senior tranche: any-date default probability up to each date")
     chart.set_size({"width": 640, "height": 440})
     ws.insert_chart(3, 7, chart)
     sigma = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
@@ -770,8 +791,8 @@ def _models(s: Sheets) -> Any:
         "Models",
         "Models",
         "四种主流模型",
-        "The same obligors through four models, one year ahead. "
-        "Senior hit: the loss exceeds the junior tranches.",
+        "The same obligors through four models, one year ahead. Loss above junior notes: by subordination "
+        "alone; spread, reserve and undertaking, which protect the senior tranche too, are not counted.",
         len(spec.columns),
     )
     _widths(ws, 1, spec.columns)

@@ -225,16 +225,26 @@ def _expected_loss(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Check:
-    """One check of the results: what, by how much it misses, and how much it may."""
+    """One check: what, its figure, and how large that may be.
+
+    A law that fails is a mistake of the program; a warning that fails is an input worth a
+    second look.
+    """
 
     name: str
     difference: float
     limit: float
+    warning: bool = False
 
     @property
     def passed(self) -> bool:
-        """Whether the difference is within the limit."""
+        """Whether the figure is within the limit."""
         return abs(self.difference) <= self.limit
+
+    @property
+    def outcome(self) -> str:
+        """Say it in a word: passed, look (a warning), or FAILED."""
+        return "passed" if self.passed else "look" if self.warning else "FAILED"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -369,7 +379,7 @@ def analyse(
         surveillance,
         _against_sigma(plan, base),
         _breakeven(plan, base),
-        _checks(plan, base, planned, run, attribution),
+        (*_checks(plan, base, planned, run, attribution), *_warnings(plan, base, planned)),
     )
 
 
@@ -525,6 +535,27 @@ def _checks(
             1e-12,
         ),
     )
+
+
+def _warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, ...]:
+    """What is rarely meant: figures of another unit, a plan that fails by itself."""
+    deal, pool = plan.deal, plan.deal.pool
+    notes, financed = sum(t.amount for t in deal.tranches), float(pool.amount.sum())
+    reserve = deal.controls.reserve_periods if deal.controls.reserve else 0.0
+    scheduled = max(float(pool.collections.sum()), 1e-300)
+    figures = (
+        ("Notes / financed amount", notes / financed, 1.2),
+        ("Financed amount / notes", financed / notes, 2.0),
+        ("Financed amount / scheduled collections", financed / scheduled, 1.0 + 1e-9),
+        ("Largest one-year PD of an obligor", float(pool.pd.max()), 0.2),
+        ("Largest coupon p.a.", max(t.coupon for t in deal.tranches), 0.15),
+        ("Senior fees p.a.", deal.terms.fee_rate, 0.03),
+        ("Reserve in periods", reserve, 4.0),
+        ("Senior coverage", base.tranches[0].coverage_at_maturity, 3.0),
+        ("Tranches short although everybody pays", float(planned.short.any(axis=-1).sum()), 0.0),
+        ("Covenants in breach although everybody pays", float(planned.breaches.any(axis=-1).sum()), 0.0),
+    )
+    return tuple(Check(name, float(figure), limit, warning=True) for name, figure, limit in figures)
 
 
 def _standard_errors(deal: Deal, base: KmvView, run: Simulation) -> float:

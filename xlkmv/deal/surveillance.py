@@ -13,10 +13,12 @@ from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Array, check
 from xlkmv.model.plan import PlanRisk, plan_risk
 
-__all__ = ["BANDS", "LEAST_RATIO", "Rerating", "Surveillance", "rerate", "update_lognormal"]
+__all__ = ["BANDS", "BEHIND", "LEAST_RATIO", "Rerating", "Surveillance", "rerate", "update_lognormal"]
 
-# PDs that part the bands: investment grade, watch, distressed; a judgement that users may change.
-BANDS = (0.001, 0.01, 0.05)
+# PDs that part the bands, from investment grade to as good as in default: a judgement.
+BANDS = (0.001, 0.01, 0.05, 0.20, 0.50)
+# Accumulated collections below this share of the plan are behind it.
+BEHIND = 0.95
 # A period that brings in next to nothing would have an infinite log ratio: it counts as this much.
 LEAST_RATIO = 0.01
 
@@ -36,6 +38,11 @@ class Rerating:
     volatility: float
     drift: float
     prior_weight: float
+
+    @property
+    def median_growth(self) -> float:
+        """Growth of the median against the plan, per annum; the mean may rise by uncertainty alone."""
+        return self.drift - 0.5 * self.volatility**2
 
 
 def update_lognormal(
@@ -93,6 +100,8 @@ class Surveillance:
         Collections of each period, money.
     accumulated_ratio : ndarray, shape (j,)
         Accumulated actual over accumulated planned collections.
+    behind : ndarray of bool, shape (j,)
+        Whether that is below :data:`BEHIND`.
     reratings : tuple of Rerating, length j + 1
         At closing (the prior) and after each date.
     distance, pd : ndarray, shape (k, j + 1)
@@ -110,6 +119,7 @@ class Surveillance:
     actual: Array
     planned: Array
     accumulated_ratio: Array
+    behind: npt.NDArray[np.bool_]
     reratings: tuple[Rerating, ...]
     distance: Array
     pd: Array
@@ -185,6 +195,7 @@ def rerate(
         actual=paid_in,
         planned=planned[:j],
         accumulated_ratio=ratio,
+        behind=ratio < BEHIND,
         reratings=tuple(reratings),
         distance=distance,
         pd=pd,

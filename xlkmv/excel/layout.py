@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xlkmv.deal.reading import READINGS
 from xlkmv.deal.stress import DEFAULT_POINTS, STRESS_RULES
 from xlkmv.deal.terms import (
     COLUMN_RULES,
@@ -28,6 +29,7 @@ __all__ = [
     "CONTROL_ROWS",
     "MARKED_CHARACTERS",
     "NAMES",
+    "READING_NAMES",
     "TABLES",
     "TERM_ROWS",
     "Column",
@@ -47,6 +49,7 @@ ERROR = '[=0]"-";[<0.0001]0.0E+00;0.00%'
 # Sections with conditions lose the sign of what is negative.
 CHANGE = "+0.000%;-0.000%;0%"
 DISTANCE = "0.00"
+FIGURE = "0.0E+00"
 RATIO = "0.000"
 DATE = "yyyy-mm-dd"
 WHOLE = "0"
@@ -412,10 +415,10 @@ CURVE = TableSpec(
         result("Accumulated in", "累计回款", "accumulated_in", MONEY, 16),
         result("Due to senior", "优先级累计应付", "due_senior", MONEY, 16),
         result("Due to all", "全部累计应付", "due_all", MONEY, 16),
-        result("Senior PD", "优先级违约概率", "pd", PROBABILITY, 11),
-        result("Senior any-date PD", "优先级任一日违约概率", "anydate_pd", PROBABILITY, 11),
-        result("Senior PD, controls off", "无控制违约概率", "pd_off", PROBABILITY, 11),
+        result("Senior any-date PD", "优先级任一日违约概率", "anydate_pd", PROBABILITY, 12),
+        result("... simulated", "模拟", "simulated", PROBABILITY, 12),
         result("Senior any-date PD, controls off", "无控制任一日违约概率", "anydate_off", PROBABILITY, 12),
+        result("... simulated, controls off", "无控制模拟", "simulated_off", PROBABILITY, 12),
     ),
 )
 
@@ -488,6 +491,7 @@ REVERSE = TableSpec(
     (
         result("Stress", "压力", "column", TEXT, 30),
         result("Break-even size", "临界值", "size", "0.000", 12),
+        result("Unit", "单位", "unit", TEXT, 20),
         result("Date missed", "首次不足日", "date", DATE, 12),
     ),
 )
@@ -544,7 +548,7 @@ MODEL = TableSpec(
         result("VaR 99.9 %", "99.9%在险值", "var_high", MONEY, 14),
         result("Shortfall 99.9 %", "99.9%预期短缺", "es_high", MONEY, 14),
         result("s.e. of VaR 99.9 %", "标准误", "var_error", MONEY, 12),
-        result("Senior hit", "触及优先级", "hit", PROBABILITY, 11),
+        result("Loss above junior notes", "损失超过次级", "hit", PROBABILITY, 12),
         result("Method", "方法", "method", TEXT, 60),
     ),
 )
@@ -569,7 +573,7 @@ ACTUAL = TableSpec(
         result("Planned", "计划回款", "planned", MONEY, 16),
         result("Actual / plan, accumulated", "累计实际/计划", "ratio", RATIO, 13),
         result("Volatility", "波动率", "volatility", RATE, 11),
-        result("Drift", "漂移", "drift", RATE, 10),
+        result("Growth of the median", "中位增长", "median_growth", RATE, 10),
         result("Weight of the prior", "先验权重", "weight", "0%", 11),
         result("Senior DD", "优先级违约距离", "dd", DISTANCE, 11),
         result("Senior any-date PD", "优先级任一日违约概率", "pd", PROBABILITY, 12),
@@ -600,8 +604,8 @@ CHECK = TableSpec(
     (
         result("Check", "校验", "check", TEXT, 62),
         result("Outcome", "结果", "outcome", TEXT, 12),
-        result("Difference", "差异", "difference", "0.0E+00", 14),
-        result("Limit", "限值", "limit", "0.0E+00", 12),
+        result("Figure", "数值", "difference", FIGURE, 14),
+        result("Limit", "限值", "limit", FIGURE, 12),
     ),
 )
 
@@ -763,9 +767,12 @@ NAMES: dict[str, tuple[str, str]] = {
     "out_Refreshed": ("Refreshed", TEXT),
     "out_Volatility": ("Volatility of the pool p.a.", RATE),
     "out_Drift": ("Drift of the pool p.a.", RATE),
-    "out_WorstScenario": ("Worst scenario for senior", TEXT),
+    "out_WorstScenario": ("Worst stress for senior", TEXT),
     "out_WorstPD": ("its simulated any-date PD", SIMULATED),
     "out_PlanShort": ("Short although everybody pays", TEXT),
     "out_Version": ("xlkmv version", TEXT),
     "out_InputHash": ("Input hash", TEXT),
 }
+
+# The lines of Home that say in words what the figures mean.
+READING_NAMES = {key: f"out_Reading{key.capitalize()}" for key in READINGS}

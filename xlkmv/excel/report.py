@@ -11,6 +11,7 @@ import numpy as np
 import xlkmv
 from xlkmv.deal.analysis import Analysis, TrancheView
 from xlkmv.deal.covenants import CovenantPath
+from xlkmv.deal.reading import read
 from xlkmv.deal.scenarios import MEASURES, Attribution
 from xlkmv.deal.simulation import Simulation
 from xlkmv.deal.terms import CONTROLS, Deal
@@ -37,7 +38,7 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     entry : sequence
         The row for the log: time, seconds, version, input hash, seed, message.
     """
-    checks = [[c.name, "passed" if c.passed else "FAILED", c.difference, c.limit] for c in analysis.checks]
+    checks = [[c.name, c.outcome, c.difference, c.limit] for c in analysis.checks]
     for spec, rows in (
         (layout.HEADLINE, _headline(analysis)),
         (layout.RISK, _risk(deal, analysis)),
@@ -73,10 +74,14 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     ]
     log = [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
     _write(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
-    worst = max(analysis.simulated, key=lambda r: r.simulation.tranches[0].anydate_pd)
+    # A control that is off and another default point are no stress.
+    stresses = [
+        r for r in analysis.simulated[1:] if not r.stress.controls_off and r.stress.default_point == "own"
+    ] or analysis.simulated
+    worst = max(stresses, key=lambda r: r.simulation.tranches[0].anydate_pd)
     for name, value in {
         "out_State": "fresh",
-        "out_Checks": "all passed" if all(c.passed for c in analysis.checks) else "FAILED: see sheet Checks",
+        "out_Checks": _outcome(analysis),
         "out_Refreshed": entry[0],
         "out_Volatility": analysis.base.volatility,
         "out_Drift": analysis.base.drift,
@@ -85,6 +90,7 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         "out_PlanShort": _short_by_plan(deal, analysis.planned),
         "out_Version": xlkmv.__version__,
         "out_InputHash": entry[3],
+        **{layout.READING_NAMES[key]: text for key, text in read(deal, analysis).items()},
     }.items():
         if name in book.names():
             book.write_name(name, _cell(value))
@@ -164,6 +170,13 @@ def _cell(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _outcome(analysis: Analysis) -> str:
+    failed, odd = ([c for c in analysis.checks if c.outcome == word] for word in ("FAILED", "look"))
+    if failed:
+        return "FAILED: see sheet Checks"
+    return f"all passed, {len(odd)} to look at" if odd else "all passed"
+
+
 def _short_by_plan(deal: Deal, planned: Waterfall) -> str:
     """Which tranche misses a payment first although everybody pays."""
     dates, ranks = np.nonzero(planned.short.T)
@@ -220,11 +233,14 @@ def _risk(deal: Deal, analysis: Analysis) -> list[list[Any]]:
 def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     senior, junior = analysis.base.tranches[0], analysis.base.tranches[-1]
     off = analysis.controls_off.tranches[0]
+    runs = (analysis.simulated_base, analysis.simulated_off)
+    simulated, simulated_off = (np.cumsum(run.tranches[0].first_short) for run in runs)
+    drawn = (senior.anydate_pd, simulated, off.anydate_pd, simulated_off)
     series = (
         senior.risk.accumulated_in,
         senior.risk.accumulated_due,
         junior.risk.accumulated_due,
-        *(np.maximum(p, SMALLEST_DRAWN) for p in (senior.pd, senior.anydate_pd, off.pd, off.anydate_pd)),
+        *(np.maximum(p, SMALLEST_DRAWN) for p in drawn),
     )
     return [[date, *(s[k] for s in series)] for k, date in enumerate(deal.terms.dates)]
 
@@ -294,12 +310,24 @@ def _attribution(found: Attribution | None) -> list[list[Any]]:
     ]
 
 
+UNITS = {
+    "pool_haircut": "of all collections",
+    "volatility_multiplier": "times",
+    "pd_multiplier": "times",
+    "recovery_multiplier": "times",
+    "rate_shift": "added to coupons",
+    "delay": "payment periods",
+    "largest obligors": "obligors in default",
+}
+
+
 def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     labels = {c.field: c.header for c in layout.SCENARIO.columns}
     return [
         [
             labels.get(b.column, b.column.capitalize()),
             "none" if b.size is None else b.size,
+            UNITS[b.column],
             "none" if b.date is None else deal.terms.dates[b.date],
         ]
         for b in analysis.reverse
@@ -391,14 +419,14 @@ def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
             s.distance[k, -1],
             s.pd[k, 0],
             s.pd[k, -1],
-            _alert(s.alert[k, -1]),
+            _alert(s.alert[k, -1], s.behind[-1:].any()),
         ]
         for k, t in enumerate(deal.tranches)
     ]
 
 
-def _alert(on: bool) -> str:
-    return "alert" if on else "none"
+def _alert(on: bool, behind: bool) -> str:
+    return "alert" if on else "behind plan" if behind else "none"
 
 
 def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -411,6 +439,7 @@ def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]
             rows.append([planned.get(date), *[None] * 7])
             continue
         r = s.reratings[k]
-        rating = [r.volatility, r.drift, r.prior_weight, s.distance[0, k], s.pd[0, k]]
-        rows.append([planned.get(date), s.accumulated_ratio[row], *rating, _alert(s.alert[0, k])])
+        rating = [r.volatility, r.median_growth, r.prior_weight, s.distance[0, k], s.pd[0, k]]
+        alert = _alert(s.alert[0, k], s.behind[row])
+        rows.append([planned.get(date), s.accumulated_ratio[row], *rating, alert])
     return rows
