@@ -462,3 +462,20 @@ def test_what_cannot_be_simulated_is_refused(build):
         simulate(build(), seed=-1)
     with pytest.raises(InputError, match="same obligors"):
         simulate_plans([apply(build(), BASE), apply(build(np.ones((2, 3))), BASE)])
+
+
+def test_a_payer_that_is_sure_to_fail_has_failed(build):
+    options = {"pd": 0.5, "fee_rate": 0.0, "payment": "straight-line"}
+    dead = build([[10.0, 10.0]] * 3, controls=Controls(reserve=False, support_pd=1.0), **options)
+    none = build([[10.0, 10.0]] * 3, controls=Controls(reserve=False, support=False), **options)
+    a, b = simulate(dead, paths=5000), simulate(none, paths=5000)
+    assert (a.expected_support == 0.0).all()
+    assert a.tranches[0].first_short.tolist() == b.tranches[0].first_short.tolist()
+
+
+def test_shortfall_is_not_below_the_quantile(build):
+    deal = bullet(build, [[30.0] * 5], 150.0, pd=0.05, recovery=0.4)
+    risk = simulate(deal, paths=5000).tranches[0]
+    for level in (0.0, 0.5, 0.9, 0.99, 0.999):
+        assert risk.expected_shortfall(level) >= risk.loss_quantile(level) - 1e-12
+    assert risk.expected_loss <= risk.expected_shortfall(0.0) <= risk.expected_loss + 1e-3

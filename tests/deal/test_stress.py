@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from xlkmv.deal.dues import planned_dues
 from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.simulation import simulate
 from xlkmv.deal.stress import PRESETS, Stress, apply, control_keys, pool_lognormal, stress_faults
-from xlkmv.deal.terms import CONTROLS, Controls
+from xlkmv.deal.terms import CONTROLS, Controls, Covenant
+from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 
 TWO = [[60.0, 30.0, 10.0], [20.0, 20.0, 20.0]]
@@ -133,3 +135,56 @@ def test_presets_are_a_valid_table_with_one_row_per_control():
     assert [f.rule for f in stress_faults(twice)] == [
         "is there twice: every scenario needs a name of its own"
     ]
+
+
+@st.composite
+def schedules(draw):
+    m, n = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    cell = st.sampled_from([0.0, 0.0, 1.0, 5.0, 20.0])
+    rows = draw(st.lists(st.lists(cell, min_size=n, max_size=n), min_size=m, max_size=m))
+    payment = draw(st.sampled_from(["bullet", "straight-line", "with collections"]))
+    return np.array(rows) + 1e-3, draw(st.floats(0.2, 1.5)), payment
+
+
+@given(schedules())
+def test_excess_is_taken_as_it_comes_in_and_nothing_moves(build, drawn):
+    schedule, share, payment = drawn
+    notes = share * schedule.sum()
+    deal = build(schedule, senior=0.9 * notes, junior=0.1 * notes, payment=payment)
+    on, off = apply(deal, Stress("on")), apply(deal, Stress("off", controls_off=("excess_coverage",)))
+    cut = off.deal.pool.schedule
+    # No obligor pays more than it owes, nor on another date.
+    assert (cut <= schedule * (1 + 1e-12)).all() and (cut >= 0.0).all()
+    came, owed = np.cumsum(on.collections), np.cumsum(on.dues.total)
+    left = np.cumsum(off.collections)
+    # What fell due can be paid as well as before; at the end nothing is left over.
+    tolerance = 1e-9 * schedule.sum()
+    assert (left >= np.minimum(came, owed) - tolerance).all()
+    assert left[-1] <= max(owed[-1], 0.0) + tolerance
+    # The least that does it: what is kept beyond the dues is needed by a later date.
+    for k, extra in enumerate(left - owed):
+        if extra > tolerance:
+            assert (left[k:] - owed[k:]).min() <= tolerance
+            assert off.retained[k] == pytest.approx(extra, abs=tolerance)
+
+
+def test_without_excess_a_late_catch_up_stays_with_its_obligor(build):
+    schedule = np.zeros((10, 5))
+    schedule[:9, :4], schedule[9] = 25.0, 1.0
+    deal = build(schedule, pd=[1e-6] * 9 + [0.2], senior=700.0, junior=100.0, coupon=0.02, payment="bullet")
+    off = apply(deal, Stress("off", controls_off=("excess_coverage",)))
+    # Nothing is due but interest before the last date, so that nearly all is needed.
+    assert off.deal.pool.schedule[9].sum() <= 5.0
+    assert pool_lognormal(off)[0] < 0.02
+    assert waterfall(off).short.any() == waterfall(apply(deal, Stress("on"))).short.any()
+
+
+def test_prepayment_leaves_no_dust(build):
+    schedule = np.random.default_rng(1).uniform(5, 30, (4, 20)).round(2)
+    schedule[:, 18:] = 0.0
+    share = Covenant("largest", "largest obligor share", "max", 0.8, "turbo")
+    deal = build(schedule, senior=900.0, junior=200.0, pd=0.01, prepayment=0.1, covenants=[share])
+    plan = apply(deal, Stress("x"))
+    assert (plan.deal.pool.schedule[:, 18:] == 0.0).all()
+    assert np.isnan(waterfall(plan).covenants[0, 18:]).all()
+    assert (simulate(deal, paths=2000).breach[0, 18:] == 0.0).all()

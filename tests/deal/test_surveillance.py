@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xlkmv.deal.analysis import kmv_view
 from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.surveillance import LEAST_RATIO, rerate, update_lognormal
+from xlkmv.deal.terms import Controls, Tranche
+from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.plan import plan_risk
 
@@ -122,3 +125,42 @@ def test_what_does_not_fit_is_refused(build):
         rerate(plan, [-1.0], 0.1)
     with pytest.raises(DomainError, match="bands must increase"):
         rerate(plan, [], 0.1, bands=(0.1, 0.01))
+
+
+def test_cash_that_was_paid_out_is_not_held(build):
+    dates = build(np.full((1, 8), 1.0)).terms.dates
+    tranches = (
+        Tranche("Senior", 1, 1100.0, 0.04, "straight-line", dates[-1]),
+        Tranche("Mezzanine", 2, 250.0, 0.06, "straight-line", dates[-1]),
+    )
+    controls = Controls(reserve=False, support=False)
+    deal = build([[30.0] * 8] * 8, tranches=tranches, pd=0.03, recovery=0.4, controls=controls, fee_rate=0.0)
+    plan = apply(deal, Stress("Base"))
+    s = rerate(plan, plan.collections[:5], 0.05)
+    run = waterfall(plan)
+    # The mezzanine has taken its part: less is left than the senior alone would have.
+    assert not run.short.any()
+    assert run.account[4] < (plan.collections - plan.dues.ahead(0))[:5].sum()
+    for k in range(2):
+        due = plan.dues.ahead(k)[5:]
+        coverage = (np.cumsum(plan.collections[5:]) + run.account[4]) / np.cumsum(due)
+        np.testing.assert_allclose(s.now[k].coverage, coverage)
+
+
+def test_a_tranche_is_judged_up_to_its_maturity(build):
+    dates = build(np.full((1, 10), 1.0)).terms.dates
+    tranches = (
+        Tranche("Senior", 1, 700.0, 0.04, "with collections", dates[4]),
+        Tranche("Junior", 2, 100.0, 0.0, "bullet", dates[9]),
+    )
+    deal = build([[30.0] * 5 + [10.0] * 5] * 6, tranches=tranches, pd=0.02, recovery=0.4, lag=1.0)
+    plan, view = apply(deal, Stress("Base")), kmv_view(deal)
+    s = rerate(plan, plan.collections[:6], view.volatility, view.drift)
+    for k, (tranche, end) in enumerate(zip(view.tranches, (5, 10), strict=True)):
+        assert s.pd[k, 0] == pytest.approx(tranche.risk.anydate_pd[end - 1])
+        assert s.distance[k, 0] == pytest.approx(tranche.risk.distance[:end].min())
+    # The senior matured after five dates, and was paid.
+    assert s.now[0] is None and s.pd[0, 5:].tolist() == [0.0, 0.0]
+    assert s.now[1] is not None and s.now[1].times.size == 4
+    missed = rerate(plan, 0.5 * plan.collections[:6], view.volatility, view.drift)
+    assert missed.pd[0, 5:].tolist() == [1.0, 1.0]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlkmv.deal.stress import Stress, apply
+from xlkmv.deal.stress import Stress, apply, pool_lognormal
 from xlkmv.deal.terms import Controls, Covenant, Tranche
 from xlkmv.deal.waterfall import TRAP, TURBO, waterfall
 from xlkmv.errors import DomainError, InputError
@@ -214,7 +214,7 @@ def plan_of(build, run, principal=None):
     ]
     return apply(
         build(
-            np.full((1, n), 50.0),
+            np.full((1, n), 50.0 * run.get("unit", 1.0)),
             tranches=tranches,
             controls=run["controls"],
             covenants=run["covenants"],
@@ -269,6 +269,7 @@ def test_the_currency_unit_scales_money_and_nothing_else(build, run, unit):
     run_large = run | {
         "cash": [c * unit for c in run["cash"]],
         "amounts": [a * unit for a in run["amounts"]],
+        "unit": unit,
     }
     large = plan_of(build, run_large)
     a, b = pay_out(small, run), pay_out(large, run_large)
@@ -352,14 +353,16 @@ def twin(plan, run):
             rows = [i for i in range(k) if dues.ranks[i] == rank and i not in first_rank]
             cash = share(rows, 0, interest, cash)
             cash = share(rows, 1, wanted, cash)
-        if held and controls.excess_coverage:
-            account, cash = account + cash, 0.0
-        residual.append(cash)
         fee_arrears = fee - pays
         for i in range(k):
             arrears[i] = interest[i] - gave[i, 0]
             balance[i] -= gave[i, 1]
             paid[i, d] = gave[i]
+        owing = any(balance[i] + arrears[i] > 1e-9 * deal.tranches[i].amount for i in range(k))
+        if d < n - 1 and owing:
+            kept = min(cash, np.inf if controls.excess_coverage else plan.retained[d])
+            account, cash = account + kept, cash - kept
+        residual.append(cash)
     return paid, residual
 
 
@@ -383,3 +386,27 @@ def test_many_paths_at_once_are_each_path_alone(build):
     alone = waterfall(plan, cash[2, 1])
     for name in ("interest_paid", "principal_paid", "residual", "trigger", "covenants"):
         np.testing.assert_array_equal(getattr(together, name)[2, 1], getattr(alone, name))
+
+
+def test_cash_of_early_dates_serves_the_later_ranks(build):
+    dates = build(np.full((1, 6), 1.0)).terms.dates
+    tranches = (
+        Tranche("Senior", 1, 300.0, 0.0, "with collections", dates[2]),
+        Tranche("Mezzanine", 2, 100.0, 0.0, "bullet", dates[5]),
+    )
+    deal = build([[30.0] * 3 + [5.0] * 3] * 4, tranches=tranches, controls=PLAIN, fee_rate=0.0)
+    paid = waterfall(apply(deal, BASE))
+    # 120, 120, 120, 20, 20, 20 came in: 300 for the senior, 60 are kept, and 20 are left at the end.
+    close(paid.account, [20.0, 40.0, 60.0, 80.0, 100.0, 0.0])
+    close(paid.residual, [0.0, 0.0, 0.0, 0.0, 0.0, 20.0])
+    close(paid.balance[:, -1], [0.0, 0.0])
+    assert not paid.short.any()
+
+
+def test_a_distance_covenant_is_tested_with_the_pools_own_volatility(build):
+    covenant = Covenant("dd", "senior DD", "min", 1.5, "trap")
+    deal = build([[30.0] * 5] * 4, pd=0.002, recovery=0.5, senior=400.0, covenants=[covenant], controls=PLAIN)
+    plan = apply(deal, BASE)
+    own = waterfall(plan, volatility=pool_lognormal(plan)[0], drift=pool_lognormal(plan)[1])
+    close(waterfall(plan).covenants, own.covenants)
+    assert (waterfall(plan, volatility=0.3).covenants != own.covenants).all()

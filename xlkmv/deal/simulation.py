@@ -41,7 +41,7 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from xlkmv.deal.stress import BASE, Stress, Stressed, apply, pool_lognormal
 from xlkmv.deal.terms import Deal
-from xlkmv.deal.waterfall import TOLERANCE, PoolState, grown, payments, planned_state
+from xlkmv.deal.waterfall import DUST, TOLERANCE, PoolState, grown, payments, planned_state
 from xlkmv.errors import DomainError, HostError, InputError
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date, default_probability_by
@@ -127,10 +127,9 @@ class TrancheRisk:
         return float(np.argmax(reached)) / LOSS_BINS
 
     def expected_shortfall(self, level: float) -> float:
-        """Mean loss, as a share of the tranche, in the worst ``1 - level`` of the paths (bin middles)."""
+        """Mean loss, as a share of the tranche, in the worst ``1 - level`` of the paths (upper bin edges)."""
         tail = np.clip(np.cumsum(self.loss_probability) - level, 0.0, self.loss_probability)
-        middle = np.maximum(np.arange(LOSS_BINS + 1) - 0.5, 0.0) / LOSS_BINS
-        return float(tail @ middle / (1.0 - level))
+        return float(tail @ np.arange(LOSS_BINS + 1) / LOSS_BINS / (1.0 - level))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -587,6 +586,7 @@ class PlanEngine:
         if self.plan.defaulted is not None:
             when[self.plan.defaulted] = 0
         performing = self.owed[self.plan.performing].sum(axis=0)
+        floor = DUST * float(self.schedule.sum())
         for k, active in enumerate(patterns.active.tolist()):
             # The largest that performs is found by going down the list until everyone has one.
             largest = np.empty(active)
@@ -600,7 +600,7 @@ class PlanEngine:
             largest[waiting] = 0.0
             share[k, :active] = np.nan
             left = performing[k] - gone[k, :active]
-            np.divide(largest, left, out=share[k, :active], where=largest > 0.0)
+            np.divide(largest, left, out=share[k, :active], where=left > floor)
         return share
 
     def run(self, patterns: Patterns, layout: Layout, block: int) -> Tally:

@@ -179,6 +179,9 @@ class Stressed:
         Reserve account at closing, money; 0 when off.
     senior : ndarray of bool, shape (k,)
         Tranches of the first rank by the documents, which reserve and undertaking protect.
+    retained : ndarray, shape (n,)
+        Cash that may stay in the account after each date, money: all of it with excess
+        coverage, else what later dates need by plan.
     volatility_multiplier : float
     default_point : {"own", "all"}
     defaulted : int or None
@@ -189,6 +192,7 @@ class Stressed:
     dues: Dues
     reserve: float
     senior: npt.NDArray[np.bool_]
+    retained: Array
     volatility_multiplier: float = 1.0
     default_point: str = "own"
     defaulted: int | None = None
@@ -262,8 +266,9 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     dues = planned_dues(planned)
     senior = dues.ranks == dues.ranks.min()
     reserve = controls.reserve_periods * float(dues.ahead(0)[0]) if controls.reserve else 0.0
+    retained = np.full(times.size, np.inf)
     if not controls.excess_coverage:
-        schedule = _without_excess(schedule, dues.total)
+        schedule, retained = _without_excess(schedule, dues.total)
     schedule = _delayed(schedule * (1.0 - stress.pool_haircut), stress.delay)
 
     recovery = np.clip(pool.recovery * stress.recovery_multiplier, 0.0, 1.0)
@@ -284,6 +289,7 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         dues=dues if controls.subordination else replace(dues, ranks=np.ones_like(dues.ranks)),
         reserve=reserve,
         senior=senior,
+        retained=retained,
         volatility_multiplier=stress.volatility_multiplier,
         default_point=stress.default_point,
         defaulted=largest,
@@ -338,21 +344,26 @@ def _prepaid(schedule: Array, times: Array, rate: float) -> Array:
         return schedule
     kept = (1.0 - rate) ** times
     kept_before = np.concatenate([[1.0], kept[:-1]])
-    remaining = schedule.sum(axis=1, keepdims=True) - np.cumsum(schedule, axis=1)
-    return np.asarray(kept_before * schedule + (kept_before - kept) * np.maximum(remaining, 0.0))
+    total = schedule.sum(axis=1, keepdims=True)
+    remaining = np.maximum(total - np.cumsum(schedule, axis=1), 0.0)
+    # What is left of a sum by rounding is no claim.
+    remaining[remaining < 1e-12 * total] = 0.0
+    return np.asarray(kept_before * schedule + (kept_before - kept) * remaining)
 
 
-def _without_excess(schedule: Array, due: Array) -> Array:
-    """Cut a schedule so that what has come in never exceeds what has fallen due, and is not moved ahead.
+def _without_excess(schedule: Array, due: Array) -> tuple[Array, Array]:
+    """Take out of a schedule, as it comes in, what no later date will need by plan.
 
-    Accumulated collections become ``min(A_k, DP_k)`` with the dues of all tranches; the
-    obligors share each date as they did, or by their totals where nothing was scheduled.
+    With accumulated collections A_k and dues DP_k of all tranches the excess is ``S_k = max(0,
+    min over j >= k of (A_j - DP_j))``: it never falls, and rises on a date by no more than what
+    comes in. Every obligor gives up the same share of the date. Returns the schedule, and what
+    stays in the account after each date, ``max(0, A_k - S_k - DP_k)``.
     """
     planned = schedule.sum(axis=0)
-    wanted = np.diff(np.minimum(np.cumsum(planned), np.cumsum(due)), prepend=0.0)
-    by_total = schedule.sum(axis=1) / max(float(schedule.sum()), 1e-300)
-    shares = np.where(planned > 0.0, schedule / np.where(planned > 0.0, planned, 1.0), by_total[:, None])
-    return np.asarray(shares * wanted)
+    surplus = np.cumsum(planned) - np.cumsum(due)
+    excess = np.maximum(np.minimum.accumulate(surplus[::-1])[::-1], 0.0)
+    taken = np.divide(np.diff(excess, prepend=0.0), planned, out=np.zeros_like(planned), where=planned > 0.0)
+    return schedule * (1.0 - np.clip(taken, 0.0, 1.0)), np.maximum(surplus - excess, 0.0)
 
 
 def _delayed(schedule: Array, periods: int) -> Array:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.stress import Stressed
+from xlkmv.deal.waterfall import TOLERANCE, waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Array, check
 from xlkmv.model.plan import PlanRisk, plan_risk
@@ -105,15 +106,15 @@ class Surveillance:
     reratings : tuple of Rerating, length j + 1
         At closing (the prior) and after each date.
     distance, pd : ndarray, shape (k, j + 1)
-        Smallest distance to default over the dates still to come, and any-date PD over all
-        of them, per tranche, at closing and after each date. After the last date: infinite
-        and 0 when everything was paid, else minus infinity and 1.
+        Smallest distance to default over the dates still to come up to the tranche's maturity,
+        and any-date PD over all of them, at closing and after each date. From the maturity on:
+        infinite and 0 when everything was paid, else minus infinity and 1.
     band : ndarray of int, shape (k, j + 1)
         Band of the PD: 0 below the first limit.
     alert : ndarray of bool, shape (k, j + 1)
         Whether the band is worse than at closing.
     now : tuple of PlanRisk or None
-        Per tranche, date by date over the dates still to come; None after the last.
+        Per tranche, date by date up to its maturity; None after that.
     """
 
     actual: Array
@@ -138,10 +139,10 @@ def rerate(
 ) -> Surveillance:
     """Re-rate a plan from what came in so far.
 
-    Seen from date j, what was collected is certain; the collections still planned move with
-    the updated sigma and mu over the time left. What was collected beyond the dues so far
-    counts as cash held, with the reserve for the tranches that it protects; what was missed
-    is due on the next date.
+    What came in goes through the waterfall, without the undertaking. Seen from date j, cash in
+    the account counts for every tranche, the reserve for those that it protects; what was paid
+    ahead of the plan lowers what is due next, and what was missed raises it. The collections
+    still planned move with the updated sigma and mu over the time left, up to the maturity.
 
     Parameters
     ----------
@@ -180,12 +181,13 @@ def rerate(
     ratios = np.full(j, np.nan)
     ratios[told] = np.log(np.maximum(paid_in[told] / planned[:j][told], LEAST_RATIO))
     step = float(times[-1] / times.size)
+    held = _cash_held(plan, paid_in)
     reratings, risks = [], []
     for seen in range(j + 1):
         x = ratios[:seen]
         rating = update_lognormal(x[~np.isnan(x)], step, volatility, drift, prior_strength)
         reratings.append(rating)
-        risks.append([_seen_from(plan, k, paid_in[:seen], rating) for k in range(len(plan.deal.tranches))])
+        risks.append([_seen_from(plan, k, seen, held[k, seen], rating) for k in range(len(held))])
     distance = np.array([[d for _, d, _ in row] for row in risks]).T
     pd = np.array([[p for _, _, p in row] for row in risks]).T
     band = np.searchsorted(limits, pd, side="right")
@@ -205,21 +207,45 @@ def rerate(
     )
 
 
+def _cash_held(plan: Stressed, paid_in: Array) -> Array:
+    """Cash in hand for each tranche after 0 to j dates, less what it and those ahead miss; shape (k, j + 1).
+
+    Account, reserve where it protects the tranche, and what was paid beyond the dues so far.
+    """
+    deal, j = plan.deal, paid_in.size
+    alone = replace(plan, deal=replace(deal, controls=deal.controls.without("support")))
+    run = waterfall(alone, np.concatenate([paid_in, plan.collections[j:]]))
+    held = []
+    for k, protected in enumerate(plan.senior):
+        counted = plan.dues.ranks <= plan.dues.ranks[k] if plan.default_point == "own" else slice(None)
+        paid = run.fees_paid + (run.interest_paid + run.principal_paid)[counted].sum(axis=0)
+        beyond = np.cumsum(paid - _due_to(plan, k)) + run.account + run.reserve * protected
+        held.append(np.append(plan.reserve * protected, beyond[:j]))
+    return np.array(held)
+
+
+def _due_to(plan: Stressed, tranche: int) -> Array:
+    return plan.dues.total if plan.default_point == "all" else plan.dues.ahead(tranche)
+
+
 def _seen_from(
-    plan: Stressed, tranche: int, paid_in: Array, rating: Rerating
+    plan: Stressed, tranche: int, seen: int, held: float, rating: Rerating
 ) -> tuple[PlanRisk | None, float, float]:
     """Risk over the dates still to come, its smallest distance, and its any-date PD."""
-    j, times = paid_in.size, plan.deal.terms.times
-    dues = plan.dues.total if plan.default_point == "all" else plan.dues.ahead(tranche)
-    reserve = plan.reserve if plan.senior[tranche] else 0.0
-    surplus = float(paid_in.sum() - dues[:j].sum()) + reserve
-    if j == times.size:
-        paid = surplus >= -1e-9 * float(dues.sum())
+    times, dues = plan.deal.terms.times, _due_to(plan, tranche)
+    end = plan.deal.terms.dates.index(plan.deal.tranches[tranche].maturity) + 1
+    if seen >= end:
+        paid = held >= -TOLERANCE * float(dues.sum())
         return None, np.inf if paid else -np.inf, 0.0 if paid else 1.0
-    now = float(times[j - 1]) if j else 0.0
-    coming = dues[j:].copy()
-    coming[0] += max(-surplus, 0.0)
+    now = float(times[seen - 1]) if seen else 0.0
+    coming = dues[seen:end].copy()
+    coming[0] += max(-held, 0.0)
     risk = plan_risk(
-        plan.collections[j:], coming, rating.volatility, times[j:] - now, rating.drift, max(surplus, 0.0)
+        plan.collections[seen:end],
+        coming,
+        rating.volatility,
+        times[seen:end] - now,
+        rating.drift,
+        max(held, 0.0),
     )
     return risk, float(risk.distance.min()), float(risk.anydate_pd[-1])

@@ -12,8 +12,8 @@ kept) goes, in this order, to
 4. the following ranks in turn: interest, then principal due. With principal "pro rata" and
    no trigger on, interest of all ranks comes before principal of any, and principal is
    shared in proportion to what is due;
-5. the account, while the first rank is outstanding, if excess coverage is on; otherwise,
-   and once the first rank is repaid, the holder of the residual.
+5. the account, while any tranche is outstanding; without excess coverage only as much as
+   later dates need by plan; the rest goes to the holder of the residual.
 
 Principal due on a date is what brings the balance down to plan, so what was missed stays
 due; missed interest and fees are carried forward without interest on them. A **trap** keeps
@@ -34,13 +34,15 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.covenants import Observation, breached, metric_value
-from xlkmv.deal.stress import Stressed
+from xlkmv.deal.stress import Stressed, pool_lognormal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import NOT_NEGATIVE, Array, check
 
 __all__ = ["NORMAL", "TOLERANCE", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "waterfall"]
 
 NORMAL, TRAP, TURBO = 0, 1, 2
+# Less than this share of all that was scheduled is what rounding leaves.
+DUST = 1e-12
 # A payment is missed when more than this share of the tranche's amount is not paid.
 TOLERANCE = 1e-9
 
@@ -166,8 +168,8 @@ def waterfall(
     support_alive: npt.ArrayLike | None = None,
     default_ratio: npt.ArrayLike | None = None,
     largest_share: npt.ArrayLike | None = None,
-    volatility: float = 0.1,
-    drift: float = 0.0,
+    volatility: float | None = None,
+    drift: float | None = None,
 ) -> Waterfall:
     """Run the priority of payments and keep everything.
 
@@ -180,8 +182,9 @@ def waterfall(
     support_alive : array_like of bool, default_ratio, largest_share : array_like, optional
         State of the payer of the undertaking and of the pool, of the shape of the
         collections: see :class:`PoolState`. As planned when left out.
-    volatility, drift : float
-        sigma and mu of the pool, used by a covenant on the senior DD only.
+    volatility, drift : float, optional
+        sigma and mu of the pool, used by a covenant on the senior DD only; those of
+        :func:`~xlkmv.deal.stress.pool_lognormal` when left out.
 
     Returns
     -------
@@ -215,7 +218,10 @@ def waterfall(
         as_planned(planned_ratio) if default_ratio is None else by_date(default_ratio),
         as_planned(planned_share) if largest_share is None else by_date(largest_share),
     )
-    dates = list(payments(plan, state, volatility, drift))
+    sigma, mu = (0.0, 0.0)
+    if any(c.metric == "senior DD" for c in plan.deal.covenants):
+        sigma, mu = pool_lognormal(plan) if volatility is None else (volatility, drift or 0.0)
+    dates = list(payments(plan, state, sigma, mu))
 
     def gather(name: str) -> Any:
         stacked = np.stack([getattr(p, name) for p in dates], axis=-1)  # ([rows,] paths, dates)
@@ -235,7 +241,7 @@ def planned_state(plan: Stressed) -> tuple[Array, Array]:
     remaining = performing.sum(axis=0)
     largest = performing.max(axis=0, initial=0.0)
     share = np.full(remaining.size, np.nan)
-    np.divide(largest, remaining, out=share, where=remaining > 0.0)
+    np.divide(largest, remaining, out=share, where=remaining > DUST * total)
     return np.asarray(np.full(remaining.size, lost / total if total > 0.0 else 0.0)), share
 
 
@@ -410,7 +416,13 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         balance = balance - principal
         balance[balance < rounding] = 0.0
         interest_arrears = np.maximum(interest_due - interest, 0.0)
-        kept = np.where(held if controls.excess_coverage else held & trap, cash, 0.0)
+        kept = np.zeros(paths)
+        if not last:
+            # Whoever has still to be paid: the cash of early dates is for later ranks, too.
+            owed_later = ((balance > 0.0) | (interest_arrears > rounding)).any(axis=0)
+            kept = np.where(held | owed_later, np.minimum(cash, plan.retained[k]), 0.0)
+            if trap.any():
+                kept = np.where(trap & held, cash, kept)
         account = trapped + kept
         residual = cash - kept
         fee_arrears = fees_due - fees
