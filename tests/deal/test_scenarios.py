@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from dataclasses import replace
 from math import factorial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xlkmv.deal.example import xingye_yuanrong
 from xlkmv.deal.scenarios import (
@@ -18,8 +21,8 @@ from xlkmv.deal.scenarios import (
     run_scenarios,
 )
 from xlkmv.deal.simulation import simulate
-from xlkmv.deal.stress import PRESETS, Stress, apply
-from xlkmv.deal.terms import CONTROLS, Controls
+from xlkmv.deal.stress import BASE, PRESETS, TABLE, Stress, apply, pool_lognormal
+from xlkmv.deal.terms import CONTROLS, Controls, Covenant, Tranche
 from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import InputError
 
@@ -111,6 +114,160 @@ def test_break_even_is_where_the_senior_first_misses():
             assert waterfall(plan, flows).short[0].any() == short
     gone = int(found["largest obligors"].size)
     assert 1 < gone <= len(deal.pool.name)
+
+
+PLAIN = Controls(reserve=False, support=False, repurchase=False)
+
+
+def first_miss(deal, stress, expected=False):
+    """First date that the senior misses, by the whole waterfall of one plan; the slow twin."""
+    plan = apply(deal, stress)
+    short = waterfall(plan, expected_collections(plan) if expected else None).short[0]
+    return int(short.argmax()) if short.any() else None
+
+
+def scanned(deal, column, sizes, expected=False):
+    """Position of the first of the sizes under which the senior misses a date."""
+    misses = (first_miss(deal, Stress("x", **{column: float(size)}), expected) for size in sizes)
+    return next((at for at, date in enumerate(misses) if date is not None), None)
+
+
+@pytest.fixture(scope="module")
+def by_distance(build):
+    dates = build([[1.0] * 5]).terms.dates
+    tranches = [
+        Tranche("Senior", 1, 400.0, 0.04, "straight-line", dates[-1]),
+        Tranche("Junior", 2, 60.0, 0.05, "straight-line", dates[-1]),
+    ]
+    trap = Covenant("Distance", "senior DD", "min", 1.5, "trap")
+    pool = {"schedule": [[30.0] * 5] * 4, "pd": 0.002, "recovery": 0.5}
+    return build(**pool, tranches=tranches, controls=PLAIN, covenants=[trap], fee_rate=0.0)
+
+
+def test_a_test_of_the_distance_sees_the_volatility_of_the_pool(by_distance):
+    assert pool_lognormal(apply(by_distance, BASE))[0] == pytest.approx(0.0077, abs=5e-5)
+    # At 10 % the distance would fall below 1.5 on date 3, and trap what is due to the junior.
+    assert run_scenarios(by_distance, [BASE], paths=1000)[0].first_short == (None, None)
+    found = {b.column: b for b in reverse_stress(by_distance)}
+    expected = found["volatility_multiplier"]
+    sizes = np.geomspace(1.0, 100.0, 1001)
+    at = scanned(by_distance, "volatility_multiplier", sizes, expected=True)
+    assert sizes[at - 1] < expected.size <= sizes[at]
+    assert expected.date == first_miss(by_distance, Stress("x", volatility_multiplier=expected.size), True)
+
+
+def test_a_larger_haircut_may_set_off_the_trap_that_saves_the_senior(build):
+    schedule = [[91.34, 98.88, 21.4, 41.56, 48.36, 79.23]]
+    dates = build(schedule).terms.dates
+    tranches = [
+        Tranche("Senior", 1, 208.36, 0.03, "with collections", dates[-1]),
+        Tranche("Junior", 2, 141.95, 0.05, "straight-line", dates[2]),
+    ]
+    trap = Covenant("Coverage", "coverage", "min", 1.1, "trap")
+    deal = build(schedule, tranches=tranches, controls=PLAIN, covenants=[trap], cure=True, fee_rate=0.0)
+    missing = [h for h in range(41) if first_miss(deal, Stress("x", pool_haircut=h / 100)) is not None]
+    assert missing == [31, 32, 33, 39, 40]
+    found = reverse_stress(deal)[0]
+    sizes = np.arange(3000, 3101) / 1e4
+    at = scanned(deal, "pool_haircut", sizes)
+    assert sizes[at - 1] < found.size <= sizes[at]
+    assert found.size == pytest.approx(0.3066, abs=1e-4)
+    assert found.date == first_miss(deal, Stress("x", pool_haircut=found.size))
+
+
+money = st.integers(5, 100).map(float)
+
+
+@st.composite
+def small_deals(draw, metrics):
+    """What to build: up to four obligors, four yearly dates, two tranches and a trigger per metric."""
+    m = draw(st.integers(1, 4))
+    schedule = np.array(draw(st.lists(st.lists(money, min_size=4, max_size=4), min_size=m, max_size=m)))
+    dates = [dt.date(year, 1, 1) for year in range(2021, 2025)]
+    total = float(schedule.sum())
+    payment = st.sampled_from(["with collections", "straight-line"])
+    senior, junior = draw(st.floats(0.3, 0.8)), draw(st.floats(0.1, 0.5))
+    tranches = [
+        Tranche("Senior", 1, senior * total, draw(st.floats(0.0, 0.05)), draw(payment), dates[-1]),
+        Tranche(
+            "Junior",
+            2,
+            junior * total,
+            draw(st.floats(0.0, 0.1)),
+            draw(payment),
+            draw(st.sampled_from(dates)),
+        ),
+    ]
+    covenants = [
+        Covenant(metric, metric, side, draw(threshold), draw(st.sampled_from(["trap", "turbo"])))
+        for metric, (side, threshold) in metrics.items()
+    ]
+    controls = Controls(
+        reserve=draw(st.booleans()),
+        reserve_periods=0.5,
+        repurchase_share=draw(st.sampled_from([0.0, 0.3])),
+        excess_coverage=draw(st.booleans()),
+    )
+    return {
+        "schedule": schedule,
+        "pd": 0.01,
+        "recovery": draw(st.sampled_from([0.0, 0.3, 0.6])),
+        "lag": draw(st.sampled_from([0.0, 1.0, 2.0])),
+        "tranches": tranches,
+        "controls": controls,
+        "covenants": covenants,
+        "cure": draw(st.booleans()),
+        "principal": draw(st.sampled_from(["sequential", "pro rata"])),
+    }
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    case=small_deals({"coverage": ("min", st.floats(0.8, 1.3)), "period DSCR": ("min", st.floats(0.8, 1.3))})
+)
+def test_no_smaller_haircut_of_the_scan_misses(build, case):
+    deal = build(**case)
+    found = reverse_stress(deal)[0]
+    deal = replace(deal, controls=deal.controls.without("support"))
+    sizes = np.linspace(0.0, 1.0, 101)
+    at = scanned(deal, "pool_haircut", sizes)
+    if at in (None, 0):
+        assert found.size == (None if at is None else 0.0)
+        return
+    assert sizes[at - 1] < found.size <= sizes[at]
+    assert first_miss(deal, Stress("x", pool_haircut=found.size)) == found.date
+    assert first_miss(deal, Stress("x", pool_haircut=max(found.size - 1e-9, 0.0))) is None
+
+
+METRICS = {
+    "cumulative default ratio": ("max", st.floats(0.0, 0.6)),
+    "largest obligor share": ("max", st.floats(0.3, 0.9)),
+    "senior DD": ("min", st.floats(-2.0, 4.0)),
+}
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=st.sampled_from(list(METRICS)).flatmap(lambda m: small_deals({m: METRICS[m]})))
+def test_largest_obligors_gone_are_one_large_obligor_in_default(build, case):
+    deal = build(**case)
+    found = {b.column: b for b in reverse_stress(deal)}["largest obligors"]
+    order = np.argsort(-deal.pool.amount, kind="stable")
+    dates = [first_miss(deal, Stress("x", controls_off=("support",)))]
+    for count in range(1, len(order) + 1):
+        gone, left = order[:count], order[count:]
+        schedule = np.vstack([deal.pool.schedule[gone].sum(axis=0), deal.pool.schedule[left]])
+        keep = [gone[0], *left]
+        pool = replace(
+            deal.pool,
+            name=tuple(deal.pool.name[i] for i in keep),
+            industry=(),
+            schedule=schedule,
+            **{c: getattr(deal.pool, c)[keep] for c in ("amount", "pd", "recovery", "lag", "correlation")},
+        )
+        stress = Stress("x", largest_obligor_recovery=TABLE, controls_off=("support",))
+        dates.append(first_miss(replace(deal, pool=pool), stress))
+    expected = next(((float(at), date) for at, date in enumerate(dates) if date is not None), (None, None))
+    assert (found.size, found.date) == expected
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.simulation import Executor, Progress, Simulation, group_error, simulate_plans
-from xlkmv.deal.stress import BASE, PRESETS, Stress, Stressed, apply
+from xlkmv.deal.stress import BASE, PRESETS, Stress, Stressed, apply, pool_lognormal
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.deal.waterfall import TOLERANCE, PoolState, payments, planned_state, waterfall
 from xlkmv.errors import InputError
@@ -133,11 +133,21 @@ def run_scenarios(
     return tuple(results)
 
 
+def _first(short: npt.NDArray[np.bool_]) -> int | None:
+    return int(np.argmax(short)) if short.any() else None
+
+
 def _measures(run: Simulation) -> Array:
     return np.array([[getattr(t, measure) for t in run.tranches] for measure in MEASURES])
 
 
 # ------------------------------------------------------------------------------ reverse stress
+
+
+# Steps of the scan over the sizes of a stress, steps of each closer look, and where it stops.
+SCAN, ZOOM, PRECISION = 100, 8, 1e-10
+# Sizes that go through the waterfall together.
+BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +160,7 @@ class BreakEven:
         Field of :class:`~xlkmv.deal.stress.Stress`, or "largest obligors" for the number of
         largest obligors that default at closing, with the recovery of the table.
     size : float or None
-        Break-even size; None: no size within the bounds of the field does it.
+        Break-even size; None: no size that is tried does it.
     date : int or None
         Position of the date that is missed first.
     """
@@ -175,85 +185,118 @@ def reverse_stress(deal: Deal) -> tuple[BreakEven, ...]:
     Returns
     -------
     tuple of BreakEven
+
+    Notes
+    -----
+    A trap or turbo that a larger stress sets off keeps cash for the senior, so that a haircut
+    of 0.31 may miss a payment and one of 0.38 none. Each range is therefore scanned from its
+    mild end, in 100 steps: of 0.01 for haircut, recovery and rate shift, in equal ratios for
+    volatility (1 to 100) and PD (1 to 10,000). The size reported misses; the size just below it
+    (by 1e-10 of it) and the milder sizes of the scan do not. Misses that begin and end
+    between two neighbours of the scan are not seen. Of delays and numbers of obligors
+    every one is tried.
     """
     # Tests without a consequence change no payment.
-    acting = tuple(c for c in deal.covenants if c.consequence != "none")
+    acting = tuple(c for c in deal.covenants if c.consequence != "none" and deal.controls.triggers)
     deal = replace(deal, controls=deal.controls.without("support"), covenants=acting)
-
-    def first_miss(stress: Stress, expected: bool) -> int | None:
-        plan = apply(deal, stress)
-        flows = expected_collections(plan) if expected else plan.collections
-        return _first_miss(plan, flows)
-
-    # Where each stress starts, where it ends, and whether expected collections feel it.
-    ranges: dict[str, tuple[float, float, bool]] = {
-        "pool_haircut": (0.0, 1.0, False),
-        "volatility_multiplier": (1.0, 100.0, True),
-        "pd_multiplier": (1.0, 10_000.0, True),
-        "recovery_multiplier": (1.0, 0.0, True),
-        "rate_shift": (0.0, 1.0, False),
+    even, ratios = np.linspace(0.0, 1.0, SCAN + 1), np.geomspace(1.0, 100.0, SCAN + 1)
+    # The sizes of each stress, mildest first, and whether expected collections feel it.
+    ranges: dict[str, tuple[Array, bool]] = {
+        "pool_haircut": (even, False),
+        "volatility_multiplier": (ratios, True),
+        "pd_multiplier": (ratios**2, True),
+        "recovery_multiplier": (1.0 - even, True),
+        "rate_shift": (even, False),
     }
-    out = []
-    for column, (start, end, expected) in ranges.items():
-
-        def miss(size: float, column: str = column, expected: bool = expected) -> int | None:
-            field: dict[str, Any] = {column: size}
-            return first_miss(Stress("reverse", **field), expected)
-
-        out.append(_bisect(column, miss, start, end))
-    delays = ((n, first_miss(Stress("reverse", delay=n), False)) for n in range(len(deal.terms.dates) + 1))
-    out.append(_smallest("delay", delays))
+    out = [_break_even(deal, column, *rest) for column, rest in ranges.items()]
+    delays = np.arange(len(deal.terms.dates) + 1)
+    out.append(_smallest("delay", _missed_dates(deal, "delay", delays, False)))
     out.append(_smallest("largest obligors", _largest_gone(deal)))
     return tuple(out)
 
 
-def _first_miss(plan: Stressed, collections: Array) -> int | None:
-    """First date on which the senior tranche misses something; later dates are not computed."""
-    ratio, share = planned_state(plan)
-    state = PoolState(collections[:, None], default_ratio=ratio[:, None], largest_share=share[:, None])
+def _break_even(deal: Deal, column: str, sizes: Array, expected: bool) -> BreakEven:
+    """First of the sizes that misses a date, then the first on ever finer scans of the step before it."""
+    at, date = _first_missed(_missed_dates(deal, column, sizes, expected))
+    while at and abs(sizes[at] - sizes[at - 1]) > PRECISION * max(sizes[at], 1e-3):
+        sizes, end = np.linspace(sizes[at - 1], sizes[at], ZOOM + 1), (ZOOM, date)
+        at, date = _first_missed(_missed_dates(deal, column, sizes[1:-1], expected), start=1, default=end)
+    return BreakEven(column, None if at is None else float(sizes[at]), date)
+
+
+def _smallest(column: str, dates: Iterable[int | None]) -> BreakEven:
+    """Break-even of a stress that comes in the sizes 0, 1, 2, ..."""
+    size, date = _first_missed(dates)
+    return BreakEven(column, None if size is None else float(size), date)
+
+
+def _first_missed(
+    dates: Iterable[int | None],
+    start: int = 0,
+    default: tuple[int | None, int | None] = (None, None),
+) -> tuple[int | None, int | None]:
+    """Position, counted from `start`, and value of the first date that is not None."""
+    return next(((at, date) for at, date in enumerate(dates, start) if date is not None), default)
+
+
+def _missed_dates(deal: Deal, column: str, sizes: npt.NDArray[Any], expected: bool) -> Iterator[int | None]:
+    """First date that the senior tranche misses, size by size; one after the other or in batches."""
+    # One waterfall serves plans that owe the same, and whose senior DD nobody tests.
+    batch = 1 if column == "rate_shift" or _tests_distance(deal) else BATCH
+    for start in range(0, sizes.size, batch):
+        fields: list[dict[str, Any]] = [{column: size} for size in sizes[start : start + batch].tolist()]
+        plans = [apply(deal, Stress("reverse", **field)) for field in fields]
+        states = [planned_state(plan) for plan in plans]
+        yield from _first_misses(
+            plans[0],
+            [expected_collections(plan) if expected else plan.collections for plan in plans],
+            [ratio for ratio, _ in states],
+            [share for _, share in states],
+        )
+
+
+def _tests_distance(deal: Deal) -> bool:
+    return any(covenant.metric == "senior DD" for covenant in deal.covenants)
+
+
+def _first_misses(
+    plan: Stressed, collections: Sequence[Array], ratio: Sequence[Array], share: Sequence[Array]
+) -> list[int | None]:
+    """First date that the senior tranche misses, per row of collections and of the pool's state."""
+    state = PoolState(
+        np.column_stack(collections),
+        default_ratio=np.column_stack(ratio),
+        largest_share=np.column_stack(share),
+    )
     floor = TOLERANCE * plan.deal.tranches[0].amount
-    dates = enumerate(payments(plan, state, volatility=0.1, drift=0.0))
-    return next((date for date, paid in dates if paid.missed[0, 0] > floor), None)
+    first: list[int | None] = [None] * len(collections)
+    # sigma and mu cost an integration, and serve the senior DD only.
+    volatility, drift = pool_lognormal(plan) if _tests_distance(plan.deal) else (0.0, 0.0)
+    for date, paid in enumerate(payments(plan, state, volatility, drift)):
+        for row in np.flatnonzero(paid.missed[0] > floor).tolist():
+            if first[row] is None:
+                first[row] = date
+        if None not in first:
+            break  # later dates are not computed
+    return first
 
 
-def _first(short: npt.NDArray[np.bool_]) -> int | None:
-    return int(np.argmax(short)) if short.any() else None
-
-
-def _bisect(column: str, miss: Callable[[float], int | None], start: float, end: float) -> BreakEven:
-    if miss(end) is None:
-        return BreakEven(column, None, None)
-    if (date := miss(start)) is not None:
-        return BreakEven(column, start, date)
-    safe, short = start, end
-    for _ in range(60):
-        middle = 0.5 * (safe + short)
-        if miss(middle) is None:
-            safe = middle
-        else:
-            short = middle
-        if abs(short - safe) <= 1e-10 * max(abs(short), 1e-3):
-            break
-    return BreakEven(column, short, miss(short))
-
-
-def _smallest(column: str, tries: Iterable[tuple[int, int | None]]) -> BreakEven:
-    for size, date in tries:
-        if date is not None:
-            return BreakEven(column, float(size), date)
-    return BreakEven(column, None, None)
-
-
-def _largest_gone(deal: Deal) -> list[tuple[int, int | None]]:
+def _largest_gone(deal: Deal) -> Iterator[int | None]:
+    """First date missed when the 0, 1, 2, ... largest obligors are in default from closing on."""
     plan = apply(deal, Stress("reverse"))
-    tries = []
-    flows = plan.collections
-    for count, obligor in enumerate([None, *np.argsort(-deal.pool.amount, kind="stable").tolist()]):
-        if obligor is not None:
-            alone = replace(plan, defaulted=obligor)
-            flows = flows + alone.collections - plan.collections
-        tries.append((count, _first_miss(plan, np.maximum(flows, 0.0))))
-    return tries
+    pool, everyone = plan.deal.pool, plan.collections
+    flows, left, pd = pool.schedule.copy(), pool.schedule.copy(), pool.pd.copy()
+    ratio, share = planned_state(plan)
+    yield from _first_misses(plan, [everyone], [ratio], [share])
+    for obligor in np.argsort(-pool.amount, kind="stable").tolist():
+        alone = replace(plan, defaulted=obligor)
+        # What it still brings, it brings for sure.
+        flows[obligor] = np.maximum(pool.schedule[obligor] + alone.collections - everyone, 0.0)
+        pd[obligor] = left[obligor] = 0.0
+        ratio = ratio + planned_state(alone)[0]
+        _, share = planned_state(replace(plan, deal=replace(plan.deal, pool=replace(pool, schedule=left))))
+        rest = replace(plan, deal=replace(plan.deal, pool=replace(pool, schedule=flows, pd=pd)))
+        yield from _first_misses(rest, [rest.collections], [ratio], [share])
 
 
 # -------------------------------------------------------------------------------- attribution
