@@ -132,6 +132,24 @@ def test_a_wrong_cell_is_named_and_nothing_is_written(draft: Path, tmp_path: Pat
     assert rule in found[0][3]
 
 
+def test_dates_of_another_plan_are_one_problem_and_cleared_ones_none(draft: Path, tmp_path: Path) -> None:
+    table = FileBook(draft).table("tbl_Actual")
+    count = len(table.rows)
+    other = [("tbl_Actual", k, "Payment date", dt.date(2030, 1, 1) + dt.timedelta(k)) for k in range(count)]
+    ((sheet, cell, _, rule),) = problems_of(put(draft, tmp_path / "other.xlsm", *other))
+    assert (sheet, cell) == ("Surveillance", table.cell(0, "Payment date"))
+    assert "here 2019-12-11; 20 rows differ" in rule and "clear dates and collections" in rule
+    cleared = [
+        ("tbl_Actual", k, h, None) for k in range(count) for h in ("Payment date", "Actual collections")
+    ]
+    book = FileBook(put(draft, tmp_path / "cleared.xlsm", *cleared))
+    assert refresh(book).inputs.actual == ()
+    # Collections beside a date that is not there belong to no date.
+    half = put(draft, tmp_path / "half.xlsm", ("tbl_Actual", 0, "Payment date", None))
+    ((_, cell, _, rule),) = problems_of(half)
+    assert cell == table.cell(0, "Payment date") and "here 2019-12-11)" in rule
+
+
 def test_volatility_25_meaning_25_percent(draft: Path, tmp_path: Path) -> None:
     row, source = (row_of(draft, "tbl_Term", x) for x in ("Volatility", "Volatility source"))
     path = put(

@@ -559,7 +559,9 @@ ACTUAL = TableSpec(
     "Actual collections, and the plan re-rated after each date",
     "实际回款与动态评级",
     (
-        Column("Payment date", "日期", "date", "date", DATE, 13, note="A payment date of the plan."),
+        Column(
+            "Payment date", "日期", "date", "date", DATE, 13, note="A payment date of the plan.", blank=True
+        ),
         Column(
             "Actual collections",
             "实际回款",

@@ -432,10 +432,21 @@ def _actual(reader: _Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
     if table is None:
         return ()
     found: list[float] = []
+    wrong = [
+        k
+        for k, row in enumerate(rows)
+        if (k >= len(dates) or row.date != dates[k]) and (row.date, row.actual) != (None, None)
+    ]
+    if wrong:  # once: when the plan's dates have changed, they are all wrong
+        k, count = wrong[0], len(wrong)
+        due = f"here {dates[k].isoformat()}" if k < len(dates) else "no further one here"
+        rows_too = f"; {count} rows differ" if count > 1 else ""
+        rule = (
+            f"must be the plan's payment dates in order ({due}{rows_too}); "
+            "clear dates and collections here while nothing has come in"
+        )
+        reader.fail(table, k, "Payment date", rule)
     for k, row in enumerate(rows):
-        if row.date is not None and (k >= len(dates) or row.date != dates[k]):
-            due = dates[k].isoformat() if k < len(dates) else "no further date"
-            reader.fail(table, k, "Payment date", f"must be the plan's payment dates in order (here: {due})")
         if row.actual is None:
             continue
         if len(found) < k:
