@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import (
     CONTROLS,
     METRICS,
@@ -26,6 +27,7 @@ from xlkmv.deal.terms import (
     tranche_faults,
     year_fraction,
 )
+from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 
 DATES = (dt.date(2020, 4, 15), dt.date(2020, 7, 15))
@@ -362,3 +364,9 @@ def test_every_fault_of_the_other_tables():
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_is_accepted(metric):
     assert replace(Covenant(**COVENANT), metric=metric).metric == metric
+
+
+def test_whole_amounts_are_paid_like_any(build):
+    tranches = [(Tranche("S", 1, a, c, "bullet", dt.date(2023, 1, 1)),) for a, c in ((90, 0), (90.0, 0.0))]
+    whole, real = (waterfall(apply(build(tranches=t), BASE)) for t in tranches)
+    np.testing.assert_array_equal(whole.principal_paid, real.principal_paid)

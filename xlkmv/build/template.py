@@ -39,7 +39,8 @@ __all__ = ["build_template"]
 CREATED = dt.datetime(2026, 1, 1)
 NAVY, INK, PALE, GRID = "#1F3864", "#1F3864", "#DCE6F1", "#BFC8D6"
 INPUT_FILL, ASSUMED_FILL, INPUT_INK = "#FFFBE6", "#FCE8D2", "#0000C8"
-SENIOR, OFF, ALL, GREEN = "#1F5FA8", "#C0504D", "#7F7F7F", "#4F9D69"
+SENIOR, OFF, ALL, GREEN, LIGHT = "#1F5FA8", "#C0504D", "#7F7F7F", "#4F9D69", "#9DB8D9"
+GOOD, BAD = "#C6E7CE", "#F4B6B6"
 FONT = "Calibri"
 # A logarithmic axis of probabilities; smaller ones are drawn at its lower end.
 LOG_RANGE = {"min": SMALLEST_DRAWN, "max": 1, "crossing": SMALLEST_DRAWN}
@@ -292,14 +293,13 @@ def _home(s: Sheets) -> Any:
             ws.write_blank(row, value, None, style)
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(row, value, True, True)}")
     top, column = s.table(ws, last + 9, 1, layout.HEADLINE)
-    fields = [c.field for c in layout.HEADLINE.columns]
     for name, field in (
         ("out_SeniorCoverage", "coverage"),
         ("out_SeniorDD", "dd"),
         ("out_SeniorPD", "pd"),
         ("out_SeniorAnydatePD", "anydate_pd"),
     ):
-        cell = xl_rowcol_to_cell(top, column + fields.index(field), True, True)
+        cell = xl_rowcol_to_cell(top, column + layout.HEADLINE.index(field), True, True)
         s.book.define_name(name, f"=Home!{cell}")
     ws.write(
         last + 8,
@@ -313,11 +313,6 @@ def _home(s: Sheets) -> Any:
     chart.set_size({"width": 1010, "height": 300})
     ws.insert_chart(top + 5, 1, chart)
     return ws
-
-
-def _curve_range(field: str, count: int) -> list[Any]:
-    column = CURVE_LEFT + [c.field for c in layout.CURVE.columns].index(field)
-    return ["Result", CURVE_TOP, column, CURVE_TOP + count - 1, column]
 
 
 # Where the chart's figures stand on Result; charts follow the table when refresh resizes it.
@@ -350,24 +345,65 @@ def _dates_axis() -> dict[str, Any]:
 
 def _pd_chart(s: Sheets, title: str) -> Any:
     chart = s.book.add_chart({"type": "line"})
-    for field, name, color, dash in (
-        ("anydate_pd", "KMV view", SENIOR, "solid"),
-        ("simulated", "Simulated", SENIOR, "dash"),
-        ("anydate_off", "KMV view, all controls off", OFF, "solid"),
-        ("simulated_off", "Simulated, all controls off", OFF, "dash"),
-    ):
-        chart.add_series(
-            {
-                "name": name,
-                "categories": _curve_range("date", 1),
-                "values": _curve_range(field, 1),
-                "line": {"color": color, "width": 2.0, "dash_type": dash},
-            }
-        )
+    _draw(
+        chart,
+        (layout.CURVE, CURVE_TOP, CURVE_LEFT, 1),
+        "date",
+        ("anydate_pd", "KMV view", _line(SENIOR)),
+        ("simulated", "Simulated", _line(SENIOR, "dash")),
+        ("anydate_off", "KMV view, all controls off", _line(OFF)),
+        ("simulated_off", "Simulated, all controls off", _line(OFF, "dash")),
+    )
     _finish(chart, title)
     chart.set_x_axis(_dates_axis())
     chart.set_y_axis(_axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
     return chart
+
+
+def _draw(
+    chart: Any,
+    place: tuple[TableSpec, int, int, int],
+    by: str,
+    *series: tuple[str, str, dict[str, Any]],
+) -> None:
+    """Draw columns of a table (its first body row, first column and rows) by another of its columns."""
+    spec, top, left, rows = place
+
+    def cells(field: str) -> list[Any]:
+        column = left + spec.index(field)
+        return [spec.sheet, top, column, top + rows - 1, column]
+
+    for field, name, look in series:
+        chart.add_series({"name": name, "categories": cells(by), "values": cells(field), **look})
+
+
+def _line(color: str, dash: str | None = "solid", marker: bool = False) -> dict[str, Any]:
+    line: dict[str, Any] = {"color": color, "width": 2.0} | ({"dash_type": dash} if dash else {})
+    fill = {"color": color}
+    return {"line": line} | (
+        {"marker": {"type": "circle", "size": 4, "fill": fill, "border": fill}} if marker else {}
+    )
+
+
+def _bars(color: str, gap: int) -> dict[str, Any]:
+    return {"fill": {"color": color}, "gap": gap}
+
+
+def _mark(s: Sheets, ws: Any, top: int, column: int, last: int, **colors: str) -> None:
+    """Colour the cells of a column that hold certain words."""
+    for word, color in colors.items():
+        ws.conditional_format(
+            top,
+            column,
+            last,
+            column,
+            {
+                "type": "cell",
+                "criteria": "==",
+                "value": f'"{word}"',
+                "format": s.book.add_format({"bg_color": color}),
+            },
+        )
 
 
 def _finish(chart: Any, title: str) -> None:
@@ -547,21 +583,8 @@ def _covenant(s: Sheets, deal: Deal) -> Any:
     rows = [[c.name, c.metric, c.side, c.threshold, c.consequence, *blank] for c in deal.covenants]
     marks = [[False, False, False, True, True] + [False] * len(blank)] * len(rows)
     top, column = s.table(ws, 3, 1, layout.COVENANT, rows, marks)
-    status = column + [c.field for c in layout.COVENANT.columns].index("status")
-    last = top + 40
-    for word, color in (("ok", "#C6E7CE"), ("breach", "#F4B6B6")):
-        ws.conditional_format(
-            top,
-            status,
-            last,
-            status,
-            {
-                "type": "cell",
-                "criteria": "==",
-                "value": f'"{word}"',
-                "format": s.book.add_format({"bg_color": color}),
-            },
-        )
+    status = column + layout.COVENANT.index("status")
+    _mark(s, ws, top, status, top + 40, ok=GOOD, breach=BAD)
     return ws
 
 
@@ -578,19 +601,14 @@ def _result(s: Sheets) -> Any:
     )
     sigma_left = s.beside(ws, CURVE_TOP - 3, 1, specs)[3]
     cover = s.book.add_chart({"type": "line"})
-    for field, name, color, dash in (
-        ("accumulated_in", "Accumulated in (pool)", GREEN, "solid"),
-        ("due_senior", "Due to senior", SENIOR, "solid"),
-        ("due_all", "Due to all tranches", ALL, "dash"),
-    ):
-        cover.add_series(
-            {
-                "name": name,
-                "categories": _curve_range("date", 1),
-                "values": _curve_range(field, 1),
-                "line": {"color": color, "width": 2.0, "dash_type": dash},
-            }
-        )
+    _draw(
+        cover,
+        (layout.CURVE, CURVE_TOP, CURVE_LEFT, 1),
+        "date",
+        ("accumulated_in", "Accumulated in (pool)", _line(GREEN)),
+        ("due_senior", "Due to senior", _line(SENIOR)),
+        ("due_all", "Due to all tranches", _line(ALL, "dash")),
+    )
     _finish(cover, "What comes in against what is due, accumulated")
     cover.set_x_axis(_dates_axis())
     cover.set_y_axis(_axis("Money", "#,##0"))
@@ -600,23 +618,13 @@ def _result(s: Sheets) -> Any:
     chart.set_size({"width": 640, "height": 440})
     ws.insert_chart(3, 7, chart)
     sigma = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
-    for k, (name, dash) in enumerate(
-        (("PD of the pool alone", "dash"), ("Any-date PD of the pool alone", "solid")), 1
-    ):
-        sigma.add_series(
-            {
-                "name": name,
-                "categories": ["Result", CURVE_TOP, sigma_left, CURVE_TOP, sigma_left],
-                "values": ["Result", CURVE_TOP, sigma_left + k, CURVE_TOP, sigma_left + k],
-                "line": {"color": SENIOR, "width": 2.0, "dash_type": dash},
-                "marker": {
-                    "type": "circle",
-                    "size": 4,
-                    "fill": {"color": SENIOR},
-                    "border": {"color": SENIOR},
-                },
-            }
-        )
+    _draw(
+        sigma,
+        (layout.SIGMA, CURVE_TOP, sigma_left, 1),
+        "volatility",
+        ("pd", "PD of the pool alone", _line(SENIOR, "dash", marker=True)),
+        ("anydate_pd", "Any-date PD of the pool alone", _line(SENIOR, marker=True)),
+    )
     _finish(sigma, "Senior PD against the volatility of the pool")
     sigma.set_x_axis(_axis("Volatility per annum", "0%", min=0))
     sigma.set_y_axis(_axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
@@ -650,15 +658,11 @@ def _scenario(s: Sheets) -> Any:
     others = (layout.ATTRIBUTION, layout.REVERSE, layout.SCENARIO_RESULT)
     shares = s.beside(ws, SCENARIO_TOP - 3, column + len(spec.columns) + 1, others)[0]
     share = s.book.add_chart({"type": "bar"})
-    at = shares + [c.field for c in layout.ATTRIBUTION.columns].index("shapley")
-    share.add_series(
-        {
-            "name": "Share of the reduction (Shapley)",
-            "categories": ["Scenario", top, shares, top, shares],
-            "values": ["Scenario", top, at, top, at],
-            "fill": {"color": GREEN},
-            "gap": 60,
-        }
+    _draw(
+        share,
+        (layout.ATTRIBUTION, top, shares, 1),
+        "control",
+        ("shapley", "Share of the reduction (Shapley)", _bars(GREEN, 60)),
     )
     _finish(share, "What each control takes off the senior any-date PD (simulated)")
     share.set_legend({"none": True})
@@ -669,23 +673,14 @@ def _scenario(s: Sheets) -> Any:
     share.set_plotarea({"layout": {"x": 0.33, "y": 0.14, "width": 0.62, "height": 0.76}})
     share.set_size({"width": 620, "height": 560})
     ws.insert_chart(2, 12, share)
-    fields = [c.field for c in spec.columns]
     chart = s.book.add_chart({"type": "bar"})
-    last = top + len(rows) - 1
-    for field, name, color in (
-        ("anydate_pd", "KMV view", SENIOR),
-        ("simulated", "Simulated", GREEN),
-    ):
-        at = column + fields.index(field)
-        chart.add_series(
-            {
-                "name": name,
-                "categories": ["Scenario", top, column, last, column],
-                "values": ["Scenario", top, at, last, at],
-                "fill": {"color": color},
-                "gap": 60,
-            }
-        )
+    _draw(
+        chart,
+        (spec, top, column, len(rows)),
+        "name",
+        ("anydate_pd", "KMV view", _bars(SENIOR, 60)),
+        ("simulated", "Simulated", _bars(GREEN, 60)),
+    )
     _finish(chart, "Senior tranche: any-date PD under each condition")
     # XlsxWriter swaps the axes of a bar chart: x is the horizontal one, here the values.
     chart.set_x_axis(_axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
@@ -723,24 +718,16 @@ def _cashflow(s: Sheets) -> Any:
     )
     spec, top = layout.ACCOUNT, 28
     s.beside(ws, top - 3, 1, (spec, layout.CASHFLOW))
-    fields = [c.field for c in spec.columns]
     chart = s.book.add_chart({"type": "column", "subtype": "stacked"})
-    for field, name, color in (
-        ("fees", "Fees", ALL),
-        ("senior", "Paid to senior", SENIOR),
-        ("others", "Paid to others", "#9DB8D9"),
-        ("residual", "Residual", GREEN),
-    ):
-        at = 1 + fields.index(field)
-        chart.add_series(
-            {
-                "name": name,
-                "categories": ["Cashflow", top, 1, top, 1],
-                "values": ["Cashflow", top, at, top, at],
-                "fill": {"color": color},
-                "gap": 40,
-            }
-        )
+    _draw(
+        chart,
+        (spec, top, 1, 1),
+        "date",
+        ("fees", "Fees", _bars(ALL, 40)),
+        ("senior", "Paid to senior", _bars(SENIOR, 40)),
+        ("others", "Paid to others", _bars(LIGHT, 40)),
+        ("residual", "Residual", _bars(GREEN, 40)),
+    )
     _finish(chart, "What is paid on each date")
     chart.set_x_axis(
         _axis("Payment date", "yyyy-mm", text_axis=True, interval_unit=4)
@@ -750,16 +737,13 @@ def _cashflow(s: Sheets) -> Any:
     chart.set_size({"width": 640, "height": 430})
     ws.insert_chart(3, 1, chart)
     kept = s.book.add_chart({"type": "line"})
-    for field, name, color in (("account", "Cash kept", GREEN), ("reserve", "Reserve", SENIOR)):
-        at = 1 + fields.index(field)
-        kept.add_series(
-            {
-                "name": name,
-                "categories": ["Cashflow", top, 1, top, 1],
-                "values": ["Cashflow", top, at, top, at],
-                "line": {"color": color, "width": 2.0},
-            }
-        )
+    _draw(
+        kept,
+        (spec, top, 1, 1),
+        "date",
+        ("account", "Cash kept", _line(GREEN, None)),
+        ("reserve", "Reserve", _line(SENIOR, None)),
+    )
     _finish(kept, "Cash that stays in the plan after each date")
     kept.set_x_axis(_dates_axis())
     kept.set_y_axis(_axis("Money", "#,##0"))
@@ -803,23 +787,15 @@ def _models(s: Sheets) -> Any:
         ws.write(row + 1 + k, 1, model, s.style(bold=True))
         ws.write(row + 1 + k, 2, f"needs: {needs}")
         ws.write(row + 1 + k, 6, f"leaves out: {leaves}")
-    fields = [c.field for c in spec.columns]
     chart = s.book.add_chart({"type": "column"})
-    for field, name, color in (
-        ("expected_loss", "Expected loss", "#9DB8D9"),
-        ("var_low", "VaR 99 %", SENIOR),
-        ("var_high", "VaR 99.9 %", OFF),
-    ):
-        at = 1 + fields.index(field)
-        chart.add_series(
-            {
-                "name": name,
-                "categories": ["Models", top, 1, top, 1],
-                "values": ["Models", top, at, top, at],
-                "fill": {"color": color},
-                "gap": 80,
-            }
-        )
+    _draw(
+        chart,
+        (spec, top, 1, 1),
+        "model",
+        ("expected_loss", "Expected loss", _bars(LIGHT, 80)),
+        ("var_low", "VaR 99 %", _bars(SENIOR, 80)),
+        ("var_high", "VaR 99.9 %", _bars(OFF, 80)),
+    )
     _finish(chart, "Loss of the pool over one year")
     chart.set_x_axis(_axis("Model", "General") | {"major_gridlines": {"visible": False}})
     chart.set_y_axis(_axis("Money", "#,##0"))
@@ -853,42 +829,21 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
     marks = [[True, True] + [False] * len(blank)] * len(rows)
     top, _ = s.table(ws, 3, 1, spec, rows, marks)
     (left,) = s.beside(ws, 3, 2 + len(spec.columns), (layout.RERATE,))
-    fields = [c.field for c in spec.columns]
     chart = s.book.add_chart({"type": "line"})
-    for field, name, color, dash in (
-        ("planned", "Planned", ALL, "dash"),
-        ("actual", "Actual", SENIOR, "solid"),
-    ):
-        at = 1 + fields.index(field)
-        last = top + len(rows) - 1
-        chart.add_series(
-            {
-                "name": name,
-                "categories": ["Surveillance", top, 1, last, 1],
-                "values": ["Surveillance", top, at, last, at],
-                "line": {"color": color, "width": 2.0, "dash_type": dash},
-                "marker": {"type": "circle", "size": 4, "fill": {"color": color}, "border": {"color": color}},
-            }
-        )
+    _draw(
+        chart,
+        (spec, top, 1, len(rows)),
+        "date",
+        ("planned", "Planned", _line(ALL, "dash", marker=True)),
+        ("actual", "Actual", _line(SENIOR, marker=True)),
+    )
     _finish(chart, "Collections: actual against plan")
     chart.set_x_axis(_dates_axis())
     chart.set_y_axis(_axis("Money", "#,##0", min=0))
     chart.set_size({"width": 560, "height": 380})
     ws.insert_chart(top + 6, left, chart)
-    rerated = left + [c.field for c in layout.RERATE.columns].index("alert")
-    for column in (1 + fields.index("alert"), rerated):
-        ws.conditional_format(
-            top,
-            column,
-            top + 400,
-            column,
-            {
-                "type": "cell",
-                "criteria": "==",
-                "value": '"alert"',
-                "format": s.book.add_format({"bg_color": "#F4B6B6"}),
-            },
-        )
+    for column in (1 + spec.index("alert"), left + layout.RERATE.index("alert")):
+        _mark(s, ws, top, column, top + 400, alert=BAD)
     ws.freeze_panes(top, 0)
     return ws
 
@@ -986,8 +941,8 @@ def _checks(s: Sheets) -> Any:
         "Checks",
         "Checks and log",
         "校验与日志",
-        "Laws that every result obeys, tested at each refresh, and a line for each refresh. "
-        "The master is on Home.",
+        "Laws that every result obeys, and inputs in their usual range (look: worth another look), tested at "
+        "each refresh; a line for each refresh. The master is on Home.",
         18,
     )
     top = 6
@@ -1000,19 +955,7 @@ def _checks(s: Sheets) -> Any:
         for name, header in layout.input_columns()
     ]
     s.table(ws, top - 3, inputs, layout.INPUT, marks)
-    for word, color in (("passed", "#C6E7CE"), ("FAILED", "#F4B6B6")):
-        ws.conditional_format(
-            top,
-            column + 1,
-            top + 60,
-            column + 1,
-            {
-                "type": "cell",
-                "criteria": "==",
-                "value": f'"{word}"',
-                "format": s.book.add_format({"bg_color": color}),
-            },
-        )
+    _mark(s, ws, top, column + 1, top + 60, passed=GOOD, look=ASSUMED_FILL, FAILED=BAD)
     return ws
 
 

@@ -303,6 +303,9 @@ class Tranche:
 
     def __post_init__(self) -> None:
         _raise_first(tranche_faults([self], (), settled=True), [self.name])
+        # Whole numbers would make whole-number arrays.
+        object.__setattr__(self, "amount", float(self.amount))
+        object.__setattr__(self, "coupon", float(self.coupon))
 
 
 def tranche_faults(

@@ -49,7 +49,8 @@ ERROR = '[=0]"-";[<0.0001]0.0E+00;0.00%'
 # Sections with conditions lose the sign of what is negative.
 CHANGE = "+0.000%;-0.000%;0%"
 DISTANCE = "0.00"
-FIGURE = "0.0E+00"
+# As General, but on the right.
+FIGURE = "General;-General"
 RATIO = "0.000"
 DATE = "yyyy-mm-dd"
 WHOLE = "0"
@@ -104,6 +105,10 @@ class TableSpec:
     def column(self, field: str) -> Column:
         """Return the column that holds a field."""
         return next(c for c in self.columns if c.field == field)
+
+    def index(self, field: str) -> int:
+        """Return the place of the column that holds a field."""
+        return self.columns.index(self.column(field))
 
     @property
     def inputs(self) -> tuple[Column, ...]:

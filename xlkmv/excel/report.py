@@ -38,7 +38,7 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     entry : sequence
         The row for the log: time, seconds, version, input hash, seed, message.
     """
-    checks = [[c.name, c.outcome, c.difference, c.limit] for c in analysis.checks]
+    checks = [[c.name, c.outcome, float(f"{c.difference:.4g}"), c.limit] for c in analysis.checks]
     for spec, rows in (
         (layout.HEADLINE, _headline(analysis)),
         (layout.RISK, _risk(deal, analysis)),
