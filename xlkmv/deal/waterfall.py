@@ -26,7 +26,7 @@ unless the terms allow a cure. The undertaking is not reimbursed; cash earns not
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ import numpy.typing as npt
 
 from xlkmv.deal.covenants import Observation, breached, metric_value
 from xlkmv.deal.stress import Stressed, pool_lognormal
+from xlkmv.deal.terms import Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import NOT_NEGATIVE, Array, check
 
@@ -271,6 +272,47 @@ def _draw(source: Array, due: Array, paid: Array) -> Array:
     return drawn
 
 
+def _tested(
+    deal: Deal, seen: Observation, on: npt.NDArray[np.bool_]
+) -> tuple[Array, npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Test every covenant, and update where it is `on`; values, breaches, paths in a trap and in a turbo."""
+    paths = on.shape[1]
+    values = np.empty((len(deal.covenants), paths))
+    fails = np.empty(values.shape, np.bool_)
+    trap, turbo = np.zeros(paths, np.bool_), np.zeros(paths, np.bool_)
+    for c, covenant in enumerate(deal.covenants):
+        values[c] = metric_value(covenant.metric, seen)
+        fails[c] = breached(values[c], covenant.threshold, covenant.side)
+        if covenant.consequence != "none" and deal.controls.triggers:
+            on[c] = fails[c] if deal.terms.cure else on[c] | fails[c]
+            switched = trap if covenant.consequence == "trap" else turbo
+            switched |= on[c]
+    return values, fails, trap, turbo
+
+
+def _helped(
+    plan: Stressed,
+    needy: npt.NDArray[np.int64],
+    rows: Sequence[tuple[Array, Array]],
+    reserve: Array,
+    alive: npt.NDArray[np.bool_] | None,
+) -> tuple[Array, Array]:
+    """Pay what needy paths still miss of rows of (due, paid) from reserve and undertaking; the draws."""
+    due, paid = (np.array([row[side][needy] for row in rows]) for side in (0, 1))
+    reserve_drawn, support_drawn = np.zeros_like(reserve), np.zeros_like(reserve)
+    left = reserve[needy]
+    reserve_drawn[needy] = _draw(left, due, paid)
+    reserve[needy] = left
+    if plan.deal.controls.support:
+        purse = np.full(needy.size, np.inf)
+        if alive is not None:
+            purse[~alive[needy]] = 0.0
+        support_drawn[needy] = _draw(purse, due, paid)
+    for (_, row), got in zip(rows, paid, strict=True):
+        row[needy] = got
+    return reserve_drawn, support_drawn
+
+
 def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) -> Iterator[Payment]:
     """Yield the payments date by date for many paths at once.
 
@@ -304,7 +346,6 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
     protected = slice(0, int(plan.senior.sum()))
     rounding = 1e-3 * TOLERANCE * amount[:, None]
     pro_rata = terms.principal == "pro rata" and bool(others)
-    acting = [c.consequence != "none" and controls.triggers for c in deal.covenants]
 
     senior_due = dues.ahead(0)
     accumulated_due = np.cumsum(senior_due)
@@ -337,16 +378,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             volatility=volatility,
             drift=drift,
         )
-        values = np.empty((len(deal.covenants), paths))
-        fails = np.empty(values.shape, np.bool_)
-        trap, turbo = np.zeros(paths, np.bool_), np.zeros(paths, np.bool_)
-        for c, covenant in enumerate(deal.covenants):
-            values[c] = metric_value(covenant.metric, seen)
-            fails[c] = breached(values[c], covenant.threshold, covenant.side)
-            if acting[c]:
-                on[c] = fails[c] if terms.cure else on[c] | fails[c]
-                switched = trap if covenant.consequence == "trap" else turbo
-                switched |= on[c]
+        values, fails, trap, turbo = _tested(deal, seen, on)
 
         cash = account + collected
         fees_due = terms.fee_rate * accrual[k] * balance.sum(axis=0) + fee_arrears
@@ -355,8 +387,10 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         wanted = np.where(turbo, balance, principal_due) if turbo.any() else principal_due
         interest, principal = np.zeros_like(balance), np.zeros_like(balance)
 
+        # 1. Senior fees.
         fees = np.minimum(fees_due, cash)
         cash -= fees
+        # 2. The first rank; pro rata, with the interest of all and the principal of all.
         _pay(cash, interest_due[first], interest[first])
         if pro_rata:
             shared = ~(trap | turbo)
@@ -373,29 +407,16 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             interest_left = interest_due
             _pay(cash, wanted[first], principal[first])
 
-        # Reserve, then undertaking: fees, interest and scheduled principal of the first rank.
+        # What is still missed of it: reserve, then undertaking. Whoever misses something has no cash left.
         reserve_drawn = support_drawn = nothing
-        # Whoever is short of something has no cash left.
         needy = np.flatnonzero(cash <= 0.0) if not pro_rata else np.arange(paths)
         if needy.size and (plan.reserve > 0.0 or controls.support):
-            needs = np.concatenate(
-                [fees_due[None, needy], interest_due[protected, needy], principal_due[protected, needy]]
-            )
-            got = np.concatenate([fees[None, needy], interest[protected, needy], principal[protected, needy]])
-            reserve_drawn, support_drawn = np.zeros(paths), np.zeros(paths)
-            left = reserve[needy]
-            reserve_drawn[needy] = _draw(left, needs, got)
-            reserve[needy] = left
-            if controls.support:
-                purse = np.full(needy.size, np.inf)
-                if state.support_alive is not None:
-                    purse[~state.support_alive[k, needy]] = 0.0
-                support_drawn[needy] = _draw(purse, needs, got)
-            count = protected.stop
-            fees[needy] = got[0]
-            interest[protected, needy], principal[protected, needy] = got[1 : 1 + count], got[1 + count :]
+            rows = [(fees_due, fees), *zip(interest_due[protected], interest[protected], strict=True)]
+            rows += zip(principal_due[protected], principal[protected], strict=True)
+            alive = None if state.support_alive is None else state.support_alive[k]
+            reserve_drawn, support_drawn = _helped(plan, needy, rows, reserve, alive)
 
-        # The first rank is outstanding while principal or interest of it is.
+        # 3. The reserve account. The first rank is outstanding while principal or interest of it is.
         owed = balance[protected] - principal[protected] + (interest_due[protected] - interest[protected])
         held = (owed > rounding[protected]).any(axis=0) if not last else np.zeros(paths, np.bool_)
         released = topped = nothing
@@ -405,6 +426,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             reserve = reserve + (topped - released)
             cash += released - topped
 
+        # 4. The following ranks, unless their cash is trapped.
         trapped = nothing
         if others:
             if trap.any():
@@ -416,9 +438,9 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         balance = balance - principal
         balance[balance < rounding] = 0.0
         interest_arrears = np.maximum(interest_due - interest, 0.0)
+        # 5. The account, then the residual: cash of early dates is for all who have still to be paid.
         kept = np.zeros(paths)
         if not last:
-            # Whoever has still to be paid: the cash of early dates is for later ranks, too.
             owed_later = ((balance > 0.0) | (interest_arrears > rounding)).any(axis=0)
             kept = np.where(held | owed_later, np.minimum(cash, plan.retained[k]), 0.0)
             if trap.any():
