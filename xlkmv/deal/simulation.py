@@ -527,7 +527,9 @@ class PlanEngine:
         metrics = {c.metric for c in deal.covenants}
         self.needs_ratio = "cumulative default ratio" in metrics
         self.needs_share = "largest obligor share" in metrics
-        self.ratio, self.share = planned_state(plan)
+        self.ratio, _ = planned_state(plan)
+        self.performing = self.owed[plan.performing].sum(axis=0)
+        self.dust = DUST * float(pool.schedule.sum())
         self.by_size = np.argsort(-self.owed, axis=0, kind="stable")
         level = (np.diff(pool.schedule, axis=1) == 0.0).all(axis=0)
         self.level = np.concatenate([[False], level])  # date k pays what date k - 1 paid
@@ -544,21 +546,28 @@ class PlanEngine:
         arrival = self.arrival[columns, first]
         back = np.flatnonzero(arrival < n)
         recovered = (1.0 - share) * self.plan.deal.pool.recovery[columns[back]] * owed[back]
-        arrived = np.bincount(arrival[back] * size + owner[back], recovered, n * size).reshape(n, size)
-        cash: Array = arrived + self.base[:, None]
+        arrived = np.bincount(arrival[back] * size + owner[back], recovered, n * size)
+        cash: Array = np.asarray(arrived, np.float64).reshape(n, size)
+        cash += self.base[:, None]
         state = PoolState(cash, active=patterns.active, parent=patterns.parent)
         if self.needs_ratio:
             state.default_ratio = np.empty((n, size))
+        if self.needs_share:
+            state.largest_share = np.empty((n, size))
+            # Date of default of every obligor in every pattern.
+            when = np.full((len(self.schedule), size), n, np.int16)
+            when[columns, owner] = first
+            if self.plan.defaulted is not None:
+                when[self.plan.defaulted] = 0
         total = float(self.schedule.sum()) or 1.0
-        lost, ratio, gone = np.zeros(size), np.zeros(size), np.zeros((n, size))
+        lost, ratio, gone = np.zeros(size), np.zeros(size), np.zeros(size)
         start = 0
         for k, end in enumerate(patterns.entered.tolist()):
             active = int(patterns.active[k])
             new = slice(start, end)
-            if self.needs_share:
-                if k:
-                    gone[k, :active] = gone[k - 1, :active] - lost[:active]
-                gone[k, :active] += np.bincount(owner[new], self.owed[columns[new], k], active)
+            if state.largest_share is not None:
+                gone[:active] += np.bincount(owner[new], self.owed[columns[new], k], active) - lost[:active]
+                self._largest_share(k, when[:, :active], gone[:active], state.largest_share[k, :active])
             if self.level[k]:
                 lost[:active] += np.bincount(owner[new], self.schedule[columns[new], k], active)
             else:
@@ -572,36 +581,23 @@ class PlanEngine:
         np.maximum(cash, 0.0, out=cash)
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
-        if self.needs_share:
-            state.largest_share = self._largest_share(patterns, gone)
         return state
 
-    def _largest_share(self, patterns: Patterns, gone: Array) -> Array:
-        """Share of the largest performing obligor in what performing obligors owe, shape (n, u)."""
-        size = patterns.parent.size
-        share = np.empty((self.n, size))
-        # Date of default of every obligor in every pattern.
-        when = np.full((len(self.schedule), size), self.n, np.int16)
-        when[patterns.columns, patterns.owner] = patterns.first
-        if self.plan.defaulted is not None:
-            when[self.plan.defaulted] = 0
-        performing = self.owed[self.plan.performing].sum(axis=0)
-        floor = DUST * float(self.schedule.sum())
-        for k, active in enumerate(patterns.active.tolist()):
-            # The largest that performs is found by going down the list until everyone has one.
-            largest = np.empty(active)
-            waiting: slice | Ints = slice(active)
-            for obligor in self.by_size[:, k]:
-                largest[waiting] = self.owed[obligor, k]
-                gone_too = np.flatnonzero(when[obligor, waiting] <= k)
-                waiting = gone_too if isinstance(waiting, slice) else waiting[gone_too]
-                if not waiting.size:
-                    break
-            largest[waiting] = 0.0
-            share[k, :active] = np.nan
-            left = performing[k] - gone[k, :active]
-            np.divide(largest, left, out=share[k, :active], where=left > floor)
-        return share
+    def _largest_share(self, k: int, when: npt.NDArray[np.int16], gone: Array, share: Array) -> None:
+        """Write the share of the largest performing obligor in what performing obligors owe on date k."""
+        # The largest that performs is found by going down the list until everyone has one.
+        largest = np.empty(gone.size)
+        waiting: slice | Ints = slice(None)
+        for obligor in self.by_size[:, k]:
+            largest[waiting] = self.owed[obligor, k]
+            gone_too = np.flatnonzero(when[obligor, waiting] <= k)
+            waiting = gone_too if isinstance(waiting, slice) else waiting[gone_too]
+            if not waiting.size:
+                break
+        largest[waiting] = 0.0
+        left = self.performing[k] - gone
+        share.fill(np.nan)
+        np.divide(largest, left, out=share, where=left > self.dust)
 
     def run(self, patterns: Patterns, layout: Layout, block: int) -> Tally:
         """Pay every pattern through the waterfall and add up over the paths of the block."""

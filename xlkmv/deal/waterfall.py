@@ -407,9 +407,12 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             interest_left = interest_due
             _pay(cash, wanted[first], principal[first])
 
-        # What is still missed of it: reserve, then undertaking. Whoever misses something has no cash left.
+        # What is still missed of it: reserve, then undertaking.
         reserve_drawn = support_drawn = nothing
-        needy = np.flatnonzero(cash <= 0.0) if not pro_rata else np.arange(paths)
+        missing = (interest_due[protected] > interest[protected]) | (
+            principal_due[protected] > principal[protected]
+        )
+        needy = np.flatnonzero(missing.any(axis=0) | (fees_due > fees))
         if needy.size and (plan.reserve > 0.0 or controls.support):
             rows = [(fees_due, fees), *zip(interest_due[protected], interest[protected], strict=True)]
             rows += zip(principal_due[protected], principal[protected], strict=True)
