@@ -9,7 +9,7 @@ import numpy as np
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.terms import CONTROLS, Deal
 
-__all__ = ["READINGS", "probability", "read"]
+__all__ = ["READINGS", "probability", "read", "riskiest"]
 
 # Lines of a reading, in order, and what each is about.
 READINGS = {
@@ -82,13 +82,18 @@ def _senior(analysis: Analysis) -> str:
     )
 
 
-def _riskiest(analysis: Analysis) -> str:
-    others = range(1, len(analysis.base.tranches))
+def riskiest(analysis: Analysis) -> int:
+    """Position of the tranche that misses most often, the first one apart; 0 if there is no other."""
     runs = analysis.simulated_base.tranches
-    if not others:
+    others = range(1, len(runs))
+    return max(others, key=lambda i: (runs[i].anydate_pd, runs[i].expected_loss), default=0)
+
+
+def _riskiest(analysis: Analysis) -> str:
+    k = riskiest(analysis)
+    if not k:
         return "There is one tranche only."
-    k = max(others, key=lambda i: (runs[i].anydate_pd, runs[i].expected_loss))
-    run, kmv = runs[k], analysis.base.tranches[k]
+    run, kmv = analysis.simulated_base.tranches[k], analysis.base.tranches[k]
     why, found = "", analysis.attribution
     if found is not None and "triggers" in found.controls:
         without = found.off_alone[found.controls.index("triggers"), k]

@@ -49,8 +49,6 @@ ERROR = '[=0]"-";[<0.0001]0.0E+00;0.00%'
 # Sections with conditions lose the sign of what is negative.
 CHANGE = "+0.000%;-0.000%;0%"
 DISTANCE = "0.00"
-# As General, but on the right.
-FIGURE = "General;-General"
 RATIO = "0.000"
 DATE = "yyyy-mm-dd"
 WHOLE = "0"
@@ -478,13 +476,13 @@ ATTRIBUTION = TableSpec(
     "控制措施贡献",
     (
         result("Control", "措施", "control", TEXT, 30),
-        result("Senior any-date PD, this off", "仅关闭此项", "off_alone", SIMULATED, 12),
-        result("Senior any-date PD, only this on", "仅启用此项", "on_alone", SIMULATED, 12),
-        result("Senior any-date PD, stacked", "逐项启用", "stacked", SIMULATED, 12),
+        result("Senior any-date PD, this off", "仅关闭此项", "off_alone", SIMULATED, 16),
+        result("Senior any-date PD, only this on", "仅启用此项", "on_alone", SIMULATED, 16),
+        result("Senior any-date PD, stacked", "逐项启用", "stacked", SIMULATED, 16),
         result("Share (Shapley)", "夏普利份额", "shapley", "0.00%", 12),
         result("s.e. of share", "标准误", "shapley_error", "0.000%", 10),
-        result("Last tranche, this off", "末级仅关闭此项", "junior_off", SIMULATED, 12),
-        result("Last tranche, share", "末级份额", "junior_shapley", "0.00%", 12),
+        result("Riskiest other tranche, this off", "最高风险层级仅关闭此项", "other_off", SIMULATED, 16),
+        result("Riskiest other tranche, share", "最高风险层级份额", "other_shapley", "0.00%", 16),
     ),
 )
 
@@ -496,7 +494,7 @@ REVERSE = TableSpec(
     (
         result("Stress", "压力", "column", TEXT, 30),
         result("Break-even size", "临界值", "size", "0.000", 12),
-        result("Unit", "单位", "unit", TEXT, 20),
+        result("Unit", "单位", "measure", TEXT, 20),
         result("Date missed", "首次不足日", "date", DATE, 12),
     ),
 )
@@ -611,8 +609,8 @@ CHECK = TableSpec(
     (
         result("Check", "校验", "check", TEXT, 62),
         result("Outcome", "结果", "outcome", TEXT, 12),
-        result("Figure", "数值", "difference", FIGURE, 14),
-        result("Limit", "限值", "limit", FIGURE, 12),
+        result("Figure", "数值", "difference", TEXT, 14),
+        result("Limit", "限值", "limit", TEXT, 12),
     ),
 )
 

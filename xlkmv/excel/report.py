@@ -11,7 +11,7 @@ import numpy as np
 import xlkmv
 from xlkmv.deal.analysis import Analysis, TrancheView
 from xlkmv.deal.covenants import CovenantPath
-from xlkmv.deal.reading import read
+from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.scenarios import MEASURES, Attribution
 from xlkmv.deal.simulation import Simulation
 from xlkmv.deal.terms import CONTROLS, Deal
@@ -38,7 +38,9 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     entry : sequence
         The row for the log: time, seconds, version, input hash, seed, message.
     """
-    checks = [[c.name, c.outcome, float(f"{c.difference:.4g}"), c.limit] for c in analysis.checks]
+    checks = [
+        [c.name, c.outcome, *(float(f"{x:.4g}") for x in (c.difference, c.limit))] for c in analysis.checks
+    ]
     for spec, rows in (
         (layout.HEADLINE, _headline(analysis)),
         (layout.RISK, _risk(deal, analysis)),
@@ -47,7 +49,7 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         (layout.BREAKEVEN, analysis.breakeven.tolist()),
         (layout.SIMULATION, _simulation(deal, analysis.simulated_base)),
         (layout.SCENARIO_RESULT, _scenario_results(analysis)),
-        (layout.ATTRIBUTION, _attribution(analysis.attribution)),
+        (layout.ATTRIBUTION, _attribution(analysis.attribution, riskiest(analysis))),
         (layout.REVERSE, _reverse(deal, analysis)),
         (layout.ACCOUNT, _account(deal, analysis)),
         (layout.CASHFLOW, _cashflow(deal, analysis)),
@@ -292,7 +294,7 @@ def _simulation(deal: Deal, run: Simulation) -> list[list[Any]]:
     return rows
 
 
-def _attribution(found: Attribution | None) -> list[list[Any]]:
+def _attribution(found: Attribution | None, other: int) -> list[list[Any]]:
     if found is None:
         return []
     return [
@@ -303,8 +305,8 @@ def _attribution(found: Attribution | None) -> list[list[Any]]:
             found.stacked[c + 1, 0],
             found.shapley[c, 0],
             found.shapley_error[c, 0],
-            found.off_alone[c, -1],
-            found.shapley[c, -1],
+            found.off_alone[c, other],
+            found.shapley[c, other],
         ]
         for c, control in enumerate(found.controls)
     ]
