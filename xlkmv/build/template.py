@@ -910,9 +910,18 @@ def _as_excel(value: Any) -> Any:
 def _live(s: Sheets, ws: Any, row: int, column: int, formula: str, value: Any, heading: bool = False) -> None:
     # Calc leaves a saved TRUE or FALSE aside and wants to compute it; it takes 1 and 0.
     cached = str(value) if isinstance(value, ExcelError) else int(value) if isinstance(value, bool) else value
-    side = "left" if isinstance(value, str) else "right"
-    style = s.style(border=1, border_color=GRID, align=side, bold=heading)
+    side = "center" if heading else "left" if isinstance(value, str) else "right"
+    style = s.style(
+        border=1, border_color=GRID, align=side, bold=heading, shrink=heading, num_format=_digits(value)
+    )
     ws.write_formula(row, column, formula, style, cached)
+
+
+def _digits(value: Any) -> str:
+    """Six decimals, or powers of ten where they would say nothing; whole numbers as they are."""
+    if not isinstance(value, float) or value.is_integer():
+        return layout.TEXT
+    return "0.000000" if 1e-4 <= abs(value) < 1e9 else "0.0000E+00"
 
 
 SAME_FORMULA = (
