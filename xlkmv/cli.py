@@ -113,7 +113,7 @@ def _models(options: argparse.Namespace) -> int:
     found = model_table(portfolio_models(deal))
     table = _table("Loss of the pool over one year", "Measure", *map(str, found.index))
     for measure in found.columns[:-1]:
-        shown = probability if measure == "senior hit" else "{:,.0f}".format
+        shown = probability if measure == "loss above junior notes" else "{:,.0f}".format
         table.add_row(measure, *("" if x != x else shown(x) for x in found[measure]))
     table.add_row("how", *(note if note in HOW else "none" for note in found["note"]))
     console = _console()
@@ -303,13 +303,17 @@ def _report(done: Any) -> None:
     console.print(
         f"Pool: volatility {base.volatility:.2%}, drift {base.drift:.2%} p.a. "
         f"({done.inputs.deal.terms.volatility_source}).\n"
-        "Coverage, DD: pool and reserve alone; every PD counts the undertaking too.\n"
+        "Coverage, DD: of the pool; senior with the reserve, and its PDs with the undertaking.\n"
         "PD: short at the maturity. Any date: short on at least one date.\n"
         f"Simulated: any date, every obligor may default, {analysis.simulated_base.paths:,} paths."
     )
     laws = [c for c in analysis.checks if not c.warning]
     failed = [c.name for c in laws if not c.passed]
-    console.print(f"Checks: {'FAILED: ' + '; '.join(failed) if failed else f'all {len(laws)} passed'}.\n")
+    odd = sum(c.outcome == "look" for c in analysis.checks)
+    console.print(
+        f"Checks: {'FAILED: ' + '; '.join(failed) if failed else f'all {len(laws)} laws hold'}; "
+        f"{odd or 'no'} input{'' if odd == 1 else 's'} to look at again.\n"
+    )
     for key, text in read(done.inputs.deal, analysis).items():
         console.print(f"{READINGS[key]}: {text}")
 

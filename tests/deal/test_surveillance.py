@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlkmv.deal.analysis import kmv_view
+from xlkmv.deal.example import xingye_yuanrong
 from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.surveillance import LEAST_RATIO, rerate, update_lognormal
 from xlkmv.deal.terms import Controls, Tranche
@@ -87,6 +88,24 @@ def test_as_planned_it_gets_safer_and_worse_than_planned_raises_the_alarm(build)
     assert bad.reratings[-1].drift < 0.0
     weights = [r.prior_weight for r in bad.reratings]
     np.testing.assert_allclose(weights, 8.0 / (8.0 + np.arange(5)))
+
+
+def test_collections_ahead_of_plan_are_no_alarm():
+    plan = apply(xingye_yuanrong(), Stress("Base"))
+    ahead = rerate(plan, 1.1 * plan.collections[:1], 0.013)
+    # The surprise widens sigma, and with it the band; that is no bad news.
+    assert ahead.reratings[-1].volatility > 0.05
+    assert ahead.band[0, -1] > ahead.band[0, 0]
+    assert not ahead.alert.any() and not ahead.missed.any()
+
+
+def test_what_pool_and_reserve_left_unpaid_is_missed(build):
+    plan = plan_of(build)
+    s = rerate(plan, [0.0, 0.0, 2.5 * plan.collections[2]], 0.1)
+    # Half a period of reserve does not cover the first date; a catch-up does not undo it.
+    assert s.missed.tolist() == [[False, True, True, True], [False, True, True, True]]
+    assert s.pd[0].tolist()[1:] == [1.0, 1.0, 1.0] and (s.distance[0, 1:] == -np.inf).all()
+    assert s.alert[0, 1:].all()
 
 
 def test_what_was_missed_is_due_next(build):

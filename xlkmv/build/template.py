@@ -263,11 +263,13 @@ def _home(s: Sheets) -> Any:
     )
     s.heading(ws, 8, 1, "What the figures say", "结论")
     for k, (key, name) in enumerate(layout.READING_NAMES.items()):
-        ws.write(9 + k, 1, READINGS[key], s.style(font_color="#595959"))
-        ws.write_blank(9 + k, 2, None, s.style())
+        label = f"{READINGS[key]}  {layout.READINGS_CHINESE[key]}"
+        ws.write(9 + k, 1, label, s.style(font_color="#595959"))
+        # What a long name makes longer shrinks; it is never cut.
+        ws.merge_range(9 + k, 2, 9 + k, 10, None, s.style(shrink=True))
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(9 + k, 2, True, True)}")
     last = 9 + len(READINGS)
-    for word in ("ALERT", "Behind", "stale", "FAILED"):
+    for word in ("ALERT", "Behind", "SHORT", "stale", "FAILED"):
         ws.conditional_format(
             9,
             2,
@@ -304,14 +306,14 @@ def _home(s: Sheets) -> Any:
     ws.write(
         last + 8,
         1,
-        "Coverage, DD: pool and reserve against accumulated dues.  PD: short at the maturity.  "
-        "Any-date PD: short on "
-        "at least one date; both with the undertaking.  Simulated: every obligor may default, path by path.",
+        "Coverage, DD: pool against accumulated dues.  PD: short at the maturity.  Any-date PD: on one date "
+        "or more.  The senior tranche: with the reserve, and its PDs with the undertaking, too.",
         s.style(font_color="#595959", italic=True, font_size=9),
     )
     chart = _pd_chart(s, "Senior tranche: any-date default probability up to each date")
     chart.set_size({"width": 1010, "height": 300})
     ws.insert_chart(top + 5, 1, chart)
+    ws.fit_to_pages(1, 1)
     return ws
 
 
@@ -594,8 +596,8 @@ def _result(s: Sheets) -> Any:
         "Result",
         "Result",
         "逐日结果",
-        "Accumulated collections against accumulated dues, tranche by tranche. Coverage counts the reserve; "
-        "PD and any-date PD also count the shortfall undertaking. "
+        "Accumulated collections against accumulated dues, tranche by tranche. For the senior tranche the "
+        "reserve counts, too, and in PD and any-date PD the undertaking. "
         "To the right: the simulation, limits, sensitivity to volatility, figures of the charts.",
         sum(len(spec.columns) + 1 for spec in specs),
     )
@@ -815,7 +817,8 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
         "Surveillance",
         "存续期跟踪",
         "Enter what came in, date by date; refresh re-rates the plan from pool and reserve (no undertaking). "
-        "Alert: the PD is in a worse band than at closing. "
+        "Volatility and growth: from how each date compares with plan. "
+        "Alert: the PD is in a worse band than at closing; missed: something due is unpaid. "
         "As shipped: on schedule, as all obligors paid (fact).",
         len(spec.columns) + 1 + len(layout.RERATE.columns),
     )
@@ -843,7 +846,7 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
     chart.set_size({"width": 560, "height": 380})
     ws.insert_chart(top + 6, left, chart)
     for column in (1 + spec.index("alert"), left + layout.RERATE.index("alert")):
-        _mark(s, ws, top, column, top + 400, alert=BAD)
+        _mark(s, ws, top, column, top + 400, alert=BAD, missed=BAD)
     ws.freeze_panes(top, 0)
     return ws
 
@@ -951,7 +954,7 @@ def _checks(s: Sheets) -> Any:
         "Checks and log",
         "校验与日志",
         "Laws that every result obeys, and inputs in their usual range (look: worth another look), tested at "
-        "each refresh; a line for each refresh. The master is on Home.",
+        "each refresh; a line for each refresh. The overall outcome is on Home.",
         18,
     )
     top = 6

@@ -15,11 +15,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
 from xlkmv.deal.covenants import CovenantPath, covenant_risk
-from xlkmv.deal.dues import planned_dues
 from xlkmv.deal.scenarios import (
     Attribution,
     BreakEven,
@@ -269,6 +267,8 @@ class Analysis:
     covenants : tuple of CovenantPath
     models : dict
         Model name -> LossDistribution, or the error that says why there is none.
+    scheduled : ndarray, shape (n,)
+        Planned collections with their excess, money.
     surveillance : Surveillance
     sigma : ndarray, shape (s, 3)
         Volatility, senior PD and any-date PD of the pool alone.
@@ -289,6 +289,7 @@ class Analysis:
     planned: Waterfall
     covenants: tuple[CovenantPath, ...]
     models: dict[str, LossDistribution | XlkmvError]
+    scheduled: Array
     surveillance: Surveillance
     sigma: Array
     breakeven: Array
@@ -305,7 +306,7 @@ def analyse(
     stresses: Sequence[Stress] = PRESETS,
     progress: Callable[[str, float], None] = lambda what, share: None,
     *,
-    actual: npt.ArrayLike = (),
+    actual: Sequence[float] | Array = (),
     executor: Executor | None = None,
 ) -> Analysis:
     """Compute everything that the workbook shows.
@@ -317,7 +318,7 @@ def analyse(
         Preset conditions; the first is the base that the others are compared with.
     progress : callable
         Called as ``progress(what, share_done)``; what it raises ends the computation.
-    actual : array_like, shape (j,)
+    actual : sequence of float, length j
         Collections of the first j periods as they came in, money.
     executor : Executor, optional
         Where the paths are simulated; in this process when left out.
@@ -363,7 +364,10 @@ def analyse(
     progress("Four portfolio models", 0.92)
     models = portfolio_models(deal)
     progress("Surveillance", 0.98)
-    surveillance = rerate(plan, actual, base.volatility, base.drift)
+    # What came in is compared with all that was scheduled; of it, excess coverage off takes its share.
+    scheduled = apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
+    counted = np.divide(plan.collections, scheduled, out=np.ones_like(scheduled), where=scheduled > 0.0)
+    surveillance = rerate(plan, np.asarray(actual) * counted[: len(actual)], base.volatility, base.drift)
     return Analysis(
         base,
         controls_off,
@@ -376,6 +380,7 @@ def analyse(
         planned,
         covenants,
         models,
+        scheduled,
         surveillance,
         _against_sigma(plan, base),
         _breakeven(plan, base),
@@ -436,7 +441,7 @@ def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.Data
         for k, level in enumerate(found.levels):
             row[f"VaR {100 * level:.10g} %"] = found.value_at_risk[k]
             row[f"ES {100 * level:.10g} %"] = found.expected_shortfall[k]
-        row["senior hit"] = found.hit_probability
+        row["loss above junior notes"] = found.hit_probability
         rows[name] = row | {"note": "exact" if errors is None else "simulated"}
     return pandas.DataFrame.from_dict(rows, orient="index")
 
@@ -482,7 +487,7 @@ def _checks(
     plan: Stressed, base: KmvView, planned: Waterfall, run: Simulation, attribution: Attribution | None
 ) -> tuple[Check, ...]:
     """Laws that every result must obey, whatever the inputs."""
-    deal, dues = plan.deal, planned_dues(plan.deal)
+    deal, dues = plan.deal, plan.dues
     money = sum(t.amount for t in deal.tranches)
     last = base.tranches[-1].risk
     flow = planned.collections.sum() + planned.support_drawn.sum() + plan.reserve
@@ -548,6 +553,7 @@ def _warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check,
         ("Financed amount / notes", financed / notes, 2.0),
         ("Financed amount / scheduled collections", financed / scheduled, 1.0 + 1e-9),
         ("Largest one-year PD of an obligor", float(pool.pd.max()), 0.2),
+        ("Obligors with a PD of 0", float((pool.pd == 0.0).sum()), 0.0),
         ("Largest coupon p.a.", max(t.coupon for t in deal.tranches), 0.15),
         ("Senior fees p.a.", deal.terms.fee_rate, 0.03),
         ("Reserve in periods", reserve, 4.0),

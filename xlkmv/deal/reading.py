@@ -13,11 +13,11 @@ __all__ = ["READINGS", "probability", "read", "riskiest"]
 
 # Lines of a reading, in order, and what each is about.
 READINGS = {
-    "senior": "Senior tranche",
-    "riskiest": "Riskiest tranche",
+    "actual": "Since closing",
+    "senior": "Senior, at closing",
+    "others": "Others, at closing",
     "controls": "Strongest controls",
     "breaks": "Breaks first",
-    "actual": "Since closing",
     "look": "Look again at",
 }
 # A tranche whose PD a control alone more than halves owes it to that control.
@@ -28,9 +28,13 @@ LEAST = 1e-10
 _BREAKS: dict[str, Callable[[float], str]] = {
     "pool_haircut": lambda x: f"collections {x:.1%} below plan",
     "pd_multiplier": lambda x: f"PDs x {x:.1f}",
-    "delay": lambda x: f"payments {x:.0f} periods late",
-    "largest obligors": lambda x: f"the {x:.0f} largest obligors in default",
+    "delay": lambda x: "payments 1 period late" if x == 1 else f"payments {x:.0f} periods late",
+    "largest obligors": lambda x: (
+        "the largest obligor in default" if x == 1 else f"the {x:.0f} largest obligors in default"
+    ),
 }
+# A haircut up to this is no room, and one from the other on is no stress but another deal.
+NO_ROOM, ANOTHER_DEAL = 5e-4, 0.995
 
 
 def probability(p: float, simulated: bool = False) -> str:
@@ -39,7 +43,8 @@ def probability(p: float, simulated: bool = False) -> str:
         return "none seen"
     if p < LEAST:
         return "< 1E-10"
-    return f"{p:.2%}" if p >= 1e-4 else f"{p:.1E}"
+    # As a sheet rounds: 48.635 % up, though its binary fraction lies below.
+    return f"{100.0 * p + 1e-9:.2f}%" if p >= 1e-4 else f"{p:.1E}"
 
 
 def read(deal: Deal, analysis: Analysis) -> dict[str, str]:
@@ -57,11 +62,11 @@ def read(deal: Deal, analysis: Analysis) -> dict[str, str]:
         One sentence for each key of :data:`READINGS`.
     """
     return {
-        "senior": _senior(analysis),
-        "riskiest": _riskiest(analysis),
+        "actual": _actual(deal, analysis),
+        "senior": _senior(deal, analysis),
+        "others": _others(deal, analysis),
         "controls": _controls(analysis),
         "breaks": _breaks(deal, analysis),
-        "actual": _actual(deal, analysis),
         "look": _look(analysis),
     }
 
@@ -74,43 +79,53 @@ def _seen(analysis: Analysis, p: float) -> str:
     )
 
 
-def _senior(analysis: Analysis) -> str:
+def _short_by_plan(deal: Deal, analysis: Analysis, k: int) -> str:
+    """Say when a tranche is short although everybody pays, undertaking counted."""
+    short = np.flatnonzero(analysis.planned.short[k])
+    return f"SHORT on {deal.terms.dates[short[0]]} even if everybody pays. " if short.size else ""
+
+
+def _senior(deal: Deal, analysis: Analysis) -> str:
     kmv, simulated = analysis.base.tranches[0], analysis.simulated_base.tranches[0]
     return (
-        f"{kmv.name}: short on {_seen(analysis, simulated.anydate_pd)}; "
+        f"{_short_by_plan(deal, analysis, 0)}{kmv.name}: short on {_seen(analysis, simulated.anydate_pd)}; "
         f"any-date PD {probability(kmv.anydate_pd_at_maturity)} in the KMV view. Take the larger."
     )
 
 
 def riskiest(analysis: Analysis) -> int:
-    """Position of the tranche that misses most often, the first one apart; 0 if there is no other."""
+    """Position of the tranche with the largest expected loss, the first one apart; 0 if there is no other."""
     runs = analysis.simulated_base.tranches
-    others = range(1, len(runs))
-    return max(others, key=lambda i: (runs[i].anydate_pd, runs[i].expected_loss), default=0)
+    return max(range(1, len(runs)), key=lambda i: (runs[i].expected_loss, runs[i].anydate_pd), default=0)
 
 
-def _riskiest(analysis: Analysis) -> str:
-    k = riskiest(analysis)
+def _others(deal: Deal, analysis: Analysis) -> str:
+    k, runs = riskiest(analysis), analysis.simulated_base.tranches
     if not k:
-        return "There is one tranche only."
-    run, kmv = analysis.simulated_base.tranches[k], analysis.base.tranches[k]
-    why, found = "", analysis.attribution
-    if found is not None and "triggers" in found.controls:
-        without = found.off_alone[found.controls.index("triggers"), k]
-        if without < MOSTLY * run.anydate_pd:
-            why = ", mostly what a trigger holds back"
-    lost = 1.0 - float(run.loss_probability[0])
-    return (
-        f"{run.name}: short on {_seen(analysis, run.anydate_pd)}{why}; "
-        f"any-date PD {probability(kmv.anydate_pd_at_maturity)} in the KMV view. "
-        f"Loses principal on {_seen(analysis, lost if lost > 1e-12 else 0.0)}."
+        return "There is no other tranche."
+    lost = 1.0 - float(runs[k].loss_probability[0])
+    text = (
+        f"{_short_by_plan(deal, analysis, k)}{runs[k].name} loses principal on "
+        f"{_seen(analysis, lost if lost > 1e-12 else 0.0)} (expected loss "
+        f"{probability(runs[k].expected_loss, simulated=True)}); "
+        f"any-date PD {probability(analysis.base.tranches[k].anydate_pd_at_maturity)} in the KMV view."
     )
+    late = max(range(1, len(runs)), key=lambda i: runs[i].anydate_pd)
+    if runs[late].anydate_pd > runs[k].anydate_pd:
+        found, why = analysis.attribution, ""
+        if found is not None and "triggers" in found.controls:
+            without = found.off_alone[found.controls.index("triggers"), late]
+            why = ", mostly as a trigger holds its cash" if without < MOSTLY * runs[late].anydate_pd else ""
+        text += f" {runs[late].name} is paid late on {probability(runs[late].anydate_pd)}{why}."
+    return text
 
 
 def _controls(analysis: Analysis) -> str:
     found = analysis.attribution
     if found is None:
         return "Every control is off."
+    if found.without[0] == 0.0:
+        return "Without any control the senior tranche is never short, either."
     total = float(found.without[0] - found.with_all[0])
     order = np.argsort(-found.shapley[:, 0], kind="stable")[:3]
     shares = ", ".join(f"{CONTROLS[found.controls[c]]} {100.0 * found.shapley[c, 0]:.2f}" for c in order)
@@ -118,11 +133,13 @@ def _controls(analysis: Analysis) -> str:
 
 
 def _breaks(deal: Deal, analysis: Analysis) -> str:
-    found = {b.column: b for b in analysis.reverse if b.size is not None and b.column in _BREAKS}
-    cut = found.get("pool_haircut")
-    if cut is not None and cut.size == 0.0 and cut.date is not None:
-        return f"Senior misses a payment on {deal.terms.dates[cut.date]} although everybody pays."
-    sizes = "; ".join(_BREAKS[column](found[column].size or 0.0) for column in _BREAKS if column in found)
+    found = {b.column: b.size for b in analysis.reverse if b.size is not None and b.column in _BREAKS}
+    cut = found.get("pool_haircut", 1.0)
+    if cut < NO_ROOM:
+        return "No room: without the undertaking the senior tranche misses as soon as collections fall short."
+    if cut > ANOTHER_DEAL:
+        found.pop("pool_haircut", None)
+    sizes = "; ".join(_BREAKS[column](found[column]) for column in _BREAKS if column in found)
     return f"Without the undertaking senior misses at: {sizes}." if sizes else "No single stress does."
 
 
@@ -131,18 +148,29 @@ def _actual(deal: Deal, analysis: Analysis) -> str:
     seen = s.actual.size
     if not seen:
         return "No actual collections yet."
-    alerts = np.flatnonzero(s.alert[:, -1])
-    worst = int(alerts[0]) if alerts.size else 0
-    mark = "ALERT. " if alerts.size else "Behind plan. " if s.behind[-1] else ""
+    marked = np.flatnonzero(s.alert[:, -1])
+    k = int(marked[0]) if marked.size else 0
+    missed = np.flatnonzero(s.missed[k, 1:])
+    mark = "ALERT. " if marked.size else "Behind plan. " if s.behind[-1] else ""
+    now = f"any-date PD {probability(s.pd[k, -1])}, {probability(s.pd[k, 0])} at closing"
+    if missed.size:
+        now = f"missed on {deal.terms.dates[missed[0]]}"
+    more = f"; {', '.join(deal.tranches[i].name for i in marked[1:])} too" if marked.size > 1 else ""
     return (
         f"{mark}After {seen} of {len(deal.terms.dates)} dates collections are {s.accumulated_ratio[-1]:.1%} "
-        f"of plan; {deal.tranches[worst].name}: any-date PD {probability(s.pd[worst, -1])}, "
-        f"{probability(s.pd[worst, 0])} at closing, by pool and reserve."
+        f"of plan; {deal.tranches[k].name}: {now}, by pool and reserve{more}."
     )
 
 
 def _look(analysis: Analysis) -> str:
     odd = [c for c in analysis.checks if c.warning and not c.passed]
-    shown = "; ".join(f"{c.name} {c.difference:.4g} (usually at most {c.limit:g})" for c in odd[:2])
+    shown = "; ".join(
+        f"{c.name} {_figure(c.difference)}" + (f" (usually at most {c.limit:.4g})" if c.limit else "")
+        for c in odd[:2]
+    )
     more = f"; {len(odd) - 2} more on Checks" if len(odd) > 2 else ""
     return f"{shown}{more}." if odd else "nothing: all inputs are in the usual range."
+
+
+def _figure(x: float) -> str:
+    return f"{x:,.0f}" if abs(x) >= 1000.0 or x == int(x) else f"{x:.4g}"

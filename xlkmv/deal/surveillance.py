@@ -107,12 +107,15 @@ class Surveillance:
         At closing (the prior) and after each date.
     distance, pd : ndarray, shape (k, j + 1)
         Smallest distance to default over the dates still to come up to the tranche's maturity,
-        and any-date PD over all of them, at closing and after each date. From the maturity on:
-        infinite and 0 when everything was paid, else minus infinity and 1.
+        and any-date PD over all of them, at closing and after each date. From the maturity on
+        infinite and 0; minus infinity and 1 once a payment was missed.
     band : ndarray of int, shape (k, j + 1)
         Band of the PD: 0 below the first limit.
+    missed : ndarray of bool, shape (k, j + 1)
+        Whether pool and reserve have left something unpaid so far.
     alert : ndarray of bool, shape (k, j + 1)
-        Whether the band is worse than at closing.
+        Whether the band is worse than at closing, and collections are not ahead of plan: a
+        surplus, too, widens sigma.
     now : tuple of PlanRisk or None
         Per tranche, date by date up to its maturity; None after that.
     """
@@ -125,6 +128,7 @@ class Surveillance:
     distance: Array
     pd: Array
     band: npt.NDArray[np.int64]
+    missed: npt.NDArray[np.bool_]
     alert: npt.NDArray[np.bool_]
     now: tuple[PlanRisk | None, ...]
 
@@ -182,14 +186,15 @@ def rerate(
     ratios[told] = np.log(np.maximum(paid_in[told] / planned[:j][told], LEAST_RATIO))
     step = float(times[-1] / times.size)
     held = _cash_held(plan, paid_in)
+    missed = np.logical_or.accumulate(held < -TOLERANCE * float(plan.dues.total.sum()), axis=1)
     reratings, risks = [], []
     for seen in range(j + 1):
         x = ratios[:seen]
         rating = update_lognormal(x[~np.isnan(x)], step, volatility, drift, prior_strength)
         reratings.append(rating)
         risks.append([_seen_from(plan, k, seen, held[k, seen], rating) for k in range(len(held))])
-    distance = np.array([[d for _, d, _ in row] for row in risks]).T
-    pd = np.array([[p for _, _, p in row] for row in risks]).T
+    distance = np.where(missed, -np.inf, np.array([[d for _, d, _ in row] for row in risks]).T)
+    pd = np.where(missed, 1.0, np.array([[p for _, _, p in row] for row in risks]).T)
     band = np.searchsorted(limits, pd, side="right")
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.cumsum(paid_in) / np.cumsum(planned[:j])
@@ -202,7 +207,8 @@ def rerate(
         distance=distance,
         pd=pd,
         band=band,
-        alert=band > band[:, :1],
+        missed=missed,
+        alert=(band > band[:, :1]) & np.append(False, ratio < 1.0),
         now=tuple(risk for risk, _, _ in risks[-1]),
     )
 
@@ -234,9 +240,8 @@ def _seen_from(
     """Risk over the dates still to come, its smallest distance, and its any-date PD."""
     times, dues = plan.deal.terms.times, _due_to(plan, tranche)
     end = plan.deal.terms.dates.index(plan.deal.tranches[tranche].maturity) + 1
-    if seen >= end:
-        paid = held >= -TOLERANCE * float(dues.sum())
-        return None, np.inf if paid else -np.inf, 0.0 if paid else 1.0
+    if seen >= end:  # paid, unless it has missed something
+        return None, np.inf, 0.0
     now = float(times[seen - 1]) if seen else 0.0
     coming = dues[seen:end].copy()
     coming[0] += max(-held, 0.0)

@@ -29,6 +29,7 @@ __all__ = [
     "CONTROL_ROWS",
     "MARKED_CHARACTERS",
     "NAMES",
+    "READINGS_CHINESE",
     "READING_NAMES",
     "TABLES",
     "TERM_ROWS",
@@ -774,10 +775,18 @@ NAMES: dict[str, tuple[str, str]] = {
     "out_Drift": ("Drift of the pool p.a.", RATE),
     "out_WorstScenario": ("Worst stress for senior", TEXT),
     "out_WorstPD": ("its simulated any-date PD", SIMULATED),
-    "out_PlanShort": ("Short although everybody pays", TEXT),
+    "out_PlanShort": ("Short though everybody pays", TEXT),
     "out_Version": ("xlkmv version", TEXT),
     "out_InputHash": ("Input hash", TEXT),
 }
 
-# The lines of Home that say in words what the figures mean.
+# The lines of Home that say in words what the figures mean, and their labels in Chinese.
 READING_NAMES = {key: f"out_Reading{key.capitalize()}" for key in READINGS}
+READINGS_CHINESE = {
+    "actual": "发行以来",
+    "senior": "优先级",
+    "others": "其他层级",
+    "controls": "主要增信",
+    "breaks": "首先失守",
+    "look": "请复核",
+}

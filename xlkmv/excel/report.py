@@ -14,6 +14,7 @@ from xlkmv.deal.covenants import CovenantPath
 from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.scenarios import MEASURES, Attribution
 from xlkmv.deal.simulation import Simulation
+from xlkmv.deal.surveillance import Surveillance
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.deal.waterfall import Waterfall
 from xlkmv.excel import layout
@@ -38,9 +39,7 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     entry : sequence
         The row for the log: time, seconds, version, input hash, seed, message.
     """
-    checks = [
-        [c.name, c.outcome, *(float(f"{x:.4g}") for x in (c.difference, c.limit))] for c in analysis.checks
-    ]
+    checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
     for spec, rows in (
         (layout.HEADLINE, _headline(analysis)),
         (layout.RISK, _risk(deal, analysis)),
@@ -172,6 +171,10 @@ def _cell(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _four_digits(x: float) -> float:
+    return float(f"{x:.4g}") if abs(x) > 1e-15 else 0.0
+
+
 def _outcome(analysis: Analysis) -> str:
     failed, odd = ([c for c in analysis.checks if c.outcome == word] for word in ("FAILED", "look"))
     if failed:
@@ -180,11 +183,13 @@ def _outcome(analysis: Analysis) -> str:
 
 
 def _short_by_plan(deal: Deal, planned: Waterfall) -> str:
-    """Which tranche misses a payment first although everybody pays."""
-    dates, ranks = np.nonzero(planned.short.T)
-    if not dates.size:
-        return "no tranche"
-    return f"{deal.tranches[int(ranks[0])].name}, {deal.terms.dates[int(dates[0])]}"
+    """Which tranches miss a payment although everybody pays, and when first."""
+    short = [
+        f"{tranche.name}, {deal.terms.dates[int(np.argmax(row))]}"
+        for tranche, row in zip(deal.tranches, planned.short, strict=True)
+        if row.any()
+    ]
+    return "; ".join(short) or "no tranche"
 
 
 def _final(tranche: TrancheView) -> list[float]:
@@ -421,27 +426,33 @@ def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
             s.distance[k, -1],
             s.pd[k, 0],
             s.pd[k, -1],
-            _alert(s.alert[k, -1], s.behind[-1:].any()),
+            _alert(s, k, -1),
         ]
         for k, t in enumerate(deal.tranches)
     ]
 
 
-def _alert(on: bool, behind: bool) -> str:
-    return "alert" if on else "behind plan" if behind else "none"
+def _alert(s: Surveillance, k: int, date: int) -> str:
+    """What is wrong with a tranche after a date, in a word."""
+    if not s.actual.size:
+        return "none"
+    if s.missed[k, 1:][date]:
+        return "missed"
+    return "alert" if s.alert[k, 1:][date] else "behind plan" if s.behind[date] else "none"
 
 
 def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
     """Beside each date of the table: what the plan looked like after it, blank where nothing is known."""
     s, rows = analysis.surveillance, []
-    planned = dict(zip(deal.terms.dates, deal.pool.collections, strict=True))
+    planned = dict(zip(deal.terms.dates, analysis.scheduled, strict=True))
     for row, date in enumerate(book.table(layout.ACTUAL.name).column("Payment date")):
         k = row + 1
         if row >= s.actual.size:
             rows.append([planned.get(date), *[None] * 7])
             continue
         r = s.reratings[k]
-        rating = [r.volatility, r.median_growth, r.prior_weight, s.distance[0, k], s.pd[0, k]]
-        alert = _alert(s.alert[0, k], s.behind[row])
-        rows.append([planned.get(date), s.accumulated_ratio[row], *rating, alert])
+        # Once a payment was missed its PD is a fact, and no estimate is worth showing.
+        estimate = [np.nan, np.nan] if s.missed[0, k] else [r.volatility, r.median_growth]
+        rating = [*estimate, r.prior_weight, s.distance[0, k], s.pd[0, k]]
+        rows.append([planned.get(date), s.accumulated_ratio[row], *rating, _alert(s, 0, row)])
     return rows
