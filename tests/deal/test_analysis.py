@@ -365,3 +365,29 @@ def test_every_law_holds_whichever_control_is_off(off):
     # Collections as scheduled are on plan, excess coverage or not.
     np.testing.assert_allclose(found.surveillance.accumulated_ratio, 1.0)
     np.testing.assert_allclose(found.scheduled, deal.pool.collections)
+
+
+def test_a_plan_without_tests_and_a_pool_that_fails_by_the_first_date(build):
+    for schedule, pd in (([[60.0, 60.0]], 0.9), ([[100.0]], 0.7)):
+        deal = build(schedule, senior=25.0, junior=5.0, pd=pd, covenants=(), paths=1000)
+        found = analyse(deal, [BASE])
+        assert found.base.drift < -1.0 and found.covenants == ()
+        assert np.isnan(found.breakeven[:, 1:]).all()
+        assert all(c.passed for c in found.checks if not c.warning)
+
+
+def test_a_rare_default_that_no_path_shows_is_no_mistake(build):
+    deal = build(
+        [[990.0] * 5] + [[1.0] * 5] * 10, pd=[1e-6] + [0.02] * 10, senior=4000.0, junior=500.0, paths=5000
+    )
+    assert all(c.passed for c in analyse(deal, [BASE]).checks if not c.warning)
+
+
+def test_covenants_of_a_pool_that_cannot_default_are_sure(build):
+    tests = (Covenant("coverage", "coverage", "min", 1.0), Covenant("dd", "senior DD", "min", 1.0, "trap"))
+    note = (Tranche("Note", 1, 4.2, 0.0, "with collections", build([[1.0] * 5]).terms.dates[-1]),)
+    deal = build([[0.1, 0.2, 0.3, 0.1, 0.7]] * 3, tranches=note, covenants=tests, fee_rate=0.0, paths=1000)
+    deal = replace(deal, controls=Controls(reserve=False, support=False))
+    found = analyse(deal, [BASE])
+    assert all((c.anydate_probability == 0.0).all() for c in found.covenants)
+    assert (found.simulated_base.trigger[0] == 1.0).all()

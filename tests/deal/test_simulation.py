@@ -479,3 +479,12 @@ def test_shortfall_is_not_below_the_quantile(build):
     for level in (0.0, 0.5, 0.9, 0.99, 0.999):
         assert risk.expected_shortfall(level) >= risk.loss_quantile(level) - 1e-12
     assert risk.expected_loss <= risk.expected_shortfall(0.0) <= risk.expected_loss + 1e-3
+
+
+def test_the_share_of_the_largest_keeps_its_digits_when_a_giant_has_gone(build):
+    test = Covenant("largest", "largest obligor share", "max", 0.5, "turbo")
+    schedule = [[33333.3] * 5, [0.7] * 5, [0.7] * 5]
+    deal = build(schedule, pd=[0.5, 0.0, 0.0], correlation=0.0, senior=1e5, junior=10.0, covenants=[test])
+    # With the giant gone two equal ones are left, at exactly a half.
+    breach = simulate(deal, paths=4000).breach[0]
+    np.testing.assert_allclose(breach, 0.5 ** np.arange(1, 6), atol=0.02)

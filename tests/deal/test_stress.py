@@ -165,7 +165,7 @@ def test_excess_is_taken_as_it_comes_in_and_nothing_moves(build, drawn):
     for k, extra in enumerate(left - owed):
         if extra > tolerance:
             assert (left[k:] - owed[k:]).min() <= tolerance
-            assert off.retained[k] == pytest.approx(extra, abs=tolerance)
+            assert off.retained[k] >= extra - tolerance
 
 
 def test_without_excess_a_late_catch_up_stays_with_its_obligor(build):

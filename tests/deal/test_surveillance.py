@@ -11,7 +11,7 @@ from xlkmv.deal.analysis import kmv_view
 from xlkmv.deal.example import xingye_yuanrong
 from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.surveillance import LEAST_RATIO, rerate, update_lognormal
-from xlkmv.deal.terms import Controls, Tranche
+from xlkmv.deal.terms import Controls, Covenant, Tranche
 from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.plan import plan_risk
@@ -103,7 +103,7 @@ def test_what_pool_and_reserve_left_unpaid_is_missed(build):
     plan = plan_of(build)
     s = rerate(plan, [0.0, 0.0, 2.5 * plan.collections[2]], 0.1)
     # Half a period of reserve does not cover the first date; a catch-up does not undo it.
-    assert s.missed.tolist() == [[False, True, True, True], [False, True, True, True]]
+    assert s.missed.tolist() == [[False, True, True, True], [False] * 4]
     assert s.pd[0].tolist()[1:] == [1.0, 1.0, 1.0] and (s.distance[0, 1:] == -np.inf).all()
     assert s.alert[0, 1:].all()
 
@@ -183,3 +183,41 @@ def test_a_tranche_is_judged_up_to_its_maturity(build):
     assert s.now[1] is not None and s.now[1].times.size == 4
     missed = rerate(plan, 0.5 * plan.collections[:6], view.volatility, view.drift)
     assert missed.pd[0, 5:].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("consequence", ["turbo", "trap"])
+def test_what_a_trigger_withheld_at_the_maturity_is_missed(build, consequence):
+    dates = build(np.full((1, 6), 1.0)).terms.dates
+    tranches = (
+        Tranche("Senior", 1, 500.0, 0.0, "straight-line", dates[-1]),
+        Tranche("Junior", 2, 60.0, 0.0, "bullet", dates[2]),
+    )
+    test = Covenant("coverage", "coverage", "min", 5.0, consequence)
+    controls = Controls(reserve=False, support=False)
+    deal = build([[30.0] * 6] * 4, tranches=tranches, covenants=[test], controls=controls, fee_rate=0.0)
+    plan = apply(deal, Stress("Base"))
+    s = rerate(plan, plan.collections[:4], 0.05)
+    assert s.missed[1].tolist() == [False, False, False, True, True]
+    assert s.pd[1, 3:].tolist() == [1.0, 1.0] and s.now[1] is None
+    assert not s.missed[0].any()
+
+
+def test_what_was_late_and_paid_leaves_no_cash_behind(build):
+    tranches = (Tranche("Note", 1, 500.0, 0.10, "straight-line", build([[1.0] * 6]).terms.dates[-1]),)
+    controls = Controls(reserve=False, support=False)
+    deal = build([[30.0] * 6] * 4, tranches=tranches, controls=controls, fee_rate=0.0)
+    plan, actual = apply(deal, Stress("Base")), [0.0, 0.0, 400.0, 120.0]
+    s, run = rerate(plan, actual, 0.05), waterfall(plan, [*actual, 120.0, 120.0])
+    behind = run.balance[0, 3] - (plan.dues.opening - plan.dues.principal)[0, 3] + run.interest_missed[0, 3]
+    late = np.array([max(behind - run.account[3], 0.0), 0.0])
+    due = plan.dues.ahead(0)[4:] + late
+    np.testing.assert_allclose(s.now[0].accumulated_due, np.cumsum(due))
+
+
+def test_a_pool_that_cannot_default_stays_certain(build):
+    tranches = (Tranche("Note", 1, 720.0, 0.0, "straight-line", build([[1.0] * 6]).terms.dates[-1]),)
+    controls = Controls(reserve=False, support=False)
+    deal = build([[30.0] * 6] * 4, tranches=tranches, controls=controls, fee_rate=0.0)
+    plan, view = apply(deal, Stress("Base")), kmv_view(deal)
+    s = rerate(plan, plan.collections[:3], view.volatility, view.drift)
+    assert view.volatility == 0.0 and (s.pd == 0.0).all() and (s.distance == np.inf).all()

@@ -410,3 +410,17 @@ def test_a_distance_covenant_is_tested_with_the_pools_own_volatility(build):
     own = waterfall(plan, volatility=pool_lognormal(plan)[0], drift=pool_lognormal(plan)[1])
     close(waterfall(plan).covenants, own.covenants)
     assert (waterfall(plan, volatility=0.3).covenants != own.covenants).all()
+
+
+def test_without_excess_coverage_what_a_later_deficit_needs_is_kept(build):
+    dates = build(np.full((1, 4), 1.0)).terms.dates
+    tranches = (
+        Tranche("S", 1, 300.0, 0.0, "straight-line", dates[2]),
+        Tranche("J", 2, 120.0, 0.0, "bullet", dates[3]),
+    )
+    controls = Controls(support=False, excess_coverage=False, reserve_periods=1.0)
+    deal = build([[30.0, 30.0, 30.0, 5.0]] * 4, tranches=tranches, controls=controls, fee_rate=0.0)
+    plan = apply(deal, BASE)
+    # The pool brings 380 for 420: all of it, and the reserve of 100, is needed.
+    close(plan.retained, [60.0, 80.0, 100.0, 0.0])
+    assert not waterfall(plan).short.any()

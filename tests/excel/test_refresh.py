@@ -150,6 +150,17 @@ def test_dates_of_another_plan_are_one_problem_and_cleared_ones_none(draft: Path
     assert cell == table.cell(0, "Payment date") and "here 2019-12-11)" in rule
 
 
+def test_a_plan_without_tests_is_refreshed(draft: Path, tmp_path: Path) -> None:
+    table = FileBook(draft).table("tbl_Covenant")
+    inputs = [c.header for c in TABLES["tbl_Covenant"].inputs]
+    blank = [("tbl_Covenant", k, header, None) for k in range(len(table.rows)) for header in inputs]
+    book = FileBook(put(draft, tmp_path / "untested.xlsm", *blank))
+    assert refresh(book).inputs.deal.covenants == ()
+    book.save()
+    found = FileBook(tmp_path / "untested.xlsm").table("tbl_Covenant")
+    assert all(value is None for value in found.column("Status by plan"))
+
+
 def test_volatility_25_meaning_25_percent(draft: Path, tmp_path: Path) -> None:
     row, source = (row_of(draft, "tbl_Term", x) for x in ("Volatility", "Volatility source"))
     path = put(

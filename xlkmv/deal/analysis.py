@@ -28,17 +28,27 @@ from xlkmv.deal.scenarios import (
     run_scenarios,
 )
 from xlkmv.deal.simulation import Executor, Simulation
-from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, Stressed, apply, pool_lognormal
+from xlkmv.deal.stress import (
+    ALL_OFF,
+    BASE,
+    CERTAIN,
+    PRESETS,
+    Stress,
+    Stressed,
+    apply,
+    pool_lognormal,
+    pool_risk,
+)
 from xlkmv.deal.surveillance import Surveillance, rerate
-from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.deal.waterfall import TOLERANCE, Waterfall, waterfall
+from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal
+from xlkmv.deal.waterfall import Waterfall, waterfall
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.distance import breakeven_volatility, safe_issue
-from xlkmv.model.domain import Array
+from xlkmv.model.domain import RULES, Array
 from xlkmv.model.losses import LEVELS, LossDistribution
-from xlkmv.model.plan import PlanRisk, default_probability_by, minimum_coverage, plan_risk
+from xlkmv.model.plan import PlanRisk, default_probability_by, minimum_coverage
 
 if TYPE_CHECKING:
     import pandas
@@ -55,8 +65,7 @@ __all__ = [
     "support_default_probability",
 ]
 
-# A pool that cannot default has no volatility; this much keeps the formulas defined, and next to it a
-# plan that misses no more than TOLERANCE is covered.
+# A pool that cannot default has no volatility; this much keeps the formulas defined.
 LEAST_VOLATILITY = 1e-12
 
 
@@ -157,18 +166,13 @@ def kmv_view(deal: Deal, stress: Stress = BASE) -> KmvView:
     times = deal.terms.times
     volatility, drift = pool_lognormal(stressed)
     collections = stressed.collections
-    certain = volatility < LEAST_VOLATILITY
-    if certain:
-        volatility, collections = LEAST_VOLATILITY, collections * (1.0 + TOLERANCE)
     support = support_default_probability(stressed.deal, times)
     tranches = []
     for k, tranche in enumerate(deal.tranches):
         dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k)
         protected = bool(stressed.senior[k])
         reserve = stressed.reserve if protected else 0.0
-        risk = plan_risk(collections, dues, volatility, times, drift, reserve)
-        if certain:
-            risk = replace(risk, distance=np.copysign(np.inf, risk.distance))
+        risk = pool_risk(collections, dues, volatility, times, drift, reserve)
         payer = support if protected else np.ones_like(times)
         rho = deal.terms.support_correlation
         joint = joint_default_probability(risk.pd, payer, rho)
@@ -179,7 +183,9 @@ def kmv_view(deal: Deal, stress: Stress = BASE) -> KmvView:
         until, T = slice(m + 1), float(times[m])
         own = float((stressed.dues.interest + stressed.dues.principal)[peers, until].sum())
         due = float(stressed.dues.ahead(k)[until].sum())
-        forward, s = float(collections[until].sum() * np.exp(drift * T)), float(volatility * np.sqrt(T))
+        lift = TOLERANCE if volatility < CERTAIN else 0.0
+        forward = float((1.0 + lift) * collections[until].sum() * np.exp(drift * T))
+        s = float(max(volatility, LEAST_VOLATILITY) * np.sqrt(T))
         short = np.flatnonzero(risk.coverage[until] < 1.0 - TOLERANCE)
         tranches.append(
             TrancheView(
@@ -457,7 +463,7 @@ def _against_sigma(plan: Stressed, base: KmvView) -> Array:
     m = base.tranches[0].maturity
     rows = []
     for sigma in np.unique(np.append(SIGMAS, base.volatility)):
-        risk = plan_risk(
+        risk = pool_risk(
             plan.collections, plan.dues.ahead(0), sigma, plan.deal.terms.times, base.drift, plan.reserve
         )
         rows.append([sigma, risk.pd[m], risk.anydate_pd[m]])
@@ -469,16 +475,17 @@ def _breakeven(plan: Stressed, base: KmvView) -> Array:
     risk, m = base.tranches[0].risk, base.tranches[0].maturity
     T, reserve = float(plan.deal.terms.times[m]), plan.reserve
     paid_in, due = float(risk.accumulated_in[m]), float(risk.accumulated_due[m])
-    p = TARGET_PDS
-    if due <= reserve or paid_in <= 0.0:
+    p, sigma = TARGET_PDS, max(base.volatility, LEAST_VOLATILITY)
+    # A pool of which next to nothing comes in drifts further than these formulas go.
+    if due <= reserve or paid_in <= 0.0 or not RULES["drift"].holds(np.asarray(base.drift)):
         return np.column_stack([p, *np.full((3, p.size), np.nan)])
     return np.column_stack(
         [
             p,
             breakeven_volatility(paid_in, due - reserve, p, T, base.drift),
-            safe_issue(paid_in, p, base.volatility, T, base.drift) + reserve,
+            safe_issue(paid_in, p, sigma, T, base.drift) + reserve,
             # As coverage is shown: the reserve counts on both sides of the last date.
-            (minimum_coverage(p, base.volatility, T, base.drift) * (due - reserve) + reserve) / due,
+            (minimum_coverage(p, sigma, T, base.drift) * (due - reserve) + reserve) / due,
         ]
     )
 
@@ -507,7 +514,7 @@ def _checks(
         ),
         Check(
             "Simulated collections against their expectation, in standard errors",
-            _errors_of_mean(plan, run),
+            _errors_of_mean(plan, base, run),
             5.0,
         ),
         Check("Principal due sums to the notes", float(dues.principal.sum() - money) / money, 1e-9),
@@ -569,12 +576,23 @@ def _standard_errors(deal: Deal, base: KmvView, run: Simulation) -> float:
     exact = deal.terms.volatility_source == "implied" and deal.terms.copula == "gaussian"
     if not exact or deal.terms.industry_correlation > 0.0 or run.volatility_error <= 0.0:
         return 0.0
-    return (run.volatility - base.volatility) / run.volatility_error
+    # An event that nobody drew is not in the simulated error: defaults of single obligors add theirs,
+    # var[v] about sum F l^4 / paths for what they lose.
+    pool, T = deal.pool, float(deal.terms.times[-1])
+    share = deal.controls.repurchase_share if deal.controls.repurchase else 0.0
+    loss = (1.0 - share) * (1.0 - pool.recovery) * pool.owed[:, 0] / float(pool.schedule.sum())
+    fourth = float((default_probability_by(pool.pd, np.array(T)) * loss**4).sum())
+    variance = float(np.expm1(base.volatility**2 * T))
+    unseen = 0.5 * base.volatility * np.sqrt(fourth / run.paths) / max(variance, 1e-300)
+    return (run.volatility - base.volatility) / max(run.volatility_error, float(unseen))
 
 
-def _errors_of_mean(plan: Stressed, run: Simulation) -> float:
+def _errors_of_mean(plan: Stressed, base: KmvView, run: Simulation) -> float:
     """How far the simulated mean of all collections lies from the exact one, which no copula moves."""
     exact, planned = float(expected_collections(plan).sum()), float(plan.collections.sum())
     if exact <= 0.0 or not run.drift_error > 0.0:
         return 0.0
-    return float((run.drift - np.log(exact / planned) / plan.deal.terms.times[-1]) / run.drift_error)
+    T = float(plan.deal.terms.times[-1])
+    # Of a rare default that nobody drew the simulated error knows nothing: the exact one does.
+    error = max(run.drift_error, float(np.sqrt(np.expm1(base.volatility**2 * T) / run.paths)) / T, 1e-12)
+    return float((run.drift - np.log(exact / planned) / T) / error)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
+from xlkmv.deal.stress import CERTAIN
 from xlkmv.deal.terms import Covenant
 from xlkmv.errors import InputError
 from xlkmv.model.domain import RULES, Array, Rule, check, numbers
@@ -112,9 +113,11 @@ def metric_value(metric: str, seen: Observation) -> Array:
     if metric == "senior DD":
         sigma, t = seen.volatility, seen.time
         ratio = _ratio(seen.accumulated_in, max(seen.accumulated_due - seen.reserve_target, 0.0))
-        # Without volatility, coverage of exactly 1 has no distance: NaN, which breaches nothing.
+        # Without volatility, coverage of 1 has no distance: NaN, which breaches nothing.
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray((np.log(ratio) + (seen.drift - 0.5 * sigma**2) * t) / (sigma * np.sqrt(t)))
+            log = np.log(ratio)
+            log[np.abs(log) <= ROUNDING] = 0.0
+            return np.asarray((log + (seen.drift - 0.5 * sigma**2) * t) / (sigma * np.sqrt(t)))
     raise InputError("metric", "is not known", metric)
 
 
@@ -225,6 +228,15 @@ def covenant_path(
         raise InputError("values", f"must have one value per date ({t.size} dates)", f"shape {v.shape}")
     if side not in ("min", "max"):
         raise InputError("side", "must be min or max", side)
+    return _lognormal(name, v, limit, side, sigma, mu, t)
+
+
+def _lognormal(
+    name: str, v: Array, limit: float, side: str, sigma: float, mu: float, t: Array
+) -> CovenantPath:
+    """:func:`covenant_path` for figures that follow from a pool: sigma may be 0, mu any number."""
+    if sigma < CERTAIN:
+        return _sure(name, v, limit, side, t)
     # A lognormal value is never at or below 0, and v = 0 never leaves it.
     with np.errstate(divide="ignore", invalid="ignore"):
         log_ratio = np.log(v) - np.log(max(limit, 0.0))
@@ -232,6 +244,12 @@ def covenant_path(
         log_ratio = np.where((v >= 0.0) & (limit <= 0.0), np.inf, log_ratio)
         above = (log_ratio + (mu - 0.5 * sigma**2) * t) / (sigma * np.sqrt(t))
     return _path(name, v, limit, side, above if side == "min" else -above, t)
+
+
+def _sure(name: str, values: Array, threshold: float, side: str, times: Array) -> CovenantPath:
+    """A value that comes as planned: in breach or not, without doubt."""
+    distance = np.where(breached(values, threshold, side), -np.inf, np.inf)
+    return _path(name, values, threshold, side, np.where(np.isnan(values), np.nan, distance), times)
 
 
 def _path(
@@ -304,20 +322,20 @@ def covenant_risk(
     -------
     tuple of CovenantPath
     """
-    v, t = np.asarray(values, float).reshape(len(covenants), -1), np.asarray(times, float)
+    t = np.asarray(times, float)
+    v = np.asarray(values, float).reshape(len(covenants), t.size)
     out = []
     for c, covenant in enumerate(covenants):
-        if covenant.metric == "senior DD":
+        if covenant.metric == "senior DD" and volatility < CERTAIN:
+            out.append(_sure(covenant.name, v[c], covenant.threshold, covenant.side, t))
+        elif covenant.metric == "senior DD":
             # The planned value counts the growth from today's plan; what comes in has grown already.
             expected = v[c] + (drift - 0.5 * volatility**2) * np.sqrt(t) / volatility
             gap = expected - covenant.threshold if covenant.side == "min" else covenant.threshold - expected
             out.append(_path(covenant.name, v[c], covenant.threshold, covenant.side, gap, t))
         elif covenant.metric in LOGNORMAL_METRICS:
-            out.append(
-                covenant_path(
-                    v[c], covenant.threshold, volatility, t, drift, covenant.side, name=covenant.name
-                )
-            )
+            limit, side = covenant.threshold, covenant.side
+            out.append(_lognormal(covenant.name, v[c], limit, side, volatility, drift, t))
         else:
             p = np.full(t.size, np.nan) if frequency is None else np.asarray(frequency, float)[c]
             ever = p if anydate_frequency is None else np.asarray(anydate_frequency, float)[c]

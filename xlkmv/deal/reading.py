@@ -27,7 +27,7 @@ LEAST = 1e-10
 
 _BREAKS: dict[str, Callable[[float], str]] = {
     "pool_haircut": lambda x: f"collections {x:.1%} below plan",
-    "pd_multiplier": lambda x: f"PDs x {x:.1f}",
+    "pd_multiplier": lambda x: f"PDs x {x:.1f}" if x >= 1.05 else "the PDs as they are",
     "delay": lambda x: "payments 1 period late" if x == 1 else f"payments {x:.0f} periods late",
     "largest obligors": lambda x: (
         "the largest obligor in default" if x == 1 else f"the {x:.0f} largest obligors in default"
@@ -127,7 +127,9 @@ def _controls(analysis: Analysis) -> str:
     if found.without[0] == 0.0:
         return "Without any control the senior tranche is never short, either."
     total = float(found.without[0] - found.with_all[0])
-    order = np.argsort(-found.shapley[:, 0], kind="stable")[:3]
+    order = [c for c in np.argsort(-found.shapley[:, 0], kind="stable")[:3] if found.shapley[c, 0] > 0.0]
+    if not order:
+        return "None lowers the senior any-date PD (simulated)."
     shares = ", ".join(f"{CONTROLS[found.controls[c]]} {100.0 * found.shapley[c, 0]:.2f}" for c in order)
     return f"They take {100.0 * total:.2f} points off the senior any-date PD (simulated): {shares}."
 
@@ -148,7 +150,7 @@ def _actual(deal: Deal, analysis: Analysis) -> str:
     seen = s.actual.size
     if not seen:
         return "No actual collections yet."
-    marked = np.flatnonzero(s.alert[:, -1])
+    marked = np.flatnonzero(s.alert[:, -1] | s.missed[:, -1])
     k = int(marked[0]) if marked.size else 0
     missed = np.flatnonzero(s.missed[k, 1:])
     mark = "ALERT. " if marked.size else "Behind plan. " if s.behind[-1] else ""
@@ -156,9 +158,11 @@ def _actual(deal: Deal, analysis: Analysis) -> str:
     if missed.size:
         now = f"missed on {deal.terms.dates[missed[0]]}"
     more = f"; {', '.join(deal.tranches[i].name for i in marked[1:])} too" if marked.size > 1 else ""
+    ratio = s.accumulated_ratio[-1]
+    share = f"are {ratio:.1%} of plan" if np.isfinite(ratio) else "were not planned"
     return (
-        f"{mark}After {seen} of {len(deal.terms.dates)} dates collections are {s.accumulated_ratio[-1]:.1%} "
-        f"of plan; {deal.tranches[k].name}: {now}, by pool and reserve{more}."
+        f"{mark}After {seen} of {len(deal.terms.dates)} dates collections {share}; "
+        f"{deal.tranches[k].name}: {now}, by pool and reserve{more}."
     )
 
 

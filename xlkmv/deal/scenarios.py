@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from xlkmv.deal.simulation import Executor, Progress, Simulation, group_error, simulate_plans
 from xlkmv.deal.stress import BASE, PRESETS, Stress, Stressed, apply, pool_lognormal
-from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.deal.waterfall import TOLERANCE, PoolState, payments, planned_state, waterfall
+from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal
+from xlkmv.deal.waterfall import PoolState, payments, planned_state, waterfall
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date, default_probability_by

@@ -40,8 +40,8 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtrit
 
 from xlkmv.deal.stress import BASE, Stress, Stressed, apply, pool_lognormal
-from xlkmv.deal.terms import Deal
-from xlkmv.deal.waterfall import DUST, TOLERANCE, PoolState, grown, payments, planned_state
+from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.deal.waterfall import DUST, PoolState, grown, payments, planned_state
 from xlkmv.errors import DomainError, HostError, InputError
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date, default_probability_by
@@ -596,6 +596,9 @@ class PlanEngine:
                 break
         largest[waiting] = 0.0
         left = self.performing[k] - gone
+        # Where little is left, the difference has lost its digits.
+        little = np.flatnonzero(left < 1e-3 * self.performing[k])
+        left[little] = np.where(when[:, little] > k, self.owed[:, k, None], 0.0).sum(axis=0)
         share.fill(np.nan)
         np.divide(largest, left, out=share, where=left > self.dust)
 

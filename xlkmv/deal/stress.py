@@ -16,14 +16,15 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.dues import Dues, planned_dues
-from xlkmv.deal.terms import CONTROLS, Deal, Fault, Tranche
+from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Fault, Tranche
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import PROBABILITY, Array, Rule
-from xlkmv.model.plan import arrival_date, implied_lognormal, pool_moments
+from xlkmv.model.plan import PlanRisk, arrival_date, implied_lognormal, plan_risk, pool_moments
 
 __all__ = [
     "ALL_OFF",
     "BASE",
+    "CERTAIN",
     "DEFAULT_POINTS",
     "PRESETS",
     "STRESS_RULES",
@@ -33,10 +34,13 @@ __all__ = [
     "apply",
     "control_keys",
     "pool_lognormal",
+    "pool_risk",
     "stress_faults",
 ]
 
 DEFAULT_POINTS = ("own", "all")
+# Below this a volatility is rounding: nobody can default.
+CERTAIN = 1e-7
 # The word that stands for "the recovery that the pool table gives this obligor".
 TABLE = "table"
 
@@ -332,6 +336,29 @@ def pool_lognormal(plan: Stressed) -> tuple[float, float]:
     return volatility * plan.volatility_multiplier, drift
 
 
+def pool_risk(
+    collections: Array, dues: Array, volatility: float, times: Array, drift: float, reserve: float
+) -> PlanRisk:
+    """:func:`~xlkmv.model.plan.plan_risk`, also of a pool that cannot default and has no volatility.
+
+    Such a pool is short where it misses more than :data:`~xlkmv.deal.terms.TOLERANCE`, for
+    sure, and nowhere else; its distances are infinite.
+
+    Parameters
+    ----------
+    collections, dues, volatility, times, drift, reserve
+        As there; the volatility may be 0.
+
+    Returns
+    -------
+    PlanRisk
+    """
+    if volatility >= CERTAIN:
+        return plan_risk(collections, dues, volatility, times, drift, reserve)
+    risk = plan_risk(collections * (1.0 + TOLERANCE), dues, 1e-3 * TOLERANCE, times, drift, reserve)
+    return replace(risk, distance=np.copysign(np.inf, risk.distance))
+
+
 def _shifted(tranche: Tranche, shift: float) -> Tranche:
     if tranche.coupon == 0.0 or shift == 0.0:
         return tranche
@@ -357,13 +384,14 @@ def _without_excess(schedule: Array, due: Array) -> tuple[Array, Array]:
     With accumulated collections A_k and dues DP_k of all tranches the excess is ``S_k = max(0,
     min over j >= k of (A_j - DP_j))``: it never falls, and rises on a date by no more than what
     comes in. Every obligor gives up the same share of the date. Returns the schedule, and what
-    stays in the account after each date, ``max(0, A_k - S_k - DP_k)``.
+    later dates need to find in the account, ``A_k - DP_k - min over j >= k of (A_j - DP_j)``.
     """
     planned = schedule.sum(axis=0)
     surplus = np.cumsum(planned) - np.cumsum(due)
-    excess = np.maximum(np.minimum.accumulate(surplus[::-1])[::-1], 0.0)
+    least = np.minimum.accumulate(surplus[::-1])[::-1]
+    excess = np.maximum(least, 0.0)
     taken = np.divide(np.diff(excess, prepend=0.0), planned, out=np.zeros_like(planned), where=planned > 0.0)
-    return schedule * (1.0 - np.clip(taken, 0.0, 1.0)), np.maximum(surplus - excess, 0.0)
+    return schedule * (1.0 - np.clip(taken, 0.0, 1.0)), surplus - least
 
 
 def _delayed(schedule: Array, periods: int) -> Array:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.stress import Stressed
-from xlkmv.deal.waterfall import TOLERANCE, waterfall
+from xlkmv.deal.stress import Stressed, pool_risk
+from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Array, check
-from xlkmv.model.plan import PlanRisk, plan_risk
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, RULES, Array, check
+from xlkmv.model.plan import PlanRisk
 
 __all__ = ["BANDS", "BEHIND", "LEAST_RATIO", "Rerating", "Surveillance", "rerate", "update_lognormal"]
 
@@ -77,7 +77,8 @@ def update_lognormal(
     Gelman et al., Bayesian Data Analysis (2013), section 3.3.
     """
     x = np.atleast_1d(np.asarray(log_ratios, float))
-    sigma, mu = float(check("volatility", volatility)), float(check("drift", drift))
+    # The pool's own figures: 0 if nobody can default, and beyond what a person would type.
+    sigma, mu = float(check("volatility", volatility, NOT_NEGATIVE)), float(check("drift", drift, FINITE))
     k0 = float(check("prior_strength", prior_strength, POSITIVE))
     step = float(check("dt", dt, POSITIVE))
     n = x.size
@@ -112,7 +113,7 @@ class Surveillance:
     band : ndarray of int, shape (k, j + 1)
         Band of the PD: 0 below the first limit.
     missed : ndarray of bool, shape (k, j + 1)
-        Whether pool and reserve have left something unpaid so far.
+        Whether pool and reserve have left something unpaid that was due to it so far.
     alert : ndarray of bool, shape (k, j + 1)
         Whether the band is worse than at closing, and collections are not ahead of plan: a
         surplus, too, widens sigma.
@@ -185,8 +186,7 @@ def rerate(
     ratios = np.full(j, np.nan)
     ratios[told] = np.log(np.maximum(paid_in[told] / planned[:j][told], LEAST_RATIO))
     step = float(times[-1] / times.size)
-    held = _cash_held(plan, paid_in)
-    missed = np.logical_or.accumulate(held < -TOLERANCE * float(plan.dues.total.sum()), axis=1)
+    held, missed = _so_far(plan, paid_in)
     reratings, risks = [], []
     for seen in range(j + 1):
         x = ratios[:seen]
@@ -213,21 +213,24 @@ def rerate(
     )
 
 
-def _cash_held(plan: Stressed, paid_in: Array) -> Array:
-    """Cash in hand for each tranche after 0 to j dates, less what it and those ahead miss; shape (k, j + 1).
+def _so_far(plan: Stressed, paid_in: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """After 0 to j dates, per tranche: cash in hand less what is behind, and whether it missed anything.
 
-    Account, reserve where it protects the tranche, and what was paid beyond the dues so far.
+    In hand are the account, and the reserve where it protects the tranche. Principal of it and
+    those ahead that is paid before its date counts too; principal, interest and fees that are
+    late count against it.
     """
-    deal, j = plan.deal, paid_in.size
+    deal, dues, j = plan.deal, plan.dues, paid_in.size
     alone = replace(plan, deal=replace(deal, controls=deal.controls.without("support")))
     run = waterfall(alone, np.concatenate([paid_in, plan.collections[j:]]))
-    held = []
+    early = dues.opening - dues.principal - run.balance - run.interest_missed
+    held, missed = [], []
     for k, protected in enumerate(plan.senior):
-        counted = plan.dues.ranks <= plan.dues.ranks[k] if plan.default_point == "own" else slice(None)
-        paid = run.fees_paid + (run.interest_paid + run.principal_paid)[counted].sum(axis=0)
-        beyond = np.cumsum(paid - _due_to(plan, k)) + run.account + run.reserve * protected
-        held.append(np.append(plan.reserve * protected, beyond[:j]))
-    return np.array(held)
+        counted = dues.ranks <= dues.ranks[k] if plan.default_point == "own" else slice(None)
+        cash = run.account + run.reserve * protected + run.fees_paid - run.fees_due
+        held.append(np.append(plan.reserve * protected, (cash + early[counted].sum(axis=0))[:j]))
+        missed.append(np.append(False, np.logical_or.accumulate(run.short[k])[:j]))
+    return np.array(held), np.array(missed)
 
 
 def _due_to(plan: Stressed, tranche: int) -> Array:
@@ -245,7 +248,7 @@ def _seen_from(
     now = float(times[seen - 1]) if seen else 0.0
     coming = dues[seen:end].copy()
     coming[0] += max(-held, 0.0)
-    risk = plan_risk(
+    risk = pool_risk(
         plan.collections[seen:end],
         coming,
         rating.volatility,

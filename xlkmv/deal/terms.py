@@ -50,6 +50,9 @@ __all__ = [
     "year_fraction",
 ]
 
+# A payment is missed when more than this share of the tranche's amount is not paid.
+TOLERANCE = 1e-9
+
 DAY_COUNTS = ("30/360", "Act/365")
 PAYMENT_TYPES = ("with collections", "straight-line", "bullet")
 VOLATILITY_SOURCES = ("implied", "user")

@@ -35,17 +35,15 @@ import numpy.typing as npt
 
 from xlkmv.deal.covenants import Observation, breached, metric_value
 from xlkmv.deal.stress import Stressed, pool_lognormal
-from xlkmv.deal.terms import Deal
+from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import NOT_NEGATIVE, Array, check
 
-__all__ = ["NORMAL", "TOLERANCE", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "waterfall"]
+__all__ = ["NORMAL", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "waterfall"]
 
 NORMAL, TRAP, TURBO = 0, 1, 2
 # Less than this share of all that was scheduled is what rounding leaves.
 DUST = 1e-12
-# A payment is missed when more than this share of the tranche's amount is not paid.
-TOLERANCE = 1e-9
 
 
 @dataclass(slots=True)

@@ -64,7 +64,8 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         [_scenario(analysis, row, 0)[:9] for row in range(len(analysis.scenarios))],
         False,
     )
-    _write(book, layout.COVENANT, [_covenant(deal, path) for path in analysis.covenants], False)
+    no_tests = [[None] * len(layout.COVENANT.results)] * len(book.table(layout.COVENANT.name).rows)
+    _write(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants] or no_tests, False)
     _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
     _write(book, layout.INPUT, _inputs(book), False)
     found = book.table(layout.LOG.name)
