@@ -816,9 +816,8 @@ def _surveillance(s: Sheets, deal: Deal) -> Any:
         "Surveillance",
         "Surveillance",
         "存续期跟踪",
-        "Enter what came in, date by date; refresh re-rates the plan from pool and reserve (no undertaking). "
-        "Volatility and growth: from how each date compares with plan. "
-        "Alert: the PD is in a worse band than at closing; missed: something due is unpaid. "
+        "Enter what came in; refresh re-rates the plan from pool and reserve (no undertaking). "
+        "Alert: the PD is in a worse band than at closing. Missed: something due is unpaid. "
         "As shipped: on schedule, as all obligors paid (fact).",
         len(spec.columns) + 1 + len(layout.RERATE.columns),
     )

@@ -137,6 +137,8 @@ def _controls(analysis: Analysis) -> str:
 def _breaks(deal: Deal, analysis: Analysis) -> str:
     found = {b.column: b.size for b in analysis.reverse if b.size is not None and b.column in _BREAKS}
     cut = found.get("pool_haircut", 1.0)
+    if cut == 0.0:
+        return "Without the undertaking the senior tranche misses although everybody pays."
     if cut < NO_ROOM:
         return "No room: without the undertaking the senior tranche misses as soon as collections fall short."
     if cut > ANOTHER_DEAL:
