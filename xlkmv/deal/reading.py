@@ -38,7 +38,18 @@ NO_ROOM, ANOTHER_DEAL = 5e-4, 0.995
 
 
 def probability(p: float, simulated: bool = False) -> str:
-    """Write a probability as a banker reads it: a percentage, or a power of ten when it is small."""
+    """Write a probability as a banker reads it: a percentage, or a power of ten when it is small.
+
+    Parameters
+    ----------
+    p : float
+    simulated : bool
+        Whether 0 is a share of paths: that none was seen does not mean never.
+
+    Returns
+    -------
+    str
+    """
     if simulated and p == 0.0:
         return "none seen"
     if p < LEAST:
@@ -94,7 +105,17 @@ def _senior(deal: Deal, analysis: Analysis) -> str:
 
 
 def riskiest(analysis: Analysis) -> int:
-    """Position of the tranche with the largest expected loss, the first one apart; 0 if there is no other."""
+    """Position of the tranche with the largest expected loss, the first one apart.
+
+    Parameters
+    ----------
+    analysis : Analysis
+
+    Returns
+    -------
+    int
+        0 if there is no other tranche.
+    """
     runs = analysis.simulated_base.tranches
     return max(range(1, len(runs)), key=lambda i: (runs[i].expected_loss, runs[i].anydate_pd), default=0)
 
