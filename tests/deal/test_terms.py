@@ -370,3 +370,8 @@ def test_whole_amounts_are_paid_like_any(build):
     tranches = [(Tranche("S", 1, a, c, "bullet", dt.date(2023, 1, 1)),) for a, c in ((90, 0), (90.0, 0.0))]
     whole, real = (waterfall(apply(build(tranches=t), BASE)) for t in tranches)
     np.testing.assert_array_equal(whole.principal_paid, real.principal_paid)
+
+
+def test_a_switch_is_true_or_false():
+    with pytest.raises(InputError, match=r"control reserve must be True or False.*no"):
+        Controls(reserve="no")

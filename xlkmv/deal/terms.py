@@ -368,6 +368,10 @@ class Controls:
     unpledged_recovery: float = 0.0
 
     def __post_init__(self) -> None:
+        for name in CONTROLS:
+            # "no" would count as on.
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
+                raise InputError(f"control {name}", "must be True or False", getattr(self, name))
         for name in ("reserve_periods", "support_pd", "repurchase_share", "unpledged_recovery"):
             _raise_first(column_faults("control", name, [getattr(self, name)], settled=True))
 
