@@ -61,7 +61,7 @@ def make_deal(
         pool,
         tuple(tranches),
         Terms(CLOSING, dates, **options),
-        controls or Controls(reserve_periods=0.5, support_pd=0.0),
+        controls or Controls(reserve_size=0.5, support_pd=0.0),
         tuple(covenants),
     )
 

@@ -34,7 +34,7 @@ def small_deal(**terms):
     )
     given_ = {"fee_rate": 0.01, "volatility_source": "user", "volatility": 0.10, "drift": 0.02}
     given_ |= {"support_correlation": 0.3} | terms
-    controls = Controls(reserve_periods=0.5, support_pd=0.03)
+    controls = Controls(reserve_size=0.5, support_pd=0.03)
     return Deal(pool, tranches, Terms(dt.date(2021, 1, 10), dates, **given_), controls)
 
 
@@ -194,7 +194,7 @@ def test_public_facts_of_the_deal():
     named = {x.name: x for x in LICENSEES}
     huayin, vtron = named["Huayin Medical (华银医学)"], named["Vtron Group (威创集团)"]
     assert (huayin.amount, huayin.invention, vtron.invention) == (23.0, 4, 22)
-    assert deal.senior.coupon == 0.04 and deal.senior.amount == pytest.approx(285.95e6)
+    assert deal.tranches[0].coupon == 0.04 and deal.tranches[0].amount == pytest.approx(285.95e6)
     assert deal.terms.closing == dt.date(2019, 9, 11) and len(deal.terms.dates) == 20
     # A level annuity at 6.5 % nominal repays what was financed.
     discount = (1 + 0.065 / 4) ** -np.arange(1.0, 21.0)
@@ -260,7 +260,7 @@ def deals(draw):
         ),
         Terms(dt.date(2021, 1, 10), dates, fee_rate=0.002, support_correlation=draw(st.floats(0, 0.9))),
         Controls(
-            reserve_periods=draw(st.floats(0, 1)),
+            reserve_size=draw(st.floats(0, 1)),
             support_pd=draw(st.floats(0.001, 0.5)),
             repurchase_share=draw(st.floats(0, 0.5)),
         ),

@@ -32,7 +32,7 @@ def test_every_line_of_the_deal() -> None:
     lines = read(deal, found)
     assert list(lines) == list(READINGS)
     senior, junior = found.simulated_base.tranches
-    assert lines["senior"].startswith(deal.senior.name)
+    assert lines["senior"].startswith(deal.tranches[0].name)
     assert probability(found.base.tranches[0].anydate_pd_at_maturity) in lines["senior"]
     share = probability(senior.anydate_pd) if senior.anydate_pd else "none of 2,000 paths (PD < 2E-03)"
     assert share in lines["senior"]
@@ -62,7 +62,7 @@ def test_what_goes_wrong_is_said_first() -> None:
 def test_odd_inputs_are_named() -> None:
     deal = xingye_yuanrong()
     thousandth = tuple(replace(t, amount=t.amount / 1e4) for t in deal.tranches)
-    odd = fast(deal, tranches=thousandth, controls=replace(deal.controls, reserve_periods=100.0))
+    odd = fast(deal, tranches=thousandth, controls=replace(deal.controls, reserve_size=100.0))
     found = analyse(odd, [BASE])
     warned = {c.name for c in found.checks if c.outcome == "look"}
     assert {"Financed amount / notes", "Senior coverage", "Reserve in periods"} <= warned

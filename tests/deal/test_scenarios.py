@@ -204,7 +204,7 @@ def small_deals(draw, metrics):
     ]
     controls = Controls(
         reserve=draw(st.booleans()),
-        reserve_periods=0.5,
+        reserve_size=0.5,
         repurchase_share=draw(st.sampled_from([0.0, 0.3])),
         excess_coverage=draw(st.booleans()),
     )

@@ -211,7 +211,7 @@ def everything_deal(build):
         senior=0.75 * schedule.sum(),
         junior=0.15 * schedule.sum(),
         payment="with collections",
-        controls=Controls(reserve_periods=0.7, support_pd=0.05, repurchase_share=0.2),
+        controls=Controls(reserve_size=0.7, support_pd=0.05, repurchase_share=0.2),
         covenants=covenants,
         industry_correlation=0.15,
         support_correlation=0.4,

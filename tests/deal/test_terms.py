@@ -119,9 +119,9 @@ def test_tranche_refuses(change, kind, message):
     ("change", "kind", "message"),
     [
         (
-            {"reserve_periods": -1.0},
+            {"reserve_size": -1.0},
             DomainError,
-            r"^control reserve periods must be between 0 and 100 .*-1\)$",
+            r"^control reserve size must be >= 0 .*-1\)$",
         ),
         ({"support_pd": 1.1}, DomainError, r"^control support pd must be between 0 and 1 .*\(got 1.1\)$"),
         ({"support_pd": nan}, DomainError, r"^control support pd must be .*\(got nan\)$"),
@@ -168,7 +168,11 @@ def test_controls_without():
         ),
         ({"industry_correlation": -0.1}, DomainError, r"^terms industry correlation must be .*\(got -0.1\)$"),
         ({"prepayment": 5.0}, DomainError, r"^terms prepayment must be between 0 and 1 .*\(got 5\)$"),
-        ({"day_count": "Act/Act"}, InputError, r"^terms day count must be one of: 30/360, Act/365 \(got 'A"),
+        (
+            {"day_count": "Act/Act"},
+            InputError,
+            r"^terms day count must be one of: 30/360, Act/365, Act/360 \(got 'A",
+        ),
         (
             {"volatility_source": "guess"},
             InputError,
@@ -218,7 +222,9 @@ def test_30e_360(start, end, days):
 
 
 def test_unknown_day_count():
-    with pytest.raises(InputError, match=r"^day_count must be one of: 30/360, Act/365 \(got '30/365'\)$"):
+    with pytest.raises(
+        InputError, match=r"^day_count must be one of: 30/360, Act/365, Act/360 \(got '30/365'\)$"
+    ):
         year_fraction(*DATES, "30/365")
 
 
@@ -251,7 +257,7 @@ def tranche(name, rank, **change):
 def test_deal_orders_by_rank():
     built = deal(tranches=(tranche("J", 2), tranche("S", 1)), covenants=[Covenant(**COVENANT)])
     assert [t.name for t in built.tranches] == ["S", "J"]
-    assert built.senior.name == "S" and isinstance(built.covenants, tuple)
+    assert built.tranches[0].name == "S" and isinstance(built.covenants, tuple)
 
 
 @pytest.mark.parametrize(

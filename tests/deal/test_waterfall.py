@@ -181,7 +181,7 @@ def runs(draw):
     controls = Controls(
         **{name: draw(st.booleans()) for name in ("subordination", "excess_coverage", "reserve", "support")},
         triggers=draw(st.booleans()),
-        reserve_periods=draw(st.sampled_from([0.0, 0.5, 2.0])),
+        reserve_size=draw(st.sampled_from([0.0, 0.5, 2.0])),
     )
     covenants = [
         Covenant("a", "coverage", "min", draw(st.floats(0.5, 1.5)), draw(st.sampled_from(["trap", "turbo"]))),
@@ -418,7 +418,7 @@ def test_without_excess_coverage_what_a_later_deficit_needs_is_kept(build):
         Tranche("S", 1, 300.0, 0.0, "straight-line", dates[2]),
         Tranche("J", 2, 120.0, 0.0, "bullet", dates[3]),
     )
-    controls = Controls(support=False, excess_coverage=False, reserve_periods=1.0)
+    controls = Controls(support=False, excess_coverage=False, reserve_size=1.0)
     deal = build([[30.0, 30.0, 30.0, 5.0]] * 4, tranches=tranches, controls=controls, fee_rate=0.0)
     plan = apply(deal, BASE)
     # The pool brings 380 for 420: all of it, and the reserve of 100, is needed.

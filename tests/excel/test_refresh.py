@@ -94,7 +94,7 @@ WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
     "too many paths": ([("tbl_Term", "Simulated paths", "Value", 1e9)], "must be a whole number from 100"),
     "blank term": ([("tbl_Term", "Senior fees", "Value", None)], "must not be blank"),
     "switch between": ([("tbl_Control", 0, "On", "perhaps")], "must be one of: yes, no"),
-    "figure of a control": ([("tbl_Control", "Reserve account", "Figure", -1)], "must be between 0 and 100"),
+    "figure of a control": ([("tbl_Control", "Reserve account", "Figure", -1)], "must be >= 0"),
     "blank figure": ([("tbl_Control", "Reserve account", "Figure", None)], "must not be blank"),
     "unknown metric": ([("tbl_Covenant", 0, "Metric", "LTV")], "must be one of: coverage"),
     "threshold in words": ([("tbl_Covenant", 0, "Threshold", "high")], "must be a number"),

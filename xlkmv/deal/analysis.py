@@ -414,7 +414,9 @@ def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
             pool.correlation,
             LEVELS,
             lgd=1.0 - pool.recovery,
-            attachment=sum(t.amount for t in deal.tranches if t.rank > deal.senior.rank),
+            attachment=sum(
+                t.amount for t, senior in zip(deal.tranches, deal.senior, strict=True) if not senior
+            ),
             seed=deal.terms.seed,
         )
     except InputError as error:  # a pool that cannot lose anything is no reason to show nothing else
@@ -553,7 +555,7 @@ def _warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check,
     """What is rarely meant: figures of another unit, a plan that fails by itself."""
     deal, pool = plan.deal, plan.deal.pool
     notes, financed = sum(t.amount for t in deal.tranches), float(pool.amount.sum())
-    reserve = deal.controls.reserve_periods if deal.controls.reserve else 0.0
+    reserve = deal.controls.reserve_size if deal.controls.reserve else 0.0
     scheduled = max(float(pool.collections.sum()), 1e-300)
     figures = (
         ("Notes / financed amount", notes / financed, 1.2),

@@ -88,7 +88,7 @@ def xingye_yuanrong() -> Deal:
         Tranche("Subordinate (次级)", 2, 0.05 * total, 0.0, "bullet", dates[-1]),
     )
     terms = Terms(closing=CLOSING, dates=dates, fee_rate=0.002, support_correlation=0.3, seed=2019)
-    controls = Controls(reserve_periods=1.0, support_pd=0.001, repurchase_share=0.25, unpledged_recovery=0.15)
+    controls = Controls(reserve_size=1.0, support_pd=0.001, repurchase_share=0.25, unpledged_recovery=0.15)
     covenants = (
         Covenant("Accumulated coverage", "coverage", "min", 1.0, "turbo"),
         Covenant("Debt service of the period", "period DSCR", "min", 1.0, "trap"),

@@ -268,8 +268,8 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     if tranches != deal.tranches:
         planned = replace(planned, tranches=tranches)
     dues = planned_dues(planned)
-    senior = dues.ranks == dues.ranks.min()
-    reserve = controls.reserve_periods * float(dues.ahead(0)[0]) if controls.reserve else 0.0
+    senior = deal.senior
+    reserve = controls.reserve_size * float(dues.ahead(int(senior.sum()) - 1)[0]) if controls.reserve else 0.0
     retained = np.full(times.size, np.inf)
     if not controls.excess_coverage:
         schedule, retained = _without_excess(schedule, dues.total)

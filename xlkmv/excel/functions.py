@@ -387,7 +387,7 @@ def _small_deal(collections, tranches, months, chosen):
     reserve = chosen["reserve periods"]
     controls = Controls(
         reserve=reserve > 0,
-        reserve_periods=reserve,
+        reserve_size=reserve,
         support=False,
         triggers=False,
         repurchase=False,

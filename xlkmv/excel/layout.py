@@ -740,7 +740,7 @@ class ControlRow:
 CONTROL_ROWS: tuple[ControlRow, ...] = (
     ControlRow(CONTROLS["subordination"], "subordination"),
     ControlRow(CONTROLS["excess_coverage"], "excess_coverage"),
-    ControlRow(CONTROLS["reserve"], "reserve", "reserve_periods", "periods", "0.00"),
+    ControlRow(CONTROLS["reserve"], "reserve", "reserve_size", "periods", "0.00"),
     ControlRow(CONTROLS["support"], "support", "support_pd", "PD p.a.", RATE),
     ControlRow(CONTROLS["triggers"], "triggers"),
     ControlRow(CONTROLS["repurchase"], "repurchase", "repurchase_share", "of a claim", RATE),

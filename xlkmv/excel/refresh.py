@@ -13,7 +13,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from types import SimpleNamespace
 from typing import Any
 
@@ -307,6 +307,9 @@ def _tranches(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable
     if table is None:
         return _nothing
     for row in rows:
+        for field, usual in _defaults(Tranche).items():
+            if getattr(row, field, None) is None:
+                setattr(row, field, usual)
         row.pari_passu = row.pari_passu == "yes"
         for field in ("rank", "amount", "coupon"):
             setattr(row, field, np.nan if getattr(row, field) is None else getattr(row, field))
@@ -349,7 +352,7 @@ def _terms(
         row = rows.get(item.label.casefold())
         values[item.field] = None if row is None else reader.value(table, row, "Value", item)
     scheduler = values.pop("scheduler")
-    given = SimpleNamespace(**values, dates=tuple(date for _, date in dates))
+    given = SimpleNamespace(**_defaults(Terms) | values, dates=tuple(date for _, date in dates))
     place = {item.field: rows.get(item.label.casefold()) for item in layout.TERM_ROWS}
     for fault in terms_faults(given):
         if fault.column == "dates":
@@ -467,6 +470,11 @@ def _actual(reader: _Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
             reader.fail(table, k, "Actual collections", "must be >= 0")
         found.append(row.actual)
     return tuple(found)
+
+
+def _defaults(part: type) -> dict[str, Any]:
+    """Values of the fields of a part of the deal that may be left out."""
+    return {f.name: f.default for f in fields(part) if f.default is not MISSING}
 
 
 def _nothing() -> Any:

@@ -1,0 +1,80 @@
+"""What a deal says: claims, notes, terms, controls, covenants, curves. Frozen, validated data.
+
+Money is in one currency unit of the user's choice, rates and probabilities are decimals,
+times are years from closing. One module a part, with the faults of that part beside it.
+"""
+
+from xlkmv.deal.terms.claims import (
+    AMORTISATIONS,
+    LOAN_NUMBERS,
+    POOL_NUMBERS,
+    STATUSES,
+    Loans,
+    Pool,
+    loan_faults,
+    pool_faults,
+    status_faults,
+)
+from xlkmv.deal.terms.controls import CAP_UNITS, CONTROLS, RESERVE_FUNDING, RESERVE_UNITS, Controls
+from xlkmv.deal.terms.covenants import CONSEQUENCES, METRICS, Covenant, covenant_faults
+from xlkmv.deal.terms.curves import Curve, curve_faults, graded, scale_faults
+from xlkmv.deal.terms.dates import DAY_COUNTS, INTERVALS, months_after, payment_dates, year_fraction
+from xlkmv.deal.terms.deal import Deal
+from xlkmv.deal.terms.faults import COLUMN_RULES, TOLERANCE, Fault, column_faults
+from xlkmv.deal.terms.notes import PASS_THROUGH, PAYMENT_TYPES, SCHEDULE, Tranche, tranche_faults
+from xlkmv.deal.terms.plan import (
+    OC_ALL,
+    TERM_CHOICES,
+    TERM_RULES,
+    VECTORS,
+    VOLATILITY_SOURCES,
+    Terms,
+    terms_faults,
+)
+
+__all__ = [
+    "AMORTISATIONS",
+    "CAP_UNITS",
+    "COLUMN_RULES",
+    "CONSEQUENCES",
+    "CONTROLS",
+    "DAY_COUNTS",
+    "INTERVALS",
+    "LOAN_NUMBERS",
+    "METRICS",
+    "OC_ALL",
+    "PASS_THROUGH",
+    "PAYMENT_TYPES",
+    "POOL_NUMBERS",
+    "RESERVE_FUNDING",
+    "RESERVE_UNITS",
+    "SCHEDULE",
+    "STATUSES",
+    "TERM_CHOICES",
+    "TERM_RULES",
+    "TOLERANCE",
+    "VECTORS",
+    "VOLATILITY_SOURCES",
+    "Controls",
+    "Covenant",
+    "Curve",
+    "Deal",
+    "Fault",
+    "Loans",
+    "Pool",
+    "Terms",
+    "Tranche",
+    "column_faults",
+    "covenant_faults",
+    "curve_faults",
+    "graded",
+    "loan_faults",
+    "months_after",
+    "payment_dates",
+    "pool_faults",
+    "scale_faults",
+    "status_faults",
+    "terms_faults",
+    "tranche_faults",
+    "year_fraction",
+]

@@ -1,0 +1,287 @@
+"""The claims: what obligors owe, by a schedule of dates or by loan terms."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
+from xlkmv.errors import InputError
+from xlkmv.model.domain import Array, numbers
+
+__all__ = [
+    "AMORTISATIONS",
+    "LOAN_NUMBERS",
+    "POOL_NUMBERS",
+    "STATUSES",
+    "Loans",
+    "Pool",
+    "loan_faults",
+    "pool_faults",
+    "status_faults",
+]
+
+AMORTISATIONS = ("annuity", "linear", "bullet", "interest-only")
+STATUSES = ("performing", "late", "defaulted", "prepaid", "repurchased")
+POOL_NUMBERS = ("amount", "pd", "recovery", "lag", "correlation")
+LOAN_NUMBERS = ("rate", "margin", "term", "interest_only", "payments_per_year", "age")
+# Rules of the loan terms that have the name of another column.
+LOAN_RULES = {"rate": "loan_rate", "margin": "loan_margin"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loans:
+    """Loan terms, one row per row of the pool; a row without a term comes with a schedule.
+
+    Attributes
+    ----------
+    term : ndarray, shape (m,)
+        Remaining term in months; NaN for a row that comes with a schedule.
+    rate : ndarray, shape (m,)
+        Nominal rate per annum; of a floating claim ignored.
+    amortisation : tuple of str, length m
+        One of :data:`AMORTISATIONS`: level instalments, level principal, all principal with
+        the last payment, or interest alone for a while and level instalments after that.
+    interest_only : ndarray, shape (m,)
+        Months of interest alone.
+    first : tuple of (date or None), length m
+        First payment; None: one payment period after closing.
+    payments_per_year : ndarray, shape (m,)
+        1, 2, 4, 6 or 12.
+    age : ndarray, shape (m,)
+        Months since origination, at closing; prepayment speeds depend on it.
+    base : tuple of str, length m
+        Name of the base curve of a floating claim; "" for a fixed one.
+    margin : ndarray, shape (m,)
+        Over the base curve, per annum.
+    """
+
+    term: Array
+    rate: Array
+    amortisation: tuple[str, ...] = ()
+    interest_only: Array = field(default_factory=lambda: np.zeros(()))
+    first: tuple[dt.date | None, ...] = ()
+    payments_per_year: Array = field(default_factory=lambda: np.full((), 12.0))
+    age: Array = field(default_factory=lambda: np.zeros(()))
+    base: tuple[str, ...] = ()
+    margin: Array = field(default_factory=lambda: np.zeros(()))
+
+    def __post_init__(self) -> None:
+        m = np.asarray(self.term).size
+        for column in LOAN_NUMBERS:
+            values = numbers(f"pool {column}", getattr(self, column))
+            if values.ndim and values.shape != (m,):
+                raise InputError(
+                    f"pool {column}", f"must have one value per row ({m})", f"shape {values.shape}"
+                )
+            object.__setattr__(self, column, np.broadcast_to(values, (m,)).copy())
+        for column, usual in (("amortisation", "annuity"), ("first", None), ("base", "")):
+            words = tuple(getattr(self, column)) or (usual,) * m
+            if len(words) != m:
+                raise InputError(
+                    f"pool {column}", f"must have one value per row ({m})", f"{len(words)} values"
+                )
+            object.__setattr__(self, column, words)
+        columns = {c: getattr(self, c) for c in (*LOAN_NUMBERS, "amortisation", "first", "base")}
+        raise_first(loan_faults(columns, np.isfinite(self.term), settled=True))
+
+    @property
+    def given(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Rows that have loan terms, shape (m,)."""
+        return np.isfinite(self.term)
+
+
+def loan_faults(
+    columns: Mapping[str, Any], given: Any, closing: dt.date | None = None, settled: bool = False
+) -> Iterator[Fault]:
+    """Yield everything that is wrong with the loan terms of the rows where `given`."""
+    on = np.flatnonzero(given)
+    for column in LOAN_NUMBERS:
+        values = np.asarray(columns[column], float)[on]
+        if column == "rate":  # a floating claim has a margin instead
+            values = np.where([bool(columns["base"][i]) for i in on], 0.0, values)
+        for fault in column_faults("pool", LOAN_RULES.get(column, column), values, column, settled):
+            yield Fault("pool", int(on[fault.row or 0]), column, fault.value, fault.rule)
+    for i in on.tolist():
+        if columns["amortisation"][i] not in AMORTISATIONS and (columns["amortisation"][i] or settled):
+            rule = f"must be one of: {', '.join(AMORTISATIONS)}"
+            yield Fault("pool", i, "amortisation", columns["amortisation"][i], rule)
+        first = columns["first"][i]
+        if closing is not None and first is not None and first <= closing:
+            yield Fault("pool", i, "first", first, f"must be after the closing date ({closing})")
+        term, often = columns["term"][i], columns["payments_per_year"][i]
+        if often in (1, 2, 4, 6, 12) and term == term and term * often % 12:
+            rule = f"must be a whole number of payment periods ({12 / often:g} months each)"
+            yield Fault("pool", i, "term", float(term), rule)
+        elif often == often and often not in (1, 2, 4, 6, 12) and 1 <= often <= 12:
+            yield Fault(
+                "pool", i, "payments_per_year", float(often), "must be 1, 2, 4, 6 or 12 (payments a year)"
+            )
+        if columns["interest_only"][i] >= term:
+            rule = f"must be shorter than the remaining term ({term:g} months)"
+            yield Fault("pool", i, "interest_only", float(columns["interest_only"][i]), rule)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """The claims. A row is an obligor, or a representative line that stands for several.
+
+    Attributes
+    ----------
+    name : tuple of str, length m
+    amount : ndarray, shape (m,)
+        Financed amount, or balance at closing, of the whole row, money.
+    schedule : ndarray, shape (m, n)
+        Scheduled collections on the n payment dates, money; zero in rows with loan terms,
+        whose schedule follows from them.
+    pd, recovery, lag, correlation : ndarray, shape (m,)
+        One-year default probability, recovery rate, years until it is recovered, asset
+        correlation with the common factor. What is recovered of is `claim`.
+    industry : tuple of str, length m
+    count : ndarray, shape (m,), or None
+        Equal, separate obligors in the row; they default one by one. None: one in each.
+    loans : Loans or None
+        Loan terms, where rows have them; None when no row does.
+    interest : ndarray, shape (m, n), or None
+        Part of the schedule that is interest; None: the claim's own yield says it
+        (:func:`~xlkmv.model.loans.implied_principal`).
+    balance : ndarray, shape (m, n), or None
+        Principal outstanding after each date when everybody pays; with `interest` only.
+    claim : ndarray, shape (m, n), or None
+        What recovery and loss of a default before each date are counted on: the balance of a
+        loan; None: all that is still scheduled.
+    status : tuple of str, length m or 0
+        One of :data:`STATUSES`, since a date: what is known of the claim today, for
+        surveillance. "" is performing.
+    since : tuple of (date or None), length m or 0
+    """
+
+    name: tuple[str, ...]
+    amount: Array
+    schedule: Array
+    pd: Array
+    recovery: Array
+    lag: Array
+    correlation: Array
+    industry: tuple[str, ...] = ()
+    count: Array | None = None
+    loans: Loans | None = None
+    interest: Array | None = None
+    balance: Array | None = None
+    claim: Array | None = None
+    status: tuple[str, ...] = ()
+    since: tuple[dt.date | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        # An obligor may have nothing (left) to pay: late payments can fall outside the plan.
+        m = len(self.name)
+        if not m:
+            raise_first(pool_faults((), {}, np.empty((0, 0))))
+        given = POOL_NUMBERS if self.count is None else (*POOL_NUMBERS, "count")
+        for column in given:
+            values = numbers(f"pool {column}", getattr(self, column))
+            if values.ndim and values.shape != (m,):
+                raise InputError(
+                    f"pool {column}", f"must have one value per obligor ({m})", f"shape {values.shape}"
+                )
+            object.__setattr__(self, column, np.broadcast_to(values, (m,)).copy())
+        object.__setattr__(self, "schedule", numbers("pool schedule", self.schedule).copy())
+        if self.schedule.ndim != 2 or self.schedule.shape[0] != m:
+            raise InputError(
+                "pool schedule",
+                f"must have one row per obligor ({m})",
+                f"shape {self.schedule.shape}",
+            )
+        for column in ("interest", "balance", "claim"):
+            values = getattr(self, column)
+            if values is not None and np.shape(values) != self.schedule.shape:
+                raise InputError(
+                    f"pool {column}",
+                    f"must have the shape of the schedule {self.schedule.shape}",
+                    np.shape(values),
+                )
+        for column, usual in (("industry", ("",) * m), ("status", ()), ("since", ())):
+            words = tuple(getattr(self, column))
+            if words and len(words) != m:
+                raise InputError(
+                    f"pool {column}", f"must have one value per obligor ({m})", f"{len(words)} values"
+                )
+            object.__setattr__(self, column, words or usual)
+        if self.loans is not None and self.loans.term.shape != (m,):
+            raise InputError(
+                "pool loans", f"must have one row per obligor ({m})", f"{self.loans.term.size} rows"
+            )
+        columns = {c: getattr(self, c) for c in given}
+        raise_first(pool_faults(self.name, columns, self.schedule, settled=True), self.name)
+        if self.status:
+            raise_first(status_faults(self.status, self.since or (None,) * m), self.name)
+
+    @property
+    def collections(self) -> Array:
+        """Scheduled collections of the whole pool per date, shape (n,)."""
+        return np.asarray(self.schedule.sum(axis=0))
+
+    @property
+    def owed(self) -> Array:
+        """What each row still owes before each date, shape (m, n), money."""
+        return np.asarray(np.cumsum(self.schedule[:, ::-1], axis=1)[:, ::-1])
+
+    @property
+    def obligors(self) -> Array:
+        """Separate obligors in each row, shape (m,)."""
+        return np.ones(len(self.name)) if self.count is None else self.count
+
+    @property
+    def share(self) -> Array:
+        """Share of each row in the financed amount, shape (m,)."""
+        return np.asarray(self.amount / self.amount.sum())
+
+
+def pool_faults(
+    names: Sequence[str],
+    columns: dict[str, Array],
+    schedule: Array,
+    dates: Sequence[str] = (),
+    settled: bool = False,
+    loans: Any = None,
+) -> Iterator[Fault]:
+    """Yield everything that is wrong with the pool; unless `settled`, every obligor must have to pay.
+
+    `loans` marks rows that have loan terms: their schedule has to be empty.
+    """
+    if not names:
+        yield Fault("pool", None, "name", None, "the pool needs at least one obligor")
+        return
+    yield from twice("pool", names, "obligor")
+    for column, values in columns.items():
+        yield from column_faults("pool", column, values, settled=settled)
+    for k in range(schedule.shape[1]):
+        label = dates[k] if dates else f"date {k + 1}"
+        yield from column_faults("pool", "schedule", schedule[:, k], label, settled)
+    if settled:
+        return
+    by_terms = np.zeros(len(names), np.bool_) if loans is None else np.asarray(loans)
+    first = dates[0] if dates else "date 1"
+    for empty in np.flatnonzero((schedule.sum(axis=1) == 0.0) & ~by_terms).tolist():
+        rule = "the obligor has no scheduled collections"
+        yield Fault("pool", empty, first if schedule.shape[1] else "term", 0.0, rule)
+    for row, k in zip(*np.nonzero((schedule > 0.0) & by_terms[:, None]), strict=True):
+        rule = "must be blank: the row has loan terms, from which its schedule follows"
+        yield Fault("pool", int(row), dates[k] if dates else f"date {k + 1}", float(schedule[row, k]), rule)
+
+
+def status_faults(
+    status: Sequence[str | None], since: Sequence[dt.date | None], last: dt.date | None = None
+) -> Iterator[Fault]:
+    """Yield everything that is wrong with what is known of the claims; no date may be after `last`."""
+    for row, (word, date) in enumerate(zip(status, since, strict=True)):
+        if word and word not in STATUSES:
+            yield Fault("pool", row, "status", word, f"must be one of: {', '.join(STATUSES)}")
+        if word in STATUSES[2:] and date is None:
+            yield Fault("pool", row, "since", None, f"a claim that is {word} needs the date since when")
+        if date is not None and last is not None and date > last:
+            yield Fault("pool", row, "since", date, f"must not be after the last payment date ({last})")

@@ -1,0 +1,118 @@
+"""The plan's risk controls, with a switch each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from xlkmv.deal.terms.faults import column_faults, raise_first
+from xlkmv.errors import InputError
+
+__all__ = ["CAP_UNITS", "CONTROLS", "RESERVE_FUNDING", "RESERVE_UNITS", "Controls"]
+
+CONTROLS: dict[str, str] = {
+    "subordination": "Subordination",
+    "excess_coverage": "Excess coverage",
+    "reserve": "Reserve account",
+    "support": "Shortfall undertaking",
+    "triggers": "Credit triggers",
+    "repurchase": "Repurchase of defaulted claims",
+    "pledge": "Patent pledge",
+}
+RESERVE_UNITS = ("periods", "money", "of pool")
+RESERVE_FUNDING = ("cash", "built up")
+CAP_UNITS = ("money", "of notes")
+FIGURES = (
+    "reserve_size",
+    "reserve_floor",
+    "support_pd",
+    "repurchase_share",
+    "unpledged_recovery",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The plan's risk controls: a switch for each, and its figures where it has some.
+
+    Attributes
+    ----------
+    subordination, excess_coverage, reserve, support, triggers, repurchase, pledge : bool
+        Switches.
+    reserve_size : float
+        Size of the reserve account, in `reserve_unit`.
+    support_pd : float
+        One-year default probability of the payer of the shortfall undertaking.
+    repurchase_share : float
+        Share of a defaulted claim that the originator buys back at its scheduled amount.
+    unpledged_recovery : float
+        Recovery rate of an obligor when the patents are not pledged (at most the pool's own).
+    reserve_unit : {"periods", "money", "of pool"}
+        Multiples of the senior dues of the first period, money, or a share of the performing
+        pool of the date.
+    reserve_floor : float
+        Least size of a reserve "of pool", as a share of the pool at closing.
+    reserve_funding : {"cash", "built up"}
+        Whether the reserve is there at closing, or filled from what comes in.
+    support_cap : float or None
+        Most that the undertaking pays in all, in `support_cap_unit`; None: without limit.
+    support_cap_unit : {"money", "of notes"}
+    """
+
+    subordination: bool = True
+    excess_coverage: bool = True
+    reserve: bool = True
+    support: bool = True
+    triggers: bool = True
+    repurchase: bool = True
+    pledge: bool = True
+    reserve_size: float = 1.0
+    support_pd: float = 0.001
+    repurchase_share: float = 0.0
+    unpledged_recovery: float = 0.0
+    reserve_unit: str = "periods"
+    reserve_floor: float = 0.0
+    reserve_funding: str = "cash"
+    support_cap: float | None = None
+    support_cap_unit: str = "money"
+
+    def __post_init__(self) -> None:
+        for name in CONTROLS:
+            # "no" would count as on.
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
+                raise InputError(f"control {name}", "must be True or False", getattr(self, name))
+        for name in FIGURES:
+            raise_first(column_faults("control", name, [getattr(self, name)], settled=True))
+        if self.support_cap is not None:
+            raise_first(column_faults("control", "support_cap", [self.support_cap], settled=True))
+        choices = {
+            "reserve_unit": RESERVE_UNITS,
+            "reserve_funding": RESERVE_FUNDING,
+            "support_cap_unit": CAP_UNITS,
+        }
+        for name, words in choices.items():
+            if getattr(self, name) not in words:
+                raise InputError(
+                    f"control {name.replace('_', ' ')}",
+                    f"must be one of: {', '.join(words)}",
+                    getattr(self, name),
+                )
+        if self.reserve_unit == "of pool" and self.reserve_size > 1.0:
+            rule = "must be between 0 and 1 (a share of the pool: 0.012 means 1.2 %)"
+            raise InputError("control reserve size", rule, self.reserve_size)
+
+    def without(self, *names: str) -> Controls:
+        """Return the controls with the named ones switched off.
+
+        Raises
+        ------
+        InputError
+            When a name is no control.
+        """
+        for name in names:
+            if name not in CONTROLS:
+                raise InputError("control", f"must be one of {', '.join(CONTROLS)}", name)
+        switched: dict[str, Any] = dict.fromkeys(names, False)
+        return replace(self, **switched)

@@ -1,0 +1,66 @@
+"""Covenants: what is tested on each payment date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
+
+__all__ = ["CONSEQUENCES", "METRICS", "Covenant", "covenant_faults"]
+
+METRICS = (
+    "coverage",
+    "period DSCR",
+    "cumulative default ratio",
+    "largest obligor share",
+    "reserve ratio",
+    "senior DD",
+    "overcollateralisation",
+    "pool factor",
+)
+CONSEQUENCES = ("none", "trap", "turbo", "sequential", "amortise")
+
+
+@dataclass(frozen=True, slots=True)
+class Covenant:
+    """One test made on each payment date.
+
+    Attributes
+    ----------
+    name : str
+    metric : str
+        One of :data:`METRICS`.
+    side : {"min", "max"}
+        Whether the threshold is a floor or a ceiling.
+    threshold : float
+    consequence : str
+        What a breach switches on, one of :data:`CONSEQUENCES`: nothing, trapping of subordinate
+        cash, full turbo to the senior classes, principal in order of rank where it was pro
+        rata, or the end of the revolving period. Trap and turbo do the last two, too.
+    """
+
+    name: str
+    metric: str
+    side: str
+    threshold: float
+    consequence: str = "none"
+
+    def __post_init__(self) -> None:
+        raise_first(covenant_faults([self], settled=True), [self.name])
+
+
+COVENANT_CHOICES = {"metric": METRICS, "side": ("min", "max"), "consequence": CONSEQUENCES}
+
+
+def covenant_faults(covenants: Sequence[Any], settled: bool = False) -> Iterator[Fault]:
+    """Yield everything that is wrong with the covenants; None and NaN only if `settled`."""
+    thresholds = [c.threshold for c in covenants]
+    yield from column_faults("covenant", "threshold", thresholds, settled=settled)
+    yield from twice("covenant", [c.name for c in covenants], "test")
+    for row, covenant in enumerate(covenants):
+        for name, choices in COVENANT_CHOICES.items():
+            value = getattr(covenant, name)
+            if (value is not None or settled) and value not in choices:
+                yield Fault("covenant", row, name, value, f"must be one of: {', '.join(choices)}")
