@@ -153,6 +153,10 @@ def test_every_lognormal_covenant_is_breached_as_often_as_its_metric_says(build,
             senior_outstanding=np.ones(paths, bool),
             volatility=volatility,
             drift=drift,
+            reserve_at_closing=plan.reserve,
+            pool=nothing,
+            pool_at_closing=0.0,
+            notes=nothing[None],
         )
         for covenant, path in zip(covenants, risk, strict=True):
             share = breached(metric_value(covenant.metric, seen), covenant.threshold, side).mean()

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from xlkmv.deal.stress import CERTAIN
+from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.terms import Covenant
 from xlkmv.errors import InputError
 from xlkmv.model.domain import RULES, Array, Rule, check, numbers
@@ -48,18 +48,25 @@ class Observation:
     collections, accumulated_in : ndarray
         Of the period, and since closing, money.
     due, accumulated_due : float
-        Fees and first-rank interest and principal by plan, of the period and since closing.
+        Fees and senior interest and principal by plan, of the period and since closing.
     default_ratio : ndarray
-        Scheduled collections of defaulted obligors, outstanding at default, as a share of
-        all scheduled collections at closing.
+        Claims on defaulted obligors, outstanding at default, as a share of all claims at
+        closing: what is scheduled, or the balance of loans.
     largest_share : ndarray
-        Share of the largest performing obligor in what performing obligors still owe.
+        Share of the largest performing obligor in the claims on performing obligors.
     reserve : ndarray
         Held before the date's draws, money.
-    reserve_target : float
-        Reserve at closing, money.
+    reserve_target : ndarray or float
+        Size of the reserve, money.
     senior_outstanding : ndarray of bool
     volatility, drift : float
+    reserve_at_closing : float
+        Money; what was there then.
+    pool : ndarray
+        Performing pool after the collections of the date, money.
+    pool_at_closing : float
+    notes : ndarray, shape (k, p)
+        Principal outstanding per class, money.
     """
 
     time: float
@@ -70,10 +77,14 @@ class Observation:
     default_ratio: Array
     largest_share: Array
     reserve: Array
-    reserve_target: float
+    reserve_target: Array | float
     senior_outstanding: npt.NDArray[np.bool_]
     volatility: float
     drift: float
+    reserve_at_closing: float
+    pool: Array
+    pool_at_closing: float
+    notes: Array
 
 
 def metric_value(metric: str, seen: Observation) -> Array:
@@ -82,10 +93,13 @@ def metric_value(metric: str, seen: Observation) -> Array:
     - coverage: ``accumulated collections / accumulated dues``
     - period DSCR: ``collections of the period / dues of the period``
     - cumulative default ratio, largest obligor share: as in :class:`Observation`
-    - reserve ratio: ``reserve / reserve at closing``, while the first rank is outstanding
+    - reserve ratio: ``reserve / size of the reserve``, while a senior class is outstanding
     - senior DD: ``[ln(A_k/(DP_k - reserve at closing)) + (mu - sigma^2/2) t_k]/(sigma sqrt t_k)``
+    - overcollateralisation: ``(pool - notes)/pool``, performing pool after the collections of the
+      date, notes before its payments
+    - pool factor: ``pool / pool at closing``
 
-    Dues are senior fees and what the first rank is owed by plan.
+    Dues are senior fees and what the senior classes are owed by plan.
 
     Parameters
     ----------
@@ -109,10 +123,16 @@ def metric_value(metric: str, seen: Observation) -> Array:
         return np.asarray(seen.largest_share, float)
     if metric == "reserve ratio":
         applies = seen.senior_outstanding & (seen.reserve_target > 0.0)
-        return np.where(applies, seen.reserve / max(seen.reserve_target, 1e-300), np.nan)
+        return np.where(applies, seen.reserve / np.maximum(seen.reserve_target, 1e-300), np.nan)
+    if metric == "overcollateralisation":
+        notes = seen.notes.sum(axis=0)
+        applies = (seen.pool > 0.0) & (notes > 0.0)
+        return np.where(applies, 1.0 - notes / np.where(applies, seen.pool, 1.0), np.nan)
+    if metric == "pool factor":
+        return np.asarray(seen.pool / max(seen.pool_at_closing, 1e-300))
     if metric == "senior DD":
         sigma, t = seen.volatility, seen.time
-        ratio = _ratio(seen.accumulated_in, max(seen.accumulated_due - seen.reserve_target, 0.0))
+        ratio = _ratio(seen.accumulated_in, max(seen.accumulated_due - seen.reserve_at_closing, 0.0))
         # Without volatility, coverage of 1 has no distance: NaN, which breaches nothing.
         with np.errstate(divide="ignore", invalid="ignore"):
             log = np.log(ratio)

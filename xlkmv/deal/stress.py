@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
-from xlkmv.deal.dues import Dues, planned_dues
-from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Fault, Tranche
+from xlkmv.deal.dues import Dues, planned_dues, settled_dues
+from xlkmv.deal.plan.claims import needs_balance, planned_claims
+from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_lognormal, pool_risk
+from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Tranche
+from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import PROBABILITY, Array, Rule
-from xlkmv.model.plan import PlanRisk, arrival_date, implied_lognormal, plan_risk, pool_moments
 
 __all__ = [
     "ALL_OFF",
@@ -39,8 +39,6 @@ __all__ = [
 ]
 
 DEFAULT_POINTS = ("own", "all")
-# Below this a volatility is rounding: nobody can default.
-CERTAIN = 1e-7
 # The word that stands for "the recovery that the pool table gives this obligor".
 TABLE = "table"
 
@@ -167,86 +165,14 @@ def stress_faults(rows: Sequence[Any]) -> Iterator[Fault]:
             yield Fault("scenario", row, "default_point", stress.default_point, rule)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stressed:
-    """A deal under a stress, with every control turned into figures.
-
-    Attributes
-    ----------
-    deal : Deal
-        Pool as it is expected to pay (prepayment, excess coverage, haircut, delay, PD,
-        recovery, pledge and correlation worked in), coupons shifted, controls switched.
-    dues : Dues
-        What the plan owes; unchanged by haircut and delay. Without subordination all
-        ranks are 1.
-    reserve : float
-        Reserve account at closing, money; 0 when off.
-    senior : ndarray of bool, shape (k,)
-        Tranches of the first rank by the documents, which reserve and undertaking protect.
-    retained : ndarray, shape (n,)
-        Cash that may stay in the account after each date, money: all of it with excess
-        coverage, else what later dates need by plan.
-    volatility_multiplier : float
-    default_point : {"own", "all"}
-    defaulted : int or None
-        Obligor that is in default from closing on.
-    """
-
-    deal: Deal
-    dues: Dues
-    reserve: float
-    senior: npt.NDArray[np.bool_]
-    retained: Array
-    volatility_multiplier: float = 1.0
-    default_point: str = "own"
-    defaulted: int | None = None
-
-    @property
-    def performing(self) -> npt.NDArray[np.bool_]:
-        """Obligors that are not in default at closing, shape (m,)."""
-        alive = np.ones(len(self.deal.pool.name), dtype=np.bool_)
-        if self.defaulted is not None:
-            alive[self.defaulted] = False
-        return alive
-
-    @property
-    def repurchase_share(self) -> float:
-        """Share of defaulted claims that the originator pays; 0 when off."""
-        return self.deal.controls.repurchase_share if self.deal.controls.repurchase else 0.0
-
-    @property
-    def obligor_pd(self) -> Array:
-        """One-year PD per obligor with the volatility multiplier m, ``N(N^{-1}(PD)/m)``, shape (m,)."""
-        pd = self.deal.pool.pd
-        if self.volatility_multiplier == 1.0:
-            return pd
-        return np.asarray(ndtr(ndtri(pd) / self.volatility_multiplier))
-
-    @property
-    def collections(self) -> Array:
-        """Planned collections per date, shape (n,), money.
-
-        An obligor in default from closing pays the repurchase share on schedule and its
-        recovery on the first date not earlier than the first date plus the lag.
-        """
-        pool, times = self.deal.pool, self.deal.terms.times
-        flows = pool.schedule.copy()
-        if self.defaulted is not None:
-            i, share = self.defaulted, self.repurchase_share
-            flows[i] *= share
-            arrives = int(arrival_date(times, pool.lag[i])[0])
-            if arrives < times.size:
-                flows[i, arrives] += (1.0 - share) * pool.recovery[i] * pool.schedule[i].sum()
-        return np.asarray(flows.sum(axis=0))
-
-
 def apply(deal: Deal, stress: Stress) -> Stressed:
     """Put a deal under a stress.
 
     What is owed follows from the pool as planned, prepayments included. Then come, in this
     order: excess coverage off (what has come in is cut to what has fallen due), the
     haircut, the delay; PD, recovery (pledge off: at most the unpledged recovery) and
-    correlation of the obligors.
+    correlation of the obligors. The balance of the claims knows of the delay alone: what a
+    haircut or a cut takes away is not repaid.
 
     Parameters
     ----------
@@ -258,25 +184,47 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     Stressed
     """
     controls = deal.controls.without(*stress.controls_off)
-    times, pool = deal.terms.times, deal.pool
-    tranches = tuple(_shifted(t, stress.rate_shift) for t in deal.tranches)
-    schedule = _prepaid(pool.schedule, times, deal.terms.prepayment)
-    planned = deal
-    if deal.terms.prepayment != 0.0:
-        terms = replace(deal.terms, prepayment=0.0)
-        planned = replace(planned, pool=replace(pool, schedule=schedule), terms=terms)
-    if tranches != deal.tranches:
-        planned = replace(planned, tranches=tranches)
-    dues = planned_dues(planned)
-    senior = deal.senior
-    reserve = controls.reserve_size * float(dues.ahead(int(senior.sum()) - 1)[0]) if controls.reserve else 0.0
-    retained = np.full(times.size, np.inf)
+    planned = _shifted(deal, stress.rate_shift)
+    if not controls.excess_coverage and (planned.terms.oc_target is not None or planned.terms.oc_floor > 0.0):
+        planned = replace(planned, terms=replace(planned.terms, oc_target=None, oc_floor=0.0))
+    claims = planned_claims(planned)
+    pool = claims.pool
+    if pool is not planned.pool:
+        # Worked in: nobody must prepay twice.
+        done = replace(planned.terms, prepayment=0.0, prepayment_type="of schedule", prepayment_vector=())
+        planned = replace(planned, pool=pool, terms=done)
+    before = _balance_before(pool)
+    dues = planned_dues(planned, pool=before)
+    senior, times = deal.senior, deal.terms.times
+    base = Stressed(
+        deal=replace(planned, controls=controls),
+        dues=dues,
+        reserve=0.0,
+        senior=senior,
+        retained=np.full(times.size, np.inf),
+        support_cap=_cap(deal, controls),
+        needs_balance=needs_balance(deal) or bool(pool.balance is not None),
+        row_purchases=claims.purchases,
+        profile=claims.profile,
+        volatility_multiplier=stress.volatility_multiplier,
+        default_point=stress.default_point,
+    )
+    if deal.passes_through.any():
+        dues = _settled(base, before)
+    last = int(senior.sum()) - 1
+    size, reserve = _reserve(base, float(dues.ahead(last, expected=True)[0]))
+
+    schedule, retained = pool.schedule, base.retained
+    kept = np.ones(times.size)
     if not controls.excess_coverage:
-        schedule, retained = _without_excess(schedule, dues.total)
+        kept, retained = _without_excess(schedule, dues.total)
+        schedule = schedule * kept
     schedule = _delayed(schedule * (1.0 - stress.pool_haircut), stress.delay)
 
     recovery = np.clip(pool.recovery * stress.recovery_multiplier, 0.0, 1.0)
-    largest = int(np.argmax(pool.amount)) if stress.largest_obligor_recovery is not None else None
+    largest = (
+        int(np.argmax(pool.amount / pool.obligors)) if stress.largest_obligor_recovery is not None else None
+    )
     if largest is not None and stress.largest_obligor_recovery != TABLE:
         recovery[largest] = float(stress.largest_obligor_recovery or 0.0)
     if not controls.pledge:
@@ -287,95 +235,87 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         pd=np.minimum(pool.pd * stress.pd_multiplier, HIGHEST_PD),
         recovery=recovery,
         correlation=np.clip(pool.correlation + stress.correlation_add, 0.0, HIGHEST_CORRELATION),
+        **_late(pool, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
-    return Stressed(
+    return replace(
+        base,
         deal=replace(planned, pool=stressed_pool, controls=controls),
         dues=dues if controls.subordination else replace(dues, ranks=np.ones_like(dues.ranks)),
         reserve=reserve,
-        senior=senior,
+        reserve_size=size,
         retained=retained,
-        volatility_multiplier=stress.volatility_multiplier,
-        default_point=stress.default_point,
         defaulted=largest,
     )
 
 
-def pool_lognormal(plan: Stressed) -> tuple[float, float]:
-    """Volatility and drift of the pool, by the source that the terms name.
-
-    The user's figures, or those of the lognormal that has the mean and variance of what the
-    obligors pay up to the last date (:func:`~xlkmv.model.plan.pool_moments`); the
-    volatility times the multiplier of the stress.
-
-    Parameters
-    ----------
-    plan : Stressed
-
-    Returns
-    -------
-    volatility, drift : float
-        Per annum; volatility 0 when nobody can default, or nothing comes in.
-    """
-    terms, pool = plan.deal.terms, plan.deal.pool
-    if terms.volatility_source == "user":
-        return terms.volatility * plan.volatility_multiplier, terms.drift
-    on, planned = plan.performing, plan.collections
-    schedule = pool.schedule[on]
-    mean, variance = pool_moments(
-        schedule, terms.times, pool.pd[on], pool.recovery[on], pool.lag[on], pool.correlation[on]
-    )
-    # The repurchase share of everything is paid on schedule, whoever defaults.
-    share = plan.repurchase_share
-    certain = float(planned.sum() - schedule.sum())
-    mean = certain + share * float(schedule.sum()) + (1.0 - share) * mean
-    variance *= (1.0 - share) ** 2
-    if mean <= 0.0:
-        return 0.0, 0.0
-    horizon = float(terms.times[-1])
-    volatility, drift = implied_lognormal(float(planned.sum()), mean, variance, horizon)
-    return volatility * plan.volatility_multiplier, drift
+def _shifted(deal: Deal, shift: float) -> Deal:
+    """Add a shift to every fixed coupon that is not 0 and to every base curve."""
+    if shift == 0.0:
+        return deal
+    tranches = tuple(_shifted_coupon(t, shift) for t in deal.tranches)
+    if deal.terms.curves:
+        curves = tuple(_shifted_curve(c, shift) for c in deal.terms.curves)
+        deal = replace(deal, terms=replace(deal.terms, curves=curves))
+    return replace(deal, tranches=tranches) if tranches != deal.tranches else deal
 
 
-def pool_risk(
-    collections: Array, dues: Array, volatility: float, times: Array, drift: float, reserve: float
-) -> PlanRisk:
-    """:func:`~xlkmv.model.plan.plan_risk`, also of a pool that cannot default and has no volatility.
-
-    Such a pool is short where it misses more than :data:`~xlkmv.deal.terms.TOLERANCE`, for
-    sure, and nowhere else; its distances are infinite.
-
-    Parameters
-    ----------
-    collections, dues, volatility, times, drift, reserve
-        As there; the volatility may be 0.
-
-    Returns
-    -------
-    PlanRisk
-    """
-    if volatility >= CERTAIN:
-        return plan_risk(collections, dues, volatility, times, drift, reserve)
-    risk = plan_risk(collections * (1.0 + TOLERANCE), dues, 1e-3 * TOLERANCE, times, drift, reserve)
-    return replace(risk, distance=np.copysign(np.inf, risk.distance))
-
-
-def _shifted(tranche: Tranche, shift: float) -> Tranche:
-    if tranche.coupon == 0.0 or shift == 0.0:
+def _shifted_coupon(tranche: Tranche, shift: float) -> Tranche:
+    if tranche.coupon == 0.0:
         return tranche
     return replace(tranche, coupon=float(np.clip(tranche.coupon + shift, 0.0, 1.0)))
 
 
-def _prepaid(schedule: Array, times: Array, rate: float) -> Array:
-    """Schedule when a share of what remains, `rate` per annum, is paid early on each date."""
-    if rate == 0.0:
-        return schedule
-    kept = (1.0 - rate) ** times
-    kept_before = np.concatenate([[1.0], kept[:-1]])
-    total = schedule.sum(axis=1, keepdims=True)
-    remaining = np.maximum(total - np.cumsum(schedule, axis=1), 0.0)
-    # What is left of a sum by rounding is no claim.
-    remaining[remaining < 1e-12 * total] = 0.0
-    return np.asarray(kept_before * schedule + (kept_before - kept) * remaining)
+def _shifted_curve(curve: Curve, shift: float) -> Curve:
+    return replace(curve, rates=tuple(float(np.clip(r + shift, -1.0, 1.0)) for r in curve.rates))
+
+
+def _cap(deal: Deal, controls: Controls) -> float | None:
+    if controls.support_cap is None:
+        return None
+    notes = sum(t.amount for t in deal.tranches)
+    return controls.support_cap * (notes if controls.support_cap_unit == "of notes" else 1.0)
+
+
+def _balance_before(pool: Pool) -> Array | None:
+    """Balance of the pool before each date, shape (n,); None where nobody asked for it."""
+    if pool.balance is None:
+        return None
+    after = pool.balance.sum(axis=0)
+    return np.concatenate([[float(pool.amount.sum())], after[:-1]])
+
+
+def _settled(plan: Stressed, before: Array | None) -> Dues:
+    """Dues of a plan with pass-through classes: run it without defaults, tests and undertaking."""
+    controls = replace(plan.deal.controls, support=False, reserve=False)
+    alone = replace(plan, deal=replace(plan.deal, covenants=(), controls=controls))
+    run = waterfall(alone)
+    return settled_dues(plan.deal, plan.dues, run.balance + run.principal_paid, run.principal_paid, before)
+
+
+def _reserve(plan: Stressed, senior_dues: float) -> tuple[float, float]:
+    """Size of the reserve as it is at closing, and what of it is there then, money."""
+    controls = plan.deal.controls
+    if not controls.reserve:
+        return 0.0, 0.0
+    if controls.reserve_unit == "periods":
+        size = controls.reserve_size * senior_dues
+    elif controls.reserve_unit == "money":
+        size = controls.reserve_size
+    else:
+        size = max(controls.reserve_size, controls.reserve_floor) * plan.balance_at_closing
+    return size, size if controls.reserve_funding == "cash" else 0.0
+
+
+def _late(pool: Pool, share: Array, delay: int) -> dict[str, Any]:
+    """Interest, balance and claim of a pool that pays a share of everything, some periods late."""
+    if pool.balance is None or pool.interest is None:
+        return {}
+    start = np.repeat(pool.balance[:, :1] + (pool.schedule - pool.interest)[:, :1], delay, axis=1)
+    balance = np.concatenate([start, pool.balance], axis=1)[:, : pool.balance.shape[1]]
+    claim = pool.claim
+    if claim is not None:
+        claim = np.concatenate([np.repeat(claim[:, :1], delay, axis=1), claim], axis=1)[:, : claim.shape[1]]
+    return {"interest": _delayed(pool.interest * share, delay), "balance": balance, "claim": claim}
 
 
 def _without_excess(schedule: Array, due: Array) -> tuple[Array, Array]:
@@ -383,15 +323,15 @@ def _without_excess(schedule: Array, due: Array) -> tuple[Array, Array]:
 
     With accumulated collections A_k and dues DP_k of all tranches the excess is ``S_k = max(0,
     min over j >= k of (A_j - DP_j))``: it never falls, and rises on a date by no more than what
-    comes in. Every obligor gives up the same share of the date. Returns the schedule, and what
-    later dates need to find in the account, ``A_k - DP_k - min over j >= k of (A_j - DP_j)``.
+    comes in. Every obligor gives up the same share of the date. Returns the share that is kept,
+    and what later dates need to find in the account, ``A_k - DP_k - min over j >= k of (A_j - DP_j)``.
     """
     planned = schedule.sum(axis=0)
     surplus = np.cumsum(planned) - np.cumsum(due)
     least = np.minimum.accumulate(surplus[::-1])[::-1]
     excess = np.maximum(least, 0.0)
     taken = np.divide(np.diff(excess, prepend=0.0), planned, out=np.zeros_like(planned), where=planned > 0.0)
-    return schedule * (1.0 - np.clip(taken, 0.0, 1.0)), surplus - least
+    return 1.0 - np.clip(taken, 0.0, 1.0), surplus - least
 
 
 def _delayed(schedule: Array, periods: int) -> Array:

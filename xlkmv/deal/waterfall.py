@@ -1,41 +1,39 @@
 """The priority of payments: what each party gets on each date, whatever comes in.
 
 On every payment date the cash in hand (collections of the period and what the account
-kept) goes, in this order, to
-
-1. senior fees;
-2. the tranches of the first rank: interest, then principal that is due, pari passu within
-   the rank. What they still miss is drawn from the reserve account, then from the shortfall
-   undertaking while its payer is alive;
-3. the reserve account, up to its size at closing, until the first rank is repaid, which
-   releases it;
-4. the following ranks in turn: interest, then principal due. With principal "pro rata" and
-   no trigger on, interest of all ranks comes before principal of any, and principal is
-   shared in proportion to what is due;
-5. the account, while any tranche is outstanding; without excess coverage only as much as
-   later dates need by plan; the rest goes to the holder of the residual.
+kept) goes through the steps of :func:`~xlkmv.deal.plan.priority.priority`: by default senior
+fees; interest and principal of the senior classes, rank by rank, with the reserve and the
+undertaking for what they still miss; the reserve up to its size; the following ranks. What is
+left stays in the account while a class with a schedule is outstanding (without excess
+coverage only as much as later dates need by plan); the rest goes to the holder of the residual.
 
 Principal due on a date is what brings the balance down to plan, so what was missed stays
-due; missed interest and fees are carried forward without interest on them. A **trap** keeps
-all cash after step 3 in the account while the first rank is outstanding; a **turbo** makes
-the whole balance due, rank by rank, so nothing passes the first rank until it is repaid. A
-trigger looks at its covenant on each date before anything is paid, and stays on for good
-unless the terms allow a cure. The undertaking is not reimbursed; cash earns nothing.
+due; missed interest and fees are carried forward without interest on them, deferred interest
+with. A pass-through class has principal due at its legal final only, and until then wants its
+part of what is distributable, ``max(0, N - max(0, B - OC))`` with N the notes, B the performing
+pool and ``OC = max(target B, floor B_0)``, less what is due to classes with a schedule.
+
+A **trap** keeps all cash after the reserve in the account while a senior class is outstanding; a
+**turbo** makes the whole balance wanted, rank by rank, so nothing passes the senior classes
+until they are repaid. A trigger looks at its covenant on each date before anything is paid,
+and stays on for good unless the terms allow a cure. The undertaking is not reimbursed; cash
+earns nothing. On the **clean-up call** the originator pays the balance of the performing pool
+for it, once that and the cash in hand repay all notes; what comes in later is the buyer's.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.covenants import Observation, breached, metric_value
-from xlkmv.deal.stress import Stressed, pool_lognormal
-from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.deal.plan.priority import Ledger, priority, rank_rows
+from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
+from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import NOT_NEGATIVE, Array, check
 
@@ -60,6 +58,12 @@ class PoolState:
         Accumulated defaults as a share of all scheduled collections; None: 0.
     largest_share : ndarray, shape (n, p), or None
         Share of the largest obligor in what performing obligors still owe.
+    balance : ndarray, shape (n, p), or None
+        Performing pool after the collections of the date, money; None where no term asks for it.
+    principal : ndarray, shape (n, p), or None
+        Part of the collections that is principal or recovered; None where there is one account.
+    purchases : ndarray, shape (n, p), or None
+        Claims bought from principal while the plan revolves, money; None where it does not.
     active : ndarray of int, shape (n,), or None
         How many paths differ from each other up to each date: those come first, and only
         they are computed on that date. None: all.
@@ -72,6 +76,9 @@ class PoolState:
     support_alive: npt.NDArray[np.bool_] | None = None
     default_ratio: Array | None = None
     largest_share: Array | None = None
+    balance: Array | None = None
+    principal: Array | None = None
+    purchases: Array | None = None
     active: npt.NDArray[np.int64] | None = None
     parent: npt.NDArray[np.int64] | None = None
 
@@ -91,13 +98,20 @@ class Payment:
     fees_due, fees_paid : ndarray, shape (p,)
     interest_due, interest_paid, principal_due, principal_paid : ndarray, shape (k, p)
         What is due includes what was missed before. Paid principal exceeds what was due
-        under a turbo, which makes no principal due but pays all it can.
+        under a turbo and in pass-through classes, which are paid what there is.
+    deferred : ndarray, shape (k, p)
+        Interest due and not paid that may wait, and bears interest.
     balance : ndarray, shape (k, p)
         Principal outstanding after the date.
     account, reserve : ndarray, shape (p,)
         Cash kept after the date.
     reserve_drawn, reserve_topped, reserve_released, support_drawn, residual : ndarray
         Flows of the date, shape (p,).
+    sale : ndarray, shape (p,)
+        Price of the pool in the clean-up call; after it, less what the buyer collects.
+    bought_less : ndarray, shape (p,)
+        Cash of the date that differs from the collections because a trigger ended the
+        revolving period: principal that bought no claims, less what those would have paid.
     trigger : ndarray of int, shape (p,)
         0 normal, 1 trap, 2 turbo.
     covenants : ndarray, shape (c, p)
@@ -112,6 +126,7 @@ class Payment:
     interest_paid: Array
     principal_due: Array
     principal_paid: Array
+    deferred: Array
     balance: Array
     account: Array
     reserve: Array
@@ -120,14 +135,16 @@ class Payment:
     reserve_released: Array
     support_drawn: Array
     residual: Array
+    sale: Array
+    bought_less: Array
     trigger: npt.NDArray[np.int8]
     covenants: Array
     breaches: npt.NDArray[np.bool_]
 
     @property
     def interest_missed(self) -> Array:
-        """Interest due and not paid; missed before and still unpaid included."""
-        return np.asarray(self.interest_due - self.interest_paid)
+        """Interest due and neither paid nor deferred; missed before and still unpaid included."""
+        return np.asarray(self.interest_due - self.interest_paid - self.deferred)
 
     @property
     def principal_missed(self) -> Array:
@@ -169,6 +186,9 @@ def waterfall(
     largest_share: npt.ArrayLike | None = None,
     volatility: float | None = None,
     drift: float | None = None,
+    balance: npt.ArrayLike | None = None,
+    principal: npt.ArrayLike | None = None,
+    purchases: npt.ArrayLike | None = None,
 ) -> Waterfall:
     """Run the priority of payments and keep everything.
 
@@ -183,7 +203,10 @@ def waterfall(
         collections: see :class:`PoolState`. As planned when left out.
     volatility, drift : float, optional
         sigma and mu of the pool, used by a covenant on the senior DD only; those of
-        :func:`~xlkmv.deal.stress.pool_lognormal` when left out.
+        :func:`~xlkmv.deal.plan.stressed.pool_lognormal` when left out.
+    balance, principal, purchases : array_like, optional
+        Performing pool, principal part of the collections and claims bought, of the shape of
+        the collections: see :class:`PoolState`. As planned when left out.
 
     Returns
     -------
@@ -194,7 +217,7 @@ def waterfall(
     InputError, DomainError
         When the collections do not fit the payment dates, or are negative.
     """
-    n = len(plan.deal.terms.dates)
+    deal, n = plan.deal, len(plan.deal.terms.dates)
     cash = check("collections", plan.collections if collections is None else collections, NOT_NEGATIVE)
     if cash.ndim == 0 or cash.shape[-1] != n:
         raise InputError("collections", f"must have one value per payment date ({n})", f"shape {cash.shape}")
@@ -217,8 +240,14 @@ def waterfall(
         as_planned(planned_ratio) if default_ratio is None else by_date(default_ratio),
         as_planned(planned_share) if largest_share is None else by_date(largest_share),
     )
+    if plan.needs_balance:
+        state.balance = as_planned(plan.balance) if balance is None else by_date(balance)
+    if deal.terms.accounts == "two":
+        state.principal = as_planned(plan.principal) if principal is None else by_date(principal)
+    if plan.purchases is not None:
+        state.purchases = as_planned(plan.purchases) if purchases is None else by_date(purchases)
     sigma, mu = (0.0, 0.0)
-    if any(c.metric == "senior DD" for c in plan.deal.covenants):
+    if any(c.metric == "senior DD" for c in deal.covenants):
         sigma, mu = pool_lognormal(plan) if volatility is None else (volatility, drift or 0.0)
     dates = list(payments(plan, state, sigma, mu))
 
@@ -228,87 +257,153 @@ def waterfall(
             stacked = np.moveaxis(stacked, 0, 1)
         return stacked.reshape(*lead, *stacked.shape[1:])
 
-    return Waterfall(collections=cash, **{name: gather(name) for name in Payment.__dataclass_fields__})
+    return Waterfall(collections=cash, **{f.name: gather(f.name) for f in fields(Payment)})
 
 
 def planned_state(plan: Stressed) -> tuple[Array, Array]:
     """Default ratio and largest share per date when nobody defaults after closing, shape (n,) each."""
-    owed = plan.deal.pool.owed
-    total = plan.deal.pool.schedule.sum()
+    pool, owed, on = plan.deal.pool, plan.claim, plan.performing
+    total = plan.claimed
     lost = 0.0 if plan.defaulted is None else float(owed[plan.defaulted, 0])
-    performing = owed[plan.performing]
+    performing = owed[on]
     remaining = performing.sum(axis=0)
+    if pool.count is not None:  # the largest is one obligor of its line
+        performing = performing / pool.count[on, None]
     largest = performing.max(axis=0, initial=0.0)
     share = np.full(remaining.size, np.nan)
     np.divide(largest, remaining, out=share, where=remaining > DUST * total)
     return np.asarray(np.full(remaining.size, lost / total if total > 0.0 else 0.0)), share
 
 
-def _pay(cash: Array, due: Array, paid: Array) -> None:
-    """Pay what is due from the cash, pari passu over the rows; add to `paid`, reduce the cash."""
-    if len(due) == 1:
-        given = np.minimum(due, cash)
-        paid += given
-        cash -= given[0]
-        return
-    total = due.sum(axis=0)
-    short = total > cash
-    share = np.divide(cash, total, out=np.ones_like(total), where=short)
-    paid += due * share
-    cash -= total
-    cash[short] = 0.0  # to the last digit
+@dataclass(slots=True, eq=False)
+class _Carried:
+    """What one date hands to the next; the last axis of every array is the paths."""
+
+    balance: Array
+    arrears: Array
+    fee_arrears: Array
+    account: Array
+    reserve: Array
+    accumulated_in: Array
+    on: npt.NDArray[np.bool_]
+    purse: Array
+    before: Array
+    called: npt.NDArray[np.bool_]
+    ended: npt.NDArray[np.bool_]
+    unbought: Array
+
+    def grow(self, parent: npt.NDArray[np.int64]) -> None:
+        """Give every new path the state of its parent."""
+        for field in fields(self):
+            setattr(self, field.name, grown(getattr(self, field.name), parent))
 
 
-def _draw(source: Array, due: Array, paid: Array) -> Array:
-    """Pay from `source` what is still missing, row by row; return what was drawn."""
-    drawn = np.zeros_like(source)
-    for row in range(len(due)):
-        extra = np.minimum(np.maximum(due[row] - paid[row], 0.0), source)
-        paid[row] += extra
-        source -= extra
-        drawn += extra
-    return drawn
+@dataclass(slots=True)
+class _Tests:
+    """Outcome of the covenants on one date, per test and path, and the triggers that are on."""
+
+    values: Array
+    fails: npt.NDArray[np.bool_]
+    triggers: dict[str, npt.NDArray[np.bool_]]
 
 
-def _tested(
-    deal: Deal, seen: Observation, on: npt.NDArray[np.bool_]
-) -> tuple[Array, npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Test every covenant, and update where it is `on`; values, breaches, paths in a trap and in a turbo."""
+def _tested(deal: Deal, seen: Observation, on: npt.NDArray[np.bool_]) -> _Tests:
+    """Test every covenant, and update where it is `on`."""
     paths = on.shape[1]
     values = np.empty((len(deal.covenants), paths))
     fails = np.empty(values.shape, np.bool_)
-    trap, turbo = np.zeros(paths, np.bool_), np.zeros(paths, np.bool_)
+    triggers = {word: np.zeros(paths, np.bool_) for word in CONSEQUENCES[1:]}
     for c, covenant in enumerate(deal.covenants):
         values[c] = metric_value(covenant.metric, seen)
         fails[c] = breached(values[c], covenant.threshold, covenant.side)
         if covenant.consequence != "none" and deal.controls.triggers:
             on[c] = fails[c] if deal.terms.cure else on[c] | fails[c]
-            switched = trap if covenant.consequence == "trap" else turbo
-            switched |= on[c]
-    return values, fails, trap, turbo
+            triggers[covenant.consequence] |= on[c]
+    for milder in ("sequential", "amortise"):
+        triggers[milder] |= triggers["trap"] | triggers["turbo"]
+    return _Tests(values, fails, triggers)
 
 
-def _helped(
-    plan: Stressed,
-    needy: npt.NDArray[np.int64],
-    rows: Sequence[tuple[Array, Array]],
-    reserve: Array,
-    alive: npt.NDArray[np.bool_] | None,
-) -> tuple[Array, Array]:
-    """Pay what needy paths still miss of rows of (due, paid) from reserve and undertaking; the draws."""
-    due, paid = (np.array([row[side][needy] for row in rows]) for side in (0, 1))
-    reserve_drawn, support_drawn = np.zeros_like(reserve), np.zeros_like(reserve)
-    left = reserve[needy]
-    reserve_drawn[needy] = _draw(left, due, paid)
-    reserve[needy] = left
-    if plan.deal.controls.support:
-        purse = np.full(needy.size, np.inf)
-        if alive is not None:
-            purse[~alive[needy]] = 0.0
-        support_drawn[needy] = _draw(purse, due, paid)
-    for (_, row), got in zip(rows, paid, strict=True):
-        row[needy] = got
-    return reserve_drawn, support_drawn
+class _Plan:
+    """Figures of a plan that are the same on all paths, and the rules of one date that need them."""
+
+    def __init__(self, plan: Stressed) -> None:
+        deal, dues = plan.deal, plan.dues
+        self.plan, self.deal, self.terms = plan, deal, deal.terms
+        self.amount = np.array([t.amount for t in deal.tranches])
+        self.rounding = 1e-3 * TOLERANCE * self.amount[:, None]
+        self.closing = dues.opening - dues.principal
+        self.closing[self.closing < TOLERANCE * self.amount[:, None]] = 0.0
+        self.through = deal.passes_through
+        self.ranks = rank_rows(dues.ranks)
+        self.scheduled = ~self.through
+        self.deferrable = np.array([t.deferrable for t in deal.tranches])
+        self.legal = np.array([deal.legal_final(t) for t in deal.tranches])
+        self.size = float(plan.balance_at_closing)
+        target = deal.terms.oc_target
+        self.everything = target == OC_ALL
+        closing_oc = max(1.0 - float(self.amount.sum()) / self.size, 0.0) if self.size > 0.0 else 0.0
+        self.oc = closing_oc if target is None or isinstance(target, str) else float(target)
+        self.oc_floor = deal.terms.oc_floor * self.size
+        self.revolves = -1
+        if deal.terms.revolving is not None:
+            self.revolves = sum(d <= deal.terms.revolving for d in deal.terms.dates) - 1
+
+    def interest(self, k: int, accrual: float, led: _Carried) -> Array:
+        """Interest due per class, with what was missed before; deferred interest bears interest."""
+        rate = self.plan.dues.coupons[:, k, None]
+        due = rate * accrual * led.balance + led.arrears
+        if self.deferrable.any():
+            due[self.deferrable] += (rate * accrual * led.arrears)[self.deferrable]
+        return np.asarray(due)
+
+    def may_wait(self, k: int, balance: Array) -> npt.NDArray[np.bool_]:
+        """Classes and paths whose interest may be deferred: a better class is outstanding."""
+        waits = np.zeros(balance.shape, np.bool_)
+        for row in np.flatnonzero(self.deferrable & (self.legal > k)).tolist():
+            better = self.plan.dues.ranks < self.plan.dues.ranks[row]
+            waits[row] = (balance[better] > self.rounding[better]).any(axis=0)
+        return waits
+
+    def passed_through(
+        self, balance: Array, due: Array, pool: Array, ordered: npt.NDArray[np.bool_]
+    ) -> Array:
+        """Principal that pass-through classes want, by rank or in proportion, shape (k, p)."""
+        notes = balance.sum(axis=0)
+        if self.everything:
+            left = notes
+        else:
+            left = notes - np.maximum(pool - np.maximum(self.oc * pool, self.oc_floor), 0.0)
+        left = np.maximum(left - due[self.scheduled].sum(axis=0), 0.0)
+        eligible = np.where(self.through[:, None], balance, 0.0)
+        wanted = np.zeros_like(balance)
+        if self.terms.principal == "pro rata":
+            total = eligible.sum(axis=0)
+            part = np.divide(left, total, out=np.zeros_like(total), where=total > 0.0)
+            wanted = np.where(ordered, 0.0, eligible * np.minimum(part, 1.0))
+            left = np.where(ordered, left, 0.0)
+        for rank in self.ranks:
+            total = eligible[rank].sum(axis=0)
+            given = np.minimum(left, total)
+            part = np.divide(given, total, out=np.zeros_like(total), where=total > 0.0)
+            wanted[rank] += eligible[rank] * part
+            left = left - given
+        return wanted
+
+    def unbought(self, k: int, state: PoolState, led: _Carried, paths: int) -> tuple[Array, Array]:
+        """Cash that comes as a trigger ended the revolving period, and claims that the pool lacks for it.
+
+        What was not bought would have run off like the pool: its collections are missing now, and
+        its balance, both in the measure in which the pool's claims still perform.
+        """
+        assert state.purchases is not None and self.plan.profile is not None
+        bought = np.where(led.ended, state.purchases[k, :paths], 0.0)
+        flow, balance = self.plan.profile
+        ages = np.arange(k, 0, -1)
+        less = np.einsum("j,jp->p", flow[ages - 1], led.unbought[:k])
+        lacking = np.einsum("j,jp->p", balance[ages - 1], led.unbought[:k]) + bought
+        led.unbought[k] = bought
+        return bought - less, lacking
 
 
 def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) -> Iterator[Payment]:
@@ -327,144 +422,173 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
     Payment
         Its arrays are not touched again.
     """
-    deal, dues = plan.deal, plan.dues
-    terms, controls = deal.terms, deal.controls
+    deal, dues, fixed = plan.deal, plan.dues, _Plan(plan)
+    terms, steps = deal.terms, priority(plan)
     n, everyone = state.collections.shape
     active = np.full(n, everyone) if state.active is None else state.active
     parent = np.zeros(everyone, np.int64) if state.parent is None else state.parent
     times = terms.times
     accrual = np.diff(times, prepend=0.0)
-    amount = np.array([t.amount for t in deal.tranches])
-    coupon = np.array([t.coupon for t in deal.tranches])[:, None]
-    closing = dues.opening - dues.principal
-    closing[closing < TOLERANCE * amount[:, None]] = 0.0
-    # Tranches come ordered by rank, so that the rows of a rank are a slice.
-    edges = [0, *np.flatnonzero(np.diff(dues.ranks)) + 1, amount.size]
-    first, *others = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
     protected = slice(0, int(plan.senior.sum()))
-    rounding = 1e-3 * TOLERANCE * amount[:, None]
-    pro_rata = terms.principal == "pro rata" and bool(others)
-
-    senior_due = dues.ahead(0)
+    senior_due = dues.ahead(protected.stop - 1)
     accumulated_due = np.cumsum(senior_due)
-    balance = amount[:, None]
-    interest_arrears, fee_arrears = np.zeros_like(balance), np.zeros(1)
-    account, reserve = np.zeros(1), np.full(1, plan.reserve)
-    accumulated_in = np.zeros(1)
-    on = np.zeros((len(deal.covenants), 1), dtype=np.bool_)
+    capped, revolving = plan.support_cap is not None, state.purchases is not None
+    carried = _Carried(
+        balance=fixed.amount[:, None],
+        arrears=np.zeros((fixed.amount.size, 1)),
+        fee_arrears=np.zeros(1),
+        account=np.zeros(1),
+        reserve=np.full(1, plan.reserve),
+        accumulated_in=np.zeros(1),
+        on=np.zeros((len(deal.covenants), 1), dtype=np.bool_),
+        purse=np.full(1, np.inf if plan.support_cap is None else plan.support_cap),
+        before=np.full(1, plan.balance_at_closing),
+        called=np.zeros(1, np.bool_),
+        ended=np.zeros(1, np.bool_),
+        unbought=np.zeros((n if revolving else 0, 1)),
+    )
 
     for k in range(n):
         last, paths = k == n - 1, int(active[k])
-        like = parent[:paths]
-        balance, interest_arrears = grown(balance, like), grown(interest_arrears, like)
-        fee_arrears, account = grown(fee_arrears, like), grown(account, like)
-        reserve = grown(reserve, like).copy()
-        on, nothing = grown(on, like), np.zeros(paths)
+        carried.grow(parent[:paths])
+        nothing = np.zeros(paths)
         collected = state.collections[k, :paths]
-        accumulated_in = grown(accumulated_in, like) + collected
+        pool = nothing if state.balance is None else state.balance[k, :paths]
+        sale = less_bought = nothing
+        balance, reserve = carried.balance, carried.reserve.copy()
+        if terms.cleanup > 0.0:
+            sale = np.where(carried.called, -collected, 0.0)
+            pool = np.where(carried.called, 0.0, pool)
+            collected = collected + sale
+        if revolving:
+            less_bought, lacking = fixed.unbought(k, state, carried, paths)
+            pool = np.maximum(pool - lacking, 0.0)
+            collected = collected + less_bought
+        carried.accumulated_in = carried.accumulated_in + collected
+        target = plan.reserve_target(pool)
         seen = Observation(
             time=float(times[k]),
             collections=collected,
-            accumulated_in=accumulated_in,
+            accumulated_in=carried.accumulated_in,
             due=float(senior_due[k]),
             accumulated_due=float(accumulated_due[k]),
             default_ratio=nothing if state.default_ratio is None else state.default_ratio[k, :paths],
             largest_share=nothing if state.largest_share is None else state.largest_share[k, :paths],
             reserve=reserve,
-            reserve_target=plan.reserve,
+            reserve_target=target,
+            reserve_at_closing=plan.reserve,
             senior_outstanding=balance[protected].sum(axis=0) > 0.0,
             volatility=volatility,
             drift=drift,
+            pool=pool,
+            pool_at_closing=fixed.size,
+            notes=balance,
         )
-        values, fails, trap, turbo = _tested(deal, seen, on)
+        tests = _tested(deal, seen, carried.on)
+        trap, turbo = tests.triggers["trap"], tests.triggers["turbo"]
+        carried.ended = carried.ended | tests.triggers["amortise"] | (k > fixed.revolves)
 
-        cash = account + collected
-        fees_due = terms.fee_rate * accrual[k] * balance.sum(axis=0) + fee_arrears
-        interest_due = coupon * accrual[k] * balance + interest_arrears
-        principal_due = np.maximum(balance - closing[:, k, None], 0.0)
-        wanted = np.where(turbo, balance, principal_due) if turbo.any() else principal_due
-        interest, principal = np.zeros_like(balance), np.zeros_like(balance)
-
-        # 1. Senior fees.
-        fees = np.minimum(fees_due, cash)
-        cash -= fees
-        # 2. The first rank; pro rata, with the interest of all and the principal of all.
-        _pay(cash, interest_due[first], interest[first])
-        if pro_rata:
-            shared = ~(trap | turbo)
-            common = np.where(shared, cash, 0.0)
-            cash[shared] = 0.0
-            for rank in others:
-                _pay(common, interest_due[rank], interest[rank])
-            _pay(common, np.where(shared, principal_due, 0.0), principal)
-            cash += common
-            interest_left = np.maximum(interest_due - interest, 0.0)
-            wanted = np.maximum(wanted - principal, 0.0)
-            _pay(cash, np.where(shared, 0.0, wanted[first]), principal[first])
-        else:
-            interest_left = interest_due
-            _pay(cash, wanted[first], principal[first])
-
-        # What is still missed of it: reserve, then undertaking.
-        reserve_drawn = support_drawn = nothing
-        missing = (interest_due[protected] > interest[protected]) | (
-            principal_due[protected] > principal[protected]
+        income = carried.account + collected
+        capital = income
+        if state.principal is not None:
+            # What triggers and the call change of the collections is principal.
+            capital = np.maximum(state.principal[k, :paths] + sale + less_bought, 0.0)
+            income = np.maximum(income - capital, 0.0)
+        base = balance.sum(axis=0) if terms.fee_base == "notes" else carried.before
+        fees_due = terms.fee_rate * accrual[k] * base + carried.fee_arrears
+        if terms.fee_amount > 0.0:
+            fees_due = fees_due + terms.fee_amount
+        interest_due = fixed.interest(k, float(accrual[k]), carried)
+        principal_due = np.maximum(balance - fixed.closing[:, k, None], 0.0)
+        wanted = principal_due
+        if fixed.through.any():
+            ordered = tests.triggers["sequential"]
+            flows = fixed.passed_through(balance, principal_due, pool, ordered)
+            wanted = np.maximum(wanted, np.where(carried.ended, flows, 0.0) if revolving else flows)
+        if turbo.any():
+            wanted = np.where(turbo, balance, wanted)
+        if terms.cleanup > 0.0:
+            owed = balance.sum(axis=0) + interest_due.sum(axis=0) + fees_due
+            cash = income if capital is income else income + capital
+            pays = (pool + cash + reserve >= owed) & (balance > fixed.rounding).any(axis=0)
+            now = ~carried.called & (pool <= terms.cleanup * fixed.size) & (pool > 0.0) & pays
+            sale = sale + np.where(now, pool, 0.0)
+            capital += np.where(now, pool, 0.0)
+            wanted = np.where(now, balance, wanted)
+            principal_due = np.where(now, balance, principal_due)
+            carried.called = carried.called | now
+        ledger = Ledger(
+            plan=plan,
+            protected=protected,
+            last=last,
+            income=income,
+            capital=capital,
+            trap=trap,
+            turbo=turbo,
+            ordered=tests.triggers["sequential"],
+            balance=balance,
+            rounding=fixed.rounding,
+            fees_due=fees_due,
+            interest_due=interest_due,
+            principal_due=principal_due,
+            wanted=wanted,
+            interest=np.zeros_like(balance),
+            principal=np.zeros_like(balance),
+            fees=nothing,
+            reserve=reserve,
+            target=target,
+            alive=None if state.support_alive is None else state.support_alive[k, :paths],
+            purse=carried.purse.copy() if capped else None,
+            reserve_drawn=nothing,
+            reserve_topped=nothing,
+            reserve_released=nothing,
+            support_drawn=nothing,
+            trapped=nothing,
+            held=np.zeros(paths, np.bool_),
         )
-        needy = np.flatnonzero(missing.any(axis=0) | (fees_due > fees))
-        if needy.size and (plan.reserve > 0.0 or controls.support):
-            rows = [(fees_due, fees), *zip(interest_due[protected], interest[protected], strict=True)]
-            rows += zip(principal_due[protected], principal[protected], strict=True)
-            alive = None if state.support_alive is None else state.support_alive[k]
-            reserve_drawn, support_drawn = _helped(plan, needy, rows, reserve, alive)
+        for step in steps:
+            step.act(ledger, step.rows)
 
-        # 3. The reserve account. The first rank is outstanding while principal or interest of it is.
-        owed = balance[protected] - principal[protected] + (interest_due[protected] - interest[protected])
-        held = (owed > rounding[protected]).any(axis=0) if not last else np.zeros(paths, np.bool_)
-        released = topped = nothing
-        if plan.reserve > 0.0:
-            released = np.where(held, 0.0, reserve)
-            topped = np.where(held, np.minimum(plan.reserve - reserve, cash), 0.0)
-            reserve = reserve + (topped - released)
-            cash += released - topped
-
-        # 4. The following ranks, unless their cash is trapped.
-        trapped = nothing
-        if others:
-            if trap.any():
-                trapped = np.where(trap & held, cash, 0.0)
-                cash -= trapped
-            for rank in others:
-                _pay(cash, interest_left[rank], interest[rank])
-                _pay(cash, wanted[rank], principal[rank])
-        balance = balance - principal
-        balance[balance < rounding] = 0.0
-        interest_arrears = np.maximum(interest_due - interest, 0.0)
-        # 5. The account, then the residual: cash of early dates is for all who have still to be paid.
+        balance = balance - ledger.principal
+        balance[balance < fixed.rounding] = 0.0
+        arrears = np.maximum(interest_due - ledger.interest, 0.0)
+        deferred = np.zeros_like(arrears)
+        if fixed.deferrable.any():
+            deferred = np.where(fixed.may_wait(k, carried.balance), arrears, 0.0)
+        # The account, then the residual: cash of early dates is for all who have still to be paid.
+        left = ledger.income if ledger.one_account else ledger.income + ledger.capital
         kept = np.zeros(paths)
         if not last:
-            owed_later = ((balance > 0.0) | (interest_arrears > rounding)).any(axis=0)
-            kept = np.where(held | owed_later, np.minimum(cash, plan.retained[k]), 0.0)
+            waits = ((balance > 0.0) | (arrears > fixed.rounding))[fixed.scheduled].any(axis=0)
+            if fixed.scheduled[protected].any():
+                waits |= ledger.held
+            kept = np.where(waits, np.minimum(left, plan.retained[k]), 0.0)
             if trap.any():
-                kept = np.where(trap & held, cash, kept)
-        account = trapped + kept
-        residual = cash - kept
-        fee_arrears = fees_due - fees
+                kept = np.where(trap & ledger.held, left, kept)
+        carried.balance, carried.arrears = balance, arrears
+        carried.account, carried.reserve = ledger.trapped + kept, ledger.reserve
+        carried.fee_arrears, carried.before = fees_due - ledger.fees, pool
+        if ledger.purse is not None:
+            carried.purse = ledger.purse
         yield Payment(
             fees_due=fees_due,
-            fees_paid=fees,
+            fees_paid=ledger.fees,
             interest_due=interest_due,
-            interest_paid=interest,
+            interest_paid=ledger.interest,
             principal_due=principal_due,
-            principal_paid=principal,
+            principal_paid=ledger.principal,
+            deferred=deferred,
             balance=balance,
-            account=account,
-            reserve=reserve,
-            reserve_drawn=reserve_drawn,
-            reserve_topped=topped,
-            reserve_released=released,
-            support_drawn=support_drawn,
-            residual=residual,
+            account=carried.account,
+            reserve=ledger.reserve,
+            reserve_drawn=ledger.reserve_drawn,
+            reserve_topped=ledger.reserve_topped,
+            reserve_released=ledger.reserve_released,
+            support_drawn=ledger.support_drawn,
+            residual=left - kept,
+            sale=sale,
+            bought_less=less_bought,
             trigger=np.where(turbo, TURBO, np.where(trap, TRAP, NORMAL)).astype(np.int8),
-            covenants=values,
-            breaches=fails,
+            covenants=tests.values,
+            breaches=tests.fails,
         )

@@ -12,7 +12,7 @@ import numpy as np
 from xlkmv.deal.terms.curves import Curve
 from xlkmv.deal.terms.dates import DAY_COUNTS, year_fraction
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first
-from xlkmv.model.domain import ASSET_CORRELATION, PROBABILITY, Array, Rule, numbers
+from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 
 __all__ = [
     "OC_ALL",
@@ -61,6 +61,8 @@ class Terms:
         Whether a trigger is lifted once its covenant is met again.
     principal : {"sequential", "pro rata"}
         How principal is shared over the ranks while no trigger is on.
+    fee_amount : float
+        Senior fee on every payment date, money, on top of the rate.
     fee_base : {"notes", "pool"}
         Outstanding notes, or performing pool, before the payment of the date.
     interest : {"by rank", "first"}
@@ -116,6 +118,7 @@ class Terms:
     cure: bool = False
     principal: str = "sequential"
     fee_base: str = "notes"
+    fee_amount: float = 0.0
     interest: str = "by rank"
     accounts: str = "one"
     oc_target: float | str | None = None
@@ -154,6 +157,7 @@ TERM_RULES: dict[str, Rule] = {
     "degrees_of_freedom": Rule("must be a whole number from 3 to 1000", low=3, high=1000),
     "industry_correlation": ASSET_CORRELATION,
     "prepayment": Rule("must be between 0 and 20 (a decimal: 0.06 means 6 %; 1.65 means 165 PSA)", 0.0, 20.0),
+    "fee_amount": NOT_NEGATIVE,
     "oc_floor": PROBABILITY,
     "cleanup": Rule("must be >= 0 and < 1 (a share of the pool at closing)", 0.0, 1.0, high_open=True),
 }

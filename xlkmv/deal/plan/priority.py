@@ -1,0 +1,331 @@
+"""The priority of payments as data: a list of steps, built from the terms, run over all paths at once.
+
+A :class:`Step` is a sentence and a function that moves money in a :class:`Ledger`, the state
+of one payment date. :func:`priority` writes the list for a plan; a new term adds or changes a
+step. The interpreter is the loop ``for step in steps: step.act(ledger, step.rows)``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from xlkmv.model.domain import Array
+
+if TYPE_CHECKING:
+    from xlkmv.deal.plan.stressed import Stressed
+
+__all__ = ["Ledger", "Step", "priority"]
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True, eq=False)
+class Ledger:
+    """Money and claims on one payment date, over p paths; the steps change it in place.
+
+    Attributes
+    ----------
+    plan : Stressed
+    protected : slice
+        Rows of the senior classes, which reserve and undertaking protect.
+    last : bool
+        Whether this is the last date.
+    income, capital : ndarray, shape (p,)
+        Cash of the income and of the principal account; one and the same array where the plan
+        has one account.
+    trap, turbo, ordered : ndarray of bool, shape (p,)
+        Triggers that are on; `ordered`: principal goes in order of rank even if it is pro rata.
+    balance : ndarray, shape (k, p)
+        Principal outstanding before the date.
+    rounding : ndarray, shape (k, 1)
+        What is no more than this is paid.
+    fees_due, fees : ndarray, shape (p,)
+    interest_due, interest, principal_due, wanted, principal : ndarray, shape (k, p)
+        Due and paid so far; `wanted` is the principal that the plan tries to pay, more than
+        what is due under a turbo and in pass-through classes.
+    reserve, target : ndarray, shape (p,)
+        Reserve account and its size; the size may be one number.
+    alive : ndarray of bool, shape (p,), or None
+        Whether the payer of the undertaking can pay; None: always.
+    purse : ndarray, shape (p,), or None
+        What the undertaking may still pay; None: without limit.
+    reserve_drawn, reserve_topped, reserve_released, support_drawn, trapped : ndarray, shape (p,)
+    held : ndarray of bool, shape (p,)
+        Whether a senior class is still outstanding after the senior classes were paid.
+    """
+
+    plan: Stressed
+    protected: slice
+    last: bool
+    income: Array
+    capital: Array
+    trap: Flags
+    turbo: Flags
+    ordered: Flags
+    balance: Array
+    rounding: Array
+    fees_due: Array
+    interest_due: Array
+    principal_due: Array
+    wanted: Array
+    interest: Array
+    principal: Array
+    fees: Array
+    reserve: Array
+    target: Array | float
+    alive: Flags | None
+    purse: Array | None
+    reserve_drawn: Array
+    reserve_topped: Array
+    reserve_released: Array
+    support_drawn: Array
+    trapped: Array
+    held: Flags
+
+    @property
+    def one_account(self) -> bool:
+        """Whether interest and principal come into one account."""
+        return self.capital is self.income
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what it does in words, the function that does it, and the classes it is for."""
+
+    text: str
+    act: Callable[[Ledger, slice], None]
+    rows: slice = field(default_factory=lambda: slice(None))
+
+
+def priority(plan: Stressed) -> tuple[Step, ...]:
+    """Write the priority of payments of a plan.
+
+    Parameters
+    ----------
+    plan : Stressed
+
+    Returns
+    -------
+    tuple of Step
+        In order; each moves money in the ledger of a date.
+    """
+    deal, terms = plan.deal, plan.deal.terms
+    ranks = rank_rows(plan.dues.ranks)
+    protected = int(plan.senior.sum())
+    # Without subordination there is one rank, which the senior classes share with the others.
+    seniors = [r for r in ranks if r.start < protected]
+    others = [r for r in ranks if r.start >= protected]
+    shared = terms.principal == "pro rata" and len(ranks) > 1
+    two = terms.accounts == "two"
+    money = ("income", "principal") if two else ("cash", "cash")
+
+    def named(rows: slice) -> str:
+        return ", ".join(t.name for t in deal.tranches[rows])
+
+    def interest(rows: slice) -> Step:
+        return Step(f"Interest of {named(rows)}, from {money[0]}.", pay_interest, rows)
+
+    def principal(rows: slice) -> Step:
+        return Step(f"Principal of {named(rows)}, from {money[1]}.", pay_principal, rows)
+
+    steps = [Step(f"Senior fees, from {' then '.join(dict.fromkeys(money))}.", pay_fees)]
+    if terms.interest == "first" or two or shared:
+        steps += [interest(r) for r in seniors]
+        if two:
+            steps += [
+                Step(f"Interest of {named(r)} that is still missing, from principal.", lend, r)
+                for r in seniors
+            ]
+        steps += [
+            Step(
+                f"Interest of {named(r)}, from {money[0]}, unless a trap or turbo is on.",
+                pay_interest_early,
+                r,
+            )
+            for r in others
+        ]
+        if two:
+            steps.append(Step("Income makes good what principal falls short of its aim.", make_good))
+        if shared:
+            text = "Principal of all classes, in proportion, unless a trigger is on."
+            steps.append(Step(text, share_principal))
+        steps += [principal(r) for r in seniors]
+    else:
+        steps += itertools.chain.from_iterable((interest(r), principal(r)) for r in seniors)
+    whom = named(slice(0, protected))
+    sources = [
+        s
+        for s, on in (("the reserve", deal.controls.reserve), ("the undertaking", deal.controls.support))
+        if on
+    ]
+    if sources:
+        steps.append(
+            Step(
+                f"What fees and {whom} still miss, from {' then '.join(sources)}.", draw, slice(0, protected)
+            )
+        )
+    steps.append(
+        Step(f"The reserve up to its size; what is above, and all of it after {whom}, back.", fill_reserve)
+    )
+    if others:
+        steps.append(
+            Step(f"Under a trap all that is left stays in the plan while {whom} is outstanding.", trap_cash)
+        )
+    steps += itertools.chain.from_iterable((interest(r), principal(r)) for r in others)
+    return tuple(steps)
+
+
+def rank_rows(ranks: Array) -> list[slice]:
+    """Rows of each rank; classes come ordered by rank, so that they are slices."""
+    edges = [0, *(np.flatnonzero(np.diff(ranks)) + 1).tolist(), ranks.size]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+# ------------------------------------------------------------------------------------- the steps
+
+
+def pay(cash: Array, due: Array, paid: Array) -> None:
+    """Pay what is due from the cash, pari passu over the rows; add to `paid`, reduce the cash."""
+    if len(due) == 1:
+        given = np.minimum(due, cash)
+        paid += given
+        cash -= given[0]
+        return
+    total = due.sum(axis=0)
+    short = total > cash
+    share = np.divide(cash, total, out=np.ones_like(total), where=short)
+    paid += due * share
+    cash -= total
+    cash[short] = 0.0  # to the last digit
+
+
+def _left(due: Array, paid: Array) -> Array:
+    return np.maximum(due - paid, 0.0)
+
+
+def pay_fees(led: Ledger, rows: slice) -> None:
+    """Pay fees from income, then from principal."""
+    for cash in (led.income,) if led.one_account else (led.income, led.capital):
+        given = np.minimum(led.fees_due - led.fees, cash)
+        led.fees = led.fees + given
+        cash -= given
+
+
+def pay_interest(led: Ledger, rows: slice) -> None:
+    """Pay interest from income."""
+    pay(led.income, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
+
+
+def pay_interest_early(led: Ledger, rows: slice) -> None:
+    """Pay interest of a later rank before principal of an earlier one, where no trap or turbo is on."""
+    free = ~(led.trap | led.turbo)
+    cash = np.where(free, led.income, 0.0)
+    led.income[free] = 0.0
+    pay(cash, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
+    led.income += cash
+
+
+def lend(led: Ledger, rows: slice) -> None:
+    """Pay interest that income did not cover from principal."""
+    pay(led.capital, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
+
+
+def make_good(led: Ledger, rows: slice) -> None:
+    """Move income to the principal account, as far as that falls short of the principal wanted."""
+    moved = np.minimum(np.maximum(led.wanted.sum(axis=0) - led.capital, 0.0), led.income)
+    led.capital += moved
+    led.income -= moved
+
+
+def share_principal(led: Ledger, rows: slice) -> None:
+    """Pay principal of all classes in proportion to what is wanted, where no trigger is on."""
+    shared = ~(led.trap | led.turbo | led.ordered)
+    cash = np.where(shared, led.capital, 0.0)
+    led.capital[shared] = 0.0
+    pay(cash, np.where(shared, led.wanted, 0.0), led.principal)
+    led.capital += cash
+
+
+def pay_principal(led: Ledger, rows: slice) -> None:
+    """Pay the principal that is wanted from the principal account."""
+    pay(led.capital, _left(led.wanted[rows], led.principal[rows]), led.principal[rows])
+
+
+def draw(led: Ledger, rows: slice) -> None:
+    """Pay what fees and senior classes still miss from the reserve, then from the undertaking."""
+    support = led.plan.deal.controls.support
+    missing = (led.interest_due[rows] > led.interest[rows]) | (led.principal_due[rows] > led.principal[rows])
+    needy = np.flatnonzero(missing.any(axis=0) | (led.fees_due > led.fees))
+    if not needy.size:
+        return
+    accounts: list[tuple[Array, Array]] = [(led.fees_due, led.fees)]
+    accounts += zip(led.interest_due[rows], led.interest[rows], strict=True)
+    accounts += zip(led.principal_due[rows], led.principal[rows], strict=True)
+    due, paid = (np.array([row[side][needy] for row in accounts]) for side in (0, 1))
+    left = led.reserve[needy]
+    led.reserve_drawn = _spread(needy, _drawn(left, due, paid), led.reserve.size)
+    led.reserve[needy] = left
+    if support:
+        purse = np.full(needy.size, np.inf) if led.purse is None else led.purse[needy]
+        if led.alive is not None:
+            purse = np.where(led.alive[needy], purse, 0.0)
+        got = _drawn(purse, due, paid)
+        led.support_drawn = _spread(needy, got, led.reserve.size)
+        if led.purse is not None:
+            led.purse[needy] -= got
+    for (_, row), got in zip(accounts, paid, strict=True):
+        row[needy] = got
+
+
+def _spread(at: npt.NDArray[np.int64], values: Array, size: int) -> Array:
+    out = np.zeros(size)
+    out[at] = values
+    return out
+
+
+def _drawn(source: Array, due: Array, paid: Array) -> Array:
+    """Pay from `source` what is still missing, row by row; return what was drawn."""
+    drawn = np.zeros_like(source)
+    for row in range(len(due)):
+        extra = np.minimum(np.maximum(due[row] - paid[row], 0.0), source)
+        paid[row] += extra
+        source -= extra
+        drawn += extra
+    return drawn
+
+
+def fill_reserve(led: Ledger, rows: slice) -> None:
+    """Fill the reserve from income, or release what is not needed; note who is still outstanding."""
+    mine = led.protected
+    owed = led.balance[mine] - led.principal[mine] + (led.interest_due[mine] - led.interest[mine])
+    if not led.last:
+        led.held = np.asarray((owed > led.rounding[mine]).any(axis=0))
+    target = led.target
+    if not isinstance(target, np.ndarray):
+        if target == 0.0:
+            return
+        led.reserve_released = np.where(led.held, 0.0, led.reserve)
+        topped = np.minimum(target - led.reserve, led.income)
+    else:
+        led.reserve_released = np.where(led.held, np.maximum(led.reserve - target, 0.0), led.reserve)
+        topped = np.clip(target - led.reserve, 0.0, led.income)
+    led.reserve_topped = np.where(led.held, topped, 0.0)
+    led.reserve = led.reserve + (led.reserve_topped - led.reserve_released)
+    led.income += led.reserve_released - led.reserve_topped
+
+
+def trap_cash(led: Ledger, rows: slice) -> None:
+    """Keep all cash in the plan where a trap is on and a senior class is outstanding."""
+    if not led.trap.any():
+        return
+    caught = led.trap & led.held
+    for cash in (led.income,) if led.one_account else (led.income, led.capital):
+        taken = np.where(caught, cash, 0.0)
+        led.trapped = led.trapped + taken
+        cash -= taken

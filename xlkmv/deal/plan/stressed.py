@@ -1,0 +1,226 @@
+"""A deal under a stress, with every control turned into figures: what the engines compute on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri
+
+from xlkmv.deal.dues import Dues
+from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.model.domain import Array
+from xlkmv.model.plan import PlanRisk, arrival_date, implied_lognormal, plan_risk, pool_moments
+
+__all__ = ["CERTAIN", "Stressed", "pool_lognormal", "pool_risk"]
+
+# Below this a volatility is rounding: nobody can default.
+CERTAIN = 1e-7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stressed:
+    """A deal under a stress, with every control turned into figures.
+
+    Attributes
+    ----------
+    deal : Deal
+        Pool as it is expected to pay (loan terms, prepayment, excess coverage, haircut, delay,
+        PD, recovery, pledge and correlation worked in), coupons and curves shifted, controls
+        switched.
+    dues : Dues
+        What the plan owes; unchanged by haircut and delay. Without subordination all
+        ranks are 1.
+    reserve : float
+        Reserve account at closing, money; 0 when off or still to be built up.
+    senior : ndarray of bool, shape (k,)
+        Senior classes by the documents, which reserve and undertaking protect.
+    retained : ndarray, shape (n,)
+        Cash that may stay in the account after each date, money: all of it with excess
+        coverage, else what later dates need by plan.
+    reserve_size : float
+        Size of a reserve that does not follow the pool, money.
+    support_cap : float or None
+        Most that the undertaking pays in all, money; None: without limit.
+    needs_balance : bool
+        Whether a term looks at the performing pool.
+    row_purchases : ndarray, shape (m, n), or None
+        Claims that each row buys on each date while the plan revolves, money.
+    profile : tuple of ndarray, shapes (n,), or None
+        How bought claims run off: :class:`~xlkmv.deal.plan.claims.Claims`.
+    volatility_multiplier : float
+    default_point : {"own", "all"}
+    defaulted : int or None
+        Row whose obligor is in default from closing on.
+    """
+
+    deal: Deal
+    dues: Dues
+    reserve: float
+    senior: npt.NDArray[np.bool_]
+    retained: Array
+    reserve_size: float = 0.0
+    support_cap: float | None = None
+    needs_balance: bool = False
+    row_purchases: Array | None = None
+    profile: tuple[Array, Array] | None = None
+    volatility_multiplier: float = 1.0
+    default_point: str = "own"
+    defaulted: int | None = None
+
+    @property
+    def performing(self) -> npt.NDArray[np.bool_]:
+        """Obligors that are not in default at closing, shape (m,)."""
+        alive = np.ones(len(self.deal.pool.name), dtype=np.bool_)
+        if self.defaulted is not None:
+            alive[self.defaulted] = False
+        return alive
+
+    @property
+    def repurchase_share(self) -> float:
+        """Share of defaulted claims that the originator pays; 0 when off."""
+        return self.deal.controls.repurchase_share if self.deal.controls.repurchase else 0.0
+
+    @property
+    def obligor_pd(self) -> Array:
+        """One-year PD per obligor with the volatility multiplier m, ``N(N^{-1}(PD)/m)``, shape (m,)."""
+        pd = self.deal.pool.pd
+        if self.volatility_multiplier == 1.0:
+            return pd
+        return np.asarray(ndtr(ndtri(pd) / self.volatility_multiplier))
+
+    @property
+    def claim(self) -> Array:
+        """What recovery and loss of a default before each date are counted on, shape (m, n), money."""
+        pool = self.deal.pool
+        return pool.owed if pool.claim is None else pool.claim
+
+    @property
+    def claimed(self) -> float:
+        """All claims at closing, money: what is scheduled, or the balance of loans."""
+        pool = self.deal.pool
+        return float(pool.schedule.sum() if pool.claim is None else pool.claim[:, 0].sum())
+
+    @property
+    def collections(self) -> Array:
+        """Planned collections per date, shape (n,), money.
+
+        An obligor in default from closing pays the repurchase share on schedule and its
+        recovery on the first date not earlier than the first date plus the lag.
+        """
+        pool = self.deal.pool
+        flows = pool.schedule.copy()
+        if self.defaulted is not None:
+            i, share = self.defaulted, self.repurchase_share
+            flows[i] *= share
+            flows[i] += self._recovered
+        return np.asarray(flows.sum(axis=0))
+
+    @property
+    def _recovered(self) -> Array:
+        """What the obligor in default from closing brings back by date, shape (n,)."""
+        pool, times, i = self.deal.pool, self.deal.terms.times, self.defaulted
+        out = np.zeros(times.size)
+        if i is not None and (arrives := int(arrival_date(times, pool.lag[i])[0])) < times.size:
+            # The claim at closing; of a schedule that is its sum.
+            claim = pool.schedule[i].sum() if pool.claim is None else pool.claim[i, 0]
+            out[arrives] = (1.0 - self.repurchase_share) * pool.recovery[i] * claim
+        return out
+
+    @property
+    def balance(self) -> Array:
+        """Performing pool after each date by plan, shape (n,), money; 0 where no term asks for it."""
+        pool = self.deal.pool
+        if pool.balance is None:
+            return np.zeros(len(self.deal.terms.dates))
+        return np.asarray(pool.balance[self.performing].sum(axis=0))
+
+    @property
+    def balance_at_closing(self) -> float:
+        """Balance of the claims at closing, money."""
+        return float(self.deal.pool.amount.sum())
+
+    @property
+    def principal(self) -> Array:
+        """Part of the planned collections that is principal or recovered, shape (n,), money."""
+        pool = self.deal.pool
+        if pool.interest is None:
+            return self.collections
+        interest = pool.interest.copy()
+        if self.defaulted is not None:
+            interest[self.defaulted] *= self.repurchase_share
+        return np.asarray(self.collections - interest.sum(axis=0))
+
+    @property
+    def purchases(self) -> Array | None:
+        """Claims bought by plan on each date, shape (n,), money; None where the plan does not revolve."""
+        if self.row_purchases is None:
+            return None
+        return np.asarray(self.row_purchases[self.performing].sum(axis=0))
+
+    def reserve_target(self, pool: Array) -> Array | float:
+        """Size of the reserve, given the performing pool of each path, money."""
+        controls = self.deal.controls
+        if not controls.reserve or controls.reserve_unit != "of pool":
+            return self.reserve_size
+        return np.maximum(controls.reserve_size * pool, controls.reserve_floor * self.balance_at_closing)
+
+
+def pool_lognormal(plan: Stressed) -> tuple[float, float]:
+    """Volatility and drift of the pool, by the source that the terms name.
+
+    The user's figures, or those of the lognormal that has the mean and variance of what the
+    obligors pay up to the last date (:func:`~xlkmv.model.plan.pool_moments`); the
+    volatility times the multiplier of the stress.
+
+    Parameters
+    ----------
+    plan : Stressed
+
+    Returns
+    -------
+    volatility, drift : float
+        Per annum; volatility 0 when nobody can default, or nothing comes in.
+    """
+    terms, pool = plan.deal.terms, plan.deal.pool
+    if terms.volatility_source == "user":
+        return terms.volatility * plan.volatility_multiplier, terms.drift
+    on, planned = plan.performing, plan.collections
+    schedule = pool.schedule[on]
+    mean, variance = pool_moments(
+        schedule, terms.times, pool.pd[on], pool.recovery[on], pool.lag[on], pool.correlation[on]
+    )
+    # The repurchase share of everything is paid on schedule, whoever defaults.
+    share = plan.repurchase_share
+    certain = float(planned.sum() - schedule.sum())
+    mean = certain + share * float(schedule.sum()) + (1.0 - share) * mean
+    variance *= (1.0 - share) ** 2
+    if mean <= 0.0:
+        return 0.0, 0.0
+    horizon = float(terms.times[-1])
+    volatility, drift = implied_lognormal(float(planned.sum()), mean, variance, horizon)
+    return volatility * plan.volatility_multiplier, drift
+
+
+def pool_risk(
+    collections: Array, dues: Array, volatility: float, times: Array, drift: float, reserve: float
+) -> PlanRisk:
+    """:func:`~xlkmv.model.plan.plan_risk`, also of a pool that cannot default and has no volatility.
+
+    Such a pool is short where it misses more than :data:`~xlkmv.deal.terms.TOLERANCE`, for
+    sure, and nowhere else; its distances are infinite.
+
+    Parameters
+    ----------
+    collections, dues, volatility, times, drift, reserve
+        As there; the volatility may be 0.
+
+    Returns
+    -------
+    PlanRisk
+    """
+    if volatility >= CERTAIN:
+        return plan_risk(collections, dues, volatility, times, drift, reserve)
+    risk = plan_risk(collections * (1.0 + TOLERANCE), dues, 1e-3 * TOLERANCE, times, drift, reserve)
+    return replace(risk, distance=np.copysign(np.inf, risk.distance))
