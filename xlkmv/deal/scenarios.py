@@ -17,7 +17,7 @@ from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal
 from xlkmv.deal.waterfall import PoolState, payments, planned_state, waterfall
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
-from xlkmv.model.plan import arrival_date, default_probability_by
+from xlkmv.model.plan import arrival_date
 
 __all__ = [
     "MEASURES",
@@ -51,13 +51,13 @@ def expected_collections(plan: Stressed) -> Array:
         Money.
     """
     pool, times, share = plan.deal.pool, plan.deal.terms.times, plan.repurchase_share
-    survival = 1.0 - default_probability_by(plan.obligor_pd[:, None], times)
+    survival = 1.0 - plan.default_by
     if plan.defaulted is not None:
         survival[plan.defaulted] = 0.0
     first_missed = -np.diff(survival, axis=1, prepend=1.0)
     flows = (pool.schedule * (share + (1.0 - share) * survival)).sum(axis=0)
     arrival = arrival_date(times, pool.lag[:, None])
-    back = (1.0 - share) * pool.recovery[:, None] * first_missed * pool.owed
+    back = (1.0 - share) * pool.recovery[:, None] * first_missed * plan.claim
     recovered = np.bincount(arrival.ravel(), back.ravel(), times.size + 1)[:-1]
     return np.asarray(flows + recovered)
 

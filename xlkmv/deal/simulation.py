@@ -39,7 +39,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtrit
 
-from xlkmv.deal.stress import BASE, Stress, Stressed, apply, pool_lognormal
+from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
+from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.deal.waterfall import DUST, PoolState, grown, payments, planned_state
 from xlkmv.errors import DomainError, HostError, InputError
@@ -289,13 +290,15 @@ class DefaultModel:
         if plan.defaulted is not None:
             pd[plan.defaulted] = 0.0  # its default is no news
         yearly = np.append(pd, support)
-        thresholds = self._quantile(default_probability_by(yearly[:, None], self.times))
+        clock = self.times if plan.clock is None else plan.clock
+        by_date = default_probability_by(pd[:, None], clock)
+        thresholds = self._quantile(np.vstack([by_date, default_probability_by(support, self.times)]))
         self.limit = np.ascontiguousarray(thresholds[:, -1])
         # Rows of a power of 2, for bisection.
         self.width = 1 << self.times.size.bit_length()
         self.thresholds = np.full((yearly.size, self.width), np.inf)
         self.thresholds[:, : self.times.size] = thresholds
-        figures = rho, extra, yearly, self.industry, self.times, self.freedom
+        figures = rho, extra, yearly, self.industry, self.times, clock, self.freedom
         self.key = b"".join(np.asarray(a).tobytes() for a in figures)
 
     def _quantile(self, p: Array) -> Array:
@@ -518,19 +521,22 @@ class PlanEngine:
         self.n = self.times.size
         self.support = deal.controls.support
         self.schedule = pool.schedule
-        self.owed = pool.owed
+        self.claim, self.claimed = plan.claim, plan.claimed
+        self.running = pool.claim is None  # what is claimed falls by what is scheduled
+        self.balance = pool.balance if plan.needs_balance else None
+        self.interest = pool.interest if deal.terms.accounts == "two" else None
         self.arrival = arrival_date(self.times, pool.lag[:, None])
         self.base = plan.collections
         self.planned = float(self.base.sum())
         self.amount = np.array([t.amount for t in deal.tranches])
-        self.maturity = np.array([deal.terms.dates.index(t.maturity) for t in deal.tranches])
+        self.maturity = np.array([deal.legal_final(t) for t in deal.tranches])
         metrics = {c.metric for c in deal.covenants}
         self.needs_ratio = "cumulative default ratio" in metrics
         self.needs_share = "largest obligor share" in metrics
         self.ratio, _ = planned_state(plan)
-        self.performing = self.owed[plan.performing].sum(axis=0)
-        self.dust = DUST * float(pool.schedule.sum())
-        self.by_size = np.argsort(-self.owed, axis=0, kind="stable")
+        self.performing = self.claim[plan.performing].sum(axis=0)
+        self.dust = DUST * self.claimed
+        self.by_size = np.argsort(-self.claim, axis=0, kind="stable")
         level = (np.diff(pool.schedule, axis=1) == 0.0).all(axis=0)
         self.level = np.concatenate([[False], level])  # date k pays what date k - 1 paid
 
@@ -542,10 +548,10 @@ class PlanEngine:
         """
         n, size, share = self.n, patterns.parent.size, self.plan.repurchase_share
         columns, first, owner = patterns.columns, patterns.first, patterns.owner
-        owed = self.owed[columns, first]
+        claimed = self.claim[columns, first]
         arrival = self.arrival[columns, first]
         back = np.flatnonzero(arrival < n)
-        recovered = (1.0 - share) * self.plan.deal.pool.recovery[columns[back]] * owed[back]
+        recovered = (1.0 - share) * self.plan.deal.pool.recovery[columns[back]] * claimed[back]
         arrived = np.bincount(arrival[back] * size + owner[back], recovered, n * size)
         cash: Array = np.asarray(arrived, np.float64).reshape(n, size)
         cash += self.base[:, None]
@@ -559,14 +565,19 @@ class PlanEngine:
             when[columns, owner] = first
             if self.plan.defaulted is not None:
                 when[self.plan.defaulted] = 0
-        total = float(self.schedule.sum()) or 1.0
+        total = self.claimed or 1.0
         lost, ratio, gone = np.zeros(size), np.zeros(size), np.zeros(size)
         start = 0
         for k, end in enumerate(patterns.entered.tolist()):
             active = int(patterns.active[k])
             new = slice(start, end)
             if state.largest_share is not None:
-                gone[:active] += np.bincount(owner[new], self.owed[columns[new], k], active) - lost[:active]
+                if self.running:
+                    gone[:active] += (
+                        np.bincount(owner[new], self.claim[columns[new], k], active) - lost[:active]
+                    )
+                else:
+                    gone[:active] = np.bincount(owner[:end], self.claim[columns[:end], k], active)
                 self._largest_share(k, when[:, :active], gone[:active], state.largest_share[k, :active])
             if self.level[k]:
                 lost[:active] += np.bincount(owner[new], self.schedule[columns[new], k], active)
@@ -574,14 +585,30 @@ class PlanEngine:
                 lost[:active] = np.bincount(owner[:end], self.schedule[columns[:end], k], active)
             cash[k, :active] -= (1.0 - share) * lost[:active]
             if state.default_ratio is not None:
-                ratio[:active] += np.bincount(owner[new], owed[new] / total, active)
+                ratio[:active] += np.bincount(owner[new], claimed[new] / total, active)
                 np.add(ratio[:active], self.ratio[k], out=state.default_ratio[k, :active])
             start = end
         # Sums of what is lost may pass what there was by rounding.
         np.maximum(cash, 0.0, out=cash)
+        if self.balance is not None:
+            state.balance = self._performing(self.plan.balance, self.balance, patterns)
+        if self.interest is not None:
+            interest = self.plan.collections - self.plan.principal
+            state.principal = cash - self._performing(interest, (1.0 - share) * self.interest, patterns)
+        if self.plan.row_purchases is not None and self.plan.purchases is not None:
+            state.purchases = self._performing(self.plan.purchases, self.plan.row_purchases, patterns)
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         return state
+
+    def _performing(self, planned: Array, each: Array, patterns: Patterns) -> Array:
+        """Planned figure of the pool less that of the obligors in default, dates in rows."""
+        columns, owner = patterns.columns, patterns.owner
+        out = np.empty((self.n, patterns.parent.size))
+        for k, end in enumerate(patterns.entered.tolist()):
+            active = int(patterns.active[k])
+            out[k, :active] = planned[k] - np.bincount(owner[:end], each[columns[:end], k], active)
+        return np.maximum(out, 0.0)
 
     def _largest_share(self, k: int, when: npt.NDArray[np.int16], gone: Array, share: Array) -> None:
         """Write the share of the largest performing obligor in what performing obligors owe on date k."""
@@ -589,7 +616,7 @@ class PlanEngine:
         largest = np.empty(gone.size)
         waiting: slice | Ints = slice(None)
         for obligor in self.by_size[:, k]:
-            largest[waiting] = self.owed[obligor, k]
+            largest[waiting] = self.claim[obligor, k]
             gone_too = np.flatnonzero(when[obligor, waiting] <= k)
             waiting = gone_too if isinstance(waiting, slice) else waiting[gone_too]
             if not waiting.size:
@@ -598,7 +625,7 @@ class PlanEngine:
         left = self.performing[k] - gone
         # Where little is left, the difference has lost its digits.
         little = np.flatnonzero(left < 1e-3 * self.performing[k])
-        left[little] = np.where(when[:, little] > k, self.owed[:, k, None], 0.0).sum(axis=0)
+        left[little] = np.where(when[:, little] > k, self.claim[:, k, None], 0.0).sum(axis=0)
         share.fill(np.nan)
         np.divide(largest, left, out=share, where=left > self.dust)
 
@@ -739,7 +766,15 @@ def _engines(plans: Sequence[Stressed]) -> list[PlanEngine]:
         if any(c.metric == "senior DD" for c in plan.deal.covenants):
             # Plans that differ in other controls have one pool.
             pool, terms = plan.deal.pool, plan.deal.terms
-            figures = pool.schedule, pool.pd, pool.recovery, pool.lag, pool.correlation, terms.times
+            figures = (
+                pool.schedule,
+                pool.pd,
+                pool.recovery,
+                pool.lag,
+                pool.correlation,
+                plan.claim,
+                plan.default_by,
+            )
             given = terms.volatility_source, terms.volatility, terms.drift, plan.volatility_multiplier
             key = (*(x.tobytes() for x in figures), *given, plan.repurchase_share, plan.defaulted)
             if key not in found:
@@ -827,6 +862,7 @@ def simulate_plans(
         raise DomainError("paths", "must be at least 100", count)
     if start < 0:
         raise DomainError("seed", "must be >= 0", start)
+    plans = [separate(plan) for plan in plans]
     layout = _layout(plans[0], count, start)
     if any(_layout(plan, count, start) != layout for plan in plans):
         raise InputError("plans", "must have the same obligors and copula")

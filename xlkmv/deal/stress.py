@@ -16,6 +16,7 @@ import numpy as np
 from xlkmv.deal.dues import Dues, planned_dues, settled_dues
 from xlkmv.deal.plan.claims import needs_balance, planned_claims
 from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_lognormal, pool_risk
+from xlkmv.deal.plan.timing import default_clock
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Tranche
 from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
@@ -187,12 +188,17 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     planned = _shifted(deal, stress.rate_shift)
     if not controls.excess_coverage and (planned.terms.oc_target is not None or planned.terms.oc_floor > 0.0):
         planned = replace(planned, terms=replace(planned.terms, oc_target=None, oc_floor=0.0))
+    largest = None
+    if stress.largest_obligor_recovery is not None:
+        largest = int(np.argmax(planned.pool.amount / planned.pool.obligors))
+        planned = replace(planned, pool=_alone(planned.pool, largest))
     claims = planned_claims(planned)
     pool = claims.pool
     if pool is not planned.pool:
         # Worked in: nobody must prepay twice.
         done = replace(planned.terms, prepayment=0.0, prepayment_type="of schedule", prepayment_vector=())
         planned = replace(planned, pool=pool, terms=done)
+    pool, clock = default_clock(pool, deal.terms)
     before = _balance_before(pool)
     dues = planned_dues(planned, pool=before)
     senior, times = deal.senior, deal.terms.times
@@ -206,6 +212,7 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         needs_balance=needs_balance(deal) or bool(pool.balance is not None),
         row_purchases=claims.purchases,
         profile=claims.profile,
+        clock=clock,
         volatility_multiplier=stress.volatility_multiplier,
         default_point=stress.default_point,
     )
@@ -222,9 +229,6 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     schedule = _delayed(schedule * (1.0 - stress.pool_haircut), stress.delay)
 
     recovery = np.clip(pool.recovery * stress.recovery_multiplier, 0.0, 1.0)
-    largest = (
-        int(np.argmax(pool.amount / pool.obligors)) if stress.largest_obligor_recovery is not None else None
-    )
     if largest is not None and stress.largest_obligor_recovery != TABLE:
         recovery[largest] = float(stress.largest_obligor_recovery or 0.0)
     if not controls.pledge:
@@ -267,6 +271,19 @@ def _shifted_coupon(tranche: Tranche, shift: float) -> Tranche:
 
 def _shifted_curve(curve: Curve, shift: float) -> Curve:
     return replace(curve, rates=tuple(float(np.clip(r + shift, -1.0, 1.0)) for r in curve.rates))
+
+
+def _alone(pool: Pool, row: int) -> Pool:
+    """Part a row with Count: one of its obligors in the row's place, the others just after it."""
+    count = pool.obligors
+    if count[row] == 1.0:
+        return pool
+    rows = np.insert(np.arange(len(pool.name)), row, row)
+    share = np.ones(rows.size)
+    share[row], share[row + 1] = 1.0 / count[row], 1.0 - 1.0 / count[row]
+    left = np.insert(count, row, 1.0)
+    left[row + 1] -= 1.0
+    return pool.pick(rows, share, left)
 
 
 def _cap(deal: Deal, controls: Controls) -> float | None:

@@ -203,6 +203,9 @@ def pool_moments(
     recoveries: npt.ArrayLike,
     lags: npt.ArrayLike,
     correlations: npt.ArrayLike,
+    claims: npt.ArrayLike | None = None,
+    counts: npt.ArrayLike | None = None,
+    clock: npt.ArrayLike | None = None,
 ) -> tuple[float, float]:
     """Mean and variance of what a pool pays in up to the last date, obligors defaulting.
 
@@ -221,6 +224,13 @@ def pool_moments(
     pds, recoveries, lags, correlations : array_like, shape (m,)
         One-year PD (0 to < 1), recovery rate, recovery lag in years, asset correlation (0 to
         < 1); one each, or one for all.
+    claims : array_like, shape (m, n), optional
+        What the recovery of a default before each date is counted on, money; all that is still
+        scheduled when left out.
+    counts : array_like, shape (m,), optional
+        Equal, separate obligors that each row stands for; one when left out.
+    clock : array_like, shape (n,), optional
+        Times in place of `times` in F_i, where obligors do not default at a constant rate.
 
     Returns
     -------
@@ -254,8 +264,12 @@ def pool_moments(
     pd, recovery, lag, rho = columns
     # What is lost of obligor i when its first missed date is j.
     missed = np.cumsum(c[:, ::-1], axis=1)[:, ::-1]
-    loss = missed * np.where(arrival_date(t, lag) < t.size, 1.0 - recovery, 1.0)
-    by_date = default_probability_by(pd, t)
+    in_time = arrival_date(t, lag) < t.size
+    if claims is None:
+        loss = missed * np.where(in_time, 1.0 - recovery, 1.0)
+    else:
+        loss = missed - np.where(in_time, recovery * check("claims", claims, FINITE), 0.0)
+    by_date = default_probability_by(pd, t if clock is None else clock)
     threshold = ndtri(by_date)
     expected = float((np.diff(by_date, axis=1, prepend=0.0) * loss).sum())
     root, rest = np.sqrt(rho), np.sqrt(1.0 - rho)
@@ -278,7 +292,8 @@ def pool_moments(
         defaulted = np.diff(cumulative, axis=1, prepend=0.0)
         first = (defaulted * loss).sum(axis=1)
         means[q] = first.sum()
-        variances[q] = ((defaulted * loss**2).sum(axis=1) - first**2).sum()
+        each = (defaulted * loss**2).sum(axis=1) - first**2
+        variances[q] = each.sum() if counts is None else (each / counts).sum()
     variance = float(weights @ (variances + (means - expected) ** 2))
     return float(c.sum()) - expected, max(variance, 0.0)
 

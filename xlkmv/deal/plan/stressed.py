@@ -11,9 +11,16 @@ from scipy.special import ndtr, ndtri
 from xlkmv.deal.dues import Dues
 from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.model.domain import Array
-from xlkmv.model.plan import PlanRisk, arrival_date, implied_lognormal, plan_risk, pool_moments
+from xlkmv.model.plan import (
+    PlanRisk,
+    arrival_date,
+    default_probability_by,
+    implied_lognormal,
+    plan_risk,
+    pool_moments,
+)
 
-__all__ = ["CERTAIN", "Stressed", "pool_lognormal", "pool_risk"]
+__all__ = ["CERTAIN", "Stressed", "pool_lognormal", "pool_risk", "separate"]
 
 # Below this a volatility is rounding: nobody can default.
 CERTAIN = 1e-7
@@ -49,6 +56,9 @@ class Stressed:
         Claims that each row buys on each date while the plan revolves, money.
     profile : tuple of ndarray, shapes (n,), or None
         How bought claims run off: :class:`~xlkmv.deal.plan.claims.Claims`.
+    clock : ndarray, shape (n,), or None
+        Times at which the PDs of the obligors count, in place of those of the payment dates,
+        where they do not default at a constant rate: :func:`~xlkmv.deal.plan.timing.default_clock`.
     volatility_multiplier : float
     default_point : {"own", "all"}
     defaulted : int or None
@@ -65,6 +75,7 @@ class Stressed:
     needs_balance: bool = False
     row_purchases: Array | None = None
     profile: tuple[Array, Array] | None = None
+    clock: Array | None = None
     volatility_multiplier: float = 1.0
     default_point: str = "own"
     defaulted: int | None = None
@@ -89,6 +100,12 @@ class Stressed:
         if self.volatility_multiplier == 1.0:
             return pd
         return np.asarray(ndtr(ndtri(pd) / self.volatility_multiplier))
+
+    @property
+    def default_by(self) -> Array:
+        """Probability that each obligor has defaulted by each date, shape (m, n)."""
+        times = self.deal.terms.times if self.clock is None else self.clock
+        return default_probability_by(self.obligor_pd[:, None], times)
 
     @property
     def claim(self) -> Array:
@@ -167,6 +184,34 @@ class Stressed:
         return np.maximum(controls.reserve_size * pool, controls.reserve_floor * self.balance_at_closing)
 
 
+def separate(plan: Stressed) -> Stressed:
+    """Give every obligor a row of its own, where rows have a Count.
+
+    Parameters
+    ----------
+    plan : Stressed
+
+    Returns
+    -------
+    Stressed
+        The same plan; lines with Count n have become n rows of an n-th of the money.
+    """
+    pool = plan.deal.pool
+    if pool.count is None:
+        return plan
+    count = pool.count.astype(np.int64)
+    rows = np.repeat(np.arange(count.size), count)
+    share = 1.0 / pool.count[rows]
+    bought = plan.row_purchases
+    return replace(
+        plan,
+        deal=replace(plan.deal, pool=pool.pick(rows, share)),
+        row_purchases=None if bought is None else bought[rows] * share[:, None],
+        # Its row stands for one obligor.
+        defaulted=None if plan.defaulted is None else int(count[: plan.defaulted].sum()),
+    )
+
+
 def pool_lognormal(plan: Stressed) -> tuple[float, float]:
     """Volatility and drift of the pool, by the source that the terms name.
 
@@ -189,7 +234,15 @@ def pool_lognormal(plan: Stressed) -> tuple[float, float]:
     on, planned = plan.performing, plan.collections
     schedule = pool.schedule[on]
     mean, variance = pool_moments(
-        schedule, terms.times, pool.pd[on], pool.recovery[on], pool.lag[on], pool.correlation[on]
+        schedule,
+        terms.times,
+        pool.pd[on],
+        pool.recovery[on],
+        pool.lag[on],
+        pool.correlation[on],
+        None if pool.claim is None else pool.claim[on],
+        None if pool.count is None else pool.count[on],
+        plan.clock,
     )
     # The repurchase share of everything is paid on schedule, whoever defaults.
     share = plan.repurchase_share

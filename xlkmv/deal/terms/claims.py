@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
 from xlkmv.errors import InputError
@@ -89,8 +90,16 @@ class Loans:
         columns = {c: getattr(self, c) for c in (*LOAN_NUMBERS, "amortisation", "first", "base")}
         raise_first(loan_faults(columns, np.isfinite(self.term), settled=True))
 
+    def pick(self, rows: npt.NDArray[np.int64]) -> Loans:
+        """Loan terms of some rows, in their order."""
+        columns: dict[str, Any] = {c: getattr(self, c)[rows] for c in LOAN_NUMBERS}
+        for column in ("amortisation", "first", "base"):
+            values = getattr(self, column)
+            columns[column] = tuple(values[i] for i in rows.tolist())
+        return replace(self, **columns)
+
     @property
-    def given(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def given(self) -> npt.NDArray[np.bool_]:
         """Rows that have loan terms, shape (m,)."""
         return np.isfinite(self.term)
 
@@ -234,6 +243,37 @@ class Pool:
     def obligors(self) -> Array:
         """Separate obligors in each row, shape (m,)."""
         return np.ones(len(self.name)) if self.count is None else self.count
+
+    def pick(self, rows: npt.NDArray[np.int64], share: Array, count: Array | None = None) -> Pool:
+        """Rows of this pool, each with a share of its money; rows that are there again get a number.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (r,)
+            Increasing, repeats allowed.
+        share : ndarray, shape (r,)
+            Of the money of the row, 0 to 1.
+        count : ndarray, shape (r,), optional
+            Obligors of the new rows; one in each when left out.
+
+        Returns
+        -------
+        Pool
+        """
+        columns: dict[str, Any] = {c: getattr(self, c)[rows] for c in POOL_NUMBERS}
+        columns["amount"] = columns["amount"] * share
+        for name in ("schedule", "interest", "balance", "claim"):
+            money = getattr(self, name)
+            columns[name] = None if money is None else money[rows] * share[:, None]
+        again = np.arange(rows.size) - np.searchsorted(rows, rows)
+        words = {"name": self.name, "industry": self.industry, "status": self.status, "since": self.since}
+        columns |= {k: tuple(w[i] for i in rows.tolist()) if w else () for k, w in words.items()}
+        columns["name"] = tuple(
+            f"{name} ({k + 1})" if k else name
+            for name, k in zip(columns["name"], again.tolist(), strict=True)
+        )
+        loans = None if self.loans is None else self.loans.pick(rows)
+        return replace(self, **columns, count=count, loans=loans)
 
     @property
     def share(self) -> Array:
