@@ -87,7 +87,14 @@ class TrancheView:
     first_short : date or None
         First date up to the maturity on which even the planned collections do not cover the dues.
     maturity : int
-        Position of the tranche's maturity among the dates: what comes later is not its risk.
+        Position of the tranche's maturity among the dates: what comes later is not its risk. Of
+        a pass-through class its legal final, or when the plan without defaults has repaid it, by
+        the default point of the terms.
+    expected : PlanRisk or None
+        As `risk`, with principal of pass-through classes due as the plan without defaults pays
+        it; None where that is what `risk` says, too.
+    expected_maturity : int
+        Position of the date by which the plan without defaults has repaid the tranche.
     """
 
     name: str
@@ -97,6 +104,8 @@ class TrancheView:
     expected_loss: float
     first_short: dt.date | None
     maturity: int
+    expected: PlanRisk | None = None
+    expected_maturity: int = 0
 
     @property
     def coverage_at_maturity(self) -> float:
@@ -167,9 +176,10 @@ def kmv_view(deal: Deal, stress: Stress = BASE) -> KmvView:
     volatility, drift = pool_lognormal(stressed)
     collections = stressed.collections
     support = support_default_probability(stressed.deal, times)
+    early = deal.terms.default_point == "expected"
     tranches = []
     for k, tranche in enumerate(deal.tranches):
-        dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k)
+        dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k, early)
         protected = bool(stressed.senior[k])
         reserve = stressed.reserve if protected else 0.0
         risk = pool_risk(collections, dues, volatility, times, drift, reserve)
@@ -177,12 +187,18 @@ def kmv_view(deal: Deal, stress: Stress = BASE) -> KmvView:
         rho = deal.terms.support_correlation
         joint = joint_default_probability(risk.pd, payer, rho)
         anydate = joint_default_probability(risk.anydate_pd, payer, rho)
+        if protected and stressed.support_cap is not None:
+            cap = reserve + stressed.support_cap
+            beyond = pool_risk(collections, dues, volatility, times, drift, cap)
+            joint = _with_cap(joint, beyond.pd, payer, rho)
+            anydate = _with_cap(anydate, beyond.anydate_pd, payer, rho)
         # What a rank misses its tranches share in proportion to what is due to them.
         peers = stressed.dues.ranks == stressed.dues.ranks[k]
-        m = deal.terms.dates.index(tranche.maturity)
+        m = stressed.due_by(k)
         until, T = slice(m + 1), float(times[m])
-        own = float((stressed.dues.interest + stressed.dues.principal)[peers, until].sum())
-        due = float(stressed.dues.ahead(k)[until].sum())
+        interest, principal = stressed.dues.due(early)
+        own = float((interest + principal)[peers, until].sum())
+        due = float(stressed.dues.ahead(k, early)[until].sum())
         lift = TOLERANCE if volatility < CERTAIN else 0.0
         forward = float((1.0 + lift) * collections[until].sum() * np.exp(drift * T))
         s = float(max(volatility, LEAST_VOLATILITY) * np.sqrt(T))
@@ -196,9 +212,31 @@ def kmv_view(deal: Deal, stress: Stress = BASE) -> KmvView:
                 _expected_loss(due, own, forward, s, reserve, float(payer[m]), rho),
                 deal.terms.dates[int(short[0])] if short.size else None,
                 m,
+                _expected_risk(stressed, k, volatility, drift, reserve),
+                stressed.due_by(k, expected=True),
             )
         )
     return KmvView(stress, volatility, drift, tuple(tranches))
+
+
+def _with_cap(joint: Array, beyond: Array, payer: Array, rho: float) -> Array:
+    """Default probability where the undertaking pays up to a cap.
+
+    Short, and the payer in default; or short by more than the cap, and the payer not.
+    """
+    return np.asarray(joint + beyond - joint_default_probability(beyond, payer, rho))
+
+
+def _expected_risk(
+    plan: Stressed, k: int, volatility: float, drift: float, reserve: float
+) -> PlanRisk | None:
+    """Risk of a tranche when pass-through principal is due as the plan without defaults pays it."""
+    if plan.dues.expected is None or plan.default_point == "all":
+        return None
+    if plan.deal.terms.default_point == "expected":
+        return None
+    dues, times = plan.dues.ahead(k, expected=True), plan.deal.terms.times
+    return pool_risk(plan.collections, dues, volatility, times, drift, reserve)
 
 
 def _expected_loss(

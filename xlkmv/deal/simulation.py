@@ -766,15 +766,8 @@ def _engines(plans: Sequence[Stressed]) -> list[PlanEngine]:
         if any(c.metric == "senior DD" for c in plan.deal.covenants):
             # Plans that differ in other controls have one pool.
             pool, terms = plan.deal.pool, plan.deal.terms
-            figures = (
-                pool.schedule,
-                pool.pd,
-                pool.recovery,
-                pool.lag,
-                pool.correlation,
-                plan.claim,
-                plan.default_by,
-            )
+            clock = terms.times if plan.clock is None else plan.clock
+            figures = pool.schedule, pool.pd, pool.recovery, pool.lag, pool.correlation, plan.claim, clock
             given = terms.volatility_source, terms.volatility, terms.drift, plan.volatility_multiplier
             key = (*(x.tobytes() for x in figures), *given, plan.repurchase_share, plan.defaulted)
             if key not in found:

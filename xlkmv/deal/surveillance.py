@@ -234,7 +234,8 @@ def _so_far(plan: Stressed, paid_in: Array) -> tuple[Array, npt.NDArray[np.bool_
 
 
 def _due_to(plan: Stressed, tranche: int) -> Array:
-    return plan.dues.total if plan.default_point == "all" else plan.dues.ahead(tranche)
+    expected = plan.deal.terms.default_point == "expected"
+    return plan.dues.total if plan.default_point == "all" else plan.dues.ahead(tranche, expected)
 
 
 def _seen_from(
@@ -242,7 +243,7 @@ def _seen_from(
 ) -> tuple[PlanRisk | None, float, float]:
     """Risk over the dates still to come, its smallest distance, and its any-date PD."""
     times, dues = plan.deal.terms.times, _due_to(plan, tranche)
-    end = plan.deal.terms.dates.index(plan.deal.tranches[tranche].maturity) + 1
+    end = plan.due_by(tranche) + 1
     if seen >= end:  # paid, unless it has missed something
         return None, np.inf, 0.0
     now = float(times[seen - 1]) if seen else 0.0

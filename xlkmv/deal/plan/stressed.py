@@ -134,6 +134,20 @@ class Stressed:
             flows[i] += self._recovered
         return np.asarray(flows.sum(axis=0))
 
+    def due_by(self, tranche: int, expected: bool | None = None) -> int:
+        """Position of the date by which all that is due to a class has fallen due.
+
+        `expected` None: by the default point of the terms.
+        """
+        deal, t = self.deal, self.deal.tranches[tranche]
+        if not t.passes_through:
+            return deal.expected(t)
+        early = deal.terms.default_point == "expected" if expected is None else expected
+        if not early or self.dues.expected is None:
+            return deal.legal_final(t)
+        paid = np.flatnonzero(self.dues.expected[tranche] > TOLERANCE * t.amount)
+        return int(paid[-1]) if paid.size else deal.legal_final(t)
+
     @property
     def _recovered(self) -> Array:
         """What the obligor in default from closing brings back by date, shape (n,)."""
