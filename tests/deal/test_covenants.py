@@ -155,6 +155,7 @@ def test_every_lognormal_covenant_is_breached_as_often_as_its_metric_says(build,
             drift=drift,
             reserve_at_closing=plan.reserve,
             pool=nothing,
+            claims=nothing,
             pool_at_closing=0.0,
             notes=nothing[None],
         )

@@ -158,7 +158,7 @@ def support_default_probability(deal: Deal, times: Array) -> Array:
     return default_probability_by(controls.support_pd, times)
 
 
-def kmv_view(deal: Deal, stress: Stress = BASE) -> KmvView:
+def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True) -> KmvView:
     """Distance to default and default probabilities of every tranche under one stress.
 
     Parameters
@@ -166,6 +166,8 @@ def kmv_view(deal: Deal, stress: Stress = BASE) -> KmvView:
     deal : Deal
     stress : Stress
         The base case by default.
+    both : bool
+        Whether to look at pass-through classes by their expected payments, too.
 
     Returns
     -------
@@ -212,7 +214,7 @@ def kmv_view(deal: Deal, stress: Stress = BASE) -> KmvView:
                 _expected_loss(due, own, forward, s, reserve, float(payer[m]), rho),
                 deal.terms.dates[int(short[0])] if short.size else None,
                 m,
-                _expected_risk(stressed, k, volatility, drift, reserve),
+                _expected_risk(stressed, k, volatility, drift, reserve) if both else None,
                 stressed.due_by(k, expected=True),
             )
         )
@@ -373,7 +375,7 @@ def analyse(
     """
     progress("KMV view", 0.0)
     base, controls_off = kmv_view(deal), kmv_view(deal, ALL_OFF)
-    scenarios = tuple(kmv_view(deal, stress) for stress in stresses)
+    scenarios = tuple(kmv_view(deal, stress, both=False) for stress in stresses)
 
     # The plan as it is and without controls run with the others, on the same random numbers.
     conditions = [*stresses, BASE, ALL_OFF]

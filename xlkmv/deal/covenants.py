@@ -64,6 +64,8 @@ class Observation:
         Money; what was there then.
     pool : ndarray
         Performing pool after the collections of the date, money.
+    claims : ndarray
+        The same before the collections of the date, money.
     pool_at_closing : float
     notes : ndarray, shape (k, p)
         Principal outstanding per class, money.
@@ -83,6 +85,7 @@ class Observation:
     drift: float
     reserve_at_closing: float
     pool: Array
+    claims: Array
     pool_at_closing: float
     notes: Array
 
@@ -95,8 +98,8 @@ def metric_value(metric: str, seen: Observation) -> Array:
     - cumulative default ratio, largest obligor share: as in :class:`Observation`
     - reserve ratio: ``reserve / size of the reserve``, while a senior class is outstanding
     - senior DD: ``[ln(A_k/(DP_k - reserve at closing)) + (mu - sigma^2/2) t_k]/(sigma sqrt t_k)``
-    - overcollateralisation: ``(pool - notes)/pool``, performing pool after the collections of the
-      date, notes before its payments
+    - overcollateralisation: ``(claims - notes)/claims``, claims that perform on the date and notes,
+      both before what is collected and paid on it
     - pool factor: ``pool / pool at closing``
 
     Dues are senior fees and what the senior classes are owed by plan.
@@ -126,8 +129,8 @@ def metric_value(metric: str, seen: Observation) -> Array:
         return np.where(applies, seen.reserve / np.maximum(seen.reserve_target, 1e-300), np.nan)
     if metric == "overcollateralisation":
         notes = seen.notes.sum(axis=0)
-        applies = (seen.pool > 0.0) & (notes > 0.0)
-        return np.where(applies, 1.0 - notes / np.where(applies, seen.pool, 1.0), np.nan)
+        applies = (seen.claims > 0.0) & (notes > 0.0)
+        return np.where(applies, 1.0 - notes / np.where(applies, seen.claims, 1.0), np.nan)
     if metric == "pool factor":
         return np.asarray(seen.pool / max(seen.pool_at_closing, 1e-300))
     if metric == "senior DD":

@@ -524,6 +524,7 @@ class PlanEngine:
         self.claim, self.claimed = plan.claim, plan.claimed
         self.running = pool.claim is None  # what is claimed falls by what is scheduled
         self.balance = pool.balance if plan.needs_balance else None
+        self.outstanding = plan.row_outstanding if plan.tests_outstanding else None
         self.interest = pool.interest if deal.terms.accounts == "two" else None
         self.arrival = arrival_date(self.times, pool.lag[:, None])
         self.base = plan.collections
@@ -592,6 +593,8 @@ class PlanEngine:
         np.maximum(cash, 0.0, out=cash)
         if self.balance is not None:
             state.balance = self._performing(self.plan.balance, self.balance, patterns)
+        if self.outstanding is not None:
+            state.outstanding = self._performing(self.plan.outstanding, self.outstanding, patterns)
         if self.interest is not None:
             interest = self.plan.collections - self.plan.principal
             state.principal = cash - self._performing(interest, (1.0 - share) * self.interest, patterns)

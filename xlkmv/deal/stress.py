@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from xlkmv.deal.dues import Dues, planned_dues, settled_dues
-from xlkmv.deal.plan.claims import needs_balance, planned_claims
+from xlkmv.deal.plan.claims import Claims, needs_balance, planned_claims
 from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_lognormal, pool_risk
 from xlkmv.deal.plan.timing import default_clock
-from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Tranche
+from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche
 from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import PROBABILITY, Array, Rule
@@ -193,14 +194,15 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         largest = int(np.argmax(planned.pool.amount / planned.pool.obligors))
         planned = replace(planned, pool=_alone(planned.pool, largest))
     claims = planned_claims(planned)
-    pool = claims.pool
-    if pool is not planned.pool:
+    if claims.pool is not planned.pool:
         # Worked in: nobody must prepay twice.
         done = replace(planned.terms, prepayment=0.0, prepayment_type="of schedule", prepayment_vector=())
-        planned = replace(planned, pool=pool, terms=done)
-    pool, clock = default_clock(pool, deal.terms)
-    before = _balance_before(pool)
-    dues = planned_dues(planned, pool=before)
+        planned = replace(planned, pool=claims.pool, terms=done)
+    if deal.passes_through.any():
+        dues = _settled(claims, planned.tranches, planned.terms)
+    else:
+        dues = planned_dues(planned, pool=_balance_before(claims.pool))
+    pool, clock = default_clock(claims.pool, deal.terms)
     senior, times = deal.senior, deal.terms.times
     base = Stressed(
         deal=replace(planned, controls=controls),
@@ -216,8 +218,6 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         volatility_multiplier=stress.volatility_multiplier,
         default_point=stress.default_point,
     )
-    if deal.passes_through.any():
-        dues = _settled(base, before)
     last = int(senior.sum()) - 1
     size, reserve = _reserve(base, float(dues.ahead(last, expected=True)[0]))
 
@@ -301,12 +301,27 @@ def _balance_before(pool: Pool) -> Array | None:
     return np.concatenate([[float(pool.amount.sum())], after[:-1]])
 
 
-def _settled(plan: Stressed, before: Array | None) -> Dues:
-    """Dues of a plan with pass-through classes: run it without defaults, tests and undertaking."""
-    controls = replace(plan.deal.controls, support=False, reserve=False)
-    alone = replace(plan, deal=replace(plan.deal, covenants=(), controls=controls))
-    run = waterfall(alone)
-    return settled_dues(plan.deal, plan.dues, run.balance + run.principal_paid, run.principal_paid, before)
+@lru_cache(maxsize=8)  # conditions that differ in other things have the same dues
+def _settled(claims: Claims, tranches: tuple[Tranche, ...], terms: Terms) -> Dues:
+    """Dues of a plan with pass-through classes: run it to its end without defaults and support.
+
+    No covenant is tested, and nobody calls the pool: its price is no collection.
+    """
+    deal = Deal(claims.pool, tranches, replace(terms, cleanup=0.0), Controls(support=False, reserve=False))
+    before = _balance_before(claims.pool)
+    dues = planned_dues(deal, pool=before)
+    plan = Stressed(
+        deal=deal,
+        dues=dues,
+        reserve=0.0,
+        senior=deal.senior,
+        retained=np.full(len(terms.dates), np.inf),
+        needs_balance=True,
+        row_purchases=claims.purchases,
+        profile=claims.profile,
+    )
+    run = waterfall(plan)
+    return settled_dues(deal, dues, run.balance + run.principal_paid, run.principal_paid, before)
 
 
 def _reserve(plan: Stressed, senior_dues: float) -> tuple[float, float]:

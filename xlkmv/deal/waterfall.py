@@ -60,6 +60,8 @@ class PoolState:
         Share of the largest obligor in what performing obligors still owe.
     balance : ndarray, shape (n, p), or None
         Performing pool after the collections of the date, money; None where no term asks for it.
+    outstanding : ndarray, shape (n, p), or None
+        The same claims before the collections of the date, for tests of overcollateralisation.
     principal : ndarray, shape (n, p), or None
         Part of the collections that is principal or recovered; None where there is one account.
     purchases : ndarray, shape (n, p), or None
@@ -77,6 +79,7 @@ class PoolState:
     default_ratio: Array | None = None
     largest_share: Array | None = None
     balance: Array | None = None
+    outstanding: Array | None = None
     principal: Array | None = None
     purchases: Array | None = None
     active: npt.NDArray[np.int64] | None = None
@@ -187,6 +190,7 @@ def waterfall(
     volatility: float | None = None,
     drift: float | None = None,
     balance: npt.ArrayLike | None = None,
+    outstanding: npt.ArrayLike | None = None,
     principal: npt.ArrayLike | None = None,
     purchases: npt.ArrayLike | None = None,
 ) -> Waterfall:
@@ -204,9 +208,10 @@ def waterfall(
     volatility, drift : float, optional
         sigma and mu of the pool, used by a covenant on the senior DD only; those of
         :func:`~xlkmv.deal.plan.stressed.pool_lognormal` when left out.
-    balance, principal, purchases : array_like, optional
-        Performing pool, principal part of the collections and claims bought, of the shape of
-        the collections: see :class:`PoolState`. As planned when left out.
+    balance, outstanding, principal, purchases : array_like, optional
+        Performing pool after and before the collections of the date, principal part of the
+        collections and claims bought, of the shape of the collections: see :class:`PoolState`.
+        As planned when left out.
 
     Returns
     -------
@@ -242,6 +247,8 @@ def waterfall(
     )
     if plan.needs_balance:
         state.balance = as_planned(plan.balance) if balance is None else by_date(balance)
+    if plan.tests_outstanding:
+        state.outstanding = as_planned(plan.outstanding) if outstanding is None else by_date(outstanding)
     if deal.terms.accounts == "two":
         state.principal = as_planned(plan.principal) if principal is None else by_date(principal)
     if plan.purchases is not None:
@@ -291,6 +298,7 @@ class _Carried:
     called: npt.NDArray[np.bool_]
     ended: npt.NDArray[np.bool_]
     unbought: Array
+    lacking: Array
 
     def grow(self, parent: npt.NDArray[np.int64]) -> None:
         """Give every new path the state of its parent."""
@@ -446,6 +454,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         called=np.zeros(1, np.bool_),
         ended=np.zeros(1, np.bool_),
         unbought=np.zeros((n if revolving else 0, 1)),
+        lacking=np.zeros(1),
     )
 
     for k in range(n):
@@ -454,14 +463,16 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         nothing = np.zeros(paths)
         collected = state.collections[k, :paths]
         pool = nothing if state.balance is None else state.balance[k, :paths]
+        claims = pool if state.outstanding is None else state.outstanding[k, :paths]
         sale = less_bought = nothing
         balance, reserve = carried.balance, carried.reserve.copy()
         if terms.cleanup > 0.0:
             sale = np.where(carried.called, -collected, 0.0)
-            pool = np.where(carried.called, 0.0, pool)
+            pool, claims = np.where(carried.called, 0.0, pool), np.where(carried.called, 0.0, claims)
             collected = collected + sale
         if revolving:
             less_bought, lacking = fixed.unbought(k, state, carried, paths)
+            claims, carried.lacking = np.maximum(claims - carried.lacking, 0.0), lacking
             pool = np.maximum(pool - lacking, 0.0)
             collected = collected + less_bought
         carried.accumulated_in = carried.accumulated_in + collected
@@ -481,6 +492,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             volatility=volatility,
             drift=drift,
             pool=pool,
+            claims=claims,
             pool_at_closing=fixed.size,
             notes=balance,
         )

@@ -168,6 +168,25 @@ class Stressed:
         return np.asarray(pool.balance[self.performing].sum(axis=0))
 
     @property
+    def row_outstanding(self) -> Array | None:
+        """Balance of each row before each date, shape (m, n), money; None where no term asks for it."""
+        pool = self.deal.pool
+        if pool.balance is None:
+            return None
+        return np.concatenate([pool.amount[:, None], pool.balance[:, :-1]], axis=1)
+
+    @property
+    def outstanding(self) -> Array:
+        """Claims that perform, before the collections of each date, by plan, shape (n,), money."""
+        rows = self.row_outstanding
+        return np.zeros(len(self.deal.terms.dates)) if rows is None else rows[self.performing].sum(axis=0)
+
+    @property
+    def tests_outstanding(self) -> bool:
+        """Whether a covenant looks at the claims before the collections of a date."""
+        return any(c.metric == "overcollateralisation" for c in self.deal.covenants)
+
+    @property
     def balance_at_closing(self) -> float:
         """Balance of the claims at closing, money."""
         return float(self.deal.pool.amount.sum())
