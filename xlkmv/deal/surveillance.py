@@ -12,12 +12,23 @@ from xlkmv.deal.stress import Stressed, pool_risk
 from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, RULES, Array, check
-from xlkmv.model.plan import PlanRisk
+from xlkmv.model.plan import PlanRisk, arrival_date
 
-__all__ = ["BANDS", "BEHIND", "LEAST_RATIO", "Rerating", "Surveillance", "rerate", "update_lognormal"]
+__all__ = [
+    "BANDS",
+    "BEHIND",
+    "LEAST_RATIO",
+    "Rerating",
+    "Surveillance",
+    "rerate",
+    "survivors",
+    "update_lognormal",
+]
 
 # PDs that part the bands, from investment grade to as good as in default: a judgement.
 BANDS = (0.001, 0.01, 0.05, 0.20, 0.50)
+# Claims of these statuses pay nothing more.
+GONE = ("defaulted", "prepaid", "repurchased")
 # Accumulated collections below this share of the plan are behind it.
 BEHIND = 0.95
 # A period that brings in next to nothing would have an infinite log ratio: it counts as this much.
@@ -148,6 +159,8 @@ def rerate(
     the account counts for every tranche, the reserve for those that it protects; what was paid
     ahead of the plan lowers what is due next, and what was missed raises it. The collections
     still planned move with the updated sigma and mu over the time left, up to the maturity.
+    Claims that are defaulted, prepaid or repurchased by then bring nothing more, but for the
+    recovery of those in default.
 
     Parameters
     ----------
@@ -223,7 +236,10 @@ def _so_far(plan: Stressed, paid_in: Array) -> tuple[Array, npt.NDArray[np.bool_
     deal, dues, j = plan.deal, plan.dues, paid_in.size
     alone = replace(plan, deal=replace(deal, controls=deal.controls.without("support")))
     run = waterfall(alone, np.concatenate([paid_in, plan.collections[j:]]))
-    early = dues.opening - dues.principal - run.balance - run.interest_missed
+    target = dues.opening - dues.principal
+    if _expected(plan) and dues.expected is not None:
+        target = dues.opening[:, :1] - np.cumsum(dues.expected, axis=1)
+    early = target - run.balance - run.interest_missed
     held, missed = [], []
     for k, protected in enumerate(plan.senior):
         counted = dues.ranks <= dues.ranks[k] if plan.default_point == "own" else slice(None)
@@ -234,8 +250,41 @@ def _so_far(plan: Stressed, paid_in: Array) -> tuple[Array, npt.NDArray[np.bool_
 
 
 def _due_to(plan: Stressed, tranche: int) -> Array:
-    expected = plan.deal.terms.default_point == "expected"
-    return plan.dues.total if plan.default_point == "all" else plan.dues.ahead(tranche, expected)
+    return plan.dues.total if plan.default_point == "all" else plan.dues.ahead(tranche, _expected(plan))
+
+
+def _expected(plan: Stressed) -> bool:
+    """Whether pass-through principal counts as due when the plan without defaults pays it."""
+    return plan.deal.terms.default_point == "expected"
+
+
+def survivors(plan: Stressed, seen: int) -> Array:
+    """Planned collections per date without the claims that are known to be gone after some dates.
+
+    Parameters
+    ----------
+    plan : Stressed
+    seen : int
+        Dates that have passed.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Money. What a claim in default recovers arrives its lag after the first date from then on.
+    """
+    pool, dates, times = plan.deal.pool, plan.deal.terms.dates, plan.deal.terms.times
+    today = dates[seen - 1] if seen else plan.deal.terms.closing
+    flows = plan.collections
+    for row, (word, since) in enumerate(zip(pool.status, pool.since, strict=False)):
+        if word not in GONE or since is None or since > today:
+            continue
+        first = next((k for k, date in enumerate(dates) if date >= since), len(dates))
+        flows[first:] -= pool.schedule[row, first:]
+        if word == "defaulted" and first < len(dates):
+            arrives = int(arrival_date(times, pool.lag[row])[first])
+            if arrives < times.size:
+                flows[arrives] += pool.recovery[row] * plan.claim[row, first]
+    return np.maximum(flows, 0.0)
 
 
 def _seen_from(
@@ -250,7 +299,7 @@ def _seen_from(
     coming = dues[seen:end].copy()
     coming[0] += max(-held, 0.0)
     risk = pool_risk(
-        plan.collections[seen:end],
+        survivors(plan, seen)[seen:end],
         coming,
         rating.volatility,
         times[seen:end] - now,
