@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from xlkmv.deal.dues import planned_dues
 from xlkmv.deal.example import xingye_yuanrong
 from xlkmv.deal.simulation import simulate
-from xlkmv.deal.stress import PRESETS, Stress, apply, control_keys, pool_lognormal, stress_faults
+from xlkmv.deal.stress import PRESETS, Stress, apply, control_keys, pool_lognormal, remark, stress_faults
 from xlkmv.deal.terms import CONTROLS, Controls, Covenant
 from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
@@ -188,3 +188,24 @@ def test_prepayment_leaves_no_dust(build):
     assert (plan.deal.pool.schedule[:, 18:] == 0.0).all()
     assert np.isnan(waterfall(plan).covenants[0, 18:]).all()
     assert (simulate(deal, paths=2000).breach[0, 18:] == 0.0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "stress", "text"),
+    [
+        (
+            {"controls": Controls(reserve=False)},
+            {"controls_off": "reserve"},
+            "Reserve account is off in this deal.",
+        ),
+        ({"controls": Controls(reserve_size=0.0)}, {"controls_off": "reserve"}, "The reserve has no size."),
+        ({}, {"controls_off": "triggers"}, "No covenant has a consequence."),
+        ({"pd": 0.0}, {"pd_multiplier": 2.0}, "No obligor has a PD."),
+        ({"recovery": 0.0}, {"recovery_multiplier": 0.5}, "Nothing is recovered anyway."),
+        ({"coupon": 0.0}, {"rate_shift": 0.01}, "No class has a coupon, and nothing floats."),
+        ({"pd": 0.1, "recovery": 0.4}, {"pd_multiplier": 2.0, "recovery_multiplier": 0.5}, ""),
+        ({}, {"pool_haircut": 0.1}, ""),
+    ],
+)
+def test_a_condition_without_meaning_says_why(build, change, stress, text):
+    assert remark(build(**change), Stress("x", **stress)) == text

@@ -37,6 +37,7 @@ __all__ = [
     "control_keys",
     "pool_lognormal",
     "pool_risk",
+    "remark",
     "stress_faults",
 ]
 
@@ -250,6 +251,63 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         retained=retained,
         defaulted=largest,
     )
+
+
+def remark(deal: Deal, stress: Stress) -> str:
+    """Say why a condition changes nothing in a deal, as far as its terms show it.
+
+    Parameters
+    ----------
+    deal : Deal
+    stress : Stress
+
+    Returns
+    -------
+    str
+        Sentences; "" where the condition has a meaning.
+    """
+    controls, pool, terms = deal.controls, deal.pool, deal.terms
+    idle = {key: text for key, text in _idle_controls(deal).items() if key in stress.controls_off}
+    # Of several controls that are off together, those that do something speak for themselves.
+    texts = list(idle.values()) if len(stress.controls_off) == 1 else []
+    if stress.default_point == "all" and len({t.rank for t in deal.tranches}) == 1:
+        texts.append("There is one rank: its dues are all dues.")
+    if stress.pd_multiplier != 1.0 and not (pool.pd > 0.0).any() and terms.default_timing == "PD":
+        texts.append("No obligor has a PD.")
+    recovery = pool.recovery if controls.pledge else np.minimum(pool.recovery, controls.unpledged_recovery)
+    if stress.recovery_multiplier != 1.0 and not (recovery > 0.0).any():
+        texts.append("Nothing is recovered anyway.")
+    if stress.rate_shift != 0.0 and not terms.curves and not any(t.coupon for t in deal.tranches):
+        texts.append("No class has a coupon, and nothing floats.")
+    if terms.volatility_source == "user" and (stress.pd_multiplier, stress.recovery_multiplier) != (1.0, 1.0):
+        texts.append("With volatility from the user the KMV view does not see it.")
+    return " ".join(texts)
+
+
+def _idle_controls(deal: Deal) -> dict[str, str]:
+    """Controls that do nothing in a deal, and why."""
+    controls = deal.controls
+    out = {
+        key: f"{label} is off in this deal." for key, label in CONTROLS.items() if not getattr(controls, key)
+    }
+    reasons = {
+        "subordination": (len({t.rank for t in deal.tranches}) == 1, "There is one rank."),
+        "reserve": (controls.reserve_size == 0.0 == controls.reserve_floor, "The reserve has no size."),
+        "support": (controls.support_cap == 0.0, "The undertaking is capped at nothing."),
+        "triggers": (
+            all(c.consequence == "none" for c in deal.covenants),
+            "No covenant has a consequence.",
+        ),
+        "repurchase": (controls.repurchase_share == 0.0, "Nothing is repurchased."),
+        "pledge": (
+            not (deal.pool.recovery > controls.unpledged_recovery).any(),
+            "No recovery is above the unpledged one.",
+        ),
+    }
+    for key, (holds, text) in reasons.items():
+        if holds:
+            out.setdefault(key, text)
+    return out
 
 
 def _shifted(deal: Deal, shift: float) -> Deal:
