@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import (
@@ -252,6 +254,24 @@ def deal(**change):
 
 def tranche(name, rank, **change):
     return Tranche(**{**TRANCHE, "name": name, "rank": rank, **change})
+
+
+RANKS = st.lists(st.tuples(st.sampled_from([1.0, 2.0, math.nan]), st.booleans()), min_size=1, max_size=8)
+
+
+@given(RANKS)
+def test_a_rank_is_shared_only_by_classes_that_all_say_so(classes):
+    """In one pass, as by comparing every two classes."""
+    rows = [
+        SimpleNamespace(**{**TRANCHE, "name": f"T{k}", "rank": rank, "pari_passu": shared, "senior": None})
+        for k, (rank, shared) in enumerate(classes)
+    ]
+    found = [f.row for f in tranche_faults(rows, ()) if f.column == "rank"]
+    assert found == [
+        k
+        for k, (rank, shared) in enumerate(classes)
+        if any(rank == other and not (shared and too) for other, too in classes[:k])
+    ]
 
 
 def test_deal_orders_by_rank():

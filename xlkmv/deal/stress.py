@@ -19,6 +19,7 @@ from xlkmv.deal.plan.claims import Claims, needs_balance, planned_claims
 from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_lognormal, pool_risk
 from xlkmv.deal.plan.timing import default_clock
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche
+from xlkmv.deal.terms.faults import twice
 from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import PROBABILITY, Array, Rule
@@ -147,10 +148,8 @@ class Stress:
 
 def stress_faults(rows: Sequence[Any]) -> Iterator[Fault]:
     """Yield everything that is wrong with the rows of a scenario table; None marks a reported cell."""
+    yield from twice("scenario", [stress.name for stress in rows], "scenario")
     for row, stress in enumerate(rows):
-        if any(stress.name == other.name for other in rows[:row]):
-            rule = "is there twice: every scenario needs a name of its own"
-            yield Fault("scenario", row, "name", stress.name, rule)
         for column, rule_of in STRESS_RULES.items():
             value = getattr(stress, column)
             if value is None or (column == "largest_obligor_recovery" and value == TABLE):

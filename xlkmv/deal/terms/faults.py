@@ -48,7 +48,6 @@ COLUMN_RULES: dict[str, Rule] = {
     "lag": Rule("must be between 0 and 30 (years)", low=0.0, high=30.0),
     "correlation": ASSET_CORRELATION,
     "schedule": NOT_NEGATIVE,
-    "share": PROBABILITY,
     "loan_rate": INTEREST,
     "loan_margin": SIGNED_RATE,
     "term": MONTHS,

@@ -107,10 +107,13 @@ def tranche_faults(
         ]
         yield from column_faults("tranche", column, values, settled=settled)
     yield from twice("tranche", [t.name for t in tranches], "tranche")
+    shared: dict[float, bool] = {}  # ranks so far: whether all their classes are marked pari passu
     for row, t in enumerate(tranches):
-        if any(t.rank == o.rank and not (t.pari_passu and o.pari_passu) for o in tranches[:row]):
+        if t.rank in shared and not (shared[t.rank] and t.pari_passu):
             rule = "is there twice: only tranches that are all marked pari passu may share a rank"
             yield Fault("tranche", row, "rank", t.rank, rule)
+        if t.rank == t.rank:
+            shared[t.rank] = shared.get(t.rank, True) and t.pari_passu
         if (t.payment is not None or settled) and t.payment not in PAYMENT_TYPES:
             yield Fault("tranche", row, "payment", t.payment, f"must be one of: {', '.join(PAYMENT_TYPES)}")
         yield from _coupon_faults(row, t, curves)
@@ -174,7 +177,8 @@ def _senior_faults(tranches: Sequence[Any]) -> Iterator[Fault]:
     marked = [t.rank for t in tranches if getattr(t, "senior", None)]
     if not marked or any(rank is None for rank in marked):
         return
+    last = max(marked)
     for row, t in enumerate(tranches):
-        if not t.senior and t.rank is not None and t.rank <= max(marked):
+        if not t.senior and t.rank is not None and t.rank <= last:
             rule = "ranks with or ahead of a class that is marked senior, so it must be senior too"
             yield Fault("tranche", row, "senior", "no", rule)
