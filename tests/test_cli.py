@@ -163,6 +163,22 @@ def test_refresh_of_bad_input_lists_it_and_leaves_the_file(
     assert "1 input is wrong; nothing was written" in err
 
 
+def test_inputs_that_are_wrong_alike_are_one_line(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    opened = FileBook(book)
+    table = opened.table("tbl_Pool")
+    opened.write_table("tbl_Pool", {"PD": [None] * len(table.rows)})
+    code, out, err = run(capsys, "refresh", opened.save())
+    assert (code, out) == (2, "")
+    assert f"{len(table.rows)} inputs are wrong; nothing was written" in err
+    (line,) = (line for line in err.splitlines() if line.strip().startswith("Pool"))
+    assert f"{table.cell(0, 'PD')}:{table.cell(len(table.rows) - 1, 'PD')}" in line
+    assert f"{len(table.rows)} cells are blank" in line
+    assert "must not be blank: fill it, or clear the whole row" in line
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"hello", b"a,b\n1,2\n", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"]
 )

@@ -71,3 +71,17 @@ def test_book_input_error_lists_every_problem():
     both = BookInputError([first, second])
     assert str(both).splitlines() == ["2 inputs are wrong:", str(first), "Pool!D9: 'abc': must be a number"]
     assert both.problems == (first, second)
+
+
+def test_problems_that_are_alike_are_one_sentence():
+    blank = Problem("Pool", "G7", None, "must not be blank", 290, "G7:G106, G109:G298")
+    assert str(blank) == "Pool!G7:G106, G109:G298: 290 cells are blank; must not be blank"
+    spaces = Problem("Pool", "G7", "  ", "must not be blank", 2, "G7:G8")
+    assert spaces.holds == "2 cells are blank"
+    wrong = Problem("Pool", "D9", "abc", "must be a number", 1200, "D9:D1208")
+    assert str(wrong) == "Pool!D9:D1208: 1,200 cells, the first holds 'abc'; must be a number"
+    # The cell alone stands for itself.
+    assert Problem("Pool", "C4", -1.0, "must be >= 0").cells == "C4"
+    error = BookInputError([blank, wrong])
+    assert error.count == 1490
+    assert str(error).startswith("1,490 inputs are wrong:\nPool!G7")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import xlkmv
-from xlkmv.errors import BookError, BookInputError, XlkmvError, show
+from xlkmv.errors import BookError, BookInputError, XlkmvError
 from xlkmv.excel.server import TEMPLATE
 
 __all__ = ["main"]
@@ -320,11 +320,9 @@ def _report(done: Any) -> None:
 
 def _problems(error: BookInputError) -> None:
     console = _console(stderr=True)
-    count = len(error.problems)
-    title = f"{count} input{'s are' if count > 1 else ' is'} wrong; nothing was written"
-    table = _table(title, "Sheet", "Cell", "Value", "Rule")
+    table = _table(f"{error.counted}; nothing was written", "Sheet", "Cell", "Value", "Rule")
     for problem in error.problems:
-        table.add_row(problem.sheet, problem.cell, show(problem.value), problem.rule)
+        table.add_row(problem.sheet, problem.cells, problem.holds, problem.rule)
     for column in table.columns:
         column.justify, column.no_wrap = "left", False
     console.print(table)

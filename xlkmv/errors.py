@@ -81,26 +81,59 @@ class BookError(XlkmvError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One wrong input of a workbook: where it is, what it holds, what it should be."""
+    """One wrong input of a workbook, or many that are wrong alike: where, what they hold, what to do.
+
+    Attributes
+    ----------
+    sheet : str
+    cell : str
+        The first of the cells: where a link leads.
+    value : object
+        What it holds.
+    rule : str
+        What it must be, and how to mend it where that is not obvious.
+    count : int
+        How many cells break the rule.
+    cells : str
+        All of them: ``"G7:G106, G109"``; by default the one.
+    """
 
     sheet: str
     cell: str
     value: Any
     rule: str
+    count: int = 1
+    cells: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", self.cells or self.cell)
+
+    @property
+    def holds(self) -> str:
+        """What the cells hold, in words: the first value stands for all."""
+        if self.count == 1:
+            return show(self.value)
+        if self.value is None or not str(self.value).strip():
+            return f"{self.count:,} cells are blank"
+        return f"{self.count:,} cells, the first holds {show(self.value)}"
 
     def __str__(self) -> str:
-        return f"{self.sheet}!{self.cell}: {show(self.value)}: {self.rule}"
+        pause = ":" if self.count == 1 else ";"
+        return f"{self.sheet}!{self.cells}: {self.holds}{pause} {self.rule}"
 
 
 class BookInputError(BookError):
-    """A workbook whose inputs are wrong; :attr:`problems` lists every wrong cell."""
+    """A workbook whose inputs are wrong: :attr:`problems` lists all, :attr:`count` wrong cells."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        count = len(self.problems)
-        super().__init__(
-            "\n".join([f"{count} input{'s are' if count > 1 else ' is'} wrong:", *map(str, self.problems)])
-        )
+        self.count = sum(problem.count for problem in self.problems)
+        super().__init__("\n".join([f"{self.counted}:", *map(str, self.problems)]))
+
+    @property
+    def counted(self) -> str:
+        """How many cells are wrong, as the start of a sentence."""
+        return f"{self.count:,} input{'s are' if self.count > 1 else ' is'} wrong"
 
 
 def show(value: Any) -> str:

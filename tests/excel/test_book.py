@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 import math
 import os
 import random
@@ -19,9 +20,9 @@ import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xlkmv.errors import BookError
-from xlkmv.excel.address import shift
-from xlkmv.excel.book import NO_VALUE, Book, ErrorCell, FileBook, open_book
+from xlkmv.errors import BookError, Problem
+from xlkmv.excel.address import runs, shift
+from xlkmv.excel.book import NO_VALUE, Book, ErrorCell, FileBook, Table, open_book
 
 SHEETS = ["xl/worksheets/sheet1.xml", "xl/worksheets/sheet2.xml", "xl/worksheets/sheet3.xml"]
 
@@ -194,6 +195,35 @@ def test_formula_without_a_saved_value_is_reported(path: Path) -> None:
     problem = pool.problem(1, "PD", "must be a probability")
     assert problem.cell == "F5"
     assert problem.rule == "formula has no saved value: open the workbook in Excel, recalculate and save"
+
+
+@given(st.sets(st.integers(1, 60)))
+def test_runs_cover_their_numbers_and_touch_nowhere(numbers: set[int]) -> None:
+    found = runs(numbers)
+    assert [n for first, last in found for n in range(first, last + 1)] == sorted(numbers)
+    assert all(after[0] - before[1] > 1 for before, after in itertools.pairwise(found))
+
+
+def test_cells_that_are_wrong_alike_are_one_problem() -> None:
+    table = Table("t", "Pool", ("Name", "PD", "Due"), [[f"n{k}", k, None] for k in range(300)], 7, 6)
+    rule = "must not be blank"
+    assert table.problem(4, "PD", rule) == Problem("Pool", "G11", 4, rule, 1, "G11")
+    assert table.problem(range(300), "PD", rule) == Problem("Pool", "G7", 0, rule, 300, "G7:G306")
+    gap = table.problem([k for k in range(300) if k not in (100, 101)], "Due", rule)
+    assert (gap.cells, gap.count) == ("H7:H106, H109:H306", 298)
+    four = table.problem([9, 8, 1, 3, 5], "PD", rule)
+    assert (four.cell, four.cells, four.value, four.count) == ("G8", "G8, G10, G12 and 1 more", 1, 5)
+    assert table.problem([0, 1], "PD", rule, width=2) == Problem("Pool", "G7", 0, rule, 4, "G7:H8")
+
+
+def test_some_rows_of_a_table_keep_their_addresses() -> None:
+    table = Table("t", "Pool", ("Name", " Due  date "), [["a", 1], ["b", 2], ["c", 3], ["d", 4]], 7, 2)
+    some = table.only([1, 3])
+    assert some.column("due DATE") == [2, 4]
+    assert [some.cell(row, "Name") for row in (0, 1)] == ["B8", "B10"]
+    assert some.only([1]).cell(0, "Due date") == "C10"
+    assert some.problem([0, 1], "Due date", "rule").cells == "C8, C10"
+    assert table.only([]).rows == []
 
 
 def test_prefixed_markup_comments_and_missing_addresses_read_the_same(path: Path) -> None:
@@ -500,10 +530,18 @@ def build(file: Path, change) -> FileBook:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.write("B5", "note") and None, "S!B5 beneath it is not empty"),
-        (lambda s: s.write_formula("A4", "=1") and None, "S!A4 beneath it is not empty"),
-        (lambda s: s.add_table("B5:C7", {"name": "u"}) and None, "table u lies beneath it on sheet S"),
-        (lambda s: s.merge_range("B5:D5", "") and None, "merged cells S!B5:D5 lie beneath it"),
+        (lambda s: s.write("B5", "x") and None, r"S!B5 beneath it is not empty \(first: B5 'x'\); move"),
+        (
+            lambda s: s.write("B4", "note") or s.write("A6", 3) or s.write("C5", "beside") or None,
+            r"cannot grow to 5 rows: S!A4:B6 beneath it is not empty \(first: B4 'note'\); "
+            "move those cells or the table, then refresh again",
+        ),
+        (lambda s: s.write_formula("A4", "=1") and None, r"S!A4 beneath it is not empty \(first: A4 0\)"),
+        (
+            lambda s: s.add_table("B5:C7", {"name": "u"}) and None,
+            "table u, S!B5:C7, lies beneath it; move those cells or the table",
+        ),
+        (lambda s: s.merge_range("B5:D5", "") and None, "merged cells S!B5:D5 lie beneath it; move"),
         (lambda s: {"total_row": True}, "has a totals row"),
     ],
 )
@@ -517,7 +555,7 @@ def test_no_room_to_grow(tmp_path: Path, change, message: str) -> None:
 
 
 def test_grows_to_the_end_of_the_sheet_only(tmp_path: Path) -> None:
-    with pytest.raises(BookError, match="sheet ends before"):
+    with pytest.raises(BookError, match="grow to 1,048,576 rows: the sheet ends before; move it up, then"):
         build(tmp_path / "b.xlsx", lambda s: None).write_table(
             "t", {"Column1": range(1_048_576)}, resize=True
         )

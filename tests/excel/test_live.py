@@ -17,7 +17,7 @@ from fake_excel import AUTOMATIC, contents, hurry, open_fake
 
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.excel import layout, live
-from xlkmv.excel.address import parse_area
+from xlkmv.excel.address import Area, address, parse_area
 from xlkmv.excel.book import ErrorCell, FileBook
 from xlkmv.excel.live import CancelledError, LiveBook, cell_text, find_open, progress_of, quiet
 from xlkmv.excel.refresh import refresh
@@ -141,9 +141,36 @@ def test_a_table_does_not_grow_over_cells(fake):
     book = live_book(fake)
     table = book.table("tbl_Log")
     row = table.top + len(table.rows)
-    fake.sheet(table.sheet).values[row + 1, table.left] = "mine"
-    with pytest.raises(BookError, match=rf"cannot grow to 9 rows: {table.sheet}!.*is not empty"):
+    sheet = fake.sheet(table.sheet)
+    sheet.values[row + 1, table.left + 1] = "my note"
+    sheet.put(row + 3, table.left, "=1")
+    first, last = address(row + 1, table.left + 1), address(row + 3, table.left + 1)
+    around = f"{table.sheet}!{address(row + 1, table.left)}:{last}"
+    with pytest.raises(BookError) as caught:
         book.write_table("tbl_Log", {"Message": ["x"] * 9}, resize=True)
+    assert str(caught.value) == (
+        f"table tbl_Log cannot grow to 9 rows: {around} beneath it is not empty (first: {first} 'my note'); "
+        "move those cells or the table, then refresh again"
+    )
+    # A formula that shows nothing is in the way, too.
+    del sheet.values[row + 1, table.left + 1]
+    sheet.values[row + 3, table.left] = ""
+    with pytest.raises(BookError, match=rf"{address(row + 3, table.left)} beneath it is not empty \(first"):
+        book.write_table("tbl_Log", {"Message": ["x"] * 9}, resize=True)
+
+
+def test_a_table_does_not_grow_over_tables_and_merged_cells(fake, monkeypatch):
+    book = live_book(fake)
+    table = book.table("tbl_Log")
+    below = table.top + len(table.rows) + 1
+    monkeypatch.setattr(fake_excel.Range, "MergeCells", None, raising=False)  # as Excel says: some are
+    with pytest.raises(BookError, match=rf"merged cells lie beneath it in {table.sheet}!.*; move those"):
+        book.write_table("tbl_Log", {"Message": ["x"] * 9}, resize=True)
+    area = Area(below, table.left, below + 2, table.left + 1)
+    sheet = fake.sheet(table.sheet)
+    sheet.ListObjects.append(fake_excel.ListObject(sheet, "mine", ("a", "b"), area))
+    with pytest.raises(BookError, match=rf"table mine, {table.sheet}!{area}, lies beneath it; move"):
+        live_book(fake).write_table("tbl_Log", {"Message": ["x"] * 9}, resize=True)
 
 
 def test_protected_sheets_are_named(fake):

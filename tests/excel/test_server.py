@@ -236,10 +236,11 @@ def test_wrong_inputs_are_listed_with_links(template):
     assert head[0] == "wrong"
     assert head[1].startswith(f"{count} inputs are wrong; nothing was changed.\n\nPool!")
     assert len(head[1]) < 1024  # a message box shows no more
-    assert len(rows) == count
-    link, holds, rule = rows[0]
-    assert link.startswith("=HYPERLINK(\"#'[Book ''one''.xlsm]Pool'!")
-    assert holds == "''=evil'"
+    # One line for all of them; its link leads to the first.
+    [[link, holds, rule]] = rows
+    first, last = (f"{letter}{pool.area.top + k}" for k, letter in ((1, "H"), (count, "H")))
+    assert link == f"=HYPERLINK(\"#'[Book ''one''.xlsm]Pool'!{first}\",\"Pool!{first}:{last}\")"
+    assert holds == f"'{count} cells, the first holds '=evil'"
     assert rule.startswith(("'", "must"))
     after = contents(fake)
     state = next(n for n in fake.Names if n.Name == "out_State").RefersToRange

@@ -105,11 +105,12 @@ class Worksheet:
 
 
 class Range:
+    MergeCells: bool | None = False
+
     def __init__(self, sheet: Worksheet, area: Area) -> None:
         self.Worksheet = sheet
         self.area = area
         self.Row, self.Column = area.top, area.left
-        self.MergeCells = False
 
     @property
     def Rows(self) -> Count:

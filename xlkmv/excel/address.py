@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from xlkmv.errors import BookError
@@ -15,6 +17,7 @@ __all__ = [
     "column_letters",
     "column_number",
     "parse_area",
+    "runs",
     "shift",
     "stretched",
 ]
@@ -80,6 +83,13 @@ def parse_area(text: str | None) -> Area:
     if area.bottom > LAST_ROW or area.right > LAST_COLUMN:
         raise BookError(f"{text!r} lies outside a worksheet")
     return area
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """First and last of each run of neighbours: ``runs([2, 3, 5])`` is ``[(2, 3), (5, 5)]``."""
+    order = sorted(set(numbers))
+    starts = [k for k, n in enumerate(order) if k == 0 or n > order[k - 1] + 1]
+    return [(order[k], order[after - 1]) for k, after in itertools.pairwise([*starts, len(order)])]
 
 
 _TOKEN = re.compile(

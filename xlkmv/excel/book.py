@@ -20,22 +20,34 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from lxml import etree
 
-from xlkmv.errors import BookError, Problem
-from xlkmv.excel.address import LAST_ROW, Area, address, parse_area, stretched
+from xlkmv.errors import BookError, Problem, show
+from xlkmv.excel.address import LAST_ROW, Area, address, parse_area, runs, stretched
 from xlkmv.excel.package import MAIN, RELATIONSHIPS, Package
 from xlkmv.excel.sheet import Sheet
 from xlkmv.excel.stale import References, stale_formulas
 from xlkmv.excel.stored import NO_VALUE, CellValue, ErrorCell, Shared, rich_text, unescape
 
-__all__ = ["NO_VALUE", "Book", "CellValue", "ErrorCell", "FileBook", "NamedCell", "Table", "open_book"]
+__all__ = [
+    "NO_VALUE",
+    "Book",
+    "CellValue",
+    "ErrorCell",
+    "FileBook",
+    "NamedCell",
+    "Table",
+    "no_room",
+    "not_empty",
+    "open_book",
+]
 
 _NO_VALUE_RULE = "formula has no saved value: open the workbook in Excel, recalculate and save"
+_RANGES_NAMED = 3  # of the cells that share a fault
 _CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}f"
 
 
@@ -51,7 +63,7 @@ class NamedCell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The body of an Excel table.
+    """The body of an Excel table, or some of its rows.
 
     Attributes
     ----------
@@ -63,6 +75,8 @@ class Table:
         Values, row by row, as wide as the header.
     top, left : int
         Row and column of the first cell of the body.
+    places : sequence of int
+        Where the rows stand in the body, from 0.
     """
 
     name: str
@@ -71,14 +85,29 @@ class Table:
     rows: list[list[CellValue]]
     top: int
     left: int
+    places: Sequence[int] = ()
+    _columns: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        columns = {_plain(header): k for k, header in reversed([*enumerate(self.header)])}
+        object.__setattr__(self, "_columns", columns)
+        object.__setattr__(self, "places", self.places or range(len(self.rows)))
+
+    def only(self, rows: Sequence[int]) -> Table:
+        """Return the table with some of its rows; they keep their addresses."""
+        if len(rows) == len(self.rows):
+            return self
+        return replace(self, rows=[self.rows[k] for k in rows], places=[self.places[k] for k in rows])
 
     def has(self, header: str) -> bool:
         """Whether the table has a column of this name; case and extra spaces do not count."""
-        return _plain(header) in map(_plain, self.header)
+        return _plain(header) in self._columns
 
     def index(self, header: str) -> int:
         """Position of a column, counted from 0."""
-        return _position(self, header)
+        if self.has(header):
+            return self._columns[_plain(header)]
+        raise _no_column(self, header)
 
     def column(self, header: str) -> list[CellValue]:
         """Values of a column, from top to bottom."""
@@ -86,14 +115,21 @@ class Table:
         return [row[position] for row in self.rows]
 
     def cell(self, row: int, header: str) -> str:
-        """A1 address of the cell in body row `row`, counted from 0."""
-        return address(self.top + row, self.left + self.index(header))
+        """A1 address of the cell in one of the rows, counted from 0."""
+        return address(self.top + self.places[row], self.left + self.index(header))
 
-    def problem(self, row: int, header: str, rule: str) -> Problem:
-        """Report that a value breaks a rule."""
-        value = self.rows[row][self.index(header)]
+    def problem(self, row: int | Sequence[int], header: str, rule: str, width: int = 1) -> Problem:
+        """Report that a value breaks a rule; several rows, and columns from this one on, in one."""
+        rows = [row] if isinstance(row, int) else row
+        position = self.index(header)
+        value = self.rows[min(rows)][position]
         rule = _NO_VALUE_RULE if value is NO_VALUE else rule
-        return Problem(self.sheet, self.cell(row, header), value, rule)
+        left = self.left + position
+        found = runs(self.top + self.places[k] for k in rows)
+        areas = [str(Area(first, left, last, left + width - 1)) for first, last in found[:_RANGES_NAMED]]
+        more = f" and {len(found) - _RANGES_NAMED:,} more" if len(found) > _RANGES_NAMED else ""
+        cells = ", ".join(areas) + more
+        return Problem(self.sheet, self.cell(min(rows), header), value, rule, len(set(rows)) * width, cells)
 
 
 class Book(Protocol):
@@ -356,18 +392,17 @@ class FileBook:
 
     def _refuse_growth(self, table: _TablePart, delta: Area, rows: int) -> None:
         sheet = self._sheet(table.sheet)
-        start = f"table {table.name} cannot grow to {rows} rows"
         if delta.bottom > LAST_ROW:
-            raise BookError(f"{start}: the sheet ends before")
+            raise no_room(table.name, rows)
         for other in self._tables.values():
-            top = other.area.top - other.has_header
-            if other.sheet == table.sheet and other.area._replace(top=top).overlaps(delta):
-                raise BookError(f"{start}: table {other.name} lies beneath it on sheet {table.sheet}")
+            whole = other.area._replace(top=other.area.top - other.has_header)
+            if other.sheet == table.sheet and whole.overlaps(delta):
+                raise no_room(table.name, rows, f"table {other.name}, {table.sheet}!{whole}, lies beneath it")
         for area in sheet.merged():
             if area.overlaps(delta):
-                raise BookError(f"{start}: the merged cells {table.sheet}!{area} lie beneath it")
-        if blocked := sheet.filled(delta):
-            raise BookError(f"{start}: {table.sheet}!{blocked} beneath it is not empty")
+                raise no_room(table.name, rows, f"the merged cells {table.sheet}!{area} lie beneath it")
+        if found := sheet.filled(delta):
+            raise no_room(table.name, rows, not_empty(table.sheet, *found))
 
     def _stretch_charts_and_names(self, sheet: str, old: Area, bottom: int) -> None:
         """Let chart series and defined names that span all rows of a table follow its size."""
@@ -467,11 +502,26 @@ class FileBook:
         self._package.replace_xml(self._package.workbook, root)
 
 
-def _position(table: Table | _TablePart, header: str) -> int:
+def no_room(table: str, rows: int, obstacle: str = "") -> BookError:
+    """Error for a table that cannot grow: what is in the way (by default the sheet ends), what to do."""
+    what = f"{obstacle}; move those cells or the table" if obstacle else "the sheet ends before; move it up"
+    return BookError(f"table {table} cannot grow to {rows:,} rows: {what}, then refresh again")
+
+
+def not_empty(sheet: str, area: Area, cell: str, value: CellValue) -> str:
+    """Say which cells beneath a table are filled: the rectangle around them, and the first of them."""
+    return f"{sheet}!{area} beneath it is not empty (first: {cell} {show(value)})"
+
+
+def _position(table: _TablePart, header: str) -> int:
     for position, found in enumerate(table.header):
         if _plain(found) == _plain(header):
             return position
-    raise BookError(f"table {table.name} on sheet {table.sheet} has no column {header!r}")
+    raise _no_column(table, header)
+
+
+def _no_column(table: Table | _TablePart, header: str) -> BookError:
+    return BookError(f"table {table.name} on sheet {table.sheet} has no column {header!r}")
 
 
 def _plain(header: str) -> str:

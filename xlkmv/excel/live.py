@@ -20,7 +20,7 @@ import numpy as np
 
 from xlkmv.errors import BookError, XlkmvError
 from xlkmv.excel.address import LAST_ROW, Area, address
-from xlkmv.excel.book import Table
+from xlkmv.excel.book import Table, no_room, not_empty
 from xlkmv.excel.com import ERROR_CODES
 from xlkmv.excel.stored import CellValue, ErrorCell, Shared
 
@@ -216,21 +216,36 @@ class LiveBook:
             raise BookError(f"table {table.Name} has a totals row: switch it off, then refresh again")
         new = area._replace(bottom=area.top + rows - 1)
         if rows > area.bottom - area.top + 1:
-            start = f"table {table.Name} cannot grow to {rows} rows"
-            if new.bottom > LAST_ROW:
-                raise BookError(f"{start}: the sheet ends before")
-            added = area._replace(top=area.bottom + 1, bottom=new.bottom)
-            for other_sheet, other in self._tables.values():
-                if other_sheet is sheet and other is not table:
-                    body = self._area(other.Name)
-                    if body._replace(top=body.top - bool(other.ShowHeaders)).overlaps(added):
-                        raise BookError(f"{start}: table {other.Name} lies beneath it on sheet {sheet.Name}")
-            for i, row in enumerate(_rows(sheet.Range(str(added)).Value2)):
-                for j, value in enumerate(row):
-                    if value not in (None, ""):
-                        cell = address(added.top + i, added.left + j)
-                        raise BookError(f"{start}: {sheet.Name}!{cell} beneath it is not empty")
+            self._refuse_growth(sheet, table, area._replace(top=area.bottom + 1, bottom=new.bottom), rows)
         self._writes.append(_Resize(sheet, table, area, new))
+
+    def _refuse_growth(self, sheet: Any, table: Any, delta: Area, rows: int) -> None:
+        if delta.bottom > LAST_ROW:
+            raise no_room(table.Name, rows)
+        for other_sheet, other in self._tables.values():
+            if other_sheet is sheet and other is not table:
+                body = self._area(other.Name)
+                whole = body._replace(top=body.top - bool(other.ShowHeaders))
+                if whole.overlaps(delta):
+                    obstacle = f"table {other.Name}, {sheet.Name}!{whole}, lies beneath it"
+                    raise no_room(table.Name, rows, obstacle)
+        cells = sheet.Range(str(delta))
+        if cells.MergeCells is not False:  # None where only some are
+            raise no_room(table.Name, rows, f"merged cells lie beneath it in {sheet.Name}!{delta}")
+        if found := self._filled(cells, delta):
+            raise no_room(table.Name, rows, not_empty(sheet.Name, *found))
+
+    def _filled(self, cells: Any, area: Area) -> tuple[Area, str, CellValue] | None:
+        """See :meth:`xlkmv.excel.sheet.Sheet.filled`."""
+        # A formula may show nothing; its text is there all the same.
+        texts = enumerate(_rows(cells.Formula))
+        found = [(i, j) for i, row in texts for j, text in enumerate(row) if text not in (None, "")]
+        if not found:
+            return None
+        (top, left), (bottom, _) = found[0], found[-1]
+        columns = [area.left + j for _, j in found]
+        around = Area(area.top + top, min(columns), area.top + bottom, max(columns))
+        return around, address(area.top + top, area.left + left), self._values(cells)[top][left]
 
     def _writable(self, sheet: Any) -> None:
         if sheet.ProtectContents:

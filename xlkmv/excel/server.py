@@ -93,7 +93,8 @@ class Server:
         -------
         list of list
             First ``[outcome, message, ""]``; outcome is done, wrong, stopped or failed. After
-            "wrong" come the wrong cells: a link, what it holds, the rule.
+            "wrong" come the wrong cells, in one row if they are wrong alike: a link, what they
+            hold, the rule.
         """
         try:
             return _refresh(workbook)
@@ -177,8 +178,8 @@ def _refresh(workbook: Any) -> Rows:
         done = refresh(book, progress_of(excel, escape))
         book.save()
     except BookInputError as error:
-        _mark_stale(opened, len(error.problems))
-        log.info("%d wrong inputs", len(error.problems))
+        _mark_stale(opened, error.count)
+        log.info("%d wrong inputs", error.count)
         return _problems(str(opened.api.Name), error)
     except CancelledError as error:
         return [["stopped", str(error), ""]]
@@ -216,24 +217,22 @@ def _mark_stale(opened: Any, count: int) -> None:
 
 def _problems(book: str, error: Any) -> Rows:
     """Wrong cells for the message box and for the list with links."""
-    from xlkmv.errors import show
     from xlkmv.excel.live import cell_text
 
     problems = error.problems
     lines = list(map(str, problems[:PROBLEMS_SHOWN]))
     if len(problems) > PROBLEMS_SHOWN:
         lines.append(f"... and {len(problems) - PROBLEMS_SHOWN} more")
-    count = f"{len(problems)} input{'s are' if len(problems) > 1 else ' is'} wrong; nothing was changed."
+    count = f"{error.counted}; nothing was changed."
     listed = "\n".join(lines)
     end = "OK lists them with links in a new workbook."
     message = f"{count}\n\n{listed[: LONGEST_MESSAGE - len(count) - len(end)]}\n\n{end}"
     rows = [["wrong", message, ""]]
     for p in problems:
         target = f"[{book}]{p.sheet}".replace("'", "''").replace('"', '""')
-        label = f"{p.sheet}!{p.cell}".replace('"', '""')
-        rows.append(
-            [f'=HYPERLINK("#\'{target}\'!{p.cell}","{label}")', cell_text(show(p.value)), cell_text(p.rule)]
-        )
+        label = f"{p.sheet}!{p.cells}".replace('"', '""')
+        link = f'=HYPERLINK("#\'{target}\'!{p.cell}","{label}")'
+        rows.append([link, cell_text(p.holds), cell_text(p.rule)])
     return rows
 
 

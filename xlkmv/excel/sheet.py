@@ -280,13 +280,19 @@ class Sheet:
         found = re.findall(rb"""<(?:[\w.-]+:)?mergeCell\s[^>]*?ref\s*=\s*["']([^"']+)["']""", self._tail)
         return [parse_area(reference.decode()) for reference in found]
 
-    def filled(self, area: Area) -> str | None:
-        """Address of the first cell that holds a value or a formula, None when all are empty."""
-        for number, row in self._rows(area.top, area.bottom):
-            for column, cell in self._cells(row):
-                if area.left <= column <= area.right and any(child.tag in (F, V, IS) for child in cell):
-                    return address(number, column)
-        return None
+    def filled(self, area: Area) -> tuple[Area, str, CellValue] | None:
+        """Filled cells of a rectangle: the rectangle around them, the first, and its value; None if empty."""
+        found = [
+            (number, column)
+            for number, row in self._rows(area.top, area.bottom)
+            for column, cell in self._cells(row)
+            if area.left <= column <= area.right and any(child.tag in (F, V, IS) for child in cell)
+        ]
+        if not found:
+            return None
+        columns = [column for _, column in found]
+        around = Area(found[0][0], min(columns), found[-1][0], max(columns))
+        return around, address(*found[0]), self.value(*found[0])
 
     # -- writing ----------------------------------------------------------------------------------
 
