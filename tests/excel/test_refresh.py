@@ -15,10 +15,14 @@ import numpy as np
 import pytest
 
 from xlkmv.build import template as template_module
+from xlkmv.deal.stress import Stress
 from xlkmv.errors import BookError, BookInputError
+from xlkmv.excel import layout
+from xlkmv.excel.address import Area
 from xlkmv.excel.book import NO_VALUE, ErrorCell, FileBook, open_book
-from xlkmv.excel.layout import TABLES, Column, TableSpec
+from xlkmv.excel.layout import TABLES, Column, TableSpec, input_columns
 from xlkmv.excel.refresh import read_book, refresh
+from xlkmv.excel.report import input_mark
 
 Edit = tuple[str, int, str, Any]
 
@@ -64,6 +68,23 @@ def row_of(source: Path, table: str, label: str) -> int:
 DAY = "2020-03-11"
 WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
     "text in a number": ([("tbl_Pool", 2, "PD", "two")], "must be a number"),
+    "text that looks like a number": (
+        [("tbl_Pool", 1, DAY, "1,234")],
+        "is text that looks like a number: enter it as a number (in Excel: Data > Text to Columns",
+    ),
+    "a percentage as text": ([("tbl_Term", "Senior fees", "Value", "０.2％")], "looks like a number"),
+    "text that looks like a recovery": (
+        [("tbl_Scenario", 1, "Largest obligor recovery", "0,5")],
+        "looks like a number",
+    ),
+    "text that looks like a date": (
+        [("tbl_Tranche", 0, "Maturity", "2024-09-11")],
+        "is text that looks like a date: enter it as a date (in Excel: Data > Text to Columns",
+    ),
+    "text that looks like a date of actual collections": (
+        [("tbl_Actual", 0, "Payment date", "2019年12月11日")],
+        "looks like a date",
+    ),
     "markup in a number": ([("tbl_Pool", 2, "PD", "[/red]")], "must be a number"),
     "truth in a number": ([("tbl_Pool", 2, "Recovery", True)], "must be a number"),
     "a date in a number": ([("tbl_Pool", 2, "Recovery", dt.date(2020, 1, 1))], "must be"),
@@ -108,6 +129,29 @@ WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
         [("tbl_Scenario", 1, "Largest obligor recovery", "some")],
         "must be blank, 'table' or a number",
     ),
+    "a stress over the base": (
+        [("tbl_Scenario", 0, "Pool haircut", 0.1)],
+        "must be 0 in the first row, the base that the others are compared with: "
+        "put a stress into a row of its own",
+    ),
+    "a multiplier over the base": ([("tbl_Scenario", 0, "PD x", 2)], "must be 1 in the first row"),
+    "a default over the base": (
+        [("tbl_Scenario", 0, "Largest obligor recovery", 0)],
+        "must be blank in the first row",
+    ),
+    "a control off in the base": (
+        [("tbl_Scenario", 0, "Controls off", "Reserve account")],
+        "must be blank in the first row",
+    ),
+    "another default point of the base": (
+        [("tbl_Scenario", 0, "Default point", "all")],
+        "must be 'own' in the first row",
+    ),
+    "text in front of other actual collections": (
+        [("tbl_Actual", 0, "Actual collections", "1,234")],
+        "looks like a number",
+    ),
+    "what is no stress over the base": ([("tbl_Scenario", 0, "Delay", 0.5)], "must be a whole number"),
     "negative actual collections": ([("tbl_Actual", 0, "Actual collections", -1.0)], "must be >= 0"),
     "actual collections with a gap": (
         [("tbl_Actual", 19, "Actual collections", 1.0)],
@@ -172,26 +216,24 @@ def test_volatility_25_meaning_25_percent(draft: Path, tmp_path: Path) -> None:
     assert rule == "must be > 0 and <= 5 (a decimal: 0.25 means 25 %)"
 
 
-def test_shares_that_do_not_sum(draft: Path, tmp_path: Path) -> None:
-    for name, what in (("tbl_Pool", 0.5), ("tbl_Tranche", 0.5)):
-        path = put(draft, tmp_path / f"{name}.xlsm", (name, 0, "Share", what))
-        table = FileBook(path).table(name)
-        total = sum(table.column("Share"))
-        ((sheet, cell, value, rule),) = problems_of(path)
-        assert (sheet, cell, value) == (table.sheet, table.cell(0, "Share"), 0.5)
-        assert rule == f"shares must sum to 1 (they sum to {total:.6g})"
+def test_the_base_may_have_any_name(draft: Path, tmp_path: Path) -> None:
+    path = put(draft, tmp_path / "b.xlsm", ("tbl_Scenario", 0, "Scenario", "As planned"))
+    assert read_book(open_book(path)).stresses[0] == Stress("As planned")
 
 
-def test_shares_that_are_not_those_of_the_amounts(draft: Path, tmp_path: Path) -> None:
-    path = put(
-        draft, tmp_path / "b.xlsm", ("tbl_Tranche", 0, "Share", 0.94), ("tbl_Tranche", 1, "Share", 0.06)
-    )
-    found = problems_of(path)
-    assert [p[3] for p in found] == ["must be the amount's share (0.95)", "must be the amount's share (0.05)"]
+@pytest.mark.parametrize("share", [0.5, "a third", ErrorCell("#DIV/0!"), None])
+def test_shares_are_shown_and_never_read(draft: Path, tmp_path: Path, share: Any) -> None:
+    edits = [(name, row, "Share", share) for name in ("tbl_Pool", "tbl_Tranche") for row in (0, 1)]
+    path = put(draft, tmp_path / "b.xlsm", *edits)
+    assert read_book(open_book(path)).digest == read_book(open_book(draft)).digest
+    for name in ("tbl_Pool", "tbl_Tranche"):
+        path = rewrite(path, tmp_path / f"{name}.xlsm", name, 'name="Share"', 'name="My own"')
+    assert read_book(open_book(path)).digest == read_book(open_book(draft)).digest
+    assert ("tbl_Pool", "Share") not in input_columns()
 
 
 def test_shares_follow_amounts_that_another_program_wrote(draft: Path, tmp_path: Path) -> None:
-    """Such a program saves no values of formulas; what a share must be, the amounts say."""
+    """Such a program saves no values of formulas; what a share is, the amounts say."""
     book = FileBook(draft)
     for name, header in (("tbl_Pool", "Financed amount"), ("tbl_Tranche", "Amount")):
         first, *others = book.table(name).column(header)
@@ -202,16 +244,6 @@ def test_shares_follow_amounts_that_another_program_wrote(draft: Path, tmp_path:
     old, new = read_book(open_book(draft)).deal, read_book(open_book(path)).deal
     assert new.pool.amount[0] == 2 * old.pool.amount[0]
     assert new.pool.share.sum() == pytest.approx(1.0)
-    # A share that is typed beside them still has to fit.
-    put(path, path, ("tbl_Pool", 2, "Share", 0.7))
-    table = FileBook(path).table("tbl_Pool")
-    ((sheet, cell, value, rule),) = problems_of(path)
-    assert (sheet, cell, value) == ("Pool", table.cell(2, "Share"), 0.7)
-    assert rule.startswith("shares must sum to 1")
-    # Wrong amounts are named alone.
-    put(path, path, ("tbl_Pool", 0, "Financed amount", -1), ("tbl_Pool", 1, "Financed amount", None))
-    wanted = [table.cell(row, "Financed amount") for row in (0, 1)]
-    assert [p[1] for p in problems_of(path)] == wanted
 
 
 @pytest.mark.parametrize("amount", [0.0, -1.0])
@@ -222,8 +254,7 @@ def test_amounts_of_nothing(draft: Path, tmp_path: Path, amount: float) -> None:
     path = book.save(tmp_path / "b.xlsm")
     table = FileBook(path).table("tbl_Tranche")
     found = problems_of(path)
-    assert [p[:3] for p in found] == [("Tranche", table.cell(k, "Amount"), amount) for k in (0, 1)]
-    assert {p[3] for p in found} == {"must be > 0"}
+    assert found == [("Tranche", table.cell(0, "Amount"), amount, "must be > 0")]
 
 
 @pytest.mark.parametrize(("table", "header"), [("tbl_Pool", "Obligor"), ("tbl_Scenario", "Scenario")])
@@ -247,14 +278,16 @@ def test_an_obligor_that_never_pays(draft: Path, tmp_path: Path) -> None:
 def test_two_blank_names_are_blank_not_twice(draft: Path, tmp_path: Path) -> None:
     for table, header in (("tbl_Covenant", "Test"), ("tbl_Scenario", "Scenario"), ("tbl_Tranche", "Tranche")):
         path = put(draft, tmp_path / f"{table}.xlsm", (table, 0, header, None), (table, 1, header, None))
-        assert [p[3] for p in problems_of(path)] == ["must not be blank"] * 2
+        ((_, cell, _, rule),) = problems_of(path)
+        assert cell == FileBook(path).table(table).cell(0, header)
+        assert rule == "must not be blank: fill it, or clear the whole row"
 
 
 def test_an_error_cell_must_become_a_value(draft: Path, tmp_path: Path) -> None:
     path = put(draft, tmp_path / "b.xlsm", ("tbl_Pool", 0, "PD", ErrorCell("#DIV/0!")))
     ((_, _, value, rule),) = problems_of(path)
     assert str(value) == "#DIV/0!"
-    assert rule == "must hold a value, not an error"
+    assert rule == "must hold a value, not an error: mend its formula, or type a value"
 
 
 # ------------------------------------------------------------------- headings, rows and tables
@@ -326,6 +359,38 @@ def test_all_wrong_cells_are_listed_at_once(draft: Path, tmp_path: Path) -> None
     book = FileBook(path)
     wanted = [(book.table(t).sheet, book.table(t).cell(row, header)) for t, row, header, _ in edits]
     assert sorted(p[:2] for p in problems_of(path)) == sorted(wanted)
+
+
+def test_equal_faults_of_a_column_are_one_line(draft: Path, tmp_path: Path) -> None:
+    table = FileBook(draft).table("tbl_Pool")
+    edits = [("tbl_Pool", k, "PD", None) for k in range(len(table.rows)) if k != 4]
+    path = put(draft, tmp_path / "b.xlsm", *edits, ("tbl_Pool", 4, "PD", 7), ("tbl_Pool", 2, DAY, -1.0))
+    first, before, after, last = (table.cell(k, "PD") for k in (0, 3, 5, len(table.rows) - 1))
+    with pytest.raises(BookInputError) as caught:
+        read_book(open_book(path))
+    assert sorted(str(caught.value).splitlines()) == sorted(
+        [
+            "12 inputs are wrong:",
+            f"Pool!{first}:{before}, {after}:{last}: 10 cells are blank; "
+            "must not be blank: fill it, or clear the whole row",
+            f"Pool!{table.cell(4, 'PD')}: 7: must be >= 0 and < 1 (a decimal: 0.02 means 2 %)",
+            f"Pool!{table.cell(2, DAY)}: -1: must be >= 0",
+        ]
+    )
+
+
+def test_a_row_with_a_name_alone_is_one_line(
+    draft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def named(spec: TableSpec, rows: Any) -> tuple[TableSpec, Any]:
+        just = rows and ["Nobody", *[None] * (len(rows[0]) - 1)]
+        return spec, [*rows, just] if spec.name == "tbl_Pool" else rows
+
+    path = variant(tmp_path / "b.xlsm", few_paths(named), monkeypatch)
+    table = FileBook(path).table("tbl_Pool")
+    found = problems_of(path)
+    # The amount, PD to correlation, and the dates: the share between them follows.
+    assert [p[1] for p in found] == [table.cell(11, h) for h in ("Financed amount", "PD", table.header[11])]
 
 
 def test_many_wrong_cells_name_the_count(draft: Path, tmp_path: Path) -> None:
@@ -407,6 +472,21 @@ def few_paths(hook: Hook) -> Hook:
         return hook(spec, rows)
 
     return changed
+
+
+def gappy(spec: TableSpec, rows: Any) -> tuple[TableSpec, Any]:
+    """Blank rows after the first and at the end; formulas that show something stand in them."""
+    if spec.name not in ("tbl_Pool", "tbl_Tranche", "tbl_Covenant", "tbl_Scenario", "tbl_Actual"):
+        return spec, rows
+    blank = [None] * len(rows[0])
+    for k, c in enumerate(spec.columns):
+        if c.kind == "shown":
+            blank[k] = ("=0*1", 0.0)
+    if spec.name == "tbl_Pool":  # inputs by formula, which have nothing to read here
+        for field, value in (("industry", ""), ("pd", 0.0), ("recovery", "#N/A")):
+            blank[spec.index(field)] = ("=NA()", value)
+    end = [] if spec.name == "tbl_Tranche" else [blank, blank]  # other tables lie beneath that one
+    return spec, [rows[0], blank, *rows[1:], *end]
 
 
 RESULTS = ("tbl_Headline", "tbl_Result", "tbl_Scenario", "tbl_ScenarioResult", "tbl_Breakeven", "tbl_Sigma")
@@ -496,6 +576,91 @@ def test_tables_may_move_and_columns_change_places(
     assert len(FileBook(path).table("tbl_Log").rows) == 2
 
 
+def test_blank_rows_are_neither_claims_nor_faults(
+    refreshed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = variant(tmp_path / "gaps.xlsm", few_paths(gappy), monkeypatch)
+    book = open_book(path)
+    done = refresh(book)
+    book.save()
+    assert done.inputs.digest == read_book(open_book(refreshed)).digest
+    others = [name for name in RESULTS if name != "tbl_Scenario"]
+    assert_same(numbers(refreshed, others), numbers(path, others), rel=0)
+    # Results stand in the rows of their inputs, and nothing beside a blank row.
+    for name in ("tbl_Covenant", "tbl_Scenario", "tbl_Actual"):
+        table, tight = FileBook(path).table(name), FileBook(refreshed).table(name)
+        assert len(table.rows) == len(tight.rows) + 3
+        gaps = {1, len(tight.rows) + 1, len(tight.rows) + 2}
+        assert [row for k, row in enumerate(table.rows) if k not in gaps] == tight.rows
+        assert all(value is None for k in gaps for value in table.rows[k])
+    # A fault is named where it is.
+    for name, header in (("tbl_Pool", "PD"), ("tbl_Tranche", "Coupon"), ("tbl_Scenario", "PD x")):
+        wrong = put(path, tmp_path / "wrong.xlsm", (name, 2, header, -1))
+        table = FileBook(wrong).table(name)
+        ((sheet, cell, value, _),) = problems_of(wrong)
+        assert (sheet, cell, value) == (table.sheet, table.cell(2, header), -1)
+    same = [("tbl_Pool", k, "Obligor", "Same") for k in (3, 4)]
+    twice = put(path, tmp_path / "twice.xlsm", *same)
+    ((_, cell, _, rule),) = problems_of(twice)
+    assert cell == FileBook(twice).table("tbl_Pool").cell(4, "Obligor") and "there twice" in rule
+
+
+def test_rows_without_a_label_are_no_terms(draft: Path, tmp_path: Path) -> None:
+    table = FileBook(draft).table("tbl_Control")
+    count, width = len(table.rows), len(table.header)
+    top = table.top - 1
+    old, new = (
+        f'ref="{Area(top, table.left, top + rows, table.left + width - 1)}"' for rows in (count, count + 2)
+    )
+    path = rewrite(draft, tmp_path / "b.xlsm", "tbl_Control", old, new)
+    path = put(path, path, *(("tbl_Control", count + k, table.header[0], " ") for k in (0, 1)))
+    assert len(FileBook(path).table("tbl_Control").rows) == count + 2
+    assert read_book(open_book(path)).digest == read_book(open_book(draft)).digest
+
+
+def test_tables_of_blank_rows_only_hold_nothing(draft: Path, tmp_path: Path) -> None:
+    for name, sentence in (
+        ("tbl_Pool", "the pool needs at least one obligor"),
+        ("tbl_Tranche", "the plan needs at least one tranche"),
+        ("tbl_Scenario", "the table needs a base scenario in its first row"),
+    ):
+        table = FileBook(draft).table(name)
+        blank = [(name, k, h, None) for k in range(len(table.rows)) for h in table.header]
+        found = problems_of(put(draft, tmp_path / f"{name}.xlsm", *blank))
+        assert [p[3] for p in found] == [sentence]
+        assert found[0][:2] == (table.sheet, table.cell(0, table.header[0]))
+
+
+def test_actual_collections_may_skip_rows_but_no_dates(draft: Path, tmp_path: Path) -> None:
+    table = FileBook(draft).table("tbl_Actual")
+    # A date that is not there yet leaves no gap as long as nothing came in on it or later.
+    fewer = put(draft, tmp_path / "fewer.xlsm", *(("tbl_Actual", 10, h, None) for h in table.header[:2]))
+    assert read_book(open_book(fewer)).actual == read_book(open_book(draft)).actual
+    swapped = [("tbl_Actual", k, "Payment date", table.rows[other][0]) for k, other in ((12, 13), (13, 12))]
+    ((_, cell, _, rule),) = problems_of(put(draft, tmp_path / "swapped.xlsm", *swapped))
+    assert cell == table.cell(13, "Payment date")
+    assert "must be the plan's payment dates in order" in rule
+
+
+def test_a_workbook_of_another_version_keeps_its_list_of_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first edition counted shares among the inputs; its workbooks are refreshed all the same."""
+    listed = [*input_columns()[:4], ("tbl_Pool", "Share"), ("tbl_Pool", "No longer there"), ("tbl_Pool", "")]
+    with monkeypatch.context() as patch:
+        patch.setattr(layout, "input_columns", lambda: listed)
+        path = variant(tmp_path / "old.xlsm", few_paths(unchanged), monkeypatch)
+    book = open_book(path)
+    refresh(book)
+    book.save()
+    marks = FileBook(path).table("tbl_Input")
+    assert marks.column("Column") == [header or "all numbers" for _, header in listed]
+    assert marks.column("Now") == marks.column("At refresh")
+    pool = FileBook(path).table("tbl_Pool")
+    assert marks.column("Now")[4:6] == [input_mark(pool.column("Share")), 0.0]
+    assert FileBook(path).name("out_State").value == "fresh"
+
+
 def test_more_obligors_scenarios_and_tranches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def more(spec: TableSpec, rows: Any) -> tuple[TableSpec, Any]:
         headers = [c.header for c in spec.columns]
@@ -503,19 +668,13 @@ def test_more_obligors_scenarios_and_tranches(tmp_path: Path, monkeypatch: pytes
             extra = list(rows[0])
             extra[0] = "=1+1"
             rows = [*rows, extra]
-            total = sum(r[headers.index("Financed amount")] for r in rows)
-            for r in rows:
-                r[headers.index("Share")] = r[headers.index("Financed amount")] / total
         if spec.name == "tbl_Tranche":
             senior, junior = list(rows[0]), list(rows[1])
             middle = list(senior)
-            amount, rank, share = (headers.index(h) for h in ("Amount", "Rank", "Share"))
+            amount, rank = (headers.index(h) for h in ("Amount", "Rank"))
             middle[0], middle[rank], junior[rank] = "Mezzanine", 2, 3
             middle[amount], senior[amount] = senior[amount] * 0.1, senior[amount] * 0.9
             rows = [senior, middle, junior]
-            total = sum(r[amount] for r in rows)
-            for r in rows:
-                r[share] = r[amount] / total
         if spec.name == "tbl_Scenario":
             mine = list(rows[0])
             mine[0], mine[headers.index("Pool haircut")] = "[/b] +mine", 0.03

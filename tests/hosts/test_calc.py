@@ -416,12 +416,13 @@ def test_refresh_saves_what_was_typed(office, template, tmp_path):
 
 def test_refresh_with_wrong_inputs_names_the_cells_and_changes_nothing(office, template, tmp_path):
     mine = riskier(template, tmp_path / "faulty.xlsm", 1.5)
-    cell = open_book(mine).table("tbl_Pool").cell(0, "PD")
+    pool = open_book(mine).table("tbl_Pool")
+    first, last = (pool.cell(row, "PD") for row in (0, len(pool.rows) - 1))
     content = mine.read_bytes()
     with office.open(mine) as book:
         book.dispatch("org.xlkmv.menu:refresh")
         assert book.sheets[0] == "Home"  # the window was not loaded anew
-    assert f"Pool!{cell}: 1.5: must be" in said(office)
+    assert f"Pool!{first}:{last}: {len(pool.rows)} cells, the first holds 1.5; must be" in said(office)
     assert mine.read_bytes() == content
 
 

@@ -84,7 +84,7 @@ class Sheets:
         )
 
     def result(self, shown: str) -> Any:
-        """Format of a cell that refresh fills."""
+        """Format of a cell that refresh or a formula fills."""
         # Numbers are sometimes words (covered, none): both stand on the right.
         place = {"indent": 1} if shown == layout.TEXT else {"align": "right"}
         return self.style(num_format=shown, border=1, border_color=GRID, **place)
@@ -154,8 +154,8 @@ class Sheets:
                         "header": c.header,
                         "header_format": self.style(
                             bold=True,
-                            bg_color=PALE if c.kind == "result" else NAVY,
-                            font_color=INK if c.kind == "result" else "white",
+                            bg_color=NAVY if c.is_input else PALE,
+                            font_color="white" if c.is_input else INK,
                             text_wrap=True,
                             align="center",
                             border=1,
@@ -173,7 +173,7 @@ class Sheets:
                 mark = bool(assumed and assumed[i][k])
                 if c.field in ("basis", "unit", "meaning"):
                     style = self.style(font_color="#595959", italic=True)
-                elif c.kind == "result":
+                elif not c.is_input:
                     style = self.result(shown)
                 else:
                     style = self.input(shown, mark)

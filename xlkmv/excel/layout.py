@@ -66,7 +66,8 @@ class Column:
     header, chinese : str
     field : str
         Name in the deal or in the analysis.
-    kind : {"text", "number", "date", "choice", "result"}
+    kind : {"text", "number", "date", "choice", "any", "shown", "result"}
+        What an input may be; "shown": a formula of the sheet, never read; "result": filled by refresh.
     format : str
         Number format of the cells.
     width : int
@@ -90,6 +91,11 @@ class Column:
     note: str = ""
     blank: bool = False
 
+    @property
+    def is_input(self) -> bool:
+        """Whether the user fills it."""
+        return self.kind not in ("shown", "result")
+
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
@@ -112,7 +118,7 @@ class TableSpec:
     @property
     def inputs(self) -> tuple[Column, ...]:
         """Columns that the user fills."""
-        return tuple(c for c in self.columns if c.kind != "result")
+        return tuple(c for c in self.columns if c.is_input)
 
     @property
     def results(self) -> tuple[Column, ...]:
@@ -149,6 +155,10 @@ def result(header: str, chinese: str, field: str, shown: str = TEXT, width: int 
     return Column(header, chinese, field, "result", shown, width)
 
 
+def formula(header: str, chinese: str, field: str, shown: str = TEXT, width: int = 12) -> Column:
+    return Column(header, chinese, field, "shown", shown, width)
+
+
 POOL = TableSpec(
     "tbl_Pool",
     "Pool",
@@ -170,15 +180,7 @@ POOL = TableSpec(
             15,
             "Money, any currency unit.",
         ),
-        number(
-            "Share",
-            "占比",
-            "share",
-            RATE,
-            COLUMN_RULES["share"],
-            9,
-            "Share of the financed amount; the column sums to 1.",
-        ),
+        formula("Share", "占比", "share", RATE, 9),
         number(
             "PD", "违约概率", "pd", RATE, COLUMN_RULES["pd"], 9, "One-year default probability, a decimal."
         ),
@@ -222,15 +224,7 @@ TRANCHE = TableSpec(
         text("Tranche", "层级", "name", 26),
         number("Rank", "顺序", "rank", WHOLE, COLUMN_RULES["rank"], 14, "1 is paid first."),
         number("Amount", "金额", "amount", MONEY, COLUMN_RULES["amount"], 18, "Principal at closing."),
-        number(
-            "Share",
-            "占比",
-            "share",
-            RATE,
-            COLUMN_RULES["share"],
-            12,
-            "Share of the notes; the column sums to 1.",
-        ),
+        formula("Share", "占比", "share", RATE, 12),
         number(
             "Coupon",
             "票面利率",

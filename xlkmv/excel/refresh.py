@@ -1,7 +1,7 @@
 """Refresh: read the whole workbook, check everything, compute, write everything in one go.
 
 The button in Excel, the ribbon and ``xlkmv refresh`` all come here. Nothing is written when
-an input is wrong: the user gets every wrong cell at once.
+an input is wrong: the user gets every wrong cell at once, those that are wrong alike in one line.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from xlkmv.deal.simulation import dask_executor
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.stress import Stress, stress_faults
 from xlkmv.deal.terms import (
+    COLUMN_RULES,
     CONTROLS,
     POOL_NUMBERS,
     Controls,
@@ -39,17 +40,20 @@ from xlkmv.deal.terms import (
     terms_faults,
     tranche_faults,
 )
-from xlkmv.errors import BookError, BookInputError, Problem
+from xlkmv.errors import BookError, BookInputError, Problem, show
 from xlkmv.excel import layout
 from xlkmv.excel.address import address
-from xlkmv.excel.book import NO_VALUE, Book, ErrorCell, Table
-from xlkmv.excel.layout import Column, TableSpec, TermRow
+from xlkmv.excel.book import Book, Table
+from xlkmv.excel.cells import is_blank
+from xlkmv.excel.layout import Column, TableSpec
+from xlkmv.excel.reader import Reader
 from xlkmv.excel.report import write_report
 
 __all__ = ["Refreshed", "read_book", "refresh"]
 
 Progress = Callable[[str, float], None]
-SHARE_TOLERANCE = 1e-4
+# A column of the pool that is headed by a payment date.
+SCHEDULED = Column("", "", "schedule", "number", rule=COLUMN_RULES["schedule"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,96 +131,6 @@ def refresh(
 # ---------------------------------------------------------------------------------- reading
 
 
-class _Reader:
-    """Reads cells by table and heading, and keeps every problem that it meets."""
-
-    def __init__(self, book: Book) -> None:
-        self.book = book
-        self.problems: list[Problem] = []
-
-    def table(self, spec: TableSpec) -> Table | None:
-        """Read a table that must be there, with all input columns that cannot be blank."""
-        try:
-            found = self.book.table(spec.name)
-        except BookError:
-            rule = f"the table is missing: it holds {spec.title[0].lower()}{spec.title[1:]}"
-            self.problems.append(Problem(spec.sheet, spec.name, None, rule))
-            return None
-        for column in spec.inputs:
-            # The figures of the controls are needed, though not in every row.
-            needed = not column.blank or column.field == "figure"
-            if not found.has(column.header) and needed:
-                where = address(found.top - 1, found.left)
-                rule = f"table {spec.name} has no column '{column.header}'"
-                self.problems.append(Problem(found.sheet, where, None, rule))
-        return found
-
-    def values(self, table: Table, column: Column) -> list[Any]:
-        """Read one column: clean values, with None where a cell is wrong and has been reported."""
-        if not table.has(column.header):
-            return [None] * len(table.rows)
-        return [self.value(table, row, column.header, column) for row in range(len(table.rows))]
-
-    def value(self, table: Table, row: int, header: str, column: Column | TermRow) -> Any:
-        """Read one cell by the kind of its column (or of its row, for the terms)."""
-        raw = table.rows[row][table.index(header)]
-        if raw is NO_VALUE and column.field == "share":
-            # A program without formulas wrote the amounts: they say what the share is.
-            return None
-        if isinstance(raw, str) and not raw.strip():
-            raw = None
-        if raw is NO_VALUE or isinstance(raw, ErrorCell):
-            return self.fail(table, row, header, "must hold a value, not an error")
-        if raw is None:
-            return None if column.blank else self.fail(table, row, header, "must not be blank")
-        kind = column.kind
-        if kind == "text":
-            return (
-                raw.strip() if isinstance(raw, str) else f"{raw:.15g}" if isinstance(raw, float) else str(raw)
-            )
-        if kind in ("choice", "yesno"):
-            return self._choice(table, row, header, raw, column.choices)
-        if kind == "date":
-            if isinstance(raw, dt.datetime):
-                raw = raw.date()
-            return raw if isinstance(raw, dt.date) else self.fail(table, row, header, "must be a date")
-        if kind == "any" and isinstance(raw, str):
-            return raw.strip()
-        if isinstance(raw, bool) or not isinstance(raw, (int, float)):
-            return self.fail(table, row, header, "must be a number")
-        if column.rule is not None and not column.rule.holds(np.asarray(raw, float)):
-            return self.fail(table, row, header, column.rule.text)
-        return float(raw)
-
-    def _choice(self, table: Table, row: int, header: str, raw: Any, choices: Sequence[str]) -> Any:
-        word = {True: "yes", False: "no"}[raw] if isinstance(raw, bool) else raw
-        for option in choices:
-            if isinstance(word, str) and word.strip().casefold() == option.casefold():
-                return option
-        return self.fail(table, row, header, f"must be one of: {', '.join(choices)}")
-
-    def fail(self, table: Table, row: int, header: str, rule: str) -> None:
-        """Report a cell; a column that is not there has been reported as a whole."""
-        if table.has(header):
-            self.problems.append(table.problem(row, header, rule))
-
-    def faults(self, table: Table | None, spec: TableSpec, faults: Iterator[Fault]) -> None:
-        """Report faults of a part of the deal at the cells they come from."""
-        for fault in faults:
-            if table is None:
-                continue
-            if fault.row is None or not table.rows:
-                where = Problem(table.sheet, address(table.top, table.left), fault.value, fault.rule)
-                self.problems.append(where)
-                continue
-            header = next((c.header for c in spec.columns if c.field == fault.column), fault.column)
-            self.fail(table, fault.row, header, fault.rule)
-
-
-def _numeric(values: Sequence[Any]) -> np.ndarray:
-    return np.array([np.nan if v is None else v for v in values], float)
-
-
 def read_book(book: Book) -> Inputs:
     """Read the deal and the preset conditions of a workbook.
 
@@ -225,7 +139,7 @@ def read_book(book: Book) -> Inputs:
     BookInputError
         Listing every wrong cell as sheet, cell, value and rule.
     """
-    reader = _Reader(book)
+    reader = Reader(book)
     dates, header_problems = _payment_dates(reader)
     pool = _pool(reader, dates)
     tranches = _tranches(reader, dates)
@@ -234,18 +148,17 @@ def read_book(book: Book) -> Inputs:
     covenants = _covenants(reader)
     stresses = _stresses(reader)
     actual = _actual(reader, [date for _, date in dates])
-    if reader.problems:
-        raise BookInputError(sorted(set(reader.problems), key=reader.problems.index))
+    if problems := reader.problems():
+        raise BookInputError(problems)
     deal = Deal(pool(), tranches(), terms(), controls(), covenants())
     made = stresses()
     return Inputs(deal, made, actual, scheduler, _digest(deal, made, actual))
 
 
-def _payment_dates(reader: _Reader) -> tuple[list[tuple[str, dt.date]], Table | None]:
+def _payment_dates(reader: Reader) -> tuple[list[tuple[str, dt.date]], Table | None]:
     """Headings of the pool table that are dates, in the order of the table."""
-    try:
-        table = reader.book.table(layout.POOL.name)
-    except BookError:
+    table = reader.found(layout.POOL.name)
+    if table is None:
         return [], None
     known = {c.header.casefold() for c in layout.POOL.columns}
     dates = []
@@ -258,51 +171,37 @@ def _payment_dates(reader: _Reader) -> tuple[list[tuple[str, dt.date]], Table | 
         except (ValueError, TypeError, OverflowError):
             rule = "a payment date heads its column as year-month-day, such as 2019-12-11"
             cell = address(table.top - 1, table.left + table.index(heading))
-            reader.problems.append(Problem(table.sheet, cell, heading, rule))
+            reader.report(Problem(table.sheet, cell, heading, rule))
     if not dates:
         cell = address(table.top - 1, table.left)
         rule = "the pool needs a column of scheduled collections headed by its date, such as 2019-12-11"
-        reader.problems.append(Problem(table.sheet, cell, None, rule))
+        reader.report(Problem(table.sheet, cell, None, rule))
     return dates, table
 
 
-def _pool(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[], Pool]:
-    spec = layout.POOL
-    table = reader.table(spec)
+def _pool(reader: Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[], Pool]:
+    spec, headings = layout.POOL, [heading for heading, _ in dates]
+    table = reader.rows(spec, headings)
     if table is None:
         return _nothing
-    columns = {c.field: reader.values(table, c) for c in spec.columns}
-    cell = Column("", "", "schedule", "number")
-    flows = [
-        [reader.value(table, row, heading, cell) for heading, _ in dates] for row in range(len(table.rows))
-    ]
-    schedule = np.array([[np.nan if v is None else v for v in row] for row in flows], float)
-    schedule = schedule.reshape(len(table.rows), len(dates))
-    names = [n if n is not None else f"row {row + 1}" for row, n in enumerate(columns["name"])]
-    numbers = {field: _numeric(columns[field]) for field in POOL_NUMBERS}
-    reader.faults(table, spec, pool_faults(names, numbers, schedule, [heading for heading, _ in dates]))
-    _shares(reader, table, columns["share"], columns["amount"])
-    return lambda: Pool(
-        tuple(names), schedule=schedule, industry=tuple(i or "" for i in columns["industry"]), **numbers
-    )
+    numbers = {c.field: reader.numbers(table, c) for c in spec.inputs if c.kind == "number"}
+    words = {c.field: reader.values(table, c) for c in spec.inputs if c.kind != "number"}
+    schedule = np.empty((len(table.rows), len(dates)))
+    for k, heading in enumerate(headings):
+        schedule[:, k] = reader.numbers(table, SCHEDULED, heading)
+    names = _named(words["name"])
+    columns = {field: numbers[field] for field in POOL_NUMBERS}
+    reader.faults(table, spec, pool_faults(names, columns, schedule, headings))
+    industry = tuple(i or "" for i in words["industry"])
+    return lambda: Pool(tuple(names), schedule=schedule, industry=industry, **columns)
 
 
-def _shares(reader: _Reader, table: Table, shares: Sequence[Any], amounts: Sequence[Any]) -> None:
-    """Shares must sum to 1 and agree with the amounts; one that was not read is right."""
-    given, amount = _numeric(shares), _numeric(amounts)
-    if not amount.size or not (amount > 0.0).all():
-        return
-    right = amount / amount.sum()
-    share = np.where(np.isnan(given), right, given)
-    if abs(share.sum() - 1.0) > SHARE_TOLERANCE:
-        rule = f"shares must sum to 1 (they sum to {share.sum():.6g})"
-        reader.fail(table, int(np.isfinite(given).argmax()), "Share", rule)
-        return
-    for row in np.flatnonzero(np.abs(share - right) > SHARE_TOLERANCE).tolist():
-        reader.fail(table, row, "Share", f"must be the amount's share ({right[row]:.6g})")
+def _named(names: Sequence[str | None]) -> list[str]:
+    """Names of rows; a blank one has been reported, and another that is not there twice takes its place."""
+    return [f"row {number}" if name is None else name for number, name in enumerate(names, 1)]
 
 
-def _tranches(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[], tuple[Tranche, ...]]:
+def _tranches(reader: Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[], tuple[Tranche, ...]]:
     table, rows = _rows(reader, layout.TRANCHE)
     if table is None:
         return _nothing
@@ -314,35 +213,31 @@ def _tranches(reader: _Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable
         for field in ("rank", "amount", "coupon"):
             setattr(row, field, np.nan if getattr(row, field) is None else getattr(row, field))
     reader.faults(table, layout.TRANCHE, tranche_faults(rows, [date for _, date in dates]))
-    _shares(reader, table, [row.share for row in rows], [row.amount for row in rows])
     for row in rows:
-        del row.share, row.basis
+        del row.basis
     return lambda: tuple(Tranche(**{**vars(row), "rank": int(row.rank)}) for row in rows)
 
 
-def _labelled(reader: _Reader, spec: TableSpec, wanted: Sequence[str]) -> tuple[Table | None, dict[str, int]]:
+def _labelled(reader: Reader, spec: TableSpec, wanted: Sequence[str]) -> tuple[Table | None, dict[str, int]]:
     """Find the rows of a table of labelled rows; report those that are missing."""
     table = reader.table(spec)
     if table is None or not table.has(spec.columns[0].header):
         return None, {}
-    labels = table.column(spec.columns[0].header)
-    rows = {str(label).strip().casefold(): row for row, label in enumerate(labels) if label is not None}
+    header = spec.columns[0].header
+    labels = [None if is_blank(label) else str(label).strip().casefold() for label in table.column(header)]
+    rows = {label: row for row, label in enumerate(labels) if label is not None}
     for row, label in enumerate(labels):
-        if label is not None and rows[str(label).strip().casefold()] != row:
-            reader.fail(
-                table, row, spec.columns[0].header, "is there twice: only one row may bear this label"
-            )
+        if label is not None and rows[label] != row:
+            reader.fail(table, row, header, "is there twice: only one row may bear this label")
     for label in wanted:
         if label.casefold() not in rows:
             cell = address(table.top, table.left)
-            reader.problems.append(
-                Problem(table.sheet, cell, None, f"table {spec.name} has no row '{label}'")
-            )
+            reader.report(Problem(table.sheet, cell, None, f"table {spec.name} has no row '{label}'"))
     return table, rows
 
 
 def _terms(
-    reader: _Reader, dates: Sequence[tuple[str, dt.date]], pool: Table | None
+    reader: Reader, dates: Sequence[tuple[str, dt.date]], pool: Table | None
 ) -> tuple[Callable[[], Terms], str | None]:
     table, rows = _labelled(reader, layout.TERM, [r.label for r in layout.TERM_ROWS if not r.blank])
     if table is None or not table.has("Value"):
@@ -359,7 +254,7 @@ def _terms(
             if pool is not None and fault.row is not None:
                 heading = dates[fault.row][0]
                 cell = address(pool.top - 1, pool.left + pool.index(heading))
-                reader.problems.append(Problem(pool.sheet, cell, heading, fault.rule))
+                reader.report(Problem(pool.sheet, cell, heading, fault.rule))
         elif place[fault.column] is not None:
             reader.fail(table, place[fault.column], "Value", fault.rule)
 
@@ -370,7 +265,7 @@ def _terms(
     return made, scheduler
 
 
-def _controls(reader: _Reader) -> Callable[[], Controls]:
+def _controls(reader: Reader) -> Callable[[], Controls]:
     table, rows = _labelled(reader, layout.CONTROL, list(CONTROLS.values()))
     if table is None or not (table.has("On") and table.has("Figure")):
         return _nothing
@@ -381,42 +276,27 @@ def _controls(reader: _Reader) -> Callable[[], Controls]:
             continue
         values[item.field] = reader.value(table, row, "On", layout.CONTROL.column("on")) == "yes"
         if item.figure:
-            number = reader.value(table, row, "Figure", Column("", "", "", "number"))
-            if number is not None and item.rule is not None and not item.rule.holds(np.asarray(number)):
-                reader.fail(table, row, "Figure", item.rule.text)
-            values[item.figure] = number
+            figure = Column("Figure", "", item.figure, "number", rule=item.rule)
+            values[item.figure] = reader.value(table, row, "Figure", figure)
     return lambda: Controls(**values)
 
 
-def _rows(reader: _Reader, spec: TableSpec) -> tuple[Table | None, list[SimpleNamespace]]:
-    table = reader.table(spec)
+def _rows(reader: Reader, spec: TableSpec) -> tuple[Table | None, list[SimpleNamespace]]:
+    """Rows of a table that say something, with a field for each of its inputs."""
+    table = reader.rows(spec)
     if table is None:
         return None, []
     columns = {c.field: reader.values(table, c) for c in spec.inputs}
+    if "name" in columns:
+        columns["name"] = _named(columns["name"])
     rows = [
         SimpleNamespace(**dict(zip(columns, values, strict=True)))
         for values in zip(*columns.values(), strict=True)
     ]
-    if "name" in columns:
-        # A blank name has been reported; another takes its place that is not there twice.
-        for number, row in enumerate(rows, 1):
-            row.name = row.name if row.name is not None else f"row {number}"
     return table, rows
 
 
-def _empty(reader: _Reader, spec: TableSpec) -> bool:
-    """Whether all inputs of a table are blank."""
-    try:
-        table = reader.book.table(spec.name)
-    except BookError:
-        return False
-    columns = [table.column(c.header) for c in spec.inputs if table.has(c.header)]
-    return all(value is None or value == "" for column in columns for value in column)
-
-
-def _covenants(reader: _Reader) -> Callable[[], tuple[Covenant, ...]]:
-    if _empty(reader, layout.COVENANT):  # a table keeps a row, also in a plan without tests
-        return tuple
+def _covenants(reader: Reader) -> Callable[[], tuple[Covenant, ...]]:
     table, rows = _rows(reader, layout.COVENANT)
     for row in rows:
         row.threshold = np.nan if row.threshold is None else row.threshold
@@ -424,7 +304,7 @@ def _covenants(reader: _Reader) -> Callable[[], tuple[Covenant, ...]]:
     return lambda: tuple(Covenant(**vars(row)) for row in rows)
 
 
-def _stresses(reader: _Reader) -> Callable[[], tuple[Stress, ...]]:
+def _stresses(reader: Reader) -> Callable[[], tuple[Stress, ...]]:
     table, rows = _rows(reader, layout.SCENARIO)
     for row in rows:
         if isinstance(row.largest_obligor_recovery, str):
@@ -432,44 +312,67 @@ def _stresses(reader: _Reader) -> Callable[[], tuple[Stress, ...]]:
             if row.largest_obligor_recovery != FROM_TABLE:
                 continue
         row.controls_off = row.controls_off or ""
-    reader.faults(table, layout.SCENARIO, stress_faults(rows))
+    faults = list(stress_faults(rows))
+    if rows:
+        wrong = {fault.column for fault in faults if fault.row == 0}
+        faults += [fault for fault in _base_faults(rows[0]) if fault.column not in wrong]
+    reader.faults(table, layout.SCENARIO, faults)
     if table is not None and not rows:
         cell = address(table.top, table.left)
-        reader.problems.append(
-            Problem(table.sheet, cell, None, "the table needs a base scenario in its first row")
-        )
+        reader.report(Problem(table.sheet, cell, None, "the table needs a base scenario in its first row"))
     return lambda: tuple(Stress(**vars(row)) for row in rows)
 
 
-def _actual(reader: _Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
+def _base_faults(base: SimpleNamespace) -> Iterator[Fault]:
+    """Yield what stresses the base, the first row of the table; cells that are None have been reported."""
+    for field in fields(Stress):
+        given, unstressed = getattr(base, field.name), field.default
+        if field.name != "name" and given not in (None, "", unstressed):
+            rule = (
+                f"must be {show(None if unstressed == () else unstressed)} in the first row, the base that "
+                "the others are compared with: put a stress into a row of its own"
+            )
+            yield Fault("scenario", 0, field.name, given, rule)
+
+
+def _actual(reader: Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
     """Collections that came in so far: the plan's dates in order, filled from the first without a gap."""
     table, rows = _rows(reader, layout.ACTUAL)
-    if table is None:
+    date, actual = (layout.ACTUAL.column(field).header for field in ("date", "actual"))
+    if table is None or not table.has(date):
         return ()
-    found: list[float] = []
+    place = {day: k for k, day in enumerate(dates)}
+    places = [place.get(row.date, -1) for row in rows]
     wrong = [
-        k
-        for k, row in enumerate(rows)
-        if (k >= len(dates) or row.date != dates[k]) and (row.date, row.actual) != (None, None)
+        row
+        for row, (before, k) in enumerate(itertools.pairwise([-1, *places]))
+        if k <= before and not (rows[row].date is None and _holds_something(table, row, date))
     ]
     if wrong:  # once: when the plan's dates have changed, they are all wrong
-        k, count = wrong[0], len(wrong)
-        due = f"here {dates[k].isoformat()}" if k < len(dates) else "no further one here"
-        rows_too = f"; {count} rows differ" if count > 1 else ""
+        due = [0, *(k + 1 for k in places)][wrong[0]]
+        here = f"here {dates[due].isoformat()}" if due < len(dates) else "no further one here"
+        rows_too = f"; {len(wrong)} rows differ" if len(wrong) > 1 else ""
         rule = (
-            f"must be the plan's payment dates in order ({due}{rows_too}); "
+            f"must be the plan's payment dates in order ({here}{rows_too}); "
             "clear dates and collections here while nothing has come in"
         )
-        reader.fail(table, k, "Payment date", rule)
-    for k, row in enumerate(rows):
-        if row.actual is None:
+        reader.fail(table, wrong[0], date, rule)
+    found: list[float] = []
+    for row, (k, given) in enumerate(zip(places, rows, strict=True)):
+        if given.actual is None:
+            found += [np.nan] * _holds_something(table, row, actual)
             continue
         if len(found) < k:
-            reader.fail(table, k, "Actual collections", "must follow on: an earlier date is still blank")
-        elif row.actual < 0.0:
-            reader.fail(table, k, "Actual collections", "must be >= 0")
-        found.append(row.actual)
+            reader.fail(table, row, actual, "must follow on: an earlier date is still blank")
+        elif given.actual < 0.0:
+            reader.fail(table, row, actual, "must be >= 0")
+        found.append(given.actual)
     return tuple(found)
+
+
+def _holds_something(table: Table, row: int, header: str) -> bool:
+    """Whether a cell is not blank; if nothing was read from it all the same, it has been reported."""
+    return table.has(header) and not is_blank(table.rows[row][table.index(header)])
 
 
 def _defaults(part: type) -> dict[str, Any]:

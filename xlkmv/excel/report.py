@@ -20,6 +20,7 @@ from xlkmv.deal.waterfall import Waterfall
 from xlkmv.excel import layout
 from xlkmv.excel.book import Book
 from xlkmv.excel.layout import TableSpec
+from xlkmv.excel.reader import filled
 
 __all__ = ["SMALLEST_DRAWN", "input_mark", "table_mark", "write_report"]
 
@@ -57,15 +58,9 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         (layout.CHECK, checks),
     ):
         _write(book, spec, rows)
-    # Results beside inputs: the table keeps its rows.
-    _write(
-        book,
-        layout.SCENARIO,
-        [_scenario(analysis, row, 0)[:9] for row in range(len(analysis.scenarios))],
-        False,
-    )
-    no_tests = [[None] * len(layout.COVENANT.results)] * len(book.table(layout.COVENANT.name).rows)
-    _write(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants] or no_tests, False)
+    senior = [_scenario(analysis, row, 0)[:9] for row in range(len(analysis.scenarios))]
+    _write_beside(book, layout.SCENARIO, senior)
+    _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
     _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
     _write(book, layout.INPUT, _inputs(book), False)
     found = book.table(layout.LOG.name)
@@ -140,14 +135,21 @@ def _number(value: Any) -> float:
 
 
 def _inputs(book: Book) -> list[list[Any]]:
+    """Marks of the columns that the table lists: a workbook of another version may list others."""
+    listed = book.table(layout.INPUT.name)
+    lines = list(zip(listed.column("Table"), listed.column("Column"), strict=True))
+    tables = {name: book.table(name) for name in layout.TABLES if name in dict(lines)}
     rows: list[list[Any]] = []
-    for name, header in layout.input_columns():
-        table = book.table(name)
-        if header and not table.has(header):
-            rows.append([name, header, 0.0, 0.0, "yes"])
+    for name, header in lines:
+        if name not in tables:
+            rows.append([name, header, None, None, None])
             continue
-        mark = input_mark(table.column(header)) if header else table_mark(table.header, table.rows)
-        rows.append([name, header or layout.ALL_NUMBERS, mark, mark, "yes"])
+        table, mark = tables[name], 0.0
+        if header == layout.ALL_NUMBERS:
+            mark = table_mark(table.header, table.rows)
+        elif table.has(header):
+            mark = input_mark(table.column(header))
+        rows.append([name, header, mark, mark, "yes"])
     return rows
 
 
@@ -163,6 +165,15 @@ def _write(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: b
         if found.has(c.header)
     }
     book.write_table(spec.name, wanted, resize=resize)
+
+
+def _write_beside(book: Book, spec: TableSpec, rows: Sequence[Sequence[Any]]) -> None:
+    """Write results beside the inputs they belong to; the table keeps its rows, the blank ones too."""
+    table = book.table(spec.name)
+    cells: list[Sequence[Any]] = [[None] * len(spec.results)] * len(table.rows)
+    for place, row in zip(filled(table, spec).places, rows, strict=True):
+        cells[place] = row
+    _write(book, spec, cells, resize=False)
 
 
 def _cell(value: Any) -> Any:
@@ -445,15 +456,16 @@ def _alert(s: Surveillance, k: int, date: int) -> str:
 def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
     """Beside each date of the table: what the plan looked like after it, blank where nothing is known."""
     s, rows = analysis.surveillance, []
-    planned = dict(zip(deal.terms.dates, analysis.scheduled, strict=True))
-    for row, date in enumerate(book.table(layout.ACTUAL.name).column("Payment date")):
-        k = row + 1
-        if row >= s.actual.size:
-            rows.append([planned.get(date), *[None] * 7])
+    place = {date: k for k, date in enumerate(deal.terms.dates)}
+    for given in book.table(layout.ACTUAL.name).column("Payment date"):
+        date = given.date() if isinstance(given, dt.datetime) else given
+        k = place.get(date, len(place))
+        if k >= s.actual.size:
+            rows.append([analysis.scheduled[k] if k < len(place) else None, *[None] * 7])
             continue
-        r = s.reratings[k]
+        r = s.reratings[k + 1]
         # Once a payment was missed its PD is a fact, and no estimate is worth showing.
-        estimate = [np.nan, np.nan] if s.missed[0, k] else [r.volatility, r.median_growth]
-        rating = [*estimate, r.prior_weight, s.distance[0, k], s.pd[0, k]]
-        rows.append([planned.get(date), s.accumulated_ratio[row], *rating, _alert(s, 0, row)])
+        estimate = [np.nan, np.nan] if s.missed[0, k + 1] else [r.volatility, r.median_growth]
+        rating = [*estimate, r.prior_weight, s.distance[0, k + 1], s.pd[0, k + 1]]
+        rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *rating, _alert(s, 0, k)])
     return rows
