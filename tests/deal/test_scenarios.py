@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xlkmv.deal import scenarios
 from xlkmv.deal.example import xingye_yuanrong
 from xlkmv.deal.scenarios import (
     MEASURES,
@@ -268,6 +269,71 @@ def test_largest_obligors_gone_are_one_large_obligor_in_default(build, case):
         dates.append(first_miss(replace(deal, pool=pool), stress))
     expected = next(((float(at), date) for at, date in enumerate(dates) if date is not None), (None, None))
     assert (found.size, found.date) == expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    case=st.sampled_from(list(METRICS)[:2]).flatmap(lambda m: small_deals({m: METRICS[m]})),
+    counts=st.lists(st.integers(1, 4), min_size=4, max_size=4),
+    batch=st.sampled_from([1, 3, 250]),
+)
+def test_a_row_of_several_obligors_is_as_many_rows(build, case, counts, batch):
+    deal = build(**case)
+    pool = deal.pool
+    n = np.array(counts[: len(pool.name)])
+    row = np.repeat(np.arange(n.size), n)
+    single = replace(
+        pool,
+        name=tuple(f"{pool.name[i]}.{k}" for k, i in enumerate(row)),
+        industry=(),
+        amount=(pool.amount / n)[row],
+        schedule=(pool.schedule / n[:, None])[row],
+        **{c: getattr(pool, c)[row] for c in ("pd", "recovery", "lag", "correlation")},
+    )
+    together = replace(deal, pool=replace(pool, count=n))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenarios, "OBLIGORS", batch)
+        found = reverse_stress(together)[-1]
+    assert found == reverse_stress(replace(deal, pool=single))[-1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=small_deals({}), counts=st.lists(st.integers(1, 4), min_size=4, max_size=4))
+def test_a_pool_without_its_largest_obligors_brings_what_is_expected_of_it(build, case, counts):
+    deal = build(**case)
+    pool = replace(deal.pool, count=np.array(counts[: len(deal.pool.name)]))
+    plan = apply(replace(deal, pool=pool), BASE)
+    descending = scenarios._Descending(plan)
+    gone = np.arange(descending.obligors + 1)
+    assert gone[-1] == pool.obligors.sum()
+    for g, collections in zip(gone, descending.collections(gone), strict=True):
+        rest = descending.without(g)
+        np.testing.assert_allclose(rest.collections, collections, rtol=1e-12)
+        # Those that are there can default, and nobody else.
+        there = rest.deal.pool.schedule[rest.deal.pool.pd > 0.0].sum()
+        share = np.clip((descending.before[1:] - g) / np.diff(descending.before), 0.0, 1.0)
+        assert there == pytest.approx(share @ plan.deal.pool.schedule[descending.order].sum(axis=1))
+    np.testing.assert_allclose(descending.collections(gone[:1])[0], plan.collections)
+
+
+@pytest.mark.parametrize("headline", ["A-1", "A-3", "A-4"])
+def test_a_stress_breaks_the_headline_class(five, headline):
+    deal = five(headline)
+    k = deal.headline
+    found = {b.column: b for b in reverse_stress(deal)}
+    bare = replace(deal, controls=deal.controls.without("support"))
+    for column in ("pool_haircut", "rate_shift"):
+        for factor, short in ((0.999, False), (1.001, True)):
+            run = waterfall(apply(bare, Stress("x", **{column: found[column].size * factor})))
+            assert run.short[k].any() == short
+            if short:
+                assert int(run.short[k].argmax()) == found[column].date
+
+
+def test_each_class_breaks_at_its_own_size(five):
+    sizes = [reverse_stress(five(headline))[0].size for headline in ("A-1", "A-2", "A-3", "A-4")]
+    assert len(set(sizes)) == 4
+    assert reverse_stress(five())[0].size == sizes[-1]
 
 
 @pytest.fixture(scope="module")

@@ -112,13 +112,13 @@ class Sheets:
 
     def heading(self, ws: Any, row: int, column: int, title: str, chinese: str) -> None:
         """Write a section heading."""
-        self.line(ws, row, column, f"{title}   {chinese}")
+        ws.write(row, column, f"{title}   {chinese}", self.style(bold=True, font_size=12, font_color=INK))
 
-    def line(self, ws: Any, row: int, column: int, text: str, name: str = "") -> None:
-        """Write a heading as it is; one with a name is written anew by each refresh."""
-        ws.write(row, column, text, self.style(bold=True, font_size=12, font_color=INK))
-        if name:
-            self.book.define_name(name, f"='{ws.name}'!{xl_rowcol_to_cell(row, column, True, True)}")
+    def named_heading(self, ws: Any, row: int, column: int, last: int, text: str, name: str) -> None:
+        """Write a heading that each refresh writes anew; what a long name makes longer shrinks."""
+        style = self.style(bold=True, font_size=12, font_color=INK, shrink=True)
+        ws.merge_range(row, column, row, last, text, style)
+        self.book.define_name(name, f"='{ws.name}'!{xl_rowcol_to_cell(row, column, True, True)}")
 
     def table(
         self,
@@ -132,9 +132,13 @@ class Sheets:
         formats: Sequence[str] | None = None,
     ) -> tuple[int, int]:
         """Write a table under its heading: Chinese row, header row, body. Returns the first body cell."""
-        name = next((name for name, titled in layout.TITLES.items() if titled is spec), "")
-        self.line(ws, row, column, spec.heading(), name)
         columns = [*spec.columns, *extra]
+        name = next((name for name, titled in layout.TITLES.items() if titled is spec), "")
+        if name:
+            last = column + min(len(columns), 8) - 1
+            self.named_heading(ws, row, column, last, spec.heading(), name)
+        else:
+            self.heading(ws, row, column, spec.title, spec.chinese)
         top = row + 3
         body = [list(r) for r in rows] if rows else [[None] * len(columns)]
         width = len(columns) - 1
@@ -653,7 +657,8 @@ def _result(s: Sheets) -> Any:
 def _name_charts(s: Sheets, ws: Any) -> None:
     """Say over the charts of which class they speak: their own titles cannot, in every spreadsheet."""
     name = f"out_Charts{ws.name}"
-    s.line(ws, 2, 1, layout.CHARTS[name], name)
+    s.named_heading(ws, 2, 1, 8, layout.CHARTS[name], name)
+    ws.set_row(2, 18)
 
 
 SCENARIO_TOP = 34
