@@ -152,7 +152,7 @@ BATCH, OBLIGORS = 20, 250
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """Size of one stress at which the headline class first misses a payment.
+    """Size of one stress at which the headline class first misses a payment, undertaking not called.
 
     Attributes
     ----------

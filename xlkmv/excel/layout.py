@@ -406,7 +406,7 @@ HEADLINE = TableSpec(
         result("PD", "期末违约概率", "pd", PROBABILITY, 11),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
         result(
-            "Any-date PD without undertaking", "无差额支付任一日违约概率", "anydate_alone", PROBABILITY, 14
+            "Any-date PD without undertaking", "无差额支付任一日违约概率", "anydate_alone", PROBABILITY, 19
         ),
         result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 13),
         result(
@@ -414,7 +414,7 @@ HEADLINE = TableSpec(
             "无差额支付模拟任一日违约概率",
             "simulated_alone",
             SIMULATED,
-            16,
+            21,
         ),
         result("Simulated expected loss", "模拟预期损失", "expected_loss", SIMULATED, 13),
         result("DD, controls off", "无控制违约距离", "dd_off", DISTANCE, 11),
