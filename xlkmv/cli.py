@@ -290,7 +290,9 @@ def _report(done: Any) -> None:
             probability(run.anydate_pd, simulated=True),
         )
     console.print(table)
-    undertaking = ", and their PDs with the undertaking" if deal.controls.support else ""
+    undertaking = (
+        ", and their PDs with the undertaking (unsupported: without)" if deal.controls.support else ""
+    )
     console.print(
         f"Pool: volatility {analysis.base.volatility:.2%}, drift {analysis.base.drift:.2%} p.a. "
         f"({deal.terms.volatility_source}).\n"
@@ -332,7 +334,7 @@ def _headline_table(deal: Any, analysis: Any) -> Any:
         as_is, bare = ((v.pd_at_maturity, v.anydate_pd_at_maturity) for v in (on, off))
         row(on.name, "as is", on, as_is, analysis.simulated_base.tranches[k])
         if deal.controls.support and deal.senior[k]:
-            row("", "no undertaking", on, pool, alone)
+            row("", "unsupported", on, pool, alone)
         row("", "all off", off, bare, analysis.simulated_off.tranches[k])
     return table
 
