@@ -434,6 +434,27 @@ def test_what_an_analysis_says_first_it_says_of_the_headline_class(five, headlin
     assert (check.name, check.difference) == (f"Coverage of {tranche.name}", tranche.coverage_at_maturity)
 
 
+@pytest.mark.parametrize("point", ["legal final", "expected"])
+def test_a_class_that_is_passed_through_may_be_the_headline(build, point):
+    end = build([[1.0] * 5]).terms.dates[-1]
+    tranches = [
+        Tranche("A", 1, 150.0, 0.03, "pass-through", legal_final=end, senior=True),
+        Tranche("B", 2, 50.0, 0.05, "pass-through", legal_final=end),
+    ]
+    deal = build(
+        [[26.0] * 5] * 2, pd=0.02, recovery=0.3, tranches=tranches, headline="B", default_point=point
+    )
+    deal = replace(
+        deal, pool=replace(deal.pool, amount=[110.0, 110.0]), terms=replace(deal.terms, paths=1000)
+    )
+    found = analyse(deal, [BASE])
+    tranche = found.base.tranches[1]
+    row = found.sigma[found.sigma[:, 0] == found.base.volatility][0]
+    m = tranche.maturity
+    assert row[1:].tolist() == [tranche.risk.pd[m], tranche.risk.anydate_pd[m]]
+    assert 0.0 < row[2] < 1.0
+
+
 def test_beside_the_simulation_stands_the_one_without_the_undertaking(five):
     deal = five("A-3")
     found = analyse(deal, [BASE, Stress("Haircut", pool_haircut=0.1)])

@@ -517,7 +517,7 @@ def _stage(
 
 def _against_sigma(plan: Stressed, base: KmvView) -> Array:
     k = plan.deal.headline
-    m, dues = base.tranches[k].maturity, plan.dues.ahead(k)
+    m, dues = base.tranches[k].maturity, plan.dues.ahead(k, plan.deal.terms.default_point == "expected")
     reserve = plan.reserve if plan.senior[k] else 0.0
     rows = []
     for sigma in np.unique(np.append(SIGMAS, base.volatility)):

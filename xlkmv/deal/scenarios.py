@@ -247,34 +247,54 @@ def _missed_dates(deal: Deal, column: str, sizes: npt.NDArray[Any], expected: bo
     for start in range(0, sizes.size, batch):
         fields: list[dict[str, Any]] = [{column: size} for size in sizes[start : start + batch].tolist()]
         plans = [apply(deal, Stress("reverse", **field)) for field in fields]
-        states = [planned_state(plan) for plan in plans]
-        yield from _first_misses(
-            plans[0],
-            [expected_collections(plan) if expected else plan.collections for plan in plans],
-            [ratio for ratio, _ in states],
-            [share for _, share in states],
-        )
+        states = [_pool_state(plan, expected) for plan in plans]
+        columns = {name: np.array([state[name] for state in states]) for name in states[0]}
+        yield from _first_misses(plans[0], columns, _lognormal(plans[0]))
 
 
 def _tests_distance(deal: Deal) -> bool:
     return any(covenant.metric == "senior DD" for covenant in deal.covenants)
 
 
-def _first_misses(
-    plan: Stressed, collections: Sequence[Array], ratio: Sequence[Array], share: Sequence[Array]
-) -> list[int | None]:
-    """First date that the headline class misses, per row of collections and of the pool's state."""
-    state = PoolState(
-        np.column_stack(collections),
-        default_ratio=np.column_stack(ratio),
-        largest_share=np.column_stack(share),
-    )
+def _lognormal(plan: Stressed) -> tuple[float, float]:
+    """Volatility and drift of the pool, which cost an integration and serve the senior DD only."""
+    return pool_lognormal(plan) if _tests_distance(plan.deal) else (0.0, 0.0)
+
+
+def _pool_state(plan: Stressed, expected: bool) -> dict[str, Array]:
+    """What the pool does by plan, or as expected, where the waterfall asks for it; by field of PoolState.
+
+    Expected claims are those of obligors that have survived, ``sum_i x_ik S_i(t_k)``.
+    """
+    pool, share = plan.deal.pool, plan.repurchase_share
+    survival = 1.0 - plan.default_by if expected else np.ones_like(pool.schedule)
+    ratio, largest = planned_state(plan)
+    collections = expected_collections(plan) if expected else plan.collections
+    state = {"collections": collections, "default_ratio": ratio, "largest_share": largest}
+    state |= {name: (rows * survival).sum(axis=0) for name, rows in _performing(plan).items()}
+    if plan.deal.terms.accounts == "two" and pool.interest is not None:
+        interest = (pool.interest * (share + (1.0 - share) * survival)).sum(axis=0)
+        state["principal"] = collections - interest
+    return state
+
+
+def _performing(plan: Stressed) -> dict[str, Array]:
+    """Rows of what only obligors that perform count in, where a term asks for it; by field of PoolState."""
+    rows = {
+        "balance": plan.deal.pool.balance if plan.needs_balance else None,
+        "outstanding": plan.row_outstanding if plan.tests_outstanding else None,
+        "purchases": plan.row_purchases,
+    }
+    return {name: values for name, values in rows.items() if values is not None}
+
+
+def _first_misses(plan: Stressed, pool: dict[str, Array], lognormal: tuple[float, float]) -> list[int | None]:
+    """First date that the headline class misses, per row of what the pool does."""
     headline = plan.deal.headline
     floor = TOLERANCE * plan.deal.tranches[headline].amount
-    first: list[int | None] = [None] * len(collections)
-    # sigma and mu cost an integration, and serve the senior DD only.
-    volatility, drift = pool_lognormal(plan) if _tests_distance(plan.deal) else (0.0, 0.0)
-    for date, paid in enumerate(payments(plan, state, volatility, drift)):
+    first: list[int | None] = [None] * len(pool["collections"])
+    columns: dict[str, Any] = {name: np.ascontiguousarray(rows.T) for name, rows in pool.items()}
+    for date, paid in enumerate(payments(plan, PoolState(**columns), *lognormal)):
         for row in np.flatnonzero(paid.missed[headline] > floor).tolist():
             if first[row] is None:
                 first[row] = date
@@ -291,9 +311,8 @@ def _largest_gone(deal: Deal) -> Iterator[int | None]:
     batch = 1 if _tests_distance(deal) else OBLIGORS
     for start in range(0, pool.obligors + 1, batch):
         gone = np.arange(start, min(start + batch, pool.obligors + 1))
-        rest = pool.without(start) if batch == 1 else plan
-        figures = (pool.collections(gone), pool.default_ratio(gone), pool.share(gone))
-        yield from _first_misses(rest, *map(list, figures))
+        lognormal = pool_lognormal(pool.without(start)) if batch == 1 else (0.0, 0.0)
+        yield from _first_misses(plan, pool.state(gone), lognormal)
 
 
 class _Descending:
@@ -301,7 +320,6 @@ class _Descending:
 
     A row of several obligors gives them up one by one, an equal part of the row each: whatever is
     summed over the rows is linear in the number g that are gone while it passes through a row.
-    Results by g have shape (g, n), dates in columns.
     """
 
     def __init__(self, plan: Stressed) -> None:
@@ -311,44 +329,39 @@ class _Descending:
         self.before = np.append(0.0, np.cumsum(pool.obligors[self.order]))
         self.obligors = int(self.before[-1])
         self.in_default = _in_default(plan)
-        nothing = np.zeros_like(pool.owed)
-        self._collections = self._at_edges(self.in_default, pool.schedule)
-        self._lost = self._at_edges(np.broadcast_to(pool.owed[:, :1], nothing.shape), nothing)
-        self._remaining = self._at_edges(nothing, pool.owed)
-        one = (pool.owed / pool.obligors[:, None])[self.order]
+        nothing = np.zeros_like(pool.schedule)
+        lost = np.broadcast_to(plan.claim[:, :1] / max(plan.claimed, 1e-300), nothing.shape)
+        # Of each row: what it is when it is gone, and when it is there.
+        rows = {"collections": (self.in_default, pool.schedule), "default_ratio": (lost, nothing)}
+        rows |= {name: (nothing, values) for name, values in _performing(plan).items()}
+        if plan.deal.terms.accounts == "two" and pool.interest is not None:
+            interest = plan.repurchase_share * pool.interest
+            rows["principal"] = (self.in_default - interest, pool.schedule - pool.interest)
+        self._edges = {name: self._at_edges(*values) for name, values in rows.items()}
+        self._owed = self._at_edges(nothing, plan.claim)
+        one = (plan.claim / pool.obligors[:, None])[self.order]
         self._largest = np.maximum.accumulate(one[::-1])[::-1]
 
     def _at_edges(self, gone: Array, there: Array) -> Array:
-        """Sum of what rows that are gone and rows that are there bring, at the edges between rows."""
+        """Sum over the rows at the edges between them, where each is gone or there as a whole."""
         edge = np.zeros_like(gone[:1])
         before = np.vstack([edge, np.cumsum(gone[self.order], axis=0)])
         behind = np.vstack([np.cumsum(there[self.order][::-1], axis=0)[::-1], edge])
         return np.asarray(before + behind)
 
-    def _row(self, gone: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], Array]:
-        """Row, in the order of size, that gives up the next obligor, and how much of it is gone."""
+    def state(self, gone: npt.NDArray[np.int64]) -> dict[str, Array]:
+        """What the pool does without its g largest obligors, by field of PoolState, shape (g, n) each."""
+        # The row that gives up the next obligor, and how much of it is gone.
         row = np.minimum(np.searchsorted(self.before, gone, side="right"), self.order.size) - 1
-        return row, (gone - self.before[row]) / (self.before[row + 1] - self.before[row])
+        part = ((gone - self.before[row]) / (self.before[row + 1] - self.before[row]))[:, None]
 
-    def _between(self, edges: Array, gone: npt.NDArray[np.int64]) -> Array:
-        row, part = self._row(gone)
-        return np.asarray(edges[row] * (1.0 - part)[:, None] + edges[row + 1] * part[:, None])
+        def between(edges: Array) -> Array:
+            return np.asarray(edges[row] * (1.0 - part) + edges[row + 1] * part)
 
-    def collections(self, gone: npt.NDArray[np.int64]) -> Array:
-        """What comes in from all, money."""
-        return self._between(self._collections, gone)
-
-    def default_ratio(self, gone: npt.NDArray[np.int64]) -> Array:
-        """Scheduled collections of those that are gone, as a share of all."""
-        total = float(self.plan.deal.pool.schedule.sum())
-        return self._between(self._lost, gone) / (total if total > 0.0 else np.inf)
-
-    def share(self, gone: npt.NDArray[np.int64]) -> Array:
-        """Share of the largest obligor in what those that are there still owe; NaN if that is nothing."""
-        remaining = self._between(self._remaining, gone)
-        real = remaining > DUST * float(self.plan.deal.pool.schedule.sum())
-        largest = self._largest[self._row(gone)[0]]
-        return np.divide(largest, remaining, out=np.full_like(remaining, np.nan), where=real)
+        owed = between(self._owed)
+        share = np.full_like(owed, np.nan)
+        np.divide(self._largest[row], owed, out=share, where=owed > DUST * self.plan.claimed)
+        return {name: between(edges) for name, edges in self._edges.items()} | {"largest_share": share}
 
     def without(self, gone: int) -> Stressed:
         """Return the plan with the pool that is left, for its volatility and drift.
@@ -376,10 +389,10 @@ def _in_default(plan: Stressed) -> Array:
     """What each row brings when all of it is in default from closing on, shape (m, n), money.
 
     The repurchase share of its schedule, and on the first date not earlier than the first date
-    plus the lag its recovery of the rest: of all that is scheduled, or of the pool's claim.
+    plus the lag its recovery of the rest.
     """
     pool, times, share = plan.deal.pool, plan.deal.terms.times, plan.repurchase_share
-    claim = (pool.owed if pool.claim is None else pool.claim)[:, 0]
+    claim = plan.claim[:, 0]
     flows = np.hstack([share * pool.schedule, np.zeros((claim.size, 1))])
     arrival = arrival_date(times, pool.lag[:, None])[:, 0]
     # What comes after the last date comes too late.
