@@ -6,13 +6,19 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 import xlkmv
 from xlkmv import cli
+from xlkmv.deal.analysis import analyse
+from xlkmv.deal.example import xingye_yuanrong
 from xlkmv.deal.reading import probability
+from xlkmv.deal.stress import BASE
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
 from xlkmv.excel.refresh import read_book
@@ -143,6 +149,84 @@ def test_refresh_reports_the_numbers_that_it_writes(
     assert code == 0
     assert before in [p.read_bytes() for p in tmp_path.iterdir() if p != book]
     assert FileBook(book).table("tbl_Headline").rows == headline.rows
+
+
+RED = re.compile(r"\x1b\[1;31m(.*?)\x1b\[0m", re.DOTALL)
+
+
+def coloured(stderr: bool = False) -> Console:
+    """What a person sees in a terminal; progress goes elsewhere."""
+    colours = {} if stderr else {"force_terminal": True, "color_system": "standard", "width": 200}
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, **colours)
+
+
+def test_a_pool_that_cannot_pay_is_said_first_and_in_red(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schedule typed in millions; the undertaking makes up for nearly all of it."""
+    opened = FileBook(book)
+    pool = opened.table("tbl_Pool")
+    for heading in (h for h in pool.header if h[:1].isdigit()):
+        for row, value in enumerate(pool.column(heading)):
+            opened.write_cell("Pool", pool.cell(row, heading), value / 1e6)
+    dates = FileBook(book).table("tbl_Actual")
+    for row in range(len(dates.rows)):
+        opened.write_cell(dates.sheet, dates.cell(row, "Actual collections"), None)
+    path = opened.save(tmp_path / "millions.xlsm")
+    monkeypatch.setattr(cli, "_console", coloured)
+    code, out, _ = run(capsys, "refresh", path)
+    assert code == 0
+    first, again, *_ = (found.rstrip() for found in RED.findall(out))
+    start = "POOL CANNOT PAY: collections and reserve cover 5.4% of what is due to Senior"
+    assert out.startswith("\x1b[1;31mPOOL CANNOT PAY") and first.startswith(start)
+    assert first.endswith("look at the units of the schedule and the amounts.")
+    # Then again, first of all sentences.
+    assert again == f"Pool, by plan: {first}"
+    written = FileBook(path)
+    assert written.name("out_ReadingPool").value == first
+    assert written.table("tbl_Headline").column("PD")[0] < 0.2
+    # A sound pool is in nobody's way.
+    code, out, _ = run(capsys, "refresh", book)
+    assert code == 0
+    assert "POOL CANNOT PAY" not in out and not RED.findall(out)
+    assert "Pool, by plan: Collections and reserve cover 117.2% of what is due to Senior" in out
+
+
+@pytest.mark.parametrize("undertaking", [True, False])
+def test_the_terminal_speaks_of_the_headline_class(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, undertaking: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    deal = xingye_yuanrong()
+    first, last = deal.tranches
+    classes = (
+        replace(first, name="A-1", amount=0.5 * first.amount, senior=True),
+        replace(first, name="A-2", rank=2, amount=0.5 * first.amount, senior=True),
+        replace(last, rank=3),
+    )
+    controls = deal.controls if undertaking else deal.controls.without("support")
+    for headline, k in (("A-1", 0), ("", 1)):
+        terms = replace(deal.terms, headline=headline, paths=400)
+        plan = replace(deal, tranches=classes, terms=terms, controls=controls)
+        found = analyse(plan, [BASE])
+        cli._report(SimpleNamespace(inputs=SimpleNamespace(deal=plan), analysis=found))
+        out, _ = capsys.readouterr()
+        name, view = plan.tranches[k].name, found.base.tranches[k]
+        assert f"{name} under each preset condition" in out
+        (row,) = (line for line in out.splitlines() if line.strip().startswith("Base "))
+        assert probability(view.anydate_pd_at_maturity) in row
+        # Beside the PDs with the undertaking those without.
+        lines = [line.split() for line in out.splitlines()]
+        at = next(i for i, words in enumerate(lines) if words[:3] == [name, "as", "is"])
+        alone = lines[at + 1]
+        assert alone[0] == ("unsupported" if undertaking else "all")
+        if undertaking:
+            run_alone = found.simulated_unsupported.tranches[k].anydate_pd
+            pool_pd = view.risk.anydate_pd[view.maturity]
+            shown = f"{probability(pool_pd)} {probability(run_alone, simulated=True)}"
+            assert " ".join(alone).endswith(shown)
+        else:
+            assert "undertaking" not in out and "unsupported" not in out
 
 
 @pytest.mark.parametrize("value", [2, "two", "[/red]", "[bold]x", ":smile:", -1])

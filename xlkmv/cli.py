@@ -16,6 +16,7 @@ from xlkmv.excel.server import TEMPLATE
 __all__ = ["main"]
 
 BAD_INPUT, CANCELLED = 2, 130
+ALARM = "bold red"
 HOW = ("exact", "simulated")
 
 
@@ -269,41 +270,33 @@ def _table(title: str, *columns: str) -> Any:
 
 
 def _report(done: Any) -> None:
-    from xlkmv.deal.reading import READINGS, probability, read
+    from xlkmv.deal.reading import READINGS, alarming, probability, read
 
-    analysis, console = done.analysis, _console()
-    base, off = analysis.base, analysis.controls_off
-    columns = ("Controls", "Coverage", "DD", "PD", "Any date", "Simulated")
-    table = _table("Default risk of each tranche by its maturity", "Tranche", *columns)
-    views = ((base, analysis.simulated_base, "as is"), (off, analysis.simulated_off, "all off"))
-    for view, run, controls in views:
-        for tranche, simulated in zip(view.tranches, run.tranches, strict=True):
-            table.add_row(
-                tranche.name,
-                controls,
-                _number(tranche.coverage_at_maturity, ".3f"),
-                _number(tranche.distance_at_maturity, ".2f"),
-                probability(tranche.pd_at_maturity),
-                probability(tranche.anydate_pd_at_maturity),
-                probability(simulated.anydate_pd, simulated=True),
-            )
-    console.print(table)
-    title = f"{base.tranches[0].name} under each preset condition"
+    deal, analysis, console = done.inputs.deal, done.analysis, _console()
+    lines = read(deal, analysis)
+    if alarming(lines["pool"]):
+        console.print(f"{lines['pool']}\n", style=ALARM)
+    console.print(_headline_table(deal, analysis))
+    headline = deal.tranches[analysis.headline]
+    title = f"{headline.name} under each preset condition"
     table = _table(title, "Scenario", "DD", "PD", "Any date", "Simulated")
     for view, row in zip(analysis.scenarios, analysis.simulated, strict=True):
-        senior = view.tranches[0]
+        tranche, run = view.tranches[analysis.headline], row.simulation.tranches[analysis.headline]
         table.add_row(
             view.stress.name,
-            _number(senior.distance_at_maturity, ".2f"),
-            probability(senior.pd_at_maturity),
-            probability(senior.anydate_pd_at_maturity),
-            probability(row.simulation.tranches[0].anydate_pd, simulated=True),
+            _number(tranche.distance_at_maturity, ".2f"),
+            probability(tranche.pd_at_maturity),
+            probability(tranche.anydate_pd_at_maturity),
+            probability(run.anydate_pd, simulated=True),
         )
     console.print(table)
+    undertaking = (
+        ", and their PDs with the undertaking (unsupported: without)" if deal.controls.support else ""
+    )
     console.print(
-        f"Pool: volatility {base.volatility:.2%}, drift {base.drift:.2%} p.a. "
-        f"({done.inputs.deal.terms.volatility_source}).\n"
-        "Coverage, DD: of the pool; senior with the reserve, and its PDs with the undertaking.\n"
+        f"Pool: volatility {analysis.base.volatility:.2%}, drift {analysis.base.drift:.2%} p.a. "
+        f"({deal.terms.volatility_source}).\n"
+        f"Coverage, DD: of the pool; senior classes with the reserve{undertaking}.\n"
         "PD: short at the maturity. Any date: short on at least one date.\n"
         f"Simulated: any date, every obligor may default, {analysis.simulated_base.paths:,} paths."
     )
@@ -314,8 +307,36 @@ def _report(done: Any) -> None:
         f"Checks: {'FAILED: ' + '; '.join(failed) if failed else f'all {len(laws)} laws hold'}; "
         f"{odd or 'no'} input{'' if odd == 1 else 's'} to look at again.\n"
     )
-    for key, text in read(done.inputs.deal, analysis).items():
-        console.print(f"{READINGS[key]}: {text}")
+    for key, text in lines.items():
+        console.print(f"{READINGS[key]}: {text}", style=ALARM if alarming(text) else None)
+
+
+def _headline_table(deal: Any, analysis: Any) -> Any:
+    """Risk of each tranche as it is, without the undertaking where that protects it, without controls."""
+    from xlkmv.deal.reading import probability
+
+    columns = ("Controls", "Coverage", "DD", "PD", "Any date", "Simulated")
+    table = _table("Default risk of each tranche by its maturity", "Tranche", *columns)
+
+    def row(name: str, controls: str, view: Any, pds: tuple[float, float], simulated: Any) -> None:
+        table.add_row(
+            name,
+            controls,
+            _number(view.coverage_at_maturity, ".3f"),
+            _number(view.distance_at_maturity, ".2f"),
+            *map(probability, pds),
+            probability(simulated.anydate_pd, simulated=True),
+        )
+
+    for k, on in enumerate(analysis.base.tranches):
+        off, m = analysis.controls_off.tranches[k], on.maturity
+        alone, pool = analysis.simulated_unsupported.tranches[k], (on.risk.pd[m], on.risk.anydate_pd[m])
+        as_is, bare = ((v.pd_at_maturity, v.anydate_pd_at_maturity) for v in (on, off))
+        row(on.name, "as is", on, as_is, analysis.simulated_base.tranches[k])
+        if deal.controls.support and deal.senior[k]:
+            row("", "unsupported", on, pool, alone)
+        row("", "all off", off, bare, analysis.simulated_off.tranches[k])
+    return table
 
 
 def _problems(error: BookInputError) -> None:

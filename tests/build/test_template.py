@@ -13,6 +13,7 @@ import pytest
 from lxml import etree
 
 from xlkmv.build.template import build_template
+from xlkmv.deal.reading import ALARMS
 from xlkmv.excel import layout
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.functions import FUNCTIONS
@@ -150,3 +151,16 @@ def test_the_shipped_deal_keeps_its_numbers_to_the_last_bit(template, name):
             x.isoformat() if isinstance(x, dt.date) else x for x in table.column(spec.column(field).header)
         ]
         assert found == expected, f"{name}: {field}"
+
+
+def test_what_has_to_be_seen_on_home_is_red(template: Path) -> None:
+    home, pool = sheets(template)["Home"], FileBook(template).name("out_ReadingPool")
+    red = {}
+    for item in home.iter(f"{MAIN}conditionalFormatting"):
+        column, first, last = re.fullmatch(r"([A-Z]+)(\d+):\1(\d+)", item.get("sqref")).groups()
+        if pool.cell.startswith(column) and int(first) <= int(pool.cell[len(column) :]) <= int(last):
+            red |= {rule.get("text"): int(rule.get("dxfId")) for rule in item.iter(f"{MAIN}cfRule")}
+    assert set(ALARMS) <= set(red)
+    styles = etree.fromstring(parts(template)["xl/styles.xml"]).find(f"{MAIN}dxfs")
+    for word in ALARMS:
+        assert styles[red[word]].find(f"{MAIN}font/{MAIN}color").get("rgb") == "FFC00000", word

@@ -69,3 +69,23 @@ def make_deal(
 @pytest.fixture(scope="session")
 def build() -> Callable[..., Deal]:
     return make_deal
+
+
+def five_classes(headline: str = "", **changes: Any) -> Deal:
+    """Four senior classes repaid year after year, and one behind them: any of them may be the headline."""
+    dates = yearly(5)
+    classes = [Tranche(f"A-{k}", k, 100.0, 0.02, "bullet", dates[k - 1], senior=True) for k in range(1, 5)]
+    usual = {
+        "pd": 0.03,
+        "recovery": 0.4,
+        "tranches": (*classes, Tranche("B", 5, 60.0, 0.04, "bullet", dates[4])),
+        "controls": Controls(reserve_size=0.1, support_pd=0.02),
+        "support_correlation": 0.3,
+        "paths": 2000,
+    }
+    return make_deal([[30.0] * 5] * 4, headline=headline, **usual | changes)
+
+
+@pytest.fixture(scope="session")
+def five() -> Callable[..., Deal]:
+    return five_classes

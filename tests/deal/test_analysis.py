@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import ndtr, ndtri
 
-from xlkmv.deal.analysis import analyse, kmv_view, support_default_probability
+from xlkmv.deal.analysis import analyse, kmv_view, portfolio_models, support_default_probability
 from xlkmv.deal.example import LICENSEES, xingye_yuanrong
-from xlkmv.deal.stress import BASE, PRESETS, Stress, apply
+from xlkmv.deal.simulation import simulate
+from xlkmv.deal.stress import BASE, PRESETS, Stress, apply, pool_risk
 from xlkmv.deal.terms import CONTROLS, Controls, Covenant, Deal, Pool, Terms, Tranche
 from xlkmv.deal.waterfall import waterfall
+from xlkmv.model.comparison import compare_models
+from xlkmv.model.losses import LEVELS
 from xlkmv.model.plan import implied_lognormal, pool_moments
 
 QUARTERS = tuple(dt.date(2021 + k // 4, 3 * (k % 4) + 1, 10) for k in range(1, 9))
@@ -391,3 +394,95 @@ def test_covenants_of_a_pool_that_cannot_default_are_sure(build):
     found = analyse(deal, [BASE])
     assert all((c.anydate_probability == 0.0).all() for c in found.covenants)
     assert (found.simulated_base.trigger[0] == 1.0).all()
+
+
+# ------------------------------------------------------------------------------ the headline class
+
+
+@pytest.mark.parametrize(
+    ("headline", "k"),
+    [("", 3), ("A-1", 0), ("A-2", 1), ("A-4", 3), ("B", 4)],
+    ids=lambda x: str(x) or "blank",
+)
+def test_what_an_analysis_says_first_it_says_of_the_headline_class(five, headline, k):
+    deal = five(headline)
+    found = analyse(deal, [BASE])
+    assert found.headline == k == deal.headline
+    tranche, plan = found.base.tranches[k], apply(deal, BASE)
+    m, times = tranche.maturity, deal.terms.times
+    # Against volatility: on the row of the pool's own it is what the KMV view says of the class.
+    row = found.sigma[found.sigma[:, 0] == found.base.volatility][0]
+    assert row[1:].tolist() == [tranche.risk.pd[m], tranche.risk.anydate_pd[m]]
+    # Limits: at the largest volatility the class has the target PD, at its own maturity.
+    reserve = plan.reserve if k < 4 else 0.0
+    for target, volatility, dues, coverage in found.breakeven:
+        if np.isnan(volatility):
+            continue
+        risk = pool_risk(plan.collections, plan.dues.ahead(k), volatility, times, found.base.drift, reserve)
+        assert risk.pd[m] == pytest.approx(target, rel=1e-9)
+        assert dues > 0.0 and coverage > 0.0
+    assert np.isfinite(found.breakeven[:, 1]).any()
+    # What ranks behind it bears losses first.
+    behind = sum(t.amount for t in deal.tranches[k + 1 :])
+    pool = deal.pool
+    models = compare_models(
+        pool.amount, pool.pd, pool.correlation, LEVELS, lgd=0.6, attachment=behind, seed=deal.terms.seed
+    )
+    hit = {name: model.hit_probability for name, model in portfolio_models(deal).items()}
+    assert hit == {name: model.hit_probability for name, model in models.items()}
+    (check,) = (c for c in found.checks if c.name.startswith("Coverage of "))
+    assert (check.name, check.difference) == (f"Coverage of {tranche.name}", tranche.coverage_at_maturity)
+
+
+@pytest.mark.parametrize("point", ["legal final", "expected"])
+def test_a_class_that_is_passed_through_may_be_the_headline(build, point):
+    end = build([[1.0] * 5]).terms.dates[-1]
+    tranches = [
+        Tranche("A", 1, 150.0, 0.03, "pass-through", legal_final=end, senior=True),
+        Tranche("B", 2, 50.0, 0.05, "pass-through", legal_final=end),
+    ]
+    deal = build(
+        [[26.0] * 5] * 2, pd=0.02, recovery=0.3, tranches=tranches, headline="B", default_point=point
+    )
+    deal = replace(
+        deal, pool=replace(deal.pool, amount=[110.0, 110.0]), terms=replace(deal.terms, paths=1000)
+    )
+    found = analyse(deal, [BASE])
+    tranche = found.base.tranches[1]
+    row = found.sigma[found.sigma[:, 0] == found.base.volatility][0]
+    m = tranche.maturity
+    assert row[1:].tolist() == [tranche.risk.pd[m], tranche.risk.anydate_pd[m]]
+    assert 0.0 < row[2] < 1.0
+
+
+def test_beside_the_simulation_stands_the_one_without_the_undertaking(five):
+    deal = five("A-3")
+    found = analyse(deal, [BASE, Stress("Haircut", pool_haircut=0.1)])
+    alone = simulate(deal, Stress("x", controls_off=("support",)))
+    np.testing.assert_array_equal(found.simulated_unsupported.replicates, alone.replicates)
+    helped, without = (run.tranches[2].anydate_pd for run in (found.simulated_base, alone))
+    assert without > helped
+    # No other number knows of it.
+    off = replace(deal, controls=deal.controls.without("support"))
+    np.testing.assert_array_equal(
+        analyse(off, [BASE]).simulated_base.replicates, found.simulated_unsupported.replicates
+    )
+    assert [r.stress.name for r in found.simulated] == ["Base", "Haircut"]
+    np.testing.assert_array_equal(found.simulated[0].simulation.replicates, found.simulated_base.replicates)
+    same = analyse(off, [BASE])
+    assert same.simulated_unsupported is same.simulated_base
+
+
+@pytest.mark.parametrize(
+    ("scale", "reserve", "pays"), [(0.8, True, True), (0.79, True, False), (0.8, False, False)]
+)
+def test_a_pool_pays_if_it_covers_the_headline_class_with_the_reserve(five, scale, reserve, pays):
+    """100, 2 of interest and 4.6 of fees, against 120 and a tenth of what is due to A-1 to A-4."""
+    deal = five("A-1")
+    poor = replace(deal, pool=replace(deal.pool, schedule=deal.pool.schedule * scale))
+    poor = replace(poor, controls=replace(deal.controls, reserve=reserve))
+    found = analyse(poor, [BASE])
+    coverage = (scale * 120.0 + reserve * 0.1 * (106.6 + 6.0)) / 106.6
+    assert found.base.tranches[0].coverage_at_maturity == pytest.approx(coverage, rel=1e-12)
+    # The undertaking is on, and makes no difference.
+    assert found.pool_pays == pays == (coverage >= 1.0)

@@ -8,7 +8,7 @@ import pytest
 
 from xlkmv.deal.analysis import analyse
 from xlkmv.deal.example import xingye_yuanrong
-from xlkmv.deal.reading import READINGS, probability, read
+from xlkmv.deal.reading import READINGS, alarming, probability, read, riskiest
 from xlkmv.deal.stress import BASE
 from xlkmv.deal.terms import CONTROLS, Controls, Deal, Tranche
 
@@ -65,7 +65,8 @@ def test_odd_inputs_are_named() -> None:
     odd = fast(deal, tranches=thousandth, controls=replace(deal.controls, reserve_size=100.0))
     found = analyse(odd, [BASE])
     warned = {c.name for c in found.checks if c.outcome == "look"}
-    assert {"Financed amount / notes", "Senior coverage", "Reserve in periods"} <= warned
+    coverage = f"Coverage of {deal.tranches[0].name}"
+    assert {"Financed amount / notes", coverage, "Reserve in periods"} <= warned
     look = read(odd, found)["look"]
     assert "Financed amount / notes 10,000 (usually at most 2)" in look and "more on Checks" in look
     assert not any(c.outcome == "FAILED" for c in found.checks)
@@ -87,14 +88,15 @@ def test_a_plan_that_fails_by_itself_says_so() -> None:
     lines = read(short, analyse(short, [BASE]))
     assert lines["senior"].startswith("SHORT on 20") and "even if everybody pays" in lines["senior"]
     assert lines["others"].startswith("SHORT on 2024-09-11")
-    assert lines["breaks"] == "Without the undertaking the senior tranche misses although everybody pays."
+    assert lines["breaks"] == f"{deal.tranches[0].name} misses although everybody pays."
+    assert lines["pool"].startswith("POOL CANNOT PAY: collections and reserve cover 91.4% of what is due to ")
 
 
 def test_who_cannot_default_needs_no_control() -> None:
     deal = fast(xingye_yuanrong())
     safe = replace(deal, pool=replace(deal.pool, pd=0.0))
     lines = read(safe, analyse(safe, [BASE]))
-    assert lines["controls"] == "Without any control the senior tranche is never short, either."
+    assert lines["controls"] == f"Without any control {deal.tranches[0].name} is never short, either."
     assert "Obligors with a PD of 0 11" in lines["look"]
     assert "none of 2,000 paths" in lines["senior"] and "none of 2,000 paths" in lines["others"]
 
@@ -114,3 +116,81 @@ def test_a_tranche_that_is_paid_late_is_named_beside_the_one_that_loses() -> Non
     assert lines["others"].startswith("C loses principal on")
     late = f"B is paid late on {probability(runs[1].anydate_pd)}, mostly as a trigger holds its cash."
     assert late in lines["others"]
+
+
+# ------------------------------------------------------------------------------ the headline class
+
+
+@pytest.mark.parametrize("headline", ["A-1", "A-3", "A-4", "B"])
+def test_every_line_names_the_headline_class(five, headline: str) -> None:
+    deal = five(headline)
+    found = analyse(deal, [BASE])
+    lines, k = read(deal, found), deal.headline
+    kmv, simulated = found.base.tranches[k], found.simulated_base.tranches[k]
+    coverage = f"{kmv.coverage_at_maturity:.1%} of what is due to {headline} by {deal.tranches[k].maturity}."
+    held = " and reserve" if k < 4 else ""
+    assert lines["pool"] == f"Collections{held} cover {coverage}"
+    assert f"{headline}: short on " in lines["senior"]
+    assert f"any-date PD {probability(kmv.anydate_pd_at_maturity)} in the KMV view" in lines["senior"]
+    if simulated.anydate_pd:
+        assert f"short on {probability(simulated.anydate_pd)} of the paths" in lines["senior"]
+    taken = 100.0 * (found.attribution.without[k] - found.attribution.with_all[k])
+    points = f"They take {taken:.2f} points off the any-date PD of {headline} (simulated): "
+    assert lines["controls"].startswith(points)
+    assert f"{headline} misses " in lines["breaks"]
+    # The others are all but this one.
+    other = riskiest(found)
+    losses = [run.expected_loss for run in found.simulated_base.tranches]
+    assert other != k and losses[other] == max(losses[:k] + losses[k + 1 :])
+    assert f"{deal.tranches[other].name} loses principal on " in lines["others"]
+    assert not any("enior" in line for line in lines.values())
+
+
+def test_beside_the_pd_with_the_undertaking_stands_the_one_without(five) -> None:
+    deal = five()
+    found = analyse(deal, [BASE])
+    alone = found.simulated_unsupported.tranches[3].anydate_pd
+    kmv = found.base.tranches[3].risk.anydate_pd[found.base.tranches[3].maturity]
+    expected = f"Without the undertaking: {probability(alone)} of the paths, {probability(kmv)}."
+    lines = read(deal, found)
+    assert lines["senior"].endswith(expected)
+    assert lines["breaks"].startswith("Without the undertaking A-4 misses at: ")
+    # Nothing is said of an undertaking that is not there, or does not protect the class.
+    off = replace(deal, controls=deal.controls.without("support"))
+    behind = five("B")
+    for other in (off, behind):
+        lines = read(other, analyse(other, [BASE]))
+        assert not any("ithout the undertaking" in line for line in lines.values())
+
+
+def test_a_pool_that_cannot_pay_is_said_first_whatever_supports_it() -> None:
+    deal = fast(xingye_yuanrong())
+    # A schedule typed in millions, of which the reserve alone is left; and one that brings little more.
+    for scale, share in ((1e-6, "5.4%"), (0.0324, "9.1%")):
+        poor = replace(deal, pool=replace(deal.pool, schedule=deal.pool.schedule * scale))
+        found = analyse(poor, [BASE])
+        covered = found.base.tranches[0].coverage_at_maturity
+        # The undertaking keeps the PD of the class low.
+        assert found.base.tranches[0].anydate_pd_at_maturity < 0.2
+        key, text = next(iter(read(poor, found).items()))
+        assert key == "pool" and alarming(text)
+        assert text == (
+            f"POOL CANNOT PAY: collections and reserve cover {covered:.1%} of what is due to "
+            f"{deal.tranches[0].name} by 2024-09-11; whatever supports it, look at the units of the "
+            "schedule and the amounts."
+        )
+        assert f"cover {share}" in text
+    assert not alarming(read(deal, analyse(deal, [BASE]))["pool"])
+
+
+def test_a_pool_that_all_but_pays_is_not_rounded_up(five) -> None:
+    deal = replace(five("A-1"), controls=Controls(reserve=False, support_pd=0.02))
+    short = replace(deal, pool=replace(deal.pool, schedule=deal.pool.schedule * 106.59 / 120.0))
+    assert (
+        "POOL CANNOT PAY: collections cover 99.9% of what is due to A-1"
+        in read(short, analyse(short, [BASE]))["pool"]
+    )
+    exact = replace(deal, pool=replace(deal.pool, schedule=deal.pool.schedule * 106.6 / 120.0))
+    assert read(exact, analyse(exact, [BASE]))["pool"].startswith(
+        "Collections cover 100.0% of what is due to A-1"
+    )

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xlkmv.deal import scenarios
 from xlkmv.deal.example import xingye_yuanrong
 from xlkmv.deal.scenarios import (
     MEASURES,
@@ -268,6 +269,136 @@ def test_largest_obligors_gone_are_one_large_obligor_in_default(build, case):
         dates.append(first_miss(replace(deal, pool=pool), stress))
     expected = next(((float(at), date) for at, date in enumerate(dates) if date is not None), (None, None))
     assert (found.size, found.date) == expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    case=st.sampled_from(list(METRICS)[:2]).flatmap(lambda m: small_deals({m: METRICS[m]})),
+    counts=st.lists(st.integers(1, 4), min_size=4, max_size=4),
+    batch=st.sampled_from([1, 3, 250]),
+)
+def test_a_row_of_several_obligors_is_as_many_rows(build, case, counts, batch):
+    deal = build(**case)
+    pool = deal.pool
+    n = np.array(counts[: len(pool.name)])
+    row = np.repeat(np.arange(n.size), n)
+    single = replace(
+        pool,
+        name=tuple(f"{pool.name[i]}.{k}" for k, i in enumerate(row)),
+        industry=(),
+        amount=(pool.amount / n)[row],
+        schedule=(pool.schedule / n[:, None])[row],
+        **{c: getattr(pool, c)[row] for c in ("pd", "recovery", "lag", "correlation")},
+    )
+    together = replace(deal, pool=replace(pool, count=n))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenarios, "OBLIGORS", batch)
+        found = reverse_stress(together)[-1]
+    assert found == reverse_stress(replace(deal, pool=single))[-1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=small_deals({}), counts=st.lists(st.integers(1, 4), min_size=4, max_size=4))
+def test_a_pool_without_its_largest_obligors_brings_what_is_expected_of_it(build, case, counts):
+    deal = build(**case)
+    pool = replace(deal.pool, count=np.array(counts[: len(deal.pool.name)]))
+    plan = apply(replace(deal, pool=pool), BASE)
+    descending = scenarios._Descending(plan)
+    gone = np.arange(descending.obligors + 1)
+    assert gone[-1] == pool.obligors.sum()
+    whole = descending.state(gone)["collections"]
+    for g, collections in zip(gone, whole, strict=True):
+        rest = descending.without(g)
+        np.testing.assert_allclose(rest.collections, collections, rtol=1e-12)
+        # Those that are there can default, and nobody else.
+        there = rest.deal.pool.schedule[rest.deal.pool.pd > 0.0].sum()
+        share = np.clip((descending.before[1:] - g) / np.diff(descending.before), 0.0, 1.0)
+        assert there == pytest.approx(share @ plan.deal.pool.schedule[descending.order].sum(axis=1))
+    np.testing.assert_allclose(whole[0], plan.collections)
+
+
+@pytest.fixture(scope="module")
+def passed_through(build):
+    """Equal claims of four sizes, two accounts, and classes that are paid what there is."""
+    sizes = np.array([400.0, 300.0, 200.0, 100.0])
+    dates = build([[1.0] * 5]).terms.dates
+    tranches = [
+        Tranche("A", 1, 700.0, 0.03, "pass-through", legal_final=dates[-1], senior=True),
+        Tranche("B", 2, 200.0, 0.05, "pass-through", legal_final=dates[-1]),
+    ]
+    tests = [Covenant("Cover", "overcollateralisation", "min", 0.05, "trap")]
+    deal = build(
+        np.outer(sizes, [0.30, 0.28, 0.25, 0.22, 0.18]),
+        pd=0.02,
+        recovery=0.3,
+        tranches=tranches,
+        covenants=tests,
+        controls=Controls(support=False, repurchase_share=0.2, reserve_size=0.02, reserve_unit="of pool"),
+        accounts="two",
+        fee_base="pool",
+    )
+    return replace(deal, pool=replace(deal.pool, amount=sizes))
+
+
+def test_stresses_know_the_balance_and_both_accounts_of_the_pool(passed_through):
+    for headline in ("A", "B"):
+        deal = replace(passed_through, terms=replace(passed_through.terms, headline=headline))
+        k, found = deal.headline, {b.column: b for b in reverse_stress(deal)}
+        for column in ("pool_haircut", "rate_shift"):
+            for factor, short in ((0.999, False), (1.001, True)):
+                run = waterfall(apply(deal, Stress("x", **{column: found[column].size * factor})))
+                assert run.short[k].any() == short, (headline, column)
+        # As a plan in which the largest are one obligor in default.
+        dates = []
+        for gone in range(1, 5):
+            pool = deal.pool
+            schedule = np.vstack([pool.schedule[:gone].sum(axis=0), pool.schedule[gone:]])
+            amount = np.append(pool.amount[:gone].sum(), pool.amount[gone:])
+            rest = {c: getattr(pool, c)[gone - 1 :] for c in ("pd", "recovery", "lag", "correlation")}
+            merged = replace(
+                pool, name=pool.name[gone - 1 :], industry=(), schedule=schedule, amount=amount, **rest
+            )
+            run = waterfall(apply(replace(deal, pool=merged), Stress("x", largest_obligor_recovery=TABLE)))
+            dates.append(int(run.short[k].argmax()) if run.short[k].any() else None)
+        first = next((k for k, date in enumerate(dates) if date is not None), None)
+        expected = (None, None) if first is None else (first + 1.0, dates[first])
+        assert (found["largest obligors"].size, found["largest obligors"].date) == expected
+
+
+def test_what_is_expected_of_the_pool_is_what_survivors_owe(passed_through):
+    plan = apply(passed_through, BASE)
+    state, planned = (scenarios._pool_state(plan, expected) for expected in (True, False))
+    assert set(state) == {
+        "collections", "default_ratio", "largest_share", "balance", "outstanding", "principal"
+    }  # fmt: skip
+    # Everybody has the same PD.
+    survival = 0.98 ** np.arange(1.0, 6.0)
+    np.testing.assert_allclose(state["balance"], plan.balance * survival)
+    np.testing.assert_allclose(state["outstanding"], plan.outstanding * survival)
+    interest = (plan.collections - plan.principal) * (0.2 + 0.8 * survival)
+    np.testing.assert_allclose(state["collections"] - state["principal"], interest)
+    for name in ("balance", "outstanding", "principal", "collections"):
+        np.testing.assert_allclose(planned[name], getattr(plan, name))
+
+
+@pytest.mark.parametrize("headline", ["A-1", "A-3", "A-4"])
+def test_a_stress_breaks_the_headline_class(five, headline):
+    deal = five(headline)
+    k = deal.headline
+    found = {b.column: b for b in reverse_stress(deal)}
+    bare = replace(deal, controls=deal.controls.without("support"))
+    for column in ("pool_haircut", "rate_shift"):
+        for factor, short in ((0.999, False), (1.001, True)):
+            run = waterfall(apply(bare, Stress("x", **{column: found[column].size * factor})))
+            assert run.short[k].any() == short
+            if short:
+                assert int(run.short[k].argmax()) == found[column].date
+
+
+def test_each_class_breaks_at_its_own_size(five):
+    sizes = [reverse_stress(five(headline))[0].size for headline in ("A-1", "A-2", "A-3", "A-4")]
+    assert len(set(sizes)) == 4
+    assert reverse_stress(five())[0].size == sizes[-1]
 
 
 @pytest.fixture(scope="module")

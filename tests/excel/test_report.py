@@ -1,13 +1,26 @@
-"""The marks by which a sheet knows, without Python, that an input has changed."""
+"""What refresh writes: figures of the headline class, and marks that tell of changed inputs."""
 
 from __future__ import annotations
 
 import datetime as dt
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from xlkmv.excel.report import input_mark, table_mark
+from xlkmv.deal.analysis import Analysis, analyse
+from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.reading import riskiest
+from xlkmv.deal.stress import PRESETS
+from xlkmv.deal.terms import Deal, Tranche
+from xlkmv.excel import layout
+from xlkmv.excel.book import FileBook
+from xlkmv.excel.report import SMALLEST_DRAWN, input_mark, table_mark, write_report
 
 HEADER = ("Obligor", "Amount", "2019-12-11", "2020-03-11")
 ROWS: list[list[Any]] = [["A", 10.0, 3.0, 4.0], ["B", 20.0, 5.0, 6.0]]
@@ -39,3 +52,154 @@ def test_columns_may_change_places() -> None:
     order = (2, 0, 3, 1)
     moved = [[row[k] for k in order] for row in ROWS]
     assert table_mark([HEADER[k] for k in order], moved) == table_mark(HEADER, ROWS)
+
+
+# ------------------------------------------------------------------------------ the headline class
+
+ENTRY = ["2026-01-02 03:04:05", 0.0, "0", "0123456789ab", 1, "test"]
+
+
+@cache
+def analysed(headline: str, undertaking: bool = True) -> tuple[Deal, Analysis]:
+    """The shipped pool under four senior classes and one behind them."""
+    deal = xingye_yuanrong()
+    dates = deal.terms.dates
+    classes = [
+        Tranche(f"A-{k}", k, 60e6, 0.03, "with collections", dates[5 * k - 1], senior=True)
+        for k in range(1, 5)
+    ]
+    deal = replace(
+        deal,
+        tranches=(*classes, Tranche("B", 5, 50e6, 0.05, "with collections", dates[-1])),
+        terms=replace(deal.terms, headline=headline, paths=400),
+        controls=deal.controls if undertaking else deal.controls.without("support"),
+    )
+    return deal, analyse(deal, PRESETS, actual=deal.pool.collections[:4] * 0.9)
+
+
+def written(source: Path, target: Path, deal: Deal, analysis: Analysis) -> FileBook:
+    book = FileBook(source)
+    write_report(book, deal, analysis, ENTRY)
+    return FileBook(book.save(target))
+
+
+@pytest.mark.parametrize(("headline", "k"), [("A-1", 0), ("A-3", 2), ("", 3), ("B", 4)])
+def test_titles_and_figures_are_those_of_the_headline_class(
+    draft: Path, tmp_path: Path, headline: str, k: int
+) -> None:
+    deal, found = analysed(headline)
+    book, name = written(draft, tmp_path / "book.xlsm", deal, found), deal.tranches[k].name
+    assert book.name("out_Headline").value == name
+    for cell in (*layout.TITLES, *layout.CHARTS):
+        text = book.name(cell).value
+        assert name in text and "enior" not in text and layout.THE_CLASS not in text
+    tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}
+    assert tables == {
+        "Headline", "Curve", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual"
+    }  # fmt: skip
+
+    def column(spec: layout.TableSpec, field: str) -> list[Any]:
+        return book.table(spec.name).column(spec.column(field).header)
+
+    on, simulated = found.base.tranches[k], found.simulated_base.tranches[k]
+    assert column(layout.CURVE, "due_senior") == on.risk.accumulated_due.tolist()
+    assert column(layout.CURVE, "anydate_pd") == np.maximum(on.anydate_pd, SMALLEST_DRAWN).tolist()
+    drawn = np.maximum(np.cumsum(simulated.first_short), SMALLEST_DRAWN)
+    assert column(layout.CURVE, "simulated") == drawn.tolist()
+    rows = [view.tranches[k].anydate_pd_at_maturity for view in found.scenarios]
+    assert column(layout.SCENARIO, "anydate_pd") == rows
+    runs = [row.simulation.tranches[k].anydate_pd for row in found.simulated]
+    assert column(layout.SCENARIO, "simulated") == runs
+    assert column(layout.ATTRIBUTION, "shapley") == found.attribution.shapley[:, k].tolist()
+    assert column(layout.ATTRIBUTION, "off_alone") == found.attribution.off_alone[:, k].tolist()
+    other = riskiest(found)
+    assert column(layout.ATTRIBUTION, "other_off") == found.attribution.off_alone[:, other].tolist()
+    watched = [x for x in column(layout.ACTUAL, "pd") if x is not None]
+    assert watched == found.surveillance.pd[k, 1:].tolist()
+    # A stress is a condition under which all controls are on.
+    stressed = [
+        (run, row.stress.name)
+        for run, row in zip(runs[1:], found.simulated[1:], strict=True)
+        if not row.stress.controls_off and row.stress.default_point == "own"
+    ]
+    worst = book.name("out_WorstPD").value
+    assert worst == max(pd for pd, _ in stressed)
+    assert (worst, book.name("out_WorstScenario").value) in stressed
+    # Cash to senior classes is cash to those that are marked, whoever makes the headline.
+    paid = (found.planned.interest_paid + found.planned.principal_paid)[:4].sum(axis=0)
+    assert column(layout.ACCOUNT, "senior") == paid.tolist()
+
+
+def test_beside_each_pd_stands_the_one_without_the_undertaking(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("A-3")
+    table = written(draft, tmp_path / "book.xlsm", deal, found).table("tbl_Headline")
+    assert table.column("Any-date PD without undertaking") == [
+        t.risk.anydate_pd[t.maturity] for t in found.base.tranches
+    ]
+    assert table.column("Simulated any-date PD without undertaking") == [
+        t.anydate_pd for t in found.simulated_unsupported.tranches
+    ]
+    one, other = table.column("Any-date PD"), table.column("Any-date PD without undertaking")
+    # It helps the classes that it protects: the last of them most, and B not at all.
+    assert all(x <= y for x, y in zip(one, other, strict=True))
+    assert one[3] < other[3] and one[4] == other[4]
+    # Where there is none, nothing stands there that could be taken for a figure.
+    table = written(draft, tmp_path / "none.xlsm", *analysed("A-3", False)).table("tbl_Headline")
+    for header in ("Any-date PD without undertaking", "Simulated any-date PD without undertaking"):
+        assert table.column(header) == ["no undertaking"] * 5
+
+
+OLD = {
+    "tbl_Curve": {
+        "Due to the class": "Due to senior",
+        "Any-date PD": "Senior any-date PD",
+        "Any-date PD, controls off": "Senior any-date PD, controls off",
+    },
+    "tbl_Attribution": {
+        "Any-date PD, this off": "Senior any-date PD, this off",
+        "Any-date PD, only this on": "Senior any-date PD, only this on",
+        "Any-date PD, stacked": "Senior any-date PD, stacked",
+    },
+    "tbl_Actual": {"DD": "Senior DD", "Any-date PD": "Senior any-date PD"},
+}
+
+
+def renamed(source: Path, target: Path, change: Callable[[str], str]) -> Path:
+    """A copy of a workbook with its parts of tables and names rewritten."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            data = old.read(info)
+            if info.filename.startswith("xl/tables/") or info.filename == "xl/workbook.xml":
+                data = change(data.decode()).encode()
+            new.writestr(info, data)
+    return target
+
+
+def test_a_workbook_with_the_headings_of_an_earlier_edition_is_filled(draft: Path, tmp_path: Path) -> None:
+    def earlier(text: str) -> str:
+        for table, headings in OLD.items():
+            if f'displayName="{table}"' in text:
+                for new, old in headings.items():
+                    assert f'name="{new}"' in text
+                    text = text.replace(f'name="{new}"', f'name="{old}"')
+        return text.replace('name="out_ReadingPool"', 'name="mine"')
+
+    deal, found = analysed("A-3")
+    new = written(draft, tmp_path / "new.xlsm", deal, found)
+    source = renamed(draft, tmp_path / "earlier.xlsm", earlier)
+    book = written(source, tmp_path / "old.xlsm", deal, found)
+    for table, headings in OLD.items():
+        for now, then in headings.items():
+            assert book.table(table).column(then) == new.table(table).column(now), then
+            assert any(x is not None for x in book.table(table).column(then))
+    # It has no line of its own for the pool: a pool that cannot pay is said in its first one.
+    assert book.name("out_ReadingActual").value == new.name("out_ReadingActual").value
+    poor = replace(deal, pool=replace(deal.pool, schedule=deal.pool.schedule * 0.1))
+    dead = written(source, tmp_path / "dead.xlsm", poor, analyse(poor, PRESETS))
+    assert dead.name("out_ReadingActual").value.startswith("POOL CANNOT PAY: ")
+
+
+def test_no_older_heading_is_the_heading_of_another_column() -> None:
+    for spec in layout.TABLES.values():
+        names = [name for c in spec.columns for name in (c.header, *c.aliases)]
+        assert len({name.casefold() for name in names}) == len(names), spec.name

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from xlkmv.errors import BookError
 from xlkmv.excel.address import Area, address, parse_area
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.com import ERROR_CODES
@@ -225,9 +226,15 @@ class ListObject:
 
 
 class Name:
-    def __init__(self, name: str, cells: Range) -> None:
-        self.Name, self.RefersToRange = name, cells
-        self.RefersTo = f"={cells.Worksheet.Name}!{cells.area}"
+    def __init__(self, name: str, cells: Range | None) -> None:
+        self.Name, self.cells = name, cells
+        self.RefersTo = f"={cells.Worksheet.Name}!{cells.area}" if cells else "=a formula"
+
+    @property
+    def RefersToRange(self) -> Range:
+        if self.cells is None:
+            raise ExcelRefusedError(f"{self.Name} is a formula: it refers to no range")
+        return self.cells
 
 
 FEW = 1000.0
@@ -262,7 +269,11 @@ def open_fake(path: Path) -> Workbook:
             for j, value in enumerate(row):
                 _load(sheet, table.top + i, table.left + j, value)
     for name in source.names():
-        cell = source.name(name)
+        try:
+            cell = source.name(name)
+        except BookError:
+            book.Names.append(Name(name, None))
+            continue
         sheet = book.sheet(cell.sheet)
         cells = sheet.Range(cell.cell)
         _load(sheet, cells.Row, cells.Column, cell.value)

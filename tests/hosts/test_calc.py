@@ -258,6 +258,23 @@ def test_home_is_stale_as_soon_as_an_input_changes(office, template):
             assert book.value(state) == "fresh", cells
 
 
+def test_names_give_the_figures_of_the_headline_class(office, template):
+    file = open_book(template)
+    headline, named = file.table("tbl_Headline"), file.name("out_Headline")
+    headline_cell = f"{named.sheet}!{named.cell}"
+    with office.open(template) as book:
+        for name, header in (
+            ("out_HeadlineCoverage", "Coverage"),
+            ("out_HeadlineDD", "DD"),
+            ("out_HeadlinePD", "PD"),
+            ("out_HeadlineAnydatePD", "Any-date PD"),
+        ):
+            book.write("Home!Z1", f"={name}")
+            for row in (1, 0):
+                book.write(headline_cell, headline.column("Tranche")[row])
+                assert book.value("Home!Z1") == headline.column(header)[row], name
+
+
 # ------------------------------------------------------------------------------- typed formulas
 
 SHEET = [

@@ -21,7 +21,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 import xlkmv
 from xlkmv.build.ribbon import add_macros, add_ribbon, pack
 from xlkmv.deal.example import LICENSEES, xingye_yuanrong
-from xlkmv.deal.reading import READINGS
+from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.excel import layout
@@ -114,6 +114,12 @@ class Sheets:
         """Write a section heading."""
         ws.write(row, column, f"{title}   {chinese}", self.style(bold=True, font_size=12, font_color=INK))
 
+    def named_heading(self, ws: Any, row: int, column: int, last: int, text: str, name: str) -> None:
+        """Write a heading that each refresh writes anew; what a long name makes longer shrinks."""
+        style = self.style(bold=True, font_size=12, font_color=INK, shrink=True)
+        ws.merge_range(row, column, row, last, text, style)
+        self.book.define_name(name, f"='{ws.name}'!{xl_rowcol_to_cell(row, column, True, True)}")
+
     def table(
         self,
         ws: Any,
@@ -126,8 +132,13 @@ class Sheets:
         formats: Sequence[str] | None = None,
     ) -> tuple[int, int]:
         """Write a table under its heading: Chinese row, header row, body. Returns the first body cell."""
-        self.heading(ws, row, column, spec.title, spec.chinese)
         columns = [*spec.columns, *extra]
+        name = next((name for name, titled in layout.TITLES.items() if titled is spec), "")
+        if name:
+            last = column + min(len(columns), 8) - 1
+            self.named_heading(ws, row, column, last, spec.heading(), name)
+        else:
+            self.heading(ws, row, column, spec.title, spec.chinese)
         top = row + 3
         body = [list(r) for r in rows] if rows else [[None] * len(columns)]
         width = len(columns) - 1
@@ -232,6 +243,15 @@ def _widths(ws: Any, column: int, columns: Sequence[Column]) -> None:
 STATE_FORMULA = '=IF(COUNTIF(tbl_Input[Same],"yes")=ROWS(tbl_Input[Same]),"fresh","stale: refresh")'
 
 
+# Figures of the headline class, for the user's own formulas.
+HEADLINE_FIGURES = {
+    "out_HeadlineCoverage": "coverage",
+    "out_HeadlineDD": "dd",
+    "out_HeadlinePD": "pd",
+    "out_HeadlineAnydatePD": "anydate_pd",
+}
+
+
 def _home(s: Sheets) -> Any:
     ws = s.sheet(
         "Home",
@@ -239,7 +259,7 @@ def _home(s: Sheets) -> Any:
         "资产证券化 KMV 信用风险",
         "Xingye Yuanrong, Guangzhou Development Zone patent licences (2019-1), RMB.  "
         "兴业圆融-广州开发区专利许可资产支持专项计划",
-        10,
+        12,
     )
     _widths(ws, 1, layout.HEADLINE.columns)
     s.heading(ws, 3, 1, "Three steps", "三步使用")
@@ -266,10 +286,10 @@ def _home(s: Sheets) -> Any:
         label = f"{READINGS[key]}  {layout.READINGS_CHINESE[key]}"
         ws.write(9 + k, 1, label, s.style(font_color="#595959"))
         # What a long name makes longer shrinks; it is never cut.
-        ws.merge_range(9 + k, 2, 9 + k, 10, None, s.style(shrink=True))
+        ws.merge_range(9 + k, 2, 9 + k, 12, None, s.style(shrink=True))
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(9 + k, 2, True, True)}")
     last = 9 + len(READINGS)
-    for word in ("ALERT", "Behind", "SHORT", "stale", "FAILED"):
+    for word in (*ALARMS, "stale", "FAILED"):
         ws.conditional_format(
             9,
             2,
@@ -284,8 +304,9 @@ def _home(s: Sheets) -> Any:
         )
     s.heading(ws, last + 1, 1, "Last refresh", "最近一次刷新")
     label = s.style(font_color="#595959")
+    half = (len(layout.NAMES) + 1) // 2
     for k, (name, (text, shown)) in enumerate(layout.NAMES.items()):
-        row, column = last + 2 + k % 5, 1 + 4 * (k // 5)
+        row, column = last + 2 + k % half, 1 + 4 * (k // half)
         ws.write(row, column, text, label)
         value = column + (1 if column == 1 else 3)
         style = s.style(num_format=shown, bold=True, align="left")
@@ -294,23 +315,19 @@ def _home(s: Sheets) -> Any:
         else:
             ws.write_blank(row, value, None, style)
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(row, value, True, True)}")
-    top, column = s.table(ws, last + 9, 1, layout.HEADLINE)
-    for name, field in (
-        ("out_SeniorCoverage", "coverage"),
-        ("out_SeniorDD", "dd"),
-        ("out_SeniorPD", "pd"),
-        ("out_SeniorAnydatePD", "anydate_pd"),
-    ):
-        cell = xl_rowcol_to_cell(top, column + layout.HEADLINE.index(field), True, True)
-        s.book.define_name(name, f"=Home!{cell}")
+    top, _ = s.table(ws, last + half + 4, 1, layout.HEADLINE)
+    for name, field in HEADLINE_FIGURES.items():
+        column = layout.HEADLINE.column(field).header
+        row = "MATCH(out_Headline,tbl_Headline[Tranche],0)"
+        s.book.define_name(name, f"=INDEX(tbl_Headline[{column}],{row})")
     ws.write(
-        last + 8,
+        last + half + 3,
         1,
         "Coverage, DD: pool against accumulated dues.  PD: short at the maturity.  Any-date PD: on one date "
-        "or more.  The senior tranche: with the reserve, and its PDs with the undertaking, too.",
+        "or more.  Senior classes: with the reserve, and their PDs with the undertaking, too.",
         s.style(font_color="#595959", italic=True, font_size=9),
     )
-    chart = _pd_chart(s, "Senior tranche: any-date default probability up to each date")
+    chart = _pd_chart(s, "Headline class: any-date default probability up to each date")
     chart.set_size({"width": 1010, "height": 300})
     ws.insert_chart(top + 5, 1, chart)
     ws.fit_to_pages(1, 1)
@@ -596,11 +613,12 @@ def _result(s: Sheets) -> Any:
         "Result",
         "Result",
         "逐日结果",
-        "Accumulated collections against accumulated dues, tranche by tranche. For the senior tranche the "
+        "Accumulated collections against accumulated dues, tranche by tranche. For senior classes the "
         "reserve counts, too, and in PD and any-date PD the undertaking. "
         "To the right: the simulation, limits, sensitivity to volatility, figures of the charts.",
         sum(len(spec.columns) + 1 for spec in specs),
     )
+    _name_charts(s, ws)
     sigma_left = s.beside(ws, CURVE_TOP - 3, 1, specs)[3]
     cover = s.book.add_chart({"type": "line"})
     _draw(
@@ -608,7 +626,7 @@ def _result(s: Sheets) -> Any:
         (layout.CURVE, CURVE_TOP, CURVE_LEFT, 1),
         "date",
         ("accumulated_in", "Accumulated in (pool)", _line(GREEN)),
-        ("due_senior", "Due to senior", _line(SENIOR)),
+        ("due_senior", "Due to the class", _line(SENIOR)),
         ("due_all", "Due to all tranches", _line(ALL, "dash")),
     )
     _finish(cover, "What comes in against what is due, accumulated")
@@ -616,7 +634,7 @@ def _result(s: Sheets) -> Any:
     cover.set_y_axis(_axis("Money", "#,##0"))
     cover.set_size({"width": 640, "height": 440})
     ws.insert_chart(3, 1, cover)
-    chart = _pd_chart(s, "Senior tranche: any-date default probability up to each date")
+    chart = _pd_chart(s, "Headline class: any-date default probability up to each date")
     chart.set_size({"width": 640, "height": 440})
     ws.insert_chart(3, 7, chart)
     sigma = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
@@ -627,13 +645,20 @@ def _result(s: Sheets) -> Any:
         ("pd", "PD of the pool alone", _line(SENIOR, "dash", marker=True)),
         ("anydate_pd", "Any-date PD of the pool alone", _line(SENIOR, marker=True)),
     )
-    _finish(sigma, "Senior PD against the volatility of the pool")
+    _finish(sigma, "Headline class: PD against the volatility of the pool")
     sigma.set_x_axis(_axis("Volatility per annum", "0%", min=0))
     sigma.set_y_axis(_axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     sigma.set_size({"width": 640, "height": 440})
     ws.insert_chart(3, 15, sigma)
     ws.freeze_panes(2, 0)
     return ws
+
+
+def _name_charts(s: Sheets, ws: Any) -> None:
+    """Say over the charts of which class they speak: their own titles cannot, in every spreadsheet."""
+    name = f"out_Charts{ws.name}"
+    s.named_heading(ws, 2, 1, 8, layout.CHARTS[name], name)
+    ws.set_row(2, 18)
 
 
 SCENARIO_TOP = 34
@@ -666,7 +691,7 @@ def _scenario(s: Sheets) -> Any:
         "control",
         ("shapley", "Share of the reduction (Shapley)", _bars(GREEN, 60)),
     )
-    _finish(share, "What each control takes off the senior any-date PD (simulated)")
+    _finish(share, "Headline class: what each control takes off the any-date PD (simulated)")
     share.set_legend({"none": True})
     share.set_x_axis(_axis("Percentage points of probability", "0%"))
     share.set_y_axis(
@@ -674,7 +699,7 @@ def _scenario(s: Sheets) -> Any:
     )
     share.set_plotarea({"layout": {"x": 0.33, "y": 0.14, "width": 0.62, "height": 0.76}})
     share.set_size({"width": 620, "height": 560})
-    ws.insert_chart(2, 12, share)
+    ws.insert_chart(3, 12, share)
     chart = s.book.add_chart({"type": "bar"})
     _draw(
         chart,
@@ -683,12 +708,13 @@ def _scenario(s: Sheets) -> Any:
         ("anydate_pd", "KMV view", _bars(SENIOR, 60)),
         ("simulated", "Simulated", _bars(GREEN, 60)),
     )
-    _finish(chart, "Senior tranche: any-date PD under each condition")
+    _finish(chart, "Headline class: any-date PD under each condition")
     # XlsxWriter swaps the axes of a bar chart: x is the horizontal one, here the values.
     chart.set_x_axis(_axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     chart.set_y_axis(_axis("", "General", reverse=True, major_gridlines={"visible": False}))
     chart.set_size({"width": 1090, "height": 560})
-    ws.insert_chart(2, 1, chart)
+    ws.insert_chart(3, 1, chart)
+    _name_charts(s, ws)
     ws.freeze_panes(2, 2)
     return ws
 
@@ -778,7 +804,7 @@ def _models(s: Sheets) -> Any:
         "Models",
         "四种主流模型",
         "The same obligors through four models, one year ahead. Loss above junior notes: by subordination "
-        "alone; spread, reserve and undertaking, which protect the senior tranche too, are not counted.",
+        "alone; spread, reserve and undertaking, which protect senior classes too, are not counted.",
         len(spec.columns),
     )
     _widths(ws, 1, spec.columns)

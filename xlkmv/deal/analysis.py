@@ -297,6 +297,9 @@ class Analysis:
 
     Attributes
     ----------
+    headline : int
+        Position of the class that headlines speak of; its figures without the undertaking are
+        those of :attr:`TrancheView.risk`.
     base, controls_off : KmvView
         The plan as it is, and with every control off.
     scenarios : tuple of KmvView
@@ -305,6 +308,8 @@ class Analysis:
         The same conditions, simulated.
     simulated_base, simulated_off : Simulation
         The plan as it is, and with every control off, simulated.
+    simulated_unsupported : Simulation
+        The plan without the shortfall undertaking; as it is, when that is off.
     attribution : Attribution or None
         What each control takes off the any-date PD; None when no control is on.
     reverse : tuple of BreakEven
@@ -317,19 +322,21 @@ class Analysis:
         Planned collections with their excess, money.
     surveillance : Surveillance
     sigma : ndarray, shape (s, 3)
-        Volatility, senior PD and any-date PD of the pool alone.
+        Volatility, PD and any-date PD of the headline class, from pool and reserve alone.
     breakeven : ndarray, shape (p, 4)
-        Target PD, largest volatility, largest dues, least coverage, for the senior tranche;
+        Target PD, largest volatility, largest dues, least coverage, for the headline class;
         NaN where none exists.
     checks : tuple of Check
     """
 
+    headline: int
     base: KmvView
     controls_off: KmvView
     scenarios: tuple[KmvView, ...]
     simulated: tuple[ScenarioResult, ...]
     simulated_base: Simulation
     simulated_off: Simulation
+    simulated_unsupported: Simulation
     attribution: Attribution | None
     reverse: tuple[BreakEven, ...]
     planned: Waterfall
@@ -341,10 +348,16 @@ class Analysis:
     breakeven: Array
     checks: tuple[Check, ...]
 
+    @property
+    def pool_pays(self) -> bool:
+        """Whether, by plan, pool and reserve cover what is due to the headline class by its maturity."""
+        return self.base.tranches[self.headline].coverage_at_maturity >= 1.0 - TOLERANCE
 
-# Volatilities and target PDs of the tables that show how the senior tranche depends on them.
+
+# Volatilities and target PDs of the tables that show how the headline class depends on them.
 SIGMAS = np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.10, 0.15, 0.20, 0.30])
 TARGET_PDS = np.array([0.0001, 0.001, 0.005, 0.01, 0.05])
+UNSUPPORTED = Stress("Without the undertaking", controls_off=("support",))
 
 
 def analyse(
@@ -377,8 +390,9 @@ def analyse(
     base, controls_off = kmv_view(deal), kmv_view(deal, ALL_OFF)
     scenarios = tuple(kmv_view(deal, stress, both=False) for stress in stresses)
 
-    # The plan as it is and without controls run with the others, on the same random numbers.
-    conditions = [*stresses, BASE, ALL_OFF]
+    # The plan as it is, without controls and without the undertaking runs with the others, on the
+    # same random numbers.
+    conditions = [*stresses, BASE, ALL_OFF, *([UNSUPPORTED] if deal.controls.support else [])]
     runs = run_scenarios(
         deal,
         conditions,
@@ -397,7 +411,7 @@ def analyse(
     reverse = reverse_stress(deal)
     plan = apply(deal, BASE)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
-    run = runs[-2].simulation
+    run, run_off, *unsupported = (r.simulation for r in runs[len(stresses) :])
     covenants = covenant_risk(
         deal.covenants,
         planned.covenants,
@@ -415,12 +429,14 @@ def analyse(
     counted = np.divide(plan.collections, scheduled, out=np.ones_like(scheduled), where=scheduled > 0.0)
     surveillance = rerate(plan, np.asarray(actual) * counted[: len(actual)], base.volatility, base.drift)
     return Analysis(
+        deal.headline,
         base,
         controls_off,
         scenarios,
-        runs[:-2],
+        runs[: len(stresses)],
         run,
-        runs[-1].simulation,
+        run_off,
+        unsupported[0] if unsupported else run,
         attribution,
         reverse,
         planned,
@@ -435,7 +451,7 @@ def analyse(
 
 
 def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
-    """Loss of the pool over one year under the four models; the senior tranche is hit past the others.
+    """Loss of the pool over one year under the four models, borne first behind the headline class.
 
     Parameters
     ----------
@@ -454,9 +470,7 @@ def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
             pool.correlation,
             LEVELS,
             lgd=1.0 - pool.recovery,
-            attachment=sum(
-                t.amount for t, senior in zip(deal.tranches, deal.senior, strict=True) if not senior
-            ),
+            attachment=sum(t.amount for t in deal.tranches if t.rank > deal.tranches[deal.headline].rank),
             seed=deal.terms.seed,
         )
     except InputError as error:  # a pool that cannot lose anything is no reason to show nothing else
@@ -502,20 +516,21 @@ def _stage(
 
 
 def _against_sigma(plan: Stressed, base: KmvView) -> Array:
-    m = base.tranches[0].maturity
+    k = plan.deal.headline
+    m, dues = base.tranches[k].maturity, plan.dues.ahead(k, plan.deal.terms.default_point == "expected")
+    reserve = plan.reserve if plan.senior[k] else 0.0
     rows = []
     for sigma in np.unique(np.append(SIGMAS, base.volatility)):
-        risk = pool_risk(
-            plan.collections, plan.dues.ahead(0), sigma, plan.deal.terms.times, base.drift, plan.reserve
-        )
+        risk = pool_risk(plan.collections, dues, sigma, plan.deal.terms.times, base.drift, reserve)
         rows.append([sigma, risk.pd[m], risk.anydate_pd[m]])
     return np.array(rows)
 
 
 def _breakeven(plan: Stressed, base: KmvView) -> Array:
-    """For the senior tranche at the last date, from the pool and the reserve alone."""
-    risk, m = base.tranches[0].risk, base.tranches[0].maturity
-    T, reserve = float(plan.deal.terms.times[m]), plan.reserve
+    """For the headline class at its maturity, from the pool and the reserve alone."""
+    k = plan.deal.headline
+    risk, m = base.tranches[k].risk, base.tranches[k].maturity
+    T, reserve = float(plan.deal.terms.times[m]), plan.reserve if plan.senior[k] else 0.0
     paid_in, due = float(risk.accumulated_in[m]), float(risk.accumulated_due[m])
     p, sigma = TARGET_PDS, max(base.volatility, LEAST_VOLATILITY)
     # A pool of which next to nothing comes in drifts further than these formulas go.
@@ -597,6 +612,7 @@ def _warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check,
     notes, financed = sum(t.amount for t in deal.tranches), float(pool.amount.sum())
     reserve = deal.controls.reserve_size if deal.controls.reserve else 0.0
     scheduled = max(float(pool.collections.sum()), 1e-300)
+    headline = base.tranches[deal.headline]
     figures = (
         ("Notes / financed amount", notes / financed, 1.2),
         ("Financed amount / notes", financed / notes, 2.0),
@@ -606,7 +622,7 @@ def _warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check,
         ("Largest coupon p.a.", max(t.coupon for t in deal.tranches), 0.15),
         ("Senior fees p.a.", deal.terms.fee_rate, 0.03),
         ("Reserve in periods", reserve, 4.0),
-        ("Senior coverage", base.tranches[0].coverage_at_maturity, 3.0),
+        (f"Coverage of {headline.name}", headline.coverage_at_maturity, 3.0),
         ("Tranches short although everybody pays", float(planned.short.any(axis=-1).sum()), 0.0),
         ("Covenants in breach although everybody pays", float(planned.breaches.any(axis=-1).sum()), 0.0),
     )

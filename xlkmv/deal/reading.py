@@ -9,17 +9,20 @@ import numpy as np
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.terms import CONTROLS, Deal
 
-__all__ = ["READINGS", "probability", "read", "riskiest"]
+__all__ = ["ALARMS", "READINGS", "alarming", "probability", "read", "riskiest"]
 
 # Lines of a reading, in order, and what each is about.
 READINGS = {
+    "pool": "Pool, by plan",
     "actual": "Since closing",
-    "senior": "Senior, at closing",
+    "senior": "Headline, at closing",
     "others": "Others, at closing",
     "controls": "Strongest controls",
     "breaks": "Breaks first",
     "look": "Look again at",
 }
+# How a line begins that has to be seen: it is shown in red.
+ALARMS = ("POOL CANNOT PAY", "ALERT", "Behind plan", "SHORT")
 # A tranche whose PD a control alone more than halves owes it to that control.
 MOSTLY = 0.5
 # Below this no model can tell.
@@ -73,13 +76,48 @@ def read(deal: Deal, analysis: Analysis) -> dict[str, str]:
         One sentence for each key of :data:`READINGS`.
     """
     return {
+        "pool": _pool(deal, analysis),
         "actual": _actual(deal, analysis),
-        "senior": _senior(deal, analysis),
+        "senior": _headline(deal, analysis),
         "others": _others(deal, analysis),
-        "controls": _controls(analysis),
+        "controls": _controls(deal, analysis),
         "breaks": _breaks(deal, analysis),
         "look": _look(analysis),
     }
+
+
+def alarming(text: str) -> bool:
+    """Whether a line of a reading has to be seen.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+    """
+    return text.startswith(ALARMS)
+
+
+def _pool(deal: Deal, analysis: Analysis) -> str:
+    """Whether the pool can pay at all: no undertaking may hide that."""
+    kmv = analysis.base.tranches[analysis.headline]
+    held = " and reserve" if deal.controls.reserve and deal.senior[analysis.headline] else ""
+    due = f"of what is due to {kmv.name} by {deal.terms.dates[kmv.maturity]}"
+    share = kmv.coverage_at_maturity
+    if analysis.pool_pays:
+        return f"Collections{held} cover {share:.1%} {due}."
+    # What does not pay all is never rounded up to all.
+    return (
+        f"POOL CANNOT PAY: collections{held} cover {min(share, 0.999):.1%} {due}; whatever supports it, "
+        "look at the units of the schedule and the amounts."
+    )
+
+
+def _supported(deal: Deal) -> bool:
+    """Whether the undertaking is there for the headline class."""
+    return deal.controls.support and bool(deal.senior[deal.headline])
 
 
 def _seen(analysis: Analysis, p: float) -> str:
@@ -96,16 +134,22 @@ def _short_by_plan(deal: Deal, analysis: Analysis, k: int) -> str:
     return f"SHORT on {deal.terms.dates[short[0]]} even if everybody pays. " if short.size else ""
 
 
-def _senior(deal: Deal, analysis: Analysis) -> str:
-    kmv, simulated = analysis.base.tranches[0], analysis.simulated_base.tranches[0]
-    return (
-        f"{_short_by_plan(deal, analysis, 0)}{kmv.name}: short on {_seen(analysis, simulated.anydate_pd)}; "
+def _headline(deal: Deal, analysis: Analysis) -> str:
+    k = analysis.headline
+    kmv, simulated = analysis.base.tranches[k], analysis.simulated_base.tranches[k]
+    text = (
+        f"{_short_by_plan(deal, analysis, k)}{kmv.name}: short on {_seen(analysis, simulated.anydate_pd)}; "
         f"any-date PD {probability(kmv.anydate_pd_at_maturity)} in the KMV view. Take the larger."
     )
+    if not _supported(deal):
+        return text
+    alone = analysis.simulated_unsupported.tranches[k].anydate_pd
+    pool_pd = float(kmv.risk.anydate_pd[kmv.maturity])
+    return f"{text} Without the undertaking: {_seen(analysis, alone)}, {probability(pool_pd)}."
 
 
 def riskiest(analysis: Analysis) -> int:
-    """Position of the tranche with the largest expected loss, the first one apart.
+    """Position of the tranche with the largest expected loss, the headline class apart.
 
     Parameters
     ----------
@@ -114,15 +158,24 @@ def riskiest(analysis: Analysis) -> int:
     Returns
     -------
     int
-        0 if there is no other tranche.
+        That of the headline class if there is no other tranche.
     """
     runs = analysis.simulated_base.tranches
-    return max(range(1, len(runs)), key=lambda i: (runs[i].expected_loss, runs[i].anydate_pd), default=0)
+    return max(
+        _others_than(analysis),
+        key=lambda i: (runs[i].expected_loss, runs[i].anydate_pd),
+        default=analysis.headline,
+    )
+
+
+def _others_than(analysis: Analysis) -> list[int]:
+    """Positions of all tranches but the headline class."""
+    return [k for k in range(len(analysis.base.tranches)) if k != analysis.headline]
 
 
 def _others(deal: Deal, analysis: Analysis) -> str:
     k, runs = riskiest(analysis), analysis.simulated_base.tranches
-    if not k:
+    if k == analysis.headline:
         return "There is no other tranche."
     lost = 1.0 - float(runs[k].loss_probability[0])
     text = (
@@ -131,7 +184,7 @@ def _others(deal: Deal, analysis: Analysis) -> str:
         f"{probability(runs[k].expected_loss, simulated=True)}); "
         f"any-date PD {probability(analysis.base.tranches[k].anydate_pd_at_maturity)} in the KMV view."
     )
-    late = max(range(1, len(runs)), key=lambda i: runs[i].anydate_pd)
+    late = max(_others_than(analysis), key=lambda i: runs[i].anydate_pd)
     if runs[late].anydate_pd > runs[k].anydate_pd:
         found, why = analysis.attribution, ""
         if found is not None and "triggers" in found.controls:
@@ -141,31 +194,34 @@ def _others(deal: Deal, analysis: Analysis) -> str:
     return text
 
 
-def _controls(analysis: Analysis) -> str:
-    found = analysis.attribution
+def _controls(deal: Deal, analysis: Analysis) -> str:
+    found, k = analysis.attribution, analysis.headline
+    name = deal.tranches[k].name
     if found is None:
         return "Every control is off."
-    if found.without[0] == 0.0:
-        return "Without any control the senior tranche is never short, either."
-    total = float(found.without[0] - found.with_all[0])
-    order = [c for c in np.argsort(-found.shapley[:, 0], kind="stable")[:3] if found.shapley[c, 0] > 0.0]
+    if found.without[k] == 0.0:
+        return f"Without any control {name} is never short, either."
+    total = float(found.without[k] - found.with_all[k])
+    order = [c for c in np.argsort(-found.shapley[:, k], kind="stable")[:3] if found.shapley[c, k] > 0.0]
     if not order:
-        return "None lowers the senior any-date PD (simulated)."
-    shares = ", ".join(f"{CONTROLS[found.controls[c]]} {100.0 * found.shapley[c, 0]:.2f}" for c in order)
-    return f"They take {100.0 * total:.2f} points off the senior any-date PD (simulated): {shares}."
+        return f"None lowers the any-date PD of {name} (simulated)."
+    shares = ", ".join(f"{CONTROLS[found.controls[c]]} {100.0 * found.shapley[c, k]:.2f}" for c in order)
+    return f"They take {100.0 * total:.2f} points off the any-date PD of {name} (simulated): {shares}."
 
 
 def _breaks(deal: Deal, analysis: Analysis) -> str:
     found = {b.column: b.size for b in analysis.reverse if b.size is not None and b.column in _BREAKS}
     cut = found.get("pool_haircut", 1.0)
+    name = deal.tranches[analysis.headline].name
+    alone = f"Without the undertaking {name}" if _supported(deal) else name
     if cut == 0.0:
-        return "Without the undertaking the senior tranche misses although everybody pays."
+        return f"{alone} misses although everybody pays."
     if cut < NO_ROOM:
-        return "No room: without the undertaking the senior tranche misses as soon as collections fall short."
+        return f"No room at all. {alone} misses as soon as collections fall short."
     if cut > ANOTHER_DEAL:
         found.pop("pool_haircut", None)
     sizes = "; ".join(_BREAKS[column](found[column]) for column in _BREAKS if column in found)
-    return f"Without the undertaking senior misses at: {sizes}." if sizes else "No single stress does."
+    return f"{alone} misses at: {sizes}." if sizes else "No single stress does."
 
 
 def _actual(deal: Deal, analysis: Analysis) -> str:
@@ -174,13 +230,15 @@ def _actual(deal: Deal, analysis: Analysis) -> str:
     if not seen:
         return "No actual collections yet."
     marked = np.flatnonzero(s.alert[:, -1] | s.missed[:, -1])
-    k = int(marked[0]) if marked.size else 0
+    k = analysis.headline
+    if marked.size and k not in marked:
+        k = int(marked[0])
     missed = np.flatnonzero(s.missed[k, 1:])
     mark = "ALERT. " if marked.size else "Behind plan. " if s.behind[-1] else ""
     now = f"any-date PD {probability(s.pd[k, -1])}, {probability(s.pd[k, 0])} at closing"
     if missed.size:
         now = f"missed on {deal.terms.dates[missed[0]]}"
-    more = f"; {', '.join(deal.tranches[i].name for i in marked[1:])} too" if marked.size > 1 else ""
+    more = f"; {', '.join(deal.tranches[i].name for i in marked if i != k)} too" if marked.size > 1 else ""
     ratio = s.accumulated_ratio[-1]
     share = f"are {ratio:.1%} of plan" if np.isfinite(ratio) else "were not planned"
     return (

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from xlkmv.deal.simulation import Executor, Progress, Simulation, group_error, simulate_plans
 from xlkmv.deal.stress import BASE, PRESETS, Stress, Stressed, apply, pool_lognormal
-from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal
-from xlkmv.deal.waterfall import PoolState, payments, planned_state, waterfall
+from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Pool
+from xlkmv.deal.waterfall import DUST, PoolState, payments, planned_state, waterfall
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date
@@ -146,13 +146,13 @@ def _measures(run: Simulation) -> Array:
 
 # Steps of the scan over the sizes of a stress, steps of each closer look, and where it stops.
 SCAN, ZOOM, PRECISION = 100, 8, 1e-10
-# Sizes that go through the waterfall together.
-BATCH = 20
+# Sizes that go through the waterfall together, and numbers of obligors in default.
+BATCH, OBLIGORS = 20, 250
 
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """Size of one stress at which the senior tranche first misses a payment.
+    """Size of one stress at which the headline class first misses a payment, undertaking not called.
 
     Attributes
     ----------
@@ -171,7 +171,7 @@ class BreakEven:
 
 
 def reverse_stress(deal: Deal) -> tuple[BreakEven, ...]:
-    """Break-even size of each stress for the senior tranche, before the undertaking is called.
+    """Break-even size of each stress for the headline class, before the undertaking is called.
 
     Haircut, delay, rate shift and defaults of the largest obligors are tried on the planned
     collections; PD, volatility and recovery on the expected collections
@@ -181,6 +181,7 @@ def reverse_stress(deal: Deal) -> tuple[BreakEven, ...]:
     Parameters
     ----------
     deal : Deal
+        Its :attr:`~xlkmv.deal.terms.Deal.headline` says whose payments count.
 
     Returns
     -------
@@ -240,40 +241,61 @@ def _first_missed(
 
 
 def _missed_dates(deal: Deal, column: str, sizes: npt.NDArray[Any], expected: bool) -> Iterator[int | None]:
-    """First date that the senior tranche misses, size by size; one after the other or in batches."""
+    """First date that the headline class misses, size by size; one after the other or in batches."""
     # One waterfall serves plans that owe the same, and whose senior DD nobody tests.
     batch = 1 if column == "rate_shift" or _tests_distance(deal) else BATCH
     for start in range(0, sizes.size, batch):
         fields: list[dict[str, Any]] = [{column: size} for size in sizes[start : start + batch].tolist()]
         plans = [apply(deal, Stress("reverse", **field)) for field in fields]
-        states = [planned_state(plan) for plan in plans]
-        yield from _first_misses(
-            plans[0],
-            [expected_collections(plan) if expected else plan.collections for plan in plans],
-            [ratio for ratio, _ in states],
-            [share for _, share in states],
-        )
+        states = [_pool_state(plan, expected) for plan in plans]
+        columns = {name: np.array([state[name] for state in states]) for name in states[0]}
+        yield from _first_misses(plans[0], columns, _lognormal(plans[0]))
 
 
 def _tests_distance(deal: Deal) -> bool:
     return any(covenant.metric == "senior DD" for covenant in deal.covenants)
 
 
-def _first_misses(
-    plan: Stressed, collections: Sequence[Array], ratio: Sequence[Array], share: Sequence[Array]
-) -> list[int | None]:
-    """First date that the senior tranche misses, per row of collections and of the pool's state."""
-    state = PoolState(
-        np.column_stack(collections),
-        default_ratio=np.column_stack(ratio),
-        largest_share=np.column_stack(share),
-    )
-    floor = TOLERANCE * plan.deal.tranches[0].amount
-    first: list[int | None] = [None] * len(collections)
-    # sigma and mu cost an integration, and serve the senior DD only.
-    volatility, drift = pool_lognormal(plan) if _tests_distance(plan.deal) else (0.0, 0.0)
-    for date, paid in enumerate(payments(plan, state, volatility, drift)):
-        for row in np.flatnonzero(paid.missed[0] > floor).tolist():
+def _lognormal(plan: Stressed) -> tuple[float, float]:
+    """Volatility and drift of the pool, which cost an integration and serve the senior DD only."""
+    return pool_lognormal(plan) if _tests_distance(plan.deal) else (0.0, 0.0)
+
+
+def _pool_state(plan: Stressed, expected: bool) -> dict[str, Array]:
+    """What the pool does by plan, or as expected, where the waterfall asks for it; by field of PoolState.
+
+    Expected claims are those of obligors that have survived, ``sum_i x_ik S_i(t_k)``.
+    """
+    pool, share = plan.deal.pool, plan.repurchase_share
+    survival = 1.0 - plan.default_by if expected else np.ones_like(pool.schedule)
+    ratio, largest = planned_state(plan)
+    collections = expected_collections(plan) if expected else plan.collections
+    state = {"collections": collections, "default_ratio": ratio, "largest_share": largest}
+    state |= {name: (rows * survival).sum(axis=0) for name, rows in _performing(plan).items()}
+    if plan.deal.terms.accounts == "two" and pool.interest is not None:
+        interest = (pool.interest * (share + (1.0 - share) * survival)).sum(axis=0)
+        state["principal"] = collections - interest
+    return state
+
+
+def _performing(plan: Stressed) -> dict[str, Array]:
+    """Rows of what only obligors that perform count in, where a term asks for it; by field of PoolState."""
+    rows = {
+        "balance": plan.deal.pool.balance if plan.needs_balance else None,
+        "outstanding": plan.row_outstanding if plan.tests_outstanding else None,
+        "purchases": plan.row_purchases,
+    }
+    return {name: values for name, values in rows.items() if values is not None}
+
+
+def _first_misses(plan: Stressed, pool: dict[str, Array], lognormal: tuple[float, float]) -> list[int | None]:
+    """First date that the headline class misses, per row of what the pool does."""
+    headline = plan.deal.headline
+    floor = TOLERANCE * plan.deal.tranches[headline].amount
+    first: list[int | None] = [None] * len(pool["collections"])
+    columns: dict[str, Any] = {name: np.ascontiguousarray(rows.T) for name, rows in pool.items()}
+    for date, paid in enumerate(payments(plan, PoolState(**columns), *lognormal)):
+        for row in np.flatnonzero(paid.missed[headline] > floor).tolist():
             if first[row] is None:
                 first[row] = date
         if None not in first:
@@ -284,19 +306,98 @@ def _first_misses(
 def _largest_gone(deal: Deal) -> Iterator[int | None]:
     """First date missed when the 0, 1, 2, ... largest obligors are in default from closing on."""
     plan = apply(deal, Stress("reverse"))
-    pool, everyone = plan.deal.pool, plan.collections
-    flows, left, pd = pool.schedule.copy(), pool.schedule.copy(), pool.pd.copy()
-    ratio, share = planned_state(plan)
-    yield from _first_misses(plan, [everyone], [ratio], [share])
-    for obligor in np.argsort(-pool.amount, kind="stable").tolist():
-        alone = replace(plan, defaulted=obligor)
-        # What it still brings, it brings for sure.
-        flows[obligor] = np.maximum(pool.schedule[obligor] + alone.collections - everyone, 0.0)
-        pd[obligor] = left[obligor] = 0.0
-        ratio = ratio + planned_state(alone)[0]
-        _, share = planned_state(replace(plan, deal=replace(plan.deal, pool=replace(pool, schedule=left))))
-        rest = replace(plan, deal=replace(plan.deal, pool=replace(pool, schedule=flows, pd=pd)))
-        yield from _first_misses(rest, [rest.collections], [ratio], [share])
+    pool = _Descending(plan)
+    # sigma and mu move with each obligor that is gone.
+    batch = 1 if _tests_distance(deal) else OBLIGORS
+    for start in range(0, pool.obligors + 1, batch):
+        gone = np.arange(start, min(start + batch, pool.obligors + 1))
+        lognormal = pool_lognormal(pool.without(start)) if batch == 1 else (0.0, 0.0)
+        yield from _first_misses(plan, pool.state(gone), lognormal)
+
+
+class _Descending:
+    """A pool whose obligors go into default one after the other, the largest first.
+
+    A row of several obligors gives them up one by one, an equal part of the row each: whatever is
+    summed over the rows is linear in the number g that are gone while it passes through a row.
+    """
+
+    def __init__(self, plan: Stressed) -> None:
+        self.plan, pool = plan, plan.deal.pool
+        self.order = np.argsort(-pool.amount / pool.obligors, kind="stable")
+        # How many are gone before each row, and after the last.
+        self.before = np.append(0.0, np.cumsum(pool.obligors[self.order]))
+        self.obligors = int(self.before[-1])
+        self.in_default = _in_default(plan)
+        nothing = np.zeros_like(pool.schedule)
+        lost = np.broadcast_to(plan.claim[:, :1] / max(plan.claimed, 1e-300), nothing.shape)
+        # Of each row: what it is when it is gone, and when it is there.
+        rows = {"collections": (self.in_default, pool.schedule), "default_ratio": (lost, nothing)}
+        rows |= {name: (nothing, values) for name, values in _performing(plan).items()}
+        if plan.deal.terms.accounts == "two" and pool.interest is not None:
+            interest = plan.repurchase_share * pool.interest
+            rows["principal"] = (self.in_default - interest, pool.schedule - pool.interest)
+        self._edges = {name: self._at_edges(*values) for name, values in rows.items()}
+        self._owed = self._at_edges(nothing, plan.claim)
+        one = (plan.claim / pool.obligors[:, None])[self.order]
+        self._largest = np.maximum.accumulate(one[::-1])[::-1]
+
+    def _at_edges(self, gone: Array, there: Array) -> Array:
+        """Sum over the rows at the edges between them, where each is gone or there as a whole."""
+        edge = np.zeros_like(gone[:1])
+        before = np.vstack([edge, np.cumsum(gone[self.order], axis=0)])
+        behind = np.vstack([np.cumsum(there[self.order][::-1], axis=0)[::-1], edge])
+        return np.asarray(before + behind)
+
+    def state(self, gone: npt.NDArray[np.int64]) -> dict[str, Array]:
+        """What the pool does without its g largest obligors, by field of PoolState, shape (g, n) each."""
+        # The row that gives up the next obligor, and how much of it is gone.
+        row = np.minimum(np.searchsorted(self.before, gone, side="right"), self.order.size) - 1
+        part = ((gone - self.before[row]) / (self.before[row + 1] - self.before[row]))[:, None]
+
+        def between(edges: Array) -> Array:
+            return np.asarray(edges[row] * (1.0 - part) + edges[row + 1] * part)
+
+        owed = between(self._owed)
+        share = np.full_like(owed, np.nan)
+        np.divide(self._largest[row], owed, out=share, where=owed > DUST * self.plan.claimed)
+        return {name: between(edges) for name, edges in self._edges.items()} | {"largest_share": share}
+
+    def without(self, gone: int) -> Stressed:
+        """Return the plan with the pool that is left, for its volatility and drift.
+
+        What the others still bring comes for sure: a row of its own that cannot default.
+        """
+        pool, left = self.plan.deal.pool, np.empty(self.order.size)
+        left[self.order] = np.clip((self.before[1:] - gone) / np.diff(self.before), 0.0, 1.0)
+        certain = ((1.0 - left)[:, None] * self.in_default).sum(axis=0)
+        rest = Pool(
+            tuple(map(str, range(left.size + 1))),
+            np.append(pool.amount, 1.0),
+            np.vstack([pool.schedule * left[:, None], certain]),
+            np.append(np.where(left > 0.0, pool.pd, 0.0), 0.0),
+            np.append(pool.recovery, 0.0),
+            np.append(pool.lag, 0.0),
+            np.append(pool.correlation, 0.0),
+            count=None if pool.count is None else np.append(np.maximum(np.rint(left * pool.count), 1.0), 1.0),
+            claim=None if pool.claim is None else np.vstack([pool.claim * left[:, None], certain]),
+        )
+        return replace(self.plan, deal=replace(self.plan.deal, pool=rest))
+
+
+def _in_default(plan: Stressed) -> Array:
+    """What each row brings when all of it is in default from closing on, shape (m, n), money.
+
+    The repurchase share of its schedule, and on the first date not earlier than the first date
+    plus the lag its recovery of the rest.
+    """
+    pool, times, share = plan.deal.pool, plan.deal.terms.times, plan.repurchase_share
+    claim = plan.claim[:, 0]
+    flows = np.hstack([share * pool.schedule, np.zeros((claim.size, 1))])
+    arrival = arrival_date(times, pool.lag[:, None])[:, 0]
+    # What comes after the last date comes too late.
+    flows[np.arange(claim.size), arrival] += (1.0 - share) * pool.recovery * claim
+    return flows[:, :-1]
 
 
 # -------------------------------------------------------------------------------- attribution

@@ -7,6 +7,7 @@ by table name and heading only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from xlkmv.deal.reading import READINGS
@@ -26,6 +27,7 @@ from xlkmv.model.domain import Rule
 
 __all__ = [
     "ALL_NUMBERS",
+    "CHARTS",
     "CONTROL_ROWS",
     "MARKED_CHARACTERS",
     "NAMES",
@@ -33,6 +35,7 @@ __all__ = [
     "READING_NAMES",
     "TABLES",
     "TERM_ROWS",
+    "TITLES",
     "Column",
     "ControlRow",
     "TableSpec",
@@ -55,6 +58,8 @@ DATE = "yyyy-mm-dd"
 WHOLE = "0"
 TEXT = "General"
 YES_NO = ("yes", "no")
+# Where a title says this, refresh puts the name of the class.
+THE_CLASS = "the headline class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Column:
         Shown when an input cell is selected.
     blank : bool
         Whether an input may be left blank.
+    aliases : tuple of str
+        Headings that the column had in older workbooks.
     """
 
     header: str
@@ -90,6 +97,12 @@ class Column:
     choices: tuple[str, ...] = ()
     note: str = ""
     blank: bool = False
+    aliases: tuple[str, ...] = ()
+
+    def heading(self, has: Callable[[str], bool]) -> str:
+        """Heading under which a table that `has` headings holds the column; its own, where none is there."""
+        found = (name for name in (self.header, *self.aliases) if has(name))
+        return next(found, self.header)
 
     @property
     def is_input(self) -> bool:
@@ -114,6 +127,10 @@ class TableSpec:
     def index(self, field: str) -> int:
         """Return the place of the column that holds a field."""
         return self.columns.index(self.column(field))
+
+    def heading(self, name: str = THE_CLASS) -> str:
+        """Title over the table, with the name of the class that headlines speak of."""
+        return f"{self.title.replace(THE_CLASS, name)}   {self.chinese}"
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -151,8 +168,15 @@ def choice(
     return Column(header, chinese, field, "choice", TEXT, width, choices=choices, note=note)
 
 
-def result(header: str, chinese: str, field: str, shown: str = TEXT, width: int = 12) -> Column:
-    return Column(header, chinese, field, "result", shown, width)
+def result(
+    header: str,
+    chinese: str,
+    field: str,
+    shown: str = TEXT,
+    width: int = 12,
+    aliases: tuple[str, ...] = (),
+) -> Column:
+    return Column(header, chinese, field, "result", shown, width, aliases=aliases)
 
 
 def formula(header: str, chinese: str, field: str, shown: str = TEXT, width: int = 12) -> Column:
@@ -294,8 +318,8 @@ COVENANT = TableSpec(
 SCENARIO = TableSpec(
     "tbl_Scenario",
     "Scenario",
-    "Preset conditions and what they do to the senior tranche",
-    "预设情景与优先级结果",
+    f"Preset conditions and what they do to {THE_CLASS}",
+    "预设情景与所选层级结果",
     (
         text("Scenario", "情景", "name", 42),
         number("Pool haircut", "资产池折减", "pool_haircut", "0%", STRESS_RULES["pool_haircut"], 9),
@@ -367,7 +391,7 @@ SCENARIO_RESULT = TableSpec(
 HEADLINE = TableSpec(
     "tbl_Headline",
     "Home",
-    "Default risk of each tranche by its maturity",
+    f"Default risk of each tranche by its maturity (in the chart: {THE_CLASS})",
     "各层级违约风险",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
@@ -375,7 +399,17 @@ HEADLINE = TableSpec(
         result("DD", "违约距离", "dd", DISTANCE, 9),
         result("PD", "期末违约概率", "pd", PROBABILITY, 11),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
+        result(
+            "Any-date PD without undertaking", "无差额支付任一日违约概率", "anydate_alone", PROBABILITY, 19
+        ),
         result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 13),
+        result(
+            "Simulated any-date PD without undertaking",
+            "无差额支付模拟任一日违约概率",
+            "simulated_alone",
+            SIMULATED,
+            21,
+        ),
         result("Simulated expected loss", "模拟预期损失", "expected_loss", SIMULATED, 13),
         result("DD, controls off", "无控制违约距离", "dd_off", DISTANCE, 11),
         result("PD, controls off", "无控制违约概率", "pd_off", PROBABILITY, 12),
@@ -406,16 +440,23 @@ RISK = TableSpec(
 CURVE = TableSpec(
     "tbl_Curve",
     "Result",
-    "Figures of the charts (probabilities from 1E-10 on)",
+    f"Figures of the charts: {THE_CLASS} (probabilities from 1E-10 on)",
     "图表数据",
     (
         result("Payment date", "日期", "date", DATE, 12),
         result("Accumulated in", "累计回款", "accumulated_in", MONEY, 16),
-        result("Due to senior", "优先级累计应付", "due_senior", MONEY, 16),
+        result("Due to the class", "所选层级累计应付", "due_senior", MONEY, 16, ("Due to senior",)),
         result("Due to all", "全部累计应付", "due_all", MONEY, 16),
-        result("Senior any-date PD", "优先级任一日违约概率", "anydate_pd", PROBABILITY, 12),
+        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12, ("Senior any-date PD",)),
         result("... simulated", "模拟", "simulated", PROBABILITY, 12),
-        result("Senior any-date PD, controls off", "无控制任一日违约概率", "anydate_off", PROBABILITY, 12),
+        result(
+            "Any-date PD, controls off",
+            "无控制任一日违约概率",
+            "anydate_off",
+            PROBABILITY,
+            12,
+            ("Senior any-date PD, controls off",),
+        ),
         result("... simulated, controls off", "无控制模拟", "simulated_off", PROBABILITY, 12),
     ),
 )
@@ -423,7 +464,7 @@ CURVE = TableSpec(
 SIGMA = TableSpec(
     "tbl_Sigma",
     "Result",
-    "Senior PD by volatility",
+    f"PD of {THE_CLASS} by volatility",
     "波动率敏感性",
     (
         result("Volatility", "波动率", "volatility", RATE, 14),
@@ -435,8 +476,8 @@ SIGMA = TableSpec(
 BREAKEVEN = TableSpec(
     "tbl_Breakeven",
     "Result",
-    "Limits of the senior tranche",
-    "优先级极限",
+    f"Limits of {THE_CLASS}",
+    "所选层级极限",
     (
         result("Target PD", "目标违约概率", "target", PROBABILITY, 12),
         result("Largest volatility", "最大波动率", "volatility", RATE, 12),
@@ -467,13 +508,29 @@ SIMULATION = TableSpec(
 ATTRIBUTION = TableSpec(
     "tbl_Attribution",
     "Scenario",
-    "What each control takes off the any-date PD (simulated)",
+    f"What each control takes off the any-date PD of {THE_CLASS} (simulated)",
     "控制措施贡献",
     (
         result("Control", "措施", "control", TEXT, 30),
-        result("Senior any-date PD, this off", "仅关闭此项", "off_alone", SIMULATED, 16),
-        result("Senior any-date PD, only this on", "仅启用此项", "on_alone", SIMULATED, 16),
-        result("Senior any-date PD, stacked", "逐项启用", "stacked", SIMULATED, 16),
+        result(
+            "Any-date PD, this off",
+            "仅关闭此项",
+            "off_alone",
+            SIMULATED,
+            16,
+            ("Senior any-date PD, this off",),
+        ),
+        result(
+            "Any-date PD, only this on",
+            "仅启用此项",
+            "on_alone",
+            SIMULATED,
+            16,
+            ("Senior any-date PD, only this on",),
+        ),
+        result(
+            "Any-date PD, stacked", "逐项启用", "stacked", SIMULATED, 16, ("Senior any-date PD, stacked",)
+        ),
         result("Share (Shapley)", "夏普利份额", "shapley", "0.00%", 12),
         result("s.e. of share", "标准误", "shapley_error", "0.000%", 10),
         result("Riskiest other tranche, this off", "最高风险层级仅关闭此项", "other_off", SIMULATED, 16),
@@ -484,7 +541,7 @@ ATTRIBUTION = TableSpec(
 REVERSE = TableSpec(
     "tbl_Reverse",
     "Scenario",
-    "Break-even stresses: senior first misses",
+    f"Break-even stresses: {THE_CLASS} first misses",
     "反向压力测试",
     (
         result("Stress", "压力", "column", TEXT, 30),
@@ -554,7 +611,7 @@ MODEL = TableSpec(
 ACTUAL = TableSpec(
     "tbl_Actual",
     "Surveillance",
-    "Actual collections, and the plan re-rated after each date",
+    f"Actual collections, and {THE_CLASS} re-rated after each date",
     "实际回款与动态评级",
     (
         Column(
@@ -575,8 +632,8 @@ ACTUAL = TableSpec(
         result("Volatility", "波动率", "volatility", RATE, 11),
         result("Growth of the median", "中位增长", "median_growth", RATE, 10),
         result("Weight of the prior", "先验权重", "weight", "0%", 11),
-        result("Senior DD", "优先级违约距离", "dd", DISTANCE, 11),
-        result("Senior any-date PD", "优先级任一日违约概率", "pd", PROBABILITY, 12),
+        result("DD", "违约距离", "dd", DISTANCE, 11, ("Senior DD",)),
+        result("Any-date PD", "任一日违约概率", "pd", PROBABILITY, 12, ("Senior any-date PD",)),
         result("Alert", "预警", "alert", TEXT, 10),
     ),
 )
@@ -767,18 +824,24 @@ NAMES: dict[str, tuple[str, str]] = {
     "out_Refreshed": ("Refreshed", TEXT),
     "out_Volatility": ("Volatility of the pool p.a.", RATE),
     "out_Drift": ("Drift of the pool p.a.", RATE),
-    "out_WorstScenario": ("Worst stress for senior", TEXT),
-    "out_WorstPD": ("its simulated any-date PD", SIMULATED),
-    "out_PlanShort": ("Short though everybody pays", TEXT),
     "out_Version": ("xlkmv version", TEXT),
+    "out_Headline": ("Headline class", TEXT),
+    "out_WorstScenario": ("its worst stress", TEXT),
+    "out_WorstPD": ("simulated any-date PD then", SIMULATED),
+    "out_PlanShort": ("Short though everybody pays", TEXT),
     "out_InputHash": ("Input hash", TEXT),
 }
+
+# Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
+TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
+CHARTS = {f"out_Charts{sheet}": f"In the charts: {THE_CLASS}" for sheet in ("Result", "Scenario")}
 
 # The lines of Home that say in words what the figures mean, and their labels in Chinese.
 READING_NAMES = {key: f"out_Reading{key.capitalize()}" for key in READINGS}
 READINGS_CHINESE = {
+    "pool": "资产池",
     "actual": "发行以来",
-    "senior": "优先级",
+    "senior": "所选层级",
     "others": "其他层级",
     "controls": "主要增信",
     "breaks": "首先失守",

@@ -12,7 +12,7 @@ import xlkmv
 from xlkmv.deal.analysis import Analysis, TrancheView
 from xlkmv.deal.covenants import CovenantPath
 from xlkmv.deal.reading import read, riskiest
-from xlkmv.deal.scenarios import MEASURES, Attribution
+from xlkmv.deal.scenarios import MEASURES
 from xlkmv.deal.simulation import Simulation
 from xlkmv.deal.surveillance import Surveillance
 from xlkmv.deal.terms import CONTROLS, Deal
@@ -42,14 +42,14 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     """
     checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
     for spec, rows in (
-        (layout.HEADLINE, _headline(analysis)),
+        (layout.HEADLINE, _headline(deal, analysis)),
         (layout.RISK, _risk(deal, analysis)),
         (layout.CURVE, _curve(deal, analysis)),
         (layout.SIGMA, analysis.sigma.tolist()),
         (layout.BREAKEVEN, analysis.breakeven.tolist()),
         (layout.SIMULATION, _simulation(deal, analysis.simulated_base)),
         (layout.SCENARIO_RESULT, _scenario_results(analysis)),
-        (layout.ATTRIBUTION, _attribution(analysis.attribution, riskiest(analysis))),
+        (layout.ATTRIBUTION, _attribution(analysis)),
         (layout.REVERSE, _reverse(deal, analysis)),
         (layout.ACCOUNT, _account(deal, analysis)),
         (layout.CASHFLOW, _cashflow(deal, analysis)),
@@ -58,8 +58,8 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         (layout.CHECK, checks),
     ):
         _write(book, spec, rows)
-    senior = [_scenario(analysis, row, 0)[:9] for row in range(len(analysis.scenarios))]
-    _write_beside(book, layout.SCENARIO, senior)
+    headline = [_scenario(analysis, row, analysis.headline)[:9] for row in range(len(analysis.scenarios))]
+    _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
     _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
     _write(book, layout.INPUT, _inputs(book), False)
@@ -71,26 +71,46 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     ]
     log = [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
     _write(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
-    # A control that is off and another default point are no stress.
-    stresses = [
-        r for r in analysis.simulated[1:] if not r.stress.controls_off and r.stress.default_point == "own"
-    ] or analysis.simulated
-    worst = max(stresses, key=lambda r: r.simulation.tranches[0].anydate_pd)
-    for name, value in {
+    _write_names(book, deal, analysis, entry)
+
+
+def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> None:
+    """Write the cells that have a name; those that the user has deleted are not wanted."""
+    name = deal.tranches[analysis.headline].name
+    worst, worst_pd = _worst_stress(analysis)
+    there, lines = set(book.names()), read(deal, analysis)
+    if layout.READING_NAMES["pool"] not in there and not analysis.pool_pays:
+        lines["actual"] = lines["pool"]  # an older workbook has no line of its own for that
+    values = {
         "out_State": "fresh",
         "out_Checks": _outcome(analysis),
         "out_Refreshed": entry[0],
         "out_Volatility": analysis.base.volatility,
         "out_Drift": analysis.base.drift,
-        "out_WorstScenario": worst.stress.name,
-        "out_WorstPD": worst.simulation.tranches[0].anydate_pd,
+        "out_Headline": name,
+        "out_WorstScenario": worst,
+        "out_WorstPD": worst_pd,
         "out_PlanShort": _short_by_plan(deal, analysis.planned),
         "out_Version": xlkmv.__version__,
         "out_InputHash": entry[3],
-        **{layout.READING_NAMES[key]: text for key, text in read(deal, analysis).items()},
-    }.items():
-        if name in book.names():
-            book.write_name(name, _cell(value))
+        **{layout.READING_NAMES[key]: text for key, text in lines.items()},
+        **{cell: spec.heading(name) for cell, spec in layout.TITLES.items()},
+        **{cell: text.replace(layout.THE_CLASS, name) for cell, text in layout.CHARTS.items()},
+    }
+    for cell, value in values.items():
+        if cell in there:
+            book.write_name(cell, _cell(value))
+
+
+def _worst_stress(analysis: Analysis) -> tuple[str, float]:
+    """Condition with the largest simulated any-date PD of the headline class, and that PD."""
+    # A control that is off and another default point are no stress.
+    stresses = [
+        r for r in analysis.simulated[1:] if not r.stress.controls_off and r.stress.default_point == "own"
+    ] or analysis.simulated
+    found = [(r.simulation.tranches[analysis.headline].anydate_pd, r.stress.name) for r in stresses]
+    pd, name = max(found, key=lambda pair: pair[0])
+    return name, pd
 
 
 def input_mark(values: Iterable[Any]) -> float:
@@ -158,12 +178,9 @@ def _write(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: b
     cells = [[_cell(value) for value in row] for row in rows]
     columns = list(zip(*cells, strict=True)) if cells else [()] * len(spec.results)
     found = book.table(spec.name)
-    wanted = {
-        c.header: column
-        for c, column in zip(spec.results, columns, strict=True)
-        # A result column that the user has deleted is not wanted.
-        if found.has(c.header)
-    }
+    headings = [c.heading(found.has) for c in spec.results]
+    # A result column that the user has deleted is not wanted.
+    wanted = {h: column for h, column in zip(headings, columns, strict=True) if found.has(h)}
     book.write_table(spec.name, wanted, resize=resize)
 
 
@@ -214,12 +231,15 @@ def _final(tranche: TrancheView) -> list[float]:
     ]
 
 
-def _headline(analysis: Analysis) -> list[list[Any]]:
-    rows = []
-    for base, off, run in zip(
-        analysis.base.tranches, analysis.controls_off.tranches, analysis.simulated_base.tranches, strict=True
-    ):
-        simulated = [run.anydate_pd, run.expected_loss]
+def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    runs = zip(analysis.simulated_base.tranches, analysis.simulated_unsupported.tranches, strict=True)
+    views = zip(analysis.base.tranches, analysis.controls_off.tranches, strict=True)
+    for (base, off), (run, unsupported) in zip(views, runs, strict=True):
+        alone: list[Any] = [float(base.risk.anydate_pd[base.maturity]), unsupported.anydate_pd]
+        if not deal.controls.support:
+            alone = ["no undertaking"] * 2
+        simulated = [alone[0], run.anydate_pd, alone[1], run.expected_loss]
         rows.append([base.name, *_final(base), *simulated, *_final(off)[1:]])
     return rows
 
@@ -250,15 +270,15 @@ def _risk(deal: Deal, analysis: Analysis) -> list[list[Any]]:
 
 
 def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
-    senior, junior = analysis.base.tranches[0], analysis.base.tranches[-1]
-    off = analysis.controls_off.tranches[0]
+    k = analysis.headline
+    on, last, off = analysis.base.tranches[k], analysis.base.tranches[-1], analysis.controls_off.tranches[k]
     runs = (analysis.simulated_base, analysis.simulated_off)
-    simulated, simulated_off = (np.cumsum(run.tranches[0].first_short) for run in runs)
-    drawn = (senior.anydate_pd, simulated, off.anydate_pd, simulated_off)
+    simulated, simulated_off = (np.cumsum(run.tranches[k].first_short) for run in runs)
+    drawn = (on.anydate_pd, simulated, off.anydate_pd, simulated_off)
     series = (
-        senior.risk.accumulated_in,
-        senior.risk.accumulated_due,
-        junior.risk.accumulated_due,
+        on.risk.accumulated_in,
+        on.risk.accumulated_due,
+        last.risk.accumulated_due,
         *(np.maximum(p, SMALLEST_DRAWN) for p in drawn),
     )
     return [[date, *(s[k] for s in series)] for k, date in enumerate(deal.terms.dates)]
@@ -311,17 +331,19 @@ def _simulation(deal: Deal, run: Simulation) -> list[list[Any]]:
     return rows
 
 
-def _attribution(found: Attribution | None, other: int) -> list[list[Any]]:
+def _attribution(analysis: Analysis) -> list[list[Any]]:
+    """Each control for the headline class, and for the riskiest other one."""
+    found, k, other = analysis.attribution, analysis.headline, riskiest(analysis)
     if found is None:
         return []
     return [
         [
             CONTROLS[control],
-            found.off_alone[c, 0],
-            found.on_alone[c, 0],
-            found.stacked[c + 1, 0],
-            found.shapley[c, 0],
-            found.shapley_error[c, 0],
+            found.off_alone[c, k],
+            found.on_alone[c, k],
+            found.stacked[c + 1, k],
+            found.shapley[c, k],
+            found.shapley_error[c, k],
             found.off_alone[c, other],
             found.shapley[c, other],
         ]
@@ -358,12 +380,12 @@ TRIGGERS = ("normal", "trap", "turbo")
 
 def _account(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     w = analysis.planned
-    paid = w.interest_paid + w.principal_paid
+    paid, senior = w.interest_paid + w.principal_paid, deal.senior
     series = (
         w.collections,
         w.fees_paid,
-        paid[0],
-        paid[1:].sum(axis=0),
+        paid[senior].sum(axis=0),
+        paid[~senior].sum(axis=0),
         w.residual,
         w.account,
         w.reserve,
@@ -454,8 +476,8 @@ def _alert(s: Surveillance, k: int, date: int) -> str:
 
 
 def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
-    """Beside each date of the table: what the plan looked like after it, blank where nothing is known."""
-    s, rows = analysis.surveillance, []
+    """Beside each date of the table: the headline class as seen from it, blank where nothing is known."""
+    s, h, rows = analysis.surveillance, analysis.headline, []
     place = {date: k for k, date in enumerate(deal.terms.dates)}
     for given in book.table(layout.ACTUAL.name).column("Payment date"):
         date = given.date() if isinstance(given, dt.datetime) else given
@@ -465,7 +487,7 @@ def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]
             continue
         r = s.reratings[k + 1]
         # Once a payment was missed its PD is a fact, and no estimate is worth showing.
-        estimate = [np.nan, np.nan] if s.missed[0, k + 1] else [r.volatility, r.median_growth]
-        rating = [*estimate, r.prior_weight, s.distance[0, k + 1], s.pd[0, k + 1]]
-        rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *rating, _alert(s, 0, k)])
+        estimate = [np.nan, np.nan] if s.missed[h, k + 1] else [r.volatility, r.median_growth]
+        rating = [*estimate, r.prior_weight, s.distance[h, k + 1], s.pd[h, k + 1]]
+        rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *rating, _alert(s, h, k)])
     return rows
