@@ -39,3 +39,10 @@ def test_columns_may_change_places() -> None:
     order = (2, 0, 3, 1)
     moved = [[row[k] for k in order] for row in ROWS]
     assert table_mark([HEADER[k] for k in order], moved) == table_mark(HEADER, ROWS)
+
+
+def test_what_a_formula_shows_is_no_input() -> None:
+    header, shares = (*HEADER, "Share"), [[*row, share] for row, share in zip(ROWS, (0.3, None), strict=True)]
+    assert table_mark(header, shares) == table_mark(HEADER, ROWS)
+    # The first edition asked for them.
+    assert table_mark(header, shares, "") != table_mark(HEADER, ROWS)
