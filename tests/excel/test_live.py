@@ -46,6 +46,11 @@ def test_reads_what_the_file_holds(template, fake):
     for name in file.tables():
         assert book.table(name) == file.table(name)
     assert book.names() == file.names()
+    assert book.tables() == file.tables()
+    for name in (*layout.NAMES, layout.HEADLINE_CLASS):
+        assert book.name(name) == file.name(name)
+    with pytest.raises(BookError, match=r"Book\.xlsm has no name out_Other"):
+        book.name("out_Other")
 
 
 def test_refresh_writes_what_the_file_gets(template, fake, tmp_path):

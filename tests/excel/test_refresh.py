@@ -316,7 +316,7 @@ def test_dates_as_east_asian_excel_writes_them_are_dates(draft: Path, tmp_path: 
     assert read_book(open_book(path)).digest == read_book(open_book(draft)).digest
 
 
-@pytest.mark.parametrize("name", [t.name for t in TABLES.values() if t.inputs])
+@pytest.mark.parametrize("name", [t.name for t in TABLES.values() if t.inputs and not t.optional])
 def test_a_missing_table_is_named(draft: Path, tmp_path: Path, name: str) -> None:
     path = rewrite(draft, tmp_path / "b.xlsm", name, f'displayName="{name}"', 'displayName="tbl_Other"')
     found = [p for p in problems_of(path) if p[1] == name]
@@ -324,10 +324,10 @@ def test_a_missing_table_is_named(draft: Path, tmp_path: Path, name: str) -> Non
     assert found[0][3].startswith("the table is missing")
 
 
-NEEDED = [(t.name, c.header) for t in TABLES.values() for c in t.inputs if not c.blank]
+NEEDED = [(t.name, c.header) for t in TABLES.values() for c in t.inputs if c.required or not c.blank]
 
 
-@pytest.mark.parametrize(("name", "header"), [*NEEDED, ("tbl_Control", "Figure")])
+@pytest.mark.parametrize(("name", "header"), NEEDED)
 def test_a_missing_column_is_named(draft: Path, tmp_path: Path, name: str, header: str) -> None:
     path = rewrite(draft, tmp_path / "b.xlsm", name, f'name="{header}"', 'name="Something else"')
     found = problems_of(path)
@@ -390,7 +390,8 @@ def test_a_row_with_a_name_alone_is_one_line(
     table = FileBook(path).table("tbl_Pool")
     found = problems_of(path)
     # The amount, PD to correlation, and the dates: the share between them follows.
-    assert [p[1] for p in found] == [table.cell(11, h) for h in ("Financed amount", "PD", table.header[11])]
+    first = next(h for h in table.header if h[:1].isdigit())
+    assert [p[1] for p in found] == [table.cell(11, h) for h in ("Financed amount", "PD", first)]
 
 
 def test_many_wrong_cells_name_the_count(draft: Path, tmp_path: Path) -> None:
@@ -764,14 +765,45 @@ def test_cancelled_at_any_point_changes_nothing(draft: Path, tmp_path: Path) -> 
         assert [p.name for p in tmp_path.iterdir()] == ["b.xlsm"]
 
 
-def test_a_missing_result_table_is_one_sentence(draft: Path, tmp_path: Path) -> None:
-    path = rewrite(
-        draft, tmp_path / "b.xlsm", "tbl_Sigma", 'displayName="tbl_Sigma"', 'displayName="tbl_Other"'
-    )
+def test_result_tables_that_are_not_there_are_not_written(draft: Path, tmp_path: Path) -> None:
+    path = draft
+    for name in ("tbl_Sigma", "tbl_Log", "tbl_Input"):
+        target = tmp_path / f"{name}.xlsm"
+        path = rewrite(path, target, name, f'displayName="{name}"', f'displayName="my_{name}"')
+    book = open_book(path)
+    refresh(book)
+    book.save()
+    others = [name for name in RESULTS if name != "tbl_Sigma"]
+    assert all(None not in values for values in numbers(path, others).values())
+    assert set(FileBook(path).table("my_tbl_Sigma").column("PD of the pool alone")) == {None}
+
+
+def test_a_workbook_without_a_table_of_results_is_one_sentence(draft: Path, tmp_path: Path) -> None:
+    path = draft
+    for name in (t.name for t in TABLES.values() if not t.inputs):
+        target = tmp_path / f"{name}.xlsm"
+        path = rewrite(path, target, name, f'displayName="{name}"', f'displayName="my_{name}"')
     before = path.read_bytes()
-    with pytest.raises(BookError, match="tbl_Sigma"):
+    with pytest.raises(BookError, match="it has none of the tables of results, such as tbl_Headline: take"):
         refresh(open_book(path))
     assert path.read_bytes() == before
+
+
+def test_a_workbook_of_the_first_edition_is_refreshed(tmp_path: Path, refreshed: Path) -> None:
+    """It lacks the tables, columns and terms that came later, and has other results in tbl_Curve."""
+    first = Path(__file__).parents[1] / "data" / "first_edition.xlsm"
+    paths = row_of(first, "tbl_Term", "Simulated paths")
+    path = put(first, tmp_path / "first.xlsm", ("tbl_Term", paths, "Value", 100))
+    book = open_book(path)
+    done = refresh(book)
+    book.save()
+    assert done.inputs.digest == read_book(open_book(refreshed)).digest
+    assert_same(numbers(refreshed), numbers(path), rel=0)
+    old, new = FileBook(path).table("tbl_Curve"), FileBook(refreshed).table("tbl_Chart")
+    assert old.rows == new.rows and old.header == new.header
+    marks = FileBook(path).table("tbl_Input")
+    assert set(marks.column("Same")) == {"yes"}
+    assert marks.column("Now") == marks.column("At refresh")
 
 
 def test_result_columns_may_be_deleted(draft: Path, tmp_path: Path) -> None:

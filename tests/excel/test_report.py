@@ -54,6 +54,13 @@ def test_columns_may_change_places() -> None:
     assert table_mark([HEADER[k] for k in order], moved) == table_mark(HEADER, ROWS)
 
 
+def test_what_a_formula_shows_is_no_input() -> None:
+    header, shares = (*HEADER, "Share"), [[*row, share] for row, share in zip(ROWS, (0.3, None), strict=True)]
+    assert table_mark(header, shares) == table_mark(HEADER, ROWS)
+    # The first edition asked for them.
+    assert table_mark(header, shares, "") != table_mark(HEADER, ROWS)
+
+
 # ------------------------------------------------------------------------------ the headline class
 
 ENTRY = ["2026-01-02 03:04:05", 0.0, "0", "0123456789ab", 1, "test"]
@@ -95,17 +102,17 @@ def test_titles_and_figures_are_those_of_the_headline_class(
         assert name in text and "enior" not in text and layout.THE_CLASS not in text
     tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}
     assert tables == {
-        "Headline", "Curve", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual"
+        "Headline", "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual"
     }  # fmt: skip
 
     def column(spec: layout.TableSpec, field: str) -> list[Any]:
         return book.table(spec.name).column(spec.column(field).header)
 
     on, simulated = found.base.tranches[k], found.simulated_base.tranches[k]
-    assert column(layout.CURVE, "due_senior") == on.risk.accumulated_due.tolist()
-    assert column(layout.CURVE, "anydate_pd") == np.maximum(on.anydate_pd, SMALLEST_DRAWN).tolist()
+    assert column(layout.CHART, "due_senior") == on.risk.accumulated_due.tolist()
+    assert column(layout.CHART, "anydate_pd") == np.maximum(on.anydate_pd, SMALLEST_DRAWN).tolist()
     drawn = np.maximum(np.cumsum(simulated.first_short), SMALLEST_DRAWN)
-    assert column(layout.CURVE, "simulated") == drawn.tolist()
+    assert column(layout.CHART, "simulated") == drawn.tolist()
     rows = [view.tranches[k].anydate_pd_at_maturity for view in found.scenarios]
     assert column(layout.SCENARIO, "anydate_pd") == rows
     runs = [row.simulation.tranches[k].anydate_pd for row in found.simulated]
@@ -150,7 +157,7 @@ def test_beside_each_pd_stands_the_one_without_the_undertaking(draft: Path, tmp_
 
 
 OLD = {
-    "tbl_Curve": {
+    "tbl_Chart": {
         "Due to the class": "Due to senior",
         "Any-date PD": "Senior any-date PD",
         "Any-date PD, controls off": "Senior any-date PD, controls off",

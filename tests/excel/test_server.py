@@ -22,6 +22,7 @@ from fake_excel import contents, hurry, open_fake
 
 import xlkmv
 from xlkmv.excel import server
+from xlkmv.excel.address import address
 from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.com import ERROR_CODES, MARK, MISSING, CellsAccessor, ErrorText, from_com, marked, to_com
 from xlkmv.excel.functions import FUNCTIONS
@@ -238,7 +239,7 @@ def test_wrong_inputs_are_listed_with_links(template):
     assert len(head[1]) < 1024  # a message box shows no more
     # One line for all of them; its link leads to the first.
     [[link, holds, rule]] = rows
-    first, last = (f"{letter}{pool.area.top + k}" for k, letter in ((1, "H"), (count, "H")))
+    first, last = (address(pool.area.top + k, pool.area.left + header.index("PD")) for k in (1, count))
     assert link == f"=HYPERLINK(\"#'[Book ''one''.xlsm]Pool'!{first}\",\"Pool!{first}:{last}\")"
     assert holds == f"'{count} cells, the first holds '=evil'"
     assert rule.startswith(("'", "must"))

@@ -386,7 +386,7 @@ def results(path: Path, folder: Path) -> dict[str, Any]:
     book = open_book(shutil.copy2(path, folder / f"look-{path.name}"))
     named = {name: book.name(name).value for name in book.names() if name in TIMELESS}
     assert len(named) >= 4
-    return named | {table: book.table(table).rows for table in ("tbl_Headline", "tbl_Curve", "tbl_Scenario")}
+    return named | {table: book.table(table).rows for table in ("tbl_Headline", "tbl_Chart", "tbl_Scenario")}
 
 
 def riskier(path: Path, target: Path, pd: float) -> Path:

@@ -31,7 +31,7 @@ from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.layout import Column, TableSpec
 from xlkmv.excel.refresh import refresh
 from xlkmv.excel.registry import Function
-from xlkmv.excel.report import SMALLEST_DRAWN
+from xlkmv.excel.report import SHOWN, SMALLEST_DRAWN
 
 __all__ = ["build_template"]
 
@@ -282,6 +282,9 @@ def _home(s: Sheets) -> Any:
         },
     )
     s.heading(ws, 8, 1, "What the figures say", "结论")
+    ws.write(8, 8, "Headlines speak of", s.style(font_color="#595959"))
+    ws.write_blank(8, 10, None, s.input(layout.TEXT))
+    s.book.define_name(layout.HEADLINE_CLASS, f"=Home!{xl_rowcol_to_cell(8, 10, True, True)}")
     for k, (key, name) in enumerate(layout.READING_NAMES.items()):
         label = f"{READINGS[key]}  {layout.READINGS_CHINESE[key]}"
         ws.write(9 + k, 1, label, s.style(font_color="#595959"))
@@ -366,7 +369,7 @@ def _pd_chart(s: Sheets, title: str) -> Any:
     chart = s.book.add_chart({"type": "line"})
     _draw(
         chart,
-        (layout.CURVE, CURVE_TOP, CURVE_LEFT, 1),
+        (layout.CHART, CURVE_TOP, CURVE_LEFT, 1),
         "date",
         ("anydate_pd", "KMV view", _line(SENIOR)),
         ("simulated", "Simulated", _line(SENIOR, "dash")),
@@ -447,31 +450,31 @@ def _pool(s: Sheets, deal: Deal) -> Any:
     amount = "tbl_Pool[[#This Row],[Financed amount]]/SUM(tbl_Pool[Financed amount])"
     rows, assumed = [], []
     for k, x in enumerate(LICENSEES):
-        rows.append(
-            [
-                x.name,
-                x.industry,
-                x.invention,
-                x.utility,
-                x.amount * 1e6,
-                (f"={amount}", x.amount / total),
-                x.pd,
-                0.4,
-                1.0,
-                0.2,
-                x.basis,
-                *deal.pool.schedule[k].tolist(),
-            ]
-        )
+        values = {
+            "name": x.name,
+            "industry": x.industry,
+            "invention": x.invention,
+            "utility": x.utility,
+            "amount": x.amount * 1e6,
+            "share": (f"={amount}", x.amount / total),
+            "pd": x.pd,
+            "recovery": 0.4,
+            "lag": 1.0,
+            "correlation": 0.2,
+            "basis": x.basis,
+        }
+        rows.append([*(values.get(c.field) for c in layout.POOL.columns), *deal.pool.schedule[k].tolist()])
         amount_known = x.amount in (45.0, 23.0, 3.0)
         patents_known = x.name.startswith(("Vtron", "Huayin"))
         name_known = patents_known
-        assumed.append(
-            [False, not name_known, not patents_known, not patents_known, not amount_known, False]
-            + [True] * 4
-            + [False]
-            + [True] * len(dates)
-        )
+        marks = {
+            "industry": not name_known,
+            "invention": not patents_known,
+            "utility": not patents_known,
+            "amount": not amount_known,
+            **dict.fromkeys(("pd", "recovery", "lag", "correlation"), True),
+        }
+        assumed.append([*(marks.get(c.field, False) for c in layout.POOL.columns), *[True] * len(dates)])
     top, _ = s.table(ws, 3, 1, layout.POOL, rows, assumed, dates)
     ws.freeze_panes(top, 2)
     return ws
@@ -506,6 +509,9 @@ CONTROL_BASIS = {
 }
 
 
+SIMPLE_CLASS = {"name", "rank", "amount", "coupon", "payment", "maturity"}
+
+
 def _tranche(s: Sheets, deal: Deal) -> Any:
     ws = s.sheet(
         "Tranche",
@@ -515,39 +521,30 @@ def _tranche(s: Sheets, deal: Deal) -> Any:
         9,
     )
     _widths(ws, 1, layout.TRANCHE.columns)
+    total = sum(t.amount for t in deal.tranches)
+    share = "=tbl_Tranche[[#This Row],[Amount]]/SUM(tbl_Tranche[Amount])"
+    basis = ("4 %, AAA: fact; the rest: assumption", "assumption: residual after senior")
+    known = ({"name", "rank", "coupon"}, {"name", "rank"})
     rows = [
         [
-            t.name,
-            t.rank,
-            t.amount,
-            (
-                "=tbl_Tranche[[#This Row],[Amount]]/SUM(tbl_Tranche[Amount])",
-                t.amount / sum(x.amount for x in deal.tranches),
-            ),
-            t.coupon,
-            t.payment,
-            t.maturity,
-            "no",
-            basis,
+            {"share": (share, t.amount / total), "pari_passu": "no", "basis": basis[k]}.get(
+                c.field, getattr(t, c.field, None) if c.field in SIMPLE_CLASS else None
+            )
+            for c in layout.TRANCHE.columns
         ]
-        for t, basis in zip(
-            deal.tranches,
-            (
-                "4 %, AAA: fact; the rest: assumption",
-                "assumption: residual after senior",
-            ),
-            strict=True,
-        )
+        for k, t in enumerate(deal.tranches)
     ]
-    senior = [False, False, True, False, False, True, True, True, False]
-    junior = [False, False, True, False, True, True, True, True, False]
-    top, column = s.table(ws, 3, 1, layout.TRANCHE, rows, [senior, junior])
+    marks = [
+        [c.field in SIMPLE_CLASS | {"pari_passu"} and c.field not in known[k] for c in layout.TRANCHE.columns]
+        for k in range(len(rows))
+    ]
+    top, column = s.table(ws, 3, 1, layout.TRANCHE, rows, marks)
     terms = [
         [
             item.label,
-            "no" if item.kind == "yesno" else getattr(deal.terms, item.field, None),
+            "no" if item.kind == "yesno" else None if item.blank else getattr(deal.terms, item.field),
             item.unit or None,
-            TERM_BASIS[item.field],
+            TERM_BASIS.get(item.field),
         ]
         for item in layout.TERM_ROWS
     ]
@@ -588,6 +585,20 @@ def _tranche(s: Sheets, deal: Deal) -> Any:
     return ws
 
 
+def _curves(s: Sheets) -> Any:
+    specs = (layout.SCHEDULE, layout.CURVE, layout.SCALE, layout.VECTOR)
+    ws = s.sheet(
+        "Curves",
+        "Curves, scale and schedules",
+        "曲线、评级与计划",
+        "Only for deals that need them: classes that pay by schedule, floating rates, ratings in place of "
+        "PDs, figures by payment period. Blank: not used.",
+        sum(len(spec.columns) + 1 for spec in specs),
+    )
+    s.beside(ws, 3, 1, specs)
+    return ws
+
+
 def _covenant(s: Sheets, deal: Deal) -> Any:
     ws = s.sheet(
         "Covenant",
@@ -608,7 +619,7 @@ def _covenant(s: Sheets, deal: Deal) -> Any:
 
 
 def _result(s: Sheets) -> Any:
-    specs = (layout.RISK, layout.SIMULATION, layout.BREAKEVEN, layout.SIGMA, layout.CURVE)
+    specs = (layout.RISK, layout.SIMULATION, layout.BREAKEVEN, layout.SIGMA, layout.CHART)
     ws = s.sheet(
         "Result",
         "Result",
@@ -623,7 +634,7 @@ def _result(s: Sheets) -> Any:
     cover = s.book.add_chart({"type": "line"})
     _draw(
         cover,
-        (layout.CURVE, CURVE_TOP, CURVE_LEFT, 1),
+        (layout.CHART, CURVE_TOP, CURVE_LEFT, 1),
         "date",
         ("accumulated_in", "Accumulated in (pool)", _line(GREEN)),
         ("due_senior", "Due to the class", _line(SENIOR)),
@@ -964,9 +975,10 @@ def _mark_formula(name: str, header: str) -> str:
         padded = f'{name}[#Headers]&REPT(" ",{layout.MARKED_CHARACTERS})'
         places = range(1, layout.MARKED_CHARACTERS + 1)
         headings = "+".join(f"{p}*_xlfn.UNICODE(MID({padded},{p},1))" for p in places)
+        counted = f'({name}[#Headers]<>"{SHOWN}")'
         cells = f"{name}[#Data]"  # the bare name has the headings in it for Calc
-        return f"=SUMPRODUCT((ROW({cells})-MIN(ROW({cells}))+1)*({headings}),{cells})"
-    cells = f"{name}[{header}]"
+        return f"=SUMPRODUCT((ROW({cells})-MIN(ROW({cells}))+1)*({headings})*{counted},{cells})"
+    cells = name if header == layout.ONE_CELL else f"{name}[{header}]"
     row = f"(ROW({cells})-MIN(ROW({cells}))+1)"
     first, last = f'_xlfn.UNICODE({cells}&" ")', f'_xlfn.UNICODE(RIGHT(" "&{cells},1))'
     words = f"SUMPRODUCT(ISTEXT({cells})*(LEN({cells})+7*{first}+13*{last})*{row})"
@@ -1027,6 +1039,7 @@ def build_template(path: str | os.PathLike[str], deal: Deal | None = None) -> Pa
         _home(s).activate()
         _pool(s, deal)
         _tranche(s, deal)
+        _curves(s)
         _covenant(s, deal)
         _cashflow(s)
         _result(s)

@@ -141,8 +141,14 @@ class Book(Protocol):
     def table(self, name: str) -> Table:
         """Read a table; BookError when there is none of this name."""
 
+    def tables(self) -> list[str]:
+        """Names of all tables."""
+
     def names(self) -> list[str]:
         """Defined names of the whole workbook."""
+
+    def name(self, name: str) -> NamedCell:
+        """Read the one cell of a defined name; BookError when it has none."""
 
     def write_table(self, name: str, columns: Mapping[str, Sequence[Any]], *, resize: bool = False) -> None:
         """Replace the values of some columns of a table, given by header.

@@ -7,30 +7,39 @@ by table name and heading only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xlkmv.deal.reading import READINGS
 from xlkmv.deal.stress import DEFAULT_POINTS, STRESS_RULES
 from xlkmv.deal.terms import (
+    AMORTISATIONS,
+    CAP_UNITS,
     COLUMN_RULES,
     CONSEQUENCES,
     CONTROLS,
-    DAY_COUNTS,
+    INTERVALS,
     METRICS,
     PAYMENT_TYPES,
+    RESERVE_FUNDING,
+    RESERVE_UNITS,
+    STATUSES,
     TERM_CHOICES,
     TERM_RULES,
-    VOLATILITY_SOURCES,
 )
+from xlkmv.deal.terms.plan import VECTOR_RULE
+from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
 from xlkmv.model.domain import Rule
 
 __all__ = [
     "ALL_NUMBERS",
     "CHARTS",
     "CONTROL_ROWS",
+    "COUNT_OF_DATES",
+    "HEADLINE_CLASS",
     "MARKED_CHARACTERS",
     "NAMES",
+    "ONE_CELL",
     "READINGS_CHINESE",
     "READING_NAMES",
     "TABLES",
@@ -84,7 +93,9 @@ class Column:
     blank : bool
         Whether an input may be left blank.
     aliases : tuple of str
-        Headings that the column had in older workbooks.
+        Other headings under which the column is found: those of older workbooks, or of other habits.
+    required : bool
+        Whether the column has to be there although cells of it may be blank.
     """
 
     header: str
@@ -98,6 +109,7 @@ class Column:
     note: str = ""
     blank: bool = False
     aliases: tuple[str, ...] = ()
+    required: bool = False
 
     def heading(self, has: Callable[[str], bool]) -> str:
         """Heading under which a table that `has` headings holds the column; its own, where none is there."""
@@ -112,13 +124,25 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """One table: where the template puts it, and its columns."""
+    """One table: where the template puts it, and its columns.
+
+    Attributes
+    ----------
+    name, sheet, title, chinese : str
+    columns : tuple of Column
+    optional : bool
+        Whether a workbook may be without this table of inputs.
+    formerly : str
+        Name of the table in workbooks of the first edition, if another.
+    """
 
     name: str
     sheet: str
     title: str
     chinese: str
     columns: tuple[Column, ...]
+    optional: bool = False
+    formerly: str = ""
 
     def column(self, field: str) -> Column:
         """Return the column that holds a field."""
@@ -142,6 +166,26 @@ class TableSpec:
         """Columns that refresh fills."""
         return tuple(c for c in self.columns if c.kind == "result")
 
+    def headings(self, found: Sequence[str]) -> tuple[str, ...]:
+        """Headings of a workbook's table, other names of a column replaced by its own."""
+        plain = [_plain(h) for h in found]
+        known = {
+            _plain(alias): c.header
+            for c in self.columns
+            if _plain(c.header) not in plain
+            for alias in c.aliases
+        }
+        return tuple(known.get(name, h) for name, h in zip(plain, found, strict=True))
+
+    def describes(self, found: Sequence[str]) -> bool:
+        """Whether a table with these headings has any of the columns."""
+        plain = {_plain(h) for h in self.headings(found)}
+        return any(_plain(c.header) in plain for c in self.columns)
+
+
+def _plain(header: str) -> str:
+    return " ".join(header.split()).casefold()
+
 
 def text(
     header: str, chinese: str, field: str, width: int = 16, blank: bool = False, note: str = ""
@@ -158,14 +202,28 @@ def number(
     width: int = 12,
     note: str = "",
     blank: bool = False,
+    aliases: tuple[str, ...] = (),
+    required: bool = False,
 ) -> Column:
-    return Column(header, chinese, field, "number", shown, width, rule, note=note, blank=blank)
+    return Column(header, chinese, field, "number", shown, width, rule, (), note, blank, aliases, required)
 
 
 def choice(
-    header: str, chinese: str, field: str, choices: tuple[str, ...], width: int = 14, note: str = ""
+    header: str,
+    chinese: str,
+    field: str,
+    choices: tuple[str, ...],
+    width: int = 14,
+    note: str = "",
+    blank: bool = False,
 ) -> Column:
-    return Column(header, chinese, field, "choice", TEXT, width, choices=choices, note=note)
+    return Column(header, chinese, field, "choice", TEXT, width, None, choices, note, blank)
+
+
+def date(
+    header: str, chinese: str, field: str, width: int = 12, note: str = "", blank: bool = False
+) -> Column:
+    return Column(header, chinese, field, "date", DATE, width, note=note, blank=blank)
 
 
 def result(
@@ -186,8 +244,8 @@ def formula(header: str, chinese: str, field: str, shown: str = TEXT, width: int
 POOL = TableSpec(
     "tbl_Pool",
     "Pool",
-    "Obligors and their scheduled collections",
-    "债务人与计划回款",
+    "Claims: by scheduled collections on dates, or by loan terms",
+    "债权：按日期的计划回款，或按贷款条款",
     (
         text("Obligor", "债务人", "name", 26),
         text("Industry", "行业", "industry", 24, blank=True),
@@ -196,17 +254,37 @@ POOL = TableSpec(
         ),
         number("Utility patents", "实用新型", "utility", WHOLE, Rule("must be >= 0", 0.0), 10, blank=True),
         number(
+            "Count",
+            "笔数",
+            "count",
+            MONEY,
+            COLUMN_RULES["count"],
+            8,
+            "Equal, separate obligors in the row; blank: 1. Amounts are totals of the row.",
+            blank=True,
+        ),
+        number(
             "Financed amount",
             "融资金额",
             "amount",
             MONEY,
             COLUMN_RULES["amount"],
             15,
-            "Money, any currency unit.",
+            "Money, any currency unit; of a loan its balance at closing.",
+            aliases=("Balance",),
         ),
         formula("Share", "占比", "share", RATE, 9),
+        text("Rating", "评级", "rating", 9, True, "A grade of table tbl_Scale, in place of the PD."),
         number(
-            "PD", "违约概率", "pd", RATE, COLUMN_RULES["pd"], 9, "One-year default probability, a decimal."
+            "PD",
+            "违约概率",
+            "pd",
+            RATE,
+            COLUMN_RULES["pd"],
+            9,
+            "One-year default probability, a decimal. Blank where there is a rating.",
+            blank=True,
+            required=True,
         ),
         number(
             "Recovery",
@@ -235,6 +313,76 @@ POOL = TableSpec(
             11,
             "Asset correlation with the common factor.",
         ),
+        number(
+            "Remaining term (months)",
+            "剩余期限（月）",
+            "term",
+            WHOLE,
+            COLUMN_RULES["term"],
+            11,
+            "Months. Filled: the schedule follows from the loan terms; the columns of dates stay blank.",
+            blank=True,
+            aliases=("Remaining term",),
+        ),
+        number(
+            "Rate",
+            "利率",
+            "rate",
+            RATE,
+            COLUMN_RULES["loan_rate"],
+            8,
+            "Nominal, per annum. Not needed where Base is filled.",
+            blank=True,
+        ),
+        text("Base", "基准利率", "base", 10, True, "Floating: name of a curve of table tbl_Curve."),
+        number(
+            "Margin",
+            "利差",
+            "margin",
+            RATE,
+            COLUMN_RULES["loan_margin"],
+            8,
+            "Over the base, per annum; blank: 0.",
+            blank=True,
+        ),
+        choice("Amortisation", "还款方式", "amortisation", AMORTISATIONS, 13, "Blank: annuity.", blank=True),
+        number(
+            "Interest-only (months)",
+            "只付息期（月）",
+            "interest_only",
+            WHOLE,
+            COLUMN_RULES["interest_only"],
+            11,
+            "Months of interest alone; blank: none.",
+            blank=True,
+            aliases=("Interest-only",),
+        ),
+        date(
+            "First payment", "首次还款日", "first", 12, "Blank: one payment period after closing.", blank=True
+        ),
+        number(
+            "Payments p.a.",
+            "年还款次数",
+            "payments_per_year",
+            WHOLE,
+            COLUMN_RULES["payments_per_year"],
+            10,
+            "1, 2, 4, 6 or 12; blank: 12.",
+            blank=True,
+        ),
+        number(
+            "Age (months)",
+            "账龄（月）",
+            "age",
+            WHOLE,
+            COLUMN_RULES["age"],
+            8,
+            "Months since origination, at closing; blank: 0. Speeds ABS and PSA depend on it.",
+            blank=True,
+            aliases=("Age",),
+        ),
+        choice("Status", "状态", "status", STATUSES, 12, "As known today; blank: performing.", blank=True),
+        date("Since", "起始日", "since", 12, "Since when the claim has its status.", blank=True),
         text("Basis", "依据", "basis", 36, blank=True),
     ),
 )
@@ -256,13 +404,169 @@ TRANCHE = TableSpec(
             RATE,
             COLUMN_RULES["coupon"],
             12,
-            "Per annum; 0 for a residual tranche.",
+            "Per annum; 0 for a residual tranche. Not needed where Base is filled.",
+            blank=True,
+            required=True,
         ),
         choice("Payment type", "还本方式", "payment", PAYMENT_TYPES, 18, "How principal falls due."),
-        Column("Maturity", "到期日", "maturity", "date", DATE, 12, note="A payment date."),
-        choice("Pari passu", "同顺位", "pari_passu", YES_NO, 11, "yes: may share its rank."),
+        Column(
+            "Maturity",
+            "到期日",
+            "maturity",
+            "date",
+            DATE,
+            note="Expected maturity, a payment date. A pass-through class may have none.",
+            blank=True,
+            required=True,
+        ),
+        choice("Pari passu", "同顺位", "pari_passu", YES_NO, 11, "yes: may share its rank.", blank=True),
+        choice(
+            "Senior",
+            "优先",
+            "senior",
+            YES_NO,
+            9,
+            "yes: the class counts as senior. All blank: those of the first rank.",
+            blank=True,
+        ),
+        date(
+            "Legal final",
+            "法定到期日",
+            "legal_final",
+            note="By when the class has to be repaid. Blank: at its maturity, pass-through at the last date.",
+            blank=True,
+        ),
+        text("Base", "基准利率", "base", 10, True, "Floating: name of a curve of table tbl_Curve."),
+        number(
+            "Margin",
+            "利差",
+            "margin",
+            RATE,
+            COLUMN_RULES["margin"],
+            9,
+            "Over the base, per annum; blank: 0.",
+            blank=True,
+        ),
+        number("Cap", "利率上限", "cap", RATE, COLUMN_RULES["cap"], 9, "Most that it pays p.a.", blank=True),
+        number(
+            "Floor",
+            "利率下限",
+            "floor",
+            RATE,
+            COLUMN_RULES["floor"],
+            9,
+            "Least that it pays p.a.",
+            blank=True,
+        ),
+        choice(
+            "Deferrable",
+            "可递延",
+            "deferrable",
+            YES_NO,
+            11,
+            "yes: missed interest is added to what is owed while a better class is outstanding.",
+            blank=True,
+        ),
         text("Basis", "依据", "basis", 44, blank=True),
     ),
+)
+
+SCHEDULE = TableSpec(
+    "tbl_Schedule",
+    "Curves",
+    "Principal of classes that pay by schedule",
+    "按计划还本",
+    (
+        text("Tranche", "层级", "tranche", 26, note="A class whose payment type is schedule."),
+        date("Date", "日期", "date", note="A payment date."),
+        number(
+            "Amount",
+            "金额",
+            "amount",
+            MONEY,
+            Rule("must be >= 0", 0.0),
+            16,
+            "Principal due on the date, money; or its share in the next column.",
+            blank=True,
+        ),
+        number(
+            "Share of class",
+            "占该层级比例",
+            "share",
+            RATE,
+            PROBABILITY_RULE,
+            10,
+            "Principal due on the date, as a share of the class.",
+            blank=True,
+        ),
+    ),
+    optional=True,
+)
+
+CURVE = TableSpec(
+    "tbl_Curve",
+    "Curves",
+    "Base rates of floating claims and classes",
+    "基准利率曲线",
+    (
+        text("Curve", "曲线", "curve", 14, note="Name that the columns Base refer to."),
+        date("Date", "日期", "date", note="From when the rate is in force."),
+        number("Rate", "利率", "rate", RATE, COLUMN_RULES["curve_rate"], 10, "Per annum."),
+    ),
+    optional=True,
+)
+
+SCALE = TableSpec(
+    "tbl_Scale",
+    "Curves",
+    "Rating scale, best grade first",
+    "评级与违约概率",
+    (
+        text("Grade", "等级", "grade", 10, note="Name that the column Rating refers to."),
+        number("PD", "违约概率", "pd", RATE, COLUMN_RULES["pd"], 10, "One-year default probability."),
+    ),
+    optional=True,
+)
+
+VECTOR = TableSpec(
+    "tbl_Vector",
+    "Curves",
+    "Prepayment and default by payment period; the last figure holds on",
+    "提前还款与违约向量",
+    (
+        number("Period", "期数", "period", WHOLE, Rule("must be >= 1", 1.0), 9, "1, 2, 3 ... in order."),
+        number(
+            "Prepayment",
+            "提前还款率",
+            "prepayment_vector",
+            RATE,
+            VECTOR_RULE,
+            12,
+            "CPR, per annum. For prepayment type: vector.",
+            blank=True,
+        ),
+        number(
+            "CDR",
+            "违约率",
+            "cdr",
+            RATE,
+            VECTOR_RULE,
+            10,
+            "Default rate per annum of all obligors. For default timing: CDR.",
+            blank=True,
+        ),
+        number(
+            "Loss curve",
+            "累计损失",
+            "loss_curve",
+            RATE,
+            VECTOR_RULE,
+            11,
+            "Accumulated net loss, share of the pool at closing. For default timing: loss curve.",
+            blank=True,
+        ),
+    ),
+    optional=True,
 )
 
 TERM = TableSpec(
@@ -287,7 +591,15 @@ CONTROL = TableSpec(
         text("Control", "措施", "label", 26),
         choice("On", "启用", "on", YES_NO, 14, "no switches the control off."),
         Column(
-            "Figure", "参数", "figure", "number", "0.0000", 18, blank=True, note="What the next column says."
+            "Figure",
+            "参数",
+            "figure",
+            "number",
+            "0.0000",
+            18,
+            note="What the next column says.",
+            blank=True,
+            required=True,
         ),
         text("Figure is", "参数含义", "meaning", 12, blank=True),
         text("Basis", "依据", "basis", 44, blank=True),
@@ -437,8 +749,8 @@ RISK = TableSpec(
     ),
 )
 
-CURVE = TableSpec(
-    "tbl_Curve",
+CHART = TableSpec(
+    "tbl_Chart",
     "Result",
     f"Figures of the charts: {THE_CLASS} (probabilities from 1E-10 on)",
     "图表数据",
@@ -459,6 +771,7 @@ CURVE = TableSpec(
         ),
         result("... simulated, controls off", "无控制模拟", "simulated_off", PROBABILITY, 12),
     ),
+    formerly="tbl_Curve",
 )
 
 SIGMA = TableSpec(
@@ -704,10 +1017,14 @@ TABLES: dict[str, TableSpec] = {
         CONTROL,
         COVENANT,
         SCENARIO,
+        SCHEDULE,
+        CURVE,
+        SCALE,
+        VECTOR,
         SCENARIO_RESULT,
         HEADLINE,
         RISK,
-        CURVE,
+        CHART,
         SIGMA,
         BREAKEVEN,
         SIMULATION,
@@ -739,36 +1056,64 @@ class TermRow:
     blank: bool = False
 
 
+COUNT_OF_DATES = Rule("must be a whole number from 1 to 1200", low=1.0, high=1200.0)
+
+
+def _term(label: str, field: str, kind: str, unit: str = "", shown: str = TEXT) -> TermRow:
+    """One of the first edition's rows, with the rule and the choices of its field."""
+    choices = YES_NO if kind == "yesno" else TERM_CHOICES.get(field, ())
+    return TermRow(label, field, kind, unit, shown, TERM_RULES.get(field), choices)
+
+
+def _more(
+    label: str,
+    field: str,
+    kind: str,
+    unit: str = "",
+    shown: str = TEXT,
+    choices: tuple[str, ...] = (),
+) -> TermRow:
+    """One of the rows that came later: a workbook may lack it, or leave it blank for what was before."""
+    rule = COUNT_OF_DATES if field == "count" else TERM_RULES.get(field, COLUMN_RULES.get(field))
+    return TermRow(label, field, kind, unit, shown, rule, choices or TERM_CHOICES.get(field, ()), True)
+
+
+# As an analyst reads them: dates; notes and cash; pool; model.
 TERM_ROWS: tuple[TermRow, ...] = (
-    TermRow("Closing date", "closing", "date", "date", DATE),
-    TermRow("Day count", "day_count", "choice", "30/360 or Act/365", choices=DAY_COUNTS),
-    TermRow("Senior fees", "fee_rate", "number", "p.a. of notes", RATE, TERM_RULES["fee_rate"]),
-    TermRow("Order of principal", "principal", "choice", "", choices=TERM_CHOICES["principal"]),
-    TermRow(
-        "Volatility source", "volatility_source", "choice", "implied or user", choices=VOLATILITY_SOURCES
-    ),
-    TermRow("Volatility", "volatility", "number", "p.a., if user", RATE, TERM_RULES["volatility"]),
-    TermRow("Drift", "drift", "number", "p.a., if user", RATE, TERM_RULES["drift"]),
-    TermRow(
-        "Support correlation", "support_correlation", "number", "", "0.00", TERM_RULES["support_correlation"]
-    ),
-    TermRow("Copula", "copula", "choice", "gaussian or t", choices=TERM_CHOICES["copula"]),
-    TermRow(
-        "Degrees of freedom", "degrees_of_freedom", "number", "if t", WHOLE, TERM_RULES["degrees_of_freedom"]
-    ),
-    TermRow(
-        "Industry correlation",
-        "industry_correlation",
-        "number",
-        "added",
-        "0.00",
-        TERM_RULES["industry_correlation"],
-    ),
-    TermRow("Prepayment", "prepayment", "number", "p.a. of schedule", RATE, TERM_RULES["prepayment"]),
-    TermRow("Cure of triggers", "cure", "yesno", "yes or no", choices=YES_NO),
-    TermRow("Simulated paths", "paths", "number", "count", MONEY, TERM_RULES["paths"]),
-    TermRow("Seed", "seed", "number", "whole number", WHOLE, TERM_RULES["seed"]),
-    TermRow("Scheduler", "scheduler", "text", "address", blank=True),
+    _term("Closing date", "closing", "date", "date", DATE),
+    _more("Payment every", "every", "choice", "interval", choices=tuple(INTERVALS)),
+    _more("First payment date", "first", "date", "date", DATE),
+    _more("Payment dates", "count", "number", "how many", WHOLE),
+    _term("Day count", "day_count", "choice", "30/360, Act/365, Act/360"),
+    _term("Senior fees", "fee_rate", "number", "p.a. of fee basis", RATE),
+    _more("Fee basis", "fee_base", "choice", "notes or pool"),
+    _term("Order of principal", "principal", "choice", "sequential or pro rata"),
+    _more("Order of interest", "interest", "choice", "by rank or first"),
+    _more("Accounts", "accounts", "choice", "one or two"),
+    _more("OC target", "oc_target", "any", "of pool, or all", RATE),
+    _more("OC floor", "oc_floor", "number", "of pool at closing", RATE),
+    _more("Reserve unit", "reserve_unit", "choice", "periods, money, of pool", choices=RESERVE_UNITS),
+    _more("Reserve floor", "reserve_floor", "number", "of pool at closing", RATE),
+    _more("Reserve funding", "reserve_funding", "choice", "cash or built up", choices=RESERVE_FUNDING),
+    _more("Undertaking cap", "support_cap", "number", "by its unit", "#,##0.####"),
+    _more("Undertaking cap unit", "support_cap_unit", "choice", "money or of notes", choices=CAP_UNITS),
+    _more("Clean-up call", "cleanup", "number", "of pool at closing", RATE),
+    _term("Cure of triggers", "cure", "yesno", "yes or no"),
+    _more("Revolving until", "revolving", "date", "date", DATE),
+    _term("Prepayment", "prepayment", "number", "by its type", RATE),
+    _more("Prepayment type", "prepayment_type", "choice", "how it is counted"),
+    _more("Default timing", "default_timing", "choice", "when obligors default"),
+    _term("Industry correlation", "industry_correlation", "number", "added", "0.00"),
+    _term("Volatility source", "volatility_source", "choice", "implied or user"),
+    _term("Volatility", "volatility", "number", "p.a., if user", RATE),
+    _term("Drift", "drift", "number", "p.a., if user", RATE),
+    _term("Support correlation", "support_correlation", "number", "", "0.00"),
+    _more("Default point of pass-through", "default_point", "choice", "legal final or expected"),
+    _term("Copula", "copula", "choice", "gaussian or t"),
+    _term("Degrees of freedom", "degrees_of_freedom", "number", "if t", WHOLE),
+    _term("Simulated paths", "paths", "number", "count", MONEY),
+    _term("Seed", "seed", "number", "whole number", WHOLE),
+    _more("Scheduler", "scheduler", "text", "address"),
 )
 
 
@@ -799,22 +1144,35 @@ CONTROL_ROWS: tuple[ControlRow, ...] = (
 )
 
 
-# In the place of a heading: all numbers of the table; and the characters of a heading that count.
-ALL_NUMBERS = "all numbers"
+# In the place of a heading: all numbers of the table, the one cell of a name; and the characters of a
+# heading that count.
+ALL_NUMBERS, ONE_CELL = "all numbers", "the cell"
 MARKED_CHARACTERS = 10
 
 
+# The cell of Home that says which class headlines speak of.
+HEADLINE_CLASS = "in_Headline"
+
+# Tables of nothing but inputs, whose numbers one mark tells apart.
+WHOLE_TABLES = (POOL, TRANCHE, SCHEDULE, CURVE, SCALE, VECTOR)
+
+
 def input_columns() -> tuple[tuple[str, str], ...]:
-    """Return table and heading of every column that moves a number."""
-    notes = {"basis", "unit", "meaning", "invention", "utility"}
-    found = [
-        (spec.name, c.header)
-        for spec in (POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL)
+    """Return table and heading of every column that moves a number; no heading: all its numbers."""
+    notes = {"basis", "unit", "meaning"}
+    columns = [
+        (spec, c)
+        for spec in (*WHOLE_TABLES[:2], TERM, CONTROL, COVENANT, SCENARIO, ACTUAL, *WHOLE_TABLES[2:])
         for c in spec.inputs
         if c.field not in notes
     ]
-    # The columns of scheduled collections change their headings: the pool counts as a whole too.
-    return (*found, (POOL.name, ""))
+    found = [
+        (spec.name, c.header)
+        for spec, c in columns
+        # Marks of words are the slow ones; numbers of these tables are told apart together.
+        if spec not in WHOLE_TABLES or c.kind in ("text", "choice")
+    ]
+    return (*found, *((spec.name, "") for spec in WHOLE_TABLES), (HEADLINE_CLASS, ONE_CELL))
 
 
 # One-cell names: what refresh writes on the Home sheet, and the format it is shown in.

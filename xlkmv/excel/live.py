@@ -20,7 +20,7 @@ import numpy as np
 
 from xlkmv.errors import BookError, XlkmvError
 from xlkmv.excel.address import LAST_ROW, Area, address
-from xlkmv.excel.book import Table, no_room, not_empty
+from xlkmv.excel.book import NamedCell, Table, no_room, not_empty
 from xlkmv.excel.com import ERROR_CODES
 from xlkmv.excel.stored import CellValue, ErrorCell, Shared
 
@@ -141,6 +141,10 @@ class LiveBook:
             area = Area(top + bool(table.ShowHeaders), left, bottom - bool(table.ShowTotals), right)
             self._areas[key] = area
         return self._areas[key]
+
+    def tables(self) -> list[str]:
+        """Names of all tables."""
+        return [table.Name for _, table in self._tables.values()]
 
     def table(self, name: str) -> Table:
         """Read a table; BookError when there is none of this name."""
@@ -268,8 +272,8 @@ class LiveBook:
             return cell_text(value)
         return str(value) if isinstance(value, ErrorCell) else value
 
-    def write_name(self, name: str, value: Any) -> None:
-        """Write the one cell of a defined name."""
+    def _place(self, name: str) -> tuple[str, Any, Area]:
+        """Spelling, sheet and cell of a name that points to one cell."""
         found = self._named().get(name.casefold())
         if found is None:
             raise BookError(f"{self._book.Name} has no name {name}")
@@ -282,7 +286,18 @@ class LiveBook:
             one = False
         if not one:
             raise BookError(f"the name {found.Name} must point to one cell (it points to {found.RefersTo})")
-        self._queue(sheet, Area(row, column, row, column), [[value]])
+        return found.Name, sheet, Area(row, column, row, column)
+
+    def name(self, name: str) -> NamedCell:
+        """Read the one cell of a defined name; BookError when it has none."""
+        shown, sheet, area = self._place(name)
+        ((value,),) = self._values(sheet.Range(str(area)))
+        return NamedCell(shown, sheet.Name, str(area), value)
+
+    def write_name(self, name: str, value: Any) -> None:
+        """Write the one cell of a defined name."""
+        _, sheet, area = self._place(name)
+        self._queue(sheet, area, [[value]])
 
     def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
         """Put all writes into the open workbook; saving the file is left to the user.

@@ -11,7 +11,9 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,10 @@ from xlkmv.errors import BookError, Problem
 from xlkmv.excel.address import address, runs
 from xlkmv.excel.book import NO_VALUE, Book, CellValue, ErrorCell, Table
 from xlkmv.excel.cells import is_blank
-from xlkmv.excel.layout import Column, TableSpec, TermRow
+from xlkmv.excel.layout import TABLES, Column, TableSpec, TermRow
 from xlkmv.model.domain import Array
 
-__all__ = ["Reader", "Wrong", "clean", "filled", "looks_like_a_date", "looks_like_a_number"]
+__all__ = ["Reader", "Wrong", "clean", "filled", "looks_like_a_date", "looks_like_a_number", "named"]
 
 MEND_TEXT = "(in Excel: Data > Text to Columns, or multiply by 1)"
 
@@ -190,6 +192,11 @@ def _says_something(cell: CellValue) -> bool:
     return not (is_blank(cell) or isinstance(cell, ErrorCell) or (type(cell) is float and cell == 0.0))
 
 
+def named(names: Sequence[str | None]) -> list[str]:
+    """Name rows: a blank one has been reported, and another that is not there twice takes its place."""
+    return [f"row {number}" if name is None else name for number, name in enumerate(names, 1)]
+
+
 # --------------------------------------------------------------------------------- the reader
 
 
@@ -211,36 +218,60 @@ class Reader:
     # -- tables and columns
 
     def found(self, name: str) -> Table | None:
-        """Return a table as it is, None when it is missing."""
+        """Return a table with the headings of its layout, None when it is missing."""
         key = name.casefold()
         if key not in self._tables:
-            try:
-                self._tables[key] = self.book.table(name)
-            except BookError:
-                self._tables[key] = None
+            self._tables[key] = self._look_up(name)
         return self._tables[key]
 
+    def _look_up(self, name: str) -> Table | None:
+        try:
+            table = self.book.table(name)
+        except BookError:
+            return None
+        spec = TABLES.get(name)
+        if spec is None:
+            return table
+        # The first edition had a table of results under the name of an optional one.
+        strange = spec.optional and not spec.describes(table.header)
+        return None if strange else replace(table, header=spec.headings(table.header))
+
     def table(self, spec: TableSpec) -> Table | None:
-        """Return a table that must be there, with all input columns that cannot be blank."""
+        """Return a table that must be there unless it is optional, with all columns that it needs."""
         table = self.found(spec.name)
+        if table is None and spec.optional:
+            return None
         if table is None:
             holds = f"it holds {spec.title[0].lower()}{spec.title[1:]}"
             rule = f"the table is missing: {holds}; name it so again, or take it from a new workbook"
             self.report(Problem(spec.sheet, spec.name, None, rule))
             return None
         for column in spec.inputs:
-            # The figures of the controls are needed, though not in every row.
-            needed = not column.blank or column.field == "figure"
-            if needed and not table.has(column.header):
+            if not table.has(column.header) and (column.required or not column.blank):
                 where = address(table.top - 1, table.left)
                 rule = f"table {spec.name} has no column '{column.header}'"
                 self.report(Problem(table.sheet, where, None, rule))
+            for twin in (alias for alias in column.aliases if table.has(alias)):
+                where = address(table.top - 1, table.left + table.index(twin))
+                rule = f"is the same as column '{column.header}': keep one of the two"
+                self.report(Problem(table.sheet, where, twin, rule))
         return table
 
     def rows(self, spec: TableSpec, more: Sequence[str] = ()) -> Table | None:
         """Return the rows of a needed table that say something; see :func:`filled`."""
         table = self.table(spec)
         return None if table is None else filled(table, spec, more)
+
+    def records(self, spec: TableSpec) -> tuple[Table | None, list[SimpleNamespace]]:
+        """Return the rows of a needed table, and for each of them its inputs by field."""
+        table = self.rows(spec)
+        if table is None:
+            return None, []
+        columns = {c.field: self.values(table, c) for c in spec.inputs}
+        if "name" in columns:
+            columns["name"] = named(columns["name"])
+        rows = zip(*columns.values(), strict=True)
+        return table, [SimpleNamespace(**dict(zip(columns, row, strict=True))) for row in rows]
 
     def values(self, table: Table, column: Column, header: str = "") -> list[Any]:
         """Read one column: clean values, with None where a cell is blank, or wrong and reported."""
@@ -297,6 +328,10 @@ class Reader:
                 yield row, value
         if blank and not column.blank:
             self._fail(table, blank, header, "must not be blank: fill it, or clear the whole row")
+
+    def is_blank(self, table: Table, row: int, header: str) -> bool:
+        """Whether a cell holds nothing, or its column is not there."""
+        return not table.has(header) or is_blank(table.rows[row][table.index(header)])
 
     # -- problems
 

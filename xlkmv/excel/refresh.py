@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import itertools
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -25,35 +22,35 @@ from xlkmv.deal.simulation import dask_executor
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.stress import Stress, stress_faults
 from xlkmv.deal.terms import (
-    COLUMN_RULES,
     CONTROLS,
-    POOL_NUMBERS,
+    VECTORS,
     Controls,
     Covenant,
     Deal,
     Fault,
-    Pool,
     Terms,
-    Tranche,
     covenant_faults,
-    pool_faults,
     terms_faults,
-    tranche_faults,
 )
-from xlkmv.errors import BookError, BookInputError, Problem, show
+from xlkmv.errors import BookInputError, Problem, show
 from xlkmv.excel import layout
 from xlkmv.excel.address import address
-from xlkmv.excel.book import Book, Table
+from xlkmv.excel.book import Book
 from xlkmv.excel.cells import is_blank
-from xlkmv.excel.layout import Column, TableSpec
+from xlkmv.excel.claims import read_pool
+from xlkmv.excel.digest import digest
+from xlkmv.excel.layout import Column
+from xlkmv.excel.lookups import read_curves, read_scale, read_vectors
+from xlkmv.excel.notes import read_tranches
 from xlkmv.excel.reader import Reader
 from xlkmv.excel.report import write_report
+from xlkmv.excel.terms import PayDates, TermCells, labelled, read_payment_dates, read_term_cells
+from xlkmv.model.domain import Rule
 
 __all__ = ["Refreshed", "read_book", "refresh"]
 
 Progress = Callable[[str, float], None]
-# A column of the pool that is headed by a payment date.
-SCHEDULED = Column("", "", "schedule", "number", rule=COLUMN_RULES["schedule"])
+SHARE_OF_POOL = Rule("must be between 0 and 1 (a share of the pool: 0.012 means 1.2 %)", low=0.0, high=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,164 +137,81 @@ def read_book(book: Book) -> Inputs:
         Listing every wrong cell as sheet, cell, value and rule.
     """
     reader = Reader(book)
-    dates, header_problems = _payment_dates(reader)
-    pool = _pool(reader, dates)
-    tranches = _tranches(reader, dates)
-    terms, scheduler = _terms(reader, dates, header_problems)
-    controls = _controls(reader)
+    cells = read_term_cells(reader)
+    plan = read_payment_dates(reader, cells)
+    curves, scale = read_curves(reader), read_scale(reader)
+    pool = read_pool(reader, plan, cells.values.get("closing"), curves, scale)
+    names, tranches = read_tranches(reader, plan.dates, curves)
+    terms = _terms(reader, cells, plan, _headline(reader, names))
+    controls = _controls(reader, cells)
     covenants = _covenants(reader)
     stresses = _stresses(reader)
-    actual = _actual(reader, [date for _, date in dates])
+    actual = _actual(reader, plan.dates)
     if problems := reader.problems():
         raise BookInputError(problems)
-    deal = Deal(pool(), tranches(), terms(), controls(), covenants())
+    deal = Deal(pool(), tranches(), replace(terms(), curves=curves.made()), controls(), covenants())
     made = stresses()
-    return Inputs(deal, made, actual, scheduler, _digest(deal, made, actual))
+    return Inputs(deal, made, actual, cells.values["scheduler"], digest(deal, made, actual))
 
 
-def _payment_dates(reader: Reader) -> tuple[list[tuple[str, dt.date]], Table | None]:
-    """Headings of the pool table that are dates, in the order of the table."""
-    table = reader.found(layout.POOL.name)
-    if table is None:
-        return [], None
-    known = {c.header.casefold() for c in layout.POOL.columns}
-    dates = []
-    for heading in table.header:
-        if heading.strip().casefold() in known or not heading[:1].isdigit():
-            continue
-        try:
-            # East Asian Excel writes a date that is typed into a heading with strokes.
-            dates.append((heading, dt.date(*map(int, re.split(r"[-/.]", heading.strip())))))
-        except (ValueError, TypeError, OverflowError):
-            rule = "a payment date heads its column as year-month-day, such as 2019-12-11"
-            cell = address(table.top - 1, table.left + table.index(heading))
-            reader.report(Problem(table.sheet, cell, heading, rule))
-    if not dates:
-        cell = address(table.top - 1, table.left)
-        rule = "the pool needs a column of scheduled collections headed by its date, such as 2019-12-11"
-        reader.report(Problem(table.sheet, cell, None, rule))
-    return dates, table
+def _headline(reader: Reader, classes: Sequence[str]) -> str:
+    """Class that headlines speak of; "" where the cell is blank, or the workbook has no such cell."""
+    if layout.HEADLINE_CLASS not in reader.book.names():
+        return ""
+    cell = reader.book.name(layout.HEADLINE_CLASS)
+    text = "" if is_blank(cell.value) else str(cell.value).strip()
+    found = {"": "", **{name.casefold(): name for name in classes}}.get(text.casefold())
+    if found is None:
+        rule = f"must be blank, or a class of table {layout.TRANCHE.name} ({', '.join(classes)})"
+        reader.report(Problem(cell.sheet, cell.cell, cell.value, rule))
+    return found or ""
 
 
-def _pool(reader: Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[], Pool]:
-    spec, headings = layout.POOL, [heading for heading, _ in dates]
-    table = reader.rows(spec, headings)
-    if table is None:
-        return _nothing
-    numbers = {c.field: reader.numbers(table, c) for c in spec.inputs if c.kind == "number"}
-    words = {c.field: reader.values(table, c) for c in spec.inputs if c.kind != "number"}
-    schedule = np.empty((len(table.rows), len(dates)))
-    for k, heading in enumerate(headings):
-        schedule[:, k] = reader.numbers(table, SCHEDULED, heading)
-    names = _named(words["name"])
-    columns = {field: numbers[field] for field in POOL_NUMBERS}
-    reader.faults(table, spec, pool_faults(names, columns, schedule, headings))
-    industry = tuple(i or "" for i in words["industry"])
-    return lambda: Pool(tuple(names), schedule=schedule, industry=industry, **columns)
-
-
-def _named(names: Sequence[str | None]) -> list[str]:
-    """Names of rows; a blank one has been reported, and another that is not there twice takes its place."""
-    return [f"row {number}" if name is None else name for number, name in enumerate(names, 1)]
-
-
-def _tranches(reader: Reader, dates: Sequence[tuple[str, dt.date]]) -> Callable[[], tuple[Tranche, ...]]:
-    table, rows = _rows(reader, layout.TRANCHE)
-    if table is None:
-        return _nothing
-    for row in rows:
-        for field, usual in _defaults(Tranche).items():
-            if getattr(row, field, None) is None:
-                setattr(row, field, usual)
-        row.pari_passu = row.pari_passu == "yes"
-        for field in ("rank", "amount", "coupon"):
-            setattr(row, field, np.nan if getattr(row, field) is None else getattr(row, field))
-    reader.faults(table, layout.TRANCHE, tranche_faults(rows, [date for _, date in dates]))
-    for row in rows:
-        del row.basis
-    return lambda: tuple(Tranche(**{**vars(row), "rank": int(row.rank)}) for row in rows)
-
-
-def _labelled(reader: Reader, spec: TableSpec, wanted: Sequence[str]) -> tuple[Table | None, dict[str, int]]:
-    """Find the rows of a table of labelled rows; report those that are missing."""
-    table = reader.table(spec)
-    if table is None or not table.has(spec.columns[0].header):
-        return None, {}
-    header = spec.columns[0].header
-    labels = [None if is_blank(label) else str(label).strip().casefold() for label in table.column(header)]
-    rows = {label: row for row, label in enumerate(labels) if label is not None}
-    for row, label in enumerate(labels):
-        if label is not None and rows[label] != row:
-            reader.fail(table, row, header, "is there twice: only one row may bear this label")
-    for label in wanted:
-        if label.casefold() not in rows:
-            cell = address(table.top, table.left)
-            reader.report(Problem(table.sheet, cell, None, f"table {spec.name} has no row '{label}'"))
-    return table, rows
-
-
-def _terms(
-    reader: Reader, dates: Sequence[tuple[str, dt.date]], pool: Table | None
-) -> tuple[Callable[[], Terms], str | None]:
-    table, rows = _labelled(reader, layout.TERM, [r.label for r in layout.TERM_ROWS if not r.blank])
-    if table is None or not table.has("Value"):
-        return _nothing, None
-    values: dict[str, Any] = {}
-    for item in layout.TERM_ROWS:
-        row = rows.get(item.label.casefold())
-        values[item.field] = None if row is None else reader.value(table, row, "Value", item)
-    scheduler = values.pop("scheduler")
-    given = SimpleNamespace(**_defaults(Terms) | values, dates=tuple(date for _, date in dates))
-    place = {item.field: rows.get(item.label.casefold()) for item in layout.TERM_ROWS}
-    for fault in terms_faults(given):
+def _terms(reader: Reader, cells: TermCells, plan: PayDates, headline: str) -> Callable[[], Terms]:
+    place, vectors = read_vectors(reader)
+    whole = ("paths", "seed", "degrees_of_freedom")
+    said = {**cells.given(Terms), **vectors, "dates": plan.dates, "headline": headline}
+    given = SimpleNamespace(**said)
+    for fault in terms_faults(given) if cells.table is not None else ():
         if fault.column == "dates":
-            if pool is not None and fault.row is not None:
-                heading = dates[fault.row][0]
-                cell = address(pool.top - 1, pool.left + pool.index(heading))
-                reader.report(Problem(pool.sheet, cell, heading, fault.rule))
-        elif place[fault.column] is not None:
-            reader.fail(table, place[fault.column], "Value", fault.rule)
+            if fault.row is not None:  # that there is none has been reported
+                plan.report(reader, plan.dates[fault.row], fault.rule)
+        elif fault.column in VECTORS and fault.row is not None:
+            reader.faults(place, layout.VECTOR, [fault])
+        elif fault.column in VECTORS:
+            header = layout.VECTOR.column(fault.column).header
+            choice, _ = VECTORS[fault.column]
+            cells.fail(choice, f"needs figures in column '{header}' of table {layout.VECTOR.name}")
+        else:
+            cells.fail(fault.column, fault.rule)
 
     def made() -> Terms:
-        whole = {name: int(values[name]) for name in ("paths", "seed", "degrees_of_freedom")}
-        return Terms(**{**vars(given), **whole, "cure": given.cure == "yes"})
+        numbers = {name: int(said[name]) for name in whole}
+        return Terms(**{**said, **numbers, "cure": said["cure"] == "yes"})
 
-    return made, scheduler
+    return made
 
 
-def _controls(reader: Reader) -> Callable[[], Controls]:
-    table, rows = _labelled(reader, layout.CONTROL, list(CONTROLS.values()))
+def _controls(reader: Reader, cells: TermCells) -> Callable[[], Controls]:
+    table, rows = labelled(reader, layout.CONTROL, CONTROLS.values())
     if table is None or not (table.has("On") and table.has("Figure")):
-        return _nothing
-    values: dict[str, Any] = {}
+        return Controls
+    # Units and floors of the figures are terms.
+    values = cells.given(Controls)
     for item in layout.CONTROL_ROWS:
         row = rows.get(item.label.casefold())
         if row is None:
             continue
         values[item.field] = reader.value(table, row, "On", layout.CONTROL.column("on")) == "yes"
         if item.figure:
-            figure = Column("Figure", "", item.figure, "number", rule=item.rule)
+            of_pool = item.field == "reserve" and values["reserve_unit"] == "of pool"
+            figure = Column("Figure", "", item.figure, "number", rule=SHARE_OF_POOL if of_pool else item.rule)
             values[item.figure] = reader.value(table, row, "Figure", figure)
     return lambda: Controls(**values)
 
 
-def _rows(reader: Reader, spec: TableSpec) -> tuple[Table | None, list[SimpleNamespace]]:
-    """Rows of a table that say something, with a field for each of its inputs."""
-    table = reader.rows(spec)
-    if table is None:
-        return None, []
-    columns = {c.field: reader.values(table, c) for c in spec.inputs}
-    if "name" in columns:
-        columns["name"] = _named(columns["name"])
-    rows = [
-        SimpleNamespace(**dict(zip(columns, values, strict=True)))
-        for values in zip(*columns.values(), strict=True)
-    ]
-    return table, rows
-
-
 def _covenants(reader: Reader) -> Callable[[], tuple[Covenant, ...]]:
-    table, rows = _rows(reader, layout.COVENANT)
+    table, rows = reader.records(layout.COVENANT)
     for row in rows:
         row.threshold = np.nan if row.threshold is None else row.threshold
     reader.faults(table, layout.COVENANT, covenant_faults(rows))
@@ -305,7 +219,7 @@ def _covenants(reader: Reader) -> Callable[[], tuple[Covenant, ...]]:
 
 
 def _stresses(reader: Reader) -> Callable[[], tuple[Stress, ...]]:
-    table, rows = _rows(reader, layout.SCENARIO)
+    table, rows = reader.records(layout.SCENARIO)
     for row in rows:
         if isinstance(row.largest_obligor_recovery, str):
             row.largest_obligor_recovery = row.largest_obligor_recovery.casefold()
@@ -337,7 +251,7 @@ def _base_faults(base: SimpleNamespace) -> Iterator[Fault]:
 
 def _actual(reader: Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
     """Collections that came in so far: the plan's dates in order, filled from the first without a gap."""
-    table, rows = _rows(reader, layout.ACTUAL)
+    table, rows = reader.records(layout.ACTUAL)
     date, actual = (layout.ACTUAL.column(field).header for field in ("date", "actual"))
     if table is None or not table.has(date):
         return ()
@@ -346,7 +260,8 @@ def _actual(reader: Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
     wrong = [
         row
         for row, (before, k) in enumerate(itertools.pairwise([-1, *places]))
-        if k <= before and not (rows[row].date is None and _holds_something(table, row, date))
+        # What is no date at all has been reported.
+        if k <= before and (rows[row].date is not None or reader.is_blank(table, row, date))
     ]
     if wrong:  # once: when the plan's dates have changed, they are all wrong
         due = [0, *(k + 1 for k in places)][wrong[0]]
@@ -360,7 +275,7 @@ def _actual(reader: Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
     found: list[float] = []
     for row, (k, given) in enumerate(zip(places, rows, strict=True)):
         if given.actual is None:
-            found += [np.nan] * _holds_something(table, row, actual)
+            found += [np.nan] * (not reader.is_blank(table, row, actual))  # it has been reported
             continue
         if len(found) < k:
             reader.fail(table, row, actual, "must follow on: an earlier date is still blank")
@@ -368,39 +283,3 @@ def _actual(reader: Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
             reader.fail(table, row, actual, "must be >= 0")
         found.append(given.actual)
     return tuple(found)
-
-
-def _holds_something(table: Table, row: int, header: str) -> bool:
-    """Whether a cell is not blank; if nothing was read from it all the same, it has been reported."""
-    return table.has(header) and not is_blank(table.rows[row][table.index(header)])
-
-
-def _defaults(part: type) -> dict[str, Any]:
-    """Values of the fields of a part of the deal that may be left out."""
-    return {f.name: f.default for f in fields(part) if f.default is not MISSING}
-
-
-def _nothing() -> Any:
-    raise BookError("a table is missing")
-
-
-def _digest(deal: Deal, stresses: Sequence[Stress], actual: Sequence[float]) -> str:
-    """Short mark of all inputs: equal inputs, equal mark, on any machine."""
-    pool = deal.pool
-    numbers = [pool.schedule, *(getattr(pool, field) for field in POOL_NUMBERS)]
-    words = [
-        pool.name,
-        pool.industry,
-        deal.tranches,
-        deal.terms,
-        deal.controls,
-        deal.covenants,
-        stresses,
-        actual,
-    ]
-    digest = hashlib.sha256()
-    for chunk in itertools.chain(
-        (np.ascontiguousarray(x).tobytes() for x in numbers), (repr(w).encode() for w in words)
-    ):
-        digest.update(chunk)
-    return digest.hexdigest()[:12]

@@ -17,14 +17,17 @@ from xlkmv.deal.simulation import Simulation
 from xlkmv.deal.surveillance import Surveillance
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.deal.waterfall import Waterfall
+from xlkmv.errors import BookError
 from xlkmv.excel import layout
-from xlkmv.excel.book import Book
+from xlkmv.excel.book import Book, Table
 from xlkmv.excel.layout import TableSpec
 from xlkmv.excel.reader import filled
 
 __all__ = ["SMALLEST_DRAWN", "input_mark", "table_mark", "write_report"]
 
 LOG_ROWS = 200
+# Heading of the columns that a formula of the sheet fills.
+SHOWN = layout.POOL.column("share").header
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
 SMALLEST_DRAWN = 1e-10
 
@@ -40,11 +43,14 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     entry : sequence
         The row for the log: time, seconds, version, input hash, seed, message.
     """
+    if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
+        rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
+        raise BookError(f"the results cannot be written: {rule}")
     checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
     for spec, rows in (
         (layout.HEADLINE, _headline(deal, analysis)),
         (layout.RISK, _risk(deal, analysis)),
-        (layout.CURVE, _curve(deal, analysis)),
+        (layout.CHART, _curve(deal, analysis)),
         (layout.SIGMA, analysis.sigma.tolist()),
         (layout.BREAKEVEN, analysis.breakeven.tolist()),
         (layout.SIMULATION, _simulation(deal, analysis.simulated_base)),
@@ -62,15 +68,8 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
     _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
-    _write(book, layout.INPUT, _inputs(book), False)
-    found = book.table(layout.LOG.name)
-    # By heading: the user may have moved, added or deleted columns.
-    kept = [
-        found.column(c.header) if found.has(c.header) else [None] * len(found.rows)
-        for c in layout.LOG.results
-    ]
-    log = [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
-    _write(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
+    _write_marks(book)
+    _write_log(book, entry)
     _write_names(book, deal, analysis, entry)
 
 
@@ -129,16 +128,19 @@ def input_mark(values: Iterable[Any]) -> float:
     return total
 
 
-def table_mark(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> float:
+def table_mark(header: Sequence[str], rows: Sequence[Sequence[Any]], shown: str = SHOWN) -> float:
     """Number that changes when a number of a table does, moves to another date, or its date changes.
 
     Sum over rows i and columns of ``i x number x mark of the heading``, the mark of a heading
     being the sum over its first characters of ``place x Unicode point``, padded with spaces:
-    columns may change places, and no number may move between them.
+    columns may change places, and no number may move between them. The column headed `shown`
+    counts nothing: it follows from the others, and a file may lack its value.
     """
     places = range(1, layout.MARKED_CHARACTERS + 1)
     marks = [
-        sum(p * ord(c) for p, c in zip(places, text.ljust(len(places)), strict=False)) for text in header
+        sum(p * ord(c) for p, c in zip(places, text.ljust(len(places)), strict=False))
+        * (text.casefold() != shown.casefold())
+        for text in header
     ]
     return sum(
         i * mark * _number(cell)
@@ -154,34 +156,70 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
 
 
-def _inputs(book: Book) -> list[list[Any]]:
-    """Marks of the columns that the table lists: a workbook of another version may list others."""
-    listed = book.table(layout.INPUT.name)
-    lines = list(zip(listed.column("Table"), listed.column("Column"), strict=True))
-    tables = {name: book.table(name) for name in layout.TABLES if name in dict(lines)}
-    rows: list[list[Any]] = []
+def _table(book: Book, spec: TableSpec) -> Table | None:
+    """Find the table of a layout, also under an earlier name; None when the workbook has none."""
+    here = {name.casefold() for name in book.tables()}
+    for name in (spec.name, spec.formerly):
+        if name.casefold() in here:
+            table = book.table(name)
+            if spec.describes(table.header):
+                return table
+    return None
+
+
+def _write_marks(book: Book) -> None:
+    """Write the marks of the columns that the table lists: a workbook of another edition lists others."""
+    listed = _table(book, layout.INPUT)
+    if listed is None or not (listed.has("Table") and listed.has("Column")):
+        return
+    lines = [(str(a), str(b)) for a, b in zip(listed.column("Table"), listed.column("Column"), strict=True)]
+    # The first edition asked for shares, and marked them with the other numbers.
+    shown = "" if (layout.POOL.name, SHOWN) in lines else SHOWN
+    tables = {name: _table(book, spec) for name, spec in layout.TABLES.items() if name in dict(lines)}
+    marks = []
     for name, header in lines:
-        if name not in tables:
-            rows.append([name, header, None, None, None])
-            continue
-        table, mark = tables[name], 0.0
-        if header == layout.ALL_NUMBERS:
-            mark = table_mark(table.header, table.rows)
-        elif table.has(header):
-            mark = input_mark(table.column(header))
-        rows.append([name, header, mark, mark, "yes"])
-    return rows
+        if header == layout.ONE_CELL and name in book.names():
+            marks.append(input_mark([book.name(name).value]))
+        else:
+            marks.append(_mark(tables.get(name), header, shown))
+    rows = [[*line, mark, mark, "yes"] for line, mark in zip(lines, marks, strict=True)]
+    _write(book, layout.INPUT, rows, False)
+
+
+def _mark(table: Table | None, header: str, shown: str) -> float:
+    """Mark of a column, or of all numbers of a table; 0 for what is not there."""
+    if table is None:
+        return 0.0
+    if header == layout.ALL_NUMBERS:
+        return table_mark(table.header, table.rows, shown)
+    return input_mark(table.column(header)) if table.has(header) else 0.0
+
+
+def _write_log(book: Book, entry: Sequence[Any]) -> None:
+    """Add a line to the log."""
+    found = _table(book, layout.LOG)
+    if found is None:
+        return
+    # By heading: the user may have moved, added or deleted columns.
+    kept = [
+        found.column(c.header) if found.has(c.header) else [None] * len(found.rows)
+        for c in layout.LOG.results
+    ]
+    log = [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
+    _write(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
 
 
 def _write(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
-    """Write rows of results, in the order of the table's result columns."""
+    """Write rows of results, in the order of the table's result columns; none where the table is gone."""
+    found = _table(book, spec)
+    if found is None:
+        return
     cells = [[_cell(value) for value in row] for row in rows]
     columns = list(zip(*cells, strict=True)) if cells else [()] * len(spec.results)
-    found = book.table(spec.name)
     headings = [c.heading(found.has) for c in spec.results]
     # A result column that the user has deleted is not wanted.
     wanted = {h: column for h, column in zip(headings, columns, strict=True) if found.has(h)}
-    book.write_table(spec.name, wanted, resize=resize)
+    book.write_table(found.name, wanted, resize=resize)
 
 
 def _write_beside(book: Book, spec: TableSpec, rows: Sequence[Sequence[Any]]) -> None:
