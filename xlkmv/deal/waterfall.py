@@ -572,7 +572,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         kept = np.zeros(paths)
         if not last:
             waits = ((balance > 0.0) | (arrears > fixed.rounding))[fixed.scheduled].any(axis=0)
-            if fixed.scheduled[protected].any():
+            if fixed.scheduled[protected].all():
                 waits |= ledger.held
             kept = np.where(waits, np.minimum(left, plan.retained[k]), 0.0)
             if trap.any():
