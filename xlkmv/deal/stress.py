@@ -213,7 +213,7 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         support_cap=_cap(deal, controls),
         needs_balance=needs_balance(deal) or bool(pool.balance is not None),
         row_purchases=claims.purchases,
-        profile=claims.profile,
+        unbought=claims.unbought,
         clock=clock,
         volatility_multiplier=stress.volatility_multiplier,
         default_point=stress.default_point,
@@ -249,6 +249,7 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         reserve_size=size,
         retained=retained,
         defaulted=largest,
+        **_buying(claims, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
 
 
@@ -318,7 +319,7 @@ def _settled(claims: Claims, tranches: tuple[Tranche, ...], terms: Terms) -> Due
         retained=np.full(len(terms.dates), np.inf),
         needs_balance=True,
         row_purchases=claims.purchases,
-        profile=claims.profile,
+        unbought=claims.unbought,
     )
     run = waterfall(plan)
     return settled_dues(deal, dues, run.balance + run.principal_paid, run.principal_paid, before)
@@ -348,6 +349,19 @@ def _late(pool: Pool, share: Array, delay: int) -> dict[str, Any]:
     if claim is not None:
         claim = np.concatenate([np.repeat(claim[:, :1], delay, axis=1), claim], axis=1)[:, : claim.shape[1]]
     return {"interest": _delayed(pool.interest * share, delay), "balance": balance, "claim": claim}
+
+
+def _buying(claims: Claims, share: Array, delay: int) -> dict[str, Any]:
+    """Claims bought from a share of the principal, some periods late, and what is missing without them."""
+    if claims.purchases is None or claims.unbought is None:
+        return {}
+    dates, ends = np.arange(claims.purchases.shape[1]), np.arange(claims.purchases.shape[1] + 1)
+    before = dates[:, None] < delay
+    at = np.maximum(dates - delay, 0)[:, None], np.maximum(ends - delay, 0)
+    return {
+        "row_purchases": _delayed(claims.purchases * share, delay),
+        "unbought": tuple(np.where(before, 0.0, table[at]) for table in claims.unbought),
+    }
 
 
 def _without_excess(schedule: Array, due: Array) -> tuple[Array, Array]:
