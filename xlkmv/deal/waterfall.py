@@ -18,7 +18,7 @@ A **trap** keeps all cash after the reserve in the account while a senior class 
 until they are repaid. A trigger looks at its covenant on each date before anything is paid,
 and stays on for good unless the terms allow a cure. The undertaking is not reimbursed; cash
 earns nothing. On the **clean-up call** the originator pays the balance of the performing pool
-for it, once that and the cash in hand repay all notes; what comes in later is the buyer's.
+for it, once that and the cash in hand repay all notes; what comes in later is the buyer's, and fees end.
 """
 
 from __future__ import annotations
@@ -514,9 +514,12 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             capital = np.maximum(state.principal[k, :paths] + sale + less_bought, 0.0)
             income = np.maximum(income - capital, 0.0)
         base = balance.sum(axis=0) if terms.fee_base == "notes" else carried.before
-        fees_due = terms.fee_rate * accrual[k] * base + carried.fee_arrears
+        fees_due = terms.fee_rate * accrual[k] * base
         if terms.fee_amount > 0.0:
             fees_due = fees_due + terms.fee_amount
+        if terms.cleanup > 0.0:  # after the call there is nothing to look after
+            fees_due = np.where(carried.called, 0.0, fees_due)
+        fees_due = fees_due + carried.fee_arrears
         interest_due = fixed.interest(k, float(accrual[k]), carried)
         principal_due = np.maximum(balance - fixed.closing[:, k, None], 0.0)
         wanted = principal_due
