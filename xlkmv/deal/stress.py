@@ -244,7 +244,7 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     return replace(
         base,
         deal=replace(planned, pool=stressed_pool, controls=controls),
-        dues=dues if controls.subordination else replace(dues, ranks=np.ones_like(dues.ranks)),
+        dues=dues if controls.subordination else _without_ranks(dues),
         reserve=reserve,
         reserve_size=size,
         retained=retained,
@@ -285,6 +285,11 @@ def _alone(pool: Pool, row: int) -> Pool:
     left = np.insert(count, row, 1.0)
     left[row + 1] -= 1.0
     return pool.pick(rows, share, left)
+
+
+def _without_ranks(dues: Dues) -> Dues:
+    """All classes share alike; as none is better, no interest may wait for one."""
+    return replace(dues, ranks=np.ones_like(dues.ranks), deferred=None)
 
 
 def _cap(deal: Deal, controls: Controls) -> float | None:
