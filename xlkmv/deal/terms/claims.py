@@ -265,15 +265,24 @@ class Pool:
         for name in ("schedule", "interest", "balance", "claim"):
             money = getattr(self, name)
             columns[name] = None if money is None else money[rows] * share[:, None]
-        again = np.arange(rows.size) - np.searchsorted(rows, rows)
         words = {"name": self.name, "industry": self.industry, "status": self.status, "since": self.since}
         columns |= {k: tuple(w[i] for i in rows.tolist()) if w else () for k, w in words.items()}
-        columns["name"] = tuple(
-            f"{name} ({k + 1})" if k else name
-            for name, k in zip(columns["name"], again.tolist(), strict=True)
-        )
+        columns["name"] = self._numbered(rows)
         loans = None if self.loans is None else self.loans.pick(rows)
         return replace(self, **columns, count=count, loans=loans)
+
+    def _numbered(self, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
+        """Names of some rows; one that is there again gets the next number that makes no other name."""
+        taken, out, number, before = set(self.name), [], 1, -1
+        for row in rows.tolist():
+            number = number + 1 if row == before else 1
+            name = self.name[row]
+            while number > 1 and (name := f"{self.name[row]} ({number})") in taken:
+                number += 1
+            taken.add(name)
+            out.append(name)
+            before = row
+        return tuple(out)
 
     @property
     def share(self) -> Array:
