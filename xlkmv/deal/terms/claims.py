@@ -226,6 +226,8 @@ class Pool:
             )
         columns = {c: getattr(self, c) for c in given}
         raise_first(pool_faults(self.name, columns, self.schedule, settled=True), self.name)
+        if self.loans is not None and self.interest is None:  # not worked out yet
+            raise_first(_both_faults(self.schedule, self.loans.given), self.name)
         if self.status:
             raise_first(status_faults(self.status, self.since or (None,) * m), self.name)
 
@@ -318,6 +320,11 @@ def pool_faults(
     for empty in np.flatnonzero((schedule.sum(axis=1) == 0.0) & ~by_terms).tolist():
         rule = "the obligor has no scheduled collections"
         yield Fault("pool", empty, first if schedule.shape[1] else "term", 0.0, rule)
+    yield from _both_faults(schedule, by_terms, dates)
+
+
+def _both_faults(schedule: Array, by_terms: Any, dates: Sequence[str] = ()) -> Iterator[Fault]:
+    """Yield every figure of a schedule in rows with loan terms."""
     for row, k in zip(*np.nonzero((schedule > 0.0) & by_terms[:, None]), strict=True):
         rule = "must be blank: the row has loan terms, from which its schedule follows"
         yield Fault("pool", int(row), dates[k] if dates else f"date {k + 1}", float(schedule[row, k]), rule)
