@@ -156,7 +156,7 @@ TERM_RULES: dict[str, Rule] = {
     "seed": Rule("must be a whole number from 0 on", low=0, high=2**53),
     "degrees_of_freedom": Rule("must be a whole number from 3 to 1000", low=3, high=1000),
     "industry_correlation": ASSET_CORRELATION,
-    "prepayment": Rule("must be between 0 and 20 (a decimal: 0.06 means 6 %; 1.65 means 165 PSA)", 0.0, 20.0),
+    "prepayment": Rule("must be between 0 and 16 (a decimal: 0.06 means 6 %; 1.65 means 165 PSA)", 0.0, 16.0),
     "fee_amount": NOT_NEGATIVE,
     "oc_floor": PROBABILITY,
     "cleanup": Rule("must be >= 0 and < 1 (a share of the pool at closing)", 0.0, 1.0, high_open=True),
