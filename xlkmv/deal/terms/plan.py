@@ -135,6 +135,8 @@ class Terms:
     headline: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("dates", "curves", *VECTORS):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         raise_first(terms_faults(self, settled=True))
 
     @property
