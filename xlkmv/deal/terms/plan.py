@@ -11,7 +11,7 @@ import numpy as np
 
 from xlkmv.deal.terms.curves import Curve
 from xlkmv.deal.terms.dates import DAY_COUNTS, year_fraction
-from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first
+from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 
 __all__ = [
@@ -200,6 +200,7 @@ def terms_faults(terms: Any, settled: bool = False) -> Iterator[Fault]:
         value = getattr(terms, name)
         if (value is not None or settled) and value not in choices:
             yield Fault("terms", None, name, value, f"must be one of: {', '.join(choices)}")
+    yield from twice("curve", [c.name for c in terms.curves], "curve")
     yield from _date_faults(terms)
     yield from _oc_faults(terms)
     yield from _prepayment_faults(terms)
