@@ -239,7 +239,7 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         pd=np.minimum(pool.pd * stress.pd_multiplier, HIGHEST_PD),
         recovery=recovery,
         correlation=np.clip(pool.correlation + stress.correlation_add, 0.0, HIGHEST_CORRELATION),
-        **_late(pool, kept * (1.0 - stress.pool_haircut), stress.delay),
+        **_late(pool, schedule, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
     return replace(
         base,
@@ -344,15 +344,20 @@ def _reserve(plan: Stressed, senior_dues: float) -> tuple[float, float]:
     return size, size if controls.reserve_funding == "cash" else 0.0
 
 
-def _late(pool: Pool, share: Array, delay: int) -> dict[str, Any]:
-    """Interest, balance and claim of a pool that pays a share of everything, some periods late."""
+def _late(pool: Pool, schedule: Array, share: Array, delay: int) -> dict[str, Any]:
+    """Interest, balance and claim of a pool that pays a share of everything, some periods late.
+
+    `schedule` is what it pays then: the claims of rows without loan terms.
+    """
     if pool.balance is None or pool.interest is None:
         return {}
     start = np.repeat(pool.balance[:, :1] + (pool.schedule - pool.interest)[:, :1], delay, axis=1)
     balance = np.concatenate([start, pool.balance], axis=1)[:, : pool.balance.shape[1]]
     claim = pool.claim
-    if claim is not None:
+    if claim is not None and pool.loans is not None:
         claim = np.concatenate([np.repeat(claim[:, :1], delay, axis=1), claim], axis=1)[:, : claim.shape[1]]
+        owed = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1]
+        claim = np.where(pool.loans.given[:, None], claim, owed)
     return {"interest": _delayed(pool.interest * share, delay), "balance": balance, "claim": claim}
 
 

@@ -105,28 +105,26 @@ def _split_claims(pool: Pool, terms: Terms) -> Claims:
     else:
         flows, _ = implied_principal(pool.amount, pool.schedule, times)
     flows = _prepaid_flows(flows, terms)
-    claim = None
-    if pool.loans is not None and pool.loans.given.any():
-        on = np.flatnonzero(pool.loans.given)
+    on = np.zeros(0, np.int64) if pool.loans is None else np.flatnonzero(pool.loans.given)
+    if pool.loans is not None and on.size:
         lent = _loan_flows(pool.amount[on], pool.loans, on, terms)
         flows = Flows(*(x.copy() for x in flows))
         for whole, part in zip(flows, lent, strict=True):
             whole[on] = part
-        owed = np.maximum(flows.interest + flows.principal, 0.0)
-        claim = np.cumsum(owed[:, ::-1], axis=1)[:, ::-1].copy()
     purchases = unbought = None
     if terms.revolving is not None:
         until = bisect.bisect_right(terms.dates, terms.revolving) - 1
         own = flows
         flows, purchases = revolved(*flows, until)
         unbought = _unbought(own, flows, purchases, until)
-    if claim is not None:
-        on = np.flatnonzero(pool.loans.given) if pool.loans is not None else np.zeros(0, np.int64)
+    schedule, claim = np.maximum(flows.interest + flows.principal, 0.0), None
+    if on.size:
+        claim = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1].copy()
         claim[on] = flows.balance[on] + flows.principal[on]
     return Claims(
         replace(
             pool,
-            schedule=np.maximum(flows.interest + flows.principal, 0.0),
+            schedule=schedule,
             interest=flows.interest,
             balance=flows.balance,
             claim=claim,
