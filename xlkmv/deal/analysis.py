@@ -189,6 +189,7 @@ def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True) -> KmvView
         rho = deal.terms.support_correlation
         joint = joint_default_probability(risk.pd, payer, rho)
         anydate = joint_default_probability(risk.anydate_pd, payer, rho)
+        cap = np.inf
         if protected and stressed.support_cap is not None:
             cap = reserve + stressed.support_cap
             beyond = pool_risk(collections, dues, volatility, times, drift, cap)
@@ -211,7 +212,7 @@ def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True) -> KmvView
                 risk,
                 joint,
                 anydate,
-                _expected_loss(due, own, forward, s, reserve, float(payer[m]), rho),
+                _expected_loss(due, own, forward, s, reserve, float(payer[m]), rho, cap),
                 deal.terms.dates[int(short[0])] if short.size else None,
                 m,
                 _expected_risk(stressed, k, volatility, drift, reserve) if both else None,
@@ -242,29 +243,35 @@ def _expected_risk(
 
 
 def _expected_loss(
-    due: float, own: float, forward: float, s: float, reserve: float, payer_pd: float, rho: float
+    due: float, own: float, forward: float, s: float, reserve: float, payer_pd: float, rho: float, cap: float
 ) -> float:
     """Expected share of its own dues that a rank misses at the last date.
 
     ``E[min(max(DP - A, 0), own); payer in default]/own``: a spread of two undiscounted puts on
     A, struck at what is due to the rank and all ahead of it, and at what is due ahead of it.
     With ``a = ln(K/F)/s + s/2`` and ``g = N^{-1}(PD_G)`` a put that pays only if the payer of
-    the undertaking has defaulted is ``K N2(a, g; rho) - F N2(a - s, g - rho s; rho)``.
+    the undertaking has defaulted is ``K N2(a, g; rho) - F N2(a - s, g - rho s; rho)``. Up to
+    `cap`, reserve and undertaking together, a payer that lives pays; what is beyond is missed.
     """
     if own <= 0.0:
         return 0.0
-    g = ndtri(payer_pd)
 
-    def put(strike: float) -> float:
+    def put(strike: float, pd: float) -> float:
         if strike <= 0.0:
             return 0.0
         if forward <= 0.0:
-            return strike * payer_pd
+            return strike * pd
+        g = ndtri(pd)
         a = np.log(strike / forward) / s + 0.5 * s
         below = bivariate_normal_cdf([a, a - s], [g, g - rho * s], rho)
         return float(strike * below[0] - forward * below[1])
 
-    return max(put(due - reserve) - put(due - own - reserve), 0.0) / own
+    def missed(paid: float, pd: float) -> float:
+        return max(put(due - paid, pd) - put(due - own - paid, pd), 0.0) / own
+
+    if cap == np.inf:
+        return missed(reserve, payer_pd)
+    return missed(reserve, payer_pd) + max(missed(cap, 1.0) - missed(cap, payer_pd), 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

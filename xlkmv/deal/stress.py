@@ -213,7 +213,7 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         support_cap=_cap(deal, controls),
         needs_balance=needs_balance(deal) or bool(pool.balance is not None),
         row_purchases=claims.purchases,
-        profile=claims.profile,
+        unbought=claims.unbought,
         clock=clock,
         volatility_multiplier=stress.volatility_multiplier,
         default_point=stress.default_point,
@@ -239,16 +239,17 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         pd=np.minimum(pool.pd * stress.pd_multiplier, HIGHEST_PD),
         recovery=recovery,
         correlation=np.clip(pool.correlation + stress.correlation_add, 0.0, HIGHEST_CORRELATION),
-        **_late(pool, kept * (1.0 - stress.pool_haircut), stress.delay),
+        **_late(pool, schedule, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
     return replace(
         base,
         deal=replace(planned, pool=stressed_pool, controls=controls),
-        dues=dues if controls.subordination else replace(dues, ranks=np.ones_like(dues.ranks)),
+        dues=dues if controls.subordination else _without_ranks(dues),
         reserve=reserve,
         reserve_size=size,
         retained=retained,
         defaulted=largest,
+        **_buying(claims, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
 
 
@@ -343,6 +344,11 @@ def _alone(pool: Pool, row: int) -> Pool:
     return pool.pick(rows, share, left)
 
 
+def _without_ranks(dues: Dues) -> Dues:
+    """All classes share alike; as none is better, no interest may wait for one."""
+    return replace(dues, ranks=np.ones_like(dues.ranks), deferred=None)
+
+
 def _cap(deal: Deal, controls: Controls) -> float | None:
     if controls.support_cap is None:
         return None
@@ -375,7 +381,7 @@ def _settled(claims: Claims, tranches: tuple[Tranche, ...], terms: Terms) -> Due
         retained=np.full(len(terms.dates), np.inf),
         needs_balance=True,
         row_purchases=claims.purchases,
-        profile=claims.profile,
+        unbought=claims.unbought,
     )
     run = waterfall(plan)
     return settled_dues(deal, dues, run.balance + run.principal_paid, run.principal_paid, before)
@@ -395,16 +401,34 @@ def _reserve(plan: Stressed, senior_dues: float) -> tuple[float, float]:
     return size, size if controls.reserve_funding == "cash" else 0.0
 
 
-def _late(pool: Pool, share: Array, delay: int) -> dict[str, Any]:
-    """Interest, balance and claim of a pool that pays a share of everything, some periods late."""
+def _late(pool: Pool, schedule: Array, share: Array, delay: int) -> dict[str, Any]:
+    """Interest, balance and claim of a pool that pays a share of everything, some periods late.
+
+    `schedule` is what it pays then: the claims of rows without loan terms.
+    """
     if pool.balance is None or pool.interest is None:
         return {}
     start = np.repeat(pool.balance[:, :1] + (pool.schedule - pool.interest)[:, :1], delay, axis=1)
     balance = np.concatenate([start, pool.balance], axis=1)[:, : pool.balance.shape[1]]
     claim = pool.claim
-    if claim is not None:
+    if claim is not None and pool.loans is not None:
         claim = np.concatenate([np.repeat(claim[:, :1], delay, axis=1), claim], axis=1)[:, : claim.shape[1]]
+        owed = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1]
+        claim = np.where(pool.loans.given[:, None], claim, owed)
     return {"interest": _delayed(pool.interest * share, delay), "balance": balance, "claim": claim}
+
+
+def _buying(claims: Claims, share: Array, delay: int) -> dict[str, Any]:
+    """Claims bought from a share of the principal, some periods late, and what is missing without them."""
+    if claims.purchases is None or claims.unbought is None:
+        return {}
+    dates, ends = np.arange(claims.purchases.shape[1]), np.arange(claims.purchases.shape[1] + 1)
+    before = dates[:, None] < delay
+    at = np.maximum(dates - delay, 0)[:, None], np.maximum(ends - delay, 0)
+    return {
+        "row_purchases": _delayed(claims.purchases * share, delay),
+        "unbought": tuple(np.where(before, 0.0, table[at]) for table in claims.unbought),
+    }
 
 
 def _without_excess(schedule: Array, due: Array) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ A **trap** keeps all cash after the reserve in the account while a senior class 
 until they are repaid. A trigger looks at its covenant on each date before anything is paid,
 and stays on for good unless the terms allow a cure. The undertaking is not reimbursed; cash
 earns nothing. On the **clean-up call** the originator pays the balance of the performing pool
-for it, once that and the cash in hand repay all notes; what comes in later is the buyer's.
+for it, once that and the cash in hand repay all notes; what comes in later is the buyer's, and fees end.
 """
 
 from __future__ import annotations
@@ -284,7 +284,11 @@ def planned_state(plan: Stressed) -> tuple[Array, Array]:
 
 @dataclass(slots=True, eq=False)
 class _Carried:
-    """What one date hands to the next; the last axis of every array is the paths."""
+    """What one date hands to the next; the last axis of every array is the paths.
+
+    `before` is the performing pool, `ended` the date from which on nothing is bought (n: none yet),
+    `left` the share of the pool that is there although buying has ended.
+    """
 
     balance: Array
     arrears: Array
@@ -296,9 +300,8 @@ class _Carried:
     purse: Array
     before: Array
     called: npt.NDArray[np.bool_]
-    ended: npt.NDArray[np.bool_]
-    unbought: Array
-    lacking: Array
+    ended: npt.NDArray[np.int64]
+    left: Array
 
     def grow(self, parent: npt.NDArray[np.int64]) -> None:
         """Give every new path the state of its parent."""
@@ -398,20 +401,14 @@ class _Plan:
             left = left - given
         return wanted
 
-    def unbought(self, k: int, state: PoolState, led: _Carried, paths: int) -> tuple[Array, Array]:
-        """Cash that comes as a trigger ended the revolving period, and claims that the pool lacks for it.
+    def unbought(self, k: int, ended: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+        """Share of the collections that is missing, and of the pool that is there, as buying has ended.
 
-        What was not bought would have run off like the pool: its collections are missing now, and
-        its balance, both in the measure in which the pool's claims still perform.
+        What was not bought would have paid its part of all that comes in, and been its part of the pool.
         """
-        assert state.purchases is not None and self.plan.profile is not None
-        bought = np.where(led.ended, state.purchases[k, :paths], 0.0)
-        flow, balance = self.plan.profile
-        ages = np.arange(k, 0, -1)
-        less = np.einsum("j,jp->p", flow[ages - 1], led.unbought[:k])
-        lacking = np.einsum("j,jp->p", balance[ages - 1], led.unbought[:k]) + bought
-        led.unbought[k] = bought
-        return bought - less, lacking
+        assert self.plan.unbought is not None
+        paid, worth = (table[k].take(ended) for table in self.plan.unbought)
+        return paid, 1.0 - worth
 
 
 def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) -> Iterator[Payment]:
@@ -452,9 +449,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         purse=np.full(1, np.inf if plan.support_cap is None else plan.support_cap),
         before=np.full(1, plan.balance_at_closing),
         called=np.zeros(1, np.bool_),
-        ended=np.zeros(1, np.bool_),
-        unbought=np.zeros((n if revolving else 0, 1)),
-        lacking=np.zeros(1),
+        ended=np.full(1, n),
+        left=np.ones(1),
     )
 
     for k in range(n):
@@ -466,15 +462,17 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         claims = pool if state.outstanding is None else state.outstanding[k, :paths]
         sale = less_bought = nothing
         balance, reserve = carried.balance, carried.reserve.copy()
+        if revolving:
+            assert state.purchases is not None
+            bought, whole = state.purchases[k, :paths], pool
+            missing, left = fixed.unbought(k, carried.ended)
+            less_bought = np.where(carried.ended < k, bought, 0.0)
+            less_bought = less_bought - missing * (collected + less_bought)
+            claims, pool, collected = claims * carried.left, pool * left, collected + less_bought
         if terms.cleanup > 0.0:
             sale = np.where(carried.called, -collected, 0.0)
             pool, claims = np.where(carried.called, 0.0, pool), np.where(carried.called, 0.0, claims)
             collected = collected + sale
-        if revolving:
-            less_bought, lacking = fixed.unbought(k, state, carried, paths)
-            claims, carried.lacking = np.maximum(claims - carried.lacking, 0.0), lacking
-            pool = np.maximum(pool - lacking, 0.0)
-            collected = collected + less_bought
         carried.accumulated_in = carried.accumulated_in + collected
         target = plan.reserve_target(pool)
         seen = Observation(
@@ -498,7 +496,16 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         )
         tests = _tested(deal, seen, carried.on)
         trap, turbo = tests.triggers["trap"], tests.triggers["turbo"]
-        carried.ended = carried.ended | tests.triggers["amortise"] | (k > fixed.revolves)
+        if revolving:
+            ends = (carried.ended > k) & (tests.triggers["amortise"] | (k > fixed.revolves))
+            carried.ended = np.where(ends, k, carried.ended)
+            # The principal of the date buys nothing any more.
+            spared = np.where(ends & ~carried.called, bought, 0.0)
+            collected, less_bought = collected + spared, less_bought + spared
+            carried.accumulated_in = carried.accumulated_in + spared
+            _, carried.left = fixed.unbought(k, carried.ended)
+            pool = np.where(carried.called, 0.0, whole * carried.left)
+            target = plan.reserve_target(pool)
 
         income = carried.account + collected
         capital = income
@@ -507,16 +514,19 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             capital = np.maximum(state.principal[k, :paths] + sale + less_bought, 0.0)
             income = np.maximum(income - capital, 0.0)
         base = balance.sum(axis=0) if terms.fee_base == "notes" else carried.before
-        fees_due = terms.fee_rate * accrual[k] * base + carried.fee_arrears
+        fees_due = terms.fee_rate * accrual[k] * base
         if terms.fee_amount > 0.0:
             fees_due = fees_due + terms.fee_amount
+        if terms.cleanup > 0.0:  # after the call there is nothing to look after
+            fees_due = np.where(carried.called, 0.0, fees_due)
+        fees_due = fees_due + carried.fee_arrears
         interest_due = fixed.interest(k, float(accrual[k]), carried)
         principal_due = np.maximum(balance - fixed.closing[:, k, None], 0.0)
         wanted = principal_due
         if fixed.through.any():
             ordered = tests.triggers["sequential"]
             flows = fixed.passed_through(balance, principal_due, pool, ordered)
-            wanted = np.maximum(wanted, np.where(carried.ended, flows, 0.0) if revolving else flows)
+            wanted = np.maximum(wanted, np.where(carried.ended <= k, flows, 0.0) if revolving else flows)
         if turbo.any():
             wanted = np.where(turbo, balance, wanted)
         if terms.cleanup > 0.0:
@@ -572,7 +582,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         kept = np.zeros(paths)
         if not last:
             waits = ((balance > 0.0) | (arrears > fixed.rounding))[fixed.scheduled].any(axis=0)
-            if fixed.scheduled[protected].any():
+            if fixed.scheduled[protected].all():
                 waits |= ledger.held
             kept = np.where(waits, np.minimum(left, plan.retained[k]), 0.0)
             if trap.any():

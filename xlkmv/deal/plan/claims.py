@@ -41,14 +41,14 @@ class Claims:
         with `claim` where rows have loan terms.
     purchases : ndarray, shape (m, n), or None
         Claims bought per row and date while the plan revolves, money.
-    profile : tuple of ndarray, shapes (n,), or None
-        Collections of the pool by date, and its balance after each, per unit of the balance at
-        closing, as they are without buying: how bought claims run off.
+    unbought : tuple of ndarray, shapes (n, n + 1), or None
+        Shares of what the pool collects on date k, and of its balance after it, that stem from
+        claims bought on date e or later: what is missing where nothing is bought from date e on.
     """
 
     pool: Pool
     purchases: Array | None = None
-    profile: tuple[Array, Array] | None = None
+    unbought: tuple[Array, Array] | None = None
 
 
 def needs_balance(deal: Deal) -> bool:
@@ -105,36 +105,57 @@ def _split_claims(pool: Pool, terms: Terms) -> Claims:
     else:
         flows, _ = implied_principal(pool.amount, pool.schedule, times)
     flows = _prepaid_flows(flows, terms)
-    claim = None
-    if pool.loans is not None and pool.loans.given.any():
-        on = np.flatnonzero(pool.loans.given)
+    on = np.zeros(0, np.int64) if pool.loans is None else np.flatnonzero(pool.loans.given)
+    if pool.loans is not None and on.size:
         lent = _loan_flows(pool.amount[on], pool.loans, on, terms)
         flows = Flows(*(x.copy() for x in flows))
         for whole, part in zip(flows, lent, strict=True):
             whole[on] = part
-        owed = np.maximum(flows.interest + flows.principal, 0.0)
-        claim = np.cumsum(owed[:, ::-1], axis=1)[:, ::-1].copy()
-    purchases = profile = None
+    purchases = unbought = None
     if terms.revolving is not None:
         until = bisect.bisect_right(terms.dates, terms.revolving) - 1
-        size = float((flows.balance[:, 0] + flows.principal[:, 0]).sum())
-        collected, outstanding = (flows.interest + flows.principal).sum(axis=0), flows.balance.sum(axis=0)
-        profile = (collected / size, outstanding / size)
+        own = flows
         flows, purchases = revolved(*flows, until)
-    if claim is not None:
-        on = np.flatnonzero(pool.loans.given) if pool.loans is not None else np.zeros(0, np.int64)
+        unbought = _unbought(own, flows, purchases, until)
+    schedule, claim = np.maximum(flows.interest + flows.principal, 0.0), None
+    if on.size:
+        claim = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1].copy()
         claim[on] = flows.balance[on] + flows.principal[on]
     return Claims(
         replace(
             pool,
-            schedule=np.maximum(flows.interest + flows.principal, 0.0),
+            schedule=schedule,
             interest=flows.interest,
             balance=flows.balance,
             claim=claim,
         ),
         purchases,
-        profile,
+        unbought,
     )
+
+
+def _unbought(own: Flows, flows: Flows, purchases: Array, until: int) -> tuple[Array, Array]:
+    """Shares of collections and balance that claims bought from each date on stand for, shape (n, n + 1).
+
+    Of row i claims bought on date j pay on date k what the row alone pays on date k - j - 1, per unit
+    of its balance at closing.
+    """
+    n = len(purchases[0])
+    start = own.balance[:, :1] + own.principal[:, :1]
+    collected = (flows.interest + flows.principal + purchases).sum(axis=0)
+    by_cohort = np.zeros((2, n, n + 1))  # collections and balance, date, date of purchase
+    np.fill_diagonal(by_cohort[1], purchases.sum(axis=0))
+    for each, table in zip((own.interest + own.principal, own.balance), by_cohort, strict=True):
+        unit = np.divide(each, start, out=np.zeros_like(each), where=start > 0.0)
+        for age in range(n - 1):
+            bought = np.arange(min(n - age - 1, until + 1))
+            table[bought + age + 1, bought] = np.einsum("i,ij->j", unit[:, age], purchases[:, : bought.size])
+    total = np.array([collected, flows.balance.sum(axis=0)])[:, :, None]
+    share = np.divide(by_cohort, total, out=np.zeros_like(by_cohort), where=total > 0.0)
+    missing = np.cumsum(share[:, :, ::-1], axis=2)[:, :, ::-1]
+    # Nothing but rounding is left where all claims of the first day have run off.
+    missing[missing > 1.0 - 1e-12] = 1.0
+    return missing[0], missing[1]
 
 
 def prepaid_schedule(schedule: Array, times: Array, rate: float) -> Array:

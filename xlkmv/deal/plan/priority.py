@@ -151,7 +151,11 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
             for r in others
         ]
         if two:
-            steps.append(Step("Income makes good what principal falls short of its aim.", make_good))
+            aim = slice(0, seniors[-1].stop)
+            steps.append(Step(f"Income makes good what principal lacks for {named(aim)}.", make_good, aim))
+            if others:
+                text = "Income makes good what principal lacks for all classes, unless a trap or turbo is on."
+                steps.append(Step(text, make_good_early))
         if shared:
             text = "Principal of all classes, in proportion, unless a trigger is on."
             steps.append(Step(text, share_principal))
@@ -177,7 +181,17 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
         steps.append(
             Step(f"Under a trap all that is left stays in the plan while {whom} is outstanding.", trap_cash)
         )
-    steps += itertools.chain.from_iterable((interest(r), principal(r)) for r in others)
+    if two and others:
+        aim = slice(others[0].start, others[-1].stop)
+        steps += [interest(r) for r in others]
+        steps.append(Step(f"Income makes good what principal lacks for {named(aim)}.", make_good, aim))
+        steps += [principal(r) for r in others]
+        steps += [
+            Step(f"Interest of {named(r)} that is still missing, from principal that is left.", lend, r)
+            for r in others
+        ]
+    else:
+        steps += itertools.chain.from_iterable((interest(r), principal(r)) for r in others)
     return tuple(steps)
 
 
@@ -238,7 +252,17 @@ def lend(led: Ledger, rows: slice) -> None:
 
 def make_good(led: Ledger, rows: slice) -> None:
     """Move income to the principal account, as far as that falls short of the principal wanted."""
-    moved = np.minimum(np.maximum(led.wanted.sum(axis=0) - led.capital, 0.0), led.income)
+    _move(led, led.income, rows)
+
+
+def make_good_early(led: Ledger, rows: slice) -> None:
+    """Move income to the principal account for later ranks too, where no trap or turbo is on."""
+    _move(led, np.where(led.trap | led.turbo, 0.0, led.income), rows)
+
+
+def _move(led: Ledger, cash: Array, rows: slice) -> None:
+    missing = _left(led.wanted[rows], led.principal[rows]).sum(axis=0) - led.capital
+    moved = np.minimum(np.maximum(missing, 0.0), cash)
     led.capital += moved
     led.income -= moved
 

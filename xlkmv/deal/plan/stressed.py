@@ -54,8 +54,8 @@ class Stressed:
         Whether a term looks at the performing pool.
     row_purchases : ndarray, shape (m, n), or None
         Claims that each row buys on each date while the plan revolves, money.
-    profile : tuple of ndarray, shapes (n,), or None
-        How bought claims run off: :class:`~xlkmv.deal.plan.claims.Claims`.
+    unbought : tuple of ndarray, shapes (n, n + 1), or None
+        What is missing where buying ends early: :class:`~xlkmv.deal.plan.claims.Claims`.
     clock : ndarray, shape (n,), or None
         Times at which the PDs of the obligors count, in place of those of the payment dates,
         where they do not default at a constant rate: :func:`~xlkmv.deal.plan.timing.default_clock`.
@@ -74,7 +74,7 @@ class Stressed:
     support_cap: float | None = None
     needs_balance: bool = False
     row_purchases: Array | None = None
-    profile: tuple[Array, Array] | None = None
+    unbought: tuple[Array, Array] | None = None
     clock: Array | None = None
     volatility_multiplier: float = 1.0
     default_point: str = "own"

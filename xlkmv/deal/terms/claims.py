@@ -226,6 +226,8 @@ class Pool:
             )
         columns = {c: getattr(self, c) for c in given}
         raise_first(pool_faults(self.name, columns, self.schedule, settled=True), self.name)
+        if self.loans is not None and self.interest is None:  # not worked out yet
+            raise_first(_both_faults(self.schedule, self.loans.given), self.name)
         if self.status:
             raise_first(status_faults(self.status, self.since or (None,) * m), self.name)
 
@@ -265,15 +267,24 @@ class Pool:
         for name in ("schedule", "interest", "balance", "claim"):
             money = getattr(self, name)
             columns[name] = None if money is None else money[rows] * share[:, None]
-        again = np.arange(rows.size) - np.searchsorted(rows, rows)
         words = {"name": self.name, "industry": self.industry, "status": self.status, "since": self.since}
         columns |= {k: tuple(w[i] for i in rows.tolist()) if w else () for k, w in words.items()}
-        columns["name"] = tuple(
-            f"{name} ({k + 1})" if k else name
-            for name, k in zip(columns["name"], again.tolist(), strict=True)
-        )
+        columns["name"] = self._numbered(rows)
         loans = None if self.loans is None else self.loans.pick(rows)
         return replace(self, **columns, count=count, loans=loans)
+
+    def _numbered(self, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
+        """Names of some rows; one that is there again gets the next number that makes no other name."""
+        taken, out, number, before = set(self.name), [], 1, -1
+        for row in rows.tolist():
+            number = number + 1 if row == before else 1
+            name = self.name[row]
+            while number > 1 and (name := f"{self.name[row]} ({number})") in taken:
+                number += 1
+            taken.add(name)
+            out.append(name)
+            before = row
+        return tuple(out)
 
     @property
     def share(self) -> Array:
@@ -309,6 +320,11 @@ def pool_faults(
     for empty in np.flatnonzero((schedule.sum(axis=1) == 0.0) & ~by_terms).tolist():
         rule = "the obligor has no scheduled collections"
         yield Fault("pool", empty, first if schedule.shape[1] else "term", 0.0, rule)
+    yield from _both_faults(schedule, by_terms, dates)
+
+
+def _both_faults(schedule: Array, by_terms: Any, dates: Sequence[str] = ()) -> Iterator[Fault]:
+    """Yield every figure of a schedule in rows with loan terms."""
     for row, k in zip(*np.nonzero((schedule > 0.0) & by_terms[:, None]), strict=True):
         rule = "must be blank: the row has loan terms, from which its schedule follows"
         yield Fault("pool", int(row), dates[k] if dates else f"date {k + 1}", float(schedule[row, k]), rule)

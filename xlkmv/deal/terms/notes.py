@@ -167,6 +167,9 @@ def _schedule_faults(row: int, t: Any, dates: Sequence[dt.date]) -> Iterator[Fau
         yield Fault("tranche", row, "schedule", f"{len(schedule)} figures", rule)
     elif any(x < 0.0 for x in schedule):
         yield Fault("tranche", row, "schedule", min(schedule), "must be >= 0 on every date")
+    elif t.maturity in dates and (late := sum(schedule[list(dates).index(t.maturity) + 1 :])) > 0.0:
+        rule = f"must pay nothing after the expected maturity ({t.maturity})"
+        yield Fault("tranche", row, "schedule", late, rule)
     elif t.amount == t.amount and abs(total - t.amount) > SCHEDULE_TOLERANCE * t.amount:
         yield Fault(
             "tranche", row, "schedule", total, f"must sum to the amount of the class ({t.amount:.10g})"

@@ -11,7 +11,7 @@ import numpy as np
 
 from xlkmv.deal.terms.curves import Curve
 from xlkmv.deal.terms.dates import DAY_COUNTS, year_fraction
-from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first
+from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 
 __all__ = [
@@ -135,6 +135,8 @@ class Terms:
     headline: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("dates", "curves", *VECTORS):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         raise_first(terms_faults(self, settled=True))
 
     @property
@@ -156,7 +158,7 @@ TERM_RULES: dict[str, Rule] = {
     "seed": Rule("must be a whole number from 0 on", low=0, high=2**53),
     "degrees_of_freedom": Rule("must be a whole number from 3 to 1000", low=3, high=1000),
     "industry_correlation": ASSET_CORRELATION,
-    "prepayment": Rule("must be between 0 and 20 (a decimal: 0.06 means 6 %; 1.65 means 165 PSA)", 0.0, 20.0),
+    "prepayment": Rule("must be between 0 and 16 (a decimal: 0.06 means 6 %; 1.65 means 165 PSA)", 0.0, 16.0),
     "fee_amount": NOT_NEGATIVE,
     "oc_floor": PROBABILITY,
     "cleanup": Rule("must be >= 0 and < 1 (a share of the pool at closing)", 0.0, 1.0, high_open=True),
@@ -198,6 +200,7 @@ def terms_faults(terms: Any, settled: bool = False) -> Iterator[Fault]:
         value = getattr(terms, name)
         if (value is not None or settled) and value not in choices:
             yield Fault("terms", None, name, value, f"must be one of: {', '.join(choices)}")
+    yield from twice("curve", [c.name for c in terms.curves], "curve")
     yield from _date_faults(terms)
     yield from _oc_faults(terms)
     yield from _prepayment_faults(terms)
