@@ -327,6 +327,17 @@ class FileBook:
         value = self._sheet(sheet).value(area.top, area.left)
         return NamedCell(shown, sheet, address(area.top, area.left), value)
 
+    def sheets(self) -> list[str]:
+        """Names of the worksheets, in the order of their tabs."""
+        return list(self._parts)
+
+    def cells(self, sheet: str, rows: int | None = None) -> list[list[CellValue]]:
+        """Values of a sheet from A1 on, row by row; of its first rows only, if `rows` says so."""
+        found = self._sheet(sheet)
+        bottom, right = found.used()
+        bottom = bottom if rows is None else min(bottom, rows)
+        return found.values(Area(1, 1, bottom, right)) if bottom and right else []
+
     # -- writing ----------------------------------------------------------------------------------
 
     def write_table(self, name: str, columns: Mapping[str, Sequence[Any]], *, resize: bool = False) -> None:

@@ -129,6 +129,8 @@ class Sheet:
             rb"(?:/>|><" + prefix + rb"v>([^<&]*)</" + prefix + rb"v></" + prefix + rb"c>)"
         )
         self._created: list[tuple[int, int]] = []
+        # The row that was written last and its cells by column: rows are written cell by cell.
+        self._in_hand: tuple[Any, dict[int, Any]] = (None, {})
         self._old_tail = self._tail
         self._cut(body)
 
@@ -208,6 +210,21 @@ class Sheet:
                 if area.left <= column <= area.right:
                     table[number - area.top][column - area.left] = self._value(cell, number)
         return table
+
+    def used(self) -> tuple[int, int]:
+        """Last row and last column of the cells that hold something; zeros when none does."""
+        self._seal()
+        mark = b"<" + self._prefix + b"c"
+        reference = re.compile(mark + rb"""\s[^>]*?\br\s*=\s*["']([A-Z]{1,3})\d""")
+        holds = re.compile(rb"<" + self._prefix + rb"(?:v|is|f)[\s/>]")
+        letters: set[bytes] = set()
+        bottom = right = 0
+        for row in self._order:
+            if holds.search(self._raw[row]):
+                letters.update(reference.findall(self._raw[row]))
+                # Cells without a reference follow each other.
+                bottom, right = row, max(right, self._raw[row].count(mark))
+        return bottom, max([right, *(column_number(found.decode()) for found in letters)])
 
     def value(self, row: int, column: int) -> CellValue:
         """Value of one cell."""
@@ -318,20 +335,18 @@ class Sheet:
         element = self._row(row, create)
         if element is None:
             return None
-        previous = None
-        for found, cell in self._cells(element):
-            if found == column:
-                return cell
-            if found > column:
-                break
-            previous = cell
-        if not create:
-            return None
+        if self._in_hand[0] is not element:
+            self._in_hand = element, dict(self._cells(element))
+        cells = self._in_hand[1]
+        if column in cells or not create:
+            return cells.get(column)
         cell = etree.Element(C, r=address(row, column), nsmap=element.nsmap)
-        if previous is None:
+        before = max((found for found in cells if found < column), default=None)
+        if before is None:
             element.insert(0, cell)
         else:
-            previous.addnext(cell)
+            cells[before].addnext(cell)
+        cells[column] = cell
         self._touched.add(row)
         self._created.append((row, column))
         spans = re.fullmatch(r"(\d+):(\d+)", element.get("spans", ""))
@@ -467,6 +482,7 @@ class Sheet:
                         self.formula_gone = True
                         self.written.discard((row, column))
                     element.remove(cell)
+                    self._in_hand = (None, {})
                     self._mark(row, column)
             if len(element) == 0 and not set(element.attrib) - {"r", "spans"}:
                 del self._raw[row], self._parsed[row]
