@@ -1,4 +1,4 @@
-"""The terminal: ``xlkmv refresh BOOK``, ``xlkmv new FILE``, ``xlkmv pd ...``."""
+"""The terminal: ``xlkmv new FILE``, ``xlkmv import TAPE BOOK``, ``xlkmv refresh BOOK``, ``xlkmv pd ...``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ __all__ = ["main"]
 BAD_INPUT, CANCELLED = 2, 130
 ALARM = "bold red"
 HOW = ("exact", "simulated")
+REFUSED_SHOWN = 20  # cells of a tape; --report lists them all
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("--backup", action="store_true", help="keep the earlier file beside the new one")
     refresh.add_argument("--scheduler", help="simulate on this Dask cluster, such as tcp://10.0.0.1:8786")
     refresh.set_defaults(run=_refresh)
+
+    _import_parser(commands)
 
     models = commands.add_parser("models", help="the four portfolio models on a workbook's pool")
     models.add_argument("book", type=Path, help="a workbook made from the template")
@@ -84,6 +87,34 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _import_parser(commands: Any) -> None:
+    tape = commands.add_parser("import", help="put the loans of a tape into a workbook's pool")
+    tape.add_argument("tape", type=Path, help="CSV, Excel or Parquet, one row per loan")
+    tape.add_argument("book", type=Path, help="a workbook made from the template")
+    tape.add_argument("--map", type=Path, help="CSV or JSON: heading of the tape, heading of the pool")
+    tape.add_argument(
+        "--percent", action="store_true", help="columns with plain numbers above 1 are percentages"
+    )
+    tape.add_argument(
+        "--percent-in", action="append", metavar="COLUMN", help="so is this one, whatever its numbers"
+    )
+    tape.add_argument("--sheet", help="sheet of an Excel tape")
+    tape.add_argument("--encoding", help="of a text tape, if it is not recognised")
+    tape.add_argument("--pd", type=_share, help="one-year PD of every loan: 0.02 or 2%%")
+    tape.add_argument("--recovery", type=_share, help="recovery of every loan: 0.4 or 40%%")
+    tape.add_argument("--lag", type=float, help="years from default to recovery, of every loan")
+    tape.add_argument("--correlation", type=_share, help="asset correlation of every loan")
+    tape.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be used")
+    tape.add_argument(
+        "--group", action="store_true", help="make representative lines of loans that are alike"
+    )
+    tape.add_argument("--report", type=Path, help="write what was taken, mended and refused as CSV")
+    tape.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
+    tape.add_argument("--out", type=Path, help="write here instead, and leave the book as it is")
+    tape.add_argument("--backup", action="store_true", help="keep the earlier file beside the new one")
+    tape.set_defaults(run=_import)
+
+
 # --------------------------------------------------------------------------------- commands
 
 
@@ -102,6 +133,58 @@ def _refresh(options: argparse.Namespace) -> int:
     _report(done)
     print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
     return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from xlkmv.excel.book import open_book
+    from xlkmv.excel.live import find_open
+    from xlkmv.excel.tape import group, import_tape, read_map, read_tape, workbook_terms
+
+    book = (None if options.out else find_open(options.book)) or open_book(options.book)
+    closing, grades = workbook_terms(book)
+    tape = read_tape(
+        options.tape,
+        closing=closing,
+        grades=grades,
+        mapping=read_map(options.map) if options.map else None,
+        percent=options.percent,
+        percent_in=options.percent_in or (),
+        sheet=options.sheet,
+        encoding=options.encoding,
+        pd=options.pd,
+        recovery=options.recovery,
+        lag=options.lag,
+        correlation=options.correlation,
+        ask=_yes if sys.stdin.isatty() else None,
+    )
+    if options.group:
+        tape = group(tape)
+    _tape_report(tape.report)
+    if options.report:
+        print(f"Report: {tape.report.write_csv(options.report)}")
+    count = import_tape(tape, book, skip_bad=options.skip_bad)
+    if options.dry_run:
+        print(f"{count:,} rows would be written; nothing was.")
+        return 0
+    written = book.save(options.out, backup=options.backup)
+    print(f"Written: {written}, {count:,} rows of the pool. Now: xlkmv refresh {written.name}")
+    return 0
+
+
+def _share(text: str) -> float:
+    """Read a ratio of the command line: 0.02 or 2%."""
+    number = float(text.strip().removesuffix("%"))
+    return number / 100.0 if text.strip().endswith("%") else number
+
+
+def _yes(question: str) -> bool:
+    """Ask until the answer is yes or no; the end of the input is a no."""
+    try:
+        while (answer := input(f"{question} [y/n] ").strip().casefold()) not in ("y", "yes", "n", "no"):
+            pass
+    except EOFError:
+        return False
+    return answer in ("y", "yes")
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -337,6 +420,20 @@ def _headline_table(deal: Any, analysis: Any) -> Any:
             row("", "unsupported", on, pool, alone)
         row("", "all off", off, bare, analysis.simulated_off.tranches[k])
     return table
+
+
+def _tape_report(report: Any) -> None:
+    console = _console()
+    console.print(report.source)
+    for section in report.sections(refused=REFUSED_SHOWN):
+        table = _table(section.title, *section.header)
+        for row in section.rows:
+            table.add_row(*row)
+        for column in table.columns:
+            column.justify, column.no_wrap = "left", False
+        console.print(table)
+    for note in report.notes:
+        console.print(note)
 
 
 def _problems(error: BookInputError) -> None:
