@@ -181,7 +181,8 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
         # A reserve that shrinks with the pool gives back while senior classes want principal.
         aim = slice(0, seniors[-1].stop)
         if two:
-            steps.append(Step(f"Income makes good what principal still lacks for {named(aim)}.", make_good, aim))
+            text = f"Income makes good what principal still lacks for {named(aim)}."
+            steps.append(Step(text, make_good, aim))
         steps += [
             Step(f"Principal of {named(r)} that is still wanted, from {money[1]}.", pay_principal, r)
             for r in seniors
