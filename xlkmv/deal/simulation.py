@@ -611,7 +611,9 @@ class PlanEngine:
         for k, end in enumerate(patterns.entered.tolist()):
             active = int(patterns.active[k])
             out[k, :active] = planned[k] - np.bincount(owner[:end], each[columns[:end], k], active)
-        return np.maximum(out, 0.0)
+        # What is left of a sum by rounding is no claim.
+        out[out < DUST * max(float(planned.max()), 0.0)] = 0.0
+        return out
 
     def _largest_share(self, k: int, when: npt.NDArray[np.int16], gone: Array, share: Array) -> None:
         """Write the share of the largest performing obligor in what performing obligors owe on date k."""

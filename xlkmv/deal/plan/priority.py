@@ -177,6 +177,16 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
     steps.append(
         Step(f"The reserve up to its size; what is above, and all of it after {whom}, back.", fill_reserve)
     )
+    if deal.controls.reserve and deal.controls.reserve_unit == "of pool":
+        # A reserve that shrinks with the pool gives back while senior classes want principal.
+        aim = slice(0, seniors[-1].stop)
+        if two:
+            text = f"Income makes good what principal still lacks for {named(aim)}."
+            steps.append(Step(text, make_good, aim))
+        steps += [
+            Step(f"Principal of {named(r)} that is still wanted, from {money[1]}.", pay_principal, r)
+            for r in seniors
+        ]
     if others:
         steps.append(
             Step(f"Under a trap all that is left stays in the plan while {whom} is outstanding.", trap_cash)
