@@ -470,13 +470,14 @@ def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
         Model name -> distribution, or the error that says why a model cannot take this pool.
     """
     pool = deal.pool
+    each = np.repeat(np.arange(len(pool.name)), pool.obligors.astype(np.int64))
     try:
         return compare_models(
-            pool.amount,
-            pool.pd,
-            pool.correlation,
+            (pool.amount / pool.obligors)[each],
+            pool.pd[each],
+            pool.correlation[each],
             LEVELS,
-            lgd=1.0 - pool.recovery,
+            lgd=1.0 - pool.recovery[each],
             attachment=sum(t.amount for t in deal.tranches if t.rank > deal.tranches[deal.headline].rank),
             seed=deal.terms.seed,
         )
@@ -562,6 +563,7 @@ def _checks(
     money = sum(t.amount for t in deal.tranches)
     last = base.tranches[-1].risk
     flow = planned.collections.sum() + planned.support_drawn.sum() + plan.reserve
+    flow += planned.sale.sum() + planned.bought_less.sum()
     paid = planned.fees_paid.sum() + planned.interest_paid.sum() + planned.principal_paid.sum()
     kept = planned.residual.sum() + planned.account[-1] + planned.reserve[-1]
     shares = 0.0
@@ -617,13 +619,17 @@ def _warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check,
     """What is rarely meant: figures of another unit, a plan that fails by itself."""
     deal, pool = plan.deal, plan.deal.pool
     notes, financed = sum(t.amount for t in deal.tranches), float(pool.amount.sum())
-    reserve = deal.controls.reserve_size if deal.controls.reserve else 0.0
+    by_period = deal.controls.reserve and deal.controls.reserve_unit == "periods"
+    reserve = deal.controls.reserve_size if by_period else 0.0
+    # Of a schedule all is collected; loans may run on after the last date.
+    left = float(plan.balance[-1]) if pool.loans is not None else 0.0
     scheduled = max(float(pool.collections.sum()), 1e-300)
     headline = base.tranches[deal.headline]
     figures = (
         ("Notes / financed amount", notes / financed, 1.2),
         ("Financed amount / notes", financed / notes, 2.0),
         ("Financed amount / scheduled collections", financed / scheduled, 1.0 + 1e-9),
+        ("Share of the pool that falls due after the last payment date", left / financed, 1e-6),
         ("Largest one-year PD of an obligor", float(pool.pd.max()), 0.2),
         ("Obligors with a PD of 0", float((pool.pd == 0.0).sum()), 0.0),
         ("Largest coupon p.a.", max(t.coupon for t in deal.tranches), 0.15),
