@@ -756,7 +756,7 @@ def _cashflow(s: Sheets) -> Any:
         len(layout.ACCOUNT.columns) + 1 + len(layout.CASHFLOW.columns),
     )
     spec, top = layout.ACCOUNT, 28
-    s.beside(ws, top - 3, 1, (spec, layout.CASHFLOW))
+    s.beside(ws, top - 3, 1, (spec, layout.CASHFLOW, layout.PRIORITY))
     chart = s.book.add_chart({"type": "column", "subtype": "stacked"})
     _draw(
         chart,

@@ -18,6 +18,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from xlkmv.deal.covenants import CovenantPath, covenant_risk
+from xlkmv.deal.plan.claims import pool_by_date
+from xlkmv.deal.plan.priority import priority
 from xlkmv.deal.scenarios import (
     Attribution,
     BreakEven,
@@ -38,6 +40,7 @@ from xlkmv.deal.stress import (
     apply,
     pool_lognormal,
     pool_risk,
+    remark,
 )
 from xlkmv.deal.surveillance import Surveillance, rerate
 from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal
@@ -47,6 +50,7 @@ from xlkmv.model.comparison import compare_models
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.distance import breakeven_volatility, safe_issue
 from xlkmv.model.domain import RULES, Array
+from xlkmv.model.loans import weighted_average_life
 from xlkmv.model.losses import LEVELS, LossDistribution
 from xlkmv.model.plan import PlanRisk, default_probability_by, minimum_coverage
 
@@ -322,6 +326,14 @@ class Analysis:
     reverse : tuple of BreakEven
     planned : Waterfall
         Payments when everybody pays on schedule.
+    average_life : ndarray, shape (k,)
+        Of each tranche when everybody pays, years; NaN where nothing is repaid.
+    steps : tuple of str
+        The priority of payments in sentences.
+    remarks : tuple of str
+        Why a preset condition changes nothing, one for each; "" where it does.
+    pool_interest, pool_balance : ndarray, shape (n,)
+        Interest that the pool pays on each date by plan, and its balance after it, money.
     covenants : tuple of CovenantPath
     models : dict
         Model name -> LossDistribution, or the error that says why there is none.
@@ -347,6 +359,11 @@ class Analysis:
     attribution: Attribution | None
     reverse: tuple[BreakEven, ...]
     planned: Waterfall
+    average_life: Array
+    steps: tuple[str, ...]
+    remarks: tuple[str, ...]
+    pool_interest: Array
+    pool_balance: Array
     covenants: tuple[CovenantPath, ...]
     models: dict[str, LossDistribution | XlkmvError]
     scheduled: Array
@@ -447,6 +464,10 @@ def analyse(
         attribution,
         reverse,
         planned,
+        weighted_average_life(deal.terms.times, planned.principal_paid),
+        tuple(step.text for step in priority(plan)),
+        tuple(remark(deal, stress) for stress in stresses),
+        *pool_by_date(deal),
         covenants,
         models,
         scheduled,

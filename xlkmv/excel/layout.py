@@ -91,7 +91,7 @@ class Column:
     note : str
         Shown when an input cell is selected.
     blank : bool
-        Whether an input may be left blank.
+        Whether an input may be left blank, or a result has nothing to say.
     aliases : tuple of str
         Other headings under which the column is found: those of older workbooks, or of other habits.
     required : bool
@@ -233,8 +233,9 @@ def result(
     shown: str = TEXT,
     width: int = 12,
     aliases: tuple[str, ...] = (),
+    blank: bool = False,
 ) -> Column:
-    return Column(header, chinese, field, "result", shown, width, aliases=aliases)
+    return Column(header, chinese, field, "result", shown, width, aliases=aliases, blank=blank)
 
 
 def formula(header: str, chinese: str, field: str, shown: str = TEXT, width: int = 12) -> Column:
@@ -674,6 +675,7 @@ SCENARIO = TableSpec(
         result("Change in any-date PD", "相对基准变动", "change", CHANGE, 12),
         result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 12),
         result("s.e.", "标准误", "simulated_error", ERROR, 10),
+        result("Remark", "说明", "remark", TEXT, 44, blank=True),
     ),
 )
 
@@ -726,6 +728,7 @@ HEADLINE = TableSpec(
         result("DD, controls off", "无控制违约距离", "dd_off", DISTANCE, 11),
         result("PD, controls off", "无控制违约概率", "pd_off", PROBABILITY, 12),
         result("Any-date PD, controls off", "无控制任一日违约概率", "anydate_off", PROBABILITY, 13),
+        result("Average life by plan", "计划平均期限", "life", "0.00", 11),
     ),
 )
 
@@ -746,6 +749,17 @@ RISK = TableSpec(
         result("Any-date PD of the pool alone", "池自身任一日违约概率", "pool_anydate", PROBABILITY, 13),
         result("PD", "违约概率", "pd", PROBABILITY, 11),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
+        # Blank where principal falls due as it is expected to be paid.
+        result("Coverage, expected dates", "覆盖倍数(预期)", "coverage_expected", RATIO, 12, blank=True),
+        result("DD, expected dates", "违约距离(预期)", "dd_expected", DISTANCE, 12, blank=True),
+        result(
+            "Any-date PD of the pool, expected dates",
+            "任一日违约概率(预期)",
+            "pd_expected",
+            PROBABILITY,
+            14,
+            blank=True,
+        ),
     ),
 )
 
@@ -872,6 +886,9 @@ ACCOUNT = TableSpec(
     (
         result("Payment date", "日期", "date", DATE, 13),
         result("Collections", "回款", "collections", MONEY, 15),
+        result("of it interest", "其中利息", "interest", MONEY, 13),
+        result("Pool balance", "资产池余额", "pool", MONEY, 16),
+        result("Clean-up call", "清仓回购", "sale", MONEY, 13),
         result("Fees", "费用", "fees", MONEY, 12),
         result("Paid to senior", "支付优先级", "senior", MONEY, 15),
         result("Paid to others", "支付其他层级", "others", MONEY, 15),
@@ -881,6 +898,17 @@ ACCOUNT = TableSpec(
         result("Undertaking drawn", "差额支付", "support", MONEY, 13),
         result("Trigger", "触发状态", "trigger", TEXT, 10),
         result("Expected collections", "预期回款", "expected", MONEY, 15),
+    ),
+)
+
+PRIORITY = TableSpec(
+    "tbl_Priority",
+    "Cashflow",
+    "The priority of payments, as the terms make it",
+    "支付顺序",
+    (
+        result("Step", "步骤", "step", WHOLE, 8),
+        result("What is paid", "内容", "text", TEXT, 80),
     ),
 )
 
@@ -1032,6 +1060,7 @@ TABLES: dict[str, TableSpec] = {
         REVERSE,
         ACCOUNT,
         CASHFLOW,
+        PRIORITY,
         MODEL,
         ACTUAL,
         RERATE,

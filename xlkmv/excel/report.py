@@ -59,12 +59,16 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         (layout.REVERSE, _reverse(deal, analysis)),
         (layout.ACCOUNT, _account(deal, analysis)),
         (layout.CASHFLOW, _cashflow(deal, analysis)),
+        (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
         (layout.MODEL, _models(analysis)),
         (layout.RERATE, _rerated(analysis, deal)),
         (layout.CHECK, checks),
     ):
         _write(book, spec, rows)
-    headline = [_scenario(analysis, row, analysis.headline)[:9] for row in range(len(analysis.scenarios))]
+    headline = [
+        [*_scenario(analysis, row, analysis.headline)[:9], text or None]
+        for row, text in enumerate(analysis.remarks)
+    ]
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
     _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
@@ -279,7 +283,7 @@ def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
             alone = ["no undertaking"] * 2
         simulated = [alone[0], run.anydate_pd, alone[1], run.expected_loss]
         rows.append([base.name, *_final(base), *simulated, *_final(off)[1:]])
-    return rows
+    return [[*row, life] for row, life in zip(rows, analysis.average_life.tolist(), strict=True)]
 
 
 def _risk(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -301,10 +305,17 @@ def _risk(deal: Deal, analysis: Analysis) -> list[list[Any]]:
                     tranche.anydate_pd,
                 )
             ),
+            *_expected(tranche, k),
         ]
         for tranche in analysis.base.tranches
         for k, date in enumerate(deal.terms.dates)
     ]
+
+
+def _expected(tranche: TrancheView, k: int) -> list[Any]:
+    """Coverage, distance and any-date PD by expected payments; blank where nothing else is due."""
+    risk = tranche.expected
+    return [None] * 3 if risk is None else [risk.coverage[k], risk.distance[k], risk.anydate_pd[k]]
 
 
 def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -421,6 +432,9 @@ def _account(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     paid, senior = w.interest_paid + w.principal_paid, deal.senior
     series = (
         w.collections,
+        analysis.pool_interest,
+        analysis.pool_balance,
+        w.sale,
         w.fees_paid,
         paid[senior].sum(axis=0),
         paid[~senior].sum(axis=0),

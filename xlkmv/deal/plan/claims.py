@@ -24,7 +24,7 @@ from xlkmv.model.loans import (
 )
 from xlkmv.model.loans import Loans as LoanTerms
 
-__all__ = ["Claims", "needs_balance", "needs_split", "planned_claims"]
+__all__ = ["Claims", "needs_balance", "needs_split", "planned_claims", "pool_by_date"]
 
 # Months of life for which speeds that depend on the age are worked out.
 MONTHS_OF_LIFE = 1200
@@ -72,6 +72,23 @@ def needs_split(deal: Deal) -> bool:
     )
     curve = terms.default_timing == "loss curve"
     return needs_balance(deal) or terms.accounts == "two" or typed or curve or deal.pool.loans is not None
+
+
+def pool_by_date(deal: Deal) -> tuple[Array, Array]:
+    """Interest that the pool pays on each date by plan, and its balance after it.
+
+    Parameters
+    ----------
+    deal : Deal
+
+    Returns
+    -------
+    interest, balance : ndarray, shape (n,)
+        Money; of scheduled collections by the claim's own yield.
+    """
+    pool = _split_claims(deal.pool, deal.terms).pool
+    assert pool.interest is not None and pool.balance is not None
+    return np.asarray(pool.interest.sum(axis=0)), np.asarray(pool.balance.sum(axis=0))
 
 
 def planned_claims(deal: Deal) -> Claims:
