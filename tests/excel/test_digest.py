@@ -36,7 +36,7 @@ def test_figures_at_their_defaults_say_nothing() -> None:
 
 def test_everything_else_does() -> None:
     pool, terms = deal().pool, deal().terms
-    loans = Loans([6.0, np.nan], [0.05, 0.0])
+    loans, by_terms = Loans([6.0, np.nan], [0.05, 0.0]), replace(pool, schedule=[[0.0, 0.0], [20.0, 23.0]])
     curve = Curve("c", (DATES[0],), (0.01,))
     changed = [
         deal(),
@@ -45,9 +45,9 @@ def test_everything_else_does() -> None:
         deal(pool=replace(pool, name=("x", "z"))),
         deal(pool=replace(pool, count=[1.0, 1.0])),
         deal(pool=replace(pool, industry=("", "i"))),
-        deal(pool=replace(pool, loans=loans)),
-        deal(pool=replace(pool, loans=replace(loans, age=[3.0, 0.0]))),
-        deal(pool=replace(pool, loans=replace(loans, amortisation=("bullet", "annuity")))),
+        deal(pool=replace(by_terms, loans=loans)),
+        deal(pool=replace(by_terms, loans=replace(loans, age=[3.0, 0.0]))),
+        deal(pool=replace(by_terms, loans=replace(loans, amortisation=("bullet", "annuity")))),
         deal(tranches=(replace(NOTES[0], senior=True), NOTES[1])),
         deal(tranches=(NOTES[0], replace(NOTES[1], maturity=DATES[1]))),
         deal(tranches=(NOTES[0], replace(NOTES[1], legal_final=DATES[1]))),

@@ -798,9 +798,17 @@ def test_a_workbook_of_the_first_edition_is_refreshed(tmp_path: Path, refreshed:
     done = refresh(book)
     book.save()
     assert done.inputs.digest == read_book(open_book(refreshed)).digest
-    assert_same(numbers(refreshed), numbers(path), rel=0)
-    old, new = FileBook(path).table("tbl_Curve"), FileBook(refreshed).table("tbl_Chart")
-    assert old.rows == new.rows and old.header == new.header
+    old, new, compared = FileBook(path), FileBook(refreshed), 0
+    for name in (*RESULTS, "tbl_Chart"):
+        spec = TABLES[name]
+        table = old.table(spec.formerly or name)
+        # Headings have changed, and some columns have come later.
+        kept = [c for c in spec.results if any(table.has(h) for h in (c.header, *c.aliases))]
+        for c in kept:
+            here = next(h for h in (c.header, *c.aliases) if table.has(h))
+            assert table.column(here) == new.table(name).column(c.header), (name, c.header)
+        compared += len(kept)
+    assert compared > 50
     marks = FileBook(path).table("tbl_Input")
     assert set(marks.column("Same")) == {"yes"}
     assert marks.column("Now") == marks.column("At refresh")

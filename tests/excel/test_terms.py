@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
 import pytest
 
-from xlkmv.deal.terms import Controls, Terms, payment_dates
+from xlkmv.deal.terms import Controls, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.excel import layout
 
 CLOSING = dt.date(2025, 1, 15)
@@ -27,8 +28,25 @@ def test_terms_that_are_blank_or_not_there_are_the_first_editions(shipped: Any) 
     assert shipped.read().digest == before.digest
 
 
+def test_everything_that_a_deal_can_say_has_its_place_in_the_workbook() -> None:
+    places = {
+        Terms: {item.field for item in layout.TERM_ROWS}
+        | {c.field for c in layout.VECTOR.columns}
+        | {"dates", "curves", "headline"},
+        Controls: {item.field for item in layout.TERM_ROWS}
+        | {field for item in layout.CONTROL_ROWS for field in (item.field, item.figure)},
+        Tranche: {c.field for c in layout.TRANCHE.columns} | {"schedule"},
+        Loans: {c.field for c in layout.POOL.columns},
+        # What a plan without chance works out of the loans.
+        Pool: {c.field for c in layout.POOL.columns} | {"schedule", "loans", "interest", "balance", "claim"},
+    }
+    for part, known in places.items():
+        assert {f.name for f in dataclasses.fields(part)} <= known, part
+
+
 def test_terms_are_read(loans: Any) -> None:
     said = {
+        "Fee in money": ("fee_amount", 2.5),
         "Fee basis": ("fee_base", "pool"),
         "Order of interest": ("interest", "first"),
         "Accounts": ("accounts", "two"),

@@ -1115,6 +1115,7 @@ TERM_ROWS: tuple[TermRow, ...] = (
     _more("Payment dates", "count", "number", "how many", WHOLE),
     _term("Day count", "day_count", "choice", "30/360, Act/365, Act/360"),
     _term("Senior fees", "fee_rate", "number", "p.a. of fee basis", RATE),
+    _more("Fee in money", "fee_amount", "number", "on every payment date", MONEY),
     _more("Fee basis", "fee_base", "choice", "notes or pool"),
     _term("Order of principal", "principal", "choice", "sequential or pro rata"),
     _more("Order of interest", "interest", "choice", "by rank or first"),
