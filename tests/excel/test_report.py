@@ -20,6 +20,7 @@ from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import Deal, Tranche
 from xlkmv.excel import layout
 from xlkmv.excel.book import FileBook
+from xlkmv.excel.refresh import refresh
 from xlkmv.excel.report import SMALLEST_DRAWN, input_mark, table_mark, write_report
 
 HEADER = ("Obligor", "Amount", "2019-12-11", "2020-03-11")
@@ -154,6 +155,23 @@ def test_beside_each_pd_stands_the_one_without_the_undertaking(draft: Path, tmp_
     table = written(draft, tmp_path / "none.xlsm", *analysed("A-3", False)).table("tbl_Headline")
     for header in ("Any-date PD without undertaking", "Simulated any-date PD without undertaking"):
         assert table.column(header) == ["no undertaking"] * 5
+
+
+def test_the_cell_on_home_switches_the_class(draft: Path, tmp_path: Path) -> None:
+    book = FileBook(draft)
+    tranche = book.table("tbl_Tranche").column("Tranche")[1]
+    book.write_name(layout.HEADLINE_CLASS, tranche.upper())
+    book = FileBook(book.save(tmp_path / "book.xlsm"))
+    done = refresh(book)
+    book = FileBook(book.save())
+    assert done.analysis.headline == 1
+    assert book.name("out_Headline").value == tranche
+    assert book.name("out_TitleScenario").value.startswith(
+        f"Preset conditions and what they do to {tranche} "
+    )
+    rows = [view.tranches[1].anydate_pd_at_maturity for view in done.analysis.scenarios]
+    assert book.table("tbl_Scenario").column("Any-date PD") == rows
+    assert book.name("out_ReadingPool").value.startswith("Collections cover ")
 
 
 OLD = {
