@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import replace
+
 import mpmath
 import numpy as np
 import pytest
@@ -10,11 +13,12 @@ from hypothesis import strategies as st
 
 from xlkmv.deal.covenants import Observation, breached, covenant_path, covenant_risk, metric_value
 from xlkmv.deal.stress import Stress, apply
-from xlkmv.deal.terms import Covenant
+from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.plan import plan_risk
 
+CLOSING = dt.date(2020, 1, 1)
 TIMES = np.arange(1, 13) / 4.0
 
 
@@ -172,3 +176,23 @@ def test_largest_obligors_default_counts_in_the_ratio_and_the_share(build):
     deal = build([[40.0] * 3, [20.0] * 3, [20.0] * 3], covenants=covenants)
     values = waterfall(apply(deal, Stress("x", largest_obligor_recovery=0.0))).covenants
     np.testing.assert_allclose(values, [[0.5] * 3, [0.5] * 3])
+
+
+def test_parity_of_claims_and_notes_does_not_hang_on_rounding():
+    """Three classes as large as the pool, repaid as it runs off: overcollateralisation is 0 throughout."""
+    dates = payment_dates(CLOSING, "month", 24)
+    loans = Loans(np.full(4, 24.0), 0.06)
+    pool = Pool(("a", "b", "c", "d"), np.arange(100.0, 104.0) / 3.0, np.zeros((4, 24)), 0.1, 0.4, 0, 0.2)
+    pool = replace(pool, loans=loans)
+    size = float(pool.amount.sum())
+    parts = (0.61 * size, 0.23 * size, size - 0.61 * size - 0.23 * size)
+    notes = tuple(Tranche(f"T{i}", i + 1, a, 0.04, "pass-through") for i, a in enumerate(parts))
+    test = Covenant("par", "overcollateralisation", "min", 0.0, "turbo")
+    terms = Terms(CLOSING, dates, principal="pro rata")
+    paid = waterfall(apply(Deal(pool, notes, terms, Controls(), (test,)), Stress("Base")))
+    assert not paid.breaches.any()
+    np.testing.assert_array_equal(paid.covenants[0], 0.0)
+    # A hair less is a breach.
+    below = replace(notes[2], amount=parts[2] + 1e-9 * size)
+    deal = Deal(pool, (*notes[:2], below), terms, Controls(), (test,))
+    assert waterfall(apply(deal, Stress("Base"))).breaches[0, 0]

@@ -174,9 +174,8 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
                 f"What fees and {whom} still miss, from {' then '.join(sources)}.", draw, slice(0, protected)
             )
         )
-    steps.append(
-        Step(f"The reserve up to its size; what is above, and all of it after {whom}, back.", fill_reserve)
-    )
+    text = f"The reserve up to its size; what is above, and all of it after {whom}, back."
+    steps.append(Step(text if deal.controls.reserve else "No reserve is kept.", fill_reserve))
     if deal.controls.reserve and deal.controls.reserve_unit == "of pool":
         # A reserve that shrinks with the pool gives back while senior classes want principal.
         aim = slice(0, seniors[-1].stop)
