@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from xlkmv.deal.plan.timing import default_clock
 from xlkmv.deal.scenarios import expected_collections
-from xlkmv.deal.simulation import PlanEngine, _layout, _patterns, draw, simulate
+from xlkmv.deal.simulation import PoolEngine, _layout, _patterns, draw, simulate
 from xlkmv.deal.stress import BASE, Stress, apply, pool_lognormal
 from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.errors import DomainError, InputError
@@ -53,7 +53,7 @@ def expected_loss(plan):
 def simulated_loss(plan, paths=PATHS):
     """The same from simulated defaults, with its standard errors."""
     layout = _layout(plan, paths, 11)
-    engine = PlanEngine(plan, 0.0, 0.0)
+    engine = PoolEngine(plan)
     n, total = engine.n, plan.deal.pool.amount.sum()
     lost = outstanding(plan) * (1.0 - plan.deal.pool.recovery)[:, None] / total
     sums = []

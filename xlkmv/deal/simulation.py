@@ -30,6 +30,7 @@ How it stays cheap and reproducible:
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -298,8 +299,6 @@ class DefaultModel:
         self.width = 1 << self.times.size.bit_length()
         self.thresholds = np.full((yearly.size, self.width), np.inf)
         self.thresholds[:, : self.times.size] = thresholds
-        figures = rho, extra, yearly, self.industry, self.times, clock, self.freedom
-        self.key = b"".join(np.asarray(a).tobytes() for a in figures)
 
     def _quantile(self, p: Array) -> Array:
         if not self.freedom:
@@ -510,12 +509,28 @@ class Tally:
     waterfalls: int
 
 
-class PlanEngine:
-    """One plan, ready to turn default patterns into what every tranche gets."""
+def pool_key(plan: Stressed) -> bytes:
+    """Mark of all that default patterns and the state of the pool depend on: equal marks, equal states."""
+    deal, pool, terms = plan.deal, plan.deal.pool, plan.deal.terms
+    mark = hashlib.blake2b(digest_size=20)
+    given = (pool.schedule, plan.obligor_pd, pool.recovery, pool.lag, pool.correlation, terms.times)
+    optional = (pool.interest, pool.balance, pool.claim, plan.row_purchases, plan.clock)
+    for figure in (*given, *optional):
+        mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
+    metrics = sorted({c.metric for c in deal.covenants})
+    payer = (deal.controls.support, deal.controls.support_pd, terms.support_correlation)
+    copula = (terms.copula, terms.degrees_of_freedom, terms.industry_correlation, pool.industry)
+    other = (plan.repurchase_share, plan.defaulted, plan.needs_balance, terms.accounts)
+    mark.update(repr((metrics, payer, copula, other)).encode())
+    return mark.digest()
 
-    def __init__(self, plan: Stressed, volatility: float, drift: float) -> None:
+
+class PoolEngine:
+    """The pool of one or more plans, ready to turn default patterns into what it does on each date."""
+
+    def __init__(self, plan: Stressed) -> None:
         deal, pool = plan.deal, plan.deal.pool
-        self.plan, self.volatility, self.drift = plan, volatility, drift
+        self.plan = plan
         self.model = DefaultModel(plan)
         self.times = deal.terms.times
         self.n = self.times.size
@@ -528,9 +543,6 @@ class PlanEngine:
         self.interest = pool.interest if deal.terms.accounts == "two" else None
         self.arrival = arrival_date(self.times, pool.lag[:, None])
         self.base = plan.collections
-        self.planned = float(self.base.sum())
-        self.amount = np.array([t.amount for t in deal.tranches])
-        self.maturity = np.array([deal.legal_final(t) for t in deal.tranches])
         metrics = {c.metric for c in deal.covenants}
         self.needs_ratio = "cumulative default ratio" in metrics
         self.needs_share = "largest obligor share" in metrics
@@ -634,10 +646,21 @@ class PlanEngine:
         share.fill(np.nan)
         np.divide(largest, left, out=share, where=left > self.dust)
 
-    def run(self, patterns: Patterns, layout: Layout, block: int) -> Tally:
+
+class PlanEngine:
+    """One plan, ready to turn the state of its pool into what every tranche gets."""
+
+    def __init__(self, plan: Stressed, pool: PoolEngine, volatility: float, drift: float) -> None:
+        deal = plan.deal
+        self.plan, self.pool, self.volatility, self.drift = plan, pool, volatility, drift
+        self.times, self.n = pool.times, pool.n
+        self.planned = float(pool.base.sum())
+        self.amount = np.array([t.amount for t in deal.tranches])
+        self.maturity = np.array([deal.legal_final(t) for t in deal.tranches])
+
+    def run(self, patterns: Patterns, state: PoolState, layout: Layout, block: int) -> Tally:
         """Pay every pattern through the waterfall and add up over the paths of the block."""
         n, k, parent = self.n, self.amount.size, patterns.parent
-        state = self.pool_state(patterns)
         weight, covenants = patterns.weights[-1], len(self.plan.deal.covenants)
         floor = TOLERANCE * self.amount[:, None]
         served = np.ones((k, 1), np.bool_)
@@ -743,42 +766,47 @@ def group_error(groups: Array, sizes: Array) -> Array:
 
 
 def run_blocks(engines: Sequence[PlanEngine], layout: Layout, blocks: Iterable[int]) -> Iterator[list[Tally]]:
-    """Simulate the plans block by block; plans see the same random numbers."""
+    """Simulate the plans block by block; plans see the same random numbers.
+
+    Plans of one pool share its default patterns and its state, which go before the next pool comes.
+    """
+    shared: dict[int, list[int]] = {}
+    for place, engine in enumerate(engines):
+        shared.setdefault(id(engine.pool), []).append(place)
     for block in blocks:
         draws = draw(layout, block)
-        found: dict[tuple[bytes, bool], Patterns] = {}
-        tallies = []
-        for engine in engines:
-            key = (engine.model.key, engine.support)
-            if key not in found:
-                found[key] = _patterns(engine, draws, layout)
-            tallies.append(engine.run(found[key], layout, block))
-        yield tallies
+        found: dict[int, Tally] = {}
+        for places in shared.values():
+            pool = engines[places[0]].pool
+            patterns = _patterns(pool, draws, layout)
+            state = pool.pool_state(patterns)
+            for place in places:
+                found[place] = engines[place].run(patterns, state, layout, block)
+        yield [found[place] for place in range(len(engines))]
 
 
-def _patterns(engine: PlanEngine, draws: Draws, layout: Layout) -> Patterns:
+def _patterns(pool: PoolEngine, draws: Draws, layout: Layout) -> Patterns:
     paths = draws.common.size
-    payer = engine.model.payer_default(draws) if engine.support else np.full(paths, engine.n, np.int64)
-    defaults = engine.model.obligor_defaults(draws)
-    return find_patterns(paths, *defaults, payer, layout.obligors, engine.n)
+    payer = pool.model.payer_default(draws) if pool.support else np.full(paths, pool.n, np.int64)
+    defaults = pool.model.obligor_defaults(draws)
+    return find_patterns(paths, *defaults, payer, layout.obligors, pool.n)
 
 
 def _engines(plans: Sequence[Stressed]) -> list[PlanEngine]:
     engines = []
-    found: dict[tuple[object, ...], tuple[float, float]] = {}
+    pools: dict[bytes, PoolEngine] = {}
+    moments: dict[tuple[bytes, float], tuple[float, float]] = {}
     for plan in plans:
-        moments = (0.0, 0.0)
+        key = pool_key(plan)
+        if key not in pools:
+            pools[key] = PoolEngine(plan)
+        lognormal = (0.0, 0.0)
         if any(c.metric == "senior DD" for c in plan.deal.covenants):
-            # Plans that differ in other controls have one pool.
-            pool, terms = plan.deal.pool, plan.deal.terms
-            clock = terms.times if plan.clock is None else plan.clock
-            figures = pool.schedule, pool.pd, pool.recovery, pool.lag, pool.correlation, plan.claim, clock
-            given = terms.volatility_source, terms.volatility, terms.drift, plan.volatility_multiplier
-            key = (*(x.tobytes() for x in figures), *given, plan.repurchase_share, plan.defaulted)
-            if key not in found:
-                found[key] = pool_lognormal(plan)
-            moments = found[key]
-        engines.append(PlanEngine(plan, *moments))
+            stretched = (key, plan.volatility_multiplier)
+            if stretched not in moments:
+                moments[stretched] = pool_lognormal(plan)
+            lognormal = moments[stretched]
+        engines.append(PlanEngine(plan, pools[key], *lognormal))
     return engines
 
 
