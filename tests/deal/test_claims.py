@@ -355,7 +355,7 @@ def loans(draw, dates):
         "term": float(term),
         "rate": draw(st.sampled_from([0.0, 0.03, 0.2])),
         "amortisation": draw(st.sampled_from(["annuity", "linear", "bullet", "interest-only"])),
-        "interest_only": float(draw(st.integers(0, term - 1))),
+        "interest_only": float(draw(st.integers(0, payments - 1)) * 12 // often),
         "first": draw(st.sampled_from([None, *dates[:2], dates[0] + dt.timedelta(days=40)])),
         "payments_per_year": float(often),
         "age": float(draw(st.integers(0, 60))),

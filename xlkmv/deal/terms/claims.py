@@ -88,7 +88,7 @@ class Loans:
                 )
             object.__setattr__(self, column, words)
         columns = {c: getattr(self, c) for c in (*LOAN_NUMBERS, "amortisation", "first", "base")}
-        raise_first(loan_faults(columns, np.isfinite(self.term), settled=True))
+        raise_first(loan_faults(columns, self.given, settled=True))
 
     def pick(self, rows: npt.NDArray[np.int64]) -> Loans:
         """Loan terms of some rows, in their order."""
@@ -101,7 +101,7 @@ class Loans:
     @property
     def given(self) -> npt.NDArray[np.bool_]:
         """Rows that have loan terms, shape (m,)."""
-        return np.isfinite(self.term)
+        return ~np.isnan(self.term)
 
 
 def loan_faults(
@@ -130,9 +130,13 @@ def loan_faults(
             yield Fault(
                 "pool", i, "payments_per_year", float(often), "must be 1, 2, 4, 6 or 12 (payments a year)"
             )
-        if columns["interest_only"][i] >= term:
+        alone, whole = columns["interest_only"][i], often in (1, 2, 4, 6, 12)
+        if columns["amortisation"][i] == "interest-only" and whole and alone == alone and alone * often % 12:
+            rule = f"must be a whole number of payment periods ({12 / often:g} months each)"
+            yield Fault("pool", i, "interest_only", float(alone), rule)
+        elif alone >= term:
             rule = f"must be shorter than the remaining term ({term:g} months)"
-            yield Fault("pool", i, "interest_only", float(columns["interest_only"][i]), rule)
+            yield Fault("pool", i, "interest_only", float(alone), rule)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,13 +210,21 @@ class Pool:
                 f"shape {self.schedule.shape}",
             )
         for column in ("interest", "balance", "claim"):
-            values = getattr(self, column)
-            if values is not None and np.shape(values) != self.schedule.shape:
+            if getattr(self, column) is None:
+                continue
+            values = numbers(f"pool {column}", getattr(self, column))
+            if values.shape != self.schedule.shape:
                 raise InputError(
                     f"pool {column}",
                     f"must have the shape of the schedule {self.schedule.shape}",
-                    np.shape(values),
+                    values.shape,
                 )
+            if not np.isfinite(values).all():
+                raise InputError(f"pool {column}", "must be a number on every date")
+            object.__setattr__(self, column, values)
+        if (self.interest is None) != (self.balance is None):
+            missing = "balance" if self.balance is None else "interest"
+            raise InputError(f"pool {missing}", "must not be blank: interest and balance come together", None)
         for column, usual in (("industry", ("",) * m), ("status", ()), ("since", ())):
             words = tuple(getattr(self, column))
             if words and len(words) != m:

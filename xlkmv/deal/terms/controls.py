@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.deal.terms.faults import column_faults, raise_first
-from xlkmv.errors import InputError
+from xlkmv.errors import DomainError, InputError
 
 __all__ = ["CAP_UNITS", "CONTROLS", "RESERVE_FUNDING", "RESERVE_UNITS", "Controls"]
 
@@ -101,7 +101,7 @@ class Controls:
                 )
         if self.reserve_unit == "of pool" and self.reserve_size > 1.0:
             rule = "must be between 0 and 1 (a share of the pool: 0.012 means 1.2 %)"
-            raise InputError("control reserve size", rule, self.reserve_size)
+            raise DomainError("control reserve size", rule, self.reserve_size)
 
     def without(self, *names: str) -> Controls:
         """Return the controls with the named ones switched off.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
+from xlkmv.errors import InputError
 
 __all__ = ["PASS_THROUGH", "PAYMENT_TYPES", "SCHEDULE", "Tranche", "tranche_faults"]
 
@@ -78,6 +79,12 @@ class Tranche:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schedule", tuple(float(x) for x in self.schedule))
+        for name in ("pari_passu", "deferrable", "senior"):
+            # "no" would count as yes.
+            given = getattr(self, name)
+            if not isinstance(given, (bool, np.bool_)) and (given is not None or name != "senior"):
+                field = f"tranche '{self.name}' {name.replace('_', ' ')}"
+                raise InputError(field, "must be True or False", given)
         raise_first(tranche_faults([self], (), settled=True), [self.name])
         # Whole numbers would make whole-number arrays.
         object.__setattr__(self, "amount", float(self.amount))
@@ -165,8 +172,8 @@ def _schedule_faults(row: int, t: Any, dates: Sequence[dt.date]) -> Iterator[Fau
     if dates and len(schedule) != len(dates):
         rule = f"must have one figure per payment date ({len(dates)})"
         yield Fault("tranche", row, "schedule", f"{len(schedule)} figures", rule)
-    elif any(x < 0.0 for x in schedule):
-        yield Fault("tranche", row, "schedule", min(schedule), "must be >= 0 on every date")
+    elif wrong := [x for x in schedule if not x >= 0.0]:
+        yield Fault("tranche", row, "schedule", wrong[0], "must be >= 0 on every date")
     elif t.maturity in dates and (late := sum(schedule[list(dates).index(t.maturity) + 1 :])) > 0.0:
         rule = f"must pay nothing after the expected maturity ({t.maturity})"
         yield Fault("tranche", row, "schedule", late, rule)

@@ -204,7 +204,7 @@ def terms_faults(terms: Any, settled: bool = False) -> Iterator[Fault]:
     yield from _date_faults(terms)
     yield from _oc_faults(terms)
     yield from _prepayment_faults(terms)
-    yield from _vector_faults(terms)
+    yield from _vector_faults(terms, settled)
 
 
 def _date_faults(terms: Any) -> Iterator[Fault]:
@@ -249,7 +249,7 @@ def _prepayment_faults(terms: Any) -> Iterator[Fault]:
         yield Fault("terms", None, "prepayment", speed, rule.text)
 
 
-def _vector_faults(terms: Any) -> Iterator[Fault]:
+def _vector_faults(terms: Any, settled: bool) -> Iterator[Fault]:
     for name, (choice, word) in VECTORS.items():
         values = getattr(terms, name)
         if getattr(terms, choice) == word and not values:
@@ -257,7 +257,7 @@ def _vector_faults(terms: Any) -> Iterator[Fault]:
                 "terms", None, name, None, f"must not be blank: {choice.replace('_', ' ')} is '{word}'"
             )
         for k, value in enumerate(values):
-            if value is None:
+            if value is None and not settled:
                 continue
             if not VECTOR_RULE.holds(numbers(f"terms {name.replace('_', ' ')}", value)):
                 yield Fault("terms", k, name, value, VECTOR_RULE.text)
