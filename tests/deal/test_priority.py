@@ -614,3 +614,22 @@ def test_the_values_of_the_tests_on_the_pool():
         outstanding=[100.0, 37.5, 25.0, 12.5],
     )
     close(half.covenants[0, :2], [0.1, (37.5 - 67.5) / 37.5])
+
+
+def test_a_reserve_is_built_up_before_principal_where_interest_comes_first(build):
+    # 24 a year: interest 5 % of 80 = 4, reserve 10, principal 10; then 5 % of 70 = 3.5, principal 20.5.
+    classes = (Tranche("A", 1, 80.0, 0.05, "pass-through"), Tranche("B", 2, 20.0, 0.0, "pass-through"))
+    deal = build(
+        [[24.0] * 5],
+        tranches=classes,
+        fee_rate=0.0,
+        oc_target="all",
+        interest="first",
+        controls=Controls(reserve_size=10.0, reserve_unit="money", reserve_funding="built up", support=False),
+    )
+    run = waterfall(apply(deal, BASE))
+    assert run.reserve_topped[:2] == pytest.approx([10.0, 0.0])
+    assert run.principal_paid[0, :2] == pytest.approx([10.0, 20.5])
+    by_rank = replace(deal, terms=replace(deal.terms, interest="by rank"))
+    # A turbo by rank leaves nothing for the reserve while A is outstanding.
+    assert waterfall(apply(by_rank, BASE)).reserve_topped[:3] == pytest.approx([0.0, 0.0, 0.0])

@@ -372,7 +372,7 @@ class Twin:
         interest_due, wanted, due = today.interest_due, today.wanted, today.due
         stopped = today.trap or today.turbo
         first, later = [i for r in self.first for i in r], [i for r in self.later for i in r]
-        fees = money.take(today.fees_due, "income", "capital")
+        fees, early = money.take(today.fees_due, "income", "capital"), 0.0
 
         def senior_interest():
             for rank in self.first:
@@ -391,6 +391,11 @@ class Twin:
             if not stopped:
                 for rank in self.later:
                     money.pay(rank, interest_due, interest, "income")
+            open_ = any(today.balance[i] > DUST * self.classes[i].amount for i in self.protected)
+            first_interest = self.two or self.terms.interest == "first"
+            if self.controls.reserve and first_interest and open_ and not today.last:
+                early = money.take(max(target - reserve, 0.0), "income")
+                reserve += early
             make_good(first if stopped else self.rows)
             if self.shared and not today.ordered:
                 money.pay(self.rows, wanted, principal, "capital")
@@ -456,7 +461,7 @@ class Twin:
             "principal_paid": principal,
             "reserve": reserve,
             "reserve_drawn": reserve_drawn,
-            "reserve_topped": topped,
+            "reserve_topped": early + topped,
             "reserve_released": released,
             "support_drawn": support_drawn,
             "trapped": trapped,

@@ -150,6 +150,8 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
             )
             for r in others
         ]
+        if deal.controls.reserve and (two or terms.interest == "first"):
+            steps.append(Step(f"The reserve up to its size, from {money[0]}.", top_up))
         if two:
             aim = slice(0, seniors[-1].stop)
             steps.append(Step(f"Income makes good what principal lacks for {named(aim)}.", make_good, aim))
@@ -333,6 +335,18 @@ def _drawn(source: Array, due: Array, paid: Array) -> Array:
     return drawn
 
 
+def top_up(led: Ledger, rows: slice) -> None:
+    """Fill the reserve from income before principal is paid, while a senior class is outstanding."""
+    if led.last:
+        return
+    mine = led.protected
+    open_ = (led.balance[mine] > led.rounding[mine]).any(axis=0)
+    topped = np.where(open_, np.clip(led.target - led.reserve, 0.0, led.income), 0.0)
+    led.reserve = led.reserve + topped
+    led.income -= topped
+    led.reserve_topped = led.reserve_topped + topped
+
+
 def fill_reserve(led: Ledger, rows: slice) -> None:
     """Fill the reserve from income, or release what is not needed; note who is still outstanding."""
     mine = led.protected
@@ -348,9 +362,10 @@ def fill_reserve(led: Ledger, rows: slice) -> None:
     else:
         led.reserve_released = np.where(led.held, np.maximum(led.reserve - target, 0.0), led.reserve)
         topped = np.clip(target - led.reserve, 0.0, led.income)
-    led.reserve_topped = np.where(led.held, topped, 0.0)
-    led.reserve = led.reserve + (led.reserve_topped - led.reserve_released)
-    led.income += led.reserve_released - led.reserve_topped
+    topped = np.where(led.held, topped, 0.0)
+    led.reserve = led.reserve + (topped - led.reserve_released)
+    led.income += led.reserve_released - topped
+    led.reserve_topped = led.reserve_topped + topped
 
 
 def trap_cash(led: Ledger, rows: slice) -> None:
