@@ -125,7 +125,7 @@ def tranche_faults(
             yield Fault("tranche", row, "payment", t.payment, f"must be one of: {', '.join(PAYMENT_TYPES)}")
         yield from _coupon_faults(row, t, curves)
         yield from _date_faults(row, t, dates, settled)
-        yield from _schedule_faults(row, t, dates)
+        yield from _schedule_faults(row, t, dates, settled)
     yield from _senior_faults(tranches)
 
 
@@ -161,7 +161,7 @@ def _date_faults(row: int, t: Any, dates: Sequence[dt.date], settled: bool) -> I
         )
 
 
-def _schedule_faults(row: int, t: Any, dates: Sequence[dt.date]) -> Iterator[Fault]:
+def _schedule_faults(row: int, t: Any, dates: Sequence[dt.date], settled: bool) -> Iterator[Fault]:
     schedule = getattr(t, "schedule", ())
     if t.payment != SCHEDULE:
         if schedule:
@@ -172,7 +172,7 @@ def _schedule_faults(row: int, t: Any, dates: Sequence[dt.date]) -> Iterator[Fau
     if dates and len(schedule) != len(dates):
         rule = f"must have one figure per payment date ({len(dates)})"
         yield Fault("tranche", row, "schedule", f"{len(schedule)} figures", rule)
-    elif wrong := [x for x in schedule if not x >= 0.0]:
+    elif wrong := [x for x in schedule if not x >= 0.0 and (settled or x == x)]:
         yield Fault("tranche", row, "schedule", wrong[0], "must be >= 0 on every date")
     elif t.maturity in dates and (late := sum(schedule[list(dates).index(t.maturity) + 1 :])) > 0.0:
         rule = f"must pay nothing after the expected maturity ({t.maturity})"
