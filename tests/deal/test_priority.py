@@ -227,10 +227,14 @@ def test_the_sentences_of_a_simple_plan():
         "Principal of A, from cash.",
         "What fees and A still miss, from the reserve then the undertaking.",
         "The reserve up to its size; what is above, and all of it after A, back.",
-        "Under a trap all that is left stays in the plan while A is outstanding.",
         "Interest of B, from cash.",
         "Principal of B, from cash.",
     ]
+    trap = Covenant("Coverage", "coverage", "min", 1.0, "trap")
+    held = "Under a trap all that is left stays in the plan while A is outstanding."
+    assert held in text(plan(*AB, controls=Controls(), tests=(trap,)))
+    # A switch that is off leaves nothing to say.
+    assert held not in text(plan(*AB, controls=Controls(triggers=False), tests=(trap,)))
 
 
 def test_the_sentences_of_two_accounts_and_several_senior_classes():
@@ -240,7 +244,9 @@ def test_the_sentences_of_two_accounts_and_several_senior_classes():
         through("A-3", 2, 20.0, senior=True),
         through("B", 3, 20.0),
     )
-    given = plan(*notes, controls=replace(PLAIN, support=True), accounts="two", principal="pro rata")
+    trap = Covenant("Coverage", "coverage", "min", 1.0, "trap")
+    controls = replace(PLAIN, support=True, triggers=True)
+    given = plan(*notes, controls=controls, tests=(trap,), accounts="two", principal="pro rata")
     assert text(given) == [
         "Senior fees, from income then principal.",
         "Interest of A-1, A-2, from income.",
@@ -254,7 +260,7 @@ def test_the_sentences_of_two_accounts_and_several_senior_classes():
         "Principal of A-1, A-2, from principal.",
         "Principal of A-3, from principal.",
         "What fees and A-1, A-2, A-3 still miss, from the undertaking.",
-        "No reserve is kept.",
+        "",
         "Under a trap all that is left stays in the plan while A-1, A-2, A-3 is outstanding.",
         "Interest of B, from income.",
         "Income makes good what principal lacks for B.",

@@ -196,7 +196,7 @@ def test_prepayment_leaves_no_dust(build):
         (
             {"controls": Controls(reserve=False)},
             {"controls_off": "reserve"},
-            "Reserve account is off in this deal.",
+            "It is off in this deal already.",
         ),
         ({"controls": Controls(reserve_size=0.0)}, {"controls_off": "reserve"}, "The reserve has no size."),
         ({}, {"controls_off": "triggers"}, "No covenant has a consequence."),

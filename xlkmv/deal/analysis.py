@@ -465,7 +465,7 @@ def analyse(
         reverse,
         planned,
         weighted_average_life(deal.terms.times, planned.principal_paid),
-        tuple(step.text for step in priority(plan)),
+        tuple(step.text for step in priority(plan) if step.text),
         tuple(remark(deal, stress) for stress in stresses),
         *pool_by_date(deal),
         covenants,

@@ -163,7 +163,7 @@ def riskiest(analysis: Analysis) -> int:
     runs = analysis.simulated_base.tranches
     return max(
         _others_than(analysis),
-        key=lambda i: (runs[i].expected_loss, runs[i].anydate_pd),
+        key=lambda i: (runs[i].expected_loss, runs[i].anydate_pd, i),
         default=analysis.headline,
     )
 

@@ -287,9 +287,7 @@ def remark(deal: Deal, stress: Stress) -> str:
 def _idle_controls(deal: Deal) -> dict[str, str]:
     """Controls that do nothing in a deal, and why."""
     controls = deal.controls
-    out = {
-        key: f"{label} is off in this deal." for key, label in CONTROLS.items() if not getattr(controls, key)
-    }
+    out = {key: "It is off in this deal already." for key in CONTROLS if not getattr(controls, key)}
     reasons = {
         "subordination": (len({t.rank for t in deal.tranches}) == 1, "There is one rank."),
         "reserve": (controls.reserve_size == 0.0 == controls.reserve_floor, "The reserve has no size."),

@@ -96,7 +96,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what it does in words, the function that does it, and the classes it is for."""
+    """One step: what it does in words ("": nothing that shows), the function that does it, its classes."""
 
     text: str
     act: Callable[[Ledger, slice], None]
@@ -125,6 +125,9 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
     two = terms.accounts == "two"
     money = ("income", "principal") if two else ("cash", "cash")
 
+    triggers = {c.consequence for c in deal.covenants if deal.controls.triggers} - {"none"}
+    unless = ", unless a trap or turbo is on" if triggers & {"trap", "turbo"} else ""
+
     def named(rows: slice) -> str:
         return ", ".join(t.name for t in deal.tranches[rows])
 
@@ -143,12 +146,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
                 for r in seniors
             ]
         steps += [
-            Step(
-                f"Interest of {named(r)}, from {money[0]}, unless a trap or turbo is on.",
-                pay_interest_early,
-                r,
-            )
-            for r in others
+            Step(f"Interest of {named(r)}, from {money[0]}{unless}.", pay_interest_early, r) for r in others
         ]
         if deal.controls.reserve and (two or terms.interest == "first"):
             steps.append(Step(f"The reserve up to its size, from {money[0]}.", top_up))
@@ -156,10 +154,10 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
             aim = slice(0, seniors[-1].stop)
             steps.append(Step(f"Income makes good what principal lacks for {named(aim)}.", make_good, aim))
             if others:
-                text = "Income makes good what principal lacks for all classes, unless a trap or turbo is on."
+                text = f"Income makes good what principal lacks for all classes{unless}."
                 steps.append(Step(text, make_good_early))
         if shared:
-            text = "Principal of all classes, in proportion, unless a trigger is on."
+            text = f"Principal of all classes, in proportion{', unless a trigger is on' if triggers else ''}."
             steps.append(Step(text, share_principal))
         steps += [principal(r) for r in seniors]
     else:
@@ -177,7 +175,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
             )
         )
     text = f"The reserve up to its size; what is above, and all of it after {whom}, back."
-    steps.append(Step(text if deal.controls.reserve else "No reserve is kept.", fill_reserve))
+    steps.append(Step(text if deal.controls.reserve else "", fill_reserve))
     if deal.controls.reserve and deal.controls.reserve_unit == "of pool":
         # A reserve that shrinks with the pool gives back while senior classes want principal.
         aim = slice(0, seniors[-1].stop)
@@ -188,7 +186,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
             Step(f"Principal of {named(r)} that is still wanted, from {money[1]}.", pay_principal, r)
             for r in seniors
         ]
-    if others:
+    if others and "trap" in triggers:
         steps.append(
             Step(f"Under a trap all that is left stays in the plan while {whom} is outstanding.", trap_cash)
         )
