@@ -18,13 +18,22 @@ from xlkmv.deal.terms import (
     METRICS,
     Controls,
     Covenant,
+    Curve,
     Deal,
+    Loans,
     Pool,
     Terms,
     Tranche,
     column_faults,
     covenant_faults,
+    curve_faults,
+    graded,
+    loan_faults,
+    months_after,
+    payment_dates,
     pool_faults,
+    scale_faults,
+    status_faults,
     terms_faults,
     tranche_faults,
     year_fraction,
@@ -401,3 +410,625 @@ def test_whole_amounts_are_paid_like_any(build):
 def test_a_switch_is_true_or_false():
     with pytest.raises(InputError, match=r"control reserve must be True or False.*no"):
         Controls(reserve="no")
+
+
+# --------------------------------------------------------------------------------- terms of any deal
+
+
+LOANS = {"term": (24.0, nan), "rate": (0.05, nan)}
+BY_TERMS = {**POOL, "schedule": [[0.0, 0.0], [20.0, 10.0]]}
+PASSED = {"name": "P", "rank": 1, "amount": 90.0, "coupon": 0.04, "payment": "pass-through"}
+SCHEDULED = {**TRANCHE, "payment": "schedule", "schedule": (40.0, 50.0)}
+CURVE = Curve("LPR", (dt.date(2020, 1, 1),), (0.03,))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (
+            {"term": (0.0, nan)},
+            DomainError,
+            r"^pool term must be a whole number of months from 1 to 1200 .*0",
+        ),
+        ({"term": (6.5, nan)}, DomainError, r"^pool term must be a whole number of months .*\(got 6.5\)$"),
+        (
+            {"term": (math.inf, nan)},
+            DomainError,
+            r"^pool term must be a whole number of months .*\(got inf\)$",
+        ),
+        ({"term": ("long", nan)}, InputError, r"^pool term must be a number"),
+        ({"rate": (5.0, 0.0)}, DomainError, r"^pool rate must be between 0 and 1 .*\(got 5\)$"),
+        ({"rate": nan}, DomainError, r"^pool rate must be between 0 and 1 .*\(got nan\)$"),
+        ({"rate": (0.1, 0.1, 0.1)}, InputError, r"^pool rate must have one value per row \(2\) .*\(3,\)"),
+        ({"margin": -2.0}, DomainError, r"^pool margin must be between -1 and 1 .*\(got -2\)$"),
+        (
+            {"age": 1.5},
+            DomainError,
+            r"^pool age must be a whole number of months from 0 to 1200 \(got 1.5\)$",
+        ),
+        (
+            {"amortisation": ("balloon", "")},
+            InputError,
+            r"^pool amortisation must be one of: annuity, linear, bullet, interest-only \(got 'balloon'\)$",
+        ),
+        ({"amortisation": ("annuity",)}, InputError, r"^pool amortisation must have one value per row \(2\)"),
+        (
+            {"first": (None,)},
+            InputError,
+            r"^pool first must have one value per row \(2\) \(got '1 values'\)$",
+        ),
+        ({"payments_per_year": 3.0}, DomainError, r"^pool payments per year must be 1, 2, 4, 6 or 12 .*3\)$"),
+        ({"payments_per_year": 24.0}, DomainError, r"^pool payments per year must be 1, 2, 4, .*\(got 24\)$"),
+        (
+            {"term": (25.0, nan), "payments_per_year": 4.0},
+            DomainError,
+            r"^pool term must be a whole number of payment periods \(3 months each\) \(got 25\)$",
+        ),
+        (
+            {"interest_only": 24.0, "amortisation": ("interest-only", "annuity")},
+            DomainError,
+            r"^pool interest only must be shorter than the remaining term \(24 months\) \(got 24\)$",
+        ),
+        (
+            {"interest_only": 5.0, "amortisation": ("interest-only", "annuity"), "payments_per_year": 2.0},
+            DomainError,
+            r"^pool interest only must be a whole number of payment periods \(6 months each\) \(got 5\)$",
+        ),
+    ],
+)
+def test_loans_refuse(change, kind, message):
+    refused(lambda: Loans(**{**LOANS, **change}), kind, message)
+
+
+def test_loans():
+    loans = Loans(**LOANS)
+    assert loans.given.tolist() == [True, False]
+    assert loans.amortisation == ("annuity", "annuity") and loans.first == (None, None)
+    np.testing.assert_array_equal(loans.payments_per_year, [12.0, 12.0])
+    # Of a floating claim the rate is ignored; of a row with a schedule everything is.
+    Loans((24.0, nan), (nan, 7.0), base=("LPR", ""))
+    picked = loans.pick(np.array([1, 0, 0]))
+    assert picked.given.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (
+            {"count": 0.0},
+            DomainError,
+            r"^pool 'A' count must be a whole number of obligors from 1 on \(got 0\)$",
+        ),
+        ({"count": (1.0, 2.5)}, DomainError, r"^pool 'B' count must be a whole number of .*\(got 2.5\)$"),
+        ({"count": nan}, DomainError, r"^pool 'A' count must be a whole number of .*\(got nan\)$"),
+        ({"count": (1.0,)}, InputError, r"^pool count must have one value per obligor \(2\)"),
+        (
+            {"loans": Loans((24.0,), 0.05)},
+            InputError,
+            r"^pool loans must have one row per obligor \(2\) \(got '1 rows'\)$",
+        ),
+        (
+            {"loans": Loans((nan, 24.0), 0.05)},
+            DomainError,
+            r"^pool 'B' date 1 must be blank: the row has loan terms, from which its .*\(got 20\)$",
+        ),
+        (
+            {"interest": [[1.0, 1.0]]},
+            InputError,
+            r"^pool interest must have the shape of the schedule \(2, 2\)",
+        ),
+        (
+            {"interest": np.ones((2, 2))},
+            InputError,
+            r"^pool balance must not be blank: interest and balance come together \(got blank\)$",
+        ),
+        (
+            {"interest": np.full((2, 2), nan), "balance": np.ones((2, 2))},
+            InputError,
+            r"^pool interest must be a number on every date$",
+        ),
+        (
+            {"status": ("late", "sold")},
+            InputError,
+            r"^pool 'B' status must be one of: performing, late, defaulted, prepaid, .*'sold'\)$",
+        ),
+        (
+            {"status": ("", "prepaid"), "since": (None, None)},
+            InputError,
+            r"^pool 'B' since a claim that is prepaid needs the date since when \(got blank\)$",
+        ),
+        ({"status": ("",)}, InputError, r"^pool status must have one value per obligor \(2\)"),
+    ],
+)
+def test_claims_refuse(change, kind, message):
+    refused(lambda: Pool(**{**BY_TERMS, **change}), kind, message)
+
+
+def test_obligors_of_a_line_get_names_of_their_own():
+    names = ("A", "A (2)", "A (3)", "B")
+    pool = Pool(names, 10.0 * np.ones(4), np.ones((4, 2)), 0.1, 0.4, 0.5, 0.2, count=[3, 1, 1, 2])
+    rows = np.array([0, 0, 0, 1, 2, 3, 3])
+    apart = pool.pick(rows, 1.0 / pool.count[rows])
+    assert apart.name == ("A", "A (4)", "A (5)", "A (2)", "A (3)", "B", "B (2)")
+    np.testing.assert_allclose(apart.amount, [10 / 3] * 3 + [10.0, 10.0, 5.0, 5.0])
+    assert apart.count is None and apart.obligors.tolist() == [1.0] * 7
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "message"),
+    [
+        (
+            {**PASSED, "payment": "bullet"},
+            InputError,
+            r"^tranche 'P' maturity must not be blank: only pass-through classes need no maturity",
+        ),
+        (
+            {**PASSED, "margin": 3.0},
+            DomainError,
+            r"^tranche 'P' margin must be between -1 and 1 .*\(got 3\)$",
+        ),
+        ({**PASSED, "cap": 1.5}, DomainError, r"^tranche 'P' cap must be between 0 and 1 .*\(got 1.5\)$"),
+        (
+            {**PASSED, "floor": -0.1},
+            DomainError,
+            r"^tranche 'P' floor must be between 0 and 1 .*\(got -0.1\)$",
+        ),
+        (
+            {**PASSED, "cap": 0.02, "floor": 0.03},
+            DomainError,
+            r"^tranche 'P' cap must not be below the floor \(0.03\) \(got 0.02\)$",
+        ),
+        (
+            {**TRANCHE, "legal_final": DATES[0]},
+            InputError,
+            r"^tranche 'S' legal final must not be before the expected maturity \(2020-07-15\)",
+        ),
+        (
+            {**TRANCHE, "schedule": (40.0, 50.0)},
+            InputError,
+            r"^tranche 'S' payment has a schedule of principal: its payment type must be 'schedule'",
+        ),
+        (
+            {**SCHEDULED, "schedule": (40.0, 49.0)},
+            DomainError,
+            r"^tranche 'S' schedule must sum to the amount of the class \(90\) \(got 89\)$",
+        ),
+        (
+            {**SCHEDULED, "schedule": ()},
+            DomainError,
+            r"^tranche 'S' schedule must sum to the amount of the class",
+        ),
+        (
+            {**SCHEDULED, "schedule": (-1.0, 91.0)},
+            DomainError,
+            r"^tranche 'S' schedule must be >= 0 on every date \(got -1\)$",
+        ),
+        (
+            {**SCHEDULED, "schedule": (nan, 90.0)},
+            DomainError,
+            r"^tranche 'S' schedule must be >= 0 .*\(got nan\)$",
+        ),
+        (
+            {**PASSED, "deferrable": "no"},
+            InputError,
+            r"^tranche 'P' deferrable must be True or False \(got 'no'\)$",
+        ),
+        ({**PASSED, "senior": 1}, InputError, r"^tranche 'P' senior must be True or False \(got 1\)$"),
+        (
+            {**PASSED, "pari_passu": None},
+            InputError,
+            r"^tranche 'P' pari passu must be True or False .*blank",
+        ),
+    ],
+)
+def test_a_class_refuses(given, kind, message):
+    refused(lambda: Tranche(**given), kind, message)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"support_cap": -1.0}, DomainError, r"^control support cap must be >= 0 .*\(got -1\)$"),
+        ({"support_cap": nan}, DomainError, r"^control support cap must be >= 0 .*\(got nan\)$"),
+        (
+            {"support_cap_unit": "of pool"},
+            InputError,
+            r"^control support cap unit must be one of: money, of notes \(got 'of pool'\)$",
+        ),
+        (
+            {"reserve_unit": "months"},
+            InputError,
+            r"^control reserve unit must be one of: periods, money, of pool \(got 'months'\)$",
+        ),
+        (
+            {"reserve_funding": "later"},
+            InputError,
+            r"^control reserve funding must be one of: cash, built up \(got 'later'\)$",
+        ),
+        (
+            {"reserve_floor": 1.2},
+            DomainError,
+            r"^control reserve floor must be between 0 and 1 .*\(got 1.2\)$",
+        ),
+        (
+            {"reserve_unit": "of pool", "reserve_size": 1.2},
+            DomainError,
+            r"^control reserve size must be between 0 and 1 \(a share .*0.012 means 1.2 %\) \(got 1.2\)$",
+        ),
+    ],
+)
+def test_reserve_and_undertaking_refuse(change, kind, message):
+    refused(lambda: Controls(**change), kind, message)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"fee_amount": -1.0}, DomainError, r"^terms fee amount must be >= 0 \(got -1\)$"),
+        ({"fee_base": "cash"}, InputError, r"^terms fee base must be one of: notes, pool \(got 'cash'\)$"),
+        ({"interest": "last"}, InputError, r"^terms interest must be one of: by rank, first \(got 'last'\)$"),
+        ({"accounts": "three"}, InputError, r"^terms accounts must be one of: one, two \(got 'three'\)$"),
+        (
+            {"default_point": "sooner"},
+            InputError,
+            r"^terms default point must be one of: legal final, expected \(got 'sooner'\)$",
+        ),
+        (
+            {"oc_target": 1.5},
+            DomainError,
+            r"^terms oc target must be between 0 and 1 \(a share of the pool\), 'all' or blank \(got 1.5\)$",
+        ),
+        ({"oc_target": "full"}, InputError, r"^terms oc target must be between 0 and 1 .*\(got 'full'\)$"),
+        ({"oc_floor": -0.1}, DomainError, r"^terms oc floor must be between 0 and 1 .*\(got -0.1\)$"),
+        (
+            {"cleanup": 1.0},
+            DomainError,
+            r"^terms cleanup must be >= 0 and < 1 \(a share of the pool at closing\) \(got 1\)$",
+        ),
+        (
+            {"revolving": DATES[1]},
+            InputError,
+            r"^terms revolving must end before the last payment date \(2020-07-15\): nobody would be repaid",
+        ),
+        (
+            {"revolving": dt.date(2020, 1, 15)},
+            InputError,
+            r"^terms revolving must be after closing \(2020-01-15\) \(got 2020-01-15\)$",
+        ),
+        (
+            {"prepayment_type": "SMM"},
+            InputError,
+            r"^terms prepayment type must be one of: of schedule, CPR, ABS, PSA, vector \(got 'SMM'\)$",
+        ),
+        (
+            {"prepayment_type": "CPR", "prepayment": 1.0},
+            DomainError,
+            r"^terms prepayment must be >= 0 and < 1 .*\(got 1\)$",
+        ),
+        (
+            {"prepayment_type": "ABS", "prepayment": 1.5},
+            DomainError,
+            r"^terms prepayment must be between 0 and 1 .*\(got 1.5\)$",
+        ),
+        (
+            {"prepayment_type": "PSA", "prepayment": 165.0},
+            DomainError,
+            r"^terms prepayment must be between 0 and 16 \(.*1.65 means 165 PSA\) \(got 165\)$",
+        ),
+        (
+            {"prepayment_type": "vector"},
+            InputError,
+            r"^terms prepayment vector must not be blank: prepayment type is 'vector' \(got blank\)$",
+        ),
+        (
+            {"prepayment_vector": (0.1, 1.0)},
+            DomainError,
+            r"^terms prepayment vector must be >= 0 and < 1 .*\(got 1\)$",
+        ),
+        (
+            {"default_timing": "CDR"},
+            InputError,
+            r"^terms cdr must not be blank: default timing is 'CDR' \(got blank\)$",
+        ),
+        ({"cdr": (None, 0.02)}, InputError, r"^terms cdr must be >= 0 and < 1 .*\(got blank\)$"),
+        ({"cdr": ("x",)}, InputError, r"^terms cdr must be a number \(got 'x'\)$"),
+        (
+            {"default_timing": "hazard"},
+            InputError,
+            r"^terms default timing must be one of: PD, CDR, loss curve \(got 'hazard'\)$",
+        ),
+        (
+            {"default_timing": "loss curve"},
+            InputError,
+            r"^terms loss curve must not be blank: default timing is 'loss curve' \(got blank\)$",
+        ),
+        (
+            {"loss_curve": (0.02, 0.01)},
+            DomainError,
+            r"^terms loss curve must never fall: losses accumulate \(got 0.01\)$",
+        ),
+        (
+            {"curves": (CURVE, CURVE)},
+            InputError,
+            r"^curve name is there twice: every curve needs a name of its own \(got 'LPR'\)$",
+        ),
+    ],
+)
+def test_terms_of_any_deal_refuse(change, kind, message):
+    refused(lambda: Terms(**{**TERMS, **change}), kind, message)
+
+
+def test_lists_and_arrays_are_terms_like_tuples():
+    terms = Terms(**{**TERMS, "dates": list(DATES)}, cdr=np.array([0.01, 0.02]), curves=[CURVE])
+    assert terms == Terms(**TERMS, cdr=(0.01, 0.02), curves=(CURVE,))
+    assert hash(terms) == hash(Terms(**TERMS, cdr=(0.01, 0.02), curves=(CURVE,)))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (
+            {"tranches": (tranche("S", 1, base="SHIBOR"),)},
+            InputError,
+            r"^tranche 'S' base must be the name of a curve \(there is none\) \(got 'SHIBOR'\)$",
+        ),
+        (
+            {"tranches": (tranche("S", 1, base="SHIBOR"),), "terms": Terms(**TERMS, curves=(CURVE,))},
+            InputError,
+            r"^tranche 'S' base must be the name of a curve \(LPR\) \(got 'SHIBOR'\)$",
+        ),
+        (
+            {"pool": Pool(**BY_TERMS, loans=Loans(**LOANS, base=("SHIBOR", "")))},
+            InputError,
+            r"^pool 'A' base must be the name of a curve \(there is none\) \(got 'SHIBOR'\)$",
+        ),
+        (
+            {"pool": Pool(**BY_TERMS, loans=Loans(**LOANS, first=(dt.date(2020, 1, 15), None)))},
+            InputError,
+            r"^pool 'A' first must be after the closing date \(2020-01-15\) \(got 2020-01-15\)$",
+        ),
+        (
+            {"tranches": (Tranche(**PASSED, legal_final=dt.date(2020, 3, 1)),)},
+            InputError,
+            r"^tranche 'P' legal final must not be before the first payment date \(2020-04-15\)",
+        ),
+        (
+            {"tranches": (Tranche(**{**SCHEDULED, "schedule": (40.0, 30.0, 20.0)}),)},
+            InputError,
+            r"^tranche 'S' schedule must have one figure per payment date \(2\) \(got '3 figures'\)$",
+        ),
+        (
+            {"tranches": (Tranche(**{**SCHEDULED, "maturity": DATES[0]}),)},
+            DomainError,
+            r"^tranche 'S' schedule must pay nothing after the expected maturity \(2020-04-15\) \(got 50\)$",
+        ),
+        (
+            {"tranches": (tranche("S", 1), tranche("T", 2, senior=True))},
+            InputError,
+            r"^tranche 'S' senior ranks with or ahead of a class that is marked senior, so it must be",
+        ),
+        (
+            {"terms": Terms(**TERMS, headline="Z")},
+            InputError,
+            r"^terms headline must be one of: S \(got 'Z'\)$",
+        ),
+    ],
+)
+def test_any_deal_refuses(change, kind, message):
+    refused(lambda: deal(**change), kind, message)
+
+
+def test_senior_and_headline():
+    notes = (tranche("A-1", 1, senior=True), tranche("A-2", 2, senior=True), tranche("B", 3))
+    marked = deal(tranches=notes)
+    assert marked.senior.tolist() == [True, True, False] and marked.headline == 1
+    plain = deal(tranches=tuple(replace(t, senior=None) for t in notes))
+    assert plain.senior.tolist() == [True, False, False] and plain.headline == 0
+    named = replace(marked, terms=replace(marked.terms, headline="B"))
+    assert named.headline == 2
+    # "No" for all of them is as if nobody had said anything.
+    assert deal(tranches=tuple(replace(t, senior=False) for t in notes)).senior.tolist() == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_expected_and_legal_maturities():
+    plan = deal(tranches=(Tranche(**PASSED),))
+
+    def at(**change):
+        t = Tranche(**{**PASSED, **change})
+        return plan.expected(t), plan.legal_final(t)
+
+    assert at() == (1, 1)
+    assert at(maturity=DATES[0]) == (0, 1)
+    assert at(legal_final=DATES[0]) == (1, 0)
+    assert at(legal_final=dt.date(2020, 4, 16)) == (1, 1)  # the first payment date from then on
+    assert at(legal_final=dt.date(2049, 1, 1)) == (1, 1)  # after the last one: tested on that
+    # A class with a schedule has to be repaid by its maturity, or by its legal final.
+    assert at(payment="bullet", maturity=DATES[0]) == (0, 0)
+    assert at(payment="bullet", maturity=DATES[0], legal_final=dt.date(2020, 7, 1)) == (0, 1)
+
+
+def test_blank_says_what_the_first_edition_did():
+    t, c = Tranche(**TRANCHE), Controls()
+    assert (t.legal_final, t.base, t.deferrable, t.senior, t.schedule) == (None, "", False, None, ())
+    assert (c.reserve_unit, c.reserve_funding, c.support_cap) == ("periods", "cash", None)
+    terms = Terms(**TERMS)
+    assert (terms.interest, terms.accounts, terms.fee_base, terms.fee_amount) == (
+        "by rank",
+        "one",
+        "notes",
+        0.0,
+    )
+    assert (terms.revolving, terms.cleanup, terms.default_timing) == (None, 0.0, "PD")
+    assert (terms.prepayment_type, terms.oc_target, terms.curves) == ("of schedule", None, ())
+
+
+def test_every_fault_of_loans_and_none_for_reported_cells():
+    columns = {
+        "term": [nan, 25.0, nan, 12.0],
+        "rate": [nan, 5.0, 7.0, nan],
+        "margin": [0.0, 0.0, 9.0, 0.0],
+        "interest_only": [nan, 30.0, 0.0, 0.0],
+        "payments_per_year": [nan, 4.0, 0.0, 12.0],
+        "age": [-1.0, 0.5, 0.0, 0.0],
+        "amortisation": ["", "x", "x", ""],
+        "first": [dt.date(2019, 1, 1), None, None, None],
+        "base": ["", "", "", "LPR"],
+    }
+    found = list(loan_faults(columns, [True, True, False, True], dt.date(2020, 1, 15)))
+    assert seen(found) == [
+        ("pool", 1, "rate", 5.0),
+        ("pool", 0, "age", -1.0),
+        ("pool", 1, "age", 0.5),
+        ("pool", 0, "first", dt.date(2019, 1, 1)),
+        ("pool", 1, "amortisation", "x"),
+        ("pool", 1, "term", 25.0),
+        ("pool", 1, "interest_only", 30.0),
+    ]
+
+
+def test_every_figure_of_a_schedule_in_a_row_of_loan_terms():
+    columns = {"amount": np.array([1.0, 1.0])}
+    schedule = np.array([[1.0, 2.0], [3.0, 0.0]])
+    found = list(pool_faults(("A", "B"), columns, schedule, ("d1", "d2"), loans=[True, False]))
+    assert seen(found) == [("pool", 0, "d1", 1.0), ("pool", 0, "d2", 2.0)]
+
+
+def test_statuses_and_their_dates():
+    last = dt.date(2021, 1, 1)
+    words = ["", None, "late", "defaulted", "repurchased", "lost"]
+    since = [None, None, None, None, dt.date(2022, 1, 1), None]
+    found = list(status_faults(words, since, last))
+    assert seen(found) == [
+        ("pool", 3, "since", None),
+        ("pool", 4, "since", dt.date(2022, 1, 1)),
+        ("pool", 5, "status", "lost"),
+    ]
+    assert found[1].rule == "must not be after the last payment date (2021-01-01)"
+
+
+# ------------------------------------------------------------------------------- curves and scales
+
+
+def test_a_curve_holds_from_each_date_until_the_next():
+    curve = Curve("LPR", [dt.date(2020, 1, 1), dt.date(2020, 7, 1)], [0.03, 0.02])
+    days = [
+        dt.date(2019, 1, 1),
+        dt.date(2020, 1, 1),
+        dt.date(2020, 6, 30),
+        dt.date(2020, 7, 1),
+        dt.date(2030, 1, 1),
+    ]
+    np.testing.assert_array_equal(curve.at(days), [0.03, 0.03, 0.03, 0.02, 0.02])
+
+
+@pytest.mark.parametrize(
+    ("dates", "rates", "kind", "message"),
+    [
+        ((), (), InputError, r"^curve date a curve needs at least one date \(got blank\)$"),
+        (DATES, (0.01,), InputError, r"^curve 'LPR' must have one rate per date \(got '1 rates'\)$"),
+        (DATES[:1], (3.0,), DomainError, r"^curve rate must be between -1 and 1 .*\(got 3\)$"),
+        (DATES[:1], (nan,), DomainError, r"^curve rate must be between -1 and 1 .*\(got nan\)$"),
+        (
+            DATES[::-1],
+            (0.01, 0.02),
+            InputError,
+            r"^curve date dates of a curve must increase \(2020-07-15 comes before it\) \(got 2020-04-15\)$",
+        ),
+    ],
+)
+def test_a_curve_refuses(dates, rates, kind, message):
+    refused(lambda: Curve("LPR", dates, rates), kind, message)
+
+
+def test_every_fault_of_a_table_of_curves():
+    rows = [
+        ("a", DATES[1], 0.01),
+        ("b", DATES[0], None),
+        ("a", DATES[0], 9.0),
+        ("a", None, 0.01),
+        (None, DATES[1], nan),
+    ]
+    assert seen(curve_faults(rows)) == [("curve", 2, "rate", 9.0), ("curve", 2, "date", DATES[0])]
+
+
+SCALE = (("AAA", 0.0001), ("AA", 0.001), ("BB", 0.02))
+
+
+def test_ratings_are_looked_up_in_the_users_scale():
+    np.testing.assert_array_equal(graded(["bb", "AAA", "Aa"], SCALE), [0.02, 0.0001, 0.001])
+    assert graded([], SCALE).size == 0
+
+
+@pytest.mark.parametrize(
+    ("ratings", "scale", "kind", "message"),
+    [
+        (["B"], SCALE, InputError, r"^rating must be a grade of the scale: AAA, AA, BB \(got 'B'\)$"),
+        (
+            ["A"],
+            (("A", 0.1), ("a", 0.2)),
+            InputError,
+            r"^scale grade is there twice: every grade needs one PD \(got 'a'\)$",
+        ),
+        (
+            ["A"],
+            (("A", 0.1), ("B", 0.05)),
+            DomainError,
+            r"^scale pd must not be below the PD of the better grade above \(0.1\) \(got 0.05\)$",
+        ),
+        (["A"], (("A", 1.0),), DomainError, r"^scale pd must be >= 0 and < 1 .*\(got 1\)$"),
+    ],
+)
+def test_a_scale_refuses(ratings, scale, kind, message):
+    refused(lambda: graded(ratings, scale), kind, message)
+
+
+def test_every_fault_of_a_scale():
+    rows = [("AAA", 0.1), ("AA", nan), ("aaa", 0.05), (None, 2.0)]
+    assert seen(scale_faults(rows)) == [("scale", 3, "pd", 2.0), ("scale", 2, "grade", "aaa")]
+
+
+# ------------------------------------------------------------------------------------------ dates
+
+
+def test_payment_dates():
+    closing = dt.date(2020, 1, 31)
+    assert payment_dates(closing, "month", 3) == (
+        dt.date(2020, 2, 29),
+        dt.date(2020, 3, 31),
+        dt.date(2020, 4, 30),
+    )
+    assert payment_dates(dt.date(2020, 1, 30), "month", 2) == (dt.date(2020, 2, 29), dt.date(2020, 3, 30))
+    # From a first date at the end of its month on they stay there.
+    first = dt.date(2020, 2, 29)
+    assert payment_dates(closing, "quarter", 2, first) == (first, dt.date(2020, 5, 31))
+    assert payment_dates(closing, "half-year", 2, dt.date(2020, 3, 5))[1] == dt.date(2020, 9, 5)
+    assert months_after(closing, 13) == dt.date(2021, 2, 28)
+    assert months_after(dt.date(2020, 2, 29), 1, 31) == dt.date(2020, 3, 31)
+
+
+@pytest.mark.parametrize(
+    ("every", "count", "first", "message"),
+    [
+        (
+            "week",
+            3,
+            None,
+            r"^payment every must be one of: month, 2 months, quarter, half-year, year \(got 'week'\)$",
+        ),
+        ("month", 0, None, r"^payment dates must be a whole number from 1 on \(got 0\)$"),
+        (
+            "month",
+            3,
+            dt.date(2020, 1, 1),
+            r"^first payment date must be after the closing date \(2020-01-31\) \(got 2020-01-01\)$",
+        ),
+        ("year", 9000, None, r"^payment dates must lie before the year 10000"),
+    ],
+)
+def test_payment_dates_refuse(every, count, first, message):
+    with pytest.raises(InputError, match=message):
+        payment_dates(dt.date(2020, 1, 31), every, count, first)
