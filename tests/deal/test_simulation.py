@@ -373,6 +373,18 @@ def test_plans_of_different_pools_do_not_share_their_volatility(build):
         assert bits(run) == bits(simulate(deal, stress, paths=400))
 
 
+def test_plans_of_one_pool_keep_the_volatility_that_the_user_gives_each(build):
+    distance = (Covenant("dd", "senior DD", "min", 1.0, "turbo"),)
+    plans = [
+        apply(build(pd=0.1, covenants=distance, volatility_source="user", volatility=v), BASE)
+        for v in (0.05, 0.5)
+    ]
+    together = simulate_plans(plans, paths=400)
+    assert (together[0].breach != together[1].breach).any()
+    for plan, run in zip(plans, together, strict=True):
+        assert bits(run) == bits(simulate_plans([plan], paths=400)[0])
+
+
 def test_judged_by_all_dues_no_tranche_is_safer(build):
     deal = everything_deal(build)
     own, every = simulate(deal, paths=5000), simulate(deal, Stress("all", default_point="all"), paths=5000)

@@ -795,14 +795,16 @@ def _patterns(pool: PoolEngine, draws: Draws, layout: Layout) -> Patterns:
 def _engines(plans: Sequence[Stressed]) -> list[PlanEngine]:
     engines = []
     pools: dict[bytes, PoolEngine] = {}
-    moments: dict[tuple[bytes, float], tuple[float, float]] = {}
+    moments: dict[tuple[object, ...], tuple[float, float]] = {}
     for plan in plans:
         key = pool_key(plan)
         if key not in pools:
             pools[key] = PoolEngine(plan)
         lognormal = (0.0, 0.0)
         if any(c.metric == "senior DD" for c in plan.deal.covenants):
-            stretched = (key, plan.volatility_multiplier)
+            terms = plan.deal.terms
+            given = (terms.volatility_source, terms.volatility, terms.drift)
+            stretched = (key, plan.volatility_multiplier, *given)
             if stretched not in moments:
                 moments[stretched] = pool_lognormal(plan)
             lognormal = moments[stretched]
