@@ -138,6 +138,17 @@ def _first(short: npt.NDArray[np.bool_]) -> int | None:
 
 
 def _measures(run: Simulation) -> Array:
+    """Put the measures of a simulation into rows, tranche by tranche.
+
+    Parameters
+    ----------
+    run : Simulation
+
+    Returns
+    -------
+    ndarray, shape (3, k)
+        In the order of :data:`MEASURES`.
+    """
     return np.array([[getattr(t, measure) for t in run.tranches] for measure in MEASURES])
 
 

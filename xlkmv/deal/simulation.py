@@ -241,6 +241,17 @@ class Draws:
 
 
 def _layout(plan: Stressed, paths: int, seed: int) -> Layout:
+    """Cut the paths of a plan into blocks and groups.
+
+    Parameters
+    ----------
+    plan : Stressed
+    paths, seed : int
+
+    Returns
+    -------
+    Layout
+    """
     terms, pool = plan.deal.terms, plan.deal.pool
     obligors = len(pool.name)
     block = 1 << int(np.log2(np.clip(BLOCK_NUMBERS // obligors, SMALLEST_BLOCK, LARGEST_BLOCK)))
@@ -786,6 +797,18 @@ def run_blocks(engines: Sequence[PlanEngine], layout: Layout, blocks: Iterable[i
 
 
 def _patterns(pool: PoolEngine, draws: Draws, layout: Layout) -> Patterns:
+    """Find the different default patterns of a block.
+
+    Parameters
+    ----------
+    pool : PoolEngine
+    draws : Draws
+    layout : Layout
+
+    Returns
+    -------
+    Patterns
+    """
     paths = draws.common.size
     payer = pool.model.payer_default(draws) if pool.support else np.full(paths, pool.n, np.int64)
     defaults = pool.model.obligor_defaults(draws)
