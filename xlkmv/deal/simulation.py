@@ -195,9 +195,11 @@ class Layout:
 
     @property
     def blocks(self) -> int:
+        """How many blocks there are."""
         return -(-self.paths // self.block)
 
     def size(self, block: int) -> int:
+        """Paths of a block."""
         return min(self.block, self.paths - block * self.block)
 
     def group_sizes(self, block: int) -> Array:
