@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.scenarios import attribute_controls, reverse_stress, run_scenarios
 from xlkmv.deal.simulation import dask_executor, simulate
 from xlkmv.deal.stress import PRESETS, apply

@@ -16,7 +16,7 @@ from rich.console import Console
 import xlkmv
 from xlkmv import cli
 from xlkmv.deal.analysis import analyse
-from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import probability
 from xlkmv.deal.stress import BASE
 from xlkmv.excel.book import FileBook

@@ -46,7 +46,7 @@ _HOME = {
     "xlkmv.deal.simulation": ("simulate",),
     "xlkmv.deal.scenarios": ("attribute_controls", "reverse_stress", "run_scenarios"),
     "xlkmv.deal.surveillance": ("rerate",),
-    "xlkmv.deal.example": ("xingye_yuanrong",),
+    "xlkmv.deal.examples.patents": ("xingye_yuanrong",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -15,7 +15,7 @@ from scipy.integrate import quad
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.analysis import analyse, kmv_view, portfolio_models, support_default_probability
-from xlkmv.deal.example import LICENSEES, xingye_yuanrong
+from xlkmv.deal.examples.patents import LICENSEES, xingye_yuanrong
 from xlkmv.deal.simulation import simulate
 from xlkmv.deal.stress import BASE, PRESETS, Stress, apply, pool_risk
 from xlkmv.deal.terms import CONTROLS, Controls, Covenant, Deal, Pool, Terms, Tranche

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.simulation import dask_executor, simulate
 from xlkmv.errors import HostError
 

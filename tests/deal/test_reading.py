@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from xlkmv.deal.analysis import analyse
-from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import READINGS, alarming, probability, read, riskiest
 from xlkmv.deal.stress import BASE
 from xlkmv.deal.terms import CONTROLS, Controls, Deal, Tranche

@@ -12,7 +12,7 @@ import pytest
 from scipy import integrate, stats
 from scipy.special import ndtr, ndtri
 
-from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.simulation import (
     DefaultModel,
     _layout,

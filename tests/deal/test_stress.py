@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlkmv.deal.dues import planned_dues
-from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.simulation import simulate
 from xlkmv.deal.stress import PRESETS, Stress, apply, control_keys, pool_lognormal, remark, stress_faults
 from xlkmv.deal.terms import CONTROLS, Controls, Covenant

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlkmv.deal.analysis import kmv_view
-from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.surveillance import LEAST_RATIO, rerate, update_lognormal
 from xlkmv.deal.terms import Controls, Covenant, Tranche

@@ -212,7 +212,7 @@ def test_volatility_25_meaning_25_percent(draft: Path, tmp_path: Path) -> None:
     )
     table = FileBook(path).table("tbl_Term")
     ((sheet, cell, value, rule),) = problems_of(path)
-    assert (sheet, cell, value) == ("Tranche", table.cell(row, "Value"), 25)
+    assert (sheet, cell, value) == ("Terms", table.cell(row, "Value"), 25)
     assert rule == "must be > 0 and <= 5 (a decimal: 0.25 means 25 %)"
 
 

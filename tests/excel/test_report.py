@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from xlkmv.deal.analysis import Analysis, analyse
-from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import riskiest
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import Deal, Tranche

@@ -172,7 +172,7 @@ def test_wrong_calendars(loans: Any, changes: dict[str, Any], label: str, rule: 
     value = loans.table("tbl_Term").rows[[r.label for r in layout.TERM_ROWS].index(label)][1]
     assert (loans.place("tbl_Term", label, "Value"), value, rule) in loans.wrong()
     # What cannot be judged without dates is not called wrong.
-    assert all(place.startswith("Tranche!") for place, _, _ in loans.wrong())
+    assert all(place.startswith("Terms!") for place, _, _ in loans.wrong())
     assert len(loans.wrong()) == 1
 
 

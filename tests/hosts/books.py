@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from xlkmv.build.template import build_template
-from xlkmv.deal.example import xingye_yuanrong
+from xlkmv.deal.examples.patents import xingye_yuanrong
 
 __all__ = ["quick_template"]
 

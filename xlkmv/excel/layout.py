@@ -572,7 +572,7 @@ VECTOR = TableSpec(
 
 TERM = TableSpec(
     "tbl_Term",
-    "Tranche",
+    "Terms",
     "Plan terms and model assumptions",
     "计划条款与模型假设",
     (
@@ -585,7 +585,7 @@ TERM = TableSpec(
 
 CONTROL = TableSpec(
     "tbl_Control",
-    "Tranche",
+    "Terms",
     "Risk controls",
     "风险控制措施",
     (

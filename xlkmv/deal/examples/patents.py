@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xlkmv.deal.examples import Example
+from xlkmv.deal.examples.basis import Basis, Sources, fact, term
 from xlkmv.deal.terms import Controls, Covenant, Deal, Pool, Terms, Tranche
 
-__all__ = ["LICENSEES", "Licensee", "xingye_yuanrong"]
+__all__ = ["LICENSEES", "PATENT_SOURCES", "Licensee", "patents_example", "xingye_yuanrong"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +100,75 @@ def xingye_yuanrong() -> Deal:
         Covenant("Senior distance to default", "senior DD", "min", 1.0, "none"),
     )
     return Deal(pool, tranches, terms, controls, covenants)
+
+
+# What is public of the obligors: amounts in RMB million, and names with their patents.
+KNOWN_AMOUNTS = (45.0, 23.0, 3.0)
+KNOWN_NAMES = ("Vtron", "Huayin")
+
+
+def _basis(x: Licensee) -> Basis:
+    """Say which figures of an obligor are public."""
+    amount = ("amount",) if x.amount in KNOWN_AMOUNTS else ()
+    named = ("industry", "invention", "utility") if x.name.startswith(KNOWN_NAMES) else ()
+    return fact(x.basis, "name", *amount, *named)
+
+
+PATENT_SOURCES = Sources(
+    title="Xingye Yuanrong, Guangzhou Development Zone patent licences (2019-1): public facts, else assumed",
+    pages=("public announcements of the launch, September 2019",),
+    pool=tuple(map(_basis, LICENSEES)),
+    tranches=(
+        fact("4 %, AAA: fact; the rest: assumption", "name", "rank", "coupon"),
+        fact("assumption: residual after senior", "name", "rank"),
+    ),
+    terms={
+        "closing": term("fact: launched on 11 September 2019"),
+        "dates": term("assumption: 20 quarters"),
+        "fee_rate": term("assumption"),
+        "day_count": term("assumption"),
+        "principal": term("assumption"),
+        "support_correlation": term("assumption: pool and payer of the undertaking"),
+        "prepayment": term("assumption: none"),
+        "cure": term("assumption: whether a trigger ends when its test is met again"),
+    },
+    controls={
+        "subordination": term("assumption: split 95/5"),
+        "excess_coverage": term("follows from pool, coupon and fees"),
+        "reserve": term("assumption: one period of senior dues, held as cash"),
+        "support": term("by the originator's parent; its PD is an assumption"),
+        "triggers": term("assumption: see sheet Covenant"),
+        "repurchase": term("assumption: share of a defaulted claim that the originator buys back"),
+        "pledge": term("assumption: recovery 40 % with, 15 % without"),
+    },
+)
+
+# All obligors paid on schedule until the plan ended in 2022: that much is public.
+QUARTERS_PAID = 10
+
+
+def patents_example() -> Example:
+    """Build the deal that ships, with its patents and what came in.
+
+    Returns
+    -------
+    Example
+    """
+    deal = xingye_yuanrong()
+    return Example(
+        "patents",
+        "Xingye Yuanrong, Guangzhou Development Zone patent licences (2019-1), RMB.",
+        "兴业圆融-广州开发区专利许可资产支持专项计划",
+        deal,
+        PATENT_SOURCES,
+        pool={
+            "invention": tuple(x.invention for x in LICENSEES),
+            "utility": tuple(x.utility for x in LICENSEES),
+        },
+        actual=tuple(deal.pool.collections[:QUARTERS_PAID].tolist()),
+        notes={
+            "Pool": "One row per obligor; as shipped level quarterly instalments at 6.5 % p.a. over "
+            "20 quarters (assumption).",
+            "Surveillance": "As shipped: on schedule, as all obligors paid (fact).",
+        },
+    )

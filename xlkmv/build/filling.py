@@ -1,0 +1,390 @@
+"""What the tables of inputs of a new workbook hold: a deal, an example with its sources, or nothing yet.
+
+Cells are worked out here and drawn by :mod:`xlkmv.build.template`. Terms that a deal leaves at their
+defaults stay blank, but for those that every workbook shows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from xlkmv.deal.examples import Example
+from xlkmv.deal.examples.basis import Basis, Sources
+from xlkmv.deal.terms import INTERVALS, Controls, Deal, Pool, Terms, payment_dates
+from xlkmv.errors import InputError
+from xlkmv.excel import layout
+from xlkmv.excel.layout import Column, TableSpec
+
+__all__ = ["Filled", "Filling", "blank", "calendar", "filling"]
+
+# Said of terms whose meaning is not plain, where no source says more.
+MEANINGS = {
+    "volatility_source": "implied: from the obligors' PD, recovery and correlation",
+    "volatility": "used when the source is user",
+    "drift": "used when the source is user",
+    "support_correlation": "pool and payer of the undertaking",
+    "copula": "of the simulation",
+    "degrees_of_freedom": "of the t copula",
+    "industry_correlation": "extra correlation inside an industry",
+    "cure": "whether a trigger ends when its test is met again",
+    "paths": "of the simulation",
+    "seed": "same seed, same numbers",
+    "scheduler": "tcp://host:port of a Dask cluster; blank: this computer",
+}
+# Figures of the model, not of the deal: no source says them, and they are no guess.
+OF_MODEL = {
+    *("volatility_source", "volatility", "drift", "copula", "degrees_of_freedom"),
+    *("industry_correlation", "paths", "seed", "scheduler"),
+}
+DEFAULT = "assumption: default"
+# Columns that every deal uses, and those that a deal of loans starts with.
+OF_EVERY_POOL = {"name", "amount", "share", "pd", "recovery", "lag", "correlation"}
+OF_LOANS = {"count", "term", "rate", "amortisation"}
+OF_EVERY_TRANCHE = {"name", "rank", "amount", "share", "coupon", "payment", "maturity"}
+# A switch that nobody has set up stays off.
+UNSET = Controls(reserve=False, support=False, repurchase=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Cells of one table of inputs.
+
+    Attributes
+    ----------
+    rows : list of list
+        In the order of the columns; a formula is a pair of its text and its value.
+    marks : list of list of bool
+        Which of them are assumptions.
+    used : set
+        Fields of the columns (of labelled rows: of the rows) that the deal uses.
+    extra : tuple of Column
+        Further columns, right of those of the layout.
+    formats : list of str, optional
+        Of the rows, where they differ.
+    """
+
+    rows: list[list[Any]]
+    marks: list[list[bool]]
+    used: set[str] = field(default_factory=set)
+    extra: tuple[Column, ...] = ()
+    formats: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """Everything that a new workbook says before its first refresh.
+
+    Attributes
+    ----------
+    title : str
+        What the deal is.
+    pages : str
+        What was read.
+    notes : mapping of str to str
+        What sheets say under their title, by their names.
+    tables : mapping of str to Filled
+        By the name of the table; those that are left out stay blank.
+    """
+
+    title: str
+    pages: str
+    notes: Mapping[str, str]
+    tables: Mapping[str, Filled]
+
+
+def filling(deal: Deal | Example) -> Filling:
+    """Cells of a deal, or of an example with its sources.
+
+    Parameters
+    ----------
+    deal : Deal or Example
+
+    Returns
+    -------
+    Filling
+
+    Raises
+    ------
+    InputError
+        When the pool holds worked-out interest and balances, for which a workbook has no columns.
+    """
+    if isinstance(deal, Example):
+        sources, found = deal.sources, deal.deal
+        title, pages, notes = f"{deal.title}  {deal.chinese}", "; ".join(sources.pages), deal.notes
+        more, actual = deal.pool, deal.actual
+    else:
+        sources, found = None, deal
+        title, pages, notes, more, actual = "Name of the deal", "", {}, {}, ()
+    if found.pool.interest is not None or found.pool.claim is not None:
+        rule = "must come with schedules or loan terms: a workbook has no columns for worked-out interest"
+        raise InputError("deal pool", rule, "interest, balance or claim")
+    by_terms = _by_terms(found)
+    tables = {
+        layout.POOL.name: _pool(found, sources, more, by_terms),
+        layout.TRANCHE.name: _tranches(found, sources),
+        layout.TERM.name: _terms(found.terms, found.controls, sources, by_terms),
+        layout.CONTROL.name: _controls(found.controls, sources),
+        layout.COVENANT.name: _covenants(found, sources),
+        layout.ACTUAL.name: _actual(found.terms.dates, actual, sources),
+        layout.SCHEDULE.name: _schedule(found),
+        layout.CURVE.name: _plain(
+            [c.name, *point] for c in found.terms.curves for point in zip(c.dates, c.rates, strict=True)
+        ),
+        layout.VECTOR.name: _vectors(found.terms),
+    }
+    return Filling(title, pages, notes, {name: table for name, table in tables.items() if table.rows})
+
+
+def blank(closing: dt.date, every: str, count: int) -> Filling:
+    """Cells of a deal that is still to be entered: its calendar, and the defaults of its terms.
+
+    Parameters
+    ----------
+    closing : date
+    every : str
+        A key of :data:`~xlkmv.deal.terms.INTERVALS`.
+    count : int
+        Number of payment dates, 1 to 1200.
+
+    Returns
+    -------
+    Filling
+
+    Raises
+    ------
+    InputError
+        When there is no such calendar.
+    """
+    if not layout.COUNT_OF_DATES.holds(np.float64(count)):
+        raise InputError("dates", layout.COUNT_OF_DATES.text, count)
+    dates = payment_dates(closing, every, count)
+    tables = {
+        layout.POOL.name: _empty(layout.POOL, OF_EVERY_POOL | OF_LOANS),
+        layout.TRANCHE.name: _empty(layout.TRANCHE, OF_EVERY_TRANCHE | {"senior"}),
+        layout.TERM.name: _terms(Terms(closing, dates), UNSET, None, (every, None, count)),
+        layout.CONTROL.name: _controls(UNSET, None),
+        layout.ACTUAL.name: _actual(dates, (), None),
+    }
+    notes = {
+        "Pool": "Columns of loan terms are open; others unfold at the + over them. For scheduled "
+        "collections add columns headed by the payment dates instead.",
+    }
+    return Filling("Name of the deal", "", notes, tables)
+
+
+def calendar(closing: dt.date, dates: Sequence[dt.date]) -> tuple[str, dt.date | None, int] | None:
+    """Interval, first date (None: one interval after closing) and number of dates; None if irregular."""
+    for every, first in itertools.product(INTERVALS, (None, dates[0])):
+        if payment_dates(closing, every, len(dates), first) == tuple(dates):
+            return every, first, len(dates)
+    return None
+
+
+def _by_terms(deal: Deal) -> tuple[str, dt.date | None, int] | None:
+    """Calendar of a deal whose claims all have loan terms: it needs no columns of dates."""
+    loans = deal.pool.loans
+    if loans is None or not loans.given.all():
+        return None
+    return calendar(deal.terms.closing, deal.terms.dates)
+
+
+# ------------------------------------------------------------------------------------- tables
+
+
+def _plain(rows: Iterable[Sequence[Any]]) -> Filled:
+    """Rows of a table without a single assumption that is marked."""
+    cells = [list(row) for row in rows]
+    return Filled(cells, [[False] * len(row) for row in cells])
+
+
+def _empty(spec: TableSpec, used: set[str]) -> Filled:
+    """One blank row; shares are worked out in it from the start."""
+    row = [_share(spec, 0.0) if c.field == "share" else None for c in spec.columns]
+    return Filled([row], [[False] * len(row)], used)
+
+
+def _share(spec: TableSpec, value: float) -> tuple[str, float]:
+    amount = spec.column("amount").header
+    return f"=IFERROR({spec.name}[[#This Row],[{amount}]]/SUM({spec.name}[{amount}]),0)", value
+
+
+def _filled(
+    spec: TableSpec,
+    rows: list[dict[str, Any]],
+    bases: Sequence[Basis] | None,
+    always: set[str],
+    extra: tuple[Column, ...] = (),
+) -> Filled:
+    """Table of rows by field; what no basis calls a fact is an assumption, where there are bases."""
+    columns = (*spec.columns, *extra)
+    names = [*(c.field for c in spec.columns), *(c.header for c in extra)]
+    cells = [[row.get(name) for name in names] for row in rows]
+    used = always | {name for name in names if any(row.get(name) is not None for row in rows)}
+    marks = [[False] * len(names) for _ in rows]
+    for k, basis in enumerate(bases or ()):
+        known = [c.field in basis.facts | {"name", "share", "basis"} for c in columns]
+        marks[k] = [x is not None and not fact for x, fact in zip(cells[k], known, strict=True)]
+    return Filled(cells, marks, used, extra)
+
+
+def _pool(
+    deal: Deal,
+    sources: Sources | None,
+    more: Mapping[str, tuple[Any, ...]],
+    by_terms: tuple[str, dt.date | None, int] | None,
+) -> Filled:
+    pool, terms = deal.pool, deal.terms
+    dates = () if by_terms else tuple(d.isoformat() for d in terms.dates)
+    rows: list[dict[str, Any]] = []
+    columns = {
+        name: getattr(pool, name).tolist() for name in ("amount", "pd", "recovery", "lag", "correlation")
+    }
+    if pool.count is not None:
+        columns["count"] = pool.count.tolist()
+    for words in ("industry", "status", "since"):
+        if any(getattr(pool, words)):
+            columns[words] = [word or None for word in getattr(pool, words)]
+    for k, name in enumerate(pool.name):
+        row = {"name": name, "share": _share(layout.POOL, float(pool.share[k]))}
+        row |= {c: values[k] for c, values in (*columns.items(), *more.items())}
+        if sources:
+            row["basis"] = sources.pool[k].text
+        if pool.loans is None or not pool.loans.given[k]:
+            row |= dict(zip(dates, pool.schedule[k].tolist(), strict=True))
+        else:
+            row |= _loan(pool, k)
+        rows.append(row)
+    extra = tuple(Column(d, "", "schedule", "number", layout.MONEY, 13) for d in dates)
+    return _filled(layout.POOL, rows, sources and sources.pool, OF_EVERY_POOL, extra)
+
+
+def _loan(pool: Pool, k: int) -> dict[str, Any]:
+    """Loan terms of a row; what is usual stays blank, but for the way it is repaid."""
+    loans = pool.loans
+    assert loans is not None
+    floats = bool(loans.base[k])
+    usual = {"interest_only": 0.0, "payments_per_year": 12.0, "age": 0.0, "margin": 0.0, "rate": None}
+    if floats:
+        usual["rate"] = 0.0  # its curve's
+    found = {name: float(getattr(loans, name)[k]) for name in (*usual, "term")}
+    row: dict[str, Any] = {name: x for name, x in found.items() if x != usual.get(name)}
+    return row | {
+        "amortisation": loans.amortisation[k],
+        "first": loans.first[k],
+        "base": loans.base[k] or None,
+    }
+
+
+def _tranches(deal: Deal, sources: Sources | None) -> Filled:
+    total = sum(t.amount for t in deal.tranches)
+    shared = any(t.pari_passu for t in deal.tranches)
+    rows = []
+    for k, t in enumerate(deal.tranches):
+        row = {"share": _share(layout.TRANCHE, t.amount / total)}
+        row |= {
+            name: getattr(t, name)
+            for name in ("name", "rank", "amount", "payment", "maturity", "legal_final")
+        }
+        if not t.base or t.coupon:
+            row["coupon"] = t.coupon
+        if shared:
+            row["pari_passu"] = _yes(t.pari_passu)
+        if t.senior is not None:
+            row["senior"] = _yes(t.senior)
+        if t.deferrable:
+            row["deferrable"] = "yes"
+        if t.base:
+            row |= {"base": t.base, "margin": t.margin or None, "cap": t.cap, "floor": t.floor}
+        if sources:
+            row["basis"] = sources.tranches[k].text
+        rows.append(row)
+    return _filled(layout.TRANCHE, rows, sources and sources.tranches, OF_EVERY_TRANCHE)
+
+
+def _yes(on: bool) -> str:
+    return "yes" if on else "no"
+
+
+def _terms(
+    terms: Terms,
+    controls: Controls,
+    sources: Sources | None,
+    by_terms: tuple[str, dt.date | None, int] | None,
+) -> Filled:
+    """Rows of terms: those of every plan, and of the others what the deal says."""
+    every, first, count = by_terms or (None, None, None)
+    said = {"every": every, "first": first, "count": count, "scheduler": None}
+    bases = dict(sources.terms) if sources else {}
+    if by_terms and "dates" in bases:
+        bases["every"] = bases["dates"]
+    usual = {f.name: f.default for part in (Terms, Controls) for f in fields(part)}
+    rows, marks, used = [], [], set()
+    for item in layout.TERM_ROWS:
+        name = item.field
+        value = said[name] if name in said else getattr(controls if hasattr(controls, name) else terms, name)
+        value = _yes(value) if item.kind == "yesno" else value
+        if item.blank and name not in bases and value == usual.get(name):
+            value = None
+        basis, text = bases.get(name), MEANINGS.get(name)
+        guess = sources is not None and value is not None and name not in OF_MODEL | {"first", "count"}
+        if basis is not None:
+            guess, text = guess and not basis.facts, basis.text
+        elif guess:
+            text = text or DEFAULT
+        rows.append([item.label, value, item.unit or None, text])
+        marks.append([False, guess, False, False])
+        if value is not None or name in bases:
+            used.add(name)
+    return Filled(rows, marks, used, formats=[item.format for item in layout.TERM_ROWS])
+
+
+# How the size of the reserve is shown.
+RESERVE_FORMATS = {"periods": "0.00", "money": layout.MONEY, "of pool": layout.RATE}
+
+
+def _controls(controls: Controls, sources: Sources | None) -> Filled:
+    rows, marks, formats = [], [], []
+    for item in layout.CONTROL_ROWS:
+        on = getattr(controls, item.field)
+        figure = getattr(controls, item.figure) if item.figure else None
+        reserve = item.field == "reserve"
+        meaning = controls.reserve_unit if reserve else item.meaning or None
+        basis = sources.controls[item.field] if sources else None
+        rows.append([item.label, _yes(on), figure, meaning, basis and basis.text])
+        guess = basis is not None and not basis.facts and on and figure is not None
+        marks.append([False, False, guess, False, False])
+        formats.append(RESERVE_FORMATS[controls.reserve_unit] if reserve else item.format)
+    return Filled(rows, marks, formats=formats)
+
+
+def _covenants(deal: Deal, sources: Sources | None) -> Filled:
+    results = len(layout.COVENANT.results)
+    rows = [[c.name, c.metric, c.side, c.threshold, c.consequence, *[None] * results] for c in deal.covenants]
+    marks = [False, False, False, *[sources is not None] * 2, *[False] * results]
+    return Filled(rows, [list(marks) for _ in rows])
+
+
+def _actual(dates: Sequence[dt.date], actual: Sequence[float], sources: Sources | None) -> Filled:
+    """Payment dates, and what came in on the first of them."""
+    results = [None] * len(layout.ACTUAL.results)
+    rows = [[d, x, *results] for d, x in itertools.zip_longest(dates, map(float, actual))]
+    guess = sources is not None and not ("dates" in sources.terms and sources.terms["dates"].facts)
+    # That obligors paid on schedule may be known, and the schedule an assumption.
+    marks = [[guess, guess and row[1] is not None, *[False] * len(results)] for row in rows]
+    return Filled(rows, marks)
+
+
+def _schedule(deal: Deal) -> Filled:
+    due = ((t, zip(deal.terms.dates, t.schedule, strict=True)) for t in deal.tranches if t.schedule)
+    return _plain([[t.name, date, x, None] for t, dated in due for date, x in dated if x])
+
+
+def _vectors(terms: Terms) -> Filled:
+    vectors = itertools.zip_longest(terms.prepayment_vector, terms.cdr, terms.loss_curve)
+    return _plain([[float(k), *row] for k, row in enumerate(vectors, 1)])
