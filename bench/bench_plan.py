@@ -19,11 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.scenarios import attribute_controls, reverse_stress, run_scenarios
-from xlkmv.deal.simulation import dask_executor, simulate
+from xlkmv.deal.paths.run import dask_executor, simulate
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.questions.attribution import attribute_controls
+from xlkmv.deal.questions.breakeven import reverse_stress
+from xlkmv.deal.questions.conditions import run_scenarios
 from xlkmv.deal.stress import PRESETS, apply
 from xlkmv.deal.terms import Controls, Deal, Pool, Terms, Tranche
-from xlkmv.deal.waterfall import waterfall
 
 
 def row(what: str, value: str, goal: str = "") -> None:

@@ -9,9 +9,10 @@ import numpy as np
 from hypothesis import strategies as st
 from twin import Path
 
-from xlkmv.deal.stress import Stress, Stressed, apply
+from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Terms, Tranche, payment_dates
-from xlkmv.deal.waterfall import waterfall
 
 CLOSING = dt.date(2020, 1, 1)
 TESTS = {

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import ndtr, ndtri
 
-from xlkmv.deal.analysis import analyse, kmv_view, portfolio_models, support_default_probability
+from xlkmv.deal.analysis import analyse, portfolio_models
 from xlkmv.deal.examples.patents import LICENSEES, xingye_yuanrong
-from xlkmv.deal.simulation import simulate
-from xlkmv.deal.stress import BASE, PRESETS, Stress, apply, pool_risk
+from xlkmv.deal.kmv import kmv_view, support_default_probability
+from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.plan.stressed import pool_risk
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.stress import BASE, PRESETS, Stress, apply
 from xlkmv.deal.terms import CONTROLS, Controls, Covenant, Deal, Pool, Terms, Tranche
-from xlkmv.deal.waterfall import waterfall
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.losses import LEVELS
 from xlkmv.model.plan import implied_lognormal, pool_moments

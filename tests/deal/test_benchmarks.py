@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from xlkmv.deal.examples.auto import auto
+from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import (
     OC_ALL,
@@ -39,7 +40,6 @@ from xlkmv.deal.terms import (
     payment_dates,
     year_fraction,
 )
-from xlkmv.deal.waterfall import Waterfall, waterfall
 from xlkmv.model.loans import weighted_average_life
 
 ROOT = Path(__file__).resolve().parents[2]

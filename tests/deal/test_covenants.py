@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlkmv.deal.covenants import Observation, breached, covenant_path, covenant_risk, metric_value
+from xlkmv.deal.plan.covenants import Observation, breached, covenant_path, covenant_risk, metric_value
+from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Terms, Tranche, payment_dates
-from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.plan import plan_risk
 

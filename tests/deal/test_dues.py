@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xlkmv.deal.dues import planned_dues
+from xlkmv.deal.plan.dues import planned_dues
 from xlkmv.deal.terms import Deal, Pool, Terms, Tranche
 
 CLOSING = dt.date(2020, 1, 15)

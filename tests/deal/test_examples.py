@@ -13,9 +13,9 @@ from xlkmv.deal.examples.auto import AUTO_SOURCES, CLOSING, RUN_OFF, auto
 from xlkmv.deal.examples.basis import Sources
 from xlkmv.deal.examples.lease import CUT_OFF_VALUE, LEASE_SOURCES, VALUES, lease
 from xlkmv.deal.examples.mortgage import MORTGAGE_SOURCES, mortgage
+from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import CONTROLS, LOAN_NUMBERS, Deal, Pool, Terms, Tranche
-from xlkmv.deal.waterfall import Waterfall, waterfall
 from xlkmv.model.loans import weighted_average_life
 
 EXAMPLES = {

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xlkmv.deal.analysis import kmv_view
-from xlkmv.deal.simulation import simulate
-from xlkmv.deal.stress import BASE, Stress, apply, pool_lognormal
+from xlkmv.deal.kmv import kmv_view
+from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.plan.stressed import pool_lognormal
+from xlkmv.deal.plan.waterfall import Payment, waterfall
+from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Terms, Tranche, payment_dates
-from xlkmv.deal.waterfall import Payment, waterfall
 
 sys.path.insert(0, str(Path(__file__).parent))
 from drawn import CLOSING, classes, deals, path_of, pay, plans, scaled, some_pool

@@ -11,9 +11,9 @@ import pytest
 
 from xlkmv.deal.plan import priority as steps
 from xlkmv.deal.plan.priority import Ledger, priority
+from xlkmv.deal.plan.waterfall import TRAP, TURBO, waterfall
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Terms, Tranche, payment_dates
-from xlkmv.deal.waterfall import TRAP, TURBO, waterfall
 
 CLOSING = dt.date(2020, 1, 1)
 YEARS = payment_dates(CLOSING, "year", 4)

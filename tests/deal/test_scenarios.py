@@ -12,19 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlkmv.deal import scenarios
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.scenarios import (
-    MEASURES,
-    attribute_controls,
-    expected_collections,
-    reverse_stress,
-    run_scenarios,
-)
-from xlkmv.deal.simulation import simulate
-from xlkmv.deal.stress import BASE, PRESETS, TABLE, Stress, apply, pool_lognormal
+from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.plan.stressed import pool_lognormal
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.questions import breakeven
+from xlkmv.deal.questions.attribution import attribute_controls
+from xlkmv.deal.questions.breakeven import expected_collections, reverse_stress
+from xlkmv.deal.questions.conditions import MEASURES, run_scenarios
+from xlkmv.deal.stress import BASE, PRESETS, TABLE, Stress, apply
 from xlkmv.deal.terms import CONTROLS, Controls, Covenant, Tranche
-from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import InputError
 
 
@@ -292,7 +289,7 @@ def test_a_row_of_several_obligors_is_as_many_rows(build, case, counts, batch):
     )
     together = replace(deal, pool=replace(pool, count=n))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scenarios, "OBLIGORS", batch)
+        patch.setattr(breakeven, "OBLIGORS", batch)
         found = reverse_stress(together)[-1]
     assert found == reverse_stress(replace(deal, pool=single))[-1]
 
@@ -303,7 +300,7 @@ def test_a_pool_without_its_largest_obligors_brings_what_is_expected_of_it(build
     deal = build(**case)
     pool = replace(deal.pool, count=np.array(counts[: len(deal.pool.name)]))
     plan = apply(replace(deal, pool=pool), BASE)
-    descending = scenarios._Descending(plan)
+    descending = breakeven._Descending(plan)
     gone = np.arange(descending.obligors + 1)
     assert gone[-1] == pool.obligors.sum()
     whole = descending.state(gone)["collections"]
@@ -367,7 +364,7 @@ def test_stresses_know_the_balance_and_both_accounts_of_the_pool(passed_through)
 
 def test_what_is_expected_of_the_pool_is_what_survivors_owe(passed_through):
     plan = apply(passed_through, BASE)
-    state, planned = (scenarios._pool_state(plan, expected) for expected in (True, False))
+    state, planned = (breakeven._pool_state(plan, expected) for expected in (True, False))
     assert set(state) == {
         "collections", "default_ratio", "largest_share", "balance", "outstanding", "principal"
     }  # fmt: skip

@@ -13,18 +13,15 @@ from scipy import integrate, stats
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.simulation import (
-    DefaultModel,
-    _layout,
-    draw,
-    find_patterns,
-    group_error,
-    simulate,
-    simulate_plans,
-)
-from xlkmv.deal.stress import Stress, apply, pool_lognormal
+from xlkmv.deal.paths.defaults import DefaultModel
+from xlkmv.deal.paths.draws import draw, layout_of
+from xlkmv.deal.paths.patterns import find_patterns
+from xlkmv.deal.paths.run import simulate, simulate_plans
+from xlkmv.deal.paths.tally import group_error
+from xlkmv.deal.plan.stressed import pool_lognormal
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Tranche
-from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.copula import bivariate_normal_cdf
 from xlkmv.model.losses import gaussian_copula_losses
@@ -232,7 +229,7 @@ def test_the_path_by_path_twin_agrees(build, stress):
     run = simulate(deal, stress, paths=paths)
     pool, times, terms = plan.deal.pool, deal.terms.times, deal.terms
     m, n = pool.schedule.shape
-    draws = draw(_layout(plan, paths, terms.seed), 0)
+    draws = draw(layout_of(plan, paths, terms.seed), 0)
     e = ndtri(draws.uniform(np.arange(paths * (m + 1))))
     own, payer = e[: paths * m].reshape(paths, m), e[paths * m :]
     nu, share = terms.degrees_of_freedom, plan.repurchase_share
@@ -294,7 +291,7 @@ def test_the_path_by_path_twin_agrees(build, stress):
 
 def test_few_bits_date_every_default_as_all_of_them_do(build):
     deal = build(np.full((5, 40), 1.0), pd=[0.3, 0.01, 1e-5, 0.0, 0.1], correlation=[0.2, 0.5, 0.1, 0.2, 0.0])
-    layout = _layout(apply(deal, BASE), 50_000, 3)
+    layout = layout_of(apply(deal, BASE), 50_000, 3)
     draws, model = draw(layout, 0), DefaultModel(apply(deal, BASE))
     u = draws.uniform(np.arange(draws.coarse.size))
     assert (np.abs(u * 65536 - draws.coarse - 0.5) <= 0.5).all()
@@ -406,7 +403,7 @@ def bits(run):
 
 def test_same_seed_same_bits_whoever_computes(monkeypatch):
     # Small blocks make many of them.
-    monkeypatch.setattr("xlkmv.deal.simulation.LARGEST_BLOCK", 1 << 10)
+    monkeypatch.setattr("xlkmv.deal.paths.draws.LARGEST_BLOCK", 1 << 10)
     plans = [apply(xingye_yuanrong(), s) for s in (BASE, Stress("off", controls_off="all"))]
     here = simulate_plans(plans, paths=9999)
     with ThreadPoolExecutor(3) as executor:
@@ -453,7 +450,7 @@ def test_quantiles_and_shortfall_of_the_loss(build):
 
 
 def test_progress_is_told_and_may_stop_the_run(monkeypatch):
-    monkeypatch.setattr("xlkmv.deal.simulation.LARGEST_BLOCK", 1 << 10)
+    monkeypatch.setattr("xlkmv.deal.paths.draws.LARGEST_BLOCK", 1 << 10)
     told = []
     simulate(xingye_yuanrong(), paths=2500, progress=lambda *a: told.append(a))
     assert told == [(1024, 2500), (2048, 2500), (2500, 2500)]

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlkmv.deal.dues import planned_dues
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.simulation import simulate
-from xlkmv.deal.stress import PRESETS, Stress, apply, control_keys, pool_lognormal, remark, stress_faults
+from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.plan.dues import planned_dues
+from xlkmv.deal.plan.stressed import pool_lognormal
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.stress import PRESETS, Stress, apply, control_keys, remark, stress_faults
 from xlkmv.deal.terms import CONTROLS, Controls, Covenant
-from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 
 TWO = [[60.0, 30.0, 10.0], [20.0, 20.0, 20.0]]

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlkmv.deal.analysis import kmv_view
 from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.kmv import kmv_view
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.questions.surveillance import LEAST_RATIO, rerate, update_lognormal
 from xlkmv.deal.stress import Stress, apply
-from xlkmv.deal.surveillance import LEAST_RATIO, rerate, update_lognormal
 from xlkmv.deal.terms import Controls, Covenant, Tranche
-from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.plan import plan_risk
 

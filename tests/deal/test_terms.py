@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import (
     CONTROLS,
@@ -38,7 +39,6 @@ from xlkmv.deal.terms import (
     tranche_faults,
     year_fraction,
 )
-from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 
 DATES = (dt.date(2020, 4, 15), dt.date(2020, 7, 15))

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xlkmv.deal.paths.cash import PoolEngine, patterns_of
+from xlkmv.deal.paths.draws import draw, layout_of
+from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.timing import default_clock
-from xlkmv.deal.scenarios import expected_collections
-from xlkmv.deal.simulation import PoolEngine, _layout, _patterns, draw, simulate
-from xlkmv.deal.stress import BASE, Stress, apply, pool_lognormal
+from xlkmv.deal.questions.breakeven import expected_collections
+from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.errors import DomainError, InputError
 
@@ -52,13 +55,13 @@ def expected_loss(plan):
 
 def simulated_loss(plan, paths=PATHS):
     """The same from simulated defaults, with its standard errors."""
-    layout = _layout(plan, paths, 11)
+    layout = layout_of(plan, paths, 11)
     engine = PoolEngine(plan)
     n, total = engine.n, plan.deal.pool.amount.sum()
     lost = outstanding(plan) * (1.0 - plan.deal.pool.recovery)[:, None] / total
     sums = []
     for block in range(layout.blocks):
-        found = _patterns(engine, draw(layout, block), layout)
+        found = patterns_of(engine, draw(layout, block), layout)
         size = found.parent.size
         by_pattern = np.zeros((n, size))
         np.add.at(by_pattern, (found.first, found.owner), lost[found.columns, found.first])

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from xlkmv.deal.stress import Stress, apply, pool_lognormal
+from xlkmv.deal.plan.stressed import pool_lognormal
+from xlkmv.deal.plan.waterfall import TRAP, TURBO, Payment, waterfall
+from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Tranche
-from xlkmv.deal.waterfall import TRAP, TURBO, Payment, waterfall
 from xlkmv.errors import DomainError, InputError
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -14,30 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.dues import Dues, planned_dues, settled_dues
 from xlkmv.deal.plan.claims import Claims, needs_balance, planned_claims
-from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_lognormal, pool_risk
+from xlkmv.deal.plan.dues import Dues, planned_dues, settled_dues
+from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.timing import default_clock
+from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche
 from xlkmv.deal.terms.faults import twice
-from xlkmv.deal.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import PROBABILITY, Array, Rule
 
 __all__ = [
     "ALL_OFF",
     "BASE",
-    "CERTAIN",
     "DEFAULT_POINTS",
     "PRESETS",
     "STRESS_RULES",
     "TABLE",
     "Stress",
-    "Stressed",
     "apply",
     "control_keys",
-    "pool_lognormal",
-    "pool_risk",
     "remark",
     "stress_faults",
 ]

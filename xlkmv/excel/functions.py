@@ -321,8 +321,8 @@ WATERFALL_OPTIONS = {"periods per year": 4.0, "senior fees": 0.0, "reserve perio
 )
 def KMV_WATERFALL(collections, tranches, options=None):
     # The deal room is loaded by the functions that need it: every other cell starts faster.
+    from xlkmv.deal.plan.waterfall import waterfall
     from xlkmv.deal.stress import BASE, apply
-    from xlkmv.deal.waterfall import waterfall
 
     chosen = dict(WATERFALL_OPTIONS)
     for row in options or ():
@@ -409,7 +409,7 @@ def _small_deal(collections, tranches, months, chosen):
     },
 )
 def KMV_COVENANT(values, threshold, volatility, periods_per_year=4.0, drift=0.0, side="min"):
-    from xlkmv.deal.covenants import covenant_path
+    from xlkmv.deal.plan.covenants import covenant_path
 
     times = plan.payment_times(len(values), periods_per_year)
     path = covenant_path(values, threshold, volatility, times, drift, side)

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 import xlkmv
-from xlkmv.deal.analysis import Analysis, TrancheView
-from xlkmv.deal.covenants import CovenantPath
+from xlkmv.deal.analysis import Analysis
+from xlkmv.deal.kmv import TrancheView
+from xlkmv.deal.paths.run import Simulation
+from xlkmv.deal.plan.covenants import CovenantPath
+from xlkmv.deal.plan.waterfall import Waterfall
+from xlkmv.deal.questions.conditions import MEASURES
+from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.reading import read, riskiest
-from xlkmv.deal.scenarios import MEASURES
-from xlkmv.deal.simulation import Simulation
-from xlkmv.deal.surveillance import Surveillance
 from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.deal.waterfall import Waterfall
 from xlkmv.errors import BookError
 from xlkmv.excel import layout
 from xlkmv.excel.book import Book, Table

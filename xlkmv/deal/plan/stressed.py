@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from xlkmv.deal.dues import Dues
+from xlkmv.deal.plan.dues import Dues
 from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import (

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.stress import Stressed, pool_risk
-from xlkmv.deal.waterfall import waterfall
+from xlkmv.deal.plan.stressed import Stressed, pool_risk
+from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, RULES, Array, check
 from xlkmv.model.plan import PlanRisk, arrival_date

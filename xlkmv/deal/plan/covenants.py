@@ -337,7 +337,7 @@ def covenant_risk(
     covenants : sequence of Covenant
         c of them.
     values : array_like, shape (c, n)
-        Planned values, as in :attr:`~xlkmv.deal.waterfall.Waterfall.covenants`.
+        Planned values, as in :attr:`~xlkmv.deal.plan.waterfall.Waterfall.covenants`.
     times : array_like, shape (n,)
     volatility, drift : float
         sigma and mu of the pool, per annum.

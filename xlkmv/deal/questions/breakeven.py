@@ -1,37 +1,27 @@
-"""Preset conditions through the simulation, break-even stresses, and what each control is worth."""
+"""Break-even stresses: the size of each at which the headline class first misses a payment."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from math import comb
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.simulation import Executor, Progress, Simulation, group_error, simulate_plans
-from xlkmv.deal.stress import BASE, PRESETS, Stress, Stressed, apply, pool_lognormal
-from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Pool
-from xlkmv.deal.waterfall import DUST, PoolState, payments, planned_state, waterfall
-from xlkmv.errors import InputError
+from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
+from xlkmv.deal.plan.waterfall import DUST, PoolState, payments, planned_state
+from xlkmv.deal.stress import Stress, apply
+from xlkmv.deal.terms import TOLERANCE, Deal, Pool
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date
 
-__all__ = [
-    "MEASURES",
-    "Attribution",
-    "BreakEven",
-    "ScenarioResult",
-    "attribute_controls",
-    "expected_collections",
-    "reverse_stress",
-    "run_scenarios",
-]
+__all__ = ["BreakEven", "expected_collections", "reverse_stress"]
 
-# What a tranche is judged by, in the order of Simulation.replicates.
-MEASURES = ("pd", "anydate_pd", "expected_loss")
+# Steps of the scan over the sizes of a stress, steps of each closer look, and where it stops.
+SCAN, ZOOM, PRECISION = 100, 8, 1e-10
+# Sizes that go through the waterfall together, and numbers of obligors in default.
+BATCH, OBLIGORS = 20, 250
 
 
 def expected_collections(plan: Stressed) -> Array:
@@ -60,105 +50,6 @@ def expected_collections(plan: Stressed) -> Array:
     back = (1.0 - share) * pool.recovery[:, None] * first_missed * plan.claim
     recovered = np.bincount(arrival.ravel(), back.ravel(), times.size + 1)[:-1]
     return np.asarray(flows + recovered)
-
-
-# ------------------------------------------------------------------------------------ the table
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScenarioResult:
-    """One row of the scenario table.
-
-    Attributes
-    ----------
-    stress : Stress
-    simulation : Simulation
-    first_short : tuple of int or None
-        Per tranche, position of the first date on which it is short although nobody
-        defaults; None: never.
-    change, change_error : ndarray, shape (3, k)
-        Change of each of :data:`MEASURES` per tranche against the first row, and its standard
-        error; both rows saw the same random numbers.
-    """
-
-    stress: Stress
-    simulation: Simulation
-    first_short: tuple[int | None, ...]
-    change: Array
-    change_error: Array
-
-
-def run_scenarios(
-    deal: Deal,
-    stresses: Sequence[Stress] = PRESETS,
-    *,
-    paths: int | None = None,
-    seed: int | None = None,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-) -> tuple[ScenarioResult, ...]:
-    """Simulate every preset condition on the same random numbers.
-
-    Parameters
-    ----------
-    deal : Deal
-    stresses : sequence of Stress
-        The first is the base that the others are compared with.
-    paths, seed, executor, progress
-        As in :func:`~xlkmv.deal.simulation.simulate`.
-
-    Returns
-    -------
-    tuple of ScenarioResult
-        In the order of the stresses.
-    """
-    plans = [apply(deal, stress) for stress in stresses]
-    runs = simulate_plans(plans, paths=paths, seed=seed, executor=executor, progress=progress)
-    results = []
-    for stress, plan, run in zip(stresses, plans, runs, strict=True):
-        short = waterfall(plan).short
-        if plan.default_point == "all":
-            short = np.broadcast_to(short.any(axis=0), short.shape)
-        first = tuple(_first(row) for row in short)
-        difference = run.replicates - runs[0].replicates
-        results.append(
-            ScenarioResult(
-                stress,
-                run,
-                first,
-                _measures(run) - _measures(runs[0]),
-                group_error(difference, run.replicate_paths).reshape(len(MEASURES), -1),
-            )
-        )
-    return tuple(results)
-
-
-def _first(short: npt.NDArray[np.bool_]) -> int | None:
-    return int(np.argmax(short)) if short.any() else None
-
-
-def _measures(run: Simulation) -> Array:
-    """Put the measures of a simulation into rows, tranche by tranche.
-
-    Parameters
-    ----------
-    run : Simulation
-
-    Returns
-    -------
-    ndarray, shape (3, k)
-        In the order of :data:`MEASURES`.
-    """
-    return np.array([[getattr(t, measure) for t in run.tranches] for measure in MEASURES])
-
-
-# ------------------------------------------------------------------------------ reverse stress
-
-
-# Steps of the scan over the sizes of a stress, steps of each closer look, and where it stops.
-SCAN, ZOOM, PRECISION = 100, 8, 1e-10
-# Sizes that go through the waterfall together, and numbers of obligors in default.
-BATCH, OBLIGORS = 20, 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,112 +300,3 @@ def _in_default(plan: Stressed) -> Array:
     # What comes after the last date comes too late.
     flows[np.arange(claim.size), arrival] += (1.0 - share) * pool.recovery * claim
     return flows[:, :-1]
-
-
-# -------------------------------------------------------------------------------- attribution
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Attribution:
-    """What the controls take off a measure of risk, per tranche.
-
-    Attributes
-    ----------
-    measure : str
-        One of :data:`MEASURES`.
-    controls : tuple of str
-        Keys of the controls that are on in the deal, c of them.
-    without, with_all : ndarray, shape (k,)
-        The measure with none and with all of them.
-    shapley, shapley_error : ndarray, shape (c, k)
-        Order-free share of each control; the rows sum to ``without - with_all``.
-    off_alone : ndarray, shape (c, k)
-        The measure with this control off and all others on.
-    on_alone : ndarray, shape (c, k)
-        The measure with only this control on.
-    stacked : ndarray, shape (c + 1, k)
-        The measure as the controls are switched on one after the other, in their order.
-    """
-
-    measure: str
-    controls: tuple[str, ...]
-    without: Array
-    with_all: Array
-    shapley: Array
-    shapley_error: Array
-    off_alone: Array
-    on_alone: Array
-    stacked: Array
-
-
-def attribute_controls(
-    deal: Deal,
-    measure: str = "pd",
-    stress: Stress | None = None,
-    *,
-    paths: int | None = None,
-    seed: int | None = None,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-) -> Attribution:
-    """Shapley attribution of the reduction of risk to the controls that are on.
-
-    ``phi_i = sum over sets S without i of |S|! (c - |S| - 1)!/c! [v(S) - v(S + i)]`` with
-    v(S) the measure when only the controls in S are on (Shapley 1953). All ``2^c`` sets are
-    simulated, on the same random numbers.
-
-    Parameters
-    ----------
-    deal : Deal
-    measure : {"pd", "anydate_pd", "expected_loss"}
-    stress : Stress, optional
-        Condition under which the controls are judged.
-    paths, seed, executor, progress
-        As in :func:`~xlkmv.deal.simulation.simulate`.
-
-    Returns
-    -------
-    Attribution
-
-    Raises
-    ------
-    InputError
-        When the measure is not known or no control is on.
-    """
-    if measure not in MEASURES:
-        raise InputError("measure", f"must be one of: {', '.join(MEASURES)}", measure)
-    stress = stress or BASE
-    players = tuple(c for c in CONTROLS if getattr(deal.controls, c) and c not in stress.controls_off)
-    if not players:
-        raise InputError("controls", "must have at least one that is on")
-    count, everything = len(players), (1 << len(players)) - 1
-    plans = []
-    for mask in range(everything + 1):
-        off = tuple(c for bit, c in enumerate(players) if not mask >> bit & 1)
-        plans.append(apply(deal, replace(stress, controls_off=stress.controls_off + off)))
-    runs = simulate_plans(plans, paths=paths, seed=seed, executor=executor, progress=progress)
-    row, k = MEASURES.index(measure), len(deal.tranches)
-    value = np.array([_measures(run)[row] for run in runs])
-    sizes = runs[0].replicate_paths
-    groups = np.array([run.replicates[:, row * k : (row + 1) * k] for run in runs])
-
-    def share(v: Array, bit: int) -> Array:
-        total = np.zeros(v.shape[1:])
-        for mask in range(everything + 1):
-            if not mask >> bit & 1:
-                weight = 1.0 / (count * comb(count - 1, mask.bit_count()))
-                total += weight * (v[mask] - v[mask | 1 << bit])
-        return total
-
-    bits = range(count)
-    return Attribution(
-        measure=measure,
-        controls=players,
-        without=value[0],
-        with_all=value[everything],
-        shapley=np.array([share(value, bit) for bit in bits]),
-        shapley_error=np.array([group_error(share(groups, bit), sizes) for bit in bits]),
-        off_alone=np.array([value[everything ^ 1 << bit] for bit in bits]),
-        on_alone=np.array([value[1 << bit] for bit in bits]),
-        stacked=value[[0, *itertools.accumulate((1 << bit for bit in bits), int.__or__)]],
-    )

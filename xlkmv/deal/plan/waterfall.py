@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.covenants import Observation, breached, metric_value
+from xlkmv.deal.plan.covenants import Observation, breached, metric_value
 from xlkmv.deal.plan.priority import Ledger, priority, rank_rows
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
 from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Deal

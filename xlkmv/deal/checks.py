@@ -1,0 +1,162 @@
+"""Checks of a refresh: laws that every result obeys, and inputs that are rarely meant."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xlkmv.deal.paths.run import Simulation
+from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.plan.waterfall import Waterfall
+from xlkmv.deal.questions.attribution import Attribution
+from xlkmv.deal.questions.breakeven import expected_collections
+from xlkmv.deal.terms import Deal
+from xlkmv.model.plan import default_probability_by
+
+if TYPE_CHECKING:
+    pass
+
+from xlkmv.deal.kmv import KmvView
+
+__all__ = ["Check", "laws", "warnings"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Check:
+    """One check: what, its figure, and how large that may be.
+
+    A law that fails is a mistake of the program; a warning that fails is an input worth a
+    second look.
+    """
+
+    name: str
+    difference: float
+    limit: float
+    warning: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether the figure is within the limit."""
+        return abs(self.difference) <= self.limit
+
+    @property
+    def outcome(self) -> str:
+        """Say it in a word: passed, look (a warning), or FAILED."""
+        return "passed" if self.passed else "look" if self.warning else "FAILED"
+
+
+def laws(
+    plan: Stressed, base: KmvView, planned: Waterfall, run: Simulation, attribution: Attribution | None
+) -> tuple[Check, ...]:
+    """Laws that every result must obey, whatever the inputs."""
+    deal, dues = plan.deal, plan.dues
+    money = sum(t.amount for t in deal.tranches)
+    last = base.tranches[-1].risk
+    flow = planned.collections.sum() + planned.support_drawn.sum() + plan.reserve
+    flow += planned.sale.sum() + planned.bought_less.sum()
+    paid = planned.fees_paid.sum() + planned.interest_paid.sum() + planned.principal_paid.sum()
+    kept = planned.residual.sum() + planned.account[-1] + planned.reserve[-1]
+    shares = 0.0
+    if attribution is not None:
+        gained = attribution.without - attribution.with_all
+        shares = float(np.abs(attribution.shapley.sum(axis=0) - gained).max())
+    return (
+        Check("Cash in equals cash out along the planned waterfall", float(flow - paid - kept) / money, 1e-9),
+        Check("Shapley shares sum to what the controls take off", shares, 1e-9),
+        Check(
+            "Simulated volatility against the exact one, in standard errors",
+            _standard_errors(deal, base, run),
+            5.0,
+        ),
+        Check(
+            "Simulated collections against their expectation, in standard errors",
+            _errors_of_mean(plan, base, run),
+            5.0,
+        ),
+        Check("Principal due sums to the notes", float(dues.principal.sum() - money) / money, 1e-9),
+        Check(
+            "Every balance ends at zero",
+            float(np.abs((dues.opening - dues.principal)[:, -1]).max()) / money,
+            1e-9,
+        ),
+        Check(
+            "Dues of the last rank are all dues",
+            float(last.accumulated_due[-1] - dues.total.sum()) / float(dues.total.sum()),
+            1e-9,
+        ),
+        Check(
+            "Any-date PD is never below the terminal PD",
+            max(0.0, *(float((t.risk.pd - t.risk.anydate_pd).max()) for t in base.tranches)),
+            1e-12,
+        ),
+        Check(
+            "A later rank is never safer by the pool alone",
+            max(
+                [
+                    0.0,
+                    *(
+                        float((a.risk.anydate_pd - b.risk.anydate_pd)[-1])
+                        for a, b in itertools.pairwise(base.tranches)
+                    ),
+                ]
+            ),
+            1e-12,
+        ),
+    )
+
+
+def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, ...]:
+    """What is rarely meant: figures of another unit, a plan that fails by itself."""
+    deal, pool = plan.deal, plan.deal.pool
+    notes, financed = sum(t.amount for t in deal.tranches), float(pool.amount.sum())
+    by_period = deal.controls.reserve and deal.controls.reserve_unit == "periods"
+    reserve = deal.controls.reserve_size if by_period else 0.0
+    # Of a schedule all is collected; loans may run on after the last date.
+    left = float(plan.balance[-1]) if pool.loans is not None else 0.0
+    scheduled = max(float(pool.collections.sum()), 1e-300)
+    headline = base.tranches[deal.headline]
+    figures = (
+        ("Notes / financed amount", notes / financed, 1.2),
+        ("Financed amount / notes", financed / notes, 2.0),
+        ("Financed amount / scheduled collections", financed / scheduled, 1.0 + 1e-9),
+        ("Share of the pool that falls due after the last payment date", left / financed, 1e-6),
+        ("Largest one-year PD of an obligor", float(pool.pd.max()), 0.2),
+        ("Obligors with a PD of 0", float((pool.pd == 0.0).sum()), 0.0),
+        ("Largest coupon p.a.", max(t.coupon for t in deal.tranches), 0.15),
+        ("Senior fees p.a.", deal.terms.fee_rate, 0.03),
+        ("Reserve in periods", reserve, 4.0),
+        (f"Coverage of {headline.name}", headline.coverage_at_maturity, 3.0),
+        ("Tranches short although everybody pays", float(planned.short.any(axis=-1).sum()), 0.0),
+        ("Covenants in breach although everybody pays", float(planned.breaches.any(axis=-1).sum()), 0.0),
+    )
+    return tuple(Check(name, float(figure), limit, warning=True) for name, figure, limit in figures)
+
+
+def _standard_errors(deal: Deal, base: KmvView, run: Simulation) -> float:
+    """How far the simulated volatility lies from the exact one; 0 where no exact one was computed."""
+    exact = deal.terms.volatility_source == "implied" and deal.terms.copula == "gaussian"
+    if not exact or deal.terms.industry_correlation > 0.0 or run.volatility_error <= 0.0:
+        return 0.0
+    # An event that nobody drew is not in the simulated error: defaults of single obligors add theirs,
+    # var[v] about sum F l^4 / paths for what they lose.
+    pool, T = deal.pool, float(deal.terms.times[-1])
+    share = deal.controls.repurchase_share if deal.controls.repurchase else 0.0
+    loss = (1.0 - share) * (1.0 - pool.recovery) * pool.owed[:, 0] / float(pool.schedule.sum())
+    fourth = float((default_probability_by(pool.pd, np.array(T)) * loss**4).sum())
+    variance = float(np.expm1(base.volatility**2 * T))
+    unseen = 0.5 * base.volatility * np.sqrt(fourth / run.paths) / max(variance, 1e-300)
+    return (run.volatility - base.volatility) / max(run.volatility_error, float(unseen))
+
+
+def _errors_of_mean(plan: Stressed, base: KmvView, run: Simulation) -> float:
+    """How far the simulated mean of all collections lies from the exact one, which no copula moves."""
+    exact, planned = float(expected_collections(plan).sum()), float(plan.collections.sum())
+    if exact <= 0.0 or not run.drift_error > 0.0:
+        return 0.0
+    T = float(plan.deal.terms.times[-1])
+    # Of a rare default that nobody drew the simulated error knows nothing: the exact one does.
+    error = max(run.drift_error, float(np.sqrt(np.expm1(base.volatility**2 * T) / run.paths)) / T, 1e-12)
+    return float((run.drift - np.log(exact / planned) / T) / error)

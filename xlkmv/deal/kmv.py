@@ -1,0 +1,230 @@
+"""The KMV view: accumulated collections against accumulated dues, tranche by tranche, without a path."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtri
+
+from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_lognormal, pool_risk
+from xlkmv.deal.stress import BASE, Stress, apply
+from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
+from xlkmv.model.domain import Array
+from xlkmv.model.plan import PlanRisk, default_probability_by
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["LEAST_VOLATILITY", "KmvView", "TrancheView", "kmv_view", "support_default_probability"]
+
+# A pool that cannot default has no volatility; this much keeps the formulas defined.
+LEAST_VOLATILITY = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrancheView:
+    """Risk of one tranche in the KMV view.
+
+    Attributes
+    ----------
+    name : str
+    risk : PlanRisk
+        From the pool (and the reserve, where it protects the tranche) alone, date by date.
+    pd, anydate_pd : ndarray, shape (n,)
+        Default probabilities with the shortfall undertaking counted, where it is on and
+        protects the tranche; those of `risk` elsewhere.
+    expected_loss : float
+        Expected shortfall of the accumulated dues at the maturity, undiscounted, as a share
+        of what is due to the tranche itself; with the shortfall undertaking counted.
+    first_short : date or None
+        First date up to the maturity on which even the planned collections do not cover the dues.
+    maturity : int
+        Position of the tranche's maturity among the dates: what comes later is not its risk. Of
+        a pass-through class its legal final, or when the plan without defaults has repaid it, by
+        the default point of the terms.
+    expected : PlanRisk or None
+        As `risk`, with principal of pass-through classes due as the plan without defaults pays
+        it; None where that is what `risk` says, too.
+    expected_maturity : int
+        Position of the date by which the plan without defaults has repaid the tranche.
+    """
+
+    name: str
+    risk: PlanRisk
+    pd: Array
+    anydate_pd: Array
+    expected_loss: float
+    first_short: dt.date | None
+    maturity: int
+    expected: PlanRisk | None = None
+    expected_maturity: int = 0
+
+    @property
+    def coverage_at_maturity(self) -> float:
+        """Coverage when the tranche has to be repaid."""
+        return float(self.risk.coverage[self.maturity])
+
+    @property
+    def distance_at_maturity(self) -> float:
+        """Distance to default when the tranche has to be repaid."""
+        return float(self.risk.distance[self.maturity])
+
+    @property
+    def pd_at_maturity(self) -> float:
+        """Probability of being short when the tranche has to be repaid, undertaking counted."""
+        return float(self.pd[self.maturity])
+
+    @property
+    def anydate_pd_at_maturity(self) -> float:
+        """Probability of being short on at least one date up to the maturity, undertaking counted."""
+        return float(self.anydate_pd[self.maturity])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KmvView:
+    """The plan under one stress in the KMV view.
+
+    Attributes
+    ----------
+    stress : Stress
+    volatility, drift : float
+        Of the pool, per annum, after the stress.
+    tranches : tuple of TrancheView
+        In the order of ``deal.tranches``.
+    """
+
+    stress: Stress
+    volatility: float
+    drift: float
+    tranches: tuple[TrancheView, ...]
+
+
+def support_default_probability(deal: Deal, times: Array) -> Array:
+    """Probability that the payer of the shortfall undertaking has defaulted by each time; 1 if off.
+
+    ``1 - (1 - PD_G)^t``
+    """
+    controls = deal.controls
+    if not controls.support:
+        return np.ones_like(times)
+    return default_probability_by(controls.support_pd, times)
+
+
+def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True) -> KmvView:
+    """Distance to default and default probabilities of every tranche under one stress.
+
+    Parameters
+    ----------
+    deal : Deal
+    stress : Stress
+        The base case by default.
+    both : bool
+        Whether to look at pass-through classes by their expected payments, too.
+
+    Returns
+    -------
+    KmvView
+    """
+    stressed = apply(deal, stress)
+    times = deal.terms.times
+    volatility, drift = pool_lognormal(stressed)
+    collections = stressed.collections
+    support = support_default_probability(stressed.deal, times)
+    early = deal.terms.default_point == "expected"
+    tranches = []
+    for k, tranche in enumerate(deal.tranches):
+        dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k, early)
+        protected = bool(stressed.senior[k])
+        reserve = stressed.reserve if protected else 0.0
+        risk = pool_risk(collections, dues, volatility, times, drift, reserve)
+        payer = support if protected else np.ones_like(times)
+        rho = deal.terms.support_correlation
+        joint = joint_default_probability(risk.pd, payer, rho)
+        anydate = joint_default_probability(risk.anydate_pd, payer, rho)
+        cap = np.inf
+        if protected and stressed.support_cap is not None:
+            cap = reserve + stressed.support_cap
+            beyond = pool_risk(collections, dues, volatility, times, drift, cap)
+            joint = _with_cap(joint, beyond.pd, payer, rho)
+            anydate = _with_cap(anydate, beyond.anydate_pd, payer, rho)
+        # What a rank misses its tranches share in proportion to what is due to them.
+        peers = stressed.dues.ranks == stressed.dues.ranks[k]
+        m = stressed.due_by(k)
+        until, T = slice(m + 1), float(times[m])
+        interest, principal = stressed.dues.due(early)
+        own = float((interest + principal)[peers, until].sum())
+        due = float(stressed.dues.ahead(k, early)[until].sum())
+        lift = TOLERANCE if volatility < CERTAIN else 0.0
+        forward = float((1.0 + lift) * collections[until].sum() * np.exp(drift * T))
+        s = float(max(volatility, LEAST_VOLATILITY) * np.sqrt(T))
+        short = np.flatnonzero(risk.coverage[until] < 1.0 - TOLERANCE)
+        tranches.append(
+            TrancheView(
+                tranche.name,
+                risk,
+                joint,
+                anydate,
+                _expected_loss(due, own, forward, s, reserve, float(payer[m]), rho, cap),
+                deal.terms.dates[int(short[0])] if short.size else None,
+                m,
+                _expected_risk(stressed, k, volatility, drift, reserve) if both else None,
+                stressed.due_by(k, expected=True),
+            )
+        )
+    return KmvView(stress, volatility, drift, tuple(tranches))
+
+
+def _with_cap(joint: Array, beyond: Array, payer: Array, rho: float) -> Array:
+    """Default probability where the undertaking pays up to a cap.
+
+    Short, and the payer in default; or short by more than the cap, and the payer not.
+    """
+    return np.asarray(joint + beyond - joint_default_probability(beyond, payer, rho))
+
+
+def _expected_risk(
+    plan: Stressed, k: int, volatility: float, drift: float, reserve: float
+) -> PlanRisk | None:
+    """Risk of a tranche when pass-through principal is due as the plan without defaults pays it."""
+    if plan.dues.expected is None or plan.default_point == "all":
+        return None
+    if plan.deal.terms.default_point == "expected":
+        return None
+    dues, times = plan.dues.ahead(k, expected=True), plan.deal.terms.times
+    return pool_risk(plan.collections, dues, volatility, times, drift, reserve)
+
+
+def _expected_loss(
+    due: float, own: float, forward: float, s: float, reserve: float, payer_pd: float, rho: float, cap: float
+) -> float:
+    """Expected share of its own dues that a rank misses at the last date.
+
+    ``E[min(max(DP - A, 0), own); payer in default]/own``: a spread of two undiscounted puts on
+    A, struck at what is due to the rank and all ahead of it, and at what is due ahead of it.
+    With ``a = ln(K/F)/s + s/2`` and ``g = N^{-1}(PD_G)`` a put that pays only if the payer of
+    the undertaking has defaulted is ``K N2(a, g; rho) - F N2(a - s, g - rho s; rho)``. Up to
+    `cap`, reserve and undertaking together, a payer that lives pays; what is beyond is missed.
+    """
+    if own <= 0.0:
+        return 0.0
+
+    def put(strike: float, pd: float) -> float:
+        if strike <= 0.0:
+            return 0.0
+        if forward <= 0.0:
+            return strike * pd
+        g = ndtri(pd)
+        a = np.log(strike / forward) / s + 0.5 * s
+        below = bivariate_normal_cdf([a, a - s], [g, g - rho * s], rho)
+        return float(strike * below[0] - forward * below[1])
+
+    def missed(paid: float, pd: float) -> float:
+        return max(put(due - paid, pd) - put(due - own - paid, pd), 0.0) / own
+
+    if cap == np.inf:
+        return missed(reserve, payer_pd)
+    return missed(reserve, payer_pd) + max(missed(cap, 1.0) - missed(cap, payer_pd), 0.0)

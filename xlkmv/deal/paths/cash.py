@@ -1,0 +1,180 @@
+"""What the pool does on every pattern of defaults: collections, balances and the inputs of tests.
+
+An obligor in default misses every instalment from the next date on; the originator pays the
+repurchase share of them on schedule, the recovery rate of the rest arrives on the first date
+not earlier than the missed date plus the lag.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from xlkmv.deal.paths.defaults import DefaultModel
+from xlkmv.deal.paths.draws import Draws, Ints, Layout
+from xlkmv.deal.paths.patterns import Patterns, find_patterns
+from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.plan.waterfall import DUST, PoolState, planned_state
+from xlkmv.model.domain import Array
+from xlkmv.model.plan import arrival_date
+
+__all__ = ["PoolEngine", "patterns_of", "pool_key"]
+
+
+def pool_key(plan: Stressed) -> bytes:
+    """Mark of all that default patterns and the state of the pool depend on: equal marks, equal states."""
+    deal, pool, terms = plan.deal, plan.deal.pool, plan.deal.terms
+    mark = hashlib.blake2b(digest_size=20)
+    given = (pool.schedule, plan.obligor_pd, pool.recovery, pool.lag, pool.correlation, terms.times)
+    optional = (pool.interest, pool.balance, pool.claim, plan.row_purchases, plan.clock)
+    for figure in (*given, *optional):
+        mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
+    metrics = sorted({c.metric for c in deal.covenants})
+    payer = (deal.controls.support, deal.controls.support_pd, terms.support_correlation)
+    copula = (terms.copula, terms.degrees_of_freedom, terms.industry_correlation, pool.industry)
+    other = (plan.repurchase_share, plan.defaulted, plan.needs_balance, terms.accounts)
+    mark.update(repr((metrics, payer, copula, other)).encode())
+    return mark.digest()
+
+
+class PoolEngine:
+    """The pool of one or more plans, ready to turn default patterns into what it does on each date."""
+
+    def __init__(self, plan: Stressed) -> None:
+        deal, pool = plan.deal, plan.deal.pool
+        self.plan = plan
+        self.model = DefaultModel(plan)
+        self.times = deal.terms.times
+        self.n = self.times.size
+        self.support = deal.controls.support
+        self.schedule = pool.schedule
+        self.claim, self.claimed = plan.claim, plan.claimed
+        self.running = pool.claim is None  # what is claimed falls by what is scheduled
+        self.balance = pool.balance if plan.needs_balance else None
+        self.outstanding = plan.row_outstanding if plan.tests_outstanding else None
+        self.interest = pool.interest if deal.terms.accounts == "two" else None
+        self.arrival = arrival_date(self.times, pool.lag[:, None])
+        self.base = plan.collections
+        metrics = {c.metric for c in deal.covenants}
+        self.needs_ratio = "cumulative default ratio" in metrics
+        self.needs_share = "largest obligor share" in metrics
+        self.ratio, _ = planned_state(plan)
+        self.performing = self.claim[plan.performing].sum(axis=0)
+        self.dust = DUST * self.claimed
+        self.by_size = np.argsort(-self.claim, axis=0, kind="stable")
+        level = (np.diff(pool.schedule, axis=1) == 0.0).all(axis=0)
+        self.level = np.concatenate([[False], level])  # date k pays what date k - 1 paid
+
+    def pool_state(self, patterns: Patterns) -> PoolState:
+        """Collections and tests' inputs of every pattern, dates in rows.
+
+        Date by date, defaults that enter are added to what is lost; the others only matter
+        where the schedule changes. So the cost does not grow with defaults times dates.
+        """
+        n, size, share = self.n, patterns.parent.size, self.plan.repurchase_share
+        columns, first, owner = patterns.columns, patterns.first, patterns.owner
+        claimed = self.claim[columns, first]
+        arrival = self.arrival[columns, first]
+        back = np.flatnonzero(arrival < n)
+        recovered = (1.0 - share) * self.plan.deal.pool.recovery[columns[back]] * claimed[back]
+        arrived = np.bincount(arrival[back] * size + owner[back], recovered, n * size)
+        cash: Array = np.asarray(arrived, np.float64).reshape(n, size)
+        cash += self.base[:, None]
+        state = PoolState(cash, active=patterns.active, parent=patterns.parent)
+        if self.needs_ratio:
+            state.default_ratio = np.empty((n, size))
+        if self.needs_share:
+            state.largest_share = np.empty((n, size))
+            # Date of default of every obligor in every pattern.
+            when = np.full((len(self.schedule), size), n, np.int16)
+            when[columns, owner] = first
+            if self.plan.defaulted is not None:
+                when[self.plan.defaulted] = 0
+        total = self.claimed or 1.0
+        lost, ratio, gone = np.zeros(size), np.zeros(size), np.zeros(size)
+        start = 0
+        for k, end in enumerate(patterns.entered.tolist()):
+            active = int(patterns.active[k])
+            new = slice(start, end)
+            if state.largest_share is not None:
+                if self.running:
+                    gone[:active] += (
+                        np.bincount(owner[new], self.claim[columns[new], k], active) - lost[:active]
+                    )
+                else:
+                    gone[:active] = np.bincount(owner[:end], self.claim[columns[:end], k], active)
+                self._largest_share(k, when[:, :active], gone[:active], state.largest_share[k, :active])
+            if self.level[k]:
+                lost[:active] += np.bincount(owner[new], self.schedule[columns[new], k], active)
+            else:
+                lost[:active] = np.bincount(owner[:end], self.schedule[columns[:end], k], active)
+            cash[k, :active] -= (1.0 - share) * lost[:active]
+            if state.default_ratio is not None:
+                ratio[:active] += np.bincount(owner[new], claimed[new] / total, active)
+                np.add(ratio[:active], self.ratio[k], out=state.default_ratio[k, :active])
+            start = end
+        # Sums of what is lost may pass what there was by rounding.
+        np.maximum(cash, 0.0, out=cash)
+        if self.balance is not None:
+            state.balance = self._performing(self.plan.balance, self.balance, patterns)
+        if self.outstanding is not None:
+            state.outstanding = self._performing(self.plan.outstanding, self.outstanding, patterns)
+        if self.interest is not None:
+            interest = self.plan.collections - self.plan.principal
+            state.principal = cash - self._performing(interest, (1.0 - share) * self.interest, patterns)
+        if self.plan.row_purchases is not None and self.plan.purchases is not None:
+            state.purchases = self._performing(self.plan.purchases, self.plan.row_purchases, patterns)
+        if self.support:
+            state.support_alive = np.arange(n)[:, None] < patterns.payer
+        return state
+
+    def _performing(self, planned: Array, each: Array, patterns: Patterns) -> Array:
+        """Planned figure of the pool less that of the obligors in default, dates in rows."""
+        columns, owner = patterns.columns, patterns.owner
+        out = np.empty((self.n, patterns.parent.size))
+        for k, end in enumerate(patterns.entered.tolist()):
+            active = int(patterns.active[k])
+            out[k, :active] = planned[k] - np.bincount(owner[:end], each[columns[:end], k], active)
+        # What is left of a sum by rounding is no claim.
+        out[out < DUST * max(float(planned.max()), 0.0)] = 0.0
+        return out
+
+    def _largest_share(self, k: int, when: npt.NDArray[np.int16], gone: Array, share: Array) -> None:
+        """Write the share of the largest performing obligor in what performing obligors owe on date k."""
+        # The largest that performs is found by going down the list until everyone has one.
+        largest = np.empty(gone.size)
+        waiting: slice | Ints = slice(None)
+        for obligor in self.by_size[:, k]:
+            largest[waiting] = self.claim[obligor, k]
+            gone_too = np.flatnonzero(when[obligor, waiting] <= k)
+            waiting = gone_too if isinstance(waiting, slice) else waiting[gone_too]
+            if not waiting.size:
+                break
+        largest[waiting] = 0.0
+        left = self.performing[k] - gone
+        # Where little is left, the difference has lost its digits.
+        little = np.flatnonzero(left < 1e-3 * self.performing[k])
+        left[little] = np.where(when[:, little] > k, self.claim[:, k, None], 0.0).sum(axis=0)
+        share.fill(np.nan)
+        np.divide(largest, left, out=share, where=left > self.dust)
+
+
+def patterns_of(pool: PoolEngine, draws: Draws, layout: Layout) -> Patterns:
+    """Find the different default patterns of a block.
+
+    Parameters
+    ----------
+    pool : PoolEngine
+    draws : Draws
+    layout : Layout
+
+    Returns
+    -------
+    Patterns
+    """
+    paths = draws.common.size
+    payer = pool.model.payer_default(draws) if pool.support else np.full(paths, pool.n, np.int64)
+    defaults = pool.model.obligor_defaults(draws)
+    return find_patterns(paths, *defaults, payer, layout.obligors, pool.n)

@@ -1,0 +1,137 @@
+"""Paths with the same defaults have the same cash: each pattern of defaults is computed once per block.
+
+It is computed only from the date on which it parts from the pattern that it is like until then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xlkmv.deal.paths.draws import Ints
+from xlkmv.model.domain import Array
+
+__all__ = ["Patterns", "find_patterns"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patterns:
+    """Different default patterns of a block, by the date from which they differ from those before.
+
+    Pattern 0 is nobody in default. Every other one is like its parent, which comes before it,
+    up to a date: from that date on it has to be computed.
+
+    Attributes
+    ----------
+    columns, first, owner : ndarray, shape (events,)
+        Obligor, first missed date and pattern of each default, by the date on which it enters
+        the computation: its own, or that of the pattern if that is later.
+    entered : ndarray, shape (n,)
+        Defaults that have entered up to each date.
+    payer : ndarray, shape (u,)
+        First date on which the payer of the undertaking is dead.
+    parent : ndarray, shape (u,)
+    active : ndarray, shape (n,)
+        Patterns that are computed on each date; they come first.
+    weights : list of ndarray, shapes (active,)
+        Paths that are, up to each date, as the pattern is.
+    rows, index : ndarray, shape (paths with events,)
+        Paths that do not have pattern 0, and the pattern of each.
+    """
+
+    columns: Ints
+    first: Ints
+    owner: Ints
+    entered: Ints
+    payer: Ints
+    parent: Ints
+    active: Ints
+    weights: list[Array]
+    rows: Ints
+    index: Ints
+
+
+def find_patterns(
+    paths: int, rows: Ints, columns: Ints, first: Ints, payer: Ints, obligors: int, dates: int
+) -> Patterns:
+    """Group the paths of a block that have the same defaults on the same dates, and link the groups.
+
+    A default is a number, larger the earlier it is. The earliest of a path, in this order,
+    make its key: sorted by key, paths with the same first defaults stand together, and the
+    first one of them has no other default until they part. Paths whose defaults fill a key
+    are taken for different.
+    """
+    slots = obligors + 1  # the payer is one more
+    bits = int(slots * dates).bit_length()
+    held, mask = 64 // bits, (1 << bits) - 1
+    dead = np.flatnonzero(payer < dates)
+    code = np.concatenate(
+        [(dates - 1 - first) * slots + columns, (dates - 1 - payer[dead]) * slots + obligors]
+    )
+    events = np.sort(np.concatenate([rows, dead]) << bits | code + 1)
+    path, code = events >> bits, events & mask
+    counts = np.bincount(path, minlength=paths)
+    ends = np.cumsum(counts)
+    touched = np.flatnonzero(counts > 0)
+    place = ends[path] - 1 - np.arange(path.size)  # 0: the earliest of its path
+    parts = np.where(place < held, code << np.maximum(bits * (held - 1 - place), 0), 0).view(np.uint64)
+    key = np.add.reduceat(parts, (ends - counts)[touched]) if touched.size else parts
+    order = np.argsort(key)
+    key, by_key = np.append(np.uint64(0), key[order]), touched[order]
+    new = (key[1:] != key[:-1]) | (key[1:] & np.uint64(mask) != 0)
+    chosen, key = by_key[new], key[np.append(True, new)]
+    # They part at the earlier date of the first defaults that differ, which is in the larger key.
+    differ, part = key[1:] ^ key[:-1], key[1:] & np.uint64(mask)
+    for shift in range(bits, bits * held, bits):
+        apart = differ >> np.uint64(shift) != 0
+        part[apart] = (key[1:][apart] >> np.uint64(shift)) & np.uint64(mask)
+    born = np.append(-1, dates - 1 - (part.astype(np.int64) - 1) // slots)
+    # The parent is the nearest one before that was born earlier.
+    parent = np.maximum(np.arange(born.size) - 1, 0)
+    late = np.flatnonzero(born[parent] >= born)[1:]
+    while late.size:
+        parent[late] = parent[parent[late]]
+        late = late[born[parent[late]] >= born[late]]
+    by_birth = np.argsort(born.astype(np.int16), kind="stable")
+    position = np.empty_like(by_birth)
+    position[by_birth] = np.arange(by_birth.size)
+    born, parent = born[by_birth], position[parent[by_birth]]
+    active = np.searchsorted(born, np.arange(dates), side="right")
+    index = np.empty(touched.size, np.int64)
+    index[order] = position[np.cumsum(new)]
+    weight = np.bincount(index, minlength=born.size).astype(np.float64)
+    weight[0] = paths - touched.size
+    # Defaults of the chosen paths, the payer's apart.
+    size = counts[chosen]
+    last = np.cumsum(size)
+    which = np.repeat(ends[chosen] - last, size) + np.arange(last[-1] if last.size else 0)
+    owner = np.repeat(position[1:], size)
+    late_by, column = np.divmod(np.arange(slots * dates), slots)
+    code = code[which] - 1
+    column, date = column[code], (dates - 1 - late_by)[code]
+    entry = np.where(column < obligors, np.maximum(date, born[owner]), dates).astype(np.int16)
+    kept = np.argsort(entry, kind="stable")
+    entered = np.searchsorted(entry[kept], np.arange(dates), side="right")
+    kept = kept[: entered[-1]]
+    return Patterns(
+        columns=column[kept],
+        first=date[kept],
+        owner=owner[kept],
+        entered=entered,
+        payer=np.append(dates, payer[chosen])[by_birth],
+        parent=parent,
+        active=active,
+        weights=_weights(weight, parent, active),
+        rows=touched,
+        index=index,
+    )
+
+
+def _weights(weight: Array, parent: Ints, active: Ints) -> list[Array]:
+    """Paths on which each pattern stands for what has happened, date by date."""
+    out = []
+    for count, before in zip(active[::-1].tolist(), [*active[-2::-1].tolist(), 1], strict=True):
+        out.append(weight)
+        weight = weight[:before] + np.bincount(parent[before:count], weight[before:count], before)
+    return out[::-1]

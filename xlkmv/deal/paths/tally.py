@@ -1,0 +1,157 @@
+"""Payments of one plan on all patterns of a block, added up over its paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xlkmv.deal.paths.cash import PoolEngine
+from xlkmv.deal.paths.draws import Layout
+from xlkmv.deal.paths.patterns import Patterns
+from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.plan.waterfall import PoolState, grown, payments
+from xlkmv.deal.terms import TOLERANCE
+from xlkmv.model.domain import Array
+
+__all__ = ["LOSS_BINS", "PlanEngine", "Tally", "group_error"]
+
+# Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
+LOSS_BINS = 1000
+
+
+@dataclass(slots=True, eq=False)
+class Tally:
+    """Sums over the paths of one block."""
+
+    first_short: Array  # (k, n)
+    loss_bins: Array  # (k, LOSS_BINS + 1)
+    breach: Array  # (c, n)
+    first_breach: Array  # (c, n)
+    trigger: Array  # (3, n)
+    collections: Array  # (n,)
+    support: Array  # (n,)
+    paid: Array  # (k, n)
+    sums: Array  # (q,)
+    groups: Array  # (groups, q)
+    waterfalls: int
+
+
+class PlanEngine:
+    """One plan, ready to turn the state of its pool into what every tranche gets."""
+
+    def __init__(self, plan: Stressed, pool: PoolEngine, volatility: float, drift: float) -> None:
+        deal = plan.deal
+        self.plan, self.pool, self.volatility, self.drift = plan, pool, volatility, drift
+        self.times, self.n = pool.times, pool.n
+        self.planned = float(pool.base.sum())
+        self.amount = np.array([t.amount for t in deal.tranches])
+        self.maturity = np.array([deal.legal_final(t) for t in deal.tranches])
+
+    def run(self, patterns: Patterns, state: PoolState, layout: Layout, block: int) -> Tally:
+        """Pay every pattern through the waterfall and add up over the paths of the block."""
+        n, k, parent = self.n, self.amount.size, patterns.parent
+        weight, covenants = patterns.weights[-1], len(self.plan.deal.covenants)
+        floor = TOLERANCE * self.amount[:, None]
+        served = np.ones((k, 1), np.bool_)
+        defaulted = np.zeros((k, 1), np.bool_)
+        dated = np.zeros((k, 1))
+        balance = np.zeros((k, 1))
+        collected = np.zeros(1)
+        never = np.ones((covenants, 1), np.bool_)
+        together = self.plan.default_point == "all"
+        tally = Tally(
+            first_short=np.zeros((k, n)),
+            loss_bins=np.zeros((k, LOSS_BINS + 1)),
+            breach=np.zeros((covenants, n)),
+            first_breach=np.zeros((covenants, n)),
+            trigger=np.zeros((3, n)),
+            collections=np.zeros(n),
+            support=np.zeros(n),
+            paid=np.zeros((k, n)),
+            sums=np.zeros(0),
+            groups=np.zeros(0),
+            waterfalls=parent.size,
+        )
+        for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
+            weight, like = patterns.weights[date], parent[: patterns.active[date]]
+            served, defaulted = grown(served, like), grown(defaulted, like)
+            dated, never = grown(dated, like), grown(never, like)
+            defaulted = np.asarray(defaulted | (p.interest_missed > floor))
+            short = p.missed > floor
+            if short.any():
+                if together:
+                    short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
+                tally.first_short[:, date] = _over_paths(short & served, weight)
+                served = np.asarray(served & ~short)
+            at_maturity = np.asarray(self.maturity == date)
+            if at_maturity.any():
+                defaulted |= at_maturity[:, None] & (p.balance > floor)
+            dated = dated + self.times[date] * p.principal_paid
+            balance = p.balance
+            came_in = state.collections[date, : weight.size]
+            tally.collections[date] = _over_paths(came_in, weight)
+            collected = grown(collected, like) + came_in
+            tally.support[date] = _over_paths(p.support_drawn, weight)
+            tally.paid[:, date] = _over_paths(p.interest_paid + p.principal_paid, weight)
+            tally.trigger[:, date] = np.bincount(p.trigger, weight, 3)
+            for c, bad in enumerate(p.breaches):
+                if bad.any():
+                    tally.breach[c, date] = _over_paths(bad, weight)
+                    tally.first_breach[c, date] = _over_paths(bad & never[c], weight)
+                    never[c] &= ~bad
+        if together:
+            defaulted = np.repeat(defaulted.any(axis=0, keepdims=True), k, axis=0)
+        loss = balance / self.amount[:, None]
+        bins = np.ceil(np.minimum(loss, 1.0) * LOSS_BINS - 1e-9).astype(np.int64)
+        for i in range(k):
+            tally.loss_bins[i] = np.bincount(np.maximum(bins[i], 0), weight, LOSS_BINS + 1)
+        total = collected / (self.planned or 1.0)
+        values = np.concatenate(
+            [defaulted, ~served, loss, dated / self.amount[:, None], total[None], total[None] ** 2]
+        )
+        tally.sums = _over_paths(values, weight)
+        tally.groups = _group_sums(values, patterns, layout, block)
+        return tally
+
+
+def _over_paths(values: npt.NDArray[Any], weight: Array) -> Array:
+    """Sum over paths in the last axis; not by BLAS, whose digits depend on its threads."""
+    return np.asarray(np.einsum("...u,u->...", values, weight, dtype=np.float64))
+
+
+def _group_sums(values: Array, patterns: Patterns, layout: Layout, block: int) -> Array:
+    """Means of each value over the groups of paths of the block, shape (groups, q)."""
+    sizes = layout.group_sizes(block)
+    sums = np.zeros((sizes.size, len(values)))
+    # Rows are increasing, so the paths of a group stand together.
+    group = patterns.rows // layout.group
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    for column, row in enumerate(values - values[:, :1]):
+        if row.any():
+            sums[group[starts], column] = np.add.reduceat(row.take(patterns.index), starts)
+    return np.asarray(sums / sizes[:, None] + values[:, 0])
+
+
+def group_error(groups: Array, sizes: Array) -> Array:
+    """Standard error of the mean over all paths, from the means of independent groups.
+
+    ``sqrt[G/(G - 1) sum w_g^2 (x_g - xbar)^2]``, w_g the share of the paths in group g; for
+    equal groups the usual ``sd/sqrt(G)``.
+
+    Parameters
+    ----------
+    groups : ndarray, shape (G,) or (G, q)
+    sizes : ndarray, shape (G,)
+        Paths of each group.
+
+    Returns
+    -------
+    ndarray, shape () or (q,)
+    """
+    w = sizes / sizes.sum()
+    x = groups - groups[0]  # equal groups have no error, not one of rounding
+    spread = np.einsum("g,g...->...", w**2, (x - np.einsum("g,g...->...", w, x)) ** 2)
+    return np.asarray(np.sqrt(spread * w.size / (w.size - 1)))

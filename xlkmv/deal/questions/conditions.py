@@ -1,0 +1,108 @@
+"""Preset conditions: every one simulated on the same random numbers, and its change against the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from xlkmv.deal.paths.run import Executor, Progress, Simulation, simulate_plans
+from xlkmv.deal.paths.tally import group_error
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.stress import PRESETS, Stress, apply
+from xlkmv.deal.terms import Deal
+from xlkmv.model.domain import Array
+
+__all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios"]
+
+# What a tranche is judged by, in the order of Simulation.replicates.
+MEASURES = ("pd", "anydate_pd", "expected_loss")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScenarioResult:
+    """One row of the scenario table.
+
+    Attributes
+    ----------
+    stress : Stress
+    simulation : Simulation
+    first_short : tuple of int or None
+        Per tranche, position of the first date on which it is short although nobody
+        defaults; None: never.
+    change, change_error : ndarray, shape (3, k)
+        Change of each of :data:`MEASURES` per tranche against the first row, and its standard
+        error; both rows saw the same random numbers.
+    """
+
+    stress: Stress
+    simulation: Simulation
+    first_short: tuple[int | None, ...]
+    change: Array
+    change_error: Array
+
+
+def run_scenarios(
+    deal: Deal,
+    stresses: Sequence[Stress] = PRESETS,
+    *,
+    paths: int | None = None,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> tuple[ScenarioResult, ...]:
+    """Simulate every preset condition on the same random numbers.
+
+    Parameters
+    ----------
+    deal : Deal
+    stresses : sequence of Stress
+        The first is the base that the others are compared with.
+    paths, seed, executor, progress
+        As in :func:`~xlkmv.deal.paths.run.simulate`.
+
+    Returns
+    -------
+    tuple of ScenarioResult
+        In the order of the stresses.
+    """
+    plans = [apply(deal, stress) for stress in stresses]
+    runs = simulate_plans(plans, paths=paths, seed=seed, executor=executor, progress=progress)
+    results = []
+    for stress, plan, run in zip(stresses, plans, runs, strict=True):
+        short = waterfall(plan).short
+        if plan.default_point == "all":
+            short = np.broadcast_to(short.any(axis=0), short.shape)
+        first = tuple(_first(row) for row in short)
+        difference = run.replicates - runs[0].replicates
+        results.append(
+            ScenarioResult(
+                stress,
+                run,
+                first,
+                measures(run) - measures(runs[0]),
+                group_error(difference, run.replicate_paths).reshape(len(MEASURES), -1),
+            )
+        )
+    return tuple(results)
+
+
+def _first(short: npt.NDArray[np.bool_]) -> int | None:
+    return int(np.argmax(short)) if short.any() else None
+
+
+def measures(run: Simulation) -> Array:
+    """Put the measures of a simulation into rows, tranche by tranche.
+
+    Parameters
+    ----------
+    run : Simulation
+
+    Returns
+    -------
+    ndarray, shape (3, k)
+        In the order of :data:`MEASURES`.
+    """
+    return np.array([[getattr(t, measure) for t in run.tranches] for measure in MEASURES])
