@@ -121,3 +121,20 @@ def test_lower_floors_need_little_from_outside(path):
             continue
         allowed = OUTSIDE[here]
         assert any(name == a or name.startswith(a + ".") for a in allowed), f"{here} imports {name}"
+
+
+# Inside the deal: what it says, what follows without chance, conditions, chance, questions, the one call, words.
+DEAL_FLOORS = {"terms": 0, "plan": 1, "examples": 1, "stress": 2, "paths": 3, "kmv": 3, "questions": 4}
+DEAL_FLOORS |= {"checks": 5, "analysis": 6, "reading": 7}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if dotted(p)[1:2] == ["deal"] and dotted(p)[2:]], ids=ids
+)
+def test_inside_the_deal_imports_point_down(path):
+    here = dotted(path)[2]
+    for name in names_of(path):
+        target = name.split(".")
+        if target[:2] != ["xlkmv", "deal"] or len(target) < 3 or target[2] == here:
+            continue
+        assert DEAL_FLOORS[target[2]] < DEAL_FLOORS[here], f"{'.'.join(dotted(path))} imports {name}"
