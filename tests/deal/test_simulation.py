@@ -13,6 +13,7 @@ from scipy import integrate, stats
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.paths import run as run_module
 from xlkmv.deal.paths.defaults import DefaultModel
 from xlkmv.deal.paths.draws import draw, layout_of
 from xlkmv.deal.paths.patterns import find_patterns
@@ -497,3 +498,26 @@ def test_the_share_of_the_largest_keeps_its_digits_when_a_giant_has_gone(build):
     # With the giant gone two equal ones are left, at exactly a half.
     breach = simulate(deal, paths=4000).breach[0]
     np.testing.assert_allclose(breach, 0.5 ** np.arange(1, 6), atol=0.02)
+
+
+def test_conditions_that_come_to_one_plan_are_simulated_once_and_others_are_not(build, monkeypatch):
+    deal = build(pd=0.1, controls=Controls(reserve_size=0.5, repurchase_share=0.0))
+    stresses = [
+        Stress("base"),
+        Stress("nothing is repurchased anyway", controls_off="repurchase"),
+        Stress("no test has a consequence", controls_off="triggers"),
+        Stress("no reserve", controls_off="reserve"),
+        Stress("PD x 2", pd_multiplier=2.0),
+        Stress("coupon", rate_shift=0.01),
+        Stress("all", default_point="all"),
+    ]
+    plans = [apply(deal, stress) for stress in stresses]
+    seen = []
+    once = run_module._engines
+    monkeypatch.setattr(run_module, "_engines", lambda plans: seen.append(len(plans)) or once(plans))
+    together = simulate_plans(plans, paths=1000, seed=3)
+    assert seen == [5]
+    for plan, found in zip(plans, together, strict=True):
+        alone = simulate_plans([plan], paths=1000, seed=3)[0]
+        np.testing.assert_array_equal(alone.replicates, found.replicates)
+        assert [t.expected_loss for t in alone.tranches] == [t.expected_loss for t in found.tranches]

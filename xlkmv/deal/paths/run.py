@@ -12,7 +12,7 @@ import numpy as np
 
 from xlkmv.deal.paths.cash import PoolEngine, patterns_of, pool_key
 from xlkmv.deal.paths.draws import Layout, draw, layout_of
-from xlkmv.deal.paths.tally import LOSS_BINS, PlanEngine, Tally, group_error
+from xlkmv.deal.paths.tally import LOSS_BINS, PlanEngine, Tally, group_error, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal
@@ -243,13 +243,17 @@ def simulate_plans(
     layout = layout_of(plans[0], count, start)
     if any(layout_of(plan, count, start) != layout for plan in plans):
         raise InputError("plans", "must have the same obligors and copula")
-    sums: list[_Sum] = [_Sum() for _ in plans]
-    for done, tallies in enumerate(_in_order(plans, layout, executor, blocks_per_task), 1):
+    # Conditions and sets of controls that come to the same plan are simulated once.
+    keys = [plan_key(plan) for plan in plans]
+    different = dict(zip(keys, plans, strict=True))
+    sums: list[_Sum] = [_Sum() for _ in different]
+    for done, tallies in enumerate(_in_order([*different.values()], layout, executor, blocks_per_task), 1):
         for total, tally in zip(sums, tallies, strict=True):
             total.add(tally)
         if progress is not None:
             progress(min(done * layout.block, count), count)
-    return tuple(_result(plan, layout, total) for plan, total in zip(plans, sums, strict=True))
+    found = dict(zip(different, sums, strict=True))
+    return tuple(_result(plan, layout, found[key]) for plan, key in zip(plans, keys, strict=True))
 
 
 def _in_order(

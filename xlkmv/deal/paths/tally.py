@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.paths.cash import PoolEngine
+from xlkmv.deal.paths.cash import PoolEngine, pool_key
 from xlkmv.deal.paths.draws import Layout
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.plan.stressed import Stressed
@@ -16,7 +17,7 @@ from xlkmv.deal.plan.waterfall import PoolState, grown, payments
 from xlkmv.deal.terms import TOLERANCE
 from xlkmv.model.domain import Array
 
-__all__ = ["LOSS_BINS", "PlanEngine", "Tally", "group_error"]
+__all__ = ["LOSS_BINS", "PlanEngine", "Tally", "group_error", "plan_key"]
 
 # Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
 LOSS_BINS = 1000
@@ -37,6 +38,23 @@ class Tally:
     sums: Array  # (q,)
     groups: Array  # (groups, q)
     waterfalls: int
+
+
+def plan_key(plan: Stressed) -> bytes:
+    """Mark of all that a simulation of the plan depends on: plans of equal marks have equal results."""
+    deal, dues, controls = plan.deal, plan.dues, plan.deal.controls
+    mark = hashlib.blake2b(pool_key(plan), digest_size=20)
+    figures = (dues.fees, dues.opening, dues.interest, dues.principal, dues.ranks, dues.coupons)
+    for figure in (*figures, dues.expected, dues.deferred, plan.retained, plan.senior):
+        mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
+    acting = controls.triggers and any(c.consequence != "none" for c in deal.covenants)
+    reserve = (
+        (controls.reserve_unit, controls.reserve_size, controls.reserve_floor) if controls.reserve else ()
+    )
+    money = (plan.reserve, plan.reserve_size, plan.support_cap, plan.balance_at_closing)
+    views = (plan.default_point, plan.volatility_multiplier, dues.interest_first)
+    mark.update(repr((deal.tranches, deal.terms, deal.covenants, acting, reserve, money, views)).encode())
+    return mark.digest()
 
 
 class PlanEngine:
