@@ -16,10 +16,12 @@ from rich.console import Console
 import xlkmv
 from xlkmv import cli
 from xlkmv.deal.analysis import analyse
+from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import probability
 from xlkmv.deal.stress import BASE
 from xlkmv.excel.book import FileBook
+from xlkmv.excel.digest import digest
 from xlkmv.excel.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
 from xlkmv.excel.refresh import read_book
 from xlkmv.install import libreoffice, windows
@@ -362,3 +364,57 @@ def test_new_builds_the_workbook_where_none_is_shipped(
     assert code == 0
     assert str(tmp_path / "book.xlsm") in out
     assert (tmp_path / "book.xlsm").read_bytes() == draft.read_bytes()
+
+
+@pytest.mark.parametrize("key", ["auto", "mortgage"])
+def test_new_makes_a_workbook_of_an_example(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, key: str
+) -> None:
+    path = tmp_path / "book.xlsm"
+    code, out, _ = run(capsys, "new", path, "--example", key)
+    assert (code, out) == (0, f"Made {path}: now run xlkmv refresh {path}\n")
+    assert digest(read_book(FileBook(path)).deal) == digest(example(key).deal)
+
+
+BLANK = ("--blank", "--closing", "2025-01-15", "--every", "month", "--dates", "48")
+
+
+def test_new_makes_a_blank_workbook_and_refresh_says_what_to_fill_in(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsm"
+    code, out, _ = run(capsys, "new", path, *BLANK)
+    assert code == 0
+    assert "fill in pool, classes and terms" in out
+    before = path.read_bytes()
+    code, _, err = run(capsys, "refresh", path)
+    assert code == 2
+    assert "2 inputs are wrong" in err
+    assert "the pool needs at least one obligor" in err
+    assert len(err.splitlines()) < 12
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--example", "cars"), "example must be one of: patents, auto, mortgage, lease (got 'cars')"),
+        (("--example", "auto", "--blank"), "leave out --blank"),
+        (("--example", "auto", "--dates", "4"), "leave out --dates"),
+        (("--dates", "4"), "--dates belongs to --blank: add it"),
+        (("--blank",), "--blank needs --closing and --every and --dates, too"),
+        ((*BLANK[:2], "15.1.2025", *BLANK[3:]), "--closing must be a date, such as 2025-01-15"),
+        ((*BLANK[:4], "week", *BLANK[5:]), "must be one of: month, 2 months, quarter, half-year, year"),
+        ((*BLANK[:6], "0"), "must be a whole number from 1 to 1200"),
+        ((*BLANK[:6], "2.5"), "--dates must be a whole number from 1 to 1200"),
+        ((*BLANK[:2], "9999-12-01", *BLANK[3:]), "must lie before the year 10000"),
+    ],
+)
+def test_new_refuses_options_that_do_not_fit_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, options: tuple[str, ...], sentence: str
+) -> None:
+    code, out, err = run(capsys, "new", tmp_path / "book.xlsm", *options)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+    assert not [*tmp_path.iterdir()]

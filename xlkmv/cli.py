@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import xlkmv
-from xlkmv.errors import BookError, BookInputError, XlkmvError
+from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
+from xlkmv.excel import layout
 from xlkmv.excel.server import TEMPLATE
 
 __all__ = ["main"]
@@ -58,9 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("book", type=Path, help="a workbook made from the template")
     models.set_defaults(run=_models)
 
-    new = commands.add_parser("new", help="make a fresh workbook, filled with the example deal")
-    new.add_argument("file", type=Path)
-    new.set_defaults(run=_new)
+    _new_parser(commands)
 
     install = commands.add_parser("install", help="put the functions into Excel (Windows) or LibreOffice")
     install.add_argument("--all-users", action="store_true", help="for every user, if elevated")
@@ -85,6 +85,17 @@ def _parser() -> argparse.ArgumentParser:
     pd.add_argument("--method", default="terminal", help="terminal, anytime or linear")
     pd.set_defaults(run=_pd)
     return parser
+
+
+def _new_parser(commands: Any) -> None:
+    new = commands.add_parser("new", help="make a fresh workbook: the shipped deal, an example, or blank")
+    new.add_argument("file", type=Path, help="the workbook to make: FILE.xlsm")
+    new.add_argument("--example", metavar="NAME", help="patents (the shipped deal), auto, mortgage or lease")
+    new.add_argument("--blank", action="store_true", help="an empty deal; needs the three that follow")
+    new.add_argument("--closing", metavar="DATE", help="of a blank deal: closing date, such as 2025-01-15")
+    new.add_argument("--every", metavar="INTERVAL", help="month, '2 months', quarter, half-year or year")
+    new.add_argument("--dates", metavar="NUMBER", help="how many payment dates")
+    new.set_defaults(run=_new)
 
 
 def _import_parser(commands: Any) -> None:
@@ -217,13 +228,43 @@ def _new(options: argparse.Namespace) -> int:
         raise BookError(f"{options.file} exists: choose another name, or remove it first")
     if not options.file.resolve().parent.is_dir():
         raise BookError(f"there is no folder {options.file.resolve().parent}")
+    filling, what = _wanted(options)
     found = _shipped_template()
-    if found is None:
+    if filling is not None:
+        build_template(options.file, filling, refreshed=False)
+    elif found is None:
         build_template(options.file)
     else:
         shutil.copyfile(found, options.file)
-    print(f"Made {options.file}: fill in your deal, then run xlkmv refresh {options.file}")
+    print(f"Made {options.file}: {what} xlkmv refresh {options.file}")
     return 0
+
+
+def _wanted(options: argparse.Namespace) -> tuple[Any, str]:
+    """What the new workbook holds (None: the shipped deal), and what to do with it."""
+    from xlkmv.build.filling import blank, filling
+    from xlkmv.deal.examples import example
+
+    calendar = {"--closing": options.closing, "--every": options.every, "--dates": options.dates}
+    given = [name for name, value in calendar.items() if value is not None]
+    if options.example is not None:
+        if options.blank or given:
+            other = "--blank" if options.blank else given[0]
+            raise InputError("--example", f"is a deal of its own: leave out {other}", options.example)
+        return filling(example(options.example)), "now run"
+    if not options.blank:
+        if given:
+            raise InputError(given[0], "belongs to --blank: add it", calendar[given[0]])
+        return None, "fill in your deal, then run"
+    if missing := [name for name in calendar if name not in given]:
+        raise InputError("--blank", f"needs {' and '.join(missing)}, too")
+    try:
+        closing = dt.date.fromisoformat(options.closing)
+    except ValueError:
+        raise InputError("--closing", "must be a date, such as 2025-01-15", options.closing) from None
+    if not options.dates.isdecimal():
+        raise InputError("--dates", layout.COUNT_OF_DATES.text, options.dates)
+    return blank(closing, options.every, int(options.dates)), "fill in pool, classes and terms, then run"
 
 
 def _shipped_template() -> Path | None:

@@ -7,15 +7,35 @@ import json
 import re
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from lxml import etree
 
+from xlkmv.build.drawing import ASSUMED_FILL
+from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
+from xlkmv.deal.examples import EXAMPLES, Example, example
 from xlkmv.deal.reading import ALARMS
+from xlkmv.deal.terms import (
+    Controls,
+    Covenant,
+    Curve,
+    Deal,
+    Loans,
+    Pool,
+    Terms,
+    Tranche,
+    payment_dates,
+)
+from xlkmv.errors import BookInputError, InputError
 from xlkmv.excel import layout
+from xlkmv.excel.address import Area, parse_area
 from xlkmv.excel.book import FileBook
+from xlkmv.excel.digest import digest
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.layout import NAMES, TABLES
 from xlkmv.excel.refresh import read_book
@@ -164,3 +184,321 @@ def test_what_has_to_be_seen_on_home_is_red(template: Path) -> None:
     styles = etree.fromstring(parts(template)["xl/styles.xml"]).find(f"{MAIN}dxfs")
     for word in ALARMS:
         assert styles[red[word]].find(f"{MAIN}font/{MAIN}color").get("rgb") == "FFC00000", word
+
+
+# ------------------------------------------------------------------------------------ any deal
+
+CLOSING = dt.date(2025, 1, 31)
+DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
+RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+
+
+def one_of_all() -> Deal:
+    """One class, one claim, a year."""
+    dates = payment_dates(CLOSING, "month", 12)
+    pool = Pool(("Claim",), np.array([1000.0]), np.full((1, 12), 90.1), 0.02, 0.4, 1.0, 0.2)
+    return Deal(pool, (Tranche("Note", 1, 900.0, 0.03, "bullet", dates[-1]),), Terms(CLOSING, dates))
+
+
+def many_of_all() -> Deal:
+    """Ten classes, five lines of loans, twenty years of months."""
+    dates = payment_dates(CLOSING, "month", 240)
+    loans = Loans(np.full(5, 240.0), np.full(5, 0.061))
+    pool = Pool(
+        tuple(f"Line {k}" for k in range(5)),
+        np.full(5, 2e7 / 3),
+        np.zeros((5, 240)),
+        0.01,
+        0.5,
+        1.0,
+        0.1,
+        count=np.full(5, 50.0),
+        loans=loans,
+    )
+    classes = tuple(
+        Tranche(f"Class {k}", k + 1, 1e6 * (k + 1), 0.02 + 0.002 * k, "pass-through", senior=k < 4)
+        for k in range(10)
+    )
+    tests = tuple(Covenant(f"Test {k}", "coverage", "min", 1.0 + k / 100, "none") for k in range(8))
+    return Deal(pool, classes, Terms(CLOSING, dates, interest="first"), Controls(support=False), tests)
+
+
+def of_every_kind() -> Deal:
+    """Loans beside schedules, floating rates, a class by schedule, vectors, status, irregular dates."""
+    dates = (dt.date(2025, 3, 3), dt.date(2025, 6, 10), dt.date(2025, 9, 30), dt.date(2026, 2, 1))
+    loans = Loans(
+        np.array([np.nan, 12.0, 12.0]),
+        np.array([0.0, 0.05, 0.0]),
+        amortisation=("annuity", "interest-only", "bullet"),
+        interest_only=np.array([0.0, 6.0, 0.0]),
+        first=(None, dt.date(2025, 3, 1), None),
+        payments_per_year=np.array([12.0, 12.0, 4.0]),
+        age=np.array([0.0, 3.0, 0.0]),
+        base=("", "", "Index"),
+        margin=np.array([0.0, 0.0, 0.01]),
+    )
+    pool = Pool(
+        ("Dated", "Loan", "Floater"),
+        np.array([100.0, 200.0, 300.0]) / 3,
+        np.array([[10.0, 10.0, 10.0, 10.1], [0.0] * 4, [0.0] * 4]),
+        np.array([0.01, 0.02, 0.03]),
+        0.4,
+        1.0,
+        0.1,
+        industry=("Trade", "", "Housing"),
+        count=np.array([1.0, 7.0, 2.0]),
+        loans=loans,
+        status=("", "late", "defaulted"),
+        since=(None, dt.date(2025, 2, 1), dt.date(2025, 3, 1)),
+    )
+    classes = (
+        Tranche("A", 1, 60.0, 0.03, "schedule", dates[2], senior=True, schedule=(20.0, 0.0, 40.0, 0.0)),
+        Tranche("B", 2, 50.0, 0.0, "pass-through", base="Index", margin=0.02, cap=0.06, floor=0.01),
+        Tranche("C", 3, 20.0, 0.05, "pass-through", legal_final=dates[-1], deferrable=True, pari_passu=True),
+        Tranche("D", 3, 10.0, 0.0, "bullet", dates[-1], pari_passu=True),
+    )
+    terms = Terms(
+        CLOSING,
+        dates,
+        day_count="Act/365",
+        fee_amount=0.1,
+        oc_target=0.2,
+        cleanup=0.1,
+        prepayment_type="vector",
+        prepayment_vector=(0.01, 0.02),
+        default_timing="loss curve",
+        loss_curve=(0.01, 0.02, 0.03),
+        curves=(Curve("Index", (CLOSING, dates[1]), (0.03, 0.025)),),
+        cure=True,
+    )
+    controls = Controls(reserve_size=0.012, reserve_unit="of pool", reserve_floor=0.005, support_cap=0.1)
+    return Deal(pool, classes, terms, replace(controls, support_cap_unit="of notes"))
+
+
+DEALS = {"one": one_of_all, "many": many_of_all, "kinds": of_every_kind}
+
+
+@pytest.fixture(scope="module", params=[*DEALS, *EXAMPLES])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A workbook before its first refresh, and what it was made of."""
+    name = request.param
+    given = DEALS[name]() if name in DEALS else example(name)
+    path = tmp_path_factory.mktemp("made") / f"{name}.xlsm"
+    return build_template(path, given, refreshed=False), given
+
+
+def the_deal(given: Deal | Example) -> Deal:
+    return given if isinstance(given, Deal) else given.deal
+
+
+def test_a_deal_reads_back_to_the_last_bit(made: tuple[Path, Any]) -> None:
+    path, given = made
+    found, deal = read_book(FileBook(path)).deal, the_deal(given)
+    for part in ("pool", "tranches", "terms", "controls", "covenants"):
+        assert digest(getattr(found, part)) == digest(getattr(deal, part)), part
+
+
+def test_a_new_workbook_is_sound_and_says_that_it_is_stale(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    assert lint(path) == []
+    book = FileBook(path)
+    assert book.name("out_State").value == "stale: refresh"
+    assert str(book.name("out_ReadingPool").value).startswith("stale")
+    assert all(row[0] is None for row in book.table("tbl_Headline").rows)
+
+
+def hidden_columns(sheet: etree._Element) -> set[int]:
+    return {
+        k
+        for item in sheet.iter(f"{MAIN}col")
+        if item.get("hidden") == "1"
+        for k in range(int(item.get("min")), int(item.get("max")) + 1)
+    }
+
+
+@pytest.mark.parametrize("name", ["tbl_Pool", "tbl_Tranche"])
+def test_columns_that_the_deal_does_not_use_are_folded_away(made: tuple[Path, Any], name: str) -> None:
+    path, _ = made
+    table = FileBook(path).table(name)
+    hidden = hidden_columns(sheets(path)[table.sheet])
+    filled = {
+        table.left + k for k in range(len(table.header)) if any(row[k] is not None for row in table.rows)
+    }
+    assert not hidden & filled
+    needed = {table.left + table.index(c.header) for c in TABLES[name].inputs if not c.blank or c.required}
+    assert hidden == set(range(table.left, table.left + len(table.header))) - filled - needed
+
+
+def test_terms_that_the_deal_does_not_use_are_folded_away(made: tuple[Path, Any]) -> None:
+    path, given = made
+    table, sheet = FileBook(path).table("tbl_Term"), sheets(path)["Terms"]
+    hidden = {int(row.get("r")) for row in sheet.iter(f"{MAIN}row") if row.get("hidden") == "1"}
+    said = {} if isinstance(given, Deal) else {k: v for k, v in given.sources.terms.items() if k != "dates"}
+    for row, item in enumerate(layout.TERM_ROWS):
+        used = table.rows[row][1] is not None or item.field in said
+        assert (table.top + row in hidden) is not used, item.label
+
+
+def fills(path: Path) -> dict[tuple[str, str], str]:
+    """Colour of every cell of the sheets of inputs."""
+    styles = etree.fromstring(parts(path)["xl/styles.xml"])
+    colours = [fill.find(f"{MAIN}patternFill/{MAIN}fgColor") for fill in styles.find(f"{MAIN}fills")]
+    formats = [colours[int(x.get("fillId"))] for x in styles.find(f"{MAIN}cellXfs")]
+    return {
+        (name, cell.get("r")): formats[int(cell.get("s", 0))].get("rgb")
+        for name, sheet in sheets(path).items()
+        if name in ("Pool", "Tranche", "Terms")
+        for cell in sheet.iter(f"{MAIN}c")
+        if formats[int(cell.get("s", 0))] is not None
+    }
+
+
+def test_assumptions_are_orange_and_facts_are_not(made: tuple[Path, Any]) -> None:
+    path, given = made
+    book, colour = FileBook(path), fills(path)
+    orange = "FF" + ASSUMED_FILL.removeprefix("#")
+    if isinstance(given, Deal):
+        assert orange not in colour.values()
+        return
+    for name, bases in (("tbl_Pool", given.sources.pool), ("tbl_Tranche", given.sources.tranches)):
+        table = book.table(name)
+        for row, basis in enumerate(bases):
+            assert table.rows[row][table.index("Basis")] == basis.text
+            for c in TABLES[name].inputs:
+                filled = table.rows[row][table.index(c.header)] is not None
+                guess = filled and c.field not in basis.facts | {"name", "basis"}
+                assert (colour.get((table.sheet, table.cell(row, c.header))) == orange) is guess, c.header
+    table, places = book.table("tbl_Term"), [item.field for item in layout.TERM_ROWS]
+    for field, basis in given.sources.terms.items():
+        if field in places and table.rows[places.index(field)][1] is not None:
+            cell = table.cell(places.index(field), "Value")
+            assert (colour[table.sheet, cell] == orange) is not basis.facts, field
+
+
+# Tables whose rows are always the same.
+FIXED = {"tbl_Term", "tbl_Control", "tbl_Model", "tbl_Input"}
+
+
+def charts(path: Path) -> dict[str, list[Area]]:
+    """Cells under each chart, by sheet."""
+    package = parts(path)
+
+    def target(part: str, kind: str) -> list[str]:
+        name = part.replace("xl/", "xl/").rsplit("/", 1)
+        links = package.get(f"{name[0]}/_rels/{name[1]}.rels")
+        found = etree.fromstring(links) if links else ()
+        return ["xl/" + x.get("Target").removeprefix("../") for x in found if x.get("Type").endswith(kind)]
+
+    links = {x.get("Id"): x.get("Target") for x in etree.fromstring(package["xl/_rels/workbook.xml.rels"])}
+    places: dict[str, list[Area]] = {}
+    for item in etree.fromstring(package["xl/workbook.xml"]).iter(f"{MAIN}sheet"):
+        part = "xl/" + links[item.get(RELATION)].removeprefix("/xl/")
+        for drawing in target(part, "/drawing"):
+            for anchor in etree.fromstring(package[drawing]).iter(f"{DRAWING}twoCellAnchor"):
+                start, end = (
+                    [int(anchor.findtext(f"{DRAWING}{side}/{DRAWING}{x}")) + 1 for x in ("row", "col")]
+                    for side in ("from", "to")
+                )
+                places.setdefault(item.get("name"), []).append(Area(start[0], start[1], end[0], end[1]))
+    return places
+
+
+def test_nothing_lies_beneath_a_table_that_grows(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    book, drawn, tabs = FileBook(path), charts(path), sheets(path)
+    assert set(drawn) == {"Home", "Cashflow", "Result", "Scenario", "Models", "Surveillance"}
+    tables = [book.table(name) for name in TABLES]
+    areas = {
+        t.name: Area(t.top - 1, t.left, t.top + len(t.rows) - 1, t.left + len(t.header) - 1) for t in tables
+    }
+    for table in tables:
+        if table.name in FIXED:
+            continue
+        below = areas[table.name]._replace(top=table.top, bottom=100_000)
+        others = [areas[t.name] for t in tables if t.sheet == table.sheet and t is not table]
+        merged = [parse_area(x.get("ref")) for x in tabs[table.sheet].iter(f"{MAIN}mergeCell")]
+        for area in (*others, *merged, *drawn.get(table.sheet, [])):
+            assert not area.overlaps(below), (table.name, str(area))
+        last = areas[table.name].bottom
+        grid = book.cells(table.sheet)
+        columns = slice(table.left - 1, table.left - 1 + len(table.header))
+        assert not [row for row in grid[last:] if any(x is not None for x in row[columns])], table.name
+
+
+def test_charts_do_not_cover_one_another(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    for sheet, areas in charts(path).items():
+        for k, area in enumerate(areas):
+            # They may end and begin in one column.
+            apart = [a._replace(left=a.left + 1, right=a.right - 1) for a in areas[k + 1 :]]
+            assert not [other for other in apart if area.overlaps(other)], sheet
+
+
+def test_the_list_of_the_headline_cell_is_that_of_the_classes(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    cell = FileBook(path)
+    place = etree.fromstring(parts(path)["xl/workbook.xml"])
+    names = {x.get("name"): x.text for x in place.iter(f"{MAIN}definedName")}
+    home = names["in_Headline"].split("!")[1].replace("$", "")
+    (rule,) = [
+        x for x in sheets(path)["Home"].iter(f"{MAIN}dataValidation") if x.get("sqref").split(":")[0] == home
+    ]
+    assert rule.findtext(f"{MAIN}formula1") == "lst_Classes"
+    assert names["lst_Classes"] == "tbl_Tranche[Tranche]"
+    assert parse_area(cell.name("in_Headline").cell).top < 15
+
+
+def test_a_pool_that_is_worked_out_cannot_be_entered() -> None:
+    deal = one_of_all()
+    worked = replace(deal.pool, interest=np.zeros((1, 12)), balance=np.zeros((1, 12)))
+    with pytest.raises(InputError, match="pool must come with schedules or loan terms"):
+        filling(replace(deal, pool=worked))
+
+
+def test_an_unknown_example_names_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"one of: patents, auto, mortgage, lease \(got 'cars'\)"):
+        example("cars")
+
+
+@pytest.mark.parametrize(
+    ("dates", "said"),
+    [
+        (payment_dates(CLOSING, "month", 5), ("month", None, 5)),
+        (payment_dates(CLOSING, "quarter", 3, dt.date(2025, 2, 15)), ("quarter", dt.date(2025, 2, 15), 3)),
+        ((dt.date(2025, 3, 3), dt.date(2025, 6, 10)), None),
+    ],
+)
+def test_a_calendar_is_recognised(dates: tuple[dt.date, ...], said: Any) -> None:
+    assert calendar(CLOSING, dates) == said
+
+
+def test_a_blank_deal_has_its_calendar_and_asks_for_claims_and_classes(tmp_path: Path) -> None:
+    path = build_template(tmp_path / "blank.xlsm", blank(CLOSING, "quarter", 8), refreshed=False)
+    assert lint(path) == []
+    book = FileBook(path)
+    terms = dict(
+        zip(book.table("tbl_Term").column("Term"), book.table("tbl_Term").column("Value"), strict=True)
+    )
+    assert terms["Closing date"] == dt.date(2025, 1, 31)
+    assert (terms["Payment every"], terms["Payment dates"]) == ("quarter", 8)
+    assert tuple(book.table("tbl_Actual").column("Payment date")) == payment_dates(CLOSING, "quarter", 8)
+    with pytest.raises(BookInputError) as caught:
+        read_book(book)
+    assert [(p.sheet, p.rule) for p in caught.value.problems] == [
+        ("Pool", "the pool needs at least one obligor"),
+        ("Tranche", "the plan needs at least one tranche"),
+    ]
+
+
+def test_a_blank_deal_that_is_filled_in_is_a_deal(tmp_path: Path) -> None:
+    path = build_template(tmp_path / "blank.xlsm", blank(CLOSING, "month", 24), refreshed=False)
+    book, deal = FileBook(path), many_of_all()
+    loans = {"Obligor": ["Loans"], "Financed amount": [deal.pool.amount[0]], "Rate": [0.061]}
+    risk = {"PD": [0.01], "Recovery": [0.5], "Recovery lag": [1.0], "Correlation": [0.1]}
+    book.write_table("tbl_Pool", loans | risk | {"Remaining term (months)": [24.0]})
+    notes = {"Tranche": ["Note"], "Rank": [1.0], "Amount": [5e6], "Coupon": [0.02]}
+    book.write_table("tbl_Tranche", notes | {"Payment type": ["pass-through"]})
+    found = read_book(FileBook(book.save(tmp_path / "filled.xlsm"))).deal
+    assert found.terms.dates == payment_dates(CLOSING, "month", 24)
+    assert not (found.controls.support or found.controls.reserve)
+    assert found.tranches[0].amount == 5e6

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from xlkmv.deal.analysis import analyse
+from xlkmv.deal.examples import EXAMPLES as SHIPPED
+from xlkmv.deal.examples import example as shipped
 from xlkmv.deal.examples.auto import AUTO_SOURCES, CLOSING, RUN_OFF, auto
 from xlkmv.deal.examples.basis import Sources
 from xlkmv.deal.examples.lease import CUT_OFF_VALUE, LEASE_SOURCES, VALUES, lease
@@ -87,6 +89,19 @@ def test_a_fact_says_so(example: tuple[Deal, Sources]) -> None:
     _, sources = example
     for basis in (*sources.terms.values(), *sources.controls.values()):
         assert bool(basis.facts) is basis.text.startswith("fact")
+
+
+@pytest.mark.parametrize("key", SHIPPED)
+def test_what_ships_names_itself_and_fits_its_sources(key: str) -> None:
+    found = shipped(key)
+    assert found.key == key
+    assert found.title
+    assert found.chinese
+    assert len(found.sources.pool) == len(found.deal.pool.name)
+    assert len(found.sources.tranches) == len(found.deal.tranches)
+    assert set(found.sources.controls) == set(CONTROLS)
+    assert all(len(values) == len(found.deal.pool.name) for values in found.pool.values())
+    assert len(found.actual) <= len(found.deal.terms.dates)
 
 
 # ---------------------------------------------------------------------------------- auto loans

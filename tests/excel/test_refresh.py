@@ -495,13 +495,13 @@ MONEY = {"Accumulated in", "Accumulated due", "Largest dues"}
 
 
 def numbers(path: Path, names: Sequence[str] = RESULTS) -> dict[tuple[str, str], list[Any]]:
-    """Results by table and heading, without those that are money."""
+    """Results by table and heading, without those that are money or may be blank."""
     book = FileBook(path)
     return {
         (name, c.header): book.table(name).column(c.header)
         for name in names
         for c in TABLES[name].results
-        if c.header not in MONEY
+        if c.header not in MONEY and not c.blank
     }
 
 

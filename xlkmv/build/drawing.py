@@ -37,6 +37,8 @@ NAVY, INK, PALE, GRID = "#1F3864", "#1F3864", "#DCE6F1", "#BFC8D6"
 INPUT_FILL, ASSUMED_FILL, INPUT_INK = "#FFFBE6", "#FCE8D2", "#0000C8"
 SENIOR, OFF, ALL, GREEN, LIGHT = "#1F5FA8", "#C0504D", "#7F7F7F", "#4F9D69", "#9DB8D9"
 GOOD, BAD = "#C6E7CE", "#F4B6B6"
+# Months between two labels of an axis of dates, and how many of them it bears.
+MONTHS_APART, LABELS = (1, 2, 3, 6, 12, 24, 60), 14
 GREY = "#595959"
 FONT = "Calibri"
 # A logarithmic axis of probabilities; smaller ones are drawn at its lower end.
@@ -180,7 +182,7 @@ class Sheets:
                 shown = formats[i] if formats and c.field == "figure" else shown
                 mark = bool(assumed and assumed[i][k])
                 if c.field in ("basis", "unit", "meaning"):
-                    style = self.style(font_color="#595959", italic=True)
+                    style = self.style(font_color=GREY, italic=True, text_wrap=c.field == "basis", indent=1)
                 elif not c.is_input:
                     style = self.result(shown)
                 else:
@@ -215,6 +217,15 @@ class Sheets:
         ws.data_validation(first, column, last, column, rule | {"ignore_blank": c.blank})
 
 
+class Exact(float):
+    """A number that is written to its last bit: XlsxWriter keeps 16 digits, of 17 that some need."""
+
+    def __format__(self, spec: str) -> str:
+        """Write the number as asked for, if that is the number."""
+        short = float.__format__(self, spec)
+        return short if float(short) == self else repr(float(self))
+
+
 def put(ws: Any, row: int, column: int, value: Any, style: Any) -> None:
     if value is None:
         ws.write_blank(row, column, None, style)
@@ -225,7 +236,7 @@ def put(ws: Any, row: int, column: int, value: Any, style: Any) -> None:
     elif isinstance(value, str):
         ws.write_string(row, column, value, style)
     else:
-        ws.write_number(row, column, value, style)
+        ws.write_number(row, column, Exact(value), style)
 
 
 def widths(ws: Any, column: int, columns: Sequence[Column]) -> None:
@@ -272,8 +283,11 @@ def axis(title: str, shown: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def dates_axis() -> dict[str, Any]:
-    return axis("Payment date", "yyyy-mm", date_axis=True) | {
+def dates_axis(dates: Sequence[dt.date]) -> dict[str, Any]:
+    """Axis of dates with a dozen labels, or so."""
+    span = (dates[-1] - dates[0]).days / 30.4
+    months = next((m for m in MONTHS_APART if span / m <= LABELS), MONTHS_APART[-1])
+    return axis("Payment date", "yyyy-mm", date_axis=True, major_unit=months, major_unit_type="months") | {
         # Upright labels run into one another from some ten on.
         "num_font": {"name": FONT, "size": 9, "rotation": -45},
         "major_gridlines": {"visible": False},

@@ -43,6 +43,17 @@ OF_MODEL = {
     *("industry_correlation", "paths", "seed", "scheduler"),
 }
 DEFAULT = "assumption: default"
+UNNAMED = "Name of the deal"
+# Terms that belong to a control.
+OF_CONTROL = {
+    "reserve_unit": "reserve",
+    "reserve_floor": "reserve",
+    "reserve_funding": "reserve",
+    "support_cap": "support",
+    "support_cap_unit": "support",
+    "support_correlation": "support",
+    "cure": "triggers",
+}
 # Columns that every deal uses, and those that a deal of loans starts with.
 OF_EVERY_POOL = {"name", "amount", "share", "pd", "recovery", "lag", "correlation"}
 OF_LOANS = {"count", "term", "rate", "amortisation"}
@@ -84,7 +95,9 @@ class Filling:
     ----------
     title : str
         What the deal is.
-    pages : str
+    dates : tuple of date
+        Payment dates, which the charts are laid out for.
+    pages : tuple of str
         What was read.
     notes : mapping of str to str
         What sheets say under their title, by their names.
@@ -93,7 +106,8 @@ class Filling:
     """
 
     title: str
-    pages: str
+    dates: tuple[dt.date, ...]
+    pages: tuple[str, ...]
     notes: Mapping[str, str]
     tables: Mapping[str, Filled]
 
@@ -116,11 +130,11 @@ def filling(deal: Deal | Example) -> Filling:
     """
     if isinstance(deal, Example):
         sources, found = deal.sources, deal.deal
-        title, pages, notes = f"{deal.title}  {deal.chinese}", "; ".join(sources.pages), deal.notes
+        title, pages, notes = f"{deal.title}  {deal.chinese}", sources.pages, deal.notes
         more, actual = deal.pool, deal.actual
     else:
         sources, found = None, deal
-        title, pages, notes, more, actual = "Name of the deal", "", {}, {}, ()
+        title, pages, notes, more, actual = UNNAMED, (), {}, {}, ()
     if found.pool.interest is not None or found.pool.claim is not None:
         rule = "must come with schedules or loan terms: a workbook has no columns for worked-out interest"
         raise InputError("deal pool", rule, "interest, balance or claim")
@@ -138,7 +152,8 @@ def filling(deal: Deal | Example) -> Filling:
         ),
         layout.VECTOR.name: _vectors(found.terms),
     }
-    return Filling(title, pages, notes, {name: table for name, table in tables.items() if table.rows})
+    filled = {name: table for name, table in tables.items() if table.rows}
+    return Filling(title, found.terms.dates, pages, notes, filled)
 
 
 def blank(closing: dt.date, every: str, count: int) -> Filling:
@@ -172,10 +187,9 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
         layout.ACTUAL.name: _actual(dates, (), None),
     }
     notes = {
-        "Pool": "Columns of loan terms are open; others unfold at the + over them. For scheduled "
-        "collections add columns headed by the payment dates instead.",
+        "Pool": "For scheduled collections in place of loan terms add columns headed by payment dates.",
     }
-    return Filling("Name of the deal", "", notes, tables)
+    return Filling(UNNAMED, dates, (), notes, tables)
 
 
 def calendar(closing: dt.date, dates: Sequence[dt.date]) -> tuple[str, dt.date | None, int] | None:
@@ -333,6 +347,9 @@ def _terms(
             value = None
         basis, text = bases.get(name), MEANINGS.get(name)
         guess = sources is not None and value is not None and name not in OF_MODEL | {"first", "count"}
+        if name in OF_CONTROL:  # of one that is off nobody has guessed anything
+            guess = guess and getattr(controls, OF_CONTROL[name])
+            basis = basis or (sources.controls[OF_CONTROL[name]] if guess and sources and not text else None)
         if basis is not None:
             guess, text = guess and not basis.facts, basis.text
         elif guess:

@@ -90,13 +90,11 @@ HOME_TEXT = 12  # last column that a sentence of Home may fill
 def _home(s: Sheets, new: Filling) -> Any:
     ws = s.sheet("Home", "KMV credit risk of a securitisation plan", "资产证券化 KMV 信用风险", new.title, 13)
     widths(ws, 1, layout.HEADLINE.columns)
-    if new.pages:
-        ws.write(2, 1, f"Read: {new.pages}", s.style(font_color=GREY, font_size=9))
     _steps(s, ws, 3)
     _readings(s, ws, 8)
     row = 9 + len(READINGS)
     ws.set_row(row, 8)
-    below = _last_refresh(s, ws, row + 1)
+    below = _last_refresh(s, ws, row + 1, new)
     ws.write(
         below,
         1,
@@ -141,7 +139,9 @@ def _steps(s: Sheets, ws: Any, row: int) -> None:
 def _readings(s: Sheets, ws: Any, row: int) -> None:
     """Lay out the sentences that are read first, and the cell that says of which class they speak."""
     s.heading(ws, row, 1, "What the figures say", "结论")
-    ws.write(row, 8, "Headlines speak of", s.style(font_color=GREY, align="right"))
+    ws.write(
+        row, 8, "Headlines speak of (blank: last senior class) ", s.style(font_color=GREY, align="right")
+    )
     ws.merge_range(row, 9, row, HOME_TEXT, None, s.input(layout.TEXT))
     cell = xl_rowcol_to_cell(row, 9, True, True)
     s.book.define_name(layout.HEADLINE_CLASS, f"=Home!{cell}")
@@ -171,7 +171,7 @@ def _readings(s: Sheets, ws: Any, row: int) -> None:
         )
 
 
-def _last_refresh(s: Sheets, ws: Any, row: int) -> int:
+def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> int:
     """Lay out what the last refresh found, the chart beside it; return the first row below."""
     s.heading(ws, row, 1, "Last refresh", "最近一次刷新")
     for k, (name, (text, shown)) in enumerate(layout.NAMES.items(), row + 1):
@@ -181,7 +181,8 @@ def _last_refresh(s: Sheets, ws: Any, row: int) -> int:
         if name == "out_State":
             ws.write_formula(k, 2, STATE_FORMULA, style, STALE)
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(k, 2, True, True)}")
-    chart = _pd_chart(s, "Headline class: any-date default probability up to each date")
+    chart = _pd_chart(s, new)
+    chart.set_plotarea({"layout": {"x": 0.09, "y": 0.16, "width": 0.89, "height": 0.47}})
     rows = len(layout.NAMES) + 1
     chart.set_size({"width": 880, "height": 20 * rows - 4})
     ws.insert_chart(row, 5, chart, {"x_offset": 6, "y_offset": 2})
@@ -195,7 +196,7 @@ CURVE_LEFT = 1 + sum(
 )
 
 
-def _pd_chart(s: Sheets, title: str) -> Any:
+def _pd_chart(s: Sheets, new: Filling) -> Any:
     chart = s.book.add_chart({"type": "line"})
     draw(
         chart,
@@ -206,8 +207,8 @@ def _pd_chart(s: Sheets, title: str) -> Any:
         ("anydate_off", "KMV view, all controls off", line(OFF)),
         ("simulated_off", "Simulated, all controls off", line(OFF, "dash")),
     )
-    finish(chart, title)
-    chart.set_x_axis(dates_axis())
+    finish(chart, "Headline class: any-date default probability up to each date")
+    chart.set_x_axis(dates_axis(new.dates))
     chart.set_y_axis(axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
     return chart
 
@@ -265,6 +266,11 @@ def _terms(s: Sheets, new: Filling) -> Any:
         column = Column(item.label, "", item.field, item.kind, rule=item.rule, choices=item.choices)
         s.validate(ws, column, top + k, top + k, 1 + spec.index("value"))
     fold_rows(ws, top, [item.field not in filled.used for item in layout.TERM_ROWS])
+    if new.pages:
+        below = top + len(layout.TERM_ROWS) + 1
+        s.heading(ws, below, 1, "What was read", "资料来源")
+        for k, page in enumerate(new.pages, below + 1):
+            ws.write_string(k, 1, page)
     return ws
 
 
@@ -300,7 +306,7 @@ def _covenant(s: Sheets, new: Filling) -> Any:
     return ws
 
 
-def _result(s: Sheets) -> Any:
+def _result(s: Sheets, new: Filling) -> Any:
     specs = (layout.RISK, layout.SIMULATION, layout.BREAKEVEN, layout.SIGMA, layout.CHART)
     ws = s.sheet(
         "Result",
@@ -323,11 +329,11 @@ def _result(s: Sheets) -> Any:
         ("due_all", "Due to all tranches", line(ALL, "dash")),
     )
     finish(cover, "What comes in against what is due, accumulated")
-    cover.set_x_axis(dates_axis())
+    cover.set_x_axis(dates_axis(new.dates))
     cover.set_y_axis(axis("Money", "#,##0"))
     cover.set_size({"width": 640, "height": 440})
     ws.insert_chart(3, 1, cover)
-    chart = _pd_chart(s, "Headline class: any-date default probability up to each date")
+    chart = _pd_chart(s, new)
     chart.set_size({"width": 640, "height": 440})
     ws.insert_chart(3, 7, chart)
     sigma = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
@@ -429,20 +435,22 @@ def _stress_row(x: Stress) -> list[Any]:
     ]
 
 
-def _cashflow(s: Sheets) -> Any:
+def _cashflow(s: Sheets, new: Filling) -> Any:
     ws = s.sheet(
         "Cashflow",
         "Cashflow",
         "现金流",
-        "The waterfall when everybody pays on schedule, and what is expected when obligors may default.",
+        "The waterfall when everybody pays on schedule, and what is expected when obligors may default. "
+        "To the right: every class, and the priority of payments in words.",
         sum(len(t.columns) + 1 for t in (layout.PRIORITY, layout.ACCOUNT, layout.CASHFLOW)),
     )
     spec, top = layout.ACCOUNT, 28
-    left = s.beside(ws, top - 3, 1, (layout.PRIORITY, spec, layout.CASHFLOW))[1]
+    # Sentences of the last one may be long: nothing stands beside them.
+    s.beside(ws, top - 3, 1, (spec, layout.CASHFLOW, layout.PRIORITY))
     chart = s.book.add_chart({"type": "column", "subtype": "stacked"})
     draw(
         chart,
-        (spec, top, left, 1),
+        (spec, top, 1, 1),
         "date",
         ("fees", "Fees", bars(ALL, 40)),
         ("senior", "Paid to senior", bars(SENIOR, 40)),
@@ -459,16 +467,16 @@ def _cashflow(s: Sheets) -> Any:
     kept = s.book.add_chart({"type": "line"})
     draw(
         kept,
-        (spec, top, left, 1),
+        (spec, top, 1, 1),
         "date",
         ("account", "Cash kept", line(GREEN, None)),
         ("reserve", "Reserve", line(SENIOR, None)),
     )
     finish(kept, "Cash that stays in the plan after each date")
-    kept.set_x_axis(dates_axis())
+    kept.set_x_axis(dates_axis(new.dates))
     kept.set_y_axis(axis("Money", "#,##0"))
     kept.set_size({"width": 620, "height": 430})
-    ws.insert_chart(3, left, kept, {"x_offset": 10})
+    ws.insert_chart(3, 7, kept, {"x_offset": 15})
     ws.freeze_panes(2, 0)
     return ws
 
@@ -552,7 +560,7 @@ def _surveillance(s: Sheets, new: Filling) -> Any:
         ("actual", "Actual", line(SENIOR, marker=True)),
     )
     finish(chart, "Collections: actual against plan")
-    chart.set_x_axis(dates_axis())
+    chart.set_x_axis(dates_axis(new.dates))
     chart.set_y_axis(axis("Money", "#,##0", min=0))
     chart.set_size({"width": 980, "height": 400})
     ws.insert_chart(3, 1, chart)
@@ -692,16 +700,6 @@ def _with_ribbon(source: Path) -> Path:
     return target
 
 
-def _write_exact(book: FileBook, new: Filling) -> None:
-    """Write again the columns with numbers of 17 digits: XlsxWriter keeps 16 of them."""
-    for name, filled in new.tables.items():
-        headers = [c.header for c in (*layout.TABLES[name].columns, *filled.extra)]
-        for header, values in zip(headers, zip(*filled.rows, strict=True), strict=True):
-            numbers = [x for x in values if isinstance(x, float)]
-            if any(float(f"{x:.16G}") != x for x in numbers):
-                book.write_table(name, {header: values})
-
-
 def build_template(
     path: str | os.PathLike[str], deal: Deal | Example | Filling | None = None, *, refreshed: bool = True
 ) -> Path:
@@ -737,8 +735,8 @@ def build_template(
         _terms(s, new)
         _curves(s, new)
         _covenant(s, new)
-        _cashflow(s)
-        _result(s)
+        _cashflow(s, new)
+        _result(s, new)
         _scenario(s)
         _models(s)
         _surveillance(s, new)
@@ -747,7 +745,6 @@ def build_template(
         add_macros(s.book)
         s.book.close()
         book = FileBook(_with_ribbon(draft))
-        _write_exact(book, new)
         if refreshed:
             refresh(book, now=CREATED, message="as shipped")
         book.save(target)

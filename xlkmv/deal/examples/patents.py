@@ -116,7 +116,7 @@ def _basis(x: Licensee) -> Basis:
 
 PATENT_SOURCES = Sources(
     title="Xingye Yuanrong, Guangzhou Development Zone patent licences (2019-1): public facts, else assumed",
-    pages=("public announcements of the launch, September 2019",),
+    pages=("public reports of the deal, from its launch on 11 September 2019 on",),
     pool=tuple(map(_basis, LICENSEES)),
     tranches=(
         fact("4 %, AAA: fact; the rest: assumption", "name", "rank", "coupon"),
