@@ -502,3 +502,20 @@ def test_a_blank_deal_that_is_filled_in_is_a_deal(tmp_path: Path) -> None:
     assert found.terms.dates == payment_dates(CLOSING, "month", 24)
     assert not (found.controls.support or found.controls.reserve)
     assert found.tranches[0].amount == 5e6
+
+
+def test_folded_columns_that_get_values_are_shown(tmp_path: Path) -> None:
+    path = build_template(tmp_path / "book.xlsm", one_of_all(), refreshed=False)
+    book = FileBook(path)
+    table = book.table("tbl_Pool")
+    before = hidden_columns(sheets(path)["Pool"])
+    filled, blank_still, among = (table.left + table.index(h) for h in ("Base", "Margin", "Since"))
+    assert {filled, blank_still, among} <= before
+    book.write_table("tbl_Pool", {"Base": ["Index"], "Margin": [None], "Since": [dt.date(2025, 3, 1)]})
+    saved = book.save(tmp_path / "saved.xlsm")
+    assert hidden_columns(sheets(saved)["Pool"]) == before - {filled, among}
+    assert lint(saved) == []
+    # What the user folds away while it holds values stays so.
+    again = FileBook(path)
+    again.write_table("tbl_Pool", {"Obligor": ["Other"]})
+    assert hidden_columns(sheets(again.save(tmp_path / "again.xlsm"))["Pool"]) == before

@@ -346,7 +346,8 @@ class FileBook:
         A formula in a written cell stays, with the new saved value. With `resize` the table takes
         the length of the columns (at least one row, blank if they are empty): new rows get the
         styles of its first and the formulas of its last row, surplus rows are cleared, and charts,
-        conditional formats, data validations and names that span all its rows follow.
+        conditional formats, data validations and names that span all its rows follow. A column that is
+        folded away in an outline group, was blank and gets values is shown.
 
         Raises
         ------
@@ -367,9 +368,19 @@ class FileBook:
         cells = list(zip(*columns.values(), strict=True)) or [(None,) * len(columns)]
         if len(cells) != wanted:
             raise BookError(f"table {table.name} has {wanted} rows (got {len(cells)} values)")
+        self._unfold(table, {places[header]: values for header, values in columns.items()})
         for row, values in enumerate(cells, table.area.top):
             for header, value in zip(columns, values, strict=True):
                 sheet.set(row, table.area.left + places[header], value)
+
+    def _unfold(self, table: _TablePart, columns: Mapping[int, Sequence[Any]]) -> None:
+        """Show columns that were folded away while they were blank, and get values now."""
+        sheet, left = self._sheet(table.sheet), table.area.left
+        for column in sheet.folded():
+            if any(value is not None for value in columns.get(column - left, ())):
+                before = sheet.values(table.area._replace(left=column, right=column))
+                if all(cell is None for (cell,) in before):
+                    sheet.unfold(column)
 
     def write_name(self, name: str, value: Any) -> None:
         """Write the one cell of a defined name."""

@@ -502,6 +502,25 @@ class Sheet:
         new = Area(min(rows), min(columns), max(last, min(rows)), max(columns))
         self._head = self._head[: found.start(2)] + str(new).encode() + self._head[found.end(2) :]
 
+    def folded(self) -> list[int]:
+        """Columns that are folded away in an outline group."""
+        spans = (m for m in _LAYOUT.finditer(self._head) if _is_folded(m[0]))
+        return [k for m in spans for k in range(int(m[1]), int(m[2]) + 1)]
+
+    def unfold(self, column: int) -> None:
+        """Show a column that is folded away; others of its group stay as they are."""
+
+        def shown(match: re.Match[bytes]) -> bytes:
+            first, last = int(match[1]), int(match[2])
+            if not (first <= column <= last and _is_folded(match[0])):
+                return match[0]
+            spans = ((first, column - 1), (column, column), (column + 1, last))
+            items = [(low, high, _spanning(match[0], low, high)) for low, high in spans if low <= high]
+            return b"".join(_HIDDEN.sub(b"", item) if low == column else item for low, _, item in items)
+
+        self._head = _LAYOUT.sub(shown, self._head)
+        self._patched = True
+
     def stretch(self, old: Area, bottom: int) -> None:
         """Let conditional formats and data validations of the whole of `old` reach down to `bottom`."""
 
@@ -537,6 +556,21 @@ class Sheet:
         self._seal()
         self._update_dimension()
         return self._head + b"".join(self._raw[row] for row in self._order) + self._tail
+
+
+# Layout of a run of columns: first, last.
+_LAYOUT = re.compile(rb"""<(?:[\w.-]+:)?col\s(?=[^>]*?\bmin="(\d+)")(?=[^>]*?\bmax="(\d+)")[^>]*>""")
+_HIDDEN = re.compile(rb"""\shidden="(?:1|true)\"""")
+
+
+def _is_folded(item: bytes) -> bool:
+    return b"outlineLevel=" in item and _HIDDEN.search(item) is not None
+
+
+def _spanning(item: bytes, first: int, last: int) -> bytes:
+    """The same layout for other columns."""
+    item = re.sub(rb"""\bmin="\d+\"""", b'min="%d"' % first, item)
+    return re.sub(rb"""\bmax="\d+\"""", b'max="%d"' % last, item)
 
 
 def _is_utf8(data: bytes) -> bool:
