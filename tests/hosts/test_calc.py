@@ -258,6 +258,16 @@ def test_home_is_stale_as_soon_as_an_input_changes(office, template):
             assert book.value(state) == "fresh", cells
 
 
+def test_a_formula_that_shows_nothing_is_no_input(office, template):
+    file = open_book(template)
+    found, pool = file.name("out_State"), file.table("tbl_Pool")
+    with office.open(template) as book:
+        book.write(f"Pool!{pool.cell(0, 'Rating')}", '=""')
+        assert book.value(f"{found.sheet}!{found.cell}") == "fresh"
+        book.write(f"Pool!{pool.cell(0, 'Rating')}", '="A"')
+        assert book.value(f"{found.sheet}!{found.cell}") == "stale: refresh"
+
+
 def test_names_give_the_figures_of_the_headline_class(office, template):
     file = open_book(template)
     headline, named = file.table("tbl_Headline"), file.name("out_Headline")

@@ -664,7 +664,9 @@ def _mark_formula(name: str, header: str) -> str:
     cells = name if header == layout.ONE_CELL else f"{name}[{header}]"
     row = f"(ROW({cells})-MIN(ROW({cells}))+1)"
     first, last = f'_xlfn.UNICODE({cells}&" ")', f'_xlfn.UNICODE(RIGHT(" "&{cells},1))'
-    words = f"SUMPRODUCT(ISTEXT({cells})*(LEN({cells})+7*{first}+13*{last})*{row})"
+    # A formula may show a text of no characters: that is nothing, as in a blank cell.
+    texts = f"ISTEXT({cells})*(LEN({cells})>0)"
+    words = f"SUMPRODUCT({texts}*(LEN({cells})+7*{first}+13*{last})*{row})"
     return f"=SUMPRODUCT({cells},{row})+{words}"
 
 

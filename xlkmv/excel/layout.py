@@ -507,7 +507,7 @@ SCHEDULE = TableSpec(
 CURVE = TableSpec(
     "tbl_Curve",
     "Curves",
-    "Base rates of floating claims and classes",
+    "Base rates",
     "基准利率曲线",
     (
         text("Curve", "曲线", "curve", 14, note="Name that the columns Base refer to."),
@@ -520,10 +520,10 @@ CURVE = TableSpec(
 SCALE = TableSpec(
     "tbl_Scale",
     "Curves",
-    "Rating scale, best grade first",
-    "评级与违约概率",
+    "Rating scale",
+    "评级",
     (
-        text("Grade", "等级", "grade", 10, note="Name that the column Rating refers to."),
+        text("Grade", "等级", "grade", 10, note="Name that the column Rating refers to; best grade first."),
         number("PD", "违约概率", "pd", RATE, COLUMN_RULES["pd"], 10, "One-year default probability."),
     ),
     optional=True,
@@ -532,10 +532,18 @@ SCALE = TableSpec(
 VECTOR = TableSpec(
     "tbl_Vector",
     "Curves",
-    "Prepayment and default by payment period; the last figure holds on",
-    "提前还款与违约向量",
+    "Figures by payment period",
+    "按期向量",
     (
-        number("Period", "期数", "period", WHOLE, Rule("must be >= 1", 1.0), 9, "1, 2, 3 ... in order."),
+        number(
+            "Period",
+            "期数",
+            "period",
+            WHOLE,
+            Rule("must be >= 1", 1.0),
+            9,
+            "1, 2, 3 ... in order; the last figure holds on.",
+        ),
         number(
             "Prepayment",
             "提前还款率",
