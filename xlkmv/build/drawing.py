@@ -41,6 +41,8 @@ GOOD, BAD = "#C6E7CE", "#F4B6B6"
 MONTHS_APART, LABELS = (1, 2, 3, 6, 12, 24, 60), 14
 GREY = "#595959"
 FONT = "Calibri"
+# Upright labels of dates run into one another from some ten on.
+SLANTED = {"name": FONT, "size": 9, "rotation": -45}
 # A logarithmic axis of probabilities; smaller ones are drawn at its lower end.
 LOG_RANGE = {"min": SMALLEST_DRAWN, "max": 1, "crossing": SMALLEST_DRAWN}
 
@@ -288,8 +290,7 @@ def dates_axis(dates: Sequence[dt.date]) -> dict[str, Any]:
     span = (dates[-1] - dates[0]).days / 30.4
     months = next((m for m in MONTHS_APART if span / m <= LABELS), MONTHS_APART[-1])
     return axis("Payment date", "yyyy-mm", date_axis=True, major_unit=months, major_unit_type="months") | {
-        # Upright labels run into one another from some ten on.
-        "num_font": {"name": FONT, "size": 9, "rotation": -45},
+        "num_font": SLANTED,
         "major_gridlines": {"visible": False},
         # Logarithmic probabilities cross at the bottom.
         "label_position": "low",

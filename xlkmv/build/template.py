@@ -32,6 +32,7 @@ from xlkmv.build.drawing import (
     LOG_RANGE,
     OFF,
     SENIOR,
+    SLANTED,
     Sheets,
     axis,
     bars,
@@ -296,8 +297,8 @@ def _curves(s: Sheets, new: Filling) -> Any:
 def _covenant(s: Sheets, new: Filling) -> Any:
     spec, filled = layout.COVENANT, new.tables.get(layout.COVENANT.name)
     text = (
-        "Tests on each payment date; coverage and DSCR count collections, not the reserve. Thresholds are "
-        "assumptions. Consequence: none, trap (subordinate cash is held), turbo (all cash to senior)."
+        "Tests on each payment date; coverage and DSCR count collections, not the reserve. Consequence: "
+        "none, trap (subordinate cash is held), turbo (all cash to senior), sequential or amortise."
     )
     ws = s.sheet("Covenant", "Covenants", "契约测试", _note(new, "Covenant", text), len(spec.columns))
     widths(ws, 1, spec.columns)
@@ -459,7 +460,8 @@ def _cashflow(s: Sheets, new: Filling) -> Any:
     )
     finish(chart, "What is paid on each date")
     chart.set_x_axis(
-        axis("Payment date", "yyyy-mm", text_axis=True) | {"major_gridlines": {"visible": False}}
+        axis("Payment date", "yyyy-mm", text_axis=True)
+        | {"num_font": SLANTED, "major_gridlines": {"visible": False}}
     )
     chart.set_y_axis(axis("Money", "#,##0"))
     chart.set_size({"width": 640, "height": 430})

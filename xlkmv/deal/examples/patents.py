@@ -169,6 +169,7 @@ def patents_example() -> Example:
         notes={
             "Pool": "One row per obligor; as shipped level quarterly instalments at 6.5 % p.a. over "
             "20 quarters (assumption).",
+            "Covenant": "Thresholds are assumptions.",
             "Surveillance": "As shipped: on schedule, as all obligors paid (fact).",
         },
     )
