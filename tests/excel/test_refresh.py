@@ -494,9 +494,6 @@ RESULTS = ("tbl_Headline", "tbl_Result", "tbl_Scenario", "tbl_ScenarioResult", "
 MONEY = {"Accumulated in", "Accumulated due", "Largest dues"}
 
 
-MAY_BE_BLANK = {(spec.name, c.header) for spec in TABLES.values() for c in spec.results if c.blank}
-
-
 def numbers(path: Path, names: Sequence[str] = RESULTS) -> dict[tuple[str, str], list[Any]]:
     """Results by table and heading, without those that are money or may be blank."""
     book = FileBook(path)
@@ -539,7 +536,7 @@ def test_refresh_twice_gives_the_same_numbers(refreshed: Path, tmp_path: Path) -
 
 def test_results_fill_every_row(refreshed: Path) -> None:
     for (name, header), values in numbers(refreshed).items():
-        assert all(v is not None for v in values) or (name, header) in MAY_BE_BLANK, (name, header)
+        assert all(v is not None for v in values), (name, header)
 
 
 @pytest.mark.parametrize("scale", [1e6, 1e-6])
@@ -777,7 +774,7 @@ def test_result_tables_that_are_not_there_are_not_written(draft: Path, tmp_path:
     refresh(book)
     book.save()
     others = [name for name in RESULTS if name != "tbl_Sigma"]
-    assert all(None not in x for key, x in numbers(path, others).items() if key not in MAY_BE_BLANK)
+    assert all(None not in values for values in numbers(path, others).values())
     assert set(FileBook(path).table("my_tbl_Sigma").column("PD of the pool alone")) == {None}
 
 
@@ -852,6 +849,6 @@ def test_extreme_but_allowed_inputs_give_results(draft: Path, tmp_path: Path, ed
     refresh(book)
     book.save()
     for key, values in numbers(path).items():
-        assert all(v is not None for v in values) or key in MAY_BE_BLANK, key
+        assert all(v is not None for v in values), key
         if "PD" in key[1]:
             assert all(isinstance(v, str) or -1 <= v <= 1 for v in values), key

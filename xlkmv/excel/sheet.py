@@ -516,7 +516,8 @@ class Sheet:
                 return match[0]
             spans = ((first, column - 1), (column, column), (column + 1, last))
             items = [(low, high, _spanning(match[0], low, high)) for low, high in spans if low <= high]
-            return b"".join(_HIDDEN.sub(b"", item) if low == column else item for low, _, item in items)
+            # Out of its group, too: Calc hides whatever stands in a group that is folded.
+            return b"".join(_FOLDED.sub(b"", item) if low == column else item for low, _, item in items)
 
         self._head = _LAYOUT.sub(shown, self._head)
         self._patched = True
@@ -561,6 +562,7 @@ class Sheet:
 # Layout of a run of columns: first, last.
 _LAYOUT = re.compile(rb"""<(?:[\w.-]+:)?col\s(?=[^>]*?\bmin="(\d+)")(?=[^>]*?\bmax="(\d+)")[^>]*>""")
 _HIDDEN = re.compile(rb"""\shidden="(?:1|true)\"""")
+_FOLDED = re.compile(rb"""\s(?:hidden="(?:1|true)"|outlineLevel="\d+")""")
 
 
 def _is_folded(item: bytes) -> bool:
