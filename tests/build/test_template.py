@@ -514,6 +514,14 @@ def test_folded_columns_that_get_values_are_shown(tmp_path: Path) -> None:
     book.write_table("tbl_Pool", {"Base": ["Index"], "Margin": [None], "Since": [dt.date(2025, 3, 1)]})
     saved = book.save(tmp_path / "saved.xlsm")
     assert hidden_columns(sheets(saved)["Pool"]) == before - {filled, among}
+    # Nor are they part of a folded group, which Calc would hide as a whole.
+    grouped = {
+        k
+        for item in sheets(saved)["Pool"].iter(f"{MAIN}col")
+        if item.get("outlineLevel")
+        for k in range(int(item.get("min")), int(item.get("max")) + 1)
+    }
+    assert grouped == before - {filled, among}
     assert lint(saved) == []
     # What the user folds away while it holds values stays so.
     again = FileBook(path)
