@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
+from xlkmv.deal.paths.cash import PoolEngine, patterns_of
+from xlkmv.deal.paths.draws import draw, layout_of
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import separate
-from xlkmv.deal.simulation import PoolEngine, _layout, _patterns, draw, simulate
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.model.copula import bivariate_normal_cdf
@@ -73,7 +75,7 @@ def brute(plan, gone, dead):
 
 def defaults(plan, paths, seed):
     """First missed date of every obligor, and of the payer, on every path of a simulation."""
-    layout = _layout(plan, paths, seed)
+    layout = layout_of(plan, paths, seed)
     engine = PoolEngine(plan)
     draws = draw(layout, 0)
     assert layout.blocks == 1
@@ -81,7 +83,7 @@ def defaults(plan, paths, seed):
     row, column, first = engine.model.obligor_defaults(draws)
     gone[row, column] = first
     dead = engine.model.payer_default(draws) if engine.support else np.full(paths, engine.n)
-    return engine, _patterns(engine, draws, layout), gone.tolist(), dead.tolist()
+    return engine, patterns_of(engine, draws, layout), gone.tolist(), dead.tolist()
 
 
 def by_path(values, patterns, paths):
