@@ -341,6 +341,20 @@ def test_scheduled_classes_come_out_of_what_is_distributable():
     close(paid.principal_paid, [[25.0, 5.0, 20.0, 10.0], [0.0, 15.0, 2.5, 12.5]])
 
 
+def test_cash_stays_for_a_class_with_a_schedule_and_not_for_one_that_is_passed_through():
+    equal = {"pari_passu": True}
+    notes = (
+        Tranche("A-1", 1, 20.0, 0.0, "bullet", YEARS[1], **equal),
+        through("A-2", 1, 40.0, **equal),
+    )
+    paid = waterfall(plan(*notes))
+    # 40 % stay overcollateral: notes may be 45, 30, 15, 0. 15 for A-2, and 10 wait for A-1. Its 20 are more
+    # than the 15 that are distributable then; what is left is nobody's, as A-2 gets no more than its part.
+    close(paid.principal_paid, [[0.0, 20.0, 0.0, 0.0], [15.0, 0.0, 10.0, 15.0]])
+    close(paid.account, [10.0, 0.0, 0.0, 0.0])
+    close(paid.residual, [0.0, 15.0, 15.0, 10.0])
+
+
 def test_principal_is_due_at_the_legal_final():
     notes = (through("A", 1, 60.0, legal_final=dt.date(2021, 6, 1)), AB[1])
     given = plan(*notes, oc_target="all")
