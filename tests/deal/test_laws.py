@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from drawn import CLOSING, classes, deals, path_of, pay, plans, scaled, some_pool
 
 PLAIN = Controls(reserve=False, support=False, triggers=False)
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def money_of(deal):

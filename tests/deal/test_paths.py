@@ -127,7 +127,7 @@ STRESSES = st.sampled_from(
 
 
 @given(risky(), STRESSES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_pool_of_every_path_is_the_sum_of_its_obligors(deal, stress):
     plan = separate(apply(deal, stress))
     engine, patterns, gone, dead = defaults(plan, PATHS, 3)
@@ -181,7 +181,7 @@ def judged(plan, payments, times):
 
 
 @given(risky(), STRESSES, st.integers(0, 1000))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_simulation_is_the_slow_twin_path_by_path(deal, stress, seed):
     plan = separate(apply(deal, stress))
     _, _, gone, dead = defaults(plan, PATHS, seed)
