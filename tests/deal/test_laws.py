@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from drawn import CLOSING, classes, deals, path_of, pay, plans, scaled, some_pool
 
 PLAIN = Controls(reserve=False, support=False, triggers=False)
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def money_of(deal):
@@ -69,10 +69,11 @@ def test_nobody_gets_more_than_is_due_and_nothing_is_negative(drawn):
     elif plan.deal.controls.support:
         short = paid.short[:, plan.senior] & alive[:, None]
         assert not short.any()
-    # Nobody who is still owed something sees the residual, but for what a schedule will bring.
-    assert (
-        paid.residual[:, -1] * paid.missed[:, :, -1].sum(axis=1) <= tolerance * money_of(drawn.deal)
-    ).all()
+    # Nobody misses anything beside a residual; but without subordination the reserve, which is for the
+    # senior classes, is not for those that share with them.
+    if drawn.deal.controls.subordination:
+        beside = (paid.residual > tolerance) & (paid.missed > tolerance).any(axis=1)
+        assert not beside.any()
 
 
 @given(plans(interest="by rank", principal="sequential", accounts="one"))

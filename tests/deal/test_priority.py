@@ -261,7 +261,7 @@ def test_the_sentences_of_two_accounts_and_several_senior_classes():
         "Principal of A-3, from principal.",
         "What fees and A-1, A-2, A-3 still miss, from the undertaking.",
         "",
-        "Under a trap all that is left stays in the plan while A-1, A-2, A-3 is outstanding.",
+        "Under a trap all that is left stays in the plan while A-1, A-2, A-3 are outstanding.",
         "Interest of B, from income.",
         "Income makes good what principal lacks for B.",
         "Principal of B, from principal.",
@@ -339,6 +339,20 @@ def test_scheduled_classes_come_out_of_what_is_distributable():
     # of the 20, 22.5 and 22.5 that are distributable then.
     close(paid.principal_due[0], [30.0, 5.0, 20.0, 10.0])
     close(paid.principal_paid, [[25.0, 5.0, 20.0, 10.0], [0.0, 15.0, 2.5, 12.5]])
+
+
+def test_cash_stays_for_a_class_with_a_schedule_and_not_for_one_that_is_passed_through():
+    equal = {"pari_passu": True}
+    notes = (
+        Tranche("A-1", 1, 20.0, 0.0, "bullet", YEARS[1], **equal),
+        through("A-2", 1, 40.0, **equal),
+    )
+    paid = waterfall(plan(*notes))
+    # 40 % stay overcollateral: notes may be 45, 30, 15, 0. 15 for A-2, and 10 wait for A-1. Its 20 are more
+    # than the 15 that are distributable then; what is left is nobody's, as A-2 gets no more than its part.
+    close(paid.principal_paid, [[0.0, 20.0, 0.0, 0.0], [15.0, 0.0, 10.0, 15.0]])
+    close(paid.account, [10.0, 0.0, 0.0, 0.0])
+    close(paid.residual, [0.0, 15.0, 15.0, 10.0])
 
 
 def test_principal_is_due_at_the_legal_final():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import replace
+
 import mpmath
 import numpy as np
 import pytest
@@ -14,7 +17,18 @@ from xlkmv.deal.plan.dues import planned_dues
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import PRESETS, Stress, apply, control_keys, remark, stress_faults
-from xlkmv.deal.terms import CONTROLS, Controls, Covenant
+from xlkmv.deal.terms import (
+    CONTROLS,
+    Controls,
+    Covenant,
+    Curve,
+    Deal,
+    Loans,
+    Pool,
+    Terms,
+    Tranche,
+    payment_dates,
+)
 from xlkmv.errors import DomainError, InputError
 
 TWO = [[60.0, 30.0, 10.0], [20.0, 20.0, 20.0]]
@@ -210,3 +224,103 @@ def test_prepayment_leaves_no_dust(build):
 )
 def test_a_condition_without_meaning_says_why(build, change, stress, text):
     assert remark(build(**change), Stress("x", **stress)) == text
+
+
+# ---------------------------------------------------------------------- conditions on any deal
+# Lines of 4 and 1 obligors: 100 and 20, repaid in equal parts of 25 and 5, at 8 % and at base + 2 %.
+
+CLOSING = dt.date(2020, 1, 1)
+YEARS = payment_dates(CLOSING, "year", 4)
+
+
+def lines(**terms):
+    loans = Loans(
+        np.array([48.0, 48.0]),
+        np.array([0.08, 0.0]),
+        ("linear", "linear"),
+        payments_per_year=1.0,
+        base=("", "base"),
+        margin=0.02,
+    )
+    pool = Pool(
+        ("Line", "One"), [100.0, 20.0], np.zeros((2, 4)), 0.02, 0.4, 1.0, 0.2, count=[4, 1], loans=loans
+    )
+    notes = (
+        Tranche("A", 1, 60.0, 0.0, "pass-through", base="base", margin=0.01),
+        Tranche("B", 2, 30.0, 0.06, "pass-through"),
+        Tranche("C", 3, 10.0, 0.0, "pass-through"),
+    )
+    curve = Curve("base", (CLOSING,), (0.03,))
+    controls = Controls(reserve=False, support=False, triggers=False)
+    return Deal(pool, notes, Terms(CLOSING, YEARS, curves=(curve,), **terms), controls)
+
+
+def test_a_haircut_takes_cash_and_leaves_what_is_outstanding():
+    base, cut = apply(lines(), Stress("x")), apply(lines(), Stress("x", pool_haircut=0.2))
+    np.testing.assert_allclose(base.deal.pool.schedule, [[33, 31, 29, 27], [6, 5.75, 5.5, 5.25]])
+    np.testing.assert_allclose(cut.deal.pool.schedule, 0.8 * base.deal.pool.schedule)
+    np.testing.assert_allclose(cut.deal.pool.interest, 0.8 * base.deal.pool.interest)
+    np.testing.assert_array_equal(cut.deal.pool.balance, base.deal.pool.balance)
+    np.testing.assert_array_equal(cut.deal.pool.claim, base.deal.pool.claim)
+    np.testing.assert_array_equal(cut.dues.total, base.dues.total)
+    np.testing.assert_allclose(cut.principal, [24.0] * 4)
+
+
+def test_a_delay_leaves_claims_outstanding_for_longer():
+    late = apply(lines(), Stress("x", delay=1))
+    np.testing.assert_allclose(late.deal.pool.schedule, [[0, 33, 31, 29], [0, 6, 5.75, 5.5]])
+    np.testing.assert_allclose(late.balance, [120.0, 90.0, 60.0, 30.0])
+    np.testing.assert_allclose(late.outstanding, [120.0, 120.0, 90.0, 60.0])
+    np.testing.assert_allclose(late.claim[0], [100.0, 100.0, 75.0, 50.0])
+
+
+def test_a_shift_of_rates_reaches_coupons_and_floating_claims():
+    base, shifted = apply(lines(), Stress("x")), apply(lines(), Stress("x", rate_shift=0.01))
+    assert [float(c) for c in (shifted.dues.coupons - base.dues.coupons)[:, 0]] == pytest.approx(
+        [0.01, 0.01, 0]
+    )
+    more = shifted.deal.pool.interest - base.deal.pool.interest
+    np.testing.assert_allclose(more, [[0.0] * 4, [0.2, 0.15, 0.1, 0.05]], atol=1e-12)
+
+
+def test_the_largest_obligor_may_be_one_of_a_line():
+    plan = apply(lines(), Stress("x", largest_obligor_recovery=0.5))
+    pool = plan.deal.pool
+    assert pool.name == ("Line", "Line (2)", "One") and plan.defaulted == 0
+    np.testing.assert_array_equal(pool.count, [1.0, 3.0, 1.0])
+    np.testing.assert_allclose(pool.amount, [25.0, 75.0, 20.0])
+    # A quarter of the line is gone; half of its balance of 25 comes a year after the first date.
+    np.testing.assert_allclose(
+        plan.collections, [0.75 * 33 + 6, 0.75 * 31 + 5.75 + 12.5, 0.75 * 29 + 5.5, 0.75 * 27 + 5.25]
+    )
+    np.testing.assert_allclose(plan.balance, [71.25, 47.5, 23.75, 0.0], atol=1e-12)
+    assert plan.claimed == pytest.approx(120.0)
+    # What the plan owes is as if nothing had happened.
+    np.testing.assert_allclose(plan.dues.total, apply(lines(), Stress("y")).dues.total)
+    bought = apply(lines(revolving=YEARS[1]), Stress("x", largest_obligor_recovery=0.5))
+    np.testing.assert_allclose(bought.purchases[0], 0.75 * 25.0 + 5.0)
+
+
+def test_without_excess_coverage_the_target_is_that_of_closing():
+    deal = lines(oc_target="all", oc_floor=0.1)
+    off = apply(deal, Stress("x", controls_off="excess_coverage"))
+    assert (off.deal.terms.oc_target, off.deal.terms.oc_floor) == (None, 0.0)
+    assert off.collections.sum() == pytest.approx(off.dues.total.sum())
+    on = apply(deal, Stress("y"))
+    assert on.deal.terms.oc_target == "all"
+    assert on.dues.expected[0, 0] > off.dues.expected[0, 0]
+
+
+def test_haircut_and_delay_reach_what_is_bought():
+    deal = lines(revolving=YEARS[1])
+    base = apply(deal, Stress("x"))
+    cut, late = apply(deal, Stress("x", pool_haircut=0.2)), apply(deal, Stress("x", delay=1))
+    np.testing.assert_allclose(cut.purchases, 0.8 * base.purchases)
+    np.testing.assert_allclose(late.purchases, [0.0, *base.purchases[:3]])
+    # What is bought after the end of the revolving period is not bought: its cash comes instead.
+    paid = waterfall(late)
+    assert paid.bought_less[:2].tolist() == [0.0, 0.0]
+    assert paid.bought_less[2] == pytest.approx(late.purchases[2])
+    shorter = apply(lines(revolving=YEARS[0]), Stress("x", delay=1))
+    np.testing.assert_allclose(late.collections + paid.bought_less, shorter.collections)
+    assert apply(replace(deal, terms=replace(deal.terms, revolving=None)), Stress("x")).purchases is None

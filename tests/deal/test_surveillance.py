@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,8 +13,8 @@ from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.questions.surveillance import LEAST_RATIO, rerate, update_lognormal
-from xlkmv.deal.stress import Stress, apply
-from xlkmv.deal.terms import Controls, Covenant, Tranche
+from xlkmv.deal.stress import BASE, Stress, apply
+from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.plan import plan_risk
 
@@ -221,3 +223,35 @@ def test_a_pool_that_cannot_default_stays_certain(build):
     plan, view = apply(deal, Stress("Base")), kmv_view(deal)
     s = rerate(plan, plan.collections[:3], view.volatility, view.drift)
     assert view.volatility == 0.0 and (s.pd == 0.0).all() and (s.distance == np.inf).all()
+
+
+def pass_through_plan(**change):
+    """A claim of 100 that repays 25 a year at 8 %; A 60 at 5 %, B 30 at 10 %, passed through."""
+    dates = payment_dates(dt.date(2020, 1, 1), "year", 4)
+    loans = Loans(np.array([48.0]), 0.08, ("linear",), payments_per_year=1.0)
+    pool = Pool(("Claim",), [100.0], np.zeros((1, 4)), 0.02, 0.4, 0.0, 0.2, loans=loans)
+    notes = (
+        Tranche("A", 1, 60.0, 0.05, "pass-through"),
+        Tranche("B", 2, 30.0, 0.10, "pass-through", deferrable=change.pop("deferrable", False)),
+    )
+    terms = Terms(dt.date(2020, 1, 1), dates, **change)
+    return Deal(pool, notes, terms, Controls(reserve=False, support=False, triggers=False))
+
+
+def test_interest_that_may_wait_but_was_paid_is_not_due_again():
+    """While everything is paid on its dates, it makes no difference that interest could wait."""
+    firm, may_wait = (apply(pass_through_plan(deferrable=d), BASE) for d in (False, True))
+    # At closing and after each date what is still to be paid is the same at the last date.
+    for seen in range(4):
+        a, b = (rerate(plan, plan.collections[:seen], 0.1).now[1] for plan in (firm, may_wait))
+        assert a.pd[-1] == pytest.approx(b.pd[-1], rel=1e-9)
+
+
+def test_principal_that_was_passed_through_is_not_due_again():
+    """Judged by all dues of the plan, it makes no difference when principal falls due at last."""
+    stress = Stress("all", default_point="all")
+    plans = [apply(pass_through_plan(default_point=p), stress) for p in ("legal final", "expected")]
+    one, other = (rerate(plan, plan.collections[:3], 0.1) for plan in plans)
+    # A's maturity differs, B's does not.
+    np.testing.assert_allclose(one.pd[1], other.pd[1])
+    assert 0.0 < one.pd[1, 3] < 1.0

@@ -179,7 +179,7 @@ def test_what_does_not_fit_is_refused(build):
 
 
 @given(plans())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_slow_obvious_twin_agrees(drawn):
     plan, twin, fast = drawn.plan, Twin(drawn.plan, drawn.deal), drawn.waterfall()
     money = sum(t.amount for t in plan.deal.tranches)

@@ -77,9 +77,13 @@ class Today:
 
 
 class Revolving:
-    """What claims that were not bought would have brought, as a share of all claims of the plan."""
+    """What claims that were not bought would have brought, as a share of all claims of the plan.
 
-    def __init__(self, plan, deal):
+    Everything may come `delay` dates late, purchases too.
+    """
+
+    def __init__(self, deal, delay):
+        self.delay = delay
         claims = planned_claims(deal)
         # A fee on the pool asks for its balance.
         terms = replace(deal.terms, revolving=None, fee_base="pool")
@@ -99,9 +103,11 @@ class Revolving:
 
     def missing(self, k, unbought):
         """Shares of the collections and of the balance of date k that are missing."""
-        shares = []
+        k, unbought, shares = k - self.delay, [j - self.delay for j in unbought], []
+        if k < 0:
+            return 0.0, 0.0
         for each, total in ((self.paid[k], self.collected[k]), (self.worth[k], self.balance[k])):
-            share = sum(each[j] for j in unbought if j < len(each)) / total if total > 0.0 else 0.0
+            share = sum(each[j] for j in unbought if 0 <= j < len(each)) / total if total > 0.0 else 0.0
             shares.append(1.0 if share > 1.0 - 1e-12 else share)
         return shares
 
@@ -109,7 +115,7 @@ class Revolving:
 class Twin:
     """One plan; :meth:`run` pays a path."""
 
-    def __init__(self, plan, deal):
+    def __init__(self, plan, deal, delay=0):
         self.plan, self.deal = plan, plan.deal
         self.terms, self.controls = plan.deal.terms, plan.deal.controls
         self.classes = self.deal.tranches
@@ -126,7 +132,7 @@ class Twin:
         self.shared = self.terms.principal == "pro rata" and len(self.ranks) > 1
         self.two = self.terms.accounts == "two"
         self.size = float(sum(self.deal.pool.amount))
-        self.revolving = None if self.terms.revolving is None else Revolving(plan, deal)
+        self.revolving = None if self.terms.revolving is None else Revolving(deal, delay)
 
     def notes(self):
         return sum(t.amount for t in self.classes)

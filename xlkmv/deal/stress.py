@@ -110,7 +110,8 @@ class Stress:
         Payment periods by which all scheduled collections come late. What would come
         after the last payment date comes too late for the plan.
     rate_shift : float
-        Added per annum to every coupon that is not 0; what obligors pay is fixed.
+        Added per annum to every fixed coupon that is not 0 and to every base curve, and so to
+        floating claims; what other obligors pay stays.
     largest_obligor_recovery : float, "table" or None
         The obligor with the largest financed amount defaults at closing with this recovery
         rate ("table": its own); None: it does not.

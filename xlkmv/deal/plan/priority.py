@@ -187,9 +187,8 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
             for r in seniors
         ]
     if others and "trap" in triggers:
-        steps.append(
-            Step(f"Under a trap all that is left stays in the plan while {whom} is outstanding.", trap_cash)
-        )
+        still = f"{whom} {'is' if protected == 1 else 'are'} outstanding"
+        steps.append(Step(f"Under a trap all that is left stays in the plan while {still}.", trap_cash))
     if two and others:
         aim = slice(others[0].start, others[-1].stop)
         steps += [interest(r) for r in others]

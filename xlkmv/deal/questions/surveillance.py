@@ -230,16 +230,20 @@ def _so_far(plan: Stressed, paid_in: Array) -> tuple[Array, npt.NDArray[np.bool_
     """After 0 to j dates, per tranche: cash in hand less what is behind, and whether it missed anything.
 
     In hand are the account, and the reserve where it protects the tranche. Principal of it and
-    those ahead that is paid before its date counts too; principal, interest and fees that are
-    late count against it.
+    those ahead that is paid before its date counts too, and so does interest that may wait until
+    the legal final; principal, interest and fees that are late count against it.
     """
     deal, dues, j = plan.deal, plan.dues, paid_in.size
     alone = replace(plan, deal=replace(deal, controls=deal.controls.without("support")))
     run = waterfall(alone, np.concatenate([paid_in, plan.collections[j:]]))
-    target = dues.opening - dues.principal
-    if _expected(plan) and dues.expected is not None:
+    target, interest = dues.opening - dues.principal, -run.interest_missed
+    by_plan = _expected(plan) or plan.default_point == "all"
+    if by_plan and dues.expected is not None:
         target = dues.opening[:, :1] - np.cumsum(dues.expected, axis=1)
-    early = target - run.balance - run.interest_missed
+    if not by_plan and dues.deferred is not None:
+        ahead = np.cumsum(run.interest_paid - dues.deferred, axis=1)
+        interest = np.where((dues.deferred != dues.interest).any(axis=1)[:, None], ahead, interest)
+    early = target - run.balance + interest
     held, missed = [], []
     for k, protected in enumerate(plan.senior):
         counted = dues.ranks <= dues.ranks[k] if plan.default_point == "own" else slice(None)
