@@ -262,7 +262,7 @@ def test_the_sentences_of_two_accounts_and_several_senior_classes():
         "What fees and A-1, A-2, A-3 still miss, from the undertaking.",
         "",
         "Under a trap all that is left stays in the plan while A-1, A-2, A-3 are outstanding.",
-        "Interest of B, from income.",
+        "Interest of B that is still missing, from income.",
         "Income makes good what principal lacks for B.",
         "Principal of B, from principal.",
         "Interest of B that is still missing, from principal that is left.",

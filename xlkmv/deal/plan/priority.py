@@ -138,7 +138,8 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
         return Step(f"Principal of {named(rows)}, from {money[1]}.", pay_principal, rows)
 
     steps = [Step(f"Senior fees, from {' then '.join(dict.fromkeys(money))}.", pay_fees)]
-    if terms.interest == "first" or two or shared:
+    early = terms.interest == "first" or two or shared
+    if early:
         steps += [interest(r) for r in seniors]
         if two:
             steps += [
@@ -189,9 +190,17 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
     if others and "trap" in triggers:
         still = f"{whom} {'is' if protected == 1 else 'are'} outstanding"
         steps.append(Step(f"Under a trap all that is left stays in the plan while {still}.", trap_cash))
+
+    def again(rows: slice) -> Step:
+        """Interest of a later rank where it did not come before principal; else nothing is left to say."""
+        if not early:
+            return interest(rows)
+        text = f"Interest of {named(rows)} that is still missing, from {money[0]}." if unless else ""
+        return Step(text, pay_interest, rows)
+
     if two and others:
         aim = slice(others[0].start, others[-1].stop)
-        steps += [interest(r) for r in others]
+        steps += [again(r) for r in others]
         steps.append(Step(f"Income makes good what principal lacks for {named(aim)}.", make_good, aim))
         steps += [principal(r) for r in others]
         steps += [
@@ -199,7 +208,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
             for r in others
         ]
     else:
-        steps += itertools.chain.from_iterable((interest(r), principal(r)) for r in others)
+        steps += itertools.chain.from_iterable((again(r), principal(r)) for r in others)
     return tuple(steps)
 
 
