@@ -431,6 +431,17 @@ def test_fees_on_the_pool_and_in_money():
     close(paid.fees_due, [1.5, 1.25, 1.0, 0.75])
     notes = waterfall(plan(through("A", 1, 60.0), fee_rate=0.01, fee_amount=0.5, oc_target="all"))
     close(notes.fees_due[:2], [1.1, 0.5 + 0.01 * (60.0 - 25.0 + 1.1)])
+    # Nothing is due on the last date: A was repaid on the third.
+    close(notes.fees_due[3:], [0.0])
+    close(notes.support_drawn, [0.0] * 4)
+
+
+def test_a_period_is_tested_on_what_the_plan_pays_in_it():
+    test = Covenant("DSCR", "period DSCR", "min", 1.0, "none")
+    paid = waterfall(plan(*AB, tests=(test,)))
+    # 25 come in; A gets 22.5 of what is passed through, then 15, and then nothing is due.
+    close(paid.covenants[0, :3], [25.0 / 22.5, 25.0 / 22.5, 25.0 / 15.0])
+    assert np.isinf(paid.covenants[0, 3]) and not paid.breaches.any()
 
 
 # ------------------------------------------------------------------------------------ two accounts

@@ -228,7 +228,8 @@ class Twin:
         lacking = 0.0  # share of the pool that is not there as buying has ended
         before, called, ended, unbought = self.size, False, False, []
         switched = [False] * len(self.deal.covenants)
-        by_plan = self.plan.dues.ahead(self.protected[-1])
+        of_period = self.plan.dues.ahead(self.protected[-1], expected=True)
+        by_plan = self.plan.dues.ahead(self.protected[-1], expected=self.terms.default_point == "expected")
         out = []
         for k in range(self.n):
             last = k == self.n - 1
@@ -254,7 +255,7 @@ class Twin:
                 "got": got,
                 "owed": owed,
                 "cash": cash,
-                "due": float(by_plan[k]),
+                "due": float(of_period[k]),
                 "ratio": path.default_ratio[k],
                 "share": path.largest_share[k],
                 "reserve": reserve,
@@ -292,7 +293,8 @@ class Twin:
             base = sum(balance) if self.terms.fee_base == "notes" else before
             fees_due = fee_arrears
             if not called:
-                fees_due += self.terms.fee_rate * self.years[k] * base + self.terms.fee_amount
+                fees_due += self.terms.fee_rate * self.years[k] * base
+                fees_due += self.terms.fee_amount if any(b > 0.0 for b in balance) else 0.0
             interest_due = []
             for i, t in enumerate(self.classes):
                 bearing = balance[i] + (arrears[i] if t.deferrable else 0.0)

@@ -21,11 +21,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "hosts"))
 from fake_excel import contents, hurry, open_fake
 
 import xlkmv
+from xlkmv.build.filling import blank
+from xlkmv.build.template import build_template
 from xlkmv.excel import server
 from xlkmv.excel.address import address
 from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.com import ERROR_CODES, MARK, MISSING, CellsAccessor, ErrorText, from_com, marked, to_com
 from xlkmv.excel.functions import FUNCTIONS
+from xlkmv.excel.live import LiveBook
 from xlkmv.excel.registry import Function
 from xlkmv.excel.server import Server
 
@@ -249,3 +252,27 @@ def test_wrong_inputs_are_listed_with_links(template):
     after["Home"][0].pop(str(state.area))
     before["Home"][0].pop(str(state.area))
     assert after == before
+
+
+TAPE = "Loan,Current balance,Interest rate,Remaining term,PD,Recovery,Lag,Correlation\n"
+
+
+def test_a_tape_comes_into_an_open_workbook_and_a_bad_one_changes_nothing(tmp_path):
+    path = build_template(tmp_path / "blank.xlsm", blank(dt.date(2025, 1, 15), "month", 48), refreshed=False)
+    fake = open_fake(path)
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text(TAPE + 'L1,"1,000.50",5.5%,36,1%,40%,1,0.1\nL2,2000,6%,24,2%,40%,1,0.1\n')
+    bad.write_text(TAPE + "L1,-5,5.5%,36,1%,40%,1,0.1\n")
+    [[outcome, message, _]] = Server().Import(SimpleNamespace(api=fake), str(bad))
+    assert outcome == "failed" and message.startswith("Nothing was changed.") and len(message) < 1024
+    pool = LiveBook(SimpleNamespace(api=fake)).table("tbl_Pool")
+    assert set(pool.column("Obligor")) == {None}
+    [[outcome, message, _]] = Server().Import(SimpleNamespace(api=fake), str(good))
+    assert outcome == "done" and message.startswith("2 rows are in the pool.")
+    pool = LiveBook(SimpleNamespace(api=fake)).table("tbl_Pool")
+    assert pool.column("Obligor") == ["L1", "L2"]
+    assert pool.column("Financed amount") == [1000.5, 2000.0]
+    assert pool.column("Rate") == [0.055, 0.06]
+    # A file that is no tape is one sentence, too.
+    [[outcome, message, _]] = Server().Import(SimpleNamespace(api=fake), str(tmp_path / "none.csv"))
+    assert outcome == "failed" and "none.csv" in message

@@ -35,6 +35,7 @@ BUTTONS = (
     ("Refresh", "Refresh", "RefreshAll", "Read the deal, check it, compute, write every result."),
     ("Scenario", "Scenario", "ScenarioManager", "Go to the table of preset conditions."),
     ("NewWorkbook", "New workbook", "FileNew", "A new workbook from the KMV template."),
+    ("Import", "Import tape", "ImportTextFile", "Put the loans of a CSV or Excel file into the pool."),
     ("Check", "Check installation", "Spelling", "Ask the Python server for its version and a known answer."),
     ("Help", "Help", "Help", "Every KMV function with its arguments, in a new workbook."),
 )

@@ -29,6 +29,8 @@ FUNCTION_MODULE = "xlkmv.excel.functions"
 TEMPLATE = "KMV_Template.xlsm"
 # A message box shows little more than this.
 LONGEST_MESSAGE = 900
+# What is left of a message of Excel for why a tape was refused.
+LONGEST_IMPORT = 800
 PROBLEMS_SHOWN = 8
 SLOW_SECONDS = 2.0
 
@@ -53,7 +55,7 @@ class Server:
         Calls a worksheet function by name with raw COM values; by default without xlwings.
     """
 
-    _public_methods_ = ("Call", "Refresh", "Version", "Check", "Template", "ProcessId")
+    _public_methods_ = ("Call", "Refresh", "Import", "Version", "Check", "Template", "ProcessId")
 
     def __init__(self, dispatch: Dispatch | None = None) -> None:
         self._dispatch = dispatch or _plain_dispatch
@@ -102,6 +104,28 @@ class Server:
             log.exception("refresh failed")
             reason = _short(f"{type(error).__name__}: {error}")
             return [["failed", f"Refresh failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
+
+    def Import(self, workbook: Any, tape: str) -> Rows:  # noqa: N802
+        """Put the loans of a tape into the pool of a workbook that is open in Excel.
+
+        Parameters
+        ----------
+        workbook : object
+            Excel's Workbook.
+        tape : str
+            Path of a CSV, Excel or Parquet file.
+
+        Returns
+        -------
+        list of list
+            One row ``[outcome, message, ""]``; outcome is done or failed.
+        """
+        try:
+            return _import(workbook, tape)
+        except Exception as error:
+            log.exception("import failed")
+            reason = _short(f"{type(error).__name__}: {error}")
+            return [["failed", f"Import failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
 
     def Version(self) -> str:  # noqa: N802
         """Version of xlkmv."""
@@ -190,6 +214,30 @@ def _refresh(workbook: Any) -> Rows:
     passed = "all checks passed" if all(c.passed for c in checks) else "CHECKS FAILED: see sheet Checks"
     log.info("refreshed in %.1f s, %s", done.seconds, passed)
     return [["done", f"KMV: refreshed in {done.seconds:.1f} s, {passed}", ""]]
+
+
+def _import(workbook: Any, path: str) -> Rows:
+    from xlkmv.errors import XlkmvError
+    from xlkmv.excel.live import LiveBook
+    from xlkmv.excel.tape import import_tape, read_tape, workbook_terms
+
+    book = LiveBook(_opened(workbook))
+    log.info("import of %s into %s", path, book.path)
+    try:
+        closing, grades = workbook_terms(book)
+        tape = read_tape(path, closing=closing, grades=grades)
+        count = import_tape(tape, book)
+        book.save()
+    except XlkmvError as error:
+        log.info("refused: %s", error)
+        more = "\n\nA terminal has more ways:  xlkmv import --help"
+        return [["failed", f"Nothing was changed.\n\n{_short(str(error))[:LONGEST_IMPORT]}{more}", ""]]
+    mended = sum(m.count for m in tape.report.mended)
+    notes = [f"{mended:,} cells were mended."] * bool(mended)
+    if tape.report.left_out:
+        notes.append(f"Columns left out: {', '.join(tape.report.left_out)}.")
+    text = "\n".join([f"{count:,} rows are in the pool. Now: Refresh.", *notes, *tape.report.notes])
+    return [["done", _short(text), ""]]
 
 
 def _opened(workbook: Any) -> Any:

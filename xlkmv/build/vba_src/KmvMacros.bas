@@ -64,6 +64,31 @@ Public Sub KmvScenario()
     If Err.Number <> 0 Then MsgBox "This workbook has no sheet Scenario: use New workbook.", vbInformation, TITLE
 End Sub
 
+' The loans of a tape into the pool of the workbook in front.
+Public Sub KmvImport()
+    Dim book As Workbook, server As Object, path As Variant, answer As Variant, message As String
+    Set book = ActiveWorkbook
+    If book Is Nothing Then Exit Sub
+    path = Application.GetOpenFilename("Loan tapes (*.csv;*.tsv;*.txt;*.xlsx;*.xlsm;*.parquet),*.csv;*.tsv;*.txt;*.xlsx;*.xlsm;*.parquet", , "Loan tape")
+    If VarType(path) = vbBoolean Then Exit Sub
+    Set server = KmvAlive()
+    If server Is Nothing Then
+        MsgBox NO_PYTHON, vbExclamation, TITLE
+        Exit Sub
+    End If
+    On Error GoTo Failed
+    KmvWait True
+    answer = server.Import(book, CStr(path))
+    KmvWait False
+    MsgBox answer(LBound(answer, 1), LBound(answer, 2) + 1), _
+        IIf(answer(LBound(answer, 1), LBound(answer, 2)) = "done", vbInformation, vbExclamation), TITLE
+    Exit Sub
+Failed:
+    message = Err.Description
+    KmvWait False
+    MsgBox "The import did not finish: " & message & vbLf & vbLf & "xlkmv doctor says more.", vbExclamation, TITLE
+End Sub
+
 ' A new workbook from the template that `xlkmv install` has left beside its log.
 Public Sub KmvNewWorkbook()
     Dim server As Object
@@ -108,6 +133,10 @@ End Sub
 
 Public Sub KmvOnNewWorkbook(ByVal control As Object)
     KmvNewWorkbook
+End Sub
+
+Public Sub KmvOnImport(ByVal control As Object)
+    KmvImport
 End Sub
 
 Public Sub KmvOnCheck(ByVal control As Object)

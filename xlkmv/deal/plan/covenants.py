@@ -102,7 +102,8 @@ def metric_value(metric: str, seen: Observation) -> Array:
       both before what is collected and paid on it
     - pool factor: ``pool / pool at closing``
 
-    Dues are senior fees and what the senior classes are owed by plan.
+    Dues are senior fees and what the senior classes are owed by plan: accumulated as they fall
+    due, by the default point of the terms; those of a period as the plan without defaults pays them.
 
     Parameters
     ----------

@@ -435,8 +435,10 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
     times = terms.times
     accrual = np.diff(times, prepend=0.0)
     protected = slice(0, int(plan.senior.sum()))
-    senior_due = dues.ahead(protected.stop - 1)
-    accumulated_due = np.cumsum(senior_due)
+    # A period is tested on what the plan pays in it, all so far on what has fallen due by then.
+    senior_due = dues.ahead(protected.stop - 1, expected=True)
+    fallen_due = dues.ahead(protected.stop - 1, expected=terms.default_point == "expected")
+    accumulated_due = np.cumsum(fallen_due)
     capped, revolving = plan.support_cap is not None, state.purchases is not None
     carried = _Carried(
         balance=fixed.amount[:, None],
@@ -515,8 +517,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             income = np.maximum(income - capital, 0.0)
         base = balance.sum(axis=0) if terms.fee_base == "notes" else carried.before
         fees_due = terms.fee_rate * accrual[k] * base
-        if terms.fee_amount > 0.0:
-            fees_due = fees_due + terms.fee_amount
+        if terms.fee_amount > 0.0:  # nobody is paid for notes that are repaid
+            fees_due = fees_due + np.where((balance > 0.0).any(axis=0), terms.fee_amount, 0.0)
         if terms.cleanup > 0.0:  # after the call there is nothing to look after
             fees_due = np.where(carried.called, 0.0, fees_due)
         fees_due = fees_due + carried.fee_arrears
