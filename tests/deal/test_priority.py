@@ -431,9 +431,16 @@ def test_fees_on_the_pool_and_in_money():
     close(paid.fees_due, [1.5, 1.25, 1.0, 0.75])
     notes = waterfall(plan(through("A", 1, 60.0), fee_rate=0.01, fee_amount=0.5, oc_target="all"))
     close(notes.fees_due[:2], [1.1, 0.5 + 0.01 * (60.0 - 25.0 + 1.1)])
-    # Nothing is due on the last date: A was repaid on the third.
-    close(notes.fees_due[3:], [0.0])
-    close(notes.support_drawn, [0.0] * 4)
+
+
+def test_nobody_helps_with_fees_once_the_senior_classes_are_repaid():
+    # 60 twice pay a fee of 30 and repay A; then 10 meet the fee, and nobody pays the rest.
+    support = replace(PLAIN, support=True)
+    given = plan(through("A", 1, 40.0), fee_amount=30.0, controls=support, oc_target="all")
+    paid = waterfall(given, [60.0, 60.0, 10.0, 0.0])
+    close(paid.balance[0], [10.0, 0.0, 0.0, 0.0])
+    close(paid.support_drawn, [0.0] * 4)
+    close(paid.fees_paid, [30.0, 30.0, 10.0, 0.0])
 
 
 def test_a_period_is_tested_on_what_the_plan_pays_in_it():

@@ -294,7 +294,7 @@ class Twin:
             fees_due = fee_arrears
             if not called:
                 fees_due += self.terms.fee_rate * self.years[k] * base
-                fees_due += self.terms.fee_amount if any(b > 0.0 for b in balance) else 0.0
+                fees_due += self.terms.fee_amount
             interest_due = []
             for i, t in enumerate(self.classes):
                 bearing = balance[i] + (arrears[i] if t.deferrable else 0.0)
@@ -416,7 +416,10 @@ class Twin:
 
         # Fees, then interest, then principal that is due to the senior classes.
         reserve_drawn = support_drawn = 0.0
-        claims = [(today.fees_due, None, None)]
+        # Nobody helps with the fees of a plan whose senior classes are repaid.
+        open_ = any(today.balance[i] > 0.0 for i in self.protected)
+        late = any(interest_due[i] > interest[i] or due[i] > principal[i] for i in self.protected)
+        claims = [(today.fees_due, None, None)] if open_ or late else []
         claims += [(interest_due[i], interest, i) for i in self.protected]
         claims += [(due[i], principal, i) for i in self.protected]
         for source in ("reserve", "support"):

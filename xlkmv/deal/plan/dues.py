@@ -185,9 +185,7 @@ def _fees(deal: Deal, opening: Array, pool: Array | None, accrual: Array) -> Arr
     terms = deal.terms
     base = opening.sum(axis=0) if terms.fee_base == "notes" or pool is None else pool
     fees = np.asarray(terms.fee_rate * base * accrual)
-    if terms.fee_amount == 0.0:
-        return fees
-    return fees + np.where(opening.sum(axis=0) > 0.0, terms.fee_amount, 0.0)
+    return fees + terms.fee_amount if terms.fee_amount > 0.0 else fees
 
 
 def _deferred(deal: Deal, interest: Array) -> Array | None:

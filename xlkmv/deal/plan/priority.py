@@ -302,7 +302,9 @@ def draw(led: Ledger, rows: slice) -> None:
     """Pay what fees and senior classes still miss from the reserve, then from the undertaking."""
     support = led.plan.deal.controls.support
     missing = (led.interest_due[rows] > led.interest[rows]) | (led.principal_due[rows] > led.principal[rows])
-    needy = np.flatnonzero(missing.any(axis=0) | (led.fees_due > led.fees))
+    # Nobody helps with the fees of a plan whose senior classes are repaid.
+    open_ = (led.balance[rows] > 0.0).any(axis=0)
+    needy = np.flatnonzero(missing.any(axis=0) | ((led.fees_due > led.fees) & open_))
     if not needy.size:
         return
     accounts: list[tuple[Array, Array]] = [(led.fees_due, led.fees)]

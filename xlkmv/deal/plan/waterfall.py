@@ -517,8 +517,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             income = np.maximum(income - capital, 0.0)
         base = balance.sum(axis=0) if terms.fee_base == "notes" else carried.before
         fees_due = terms.fee_rate * accrual[k] * base
-        if terms.fee_amount > 0.0:  # nobody is paid for notes that are repaid
-            fees_due = fees_due + np.where((balance > 0.0).any(axis=0), terms.fee_amount, 0.0)
+        if terms.fee_amount > 0.0:
+            fees_due = fees_due + terms.fee_amount
         if terms.cleanup > 0.0:  # after the call there is nothing to look after
             fees_due = np.where(carried.called, 0.0, fees_due)
         fees_due = fees_due + carried.fee_arrears
