@@ -184,7 +184,10 @@ def _import(options: argparse.Namespace) -> int:
 
 def _share(text: str) -> float:
     """Read a ratio of the command line: 0.02 or 2%."""
-    number = float(text.strip().removesuffix("%"))
+    try:
+        number = float(text.strip().removesuffix("%"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number such as 0.02 or 2% (got {text!r})") from None
     return number / 100.0 if text.strip().endswith("%") else number
 
 

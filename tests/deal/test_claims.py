@@ -350,12 +350,14 @@ def loans(draw, dates):
     often = draw(st.sampled_from([1, 2, 4, 6, 12]))
     payments = draw(st.integers(1, 8))
     term = payments * 12 // often
+    alone = draw(st.integers(0, payments - 1)) * 12 // often
+    kinds = ["annuity", "linear", "bullet", *(["interest-only"] if alone else [])]
     return {
         "amount": draw(st.floats(1.0, 500.0)),
         "term": float(term),
         "rate": draw(st.sampled_from([0.0, 0.03, 0.2])),
-        "amortisation": draw(st.sampled_from(["annuity", "linear", "bullet", "interest-only"])),
-        "interest_only": float(draw(st.integers(0, payments - 1)) * 12 // often),
+        "amortisation": draw(st.sampled_from(kinds)),
+        "interest_only": float(alone),
         "first": draw(st.sampled_from([None, *dates[:2], dates[0] + dt.timedelta(days=40)])),
         "payments_per_year": float(often),
         "age": float(draw(st.integers(0, 60))),

@@ -497,9 +497,14 @@ def test_loans():
         (
             {"count": 0.0},
             DomainError,
-            r"^pool 'A' count must be a whole number of obligors from 1 on \(got 0\)$",
+            r"^pool 'A' count must be a whole number of obligors from 1 to 100,000 \(got 0\)$",
         ),
         ({"count": (1.0, 2.5)}, DomainError, r"^pool 'B' count must be a whole number of .*\(got 2.5\)$"),
+        (
+            {"count": (60_000.0, 60_000.0)},
+            DomainError,
+            r"the lines stand for 120,000 obligors: at most 100,000",
+        ),
         ({"count": nan}, DomainError, r"^pool 'A' count must be a whole number of .*\(got nan\)$"),
         ({"count": (1.0,)}, InputError, r"^pool count must have one value per obligor \(2\)"),
         (
@@ -1032,3 +1037,10 @@ def test_payment_dates():
 def test_payment_dates_refuse(every, count, first, message):
     with pytest.raises(InputError, match=message):
         payment_dates(dt.date(2020, 1, 31), every, count, first)
+
+
+def test_interest_alone_needs_its_months():
+    with pytest.raises(
+        DomainError, match=r"^pool interest only must say for how many months .*'bullet'\) \(got 0\)$"
+    ):
+        Loans(np.array([24.0]), np.array([0.05]), ("interest-only",))

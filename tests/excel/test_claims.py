@@ -78,8 +78,8 @@ def test_rows_by_dates_and_by_terms_stand_side_by_side(loans: Any) -> None:
 
 
 WRONG: dict[str, tuple[int, str, Any, str]] = {
-    "no count": (2, "Count", 0.0, "must be a whole number of obligors from 1 on"),
-    "half an obligor": (2, "Count", 2.5, "must be a whole number of obligors from 1 on"),
+    "no count": (2, "Count", 0.0, "must be a whole number of obligors from 1 to 100,000"),
+    "half an obligor": (2, "Count", 2.5, "must be a whole number of obligors from 1 to 100,000"),
     "rate 6 meaning 6 %": (0, "Rate", 6.0, "must be between 0 and 1 (a decimal: 0.04 means 4 %)"),
     "rate without balance": (
         0,

@@ -156,6 +156,10 @@ def filling(deal: Deal | Example) -> Filling:
     return Filling(title, found.terms.dates, pages, notes, filled)
 
 
+# Excel's calendar begins with 1900, and has a day in it that never was.
+EARLIEST = dt.date(1901, 1, 1)
+
+
 def blank(closing: dt.date, every: str, count: int) -> Filling:
     """Cells of a deal that is still to be entered: its calendar, and the defaults of its terms.
 
@@ -178,6 +182,8 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
     """
     if not layout.COUNT_OF_DATES.holds(np.float64(count)):
         raise InputError("dates", layout.COUNT_OF_DATES.text, count)
+    if closing < EARLIEST:
+        raise InputError("closing", f"must not be before {EARLIEST}: Excel knows no earlier dates", closing)
     dates = payment_dates(closing, every, count)
     tables = {
         layout.POOL.name: _empty(layout.POOL, OF_EVERY_POOL | OF_LOANS),

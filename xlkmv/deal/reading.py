@@ -108,10 +108,12 @@ def _pool(deal: Deal, analysis: Analysis) -> str:
     share = kmv.coverage_at_maturity
     if analysis.pool_pays:
         return f"Collections{held} cover {share:.1%} {due}."
+    through = deal.tranches[analysis.headline].passes_through
+    final = ", the legal final" if through else ""
     # What does not pay all is never rounded up to all.
     return (
         f"POOL CANNOT PAY: collections{held} cover {min(share, 0.999):.1%} {due}; whatever supports it, "
-        "look at the units of the schedule and the amounts."
+        f"look at the units of the schedule{final} and the amounts."
     )
 
 

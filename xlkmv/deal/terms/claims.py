@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
+from xlkmv.deal.terms.faults import MOST_OBLIGORS, Fault, column_faults, raise_first, twice
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, numbers
 
@@ -131,7 +131,12 @@ def loan_faults(
                 "pool", i, "payments_per_year", float(often), "must be 1, 2, 4, 6 or 12 (payments a year)"
             )
         alone, whole = columns["interest_only"][i], often in (1, 2, 4, 6, 12)
-        if columns["amortisation"][i] == "interest-only" and whole and alone == alone and alone * often % 12:
+        if columns["amortisation"][i] == "interest-only" and alone == 0.0:
+            rule = "must say for how many months interest alone is paid (to the end: amortisation 'bullet')"
+            yield Fault("pool", i, "interest_only", 0.0, rule)
+        elif (
+            columns["amortisation"][i] == "interest-only" and whole and alone == alone and alone * often % 12
+        ):
             rule = f"must be a whole number of payment periods ({12 / often:g} months each)"
             yield Fault("pool", i, "interest_only", float(alone), rule)
         elif alone >= term:
@@ -322,6 +327,13 @@ def pool_faults(
     yield from twice("pool", names, "obligor")
     for column, values in columns.items():
         yield from column_faults("pool", column, values, settled=settled)
+    count = np.nan_to_num(np.asarray(columns.get("count", 1.0), float), nan=1.0)
+    total = float(np.broadcast_to(count, (len(names),)).sum())
+    if total > MOST_OBLIGORS >= max(count.max(), len(names)):
+        rule = (
+            f"the lines stand for {total:,.0f} obligors: at most {MOST_OBLIGORS:,} are simulated one by one"
+        )
+        yield Fault("pool", int(np.argmax(count)), "count", float(count.max()), rule)
     for k in range(schedule.shape[1]):
         label = dates[k] if dates else f"date {k + 1}"
         yield from column_faults("pool", "schedule", schedule[:, k], label, settled)

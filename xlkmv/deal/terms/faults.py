@@ -32,6 +32,8 @@ __all__ = ["COLUMN_RULES", "TOLERANCE", "Fault", "column_faults", "raise_first",
 # A payment is missed when more than this share of the tranche's amount is not paid.
 TOLERANCE = 1e-9
 
+# Obligors are simulated one by one.
+MOST_OBLIGORS = 100_000
 # A default within the year is never sure: PD 1 would leave no time at which it happens.
 OBLIGOR_PD = Rule("must be >= 0 and < 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, high_open=True)
 INTEREST = Rule("must be between 0 and 1 (a decimal: 0.04 means 4 %)", low=0.0, high=1.0)
@@ -42,7 +44,7 @@ MONTHS = Rule("must be a whole number of months from 1 to 1200", low=1.0, high=1
 COLUMN_RULES: dict[str, Rule] = {
     # claims
     "amount": POSITIVE,
-    "count": Rule("must be a whole number of obligors from 1 on", low=1.0, high=1e9),
+    "count": Rule("must be a whole number of obligors from 1 to 100,000", low=1.0, high=float(MOST_OBLIGORS)),
     "pd": OBLIGOR_PD,
     "recovery": PROBABILITY,
     "lag": Rule("must be between 0 and 30 (years)", low=0.0, high=30.0),
