@@ -337,10 +337,12 @@ class _Adapter:
         if flags & (pythoncom.DISPATCH_PROPERTYPUT | pythoncom.DISPATCH_PROPERTYPUTREF):
             setattr(self.thing, name, arguments[-1])
             return None
+        # A blank cell has a value, which is None.
+        there = hasattr(self.thing, name)
         member = getattr(self.thing, name, None)
-        if member is None and name == "Count":
+        if not there and name == "Count":
             return len(self.thing)
-        if member is None and name != "DataBodyRange":
+        if not there:
             raise COMException(scode=winerror.DISP_E_MEMBERNOTFOUND, desc=f"no member {name}")
         if callable(member):
             if not flags & pythoncom.DISPATCH_METHOD:
