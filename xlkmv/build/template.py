@@ -336,7 +336,7 @@ def _result(s: Sheets, new: Filling) -> Any:
     ws.insert_chart(3, 1, cover)
     chart = _pd_chart(s, new)
     chart.set_size({"width": 640, "height": 440})
-    ws.insert_chart(3, 7, chart)
+    ws.insert_chart(3, 1, chart, {"x_offset": 655})
     sigma = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
     draw(
         sigma,
@@ -349,7 +349,7 @@ def _result(s: Sheets, new: Filling) -> Any:
     sigma.set_x_axis(axis("Volatility per annum", "0%", min=0))
     sigma.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     sigma.set_size({"width": 640, "height": 440})
-    ws.insert_chart(3, 15, sigma)
+    ws.insert_chart(3, 1, sigma, {"x_offset": 1310})
     ws.freeze_panes(2, 0)
     return ws
 
@@ -478,7 +478,7 @@ def _cashflow(s: Sheets, new: Filling) -> Any:
     kept.set_x_axis(dates_axis(new.dates))
     kept.set_y_axis(axis("Money", "#,##0"))
     kept.set_size({"width": 620, "height": 430})
-    ws.insert_chart(3, 7, kept, {"x_offset": 15})
+    ws.insert_chart(3, 1, kept, {"x_offset": 655})
     ws.freeze_panes(2, 0)
     return ws
 
