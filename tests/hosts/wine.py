@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import subprocess
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -174,15 +176,28 @@ class Wine:
         WineError
             If it takes too long; with ``check``, also if its exit code is not 0.
         """
+        assert process.stdout is not None
         limit = self.timeout if timeout is None else timeout
-        try:
-            raw, _ = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired as late:
+        deadline, pipe, raw = time.monotonic() + limit, process.stdout.fileno(), b""
+        while True:
+            # What it started may hold the pipe open after its end: then an empty pipe is the end of it.
+            ended = process.poll() is not None
+            if select.select([pipe], [], [], 0.1)[0]:
+                more = os.read(pipe, 1 << 16)
+                raw += more
+                ended = ended or not more
+                if more:
+                    continue
+            if ended or time.monotonic() > deadline:
+                break
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(deadline - time.monotonic(), 0.0))
+        process.stdout.close()
+        if process.returncode is None:
             process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):  # a child of its may hold the pipe
-                late.output, _ = process.communicate(timeout=5)
-            said = (late.output or b"").decode(encoding, "replace")
-            raise WineError(f"{_shown(process)} did not end within {limit:g} s:\n{said}") from None
+            process.wait()
+            said = raw.decode(encoding, "replace")
+            raise WineError(f"{_shown(process)} did not end within {limit:g} s:\n{said}")
         result = Result(process.returncode, raw.decode(encoding, "replace").replace("\r\n", "\n"))
         if check and result.code:
             raise WineError(f"{_shown(process)} ended with code {result.code}:\n{result.output}")
