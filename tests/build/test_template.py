@@ -161,6 +161,10 @@ FIRST = json.loads((Path(__file__).parents[1] / "data" / "first_edition.json").r
 RENAMED = {"tbl_Chart": "tbl_Curve"}
 
 
+# Sums over simulated paths, since taken in another order: the last bit is that of the order.
+SUMMED = ("tbl_Simulation", "tbl_ScenarioResult")
+
+
 @pytest.mark.parametrize("name", FIRST["tables"])
 def test_the_shipped_deal_keeps_its_numbers_to_the_last_bit(template, name):
     # A blank term means what the first edition did: whoever changes a number of this deal says why here.
@@ -170,6 +174,8 @@ def test_the_shipped_deal_keeps_its_numbers_to_the_last_bit(template, name):
         found = [
             x.isoformat() if isinstance(x, dt.date) else x for x in table.column(spec.column(field).header)
         ]
+        if name in SUMMED:
+            expected = [pytest.approx(x, rel=1e-13, abs=0.0) if isinstance(x, float) else x for x in expected]
         assert found == expected, f"{name}: {field}"
 
 

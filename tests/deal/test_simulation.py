@@ -329,13 +329,12 @@ def test_patterns_stand_for_their_paths_on_every_date(obligors, dates, share):
     start = 0
     for k in range(dates):
         if k:
-            for i in range(found.active[k - 1]):
+            for i in range(len(found.parent)):
                 computed[k][i] = set(computed[k - 1][i])
-        # Whoever joins begins with all that has entered for it, its own history included.
-        for e in range(start, found.entered[k]):
-            assert found.first[e] <= k and found.owner[e] < found.active[k]
+        for e in range(start, found.happened[k]):
+            assert found.first[e] == k
             computed[k][found.owner[e]].add((int(found.columns[e]), int(found.first[e])))
-        start = found.entered[k]
+        start = found.happened[k]
         joined = range(found.active[k - 1] if k else 1, found.active[k])
         for i in joined:
             assert found.parent[i] < (found.active[k - 1] if k else 1)

@@ -11,16 +11,20 @@ import hashlib
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from xlkmv.deal.paths.defaults import DefaultModel
 from xlkmv.deal.paths.draws import Draws, Ints, Layout
-from xlkmv.deal.paths.patterns import Patterns, find_patterns
+from xlkmv.deal.paths.patterns import Patterns, all_paths, find_patterns
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import DUST, PoolState, planned_state
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date
 
 __all__ = ["PoolEngine", "patterns_of", "pool_key"]
+
+# With more defaults per path than this hardly two paths are alike.
+CROWDED = 6
 
 
 def pool_key(plan: Stressed) -> bytes:
@@ -51,7 +55,6 @@ class PoolEngine:
         self.support = deal.controls.support
         self.schedule = pool.schedule
         self.claim, self.claimed = plan.claim, plan.claimed
-        self.running = pool.claim is None  # what is claimed falls by what is scheduled
         self.balance = pool.balance if plan.needs_balance else None
         self.outstanding = plan.row_outstanding if plan.tests_outstanding else None
         self.interest = pool.interest if deal.terms.accounts == "two" else None
@@ -64,15 +67,9 @@ class PoolEngine:
         self.performing = self.claim[plan.performing].sum(axis=0)
         self.dust = DUST * self.claimed
         self.by_size = np.argsort(-self.claim, axis=0, kind="stable")
-        level = (np.diff(pool.schedule, axis=1) == 0.0).all(axis=0)
-        self.level = np.concatenate([[False], level])  # date k pays what date k - 1 paid
 
     def pool_state(self, patterns: Patterns) -> PoolState:
-        """Collections and tests' inputs of every pattern, dates in rows.
-
-        Date by date, defaults that enter are added to what is lost; the others only matter
-        where the schedule changes. So the cost does not grow with defaults times dates.
-        """
+        """Collections and tests' inputs of every pattern, dates in rows."""
         n, size, share = self.n, patterns.parent.size, self.plan.repurchase_share
         columns, first, owner = patterns.columns, patterns.first, patterns.owner
         claimed = self.claim[columns, first]
@@ -83,40 +80,25 @@ class PoolEngine:
         cash: Array = np.asarray(arrived, np.float64).reshape(n, size)
         cash += self.base[:, None]
         state = PoolState(cash, active=patterns.active, parent=patterns.parent)
+        lost = self._defaulted(patterns, self.schedule)
+        cash -= (1.0 - share) * lost
+        # Sums of what is lost may pass what there was by rounding.
+        np.maximum(cash, 0.0, out=cash)
         if self.needs_ratio:
-            state.default_ratio = np.empty((n, size))
+            new = np.bincount(first * size + owner, claimed, n * size).reshape(n, size)
+            state.default_ratio = np.cumsum(new, axis=0)
+            state.default_ratio /= self.claimed or 1.0
+            state.default_ratio += self.ratio[:, None]
         if self.needs_share:
-            state.largest_share = np.empty((n, size))
             # Date of default of every obligor in every pattern.
             when = np.full((len(self.schedule), size), n, np.int16)
             when[columns, owner] = first
             if self.plan.defaulted is not None:
                 when[self.plan.defaulted] = 0
-        total = self.claimed or 1.0
-        lost, ratio, gone = np.zeros(size), np.zeros(size), np.zeros(size)
-        start = 0
-        for k, end in enumerate(patterns.entered.tolist()):
-            active = int(patterns.active[k])
-            new = slice(start, end)
-            if state.largest_share is not None:
-                if self.running:
-                    gone[:active] += (
-                        np.bincount(owner[new], self.claim[columns[new], k], active) - lost[:active]
-                    )
-                else:
-                    gone[:active] = np.bincount(owner[:end], self.claim[columns[:end], k], active)
-                self._largest_share(k, when[:, :active], gone[:active], state.largest_share[k, :active])
-            if self.level[k]:
-                lost[:active] += np.bincount(owner[new], self.schedule[columns[new], k], active)
-            else:
-                lost[:active] = np.bincount(owner[:end], self.schedule[columns[:end], k], active)
-            cash[k, :active] -= (1.0 - share) * lost[:active]
-            if state.default_ratio is not None:
-                ratio[:active] += np.bincount(owner[new], claimed[new] / total, active)
-                np.add(ratio[:active], self.ratio[k], out=state.default_ratio[k, :active])
-            start = end
-        # Sums of what is lost may pass what there was by rounding.
-        np.maximum(cash, 0.0, out=cash)
+            gone = self._defaulted(patterns, self.claim)
+            state.largest_share = np.empty((n, size))
+            for k in range(n):
+                self._largest_share(k, when, gone[k], state.largest_share[k])
         if self.balance is not None:
             state.balance = self._performing(self.plan.balance, self.balance, patterns)
         if self.outstanding is not None:
@@ -130,13 +112,24 @@ class PoolEngine:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         return state
 
+    def _defaulted(self, patterns: Patterns, each: Array) -> Array:
+        """Sum a figure of the obligors, (m, n), over those in default, dates in rows."""
+        n, size = self.n, patterns.parent.size
+        out = np.zeros((size, n))
+        start = 0
+        for k, end in enumerate(patterns.happened.tolist()):
+            if end > start:
+                # Defaults on this date: their figures are missing from now on.
+                counts = np.bincount(patterns.owner[start:end], minlength=size)
+                rows = np.append(0, np.cumsum(counts))
+                new = csr_array((np.ones(end - start), patterns.columns[start:end], rows), (size, len(each)))
+                out[:, k:] += (new @ each)[:, k:]
+                start = end
+        return np.ascontiguousarray(out.T)
+
     def _performing(self, planned: Array, each: Array, patterns: Patterns) -> Array:
         """Planned figure of the pool less that of the obligors in default, dates in rows."""
-        columns, owner = patterns.columns, patterns.owner
-        out = np.empty((self.n, patterns.parent.size))
-        for k, end in enumerate(patterns.entered.tolist()):
-            active = int(patterns.active[k])
-            out[k, :active] = planned[k] - np.bincount(owner[:end], each[columns[:end], k], active)
+        out = planned[:, None] - self._defaulted(patterns, each)
         # What is left of a sum by rounding is no claim.
         out[out < DUST * max(float(planned.max()), 0.0)] = 0.0
         return out
@@ -176,5 +169,7 @@ def patterns_of(pool: PoolEngine, draws: Draws, layout: Layout) -> Patterns:
     """
     paths = draws.common.size
     payer = pool.model.payer_default(draws) if pool.support else np.full(paths, pool.n, np.int64)
-    defaults = pool.model.obligor_defaults(draws)
-    return find_patterns(paths, *defaults, payer, layout.obligors, pool.n)
+    rows, columns, first = pool.model.obligor_defaults(draws)
+    if rows.size > CROWDED * paths:
+        return all_paths(rows, columns, first, payer, pool.n)
+    return find_patterns(paths, rows, columns, first, payer, layout.obligors, pool.n)

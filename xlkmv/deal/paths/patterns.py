@@ -12,7 +12,7 @@ import numpy as np
 from xlkmv.deal.paths.draws import Ints
 from xlkmv.model.domain import Array
 
-__all__ = ["Patterns", "find_patterns"]
+__all__ = ["Patterns", "all_paths", "find_patterns"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,10 +25,10 @@ class Patterns:
     Attributes
     ----------
     columns, first, owner : ndarray, shape (events,)
-        Obligor, first missed date and pattern of each default, by the date on which it enters
-        the computation: its own, or that of the pattern if that is later.
-    entered : ndarray, shape (n,)
-        Defaults that have entered up to each date.
+        Obligor, first missed date and pattern of each default, by date, then pattern. A pattern has
+        all of its defaults, those from before it is computed, too.
+    happened : ndarray, shape (n,)
+        Defaults up to each date.
     payer : ndarray, shape (u,)
         First date on which the payer of the undertaking is dead.
     parent : ndarray, shape (u,)
@@ -43,7 +43,7 @@ class Patterns:
     columns: Ints
     first: Ints
     owner: Ints
-    entered: Ints
+    happened: Ints
     payer: Ints
     parent: Ints
     active: Ints
@@ -110,21 +110,43 @@ def find_patterns(
     late_by, column = np.divmod(np.arange(slots * dates), slots)
     code = code[which] - 1
     column, date = column[code], (dates - 1 - late_by)[code]
-    entry = np.where(column < obligors, np.maximum(date, born[owner]), dates).astype(np.int16)
-    kept = np.argsort(entry, kind="stable")
-    entered = np.searchsorted(entry[kept], np.arange(dates), side="right")
-    kept = kept[: entered[-1]]
+    when = np.where(column < obligors, date, dates).astype(np.int16)
+    kept = np.lexsort((owner, when))
+    happened = np.searchsorted(when[kept], np.arange(dates), side="right")
+    kept = kept[: happened[-1]]
     return Patterns(
         columns=column[kept],
         first=date[kept],
         owner=owner[kept],
-        entered=entered,
+        happened=happened,
         payer=np.append(dates, payer[chosen])[by_birth],
         parent=parent,
         active=active,
         weights=_weights(weight, parent, active),
         rows=touched,
         index=index,
+    )
+
+
+def all_paths(rows: Ints, columns: Ints, first: Ints, payer: Ints, dates: int) -> Patterns:
+    """Make every path a pattern of its own, computed from the first date: nearly all differ anyway.
+
+    Arguments are as in :func:`find_patterns`.
+    """
+    paths = payer.size
+    kept = np.argsort(first.astype(np.int16), kind="stable")
+    everyone = np.arange(paths)
+    return Patterns(
+        columns=columns[kept],
+        first=first[kept],
+        owner=rows[kept],
+        happened=np.cumsum(np.bincount(first, minlength=dates)),
+        payer=payer,
+        parent=np.zeros(paths, np.int64),
+        active=np.full(dates, paths),
+        weights=[np.ones(paths)] * dates,
+        rows=everyone,
+        index=everyone,
     )
 
 
