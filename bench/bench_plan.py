@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.paths.run import dask_executor, simulate
+from xlkmv.deal.paths.executors import dask_executor
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.questions.attribution import attribute_controls
 from xlkmv.deal.questions.breakeven import reverse_stress

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.paths.run import dask_executor, simulate
+from xlkmv.deal.paths.executors import dask_executor
+from xlkmv.deal.paths.run import simulate
 from xlkmv.errors import HostError
 
 distributed = pytest.importorskip("distributed", reason="Dask is an extra: pip install xlkmv[dask]")

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from xlkmv.deal.paths.cash import PoolEngine, patterns_of
+from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import draw, layout_of
-from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.paths.run import patterns_of, simulate
 from xlkmv.deal.plan.stressed import separate
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Terms, Tranche, payment_dates
@@ -83,7 +83,7 @@ def defaults(plan, paths, seed):
     row, column, first = engine.model.obligor_defaults(draws)
     gone[row, column] = first
     dead = engine.model.payer_default(draws) if engine.support else np.full(paths, engine.n)
-    return engine, patterns_of(engine, draws, layout), gone.tolist(), dead.tolist()
+    return engine, next(patterns_of([engine], layout, 0))[1], gone.tolist(), dead.tolist()
 
 
 def by_path(values, patterns, paths):

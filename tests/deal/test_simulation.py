@@ -17,13 +17,13 @@ from xlkmv.deal.paths import run as run_module
 from xlkmv.deal.paths.defaults import DefaultModel
 from xlkmv.deal.paths.draws import draw, layout_of
 from xlkmv.deal.paths.patterns import find_patterns
-from xlkmv.deal.paths.run import simulate, simulate_plans
+from xlkmv.deal.paths.run import simulate, simulate_stresses
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Tranche
-from xlkmv.errors import DomainError, InputError
+from xlkmv.errors import DomainError
 from xlkmv.model.copula import bivariate_normal_cdf
 from xlkmv.model.losses import gaussian_copula_losses
 
@@ -365,21 +365,20 @@ def test_who_cannot_default_does_not_under_student_t(build):
 def test_plans_of_different_pools_do_not_share_their_volatility(build):
     deal = everything_deal(build)
     stresses = [BASE, Stress("twice", pd_multiplier=2.0), Stress("off", controls_off="pledge")]
-    together = simulate_plans([apply(deal, s) for s in stresses], paths=400)
+    together = simulate_stresses(deal, stresses, paths=400)
     for stress, run in zip(stresses, together, strict=True):
         assert bits(run) == bits(simulate(deal, stress, paths=400))
 
 
-def test_plans_of_one_pool_keep_the_volatility_that_the_user_gives_each(build):
+def test_plans_of_one_pool_keep_the_volatility_that_each_has(build):
     distance = (Covenant("dd", "senior DD", "min", 1.0, "turbo"),)
-    plans = [
-        apply(build(pd=0.1, covenants=distance, volatility_source="user", volatility=v), BASE)
-        for v in (0.05, 0.5)
-    ]
-    together = simulate_plans(plans, paths=400)
+    given = {"volatility_source": "user", "volatility": 0.5}
+    deal = build(pd=0.0, covenants=distance, **given)  # nobody defaults, so the pool is the same
+    stresses = [BASE, Stress("tenth", volatility_multiplier=0.1)]
+    together = simulate_stresses(deal, stresses, paths=400)
     assert (together[0].breach != together[1].breach).any()
-    for plan, run in zip(plans, together, strict=True):
-        assert bits(run) == bits(simulate_plans([plan], paths=400)[0])
+    for stress, run in zip(stresses, together, strict=True):
+        assert bits(run) == bits(simulate(deal, stress, paths=400))
 
 
 def test_judged_by_all_dues_no_tranche_is_safer(build):
@@ -401,17 +400,19 @@ def bits(run):
     )
 
 
-def test_same_seed_same_bits_whoever_computes(monkeypatch):
+@pytest.mark.parametrize("together", [1, 1 << 10])
+def test_same_seed_same_bits_whoever_computes(monkeypatch, together):
     # Small blocks make many of them.
-    monkeypatch.setattr("xlkmv.deal.paths.draws.LARGEST_BLOCK", 1 << 10)
-    plans = [apply(xingye_yuanrong(), s) for s in (BASE, Stress("off", controls_off="all"))]
-    here = simulate_plans(plans, paths=9999)
+    monkeypatch.setattr("xlkmv.deal.paths.draws.LARGEST_BLOCK", 1 << 9)
+    monkeypatch.setattr("xlkmv.deal.paths.draws.FEWEST_TOGETHER", together)
+    deal, stresses = xingye_yuanrong(), (BASE, Stress("off", controls_off="all"))
+    here = simulate_stresses(deal, stresses, paths=9999)
     with ThreadPoolExecutor(3) as executor:
-        for blocks_per_task in (1, 3, 100, None):
-            there = simulate_plans(plans, paths=9999, executor=executor, blocks_per_task=blocks_per_task)
+        for tasks in (1, 3, 100):
+            there = simulate_stresses(deal, stresses, paths=9999, executor=executor, tasks=tasks)
             assert [bits(r) for r in there] == [bits(r) for r in here]
-    assert bits(simulate_plans(plans[:1], paths=9999)[0]) == bits(here[0])
-    assert bits(simulate_plans(plans[:1], paths=9999, seed=1)[0]) != bits(here[0])
+    assert bits(simulate(deal, paths=9999)) == bits(here[0])
+    assert bits(simulate(deal, paths=9999, seed=1)) != bits(here[0])
 
 
 def test_paths_left_over_count_in_the_errors(build):
@@ -427,7 +428,7 @@ def test_paths_left_over_count_in_the_errors(build):
 
 def test_plans_see_the_same_draws(build):
     deal = bullet(build, np.full((4, 1), 10.0), 40.0, pd=0.1)
-    a, b = simulate_plans([apply(deal, BASE), apply(deal, Stress("x2", pd_multiplier=2.0))], paths=4096)
+    a, b = simulate_stresses(deal, [BASE, Stress("x2", pd_multiplier=2.0)], paths=4096)
     # Whoever defaults at one PD defaults at twice the PD too, group by group.
     assert (b.replicates >= a.replicates).all()
 
@@ -451,9 +452,11 @@ def test_quantiles_and_shortfall_of_the_loss(build):
 
 def test_progress_is_told_and_may_stop_the_run(monkeypatch):
     monkeypatch.setattr("xlkmv.deal.paths.draws.LARGEST_BLOCK", 1 << 10)
+    monkeypatch.setattr("xlkmv.deal.paths.draws.FEWEST_TOGETHER", 1 << 10)
     told = []
     simulate(xingye_yuanrong(), paths=2500, progress=lambda *a: told.append(a))
-    assert told == [(1024, 2500), (2048, 2500), (2500, 2500)]
+    assert [done for done, _ in told] == [512, 1024, 1536, 2048, 2274, 2500, 2500]
+    assert {total for _, total in told} == {2500}
 
     def stop(done, total):
         raise KeyboardInterrupt
@@ -469,8 +472,6 @@ def test_what_cannot_be_simulated_is_refused(build):
         simulate(build(), paths=10)
     with pytest.raises(DomainError, match="seed must be >= 0"):
         simulate(build(), seed=-1)
-    with pytest.raises(InputError, match="same obligors"):
-        simulate_plans([apply(build(), BASE), apply(build(np.ones((2, 3))), BASE)])
 
 
 def test_a_payer_that_is_sure_to_fail_has_failed(build):
@@ -510,13 +511,12 @@ def test_conditions_that_come_to_one_plan_are_simulated_once_and_others_are_not(
         Stress("coupon", rate_shift=0.01),
         Stress("all", default_point="all"),
     ]
-    plans = [apply(deal, stress) for stress in stresses]
     seen = []
-    once = run_module._engines
-    monkeypatch.setattr(run_module, "_engines", lambda plans: seen.append(len(plans)) or once(plans))
-    together = simulate_plans(plans, paths=1000, seed=3)
+    once = run_module.Engines
+    monkeypatch.setattr(run_module, "Engines", lambda plans: seen.append(len(plans)) or once(plans))
+    together = simulate_stresses(deal, stresses, paths=1000, seed=3)
     assert seen == [5]
-    for plan, found in zip(plans, together, strict=True):
-        alone = simulate_plans([plan], paths=1000, seed=3)[0]
+    for stress, found in zip(stresses, together, strict=True):
+        alone = simulate(deal, stress, paths=1000, seed=3)
         np.testing.assert_array_equal(alone.replicates, found.replicates)
         assert [t.expected_loss for t in alone.tranches] == [t.expected_loss for t in found.tranches]

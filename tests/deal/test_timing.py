@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlkmv.deal.paths.cash import PoolEngine, patterns_of
-from xlkmv.deal.paths.draws import draw, layout_of
-from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.paths.cash import PoolEngine
+from xlkmv.deal.paths.draws import layout_of
+from xlkmv.deal.paths.run import patterns_of, simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.timing import default_clock
 from xlkmv.deal.questions.breakeven import expected_collections
@@ -61,7 +61,7 @@ def simulated_loss(plan, paths=PATHS):
     lost = outstanding(plan) * (1.0 - plan.deal.pool.recovery)[:, None] / total
     sums = []
     for block in range(layout.blocks):
-        found = patterns_of(engine, draw(layout, block), layout)
+        found = next(patterns_of([engine], layout, block))[1]
         size = found.parent.size
         by_pattern = np.zeros((n, size))
         np.add.at(by_pattern, (found.first, found.owner), lost[found.columns, found.first])

@@ -16,7 +16,8 @@ import numpy as np
 
 from xlkmv.deal.checks import Check, laws, warnings
 from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, kmv_view
-from xlkmv.deal.paths.run import Executor, Simulation
+from xlkmv.deal.paths.executors import Executor
+from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.claims import pool_by_date
 from xlkmv.deal.plan.covenants import CovenantPath, covenant_risk
 from xlkmv.deal.plan.priority import priority

@@ -18,7 +18,7 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import Analysis, analyse
-from xlkmv.deal.paths.run import dask_executor
+from xlkmv.deal.paths.executors import dask_executor
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.stress import Stress, stress_faults
 from xlkmv.deal.terms import (

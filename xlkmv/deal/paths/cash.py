@@ -13,43 +13,38 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from xlkmv.deal.paths.defaults import DefaultModel
-from xlkmv.deal.paths.draws import Draws, Ints, Layout
-from xlkmv.deal.paths.patterns import Patterns, all_paths, find_patterns
+from xlkmv.deal.paths.defaults import DefaultModel, Defaults, default_key
+from xlkmv.deal.paths.draws import Ints
+from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import DUST, PoolState, planned_state
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date
 
-__all__ = ["PoolEngine", "patterns_of", "pool_key"]
-
-# With more defaults per path than this hardly two paths are alike.
-CROWDED = 6
+__all__ = ["PoolEngine", "pool_key"]
 
 
 def pool_key(plan: Stressed) -> bytes:
-    """Mark of all that default patterns and the state of the pool depend on: equal marks, equal states."""
+    """Mark of all that the state of the pool depends on: equal marks, equal states."""
     deal, pool, terms = plan.deal, plan.deal.pool, plan.deal.terms
-    mark = hashlib.blake2b(digest_size=20)
-    given = (pool.schedule, plan.obligor_pd, pool.recovery, pool.lag, pool.correlation, terms.times)
-    optional = (pool.interest, pool.balance, pool.claim, plan.row_purchases, plan.clock)
+    mark = hashlib.blake2b(default_key(plan), digest_size=20)
+    given = (pool.schedule, pool.recovery, pool.lag)
+    optional = (pool.interest, pool.balance, pool.claim, plan.row_purchases)
     for figure in (*given, *optional):
         mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
     metrics = sorted({c.metric for c in deal.covenants})
-    payer = (deal.controls.support, deal.controls.support_pd, terms.support_correlation)
-    copula = (terms.copula, terms.degrees_of_freedom, terms.industry_correlation, pool.industry)
-    other = (plan.repurchase_share, plan.defaulted, plan.needs_balance, terms.accounts)
-    mark.update(repr((metrics, payer, copula, other)).encode())
+    other = (deal.controls.support, plan.repurchase_share, plan.needs_balance, terms.accounts)
+    mark.update(repr((metrics, other)).encode())
     return mark.digest()
 
 
 class PoolEngine:
     """The pool of one or more plans, ready to turn default patterns into what it does on each date."""
 
-    def __init__(self, plan: Stressed) -> None:
+    def __init__(self, plan: Stressed, model: DefaultModel | None = None) -> None:
         deal, pool = plan.deal, plan.deal.pool
         self.plan = plan
-        self.model = DefaultModel(plan)
+        self.model = model or DefaultModel(plan)
         self.times = deal.terms.times
         self.n = self.times.size
         self.support = deal.controls.support
@@ -112,6 +107,12 @@ class PoolEngine:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         return state
 
+    def severity(self, defaults: Defaults, paths: int) -> Array:
+        """What is lost on each path in the end, money."""
+        rows, columns, first = defaults
+        lost = (1.0 - self.plan.deal.pool.recovery)[columns] * self.claim[columns, first]
+        return np.asarray(np.bincount(rows, lost, paths))
+
     def _defaulted(self, patterns: Patterns, each: Array) -> Array:
         """Sum a figure of the obligors, (m, n), over those in default, dates in rows."""
         n, size = self.n, patterns.parent.size
@@ -152,24 +153,3 @@ class PoolEngine:
         left[little] = np.where(when[:, little] > k, self.claim[:, k, None], 0.0).sum(axis=0)
         share.fill(np.nan)
         np.divide(largest, left, out=share, where=left > self.dust)
-
-
-def patterns_of(pool: PoolEngine, draws: Draws, layout: Layout) -> Patterns:
-    """Find the different default patterns of a block.
-
-    Parameters
-    ----------
-    pool : PoolEngine
-    draws : Draws
-    layout : Layout
-
-    Returns
-    -------
-    Patterns
-    """
-    paths = draws.common.size
-    payer = pool.model.payer_default(draws) if pool.support else np.full(paths, pool.n, np.int64)
-    rows, columns, first = pool.model.obligor_defaults(draws)
-    if rows.size > CROWDED * paths:
-        return all_paths(rows, columns, first, payer, pool.n)
-    return find_patterns(paths, rows, columns, first, payer, layout.obligors, pool.n)

@@ -13,6 +13,8 @@ can be in default, and most of these are dated by the first 16 bits of their uni
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
@@ -21,7 +23,22 @@ from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import default_probability_by
 
-__all__ = ["DefaultModel"]
+__all__ = ["DefaultModel", "Defaults", "default_key"]
+
+# Rows (paths, increasing), columns (obligors) and first missed dates.
+Defaults = tuple[Ints, Ints, Ints]
+
+
+def default_key(plan: Stressed) -> bytes:
+    """Mark of all that default times depend on: equal marks, equal defaults on equal random numbers."""
+    pool, terms = plan.deal.pool, plan.deal.terms
+    mark = hashlib.blake2b(digest_size=20)
+    for figure in (plan.obligor_pd, pool.correlation, terms.times, plan.clock):
+        mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
+    payer = (plan.deal.controls.support_pd, terms.support_correlation)
+    copula = (terms.copula, terms.degrees_of_freedom, terms.industry_correlation, pool.industry)
+    mark.update(repr((payer, copula, plan.defaulted)).encode())
+    return mark.digest()
 
 
 class DefaultModel:
@@ -92,7 +109,7 @@ class DefaultModel:
         real = np.flatnonzero(first < self.times.size)
         return row[real], column[real], first[real]
 
-    def obligor_defaults(self, draws: Draws) -> tuple[Ints, Ints, Ints]:
+    def obligor_defaults(self, draws: Draws) -> Defaults:
         """Rows (paths, increasing), columns (obligors) and first missed dates of all defaults."""
         z, own = draws.common, self.own[:-1]
         # No obligor's e_i can be in default above this bound, path by path.

@@ -30,6 +30,8 @@ EDGES = ndtri(np.concatenate([[0.5**69], np.arange(1, COARSE + 1) / COARSE]))
 STEPS = np.diff(EDGES)
 # Random numbers of one block: enough to amortise numpy's overhead, few enough for its memory.
 BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 23, 1 << 19, 1 << 8
+# Paths that go through the payments together, at least: less would cost numpy's overhead anew.
+FEWEST_TOGETHER = 1 << 13
 # Paths over which Z is stratified, at most, and groups that the standard errors want at least.
 LARGEST_GROUP, FEWEST_GROUPS = 1 << 10, 64
 
@@ -55,9 +57,27 @@ class Layout:
         """Paths of a block."""
         return min(self.block, self.paths - block * self.block)
 
-    def group_sizes(self, block: int) -> Array:
-        """Paths of each group of a block; the last one takes what is left."""
-        paths = self.size(block)
+    @property
+    def together(self) -> int:
+        """Blocks whose paths are paid together: a bundle."""
+        return max(1, FEWEST_TOGETHER // self.block)
+
+    @property
+    def bundles(self) -> int:
+        """How many bundles there are."""
+        return -(-self.blocks // self.together)
+
+    def bundled(self, bundle: int) -> range:
+        """Blocks of a bundle."""
+        return range(bundle * self.together, min((bundle + 1) * self.together, self.blocks))
+
+    def bundle_size(self, bundle: int) -> int:
+        """Paths of a bundle."""
+        return sum(map(self.size, self.bundled(bundle)))
+
+    def group_sizes(self, bundle: int) -> Array:
+        """Paths of each group of a bundle; the last one takes what is left."""
+        paths = self.bundle_size(bundle)
         sizes = np.full(-(-paths // self.group), float(self.group))
         sizes[-1] = paths - (sizes.size - 1) * self.group
         return sizes

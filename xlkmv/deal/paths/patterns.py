@@ -12,7 +12,12 @@ import numpy as np
 from xlkmv.deal.paths.draws import Ints
 from xlkmv.model.domain import Array
 
-__all__ = ["Patterns", "all_paths", "find_patterns"]
+__all__ = ["Patterns", "Sample", "all_paths", "find_patterns", "joined", "sampled"]
+
+# Paths that stand for others, and how many others.
+Sample = tuple[Ints, Array]
+# Of a group one path in SEVERE is kept as severe, of the rest one in STRIDE; groups are larger powers of 2.
+SEVERE, STRIDE = 8, 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +43,8 @@ class Patterns:
         Paths that are, up to each date, as the pattern is.
     rows, index : ndarray, shape (paths with events,)
         Paths that do not have pattern 0, and the pattern of each.
+    stands : ndarray, shape (paths with events,), or None
+        Paths that each of these paths stands for, where others were left out; None: itself.
     """
 
     columns: Ints
@@ -50,6 +57,7 @@ class Patterns:
     weights: list[Array]
     rows: Ints
     index: Ints
+    stands: Array | None = None
 
 
 def find_patterns(
@@ -128,26 +136,94 @@ def find_patterns(
     )
 
 
-def all_paths(rows: Ints, columns: Ints, first: Ints, payer: Ints, dates: int) -> Patterns:
+def all_paths(
+    rows: Ints, columns: Ints, first: Ints, payer: Ints, dates: int, sample: Sample | None = None
+) -> Patterns:
     """Make every path a pattern of its own, computed from the first date: nearly all differ anyway.
 
-    Arguments are as in :func:`find_patterns`.
+    Arguments are as in :func:`find_patterns`; of a sample only its paths are kept.
     """
-    paths = payer.size
+    chosen, stands = np.arange(payer.size), None
+    if sample is not None:
+        chosen, stands = sample
+        place = np.full(payer.size, -1)
+        place[chosen] = np.arange(chosen.size)
+        rows = place[rows]
+        kept = np.flatnonzero(rows >= 0)
+        rows, columns, first, payer = rows[kept], columns[kept], first[kept], payer[chosen]
     kept = np.argsort(first.astype(np.int16), kind="stable")
-    everyone = np.arange(paths)
     return Patterns(
         columns=columns[kept],
         first=first[kept],
         owner=rows[kept],
         happened=np.cumsum(np.bincount(first, minlength=dates)),
         payer=payer,
-        parent=np.zeros(paths, np.int64),
-        active=np.full(dates, paths),
-        weights=[np.ones(paths)] * dates,
-        rows=everyone,
-        index=everyone,
+        parent=np.zeros(payer.size, np.int64),
+        active=np.full(dates, payer.size),
+        weights=[np.ones(payer.size) if stands is None else stands] * dates,
+        rows=chosen,
+        index=np.arange(payer.size),
+        stands=stands,
     )
+
+
+def joined(parts: list[tuple[int, Patterns]]) -> Patterns:
+    """Put paths of several blocks, each with its first path, one after the other, without their defaults."""
+    if len(parts) == 1:
+        return parts[0][1]
+    patterns = [part for _, part in parts]
+    payer = np.concatenate([p.payer for p in patterns])
+    weight = np.concatenate([p.weights[-1] for p in patterns])
+    dates, nothing = patterns[0].active.size, np.empty(0, np.int64)
+    return Patterns(
+        columns=nothing,
+        first=nothing,
+        owner=nothing,
+        happened=np.zeros(dates, np.int64),
+        payer=payer,
+        parent=np.zeros(payer.size, np.int64),
+        active=np.full(dates, payer.size),
+        weights=[weight] * dates,
+        rows=np.concatenate([start + p.rows for start, p in parts]),
+        index=np.arange(payer.size),
+        stands=None if patterns[0].stands is None else weight,
+    )
+
+
+def sampled(severity: Array, group: int, rng: np.random.Generator) -> Sample:
+    """Choose paths that stand for all: the most severe ones, and every :data:`STRIDE`-th of the others.
+
+    Group by group, paths in order of severity; of those that are thinned out a random one of each
+    stride remains and stands for it, so that means over a group stay unbiased (systematic
+    sampling, Madow and Madow 1944).
+
+    Parameters
+    ----------
+    severity : ndarray, shape (paths,)
+        What is lost on each path.
+    group : int
+        Paths of a group; what is left over at the end is kept.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    chosen : ndarray of int, shape (s,)
+        Increasing.
+    stands : ndarray, shape (s,)
+        How many paths each stands for.
+    """
+    groups = severity.size // group
+    order = np.argsort(-severity[: groups * group].reshape(groups, group), axis=1, kind="stable")
+    order += group * np.arange(groups)[:, None]
+    severe = group // SEVERE
+    strides = order[:, severe:].reshape(groups, -1, STRIDE)
+    at = rng.integers(STRIDE, size=(groups, 1, 1))
+    one = np.take_along_axis(strides, np.broadcast_to(at, (*strides.shape[:2], 1)), axis=2)
+    all_of_it = np.concatenate([order[:, :severe].ravel(), np.arange(groups * group, severity.size)])
+    chosen = np.concatenate([all_of_it, one.ravel()])
+    stands = np.repeat([1.0, float(STRIDE)], [all_of_it.size, one.size])
+    by_path = np.argsort(chosen)
+    return chosen[by_path], stands[by_path]
 
 
 def _weights(weight: Array, parent: Ints, active: Ints) -> list[Array]:

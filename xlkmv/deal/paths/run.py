@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import concurrent.futures
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 
-from xlkmv.deal.paths.cash import PoolEngine, patterns_of, pool_key
+from xlkmv.deal.paths.cash import PoolEngine, pool_key
+from xlkmv.deal.paths.defaults import DefaultModel, Defaults, default_key
 from xlkmv.deal.paths.draws import Layout, draw, layout_of
+from xlkmv.deal.paths.executors import Executor, Handle
+from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
 from xlkmv.deal.paths.tally import LOSS_BINS, PlanEngine, Tally, group_error, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
+from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal
-from xlkmv.errors import DomainError, HostError, InputError
+from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array
 
-__all__ = ["Executor", "Progress", "Simulation", "TrancheRisk", "dask_executor", "simulate", "simulate_plans"]
+__all__ = [
+    "Progress",
+    "Simulation",
+    "TrancheRisk",
+    "in_parts",
+    "patterns_of",
+    "simulate",
+    "simulate_stresses",
+]
 
 Progress = Callable[[int, int], object]
+Tick = Callable[[float], object]
 
-
-class Executor(Protocol):
-    """What runs blocks elsewhere: ``concurrent.futures`` executors, or :func:`dask_executor`."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
-        """Start ``fn(*args)`` and return its future."""
+# With more defaults per path than this hardly two paths are alike.
+CROWDED = 6
+# Groups of fewer paths are not thinned out.
+SMALLEST_THINNED = 1 << 8
+# Seconds after which a run on other processes looks whether somebody wants it to stop.
+PATIENCE = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,48 +135,136 @@ class Simulation:
     replicate_paths: Array
 
 
-def run_blocks(engines: Sequence[PlanEngine], layout: Layout, blocks: Iterable[int]) -> Iterator[list[Tally]]:
-    """Simulate the plans block by block; plans see the same random numbers.
+class Engines:
+    """Plans of one deal, ready to run: equal pools are one, and pools with equal defaults share them."""
 
-    Plans of one pool share its default patterns and its state, which go before the next pool comes.
-    """
-    shared: dict[int, list[int]] = {}
-    for place, engine in enumerate(engines):
-        shared.setdefault(id(engine.pool), []).append(place)
-    for block in blocks:
-        draws = draw(layout, block)
-        found: dict[int, Tally] = {}
-        for places in shared.values():
-            pool = engines[places[0]].pool
-            patterns = patterns_of(pool, draws, layout)
-            state = pool.pool_state(patterns)
-            for place in places:
-                found[place] = engines[place].run(patterns, state, layout, block)
-        yield [found[place] for place in range(len(engines))]
+    def __init__(self, plans: Sequence[Stressed]) -> None:
+        self.plans: list[PlanEngine] = []
+        models: dict[bytes, DefaultModel] = {}
+        pools: dict[bytes, PoolEngine] = {}
+        moments: dict[tuple[object, ...], tuple[float, float]] = {}
+        for plan in plans:
+            alike, key = default_key(plan), pool_key(plan)
+            if alike not in models:
+                models[alike] = DefaultModel(plan)
+            if key not in pools:
+                pools[key] = PoolEngine(plan, models[alike])
+            lognormal = (0.0, 0.0)
+            if any(c.metric == "senior DD" for c in plan.deal.covenants):
+                terms = plan.deal.terms
+                given = (terms.volatility_source, terms.volatility, terms.drift)
+                stretched = (key, plan.volatility_multiplier, *given)
+                if stretched not in moments:
+                    moments[stretched] = pool_lognormal(plan)
+                lognormal = moments[stretched]
+            self.plans.append(PlanEngine(plan, pools[key], *lognormal))
+        self.pools = [*pools.values()]
+
+    def run(self, layout: Layout, bundle: int, thin: bool, tick: Tick) -> list[Tally]:
+        """Simulate the blocks of a bundle; all plans see the same random numbers.
+
+        Parameters
+        ----------
+        layout : Layout
+        bundle : int
+        thin : bool
+            Whether to leave out most paths on which little is lost, where nearly all paths differ.
+        tick : callable
+            Called as ``tick(share done)``; what it raises ends the run.
+
+        Returns
+        -------
+        list of Tally
+            In the order of the plans.
+        """
+        blocks = layout.bundled(bundle)
+        parts: dict[tuple[int, bool], list[tuple[int, Patterns]]] = {}
+        states: dict[int, list[PoolState]] = {}
+        steps, done = len(blocks) * len(self.pools) + len(self.plans), 0
+        start = 0
+        for block in blocks:
+            for pool, patterns in patterns_of(self.pools, layout, block, thin):
+                found = parts.setdefault(_like(pool), [])
+                if not found or found[-1][0] < start:
+                    found.append((start, patterns))
+                states.setdefault(id(pool), []).append(pool.pool_state(patterns))
+                done += 1
+                tick(done / steps)
+            start += layout.size(block)
+        whole = {like: joined(found) for like, found in parts.items()}
+        tallies = []
+        for plan in self.plans:
+            state = states[id(plan.pool)]
+            state[:] = [PoolState.joined(state)]
+            tallies.append(plan.run(whole[_like(plan.pool)], state[0], layout, bundle))
+            done += 1
+            tick(done / steps)
+        return tallies
 
 
-def _engines(plans: Sequence[Stressed]) -> list[PlanEngine]:
-    engines = []
-    pools: dict[bytes, PoolEngine] = {}
-    moments: dict[tuple[object, ...], tuple[float, float]] = {}
-    for plan in plans:
-        key = pool_key(plan)
-        if key not in pools:
-            pools[key] = PoolEngine(plan)
-        lognormal = (0.0, 0.0)
-        if any(c.metric == "senior DD" for c in plan.deal.covenants):
-            terms = plan.deal.terms
-            given = (terms.volatility_source, terms.volatility, terms.drift)
-            stretched = (key, plan.volatility_multiplier, *given)
-            if stretched not in moments:
-                moments[stretched] = pool_lognormal(plan)
-            lognormal = moments[stretched]
-        engines.append(PlanEngine(plan, pools[key], *lognormal))
-    return engines
+def _like(pool: PoolEngine) -> tuple[int, bool]:
+    """Pools of which this is equal have the same patterns."""
+    return id(pool.model), pool.support
 
 
-def _run_task(plans: Sequence[Stressed], layout: Layout, first: int, last: int) -> list[list[Tally]]:
-    return list(run_blocks(_engines(plans), layout, range(first, last)))
+def patterns_of(
+    pools: Sequence[PoolEngine], layout: Layout, block: int, thin: bool = False
+) -> Iterator[tuple[PoolEngine, Patterns]]:
+    """Find the default patterns of a block, pool by pool."""
+    draws, paths = draw(layout, block), layout.size(block)
+    defaults: dict[int, Defaults] = {}
+    patterns: dict[tuple[int, bool], Patterns] = {}
+    sample: Sample | None = None
+    for pool in pools:
+        like, model = _like(pool), id(pool.model)
+        if model not in defaults:
+            defaults[model] = pool.model.obligor_defaults(draws)
+        if like not in patterns:
+            events, n = defaults[model], pool.n
+            payer = pool.model.payer_default(draws) if pool.support else np.full(paths, n, np.int64)
+            if layout.together > 1 or events[0].size > CROWDED * paths:
+                if thin and sample is None and layout.group >= SMALLEST_THINNED:
+                    rng = np.random.default_rng([layout.seed, block])
+                    sample = sampled(pool.severity(events, paths), layout.group, rng)
+                patterns[like] = all_paths(*events, payer, n, sample)
+            else:
+                patterns[like] = find_patterns(paths, *events, payer, layout.obligors, n)
+        yield pool, patterns[like]
+
+
+# What a run needs where it runs; kept there for its next blocks.
+_ready: tuple[Deal, tuple[Stress, ...], Engines] | None = None
+
+
+def _run_task(
+    deal: Deal | Handle, stresses: tuple[Stress, ...], layout: Layout, thin: bool, first: int, last: int
+) -> list[list[Tally]]:
+    global _ready
+    whole: Deal = deal.load() if isinstance(deal, Handle) else deal
+    ready = _ready
+    if ready is None or ready[0] is not whole or ready[1] != stresses:
+        ready = _ready = None  # its memory first
+        ready = whole, stresses, Engines(_different(whole, stresses)[0])
+        _ready = ready
+    engines = ready[2]
+    return [engines.run(layout, bundle, thin, lambda share: None) for bundle in range(first, last)]
+
+
+def in_parts(deal: Deal) -> bool:
+    """Whether a simulation of the deal has parts that could run side by side."""
+    return layout_of(separate(apply(deal, BASE)), deal.terms.paths, deal.terms.seed).bundles > 1
+
+
+def _different(deal: Deal, stresses: Sequence[Stress]) -> tuple[list[Stressed], list[int]]:
+    """Plans of the stresses, equal ones once, and which of them each stress has."""
+    plans: dict[bytes, Stressed] = {}
+    keys = []
+    for stress in stresses:
+        plan = separate(apply(deal, stress))
+        keys.append(plan_key(plan))
+        plans.setdefault(keys[-1], plan)
+    places = {key: place for place, key in enumerate(plans)}
+    return [*plans.values()], [places[key] for key in keys]
 
 
 def simulate(
@@ -189,89 +288,117 @@ def simulate(
         Runs the blocks in other processes or on other machines; in this process when left
         out. The result is the same, bit for bit.
     progress : callable, optional
-        Called as ``progress(paths done, paths in all)`` between blocks; an exception that it
-        raises, KeyboardInterrupt too, ends the run.
+        Called as ``progress(paths done, paths in all)``, often; an exception that it raises,
+        KeyboardInterrupt too, ends the run.
 
     Returns
     -------
     Simulation
     """
-    plan = apply(deal, stress or BASE)
-    return simulate_plans([plan], paths=paths, seed=seed, executor=executor, progress=progress)[0]
+    stresses = [stress or BASE]
+    return simulate_stresses(deal, stresses, paths=paths, seed=seed, executor=executor, progress=progress)[0]
 
 
-def simulate_plans(
-    plans: Sequence[Stressed],
+def simulate_stresses(
+    deal: Deal,
+    stresses: Sequence[Stress],
     *,
     paths: int | None = None,
     seed: int | None = None,
+    thin: bool = False,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    blocks_per_task: int | None = None,
+    tasks: int = 32,
 ) -> tuple[Simulation, ...]:
-    """Simulate several versions of one deal on the same random numbers.
+    """Simulate a deal under several stresses, on the same random numbers.
 
     Parameters
     ----------
-    plans : sequence of Stressed
-        Of one pool: same obligors, copula and dates.
+    deal : Deal
+    stresses : sequence of Stress
     paths, seed, executor, progress
         As in :func:`simulate`.
-    blocks_per_task : int, optional
-        Blocks handed to the executor at a time.
+    thin : bool
+        Of paths on which little is lost, pay only some, which stand for the others; the standard
+        errors say what that costs. Pools in which many paths are alike need it not, and have all.
+    tasks : int
+        Parts into which an executor gets the run, at most.
 
     Returns
     -------
     tuple of Simulation
-        In the order of the plans.
+        In the order of the stresses.
 
     Raises
     ------
-    InputError, DomainError
-        When the plans do not belong together, or there are less than 100 paths.
+    DomainError
+        When there are less than 100 paths, or the seed is negative.
     """
-    if not plans:
+    stresses = tuple(stresses)
+    if not stresses:
         return ()
-    terms = plans[0].deal.terms
+    terms = deal.terms
     count = terms.paths if paths is None else int(paths)
     start = terms.seed if seed is None else int(seed)
     if count < 100:
         raise DomainError("paths", "must be at least 100", count)
     if start < 0:
         raise DomainError("seed", "must be >= 0", start)
-    plans = [separate(plan) for plan in plans]
-    layout = layout_of(plans[0], count, start)
-    if any(layout_of(plan, count, start) != layout for plan in plans):
-        raise InputError("plans", "must have the same obligors and copula")
     # Conditions and sets of controls that come to the same plan are simulated once.
-    keys = [plan_key(plan) for plan in plans]
-    different = dict(zip(keys, plans, strict=True))
-    sums: list[_Sum] = [_Sum() for _ in different]
-    for done, tallies in enumerate(_in_order([*different.values()], layout, executor, blocks_per_task), 1):
+    plans, places = _different(deal, stresses)
+    layout = layout_of(plans[0], count, start)
+    sums: list[_Sum] = [_Sum() for _ in plans]
+    work: Iterator[list[Tally]]
+    if executor is None or layout.bundles == 1:
+        work = _here(Engines(plans), layout, thin, progress)
+    else:
+        work = _elsewhere(deal, stresses, layout, thin, executor, progress, tasks)
+    for tallies in work:
         for total, tally in zip(sums, tallies, strict=True):
             total.add(tally)
-        if progress is not None:
-            progress(min(done * layout.block, count), count)
-    found = dict(zip(different, sums, strict=True))
-    return tuple(_result(plan, layout, found[key]) for plan, key in zip(plans, keys, strict=True))
+    if progress is not None:
+        progress(count, count)
+    return tuple(_result(plans[place], layout, sums[place]) for place in places)
 
 
-def _in_order(
-    plans: Sequence[Stressed], layout: Layout, executor: Executor | None, blocks_per_task: int | None
+def _here(engines: Engines, layout: Layout, thin: bool, progress: Progress | None) -> Iterator[list[Tally]]:
+    done = 0
+    for bundle in range(layout.bundles):
+        size = layout.bundle_size(bundle)
+
+        def tick(share: float, done: int = done, size: int = size) -> None:
+            if progress is not None:
+                progress(done + int(share * size), layout.paths)
+
+        yield engines.run(layout, bundle, thin, tick)
+        done += size
+
+
+def _elsewhere(
+    deal: Deal,
+    stresses: tuple[Stress, ...],
+    layout: Layout,
+    thin: bool,
+    executor: Executor,
+    progress: Progress | None,
+    tasks: int,
 ) -> Iterator[list[Tally]]:
-    """Tallies of all blocks, in the order of the blocks whoever computes them."""
-    if executor is None:
-        yield from run_blocks(_engines(plans), layout, range(layout.blocks))
-        return
-    step = blocks_per_task or max(1, -(-layout.blocks // 32))
+    """Tallies of all bundles, in their order whoever computes them."""
+    step = -(-layout.bundles // tasks)
+    share = getattr(executor, "share", None)
+    shared = deal if share is None else share(deal)
     futures = [
-        executor.submit(_run_task, tuple(plans), layout, first, min(first + step, layout.blocks))
-        for first in range(0, layout.blocks, step)
+        executor.submit(_run_task, shared, stresses, layout, thin, first, min(first + step, layout.bundles))
+        for first in range(0, layout.bundles, step)
     ]
-    futures.reverse()
     try:
-        while futures:
-            yield from futures.pop().result()
+        for future in futures:
+            while not future.done():
+                if progress is not None:
+                    done = sum(f.done() for f in futures)
+                    progress(layout.paths * done // len(futures), layout.paths)
+                concurrent.futures.wait([future], PATIENCE)
+            yield from future.result()
     finally:
         for future in futures:
             future.cancel()
@@ -301,7 +428,7 @@ def _result(plan: Stressed, layout: Layout, total: _Sum) -> Simulation:
     mean = tally.sums / paths
     groups = np.concatenate(total.groups)
 
-    sizes = np.concatenate([layout.group_sizes(block) for block in range(layout.blocks)])
+    sizes = np.concatenate([layout.group_sizes(bundle) for bundle in range(layout.bundles)])
 
     def error(of_groups: Array) -> float:
         return float(group_error(of_groups, sizes))
@@ -356,40 +483,3 @@ def _result(plan: Stressed, layout: Layout, total: _Sum) -> Simulation:
         replicates=groups[:, : 3 * k],
         replicate_paths=sizes,
     )
-
-
-@contextlib.contextmanager
-def dask_executor(address: str, timeout: float = 5.0) -> Iterator[Executor]:
-    """Run blocks on the workers of a Dask scheduler.
-
-    A worker that dies loses nothing: the scheduler gives its blocks to the others.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, such as "tcp://10.0.0.1:8786".
-    timeout : float
-        Seconds to wait for the scheduler.
-
-    Yields
-    ------
-    Executor
-        For the `executor` argument of :func:`simulate`.
-
-    Raises
-    ------
-    HostError
-        When the scheduler cannot be reached, or Dask is not installed.
-    """
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError:
-        raise HostError("Dask is not installed: pip install xlkmv[dask]") from None
-    try:
-        client = distributed.Client(address, timeout=timeout, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise HostError(f"the Dask scheduler {address} cannot be reached ({error})") from None
-    try:
-        yield client.get_executor(pure=False, retries=3)
-    finally:
-        client.close()

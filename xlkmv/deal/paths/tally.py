@@ -1,4 +1,4 @@
-"""Payments of one plan on all patterns of a block, added up over its paths."""
+"""Payments of one plan on all patterns of some blocks, added up over their paths."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOSS_BINS = 1000
 
 @dataclass(slots=True, eq=False)
 class Tally:
-    """Sums over the paths of one block."""
+    """Sums over the paths of one bundle of blocks."""
 
     first_short: Array  # (k, n)
     loss_bins: Array  # (k, LOSS_BINS + 1)
@@ -68,8 +68,8 @@ class PlanEngine:
         self.amount = np.array([t.amount for t in deal.tranches])
         self.maturity = np.array([deal.legal_final(t) for t in deal.tranches])
 
-    def run(self, patterns: Patterns, state: PoolState, layout: Layout, block: int) -> Tally:
-        """Pay every pattern through the waterfall and add up over the paths of the block."""
+    def run(self, patterns: Patterns, state: PoolState, layout: Layout, bundle: int) -> Tally:
+        """Pay every pattern through the waterfall and add up over the paths of the bundle."""
         n, k, parent = self.n, self.amount.size, patterns.parent
         weight, covenants = patterns.weights[-1], len(self.plan.deal.covenants)
         floor = TOLERANCE * self.amount[:, None]
@@ -131,7 +131,7 @@ class PlanEngine:
             [defaulted, ~served, loss, dated / self.amount[:, None], total[None], total[None] ** 2]
         )
         tally.sums = _over_paths(values, weight)
-        tally.groups = _group_sums(values, patterns, layout, block)
+        tally.groups = _group_sums(values, patterns, layout, bundle)
         return tally
 
 
@@ -140,16 +140,19 @@ def _over_paths(values: npt.NDArray[Any], weight: Array) -> Array:
     return np.asarray(np.einsum("...u,u->...", values, weight, dtype=np.float64))
 
 
-def _group_sums(values: Array, patterns: Patterns, layout: Layout, block: int) -> Array:
-    """Means of each value over the groups of paths of the block, shape (groups, q)."""
-    sizes = layout.group_sizes(block)
+def _group_sums(values: Array, patterns: Patterns, layout: Layout, bundle: int) -> Array:
+    """Means of each value over the groups of paths of the bundle, shape (groups, q)."""
+    sizes = layout.group_sizes(bundle)
     sums = np.zeros((sizes.size, len(values)))
     # Rows are increasing, so the paths of a group stand together.
     group = patterns.rows // layout.group
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     for column, row in enumerate(values - values[:, :1]):
         if row.any():
-            sums[group[starts], column] = np.add.reduceat(row.take(patterns.index), starts)
+            each = row.take(patterns.index)
+            if patterns.stands is not None:
+                each *= patterns.stands
+            sums[group[starts], column] = np.add.reduceat(each, starts)
     return np.asarray(sums / sizes[:, None] + values[:, 0])
 
 

@@ -85,6 +85,18 @@ class PoolState:
     active: npt.NDArray[np.int64] | None = None
     parent: npt.NDArray[np.int64] | None = None
 
+    @staticmethod
+    def joined(parts: list[PoolState]) -> PoolState:
+        """Put sets of paths, all of them computed on all dates, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        figures: dict[str, Any] = {}
+        for field in fields(PoolState):
+            if field.name not in ("active", "parent"):
+                each = [getattr(part, field.name) for part in parts]
+                figures[field.name] = None if each[0] is None else np.concatenate(each, axis=1)
+        return PoolState(**figures)
+
 
 def grown(x: npt.NDArray[Any], parent: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Lengthen the last axis to one entry per parent: each new one is a copy of its parent's."""

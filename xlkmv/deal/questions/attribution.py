@@ -8,10 +8,11 @@ from math import comb
 
 import numpy as np
 
-from xlkmv.deal.paths.run import Executor, Progress, simulate_plans
+from xlkmv.deal.paths.executors import Executor
+from xlkmv.deal.paths.run import Progress, simulate_stresses
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.questions.conditions import MEASURES, measures
-from xlkmv.deal.stress import BASE, Stress, apply
+from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
@@ -66,7 +67,8 @@ def attribute_controls(
 
     ``phi_i = sum over sets S without i of |S|! (c - |S| - 1)!/c! [v(S) - v(S + i)]`` with
     v(S) the measure when only the controls in S are on (Shapley 1953). All ``2^c`` sets are
-    simulated, on the same random numbers.
+    simulated, on the same random numbers; where nearly all paths differ, on the worst paths and some
+    of the others, which stand for the rest: the standard errors count that.
 
     Parameters
     ----------
@@ -93,11 +95,13 @@ def attribute_controls(
     if not players:
         raise InputError("controls", "must have at least one that is on")
     count, everything = len(players), (1 << len(players)) - 1
-    plans = []
+    sets = []
     for mask in range(everything + 1):
         off = tuple(c for bit, c in enumerate(players) if not mask >> bit & 1)
-        plans.append(apply(deal, replace(stress, controls_off=stress.controls_off + off)))
-    runs = simulate_plans(plans, paths=paths, seed=seed, executor=executor, progress=progress)
+        sets.append(replace(stress, controls_off=stress.controls_off + off))
+    runs = simulate_stresses(
+        deal, sets, paths=paths, seed=seed, thin=True, executor=executor, progress=progress
+    )
     row, k = MEASURES.index(measure), len(deal.tranches)
     value = np.array([measures(run)[row] for run in runs])
     sizes = runs[0].replicate_paths

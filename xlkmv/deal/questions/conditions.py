@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.paths.run import Executor, Progress, Simulation, simulate_plans
+from xlkmv.deal.paths.executors import Executor
+from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import PRESETS, Stress, apply
@@ -68,10 +69,10 @@ def run_scenarios(
     tuple of ScenarioResult
         In the order of the stresses.
     """
-    plans = [apply(deal, stress) for stress in stresses]
-    runs = simulate_plans(plans, paths=paths, seed=seed, executor=executor, progress=progress)
+    runs = simulate_stresses(deal, stresses, paths=paths, seed=seed, executor=executor, progress=progress)
     results = []
-    for stress, plan, run in zip(stresses, plans, runs, strict=True):
+    for stress, run in zip(stresses, runs, strict=True):
+        plan = apply(deal, stress)
         short = waterfall(plan).short
         if plan.default_point == "all":
             short = np.broadcast_to(short.any(axis=0), short.shape)
