@@ -162,7 +162,7 @@ RENAMED = {"tbl_Chart": "tbl_Curve"}
 
 
 # Sums over simulated paths, since taken in another order: the last bit is that of the order.
-SUMMED = ("tbl_Simulation", "tbl_ScenarioResult")
+SUMMED = ("tbl_Headline", "tbl_Simulation", "tbl_ScenarioResult")
 
 
 @pytest.mark.parametrize("name", FIRST["tables"])

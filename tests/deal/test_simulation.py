@@ -326,15 +326,15 @@ def test_patterns_stand_for_their_paths_on_every_date(obligors, dates, share):
     pattern = np.zeros(paths, int)
     pattern[found.rows] = found.index
     computed = [[set() for _ in found.parent] for _ in range(dates)]
-    start = 0
+    spans = found.first // found.span
+    assert (np.lexsort((found.owner, spans)) == np.arange(spans.size)).all()
+    assert found.happened.tolist() == [(spans <= j).sum() for j in range(-(-dates // found.span))]
     for k in range(dates):
         if k:
             for i in range(len(found.parent)):
                 computed[k][i] = set(computed[k - 1][i])
-        for e in range(start, found.happened[k]):
-            assert found.first[e] == k
+        for e in np.flatnonzero(found.first == k):
             computed[k][found.owner[e]].add((int(found.columns[e]), int(found.first[e])))
-        start = found.happened[k]
         joined = range(found.active[k - 1] if k else 1, found.active[k])
         for i in joined:
             assert found.parent[i] < (found.active[k - 1] if k else 1)

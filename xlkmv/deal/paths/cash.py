@@ -81,7 +81,7 @@ class PoolEngine:
         np.maximum(cash, 0.0, out=cash)
         if self.needs_ratio:
             new = np.bincount(first * size + owner, claimed, n * size).reshape(n, size)
-            state.default_ratio = np.cumsum(new, axis=0)
+            state.default_ratio = np.cumsum(new, axis=0, dtype=np.float64)
             state.default_ratio /= self.claimed or 1.0
             state.default_ratio += self.ratio[:, None]
         if self.needs_share:
@@ -115,17 +115,21 @@ class PoolEngine:
 
     def _defaulted(self, patterns: Patterns, each: Array) -> Array:
         """Sum a figure of the obligors, (m, n), over those in default, dates in rows."""
-        n, size = self.n, patterns.parent.size
+        n, size, m, span = self.n, patterns.parent.size, len(each), patterns.span
         out = np.zeros((size, n))
         start = 0
-        for k, end in enumerate(patterns.happened.tolist()):
-            if end > start:
-                # Defaults on this date: their figures are missing from now on.
-                counts = np.bincount(patterns.owner[start:end], minlength=size)
-                rows = np.append(0, np.cumsum(counts))
-                new = csr_array((np.ones(end - start), patterns.columns[start:end], rows), (size, len(each)))
-                out[:, k:] += (new @ each)[:, k:]
-                start = end
+        for k, end in zip(range(0, n, span), patterns.happened.tolist(), strict=True):
+            if end == start:
+                continue
+            new, after = slice(start, end), np.arange(min(span, n - k))
+            counts = np.bincount(patterns.owner[new], minlength=size)
+            rows, figures, start = np.append(0, np.cumsum(counts)), each, end
+            # Figures of each obligor from each date of the span on.
+            if span > 1:
+                figures = np.where(np.arange(n - k) >= after[:, None, None], each[:, k:], 0.0)
+            codes = (patterns.first[new] - k) * m + patterns.columns[new]
+            gone = csr_array((np.ones(codes.size), codes, rows), (size, m * after.size))
+            out[:, k:] += (gone @ figures.reshape(m * after.size, -1))[:, k if span == 1 else 0 :]
         return np.ascontiguousarray(out.T)
 
     def _performing(self, planned: Array, each: Array, patterns: Patterns) -> Array:

@@ -7,8 +7,9 @@ Obligor i defaults when its latent variable
 falls below ``N^{-1}(F_i(t))``, ``F_i(t) = 1 - (1 - PD_i)^t``, Z common to all, Y common to
 an industry (Li 2000). Under the Student-t copula ``X_i sqrt(nu/chi^2_nu)`` and the quantile
 of t take their place. The payer of the shortfall undertaking has a latent variable too,
-correlated with Z. Most obligors survive on most paths: one bound per path shows which few
-can be in default, and most of these are dated by the first 16 bits of their uniform alone.
+correlated with Z. Most obligors survive on most paths: a bound per path and class of obligors
+shows which few can be in default, and most of these are dated by the first 16 bits of their
+uniform alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtrit
 
 from xlkmv.deal.paths.draws import COARSE, EDGES, STEPS, Draws, Ints
@@ -25,6 +27,8 @@ from xlkmv.model.plan import default_probability_by
 
 __all__ = ["DefaultModel", "Defaults", "default_key"]
 
+# Bounds on who can be in default, at most.
+CLASSES = 16
 # Rows (paths, increasing), columns (obligors) and first missed dates.
 Defaults = tuple[Ints, Ints, Ints]
 
@@ -61,15 +65,29 @@ class DefaultModel:
         pd = plan.obligor_pd.copy()
         if plan.defaulted is not None:
             pd[plan.defaulted] = 0.0  # its default is no news
-        yearly = np.append(pd, support)
         clock = self.times if plan.clock is None else plan.clock
-        by_date = default_probability_by(pd[:, None], clock)
+        # Obligors of one grade are alike; the payer is the last grade.
+        alike = np.column_stack([pd, self.common[:-1], self.shared[:-1], self.industry[:-1]])
+        _, one, grade = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+        self.grade, one = grade.reshape(-1), np.append(one, pd.size)
+        self.payer = one.size - 1
+        self.industry, self.common, self.shared, self.own = (
+            x[one] for x in (self.industry, self.common, self.shared, self.own)
+        )
+        by_date = default_probability_by(pd[one[:-1], None], clock)
         thresholds = self._quantile(np.vstack([by_date, default_probability_by(support, self.times)]))
         self.limit = np.ascontiguousarray(thresholds[:, -1])
         # Rows of a power of 2, for bisection.
         self.width = 1 << self.times.size.bit_length()
-        self.thresholds = np.full((yearly.size, self.width), np.inf)
+        self.thresholds = np.full((one.size, self.width), np.inf)
         self.thresholds[:, : self.times.size] = thresholds
+        # Grades by how likely they default, in classes with one bound each.
+        riskier = np.argsort(-self.limit[: self.payer] / self.own[: self.payer], kind="stable")
+        self.classes = np.array_split(riskier, min(CLASSES, self.payer))
+        of_grade = np.empty(self.payer, np.int64)
+        for k, members in enumerate(self.classes):
+            of_grade[members] = k
+        self.of_obligor = of_grade[self.grade]
 
     def _quantile(self, p: Array) -> Array:
         if not self.freedom:
@@ -78,61 +96,79 @@ class DefaultModel:
         # For tiny probabilities it gives plus infinity.
         return np.where((x > 0.0) & (p < 0.5), -np.inf, x)
 
-    def _latent(self, draws: Draws, e: Array, row: Ints | slice, column: Ints | int) -> Array:
-        x = self.own[column] * e + self.common[column] * draws.common[row]
+    def _latent(self, draws: Draws, e: Array, row: Ints | slice, grade: Ints | int) -> Array:
+        x = self.own[grade] * e + self.common[grade] * draws.common[row]
         if draws.industry.size:
-            x += self.shared[column] * draws.industry[row, self.industry[column]]
+            x += self.shared[grade] * draws.industry[row, self.industry[grade]]
         return np.asarray(x if draws.scale is None else x / draws.scale[row])
 
-    def _first_missed(self, x: Array, column: Ints) -> Ints:
+    def _first_missed(self, x: Array, grade: Ints) -> Ints:
         """Position of the first date whose threshold is not below x; n: after the last date."""
         first, step = np.zeros(x.size, np.int64), self.width >> 1
-        before = column * self.width - 1
+        before = grade * self.width - 1
         while step:
             first += step * (x > self.thresholds.take(first + (before + step)))
             step >>= 1
         return first
 
-    def _dated(self, draws: Draws, at: Ints, row: Ints, column: Ints) -> tuple[Ints, Ints, Ints]:
-        """Of uniforms at some positions, in rows (paths) and columns: those in default, and when."""
+    def _dated(self, draws: Draws, at: Ints, row: Ints, grade: Ints) -> tuple[Ints, Ints]:
+        """Of uniforms at some positions, in rows (paths): which are in default, and when."""
         coarse = draws.coarse.take(at)
-        x = self._latent(draws, EDGES[coarse], row, column)
-        real = np.flatnonzero(x <= self.limit[column])
-        at, row, column, coarse, x = at[real], row[real], column[real], coarse[real], x[real]
-        first = self._first_missed(x, column)
-        step = self.own[column] * STEPS[coarse]
+        x = self._latent(draws, EDGES[coarse], row, grade)
+        real = np.flatnonzero(x <= self.limit[grade])
+        if real.size < x.size:
+            at, row, grade, coarse, x = at[real], row[real], grade[real], coarse[real], x[real]
+        first = self._first_missed(x, grade)
+        step = self.own[grade] * STEPS[coarse]
         x += step if draws.scale is None else step / draws.scale[row]
-        unsure = np.flatnonzero(x >= self.thresholds.take(column * self.width + first))
+        unsure = np.flatnonzero(x >= self.thresholds.take(grade * self.width + first))
         e = np.asarray(ndtri(draws.uniform(at[unsure])))
-        x = self._latent(draws, e, row[unsure], column[unsure])
-        first[unsure] = self._first_missed(x, column[unsure])
-        real = np.flatnonzero(first < self.times.size)
-        return row[real], column[real], first[real]
+        x = self._latent(draws, e, row[unsure], grade[unsure])
+        first[unsure] = self._first_missed(x, grade[unsure])
+        sure = np.flatnonzero(first < self.times.size)
+        return real[sure], first[sure]
+
+    def _possible(self, draws: Draws) -> npt.NDArray[np.uint16]:
+        """First bits of the uniforms above which nobody of a class is in default, shape (paths, classes)."""
+        z = draws.common
+        out = np.empty((z.size, len(self.classes)), np.uint16)
+        for k, members in enumerate(self.classes):
+            own, top = self.own[members], float((self.limit[members] / self.own[members]).max())
+            if top == -np.inf:
+                out[:, k] = 0
+                continue
+            slope = self.common[members] / own
+            bound = top * draws.scale if draws.scale is not None else top
+            bound = bound - np.where(z > 0.0, slope.min(), slope.max()) * z
+            if draws.industry.size:
+                lowest = draws.industry[:, np.unique(self.industry[members])].min(axis=1)
+                shared = self.shared[members] / own
+                bound = bound - np.where(lowest > 0.0, shared.min(), shared.max()) * lowest
+            out[:, k] = np.minimum(COARSE * (1.0 + 1e-12) * ndtr(bound), COARSE - 1)
+        return out
 
     def obligor_defaults(self, draws: Draws) -> Defaults:
         """Rows (paths, increasing), columns (obligors) and first missed dates of all defaults."""
-        z, own = draws.common, self.own[:-1]
-        # No obligor's e_i can be in default above this bound, path by path.
-        top = float((self.limit[:-1] / own).max())
-        if top == -np.inf:
+        paths, obligors = draws.common.size, self.grade.size
+        if (self.limit[: self.payer] == -np.inf).all():
             empty = np.empty(0, np.int64)
             return empty, empty, empty
-        slope = self.common[:-1] / own
-        bound = top * draws.scale if draws.scale is not None else top
-        bound = bound - np.where(z > 0.0, slope.min(), slope.max()) * z
-        if draws.industry.size:
-            bound = bound + (self.shared[:-1] / own).max() * np.maximum(-draws.industry.min(axis=1), 0.0)
-        possible = np.minimum(COARSE * (1.0 + 1e-12) * ndtr(bound), COARSE - 1).astype(np.uint16)
-        at = np.flatnonzero(draws.coarse[: z.size * own.size].reshape(z.size, -1) <= possible[:, None])
-        row = at // own.size
-        return self._dated(draws, at, row, at - row * own.size)
+        bound = self._possible(draws)
+        bound = bound if bound.shape[1] == 1 else bound.take(self.of_obligor, axis=1)
+        can = draws.coarse[: paths * obligors].reshape(paths, obligors) <= bound
+        at = np.flatnonzero(can)
+        row = np.repeat(np.arange(paths), np.count_nonzero(can, axis=1))
+        column = at - row * obligors
+        kept, first = self._dated(draws, at, row, self.grade[column])
+        return row[kept], column[kept], first
 
     def payer_default(self, draws: Draws) -> Ints:
         """First date on which the payer is dead, shape (paths,); n: never."""
-        paths, payer = draws.common.size, self.own.size - 1
+        paths, payer = draws.common.size, self.payer
         first = np.full(paths, self.times.size, np.int64)
-        least = EDGES[draws.coarse[paths * payer :]]
+        start = paths * self.grade.size
+        least = EDGES[draws.coarse[start:]]
         row = np.flatnonzero(self._latent(draws, least, slice(None), payer) <= self.limit[payer])
-        dead, _, dates = self._dated(draws, paths * payer + row, row, np.full(row.size, payer))
-        first[dead] = dates
+        dead, dates = self._dated(draws, start + row, row, np.full(row.size, payer))
+        first[row[dead]] = dates
         return first

@@ -18,6 +18,8 @@ __all__ = ["Patterns", "Sample", "all_paths", "find_patterns", "joined", "sample
 Sample = tuple[Ints, Array]
 # Of a group one path in SEVERE is kept as severe, of the rest one in STRIDE; groups are larger powers of 2.
 SEVERE, STRIDE = 8, 8
+# Numbers that a processor keeps at hand.
+LARGEST_TABLE = 1 << 19
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,10 +32,12 @@ class Patterns:
     Attributes
     ----------
     columns, first, owner : ndarray, shape (events,)
-        Obligor, first missed date and pattern of each default, by date, then pattern. A pattern has
-        all of its defaults, those from before it is computed, too.
-    happened : ndarray, shape (n,)
-        Defaults up to each date.
+        Obligor, first missed date and pattern of each default, by span of dates, then pattern. A
+        pattern has all of its defaults, those from before it is computed, too.
+    span : int
+        Dates in a span; the last one may have less.
+    happened : ndarray, shape (spans,)
+        Defaults up to the end of each span.
     payer : ndarray, shape (u,)
         First date on which the payer of the undertaking is dead.
     parent : ndarray, shape (u,)
@@ -50,6 +54,7 @@ class Patterns:
     columns: Ints
     first: Ints
     owner: Ints
+    span: int
     happened: Ints
     payer: Ints
     parent: Ints
@@ -118,15 +123,14 @@ def find_patterns(
     late_by, column = np.divmod(np.arange(slots * dates), slots)
     code = code[which] - 1
     column, date = column[code], (dates - 1 - late_by)[code]
-    when = np.where(column < obligors, date, dates).astype(np.int16)
-    kept = np.lexsort((owner, when))
-    happened = np.searchsorted(when[kept], np.arange(dates), side="right")
-    kept = kept[: happened[-1]]
+    span, kept = span_of(obligors, dates), np.flatnonzero(column < obligors)
+    kept = kept[np.lexsort((owner[kept], date[kept] // span))]
     return Patterns(
         columns=column[kept],
         first=date[kept],
         owner=owner[kept],
-        happened=happened,
+        span=span,
+        happened=_happened(date[kept], span, dates),
         payer=np.append(dates, payer[chosen])[by_birth],
         parent=parent,
         active=active,
@@ -137,7 +141,13 @@ def find_patterns(
 
 
 def all_paths(
-    rows: Ints, columns: Ints, first: Ints, payer: Ints, dates: int, sample: Sample | None = None
+    rows: Ints,
+    columns: Ints,
+    first: Ints,
+    payer: Ints,
+    obligors: int,
+    dates: int,
+    sample: Sample | None = None,
 ) -> Patterns:
     """Make every path a pattern of its own, computed from the first date: nearly all differ anyway.
 
@@ -151,12 +161,16 @@ def all_paths(
         rows = place[rows]
         kept = np.flatnonzero(rows >= 0)
         rows, columns, first, payer = rows[kept], columns[kept], first[kept], payer[chosen]
-    kept = np.argsort(first.astype(np.int16), kind="stable")
+    span = span_of(obligors, dates)
+    if span < dates:
+        kept = np.argsort((first // span).astype(np.int16), kind="stable")
+        rows, columns, first = rows[kept], columns[kept], first[kept]
     return Patterns(
-        columns=columns[kept],
-        first=first[kept],
-        owner=rows[kept],
-        happened=np.cumsum(np.bincount(first, minlength=dates)),
+        columns=columns,
+        first=first,
+        owner=rows,
+        span=span,
+        happened=_happened(first, span, dates),
         payer=payer,
         parent=np.zeros(payer.size, np.int64),
         active=np.full(dates, payer.size),
@@ -165,6 +179,15 @@ def all_paths(
         index=np.arange(payer.size),
         stands=stands,
     )
+
+
+def span_of(obligors: int, dates: int) -> int:
+    """Dates whose defaults are added up together: a table of obligors, dates and dates has to stay small."""
+    return max(1, min(dates, LARGEST_TABLE // (obligors * dates)))
+
+
+def _happened(first: Ints, span: int, dates: int) -> Ints:
+    return np.cumsum(np.bincount(first // span, minlength=-(-dates // span)))
 
 
 def joined(parts: list[tuple[int, Patterns]]) -> Patterns:
@@ -179,7 +202,8 @@ def joined(parts: list[tuple[int, Patterns]]) -> Patterns:
         columns=nothing,
         first=nothing,
         owner=nothing,
-        happened=np.zeros(dates, np.int64),
+        span=patterns[0].span,
+        happened=np.zeros(1, np.int64),
         payer=payer,
         parent=np.zeros(payer.size, np.int64),
         active=np.full(dates, payer.size),

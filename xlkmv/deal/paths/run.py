@@ -226,7 +226,7 @@ def patterns_of(
                 if thin and sample is None and layout.group >= SMALLEST_THINNED:
                     rng = np.random.default_rng([layout.seed, block])
                     sample = sampled(pool.severity(events, paths), layout.group, rng)
-                patterns[like] = all_paths(*events, payer, n, sample)
+                patterns[like] = all_paths(*events, payer, layout.obligors, n, sample)
             else:
                 patterns[like] = find_patterns(paths, *events, payer, layout.obligors, n)
         yield pool, patterns[like]

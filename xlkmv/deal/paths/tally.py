@@ -13,7 +13,7 @@ from xlkmv.deal.paths.cash import PoolEngine, pool_key
 from xlkmv.deal.paths.draws import Layout
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.plan.stressed import Stressed
-from xlkmv.deal.plan.waterfall import PoolState, grown, payments
+from xlkmv.deal.plan.waterfall import NORMAL, PoolState, grown, payments
 from xlkmv.deal.terms import TOLERANCE
 from xlkmv.model.domain import Array
 
@@ -80,6 +80,7 @@ class PlanEngine:
         collected = np.zeros(1)
         never = np.ones((covenants, 1), np.bool_)
         together = self.plan.default_point == "all"
+        waits = any(t.deferrable for t in self.plan.deal.tranches)
         tally = Tally(
             first_short=np.zeros((k, n)),
             loss_bins=np.zeros((k, LOSS_BINS + 1)),
@@ -97,9 +98,10 @@ class PlanEngine:
             weight, like = patterns.weights[date], parent[: patterns.active[date]]
             served, defaulted = grown(served, like), grown(defaulted, like)
             dated, never = grown(dated, like), grown(never, like)
-            defaulted = np.asarray(defaulted | (p.interest_missed > floor))
-            short = p.missed > floor
+            late = p.interest_missed if waits else p.interest_due - p.interest_paid
+            short = late + p.principal_missed > floor
             if short.any():
+                defaulted = np.asarray(defaulted | (late > floor))
                 if together:
                     short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
                 tally.first_short[:, date] = _over_paths(short & served, weight)
@@ -114,7 +116,9 @@ class PlanEngine:
             collected = grown(collected, like) + came_in
             tally.support[date] = _over_paths(p.support_drawn, weight)
             tally.paid[:, date] = _over_paths(p.interest_paid + p.principal_paid, weight)
-            tally.trigger[:, date] = np.bincount(p.trigger, weight, 3)
+            on = np.flatnonzero(p.trigger)
+            tally.trigger[:, date] = np.bincount(p.trigger[on], weight[on], 3)
+            tally.trigger[NORMAL, date] = weight.sum() - tally.trigger[:, date].sum()
             for c, bad in enumerate(p.breaches):
                 if bad.any():
                     tally.breach[c, date] = _over_paths(bad, weight)

@@ -196,7 +196,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
         if not early:
             return interest(rows)
         text = f"Interest of {named(rows)} that is still missing, from {money[0]}." if unless else ""
-        return Step(text, pay_interest, rows)
+        return Step(text, pay_missing_interest, rows)
 
     if two and others:
         aim = slice(others[0].start, others[-1].stop)
@@ -253,9 +253,18 @@ def pay_interest(led: Ledger, rows: slice) -> None:
     pay(led.income, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
 
 
+def pay_missing_interest(led: Ledger, rows: slice) -> None:
+    """Pay interest from income where an earlier step left some."""
+    if (led.interest_due[rows] > led.interest[rows]).any():
+        pay_interest(led, rows)
+
+
 def pay_interest_early(led: Ledger, rows: slice) -> None:
     """Pay interest of a later rank before principal of an earlier one, where no trap or turbo is on."""
     free = ~(led.trap | led.turbo)
+    if free.all():
+        pay_interest(led, rows)
+        return
     cash = np.where(free, led.income, 0.0)
     led.income[free] = 0.0
     pay(cash, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
@@ -264,7 +273,8 @@ def pay_interest_early(led: Ledger, rows: slice) -> None:
 
 def lend(led: Ledger, rows: slice) -> None:
     """Pay interest that income did not cover from principal."""
-    pay(led.capital, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
+    if (led.interest_due[rows] > led.interest[rows]).any():
+        pay(led.capital, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
 
 
 def make_good(led: Ledger, rows: slice) -> None:

@@ -389,7 +389,12 @@ class _Plan:
         return waits
 
     def passed_through(
-        self, balance: Array, due: Array, pool: Array, ordered: npt.NDArray[np.bool_]
+        self,
+        balance: Array,
+        due: Array,
+        pool: Array,
+        ordered: npt.NDArray[np.bool_],
+        still: npt.NDArray[np.bool_],
     ) -> Array:
         """Principal that pass-through classes want, by rank or in proportion, shape (k, p)."""
         notes = balance.sum(axis=0)
@@ -406,6 +411,8 @@ class _Plan:
             wanted = np.where(ordered, 0.0, eligible * np.minimum(part, 1.0))
             left = np.where(ordered, left, 0.0)
         for rank in self.ranks:
+            if not still[rank].any():
+                continue
             total = eligible[rank].sum(axis=0)
             given = np.minimum(left, total)
             part = np.divide(given, total, out=np.zeros_like(total), where=total > 0.0)
@@ -421,6 +428,13 @@ class _Plan:
         assert self.plan.unbought is not None
         paid, worth = (table[k].take(ended) for table in self.plan.unbought)
         return paid, 1.0 - worth
+
+
+def _state(trap: npt.NDArray[np.bool_], turbo: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    state = np.full(trap.size, NORMAL, np.int8)
+    state[trap] = TRAP
+    state[turbo] = TURBO
+    return state
 
 
 def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) -> Iterator[Payment]:
@@ -535,11 +549,13 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             fees_due = np.where(carried.called, 0.0, fees_due)
         fees_due = fees_due + carried.fee_arrears
         interest_due = fixed.interest(k, float(accrual[k]), carried)
+        # Nothing is paid to a class that is repaid on all paths.
+        still = np.asarray(balance.any(axis=1) | interest_due.any(axis=1))
         principal_due = np.maximum(balance - fixed.closing[:, k, None], 0.0)
         wanted = principal_due
         if fixed.through.any():
             ordered = tests.triggers["sequential"]
-            flows = fixed.passed_through(balance, principal_due, pool, ordered)
+            flows = fixed.passed_through(balance, principal_due, pool, ordered, still)
             wanted = np.maximum(wanted, np.where(carried.ended <= k, flows, 0.0) if revolving else flows)
         if turbo.any():
             wanted = np.where(turbo, balance, wanted)
@@ -583,7 +599,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             held=np.zeros(paths, np.bool_),
         )
         for step in steps:
-            step.act(ledger, step.rows)
+            if step.rows.stop is None or still[step.rows].any():
+                step.act(ledger, step.rows)
 
         balance = balance - ledger.principal
         balance[balance < fixed.rounding] = 0.0
@@ -624,7 +641,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             residual=left - kept,
             sale=sale,
             bought_less=less_bought,
-            trigger=np.where(turbo, TURBO, np.where(trap, TRAP, NORMAL)).astype(np.int8),
+            trigger=_state(trap, turbo),
             covenants=tests.values,
             breaches=tests.fails,
         )
