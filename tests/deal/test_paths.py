@@ -75,7 +75,7 @@ def brute(plan, gone, dead):
 
 def defaults(plan, paths, seed):
     """First missed date of every obligor, and of the payer, on every path of a simulation."""
-    layout = layout_of(plan, paths, seed)
+    layout = layout_of(plan.deal, paths, seed)
     engine = PoolEngine(plan)
     draws = draw(layout, 0)
     assert layout.blocks == 1

@@ -230,7 +230,7 @@ def test_the_path_by_path_twin_agrees(build, stress):
     run = simulate(deal, stress, paths=paths)
     pool, times, terms = plan.deal.pool, deal.terms.times, deal.terms
     m, n = pool.schedule.shape
-    draws = draw(layout_of(plan, paths, terms.seed), 0)
+    draws = draw(layout_of(plan.deal, paths, terms.seed), 0)
     e = ndtri(draws.uniform(np.arange(paths * (m + 1))))
     own, payer = e[: paths * m].reshape(paths, m), e[paths * m :]
     nu, share = terms.degrees_of_freedom, plan.repurchase_share
@@ -292,7 +292,7 @@ def test_the_path_by_path_twin_agrees(build, stress):
 
 def test_few_bits_date_every_default_as_all_of_them_do(build):
     deal = build(np.full((5, 40), 1.0), pd=[0.3, 0.01, 1e-5, 0.0, 0.1], correlation=[0.2, 0.5, 0.1, 0.2, 0.0])
-    layout = layout_of(apply(deal, BASE), 50_000, 3)
+    layout = layout_of(deal, 50_000, 3)
     draws, model = draw(layout, 0), DefaultModel(apply(deal, BASE))
     u = draws.uniform(np.arange(draws.coarse.size))
     assert (np.abs(u * 65536 - draws.coarse - 0.5) <= 0.5).all()

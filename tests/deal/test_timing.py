@@ -55,7 +55,7 @@ def expected_loss(plan):
 
 def simulated_loss(plan, paths=PATHS):
     """The same from simulated defaults, with its standard errors."""
-    layout = layout_of(plan, paths, 11)
+    layout = layout_of(plan.deal, paths, 11)
     engine = PoolEngine(plan)
     n, total = engine.n, plan.deal.pool.amount.sum()
     lost = outstanding(plan) * (1.0 - plan.deal.pool.recovery)[:, None] / total

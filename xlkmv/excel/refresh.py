@@ -18,7 +18,8 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import Analysis, analyse
-from xlkmv.deal.paths.executors import dask_executor
+from xlkmv.deal.paths.executors import Executor, dask_executor, process_executor
+from xlkmv.deal.paths.run import in_parts
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.stress import Stress, stress_faults
 from xlkmv.deal.terms import (
@@ -96,7 +97,8 @@ def refresh(
         For the log.
     scheduler : str, optional
         Address of a Dask scheduler, in place of the one in the workbook; without either the
-        paths are simulated in this process. The numbers are the same.
+        paths are simulated on this machine, in processes of their own where that pays for their
+        start. The numbers are the same.
 
     Returns
     -------
@@ -113,8 +115,7 @@ def refresh(
     report = progress or (lambda what, share: None)
     report("Reading and checking", 0.0)
     inputs = read_book(book)
-    address = scheduler or inputs.scheduler
-    with dask_executor(address) if address else contextlib.nullcontext() as executor:
+    with _executor(scheduler or inputs.scheduler, inputs.deal) as executor:
         analysis = analyse(inputs.deal, inputs.stresses, report, actual=inputs.actual, executor=executor)
     report("Writing", 1.0)
     # A given time stamp means that the file must come out the same each time.
@@ -123,6 +124,13 @@ def refresh(
     entry = [stamp, round(seconds, 3), xlkmv.__version__, inputs.digest, inputs.deal.terms.seed, message]
     write_report(book, inputs.deal, analysis, entry)
     return Refreshed(inputs, analysis, seconds)
+
+
+def _executor(scheduler: str | None, deal: Deal) -> contextlib.AbstractContextManager[Executor | None]:
+    """Where to simulate: on a cluster, in other processes where that pays for their start, or here."""
+    if scheduler:
+        return dask_executor(scheduler)
+    return process_executor() if in_parts(deal) else contextlib.nullcontext()
 
 
 # ---------------------------------------------------------------------------------- reading

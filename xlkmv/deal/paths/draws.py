@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 
 __all__ = ["Draws", "Layout", "draw", "layout_of"]
@@ -32,6 +32,8 @@ STEPS = np.diff(EDGES)
 BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 23, 1 << 19, 1 << 8
 # Paths that go through the payments together, at least: less would cost numpy's overhead anew.
 FEWEST_TOGETHER = 1 << 13
+# Pools of more have few paths that are alike, which larger blocks would find.
+FEW_OBLIGORS = 1 << 6
 # Paths over which Z is stratified, at most, and groups that the standard errors want at least.
 LARGEST_GROUP, FEWEST_GROUPS = 1 << 10, 64
 
@@ -115,21 +117,22 @@ class Draws:
         return np.asarray((self.coarse[at] + rest) / COARSE)
 
 
-def layout_of(plan: Stressed, paths: int, seed: int) -> Layout:
-    """Cut the paths of a plan into blocks and groups.
+def layout_of(deal: Deal, paths: int, seed: int) -> Layout:
+    """Cut the paths of a deal into blocks and groups.
 
     Parameters
     ----------
-    plan : Stressed
+    deal : Deal
     paths, seed : int
 
     Returns
     -------
     Layout
     """
-    terms, pool = plan.deal.terms, plan.deal.pool
-    obligors = len(pool.name)
-    block = 1 << int(np.log2(np.clip(BLOCK_NUMBERS // obligors, SMALLEST_BLOCK, LARGEST_BLOCK)))
+    terms, pool = deal.terms, deal.pool
+    obligors = int(pool.obligors.sum())
+    largest = LARGEST_BLOCK if obligors <= FEW_OBLIGORS else FEWEST_TOGETHER
+    block = 1 << int(np.log2(np.clip(BLOCK_NUMBERS // obligors, SMALLEST_BLOCK, largest)))
     group = 1 << int(np.log2(np.clip(paths // FEWEST_GROUPS, 1, min(LARGEST_GROUP, block))))
     industries = len(set(pool.industry) - {""}) if terms.industry_correlation > 0.0 else 0
     freedom = terms.degrees_of_freedom if terms.copula == "t" else 0

@@ -252,7 +252,7 @@ def _run_task(
 
 def in_parts(deal: Deal) -> bool:
     """Whether a simulation of the deal has parts that could run side by side."""
-    return layout_of(separate(apply(deal, BASE)), deal.terms.paths, deal.terms.seed).bundles > 1
+    return layout_of(deal, deal.terms.paths, deal.terms.seed).bundles > 1
 
 
 def _different(deal: Deal, stresses: Sequence[Stress]) -> tuple[list[Stressed], list[int]]:
@@ -346,7 +346,7 @@ def simulate_stresses(
         raise DomainError("seed", "must be >= 0", start)
     # Conditions and sets of controls that come to the same plan are simulated once.
     plans, places = _different(deal, stresses)
-    layout = layout_of(plans[0], count, start)
+    layout = layout_of(deal, count, start)
     sums: list[_Sum] = [_Sum() for _ in plans]
     work: Iterator[list[Tally]]
     if executor is None or layout.bundles == 1:
