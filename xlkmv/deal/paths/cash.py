@@ -54,6 +54,7 @@ class PoolEngine:
         self.outstanding = plan.row_outstanding if plan.tests_outstanding else None
         self.interest = pool.interest if deal.terms.accounts == "two" else None
         self.arrival = arrival_date(self.times, pool.lag[:, None])
+        self.recovered = (1.0 - plan.repurchase_share) * pool.recovery[:, None] * self.claim
         self.base = plan.collections
         metrics = {c.metric for c in deal.covenants}
         self.needs_ratio = "cumulative default ratio" in metrics
@@ -67,12 +68,10 @@ class PoolEngine:
         """Collections and tests' inputs of every pattern, dates in rows."""
         n, size, share = self.n, patterns.parent.size, self.plan.repurchase_share
         columns, first, owner = patterns.columns, patterns.first, patterns.owner
-        claimed = self.claim[columns, first]
-        arrival = self.arrival[columns, first]
-        back = np.flatnonzero(arrival < n)
-        recovered = (1.0 - share) * self.plan.deal.pool.recovery[columns[back]] * claimed[back]
-        arrived = np.bincount(arrival[back] * size + owner[back], recovered, n * size)
-        cash: Array = np.asarray(arrived, np.float64).reshape(n, size)
+        at = columns * n + first
+        # What comes back after the last date is left out.
+        arrived = np.bincount(self.arrival.take(at) * size + owner, self.recovered.take(at), (n + 1) * size)
+        cash: Array = np.asarray(arrived[: n * size], np.float64).reshape(n, size)
         cash += self.base[:, None]
         state = PoolState(cash, active=patterns.active, parent=patterns.parent)
         lost = self._defaulted(patterns, self.schedule)
@@ -80,7 +79,7 @@ class PoolEngine:
         # Sums of what is lost may pass what there was by rounding.
         np.maximum(cash, 0.0, out=cash)
         if self.needs_ratio:
-            new = np.bincount(first * size + owner, claimed, n * size).reshape(n, size)
+            new = np.bincount(first * size + owner, self.claim.take(at), n * size).reshape(n, size)
             state.default_ratio = np.cumsum(new, axis=0, dtype=np.float64)
             state.default_ratio /= self.claimed or 1.0
             state.default_ratio += self.ratio[:, None]

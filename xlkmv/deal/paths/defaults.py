@@ -96,11 +96,11 @@ class DefaultModel:
         # For tiny probabilities it gives plus infinity.
         return np.where((x > 0.0) & (p < 0.5), -np.inf, x)
 
-    def _latent(self, draws: Draws, e: Array, row: Ints | slice, grade: Ints | int) -> Array:
-        x = self.own[grade] * e + self.common[grade] * draws.common[row]
+    def _latent(self, draws: Draws, e: Array, row: Ints, grade: Ints | int) -> Array:
+        x = self.own.take(grade) * e + self.common.take(grade) * draws.common.take(row)
         if draws.industry.size:
-            x += self.shared[grade] * draws.industry[row, self.industry[grade]]
-        return np.asarray(x if draws.scale is None else x / draws.scale[row])
+            x += self.shared.take(grade) * draws.industry[row, self.industry.take(grade)]
+        return np.asarray(x if draws.scale is None else x / draws.scale.take(row))
 
     def _first_missed(self, x: Array, grade: Ints) -> Ints:
         """Position of the first date whose threshold is not below x; n: after the last date."""
@@ -114,13 +114,14 @@ class DefaultModel:
     def _dated(self, draws: Draws, at: Ints, row: Ints, grade: Ints) -> tuple[Ints, Ints]:
         """Of uniforms at some positions, in rows (paths): which are in default, and when."""
         coarse = draws.coarse.take(at)
-        x = self._latent(draws, EDGES[coarse], row, grade)
-        real = np.flatnonzero(x <= self.limit[grade])
+        x = self._latent(draws, EDGES.take(coarse), row, grade)
+        real = np.flatnonzero(x <= self.limit.take(grade))
         if real.size < x.size:
-            at, row, grade, coarse, x = at[real], row[real], grade[real], coarse[real], x[real]
+            at, row, grade = at.take(real), row.take(real), grade.take(real)
+            coarse, x = coarse.take(real), x.take(real)
         first = self._first_missed(x, grade)
-        step = self.own[grade] * STEPS[coarse]
-        x += step if draws.scale is None else step / draws.scale[row]
+        step = self.own.take(grade) * STEPS.take(coarse)
+        x += step if draws.scale is None else step / draws.scale.take(row)
         unsure = np.flatnonzero(x >= self.thresholds.take(grade * self.width + first))
         e = np.asarray(ndtri(draws.uniform(at[unsure])))
         x = self._latent(draws, e, row[unsure], grade[unsure])
@@ -159,7 +160,7 @@ class DefaultModel:
         at = np.flatnonzero(can)
         row = np.repeat(np.arange(paths), np.count_nonzero(can, axis=1))
         column = at - row * obligors
-        kept, first = self._dated(draws, at, row, self.grade[column])
+        kept, first = self._dated(draws, at, row, self.grade.take(column))
         return row[kept], column[kept], first
 
     def payer_default(self, draws: Draws) -> Ints:
@@ -168,7 +169,7 @@ class DefaultModel:
         first = np.full(paths, self.times.size, np.int64)
         start = paths * self.grade.size
         least = EDGES[draws.coarse[start:]]
-        row = np.flatnonzero(self._latent(draws, least, slice(None), payer) <= self.limit[payer])
+        row = np.flatnonzero(self._latent(draws, least, np.arange(paths), payer) <= self.limit[payer])
         dead, dates = self._dated(draws, start + row, row, np.full(row.size, payer))
         first[row[dead]] = dates
         return first

@@ -5,7 +5,7 @@ It is computed only from the date on which it parts from the pattern that it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,6 +63,11 @@ class Patterns:
     rows: Ints
     index: Ints
     stands: Array | None = None
+
+    def without_defaults(self) -> Patterns:
+        """Keep what payments ask for: how paths and patterns hang together."""
+        nothing = np.empty(0, np.int64)
+        return replace(self, columns=nothing, first=nothing, owner=nothing)
 
 
 def find_patterns(
@@ -192,25 +197,20 @@ def _happened(first: Ints, span: int, dates: int) -> Ints:
 
 def joined(parts: list[tuple[int, Patterns]]) -> Patterns:
     """Put paths of several blocks, each with its first path, one after the other, without their defaults."""
-    if len(parts) == 1:
-        return parts[0][1]
     patterns = [part for _, part in parts]
-    payer = np.concatenate([p.payer for p in patterns])
+    first = patterns[0].without_defaults()
+    if len(parts) == 1:
+        return first
     weight = np.concatenate([p.weights[-1] for p in patterns])
-    dates, nothing = patterns[0].active.size, np.empty(0, np.int64)
-    return Patterns(
-        columns=nothing,
-        first=nothing,
-        owner=nothing,
-        span=patterns[0].span,
-        happened=np.zeros(1, np.int64),
-        payer=payer,
-        parent=np.zeros(payer.size, np.int64),
-        active=np.full(dates, payer.size),
-        weights=[weight] * dates,
+    return replace(
+        first,
+        payer=np.concatenate([p.payer for p in patterns]),
+        parent=np.zeros(weight.size, np.int64),
+        active=np.full(first.active.size, weight.size),
+        weights=[weight] * first.active.size,
         rows=np.concatenate([start + p.rows for start, p in parts]),
-        index=np.arange(payer.size),
-        stands=None if patterns[0].stands is None else weight,
+        index=np.arange(weight.size),
+        stands=None if first.stands is None else weight,
     )
 
 

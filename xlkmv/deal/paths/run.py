@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from xlkmv.deal.paths.cash import PoolEngine, pool_key
-from xlkmv.deal.paths.defaults import DefaultModel, Defaults, default_key
+from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import Layout, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
@@ -158,7 +159,9 @@ class Engines:
                     moments[stretched] = pool_lognormal(plan)
                 lognormal = moments[stretched]
             self.plans.append(PlanEngine(plan, pools[key], *lognormal))
-        self.pools = [*pools.values()]
+        # Pools with the same defaults stand together, so that these need not be kept.
+        order = [*models.values()]
+        self.pools = sorted(pools.values(), key=lambda pool: (order.index(pool.model), pool.support))
 
     def run(self, layout: Layout, bundle: int, thin: bool, tick: Tick) -> list[Tally]:
         """Simulate the blocks of a bundle; all plans see the same random numbers.
@@ -186,7 +189,7 @@ class Engines:
             for pool, patterns in patterns_of(self.pools, layout, block, thin):
                 found = parts.setdefault(_like(pool), [])
                 if not found or found[-1][0] < start:
-                    found.append((start, patterns))
+                    found.append((start, patterns.without_defaults()))
                 states.setdefault(id(pool), []).append(pool.pool_state(patterns))
                 done += 1
                 tick(done / steps)
@@ -212,24 +215,22 @@ def patterns_of(
 ) -> Iterator[tuple[PoolEngine, Patterns]]:
     """Find the default patterns of a block, pool by pool."""
     draws, paths = draw(layout, block), layout.size(block)
-    defaults: dict[int, Defaults] = {}
-    patterns: dict[tuple[int, bool], Patterns] = {}
     sample: Sample | None = None
-    for pool in pools:
-        like, model = _like(pool), id(pool.model)
-        if model not in defaults:
-            defaults[model] = pool.model.obligor_defaults(draws)
-        if like not in patterns:
-            events, n = defaults[model], pool.n
-            payer = pool.model.payer_default(draws) if pool.support else np.full(paths, n, np.int64)
-            if layout.together > 1 or events[0].size > CROWDED * paths:
-                if thin and sample is None and layout.group >= SMALLEST_THINNED:
-                    rng = np.random.default_rng([layout.seed, block])
-                    sample = sampled(pool.severity(events, paths), layout.group, rng)
-                patterns[like] = all_paths(*events, payer, layout.obligors, n, sample)
-            else:
-                patterns[like] = find_patterns(paths, *events, payer, layout.obligors, n)
-        yield pool, patterns[like]
+    for model, alike in itertools.groupby(pools, lambda pool: pool.model):
+        rows, columns, first = defaults = model.obligor_defaults(draws)
+        for support, same in itertools.groupby(alike, lambda pool: pool.support):
+            n, obligors = model.times.size, layout.obligors
+            payer = model.payer_default(draws) if support else np.full(paths, n, np.int64)
+            patterns: Patterns | None = None
+            for pool in same:
+                if patterns is None and layout.together == 1 and rows.size <= CROWDED * paths:
+                    patterns = find_patterns(paths, rows, columns, first, payer, obligors, n)
+                elif patterns is None:
+                    if thin and sample is None and layout.group >= SMALLEST_THINNED:
+                        rng = np.random.default_rng([layout.seed, block])
+                        sample = sampled(pool.severity(defaults, paths), layout.group, rng)
+                    patterns = all_paths(rows, columns, first, payer, obligors, n, sample)
+                yield pool, patterns
 
 
 # What a run needs where it runs; kept there for its next blocks.
