@@ -20,7 +20,7 @@ from scipy.special import ndtri
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 
-__all__ = ["Draws", "Layout", "draw", "layout_of"]
+__all__ = ["CROWDED", "Draws", "Layout", "draw", "layout_of"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,15 +32,18 @@ STEPS = np.diff(EDGES)
 BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 23, 1 << 19, 1 << 8
 # Paths that go through the payments together, at least: less would cost numpy's overhead anew.
 FEWEST_TOGETHER = 1 << 13
-# Pools of more have few paths that are alike, which larger blocks would find.
-FEW_OBLIGORS = 1 << 6
+# With more defaults per path than this hardly two paths are alike, however large the block.
+CROWDED = 6
 # Paths over which Z is stratified, at most, and groups that the standard errors want at least.
 LARGEST_GROUP, FEWEST_GROUPS = 1 << 10, 64
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How paths are cut and which random numbers a block draws; fixed by deal, paths and seed."""
+    """How paths are cut and which random numbers a block draws; fixed by deal, paths and seed.
+
+    `thin`: most paths on which little is lost are left out, where nearly all paths differ.
+    """
 
     obligors: int
     industries: int
@@ -49,6 +52,7 @@ class Layout:
     seed: int
     block: int
     group: int
+    thin: bool = False
 
     @property
     def blocks(self) -> int:
@@ -62,7 +66,7 @@ class Layout:
     @property
     def together(self) -> int:
         """Blocks whose paths are paid together: a bundle."""
-        return max(1, FEWEST_TOGETHER // self.block)
+        return max(1, (2 if self.thin else 1) * FEWEST_TOGETHER // self.block)
 
     @property
     def bundles(self) -> int:
@@ -117,13 +121,14 @@ class Draws:
         return np.asarray((self.coarse[at] + rest) / COARSE)
 
 
-def layout_of(deal: Deal, paths: int, seed: int) -> Layout:
+def layout_of(deal: Deal, paths: int, seed: int, thin: bool = False) -> Layout:
     """Cut the paths of a deal into blocks and groups.
 
     Parameters
     ----------
     deal : Deal
     paths, seed : int
+    thin : bool
 
     Returns
     -------
@@ -131,12 +136,13 @@ def layout_of(deal: Deal, paths: int, seed: int) -> Layout:
     """
     terms, pool = deal.terms, deal.pool
     obligors = int(pool.obligors.sum())
-    largest = LARGEST_BLOCK if obligors <= FEW_OBLIGORS else FEWEST_TOGETHER
+    expected = float(pool.obligors @ (1.0 - (1.0 - pool.pd) ** terms.times[-1]))
+    largest = FEWEST_TOGETHER if expected > CROWDED else LARGEST_BLOCK
     block = 1 << int(np.log2(np.clip(BLOCK_NUMBERS // obligors, SMALLEST_BLOCK, largest)))
     group = 1 << int(np.log2(np.clip(paths // FEWEST_GROUPS, 1, min(LARGEST_GROUP, block))))
     industries = len(set(pool.industry) - {""}) if terms.industry_correlation > 0.0 else 0
     freedom = terms.degrees_of_freedom if terms.copula == "t" else 0
-    return Layout(obligors, industries, freedom, paths, seed, block, group)
+    return Layout(obligors, industries, freedom, paths, seed, block, group, thin)
 
 
 def draw(layout: Layout, block: int) -> Draws:

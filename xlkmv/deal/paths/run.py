@@ -11,7 +11,7 @@ import numpy as np
 
 from xlkmv.deal.paths.cash import PoolEngine, pool_key
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
-from xlkmv.deal.paths.draws import Layout, draw, layout_of
+from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
 from xlkmv.deal.paths.tally import LOSS_BINS, PlanEngine, Tally, group_error, plan_key
@@ -35,8 +35,6 @@ __all__ = [
 Progress = Callable[[int, int], object]
 Tick = Callable[[float], object]
 
-# With more defaults per path than this hardly two paths are alike.
-CROWDED = 6
 # Groups of fewer paths are not thinned out.
 SMALLEST_THINNED = 1 << 8
 # Seconds after which a run on other processes looks whether somebody wants it to stop.
@@ -163,15 +161,13 @@ class Engines:
         order = [*models.values()]
         self.pools = sorted(pools.values(), key=lambda pool: (order.index(pool.model), pool.support))
 
-    def run(self, layout: Layout, bundle: int, thin: bool, tick: Tick) -> list[Tally]:
+    def run(self, layout: Layout, bundle: int, tick: Tick) -> list[Tally]:
         """Simulate the blocks of a bundle; all plans see the same random numbers.
 
         Parameters
         ----------
         layout : Layout
         bundle : int
-        thin : bool
-            Whether to leave out most paths on which little is lost, where nearly all paths differ.
         tick : callable
             Called as ``tick(share done)``; what it raises ends the run.
 
@@ -186,7 +182,7 @@ class Engines:
         steps, done = len(blocks) * len(self.pools) + len(self.plans), 0
         start = 0
         for block in blocks:
-            for pool, patterns in patterns_of(self.pools, layout, block, thin):
+            for pool, patterns in patterns_of(self.pools, layout, block):
                 found = parts.setdefault(_like(pool), [])
                 if not found or found[-1][0] < start:
                     found.append((start, patterns.without_defaults()))
@@ -211,7 +207,7 @@ def _like(pool: PoolEngine) -> tuple[int, bool]:
 
 
 def patterns_of(
-    pools: Sequence[PoolEngine], layout: Layout, block: int, thin: bool = False
+    pools: Sequence[PoolEngine], layout: Layout, block: int
 ) -> Iterator[tuple[PoolEngine, Patterns]]:
     """Find the default patterns of a block, pool by pool."""
     draws, paths = draw(layout, block), layout.size(block)
@@ -226,7 +222,7 @@ def patterns_of(
                 if patterns is None and layout.together == 1 and rows.size <= CROWDED * paths:
                     patterns = find_patterns(paths, rows, columns, first, payer, obligors, n)
                 elif patterns is None:
-                    if thin and sample is None and layout.group >= SMALLEST_THINNED:
+                    if layout.thin and sample is None and layout.group >= SMALLEST_THINNED:
                         rng = np.random.default_rng([layout.seed, block])
                         sample = sampled(pool.severity(defaults, paths), layout.group, rng)
                     patterns = all_paths(rows, columns, first, payer, obligors, n, sample)
@@ -238,7 +234,7 @@ _ready: tuple[Deal, tuple[Stress, ...], Engines] | None = None
 
 
 def _run_task(
-    deal: Deal | Handle, stresses: tuple[Stress, ...], layout: Layout, thin: bool, first: int, last: int
+    deal: Deal | Handle, stresses: tuple[Stress, ...], layout: Layout, first: int, last: int
 ) -> list[list[Tally]]:
     global _ready
     whole: Deal = deal.load() if isinstance(deal, Handle) else deal
@@ -248,7 +244,7 @@ def _run_task(
         ready = whole, stresses, Engines(_different(whole, stresses)[0])
         _ready = ready
     engines = ready[2]
-    return [engines.run(layout, bundle, thin, lambda share: None) for bundle in range(first, last)]
+    return [engines.run(layout, bundle, lambda share: None) for bundle in range(first, last)]
 
 
 def in_parts(deal: Deal) -> bool:
@@ -347,13 +343,13 @@ def simulate_stresses(
         raise DomainError("seed", "must be >= 0", start)
     # Conditions and sets of controls that come to the same plan are simulated once.
     plans, places = _different(deal, stresses)
-    layout = layout_of(deal, count, start)
+    layout = layout_of(deal, count, start, thin)
     sums: list[_Sum] = [_Sum() for _ in plans]
     work: Iterator[list[Tally]]
     if executor is None or layout.bundles == 1:
-        work = _here(Engines(plans), layout, thin, progress)
+        work = _here(Engines(plans), layout, progress)
     else:
-        work = _elsewhere(deal, stresses, layout, thin, executor, progress, tasks)
+        work = _elsewhere(deal, stresses, layout, executor, progress, tasks)
     for tallies in work:
         for total, tally in zip(sums, tallies, strict=True):
             total.add(tally)
@@ -362,7 +358,7 @@ def simulate_stresses(
     return tuple(_result(plans[place], layout, sums[place]) for place in places)
 
 
-def _here(engines: Engines, layout: Layout, thin: bool, progress: Progress | None) -> Iterator[list[Tally]]:
+def _here(engines: Engines, layout: Layout, progress: Progress | None) -> Iterator[list[Tally]]:
     done = 0
     for bundle in range(layout.bundles):
         size = layout.bundle_size(bundle)
@@ -371,7 +367,7 @@ def _here(engines: Engines, layout: Layout, thin: bool, progress: Progress | Non
             if progress is not None:
                 progress(done + int(share * size), layout.paths)
 
-        yield engines.run(layout, bundle, thin, tick)
+        yield engines.run(layout, bundle, tick)
         done += size
 
 
@@ -379,7 +375,6 @@ def _elsewhere(
     deal: Deal,
     stresses: tuple[Stress, ...],
     layout: Layout,
-    thin: bool,
     executor: Executor,
     progress: Progress | None,
     tasks: int,
@@ -389,7 +384,7 @@ def _elsewhere(
     share = getattr(executor, "share", None)
     shared = deal if share is None else share(deal)
     futures = [
-        executor.submit(_run_task, shared, stresses, layout, thin, first, min(first + step, layout.bundles))
+        executor.submit(_run_task, shared, stresses, layout, first, min(first + step, layout.bundles))
         for first in range(0, layout.bundles, step)
     ]
     try:
