@@ -66,7 +66,7 @@ class Layout:
     @property
     def together(self) -> int:
         """Blocks whose paths are paid together: a bundle."""
-        return max(1, (2 if self.thin else 1) * FEWEST_TOGETHER // self.block)
+        return max(1, (4 if self.thin else 1) * FEWEST_TOGETHER // self.block)
 
     @property
     def bundles(self) -> int:

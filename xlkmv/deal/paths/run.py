@@ -19,7 +19,7 @@ from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal
-from xlkmv.errors import DomainError
+from xlkmv.errors import DomainError, HostError
 from xlkmv.model.domain import Array
 
 __all__ = [
@@ -395,6 +395,8 @@ def _elsewhere(
                     progress(layout.paths * done // len(futures), layout.paths)
                 concurrent.futures.wait([future], PATIENCE)
             yield from future.result()
+    except concurrent.futures.BrokenExecutor:
+        raise HostError("a process that simulates has ended by itself: is memory short?") from None
     finally:
         for future in futures:
             future.cancel()

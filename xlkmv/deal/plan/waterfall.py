@@ -394,7 +394,7 @@ class _Plan:
         due: Array,
         pool: Array,
         ordered: npt.NDArray[np.bool_],
-        still: npt.NDArray[np.bool_],
+        still: list[bool],
     ) -> Array:
         """Principal that pass-through classes want, by rank or in proportion, shape (k, p)."""
         notes = balance.sum(axis=0)
@@ -411,7 +411,7 @@ class _Plan:
             wanted = np.where(ordered, 0.0, eligible * np.minimum(part, 1.0))
             left = np.where(ordered, left, 0.0)
         for rank in self.ranks:
-            if not still[rank].any():
+            if not any(still[rank]):
                 continue
             total = eligible[rank].sum(axis=0)
             given = np.minimum(left, total)
@@ -550,7 +550,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         fees_due = fees_due + carried.fee_arrears
         interest_due = fixed.interest(k, float(accrual[k]), carried)
         # Nothing is paid to a class that is repaid on all paths.
-        still = np.asarray(balance.any(axis=1) | interest_due.any(axis=1))
+        still = [bool(b.any() or i.any()) for b, i in zip(balance, interest_due, strict=True)]
         principal_due = np.maximum(balance - fixed.closing[:, k, None], 0.0)
         wanted = principal_due
         if fixed.through.any():
@@ -599,7 +599,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             held=np.zeros(paths, np.bool_),
         )
         for step in steps:
-            if step.rows.stop is None or still[step.rows].any():
+            if step.rows.stop is None or any(still[step.rows]):
                 step.act(ledger, step.rows)
 
         balance = balance - ledger.principal
