@@ -21,7 +21,7 @@ from xlkmv.deal.plan.waterfall import DUST, PoolState, planned_state
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date
 
-__all__ = ["PoolEngine", "pool_key"]
+__all__ = ["PoolEngine", "Sums", "pool_key", "share_tables"]
 
 
 def pool_key(plan: Stressed) -> bytes:
@@ -36,6 +36,75 @@ def pool_key(plan: Stressed) -> bytes:
     other = (deal.controls.support, plan.repurchase_share, plan.needs_balance, terms.accounts)
     mark.update(repr((metrics, other)).encode())
     return mark.digest()
+
+
+def share_tables(plan: Stressed, tables: dict[bytes, Array]) -> None:
+    """Make equal tables of many plans one array: it is held, and summed up, once.
+
+    Parameters
+    ----------
+    plan : Stressed
+        Just made, so that nobody else holds its arrays.
+    tables : dict
+        Those seen so far, by mark; grows.
+    """
+    for owner, names in (
+        (plan.deal.pool, ("schedule", "interest", "balance", "claim")),
+        (plan, ("row_purchases",)),
+    ):
+        for name in names:
+            figure = getattr(owner, name)
+            if figure is not None:
+                mark = hashlib.blake2b(np.ascontiguousarray(figure).tobytes(), digest_size=20).digest()
+                object.__setattr__(owner, name, tables.setdefault(mark, figure))
+
+
+class Sums:
+    """Sums of figures of the obligors over those in default; each table is summed up once.
+
+    Parameters
+    ----------
+    patterns : Patterns
+    """
+
+    def __init__(self, patterns: Patterns) -> None:
+        self.patterns = patterns
+        self.dates = patterns.active.size
+        # With their tables, so that keys stay taken.
+        self._known: dict[int, tuple[Array, Array]] = {}
+        self._picked: dict[int, tuple[Array, Array]] = {}
+
+    def at_default(self, each: Array) -> Array:
+        """Figure of each obligor in default on the date of its default: shape (m, n) to (events,)."""
+        if id(each) not in self._picked:
+            at = self.patterns.columns * self.dates + self.patterns.first
+            self._picked[id(each)] = each, each.take(at)
+        return self._picked[id(each)][1]
+
+    def total(self, each: Array) -> Array:
+        """Sum over the obligors in default by each date, dates in rows: shape (m, n) to (n, patterns)."""
+        if id(each) not in self._known:
+            self._known[id(each)] = each, self._total(each)
+        return self._known[id(each)][1]
+
+    def _total(self, each: Array) -> Array:
+        patterns, n, m = self.patterns, self.dates, len(each)
+        size, span = patterns.parent.size, patterns.span
+        out = np.zeros((size, n))
+        start = 0
+        for k, end in zip(range(0, n, span), patterns.happened.tolist(), strict=True):
+            if end == start:
+                continue
+            new, after = slice(start, end), np.arange(min(span, n - k))
+            counts = np.bincount(patterns.owner[new], minlength=size)
+            rows, figures, start = np.append(0, np.cumsum(counts)), each, end
+            # Figures of each obligor from each date of the span on.
+            if span > 1:
+                figures = np.where(np.arange(n - k) >= after[:, None, None], each[:, k:], 0.0)
+            codes = (patterns.first[new] - k) * m + patterns.columns[new]
+            gone = csr_array((np.ones(codes.size), codes, rows), (size, m * after.size))
+            out[:, k:] += (gone @ figures.reshape(m * after.size, -1))[:, k if span == 1 else 0 :]
+        return np.ascontiguousarray(out.T)
 
 
 class PoolEngine:
@@ -53,8 +122,9 @@ class PoolEngine:
         self.balance = pool.balance if plan.needs_balance else None
         self.outstanding = plan.row_outstanding if plan.tests_outstanding else None
         self.interest = pool.interest if deal.terms.accounts == "two" else None
-        self.arrival = arrival_date(self.times, pool.lag[:, None])
-        self.recovered = (1.0 - plan.repurchase_share) * pool.recovery[:, None] * self.claim
+        lags, self.lag = np.unique(pool.lag, return_inverse=True)
+        self.arrival = arrival_date(self.times, lags[:, None])
+        self.recovery = (1.0 - plan.repurchase_share) * pool.recovery
         self.base = plan.collections
         metrics = {c.metric for c in deal.covenants}
         self.needs_ratio = "cumulative default ratio" in metrics
@@ -62,24 +132,26 @@ class PoolEngine:
         self.ratio, _ = planned_state(plan)
         self.performing = self.claim[plan.performing].sum(axis=0)
         self.dust = DUST * self.claimed
-        self.by_size = np.argsort(-self.claim, axis=0, kind="stable")
+        self.by_size = np.argsort(-self.claim, axis=0, kind="stable") if self.needs_share else None
 
-    def pool_state(self, patterns: Patterns) -> PoolState:
+    def pool_state(self, patterns: Patterns, sums: Sums | None = None) -> PoolState:
         """Collections and tests' inputs of every pattern, dates in rows."""
         n, size, share = self.n, patterns.parent.size, self.plan.repurchase_share
         columns, first, owner = patterns.columns, patterns.first, patterns.owner
-        at = columns * n + first
+        sums = sums or Sums(patterns)
+        claimed = sums.at_default(self.claim)
+        arrival = self.arrival.take(self.lag.take(columns) * n + first)
         # What comes back after the last date is left out.
-        arrived = np.bincount(self.arrival.take(at) * size + owner, self.recovered.take(at), (n + 1) * size)
+        arrived = np.bincount(arrival * size + owner, self.recovery.take(columns) * claimed, (n + 1) * size)
         cash: Array = np.asarray(arrived[: n * size], np.float64).reshape(n, size)
         cash += self.base[:, None]
         state = PoolState(cash, active=patterns.active, parent=patterns.parent)
-        lost = self._defaulted(patterns, self.schedule)
+        lost = sums.total(self.schedule)
         cash -= (1.0 - share) * lost
         # Sums of what is lost may pass what there was by rounding.
         np.maximum(cash, 0.0, out=cash)
         if self.needs_ratio:
-            new = np.bincount(first * size + owner, self.claim.take(at), n * size).reshape(n, size)
+            new = np.bincount(first * size + owner, claimed, n * size).reshape(n, size)
             state.default_ratio = np.cumsum(new, axis=0, dtype=np.float64)
             state.default_ratio /= self.claimed or 1.0
             state.default_ratio += self.ratio[:, None]
@@ -89,19 +161,19 @@ class PoolEngine:
             when[columns, owner] = first
             if self.plan.defaulted is not None:
                 when[self.plan.defaulted] = 0
-            gone = self._defaulted(patterns, self.claim)
+            gone = sums.total(self.claim)
             state.largest_share = np.empty((n, size))
             for k in range(n):
                 self._largest_share(k, when, gone[k], state.largest_share[k])
         if self.balance is not None:
-            state.balance = self._performing(self.plan.balance, self.balance, patterns)
+            state.balance = self._performing(self.plan.balance, self.balance, sums)
         if self.outstanding is not None:
-            state.outstanding = self._performing(self.plan.outstanding, self.outstanding, patterns)
+            state.outstanding = self._performing(self.plan.outstanding, self.outstanding, sums)
         if self.interest is not None:
             interest = self.plan.collections - self.plan.principal
-            state.principal = cash - self._performing(interest, (1.0 - share) * self.interest, patterns)
+            state.principal = cash - self._performing(interest, self.interest, sums, 1.0 - share)
         if self.plan.row_purchases is not None and self.plan.purchases is not None:
-            state.purchases = self._performing(self.plan.purchases, self.plan.row_purchases, patterns)
+            state.purchases = self._performing(self.plan.purchases, self.plan.row_purchases, sums)
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         return state
@@ -112,28 +184,9 @@ class PoolEngine:
         lost = (1.0 - self.plan.deal.pool.recovery)[columns] * self.claim[columns, first]
         return np.asarray(np.bincount(rows, lost, paths))
 
-    def _defaulted(self, patterns: Patterns, each: Array) -> Array:
-        """Sum a figure of the obligors, (m, n), over those in default, dates in rows."""
-        n, size, m, span = self.n, patterns.parent.size, len(each), patterns.span
-        out = np.zeros((size, n))
-        start = 0
-        for k, end in zip(range(0, n, span), patterns.happened.tolist(), strict=True):
-            if end == start:
-                continue
-            new, after = slice(start, end), np.arange(min(span, n - k))
-            counts = np.bincount(patterns.owner[new], minlength=size)
-            rows, figures, start = np.append(0, np.cumsum(counts)), each, end
-            # Figures of each obligor from each date of the span on.
-            if span > 1:
-                figures = np.where(np.arange(n - k) >= after[:, None, None], each[:, k:], 0.0)
-            codes = (patterns.first[new] - k) * m + patterns.columns[new]
-            gone = csr_array((np.ones(codes.size), codes, rows), (size, m * after.size))
-            out[:, k:] += (gone @ figures.reshape(m * after.size, -1))[:, k if span == 1 else 0 :]
-        return np.ascontiguousarray(out.T)
-
-    def _performing(self, planned: Array, each: Array, patterns: Patterns) -> Array:
-        """Planned figure of the pool less that of the obligors in default, dates in rows."""
-        out = planned[:, None] - self._defaulted(patterns, each)
+    def _performing(self, planned: Array, each: Array, sums: Sums, share: float = 1.0) -> Array:
+        """Planned figure of the pool less (a share of) that of the obligors in default, dates in rows."""
+        out = planned[:, None] - share * sums.total(each)
         # What is left of a sum by rounding is no claim.
         out[out < DUST * max(float(planned.max()), 0.0)] = 0.0
         return out
@@ -143,6 +196,7 @@ class PoolEngine:
         # The largest that performs is found by going down the list until everyone has one.
         largest = np.empty(gone.size)
         waiting: slice | Ints = slice(None)
+        assert self.by_size is not None
         for obligor in self.by_size[:, k]:
             largest[waiting] = self.claim[obligor, k]
             gone_too = np.flatnonzero(when[obligor, waiting] <= k)

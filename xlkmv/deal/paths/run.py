@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from xlkmv.deal.paths.cash import PoolEngine, pool_key
+from xlkmv.deal.paths.cash import PoolEngine, Sums, pool_key, share_tables
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle
@@ -182,11 +182,14 @@ class Engines:
         steps, done = len(blocks) * len(self.pools) + len(self.plans), 0
         start = 0
         for block in blocks:
+            sums: Sums | None = None
             for pool, patterns in patterns_of(self.pools, layout, block):
+                if sums is None or sums.patterns is not patterns:
+                    sums = Sums(patterns)
                 found = parts.setdefault(_like(pool), [])
                 if not found or found[-1][0] < start:
                     found.append((start, patterns.without_defaults()))
-                states.setdefault(id(pool), []).append(pool.pool_state(patterns))
+                states.setdefault(id(pool), []).append(pool.pool_state(patterns, sums))
                 done += 1
                 tick(done / steps)
             start += layout.size(block)
@@ -255,9 +258,11 @@ def in_parts(deal: Deal) -> bool:
 def _different(deal: Deal, stresses: Sequence[Stress]) -> tuple[list[Stressed], list[int]]:
     """Plans of the stresses, equal ones once, and which of them each stress has."""
     plans: dict[bytes, Stressed] = {}
+    tables: dict[bytes, Array] = {}
     keys = []
     for stress in stresses:
         plan = separate(apply(deal, stress))
+        share_tables(plan, tables)
         keys.append(plan_key(plan))
         plans.setdefault(keys[-1], plan)
     places = {key: place for place, key in enumerate(plans)}
