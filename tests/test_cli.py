@@ -20,6 +20,7 @@ from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import probability
 from xlkmv.deal.stress import BASE
+from xlkmv.excel import layout
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.digest import digest
 from xlkmv.excel.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
@@ -145,6 +146,13 @@ def test_refresh_reports_the_numbers_that_it_writes(
             assert re.search(re.escape(name) + r"\s+" + re.escape(f"{dd:.2f}"), out), name
     assert written.name("out_InputHash").value in out
     assert written.name("out_State").value == "fresh"
+
+    # A quick look at another copy says so, and shows no simulated condition.
+    code, out, _ = run(capsys, "refresh", "--quick", book, "--out", tmp_path / "quick.xlsm")
+    assert (code, "A quick look: refresh without --quick for everything." in out) == (0, True)
+    [scenario] = [line for line in out.splitlines() if line.strip().startswith("Scenario")]
+    assert scenario.split() == ["Scenario", "DD", "PD", "Any", "date"]
+    assert FileBook(tmp_path / "quick.xlsm").name("out_State").value == layout.QUICK_STATE
 
     # In place, with a backup of what was there.
     code, _, _ = run(capsys, "refresh", book, "--backup")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import itertools
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -51,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("book", type=Path, help="a workbook made from the template")
     refresh.add_argument("--out", type=Path, help="write here instead, and leave the book as it is")
     refresh.add_argument("--backup", action="store_true", help="keep the earlier file beside the new one")
+    refresh.add_argument(
+        "--quick", action="store_true", help="the KMV view and 10,000 paths only, in seconds"
+    )
     refresh.add_argument("--scheduler", help="simulate on this Dask cluster, such as tcp://10.0.0.1:8786")
     refresh.set_defaults(run=_refresh)
 
@@ -139,7 +143,7 @@ def _refresh(options: argparse.Namespace) -> int:
     with _progress() as progress:
         # A workbook that is open in Excel is refreshed there; saving it stays with the user.
         book = (None if options.out else find_open(options.book)) or open_book(options.book)
-        done = refresh(book, progress, scheduler=options.scheduler)
+        done = refresh(book, progress, scheduler=options.scheduler, quick=options.quick)
         written = book.save(options.out, backup=options.backup)
     _report(done)
     print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
@@ -406,15 +410,17 @@ def _report(done: Any) -> None:
     console.print(_headline_table(deal, analysis))
     headline = deal.tranches[analysis.headline]
     title = f"{headline.name} under each preset condition"
-    table = _table(title, "Scenario", "DD", "PD", "Any date", "Simulated")
-    for view, row in zip(analysis.scenarios, analysis.simulated, strict=True):
-        tranche, run = view.tranches[analysis.headline], row.simulation.tranches[analysis.headline]
+    table = _table(title, "Scenario", "DD", "PD", "Any date", *[] if analysis.quick else ["Simulated"])
+    # None of them is simulated for a quick look.
+    runs = [row.simulation.tranches[analysis.headline].anydate_pd for row in analysis.simulated]
+    for view, run in itertools.zip_longest(analysis.scenarios, runs):
+        tranche = view.tranches[analysis.headline]
         table.add_row(
             view.stress.name,
             _number(tranche.distance_at_maturity, ".2f"),
             probability(tranche.pd_at_maturity),
             probability(tranche.anydate_pd_at_maturity),
-            probability(run.anydate_pd, simulated=True),
+            *[] if run is None else [probability(run, simulated=True)],
         )
     console.print(table)
     undertaking = (
@@ -436,6 +442,8 @@ def _report(done: Any) -> None:
     )
     for key, text in lines.items():
         console.print(f"{READINGS[key]}: {text}", style=ALARM if alarming(text) else None)
+    if analysis.quick:
+        console.print("\nA quick look: refresh without --quick for everything.", style=ALARM)
 
 
 def _headline_table(deal: Any, analysis: Any) -> Any:

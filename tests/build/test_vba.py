@@ -145,7 +145,15 @@ def test_ribbon_calls_what_is_there():
         assert ("KmvTabVisible" in names) is not addin
         labels = [e.get("label") for e in root.iter("{*}button")]
         assert labels == [b[1] for b in BUTTONS]
-        assert labels == ["Refresh", "Scenario", "New workbook", "Import tape", "Check installation", "Help"]
+        assert labels == [
+            "Refresh",
+            "Quick look",
+            "Scenario",
+            "New workbook",
+            "Import tape",
+            "Check installation",
+            "Help",
+        ]
         assert max(len(e.get("supertip", "")) for e in root.iter("{*}button")) <= 1024
 
 

@@ -20,6 +20,7 @@ from xlkmv.deal.kmv import kmv_view, support_default_probability
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import pool_risk
 from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.reading import read
 from xlkmv.deal.stress import BASE, PRESETS, Stress, apply
 from xlkmv.deal.terms import CONTROLS, Controls, Covenant, Deal, Pool, Terms, Tranche
 from xlkmv.model.comparison import compare_models
@@ -473,6 +474,30 @@ def test_beside_the_simulation_stands_the_one_without_the_undertaking(five):
     np.testing.assert_array_equal(found.simulated[0].simulation.replicates, found.simulated_base.replicates)
     same = analyse(off, [BASE])
     assert same.simulated_unsupported is same.simulated_base
+
+
+def test_a_quick_look_simulates_the_plan_only(five):
+    deal = five("A-3", paths=30_000)
+    stresses = [BASE, Stress("Haircut", pool_haircut=0.1)]
+    found = analyse(deal, stresses, quick=True)
+    assert (found.quick, found.simulated, found.attribution, found.reverse) == (True, (), None, ())
+    assert [str(error) for error in found.models.values()] == ["not in a quick look"] * 4
+    assert [view.stress.name for view in found.scenarios] == ["Base", "Haircut"]
+    plan = simulate(deal, paths=10_000)
+    assert found.simulated_base.paths == 10_000
+    np.testing.assert_array_equal(found.simulated_base.replicates, plan.replicates)
+    # A deal that asks for fewer gets fewer; all the rest is what the whole analysis has.
+    few = five("A-3", paths=200)
+    quick, full = analyse(few, stresses, quick=True), analyse(few, stresses)
+    assert (quick.simulated_base.paths, full.quick) == (200, False)
+    for run in ("simulated_base", "simulated_off", "simulated_unsupported"):
+        np.testing.assert_array_equal(getattr(quick, run).replicates, getattr(full, run).replicates)
+    np.testing.assert_array_equal(quick.sigma, full.sigma)
+    laws = [c.name for c in full.checks if "Shapley" not in c.name]
+    assert [c.name for c in quick.checks] == laws
+    said, whole = read(few, quick), read(few, full)
+    assert {key for key in said if said[key] != whole[key]} == {"controls", "breaks"}
+    assert said["controls"] == said["breaks"] == "Not in a quick look: refresh for everything."
 
 
 @pytest.mark.parametrize(

@@ -53,20 +53,21 @@ def test_reads_what_the_file_holds(template, fake):
         book.name("out_Other")
 
 
-def test_refresh_writes_what_the_file_gets(template, fake, tmp_path):
+@pytest.mark.parametrize("quick", [False, True])
+def test_refresh_writes_what_the_file_gets(template, fake, tmp_path, quick):
     """One deal, two implementations of the interface: equal results in every table."""
     fake.sheet("Pool").values[_cell(fake, "tbl_Pool", 0, "Recovery")] = 0.123456
     hurry(fake)
     book = live_book(fake)
     before = contents(fake)
-    refresh(book, now=NOW)
+    refresh(book, now=NOW, quick=quick)
     assert contents(fake) == before  # nothing before save
     book.save()
     file = FileBook(template)
     hurry(file)
     old = file.table("tbl_Pool").column("Recovery")
     file.write_table("tbl_Pool", {"Recovery": [0.123456, *old[1:]]})
-    refresh(file, now=NOW)
+    refresh(file, now=NOW, quick=quick)
     file.save(tmp_path / "out.xlsm")
     saved, seen = FileBook(tmp_path / "out.xlsm"), live_book(fake)
     for name in saved.tables():

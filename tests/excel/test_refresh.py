@@ -534,6 +534,55 @@ def test_refresh_twice_gives_the_same_numbers(refreshed: Path, tmp_path: Path) -
     assert log.column("Input hash")[-2:] == [again.inputs.digest] * 2
 
 
+def test_a_quick_look_says_so_and_leaves_no_figure_of_another_run(refreshed: Path, tmp_path: Path) -> None:
+    book = open_book(refreshed)
+    done = refresh(book, now=dt.datetime(2026, 1, 2), quick=True)
+    quick, full = FileBook(book.save(tmp_path / "quick.xlsm")), FileBook(refreshed)
+    paths = done.analysis.simulated_base.paths
+    assert quick.name("out_State").value == "quick look: Refresh for everything"
+    assert quick.name("out_Scope").value == f"quick look, {paths:,} paths"
+    assert full.name("out_Scope").value == f"everything, {paths:,} paths"
+    assert quick.name("out_WorstScenario").value == "not in a quick look"
+    assert quick.name("out_WorstPD").value == "not run"
+    for name in ("tbl_Attribution", "tbl_Reverse"):
+        [[first, *rest]] = quick.table(name).rows
+        assert first == "not in a quick look"
+        assert set(rest) == {None}
+    for spec in (layout.SCENARIO, layout.SCENARIO_RESULT):
+        found, before = quick.table(spec.name), full.table(spec.name)
+        for column in spec.results:
+            values = found.column(column.header)
+            if column.field.startswith("simulated") or column.field == "change_error":
+                assert set(values) == {"not run"}, column.header
+            else:
+                assert values == before.column(column.header), column.header
+    models = quick.table("tbl_Model")
+    assert models.column("Model") == full.table("tbl_Model").column("Model")
+    assert set(models.column("Method")) == {"not in a quick look"}
+    assert set(models.column("VaR 99 %")) == {"none"}
+    # What was computed is what a refresh on as many paths has.
+    for name in ("tbl_Headline", "tbl_Result", "tbl_Chart", "tbl_Simulation", "tbl_Account", "tbl_Rerate"):
+        assert quick.table(name).rows == full.table(name).rows, name
+    assert quick.table("tbl_Log").column("Message")[-1] == f"refreshed, quick look, {paths:,} paths"
+    assert set(quick.table("tbl_Input").column("Same")) == {"yes"}
+    # A refresh afterwards leaves nothing of it.
+    book = open_book(tmp_path / "quick.xlsm")
+    refresh(book, now=dt.datetime(2026, 1, 2))
+    again = FileBook(book.save())
+    for name in layout.TABLES.keys() - {"tbl_Log"}:
+        assert again.table(name).rows == full.table(name).rows, name
+    assert again.name("out_State").value == "fresh"
+
+
+def test_a_quick_look_at_a_workbook_without_a_cell_for_it(draft: Path, tmp_path: Path) -> None:
+    first = Path(__file__).parents[1] / "data" / "first_edition.xlsm"
+    paths = row_of(first, "tbl_Term", "Simulated paths")
+    book = open_book(put(first, tmp_path / "first.xlsm", ("tbl_Term", paths, "Value", 100)))
+    refresh(book, quick=True)
+    checks = FileBook(book.save()).name("out_Checks").value
+    assert checks == "quick look, 100 paths; all passed"
+
+
 def test_results_fill_every_row(refreshed: Path) -> None:
     for (name, header), values in numbers(refreshed).items():
         assert all(v is not None for v in values), (name, header)

@@ -228,6 +228,16 @@ def test_refresh_of_an_open_workbook(template):
     assert any("Esc cancels" in str(m) for m in fake.Application.messages)
 
 
+def test_quick_look_at_an_open_workbook(template):
+    fake = open_fake(template)
+    hurry(fake)
+    [[outcome, message, _]] = Server().Refresh(SimpleNamespace(api=fake), True)
+    assert outcome == "done"
+    assert message.startswith("KMV: quick look, 1,000 paths, in ")
+    cell = next(n.RefersToRange for n in fake.Names if n.Name == "out_Scope")
+    assert cell.Value2 == "quick look, 1,000 paths"
+
+
 def test_wrong_inputs_are_listed_with_links(template):
     fake = open_fake(template)
     pool = next(t for t in fake.sheet("Pool").ListObjects if t.Name == "tbl_Pool")

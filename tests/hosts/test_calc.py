@@ -31,6 +31,7 @@ from xlkmv.excel.book import open_book
 from xlkmv.excel.calc import environment
 from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.functions import FUNCTIONS
+from xlkmv.excel.layout import QUICK_STATE
 from xlkmv.excel.refresh import refresh
 from xlkmv.install import libreoffice
 
@@ -426,6 +427,20 @@ def test_refresh_from_the_menu_does_what_the_command_line_does(office, template,
     assert not list(tmp_path.glob(".mine.xlsm.*"))
 
 
+def test_a_quick_look_from_the_menu_is_marked_until_an_input_changes(office, template, tmp_path):
+    mine = Path(shutil.copy2(template, tmp_path / "quick.xlsm"))
+    office.open(mine).dispatch("org.xlkmv.menu:quick")
+    file = open_book(shutil.copy2(mine, tmp_path / "look.xlsm"))
+    state, scope = file.name("out_State"), file.name("out_Scope")
+    assert scope.value == "quick look, 2,000 paths"
+    pool = file.table("tbl_Pool")
+    with office.open(mine) as book:
+        book.recalculate()
+        assert book.value(f"{state.sheet}!{state.cell}") == state.value == QUICK_STATE
+        book.write(f"Pool!{pool.cell(0, 'PD')}", 0.123)
+        assert book.value(f"{state.sheet}!{state.cell}") == "stale: refresh"
+
+
 def test_refresh_saves_what_was_typed(office, template, tmp_path):
     mine = Path(shutil.copy2(template, tmp_path / "typed.xlsm"))
     pool = open_book(template).table("tbl_Pool")
@@ -509,7 +524,7 @@ def test_extension_holds_the_registry(tmp_path):
     assert sorted(texts["Description"]) == sorted(x.text for x in [*FUNCTIONS.values(), *arguments])
     assert list(known["functions"].values()) == list(FUNCTIONS)
     urls = [node.findtext("value") for node in menu.iter("prop") if node.get(name) == "URL"]
-    assert urls == ["org.xlkmv.menu:refresh", "org.xlkmv.menu:check"]
+    assert urls == [f"org.xlkmv.menu:{command}" for command in ("refresh", "quick", "check")]
 
 
 @pytest.fixture

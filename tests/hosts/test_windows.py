@@ -356,19 +356,21 @@ fake.sheet("Pool").values[place] = 7.0
 wrong = s.Refresh(book)
 fake.sheet("Pool").values[place] = 0.5
 done = s.Refresh(book)
+quick = s.Refresh(book, True)
 excel = fake.Application
 headline = next(t for t in fake.sheet("Home").ListObjects if t.Name == "tbl_Headline")
 row = [fake.sheet("Home").values[headline.area.top + 1, headline.area.left + k] for k in range(1, 5)]
 settings = [excel.Calculation, excel.ScreenUpdating, excel.EnableEvents]
-print(json.dumps([wrong, done, row, settings, len(excel.messages)]))
+print(json.dumps([wrong, done, quick, row, settings, len(excel.messages)]))
 """
     path = tmp_path / "refresh.py"
     path.write_text(code, "utf-8")
     said = wine.python(path, timeout=240).output
-    wrong, done, row, settings, messages = json.loads(said.splitlines()[-1])
+    wrong, done, quick, row, settings, messages = json.loads(said.splitlines()[-1])
     assert (wrong[0][0], len(wrong)) == ("wrong", 2), wrong
     assert "HYPERLINK" in wrong[1][0]
     assert done[0][0] == "done", done
+    assert quick[0][1].startswith("KMV: quick look, 1,000 paths, in "), quick
     assert settings == [-4105, True, True]
     assert messages > 0
     from xlkmv.excel.book import FileBook

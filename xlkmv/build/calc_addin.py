@@ -145,7 +145,11 @@ def _functions_xcu(functions: Mapping[str, Function]) -> str:
     return _registry("CalcAddIns", "org.openoffice.Office", body)
 
 
-MENU = {"refresh": ("Refresh workbook", "刷新工作簿"), "check": ("Check installation", "检查安装")}
+MENU = {
+    "refresh": ("Refresh workbook", "刷新工作簿"),
+    "quick": ("Quick look", "速览"),
+    "check": ("Check installation", "检查安装"),
+}
 
 
 def _menu_xcu() -> str:

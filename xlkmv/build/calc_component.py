@@ -172,7 +172,7 @@ def make_functions(context):
 
 
 class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
-    """Runs the entries of the KMV menu: ``org.xlkmv.menu:refresh`` and ``org.xlkmv.menu:check``."""
+    """Runs the entries of the KMV menu: ``org.xlkmv.menu:refresh``, ``quick`` and ``check``."""
 
     SERVICES = ("org.xlkmv.Menu", "com.sun.star.frame.ProtocolHandler")
     PROTOCOL = "org.xlkmv.menu:"
@@ -198,8 +198,9 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
     def dispatch(self, url, arguments):
         """Run a menu entry; whatever goes wrong is said in a message box."""
         try:
-            if url.Complete == self.PROTOCOL + "refresh":
-                self.refresh()
+            command = url.Complete.removeprefix(self.PROTOCOL)
+            if command in ("refresh", "quick"):
+                self.refresh(quick=command == "quick")
             else:
                 self.check()
         except UnusableError as error:
@@ -231,8 +232,8 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
             lines.append("It has other functions than this extension: run 'xlkmv install --libreoffice'.")
         self.say(INFOBOX, "\n".join(lines))
 
-    def refresh(self):
-        """Save the workbook, refresh its file, and show the new file in this window."""
+    def refresh(self, quick):
+        """Save the workbook, refresh its file (a quick look, if wanted), and show it in this window."""
         registry()
         from xlkmv.excel.book import open_book
         from xlkmv.excel.refresh import refresh
@@ -256,7 +257,7 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
                 # The workbook itself is locked by this very window.
                 copy = Path(shutil.copy2(path, folder))
                 book = open_book(copy)
-                refresh(book, progress, message="refreshed in LibreOffice")
+                refresh(book, progress, message="refreshed in LibreOffice", quick=quick)
                 fresh = shutil.copy2(book.save(), path.with_name(f".{path.name}.refreshed"))
             Path(fresh).replace(path)
         finally:

@@ -71,7 +71,10 @@ STALE = "stale: refresh"
 
 
 # Any input that has changed since the last refresh makes the results stale, with or without Python.
-STATE_FORMULA = f'=IF(COUNTIF(tbl_Input[Same],"yes")=ROWS(tbl_Input[Same]),"fresh","{STALE}")'
+STATE_FORMULA = (
+    '=IF(COUNTIF(tbl_Input[Same],"yes")=ROWS(tbl_Input[Same]),'
+    f'IF(LEFT(out_Scope,{len(layout.QUICK)})="{layout.QUICK}","{layout.QUICK_STATE}","fresh"),"{STALE}")'
+)
 # Names of the classes, for the list of the headline cell.
 CLASSES = "lst_Classes"
 
@@ -113,28 +116,24 @@ def _home(s: Sheets, new: Filling) -> Any:
 
 
 def _steps(s: Sheets, ws: Any, row: int) -> None:
-    """Say how to use the workbook, with the button of the second step."""
+    """Say how to use the workbook, with the buttons of the second step."""
     s.heading(ws, row, 1, "Three steps", "三步使用")
     steps = (
         "1  Put your deal into the yellow cells of Pool, Tranche, Terms, Covenant, Scenario (orange: "
         "assumptions), its name into B2.",
-        "2  Press Refresh, here or in the tab KMV.  Without Excel: save, then run  xlkmv refresh BOOK.xlsm",
+        "2  Press Refresh, here or in the tab KMV; Quick look for a first answer in seconds.  Without Excel: "
+        "save, then run  xlkmv refresh BOOK.xlsm  (or  xlkmv refresh --quick BOOK.xlsm).",
         "3  Read the answer here, date by date on Result, condition by condition on Scenario.",
     )
     for k, step in enumerate(steps):
         ws.write(row + 1 + k, 1, step)
     ws.set_row(row + 1 + len(steps), 8)
-    ws.insert_button(
-        row,
-        10,
-        {
-            "macro": "KmvRefresh",
-            "caption": "Refresh 刷新",
-            "width": 150,
-            "height": 44,
-            "description": "Read the deal, check it, compute, write every result",
-        },
-    )
+    for column, macro, caption, what in (
+        (10, "KmvRefresh", "Refresh 刷新", "Read the deal, check it, compute, write every result"),
+        (12, "KmvQuickLook", "Quick look 速览", "The KMV view and 10,000 paths only, in seconds"),
+    ):
+        button = {"macro": macro, "caption": caption, "width": 150, "height": 44, "description": what}
+        ws.insert_button(row, column, button)
 
 
 def _readings(s: Sheets, ws: Any, row: int) -> None:
@@ -157,7 +156,7 @@ def _readings(s: Sheets, ws: Any, row: int) -> None:
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(k, 2, True, True)}")
     first = f"{STALE}. There are no results yet."
     ws.write(row + 1, 2, first, s.style(shrink=True))
-    for word in (*ALARMS, "stale", "FAILED"):
+    for word in (*ALARMS, "stale", "FAILED", layout.QUICK):
         ws.conditional_format(
             row + 1,
             2,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = [
+    "NOT_IN_QUICK",
     "Analysis",
     "analyse",
     "model_table",
@@ -92,6 +93,8 @@ class Analysis:
         Target PD, largest volatility, largest dues, least coverage, for the headline class;
         NaN where none exists.
     checks : tuple of Check
+    quick : bool
+        Whether it is a quick look: `simulated`, `attribution`, `reverse` and `models` were left out.
     """
 
     headline: int
@@ -117,6 +120,7 @@ class Analysis:
     sigma: Array
     breakeven: Array
     checks: tuple[Check, ...]
+    quick: bool = False
 
     @property
     def pool_pays(self) -> bool:
@@ -128,6 +132,11 @@ class Analysis:
 SIGMAS = np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.10, 0.15, 0.20, 0.30])
 TARGET_PDS = np.array([0.0001, 0.001, 0.005, 0.01, 0.05])
 UNSUPPORTED = Stress("Without the undertaking", controls_off=("support",))
+MODELS = ("KMV", "CreditMetrics", "CreditRisk+", "CreditPortfolioView")
+# Most paths of a quick look.
+QUICK_PATHS = 10_000
+# Stands where a quick look has no figures.
+NOT_IN_QUICK = "not in a quick look"
 
 
 def analyse(
@@ -137,6 +146,7 @@ def analyse(
     *,
     actual: Sequence[float] | Array = (),
     executor: Executor | None = None,
+    quick: bool = False,
 ) -> Analysis:
     """Compute everything that the workbook shows.
 
@@ -151,6 +161,9 @@ def analyse(
         Collections of the first j periods as they came in, money.
     executor : Executor, optional
         Where the paths are simulated; in this process when left out.
+    quick : bool
+        Whether the KMV view and at most 10,000 paths of the plan as it is, without controls and
+        without the undertaking are enough.
 
     Returns
     -------
@@ -162,26 +175,30 @@ def analyse(
 
     # The plan as it is, without controls and without the undertaking runs with the others, on the
     # same random numbers.
-    conditions = [*stresses, BASE, ALL_OFF, *([UNSUPPORTED] if deal.controls.support else [])]
+    presets = () if quick else tuple(stresses)
+    conditions = [*presets, BASE, ALL_OFF, *([UNSUPPORTED] if deal.controls.support else [])]
     runs = run_scenarios(
         deal,
         conditions,
+        paths=min(deal.terms.paths, QUICK_PATHS) if quick else None,
         executor=executor,
-        progress=_stage(progress, "Simulating the conditions", 0.05, 0.40),
+        progress=_stage(progress, "Simulating the conditions", 0.05, 0.95 if quick else 0.40),
     )
     attribution = None
-    if any(getattr(deal.controls, control) for control in CONTROLS):
+    if not quick and any(getattr(deal.controls, control) for control in CONTROLS):
         attribution = attribute_controls(
             deal,
             "anydate_pd",
             executor=executor,
             progress=_stage(progress, "Attributing to the controls", 0.40, 0.85),
         )
-    progress("Break-even stresses", 0.85)
-    reverse = reverse_stress(deal)
+    reverse: tuple[BreakEven, ...] = ()
+    if not quick:
+        progress("Break-even stresses", 0.85)
+        reverse = reverse_stress(deal)
     plan = apply(deal, BASE)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
-    run, run_off, *unsupported = (r.simulation for r in runs[len(stresses) :])
+    run, run_off, *unsupported = (r.simulation for r in runs[len(presets) :])
     covenants = covenant_risk(
         deal.covenants,
         planned.covenants,
@@ -191,8 +208,10 @@ def analyse(
         run.breach,
         run.anydate_breach,
     )
-    progress("Four portfolio models", 0.92)
-    models = portfolio_models(deal)
+    models: dict[str, LossDistribution | XlkmvError] = dict.fromkeys(MODELS, XlkmvError(NOT_IN_QUICK))
+    if not quick:
+        progress("Four portfolio models", 0.92)
+        models = portfolio_models(deal)
     progress("Surveillance", 0.98)
     # What came in is compared with all that was scheduled; of it, excess coverage off takes its share.
     scheduled = apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
@@ -203,7 +222,7 @@ def analyse(
         base,
         controls_off,
         scenarios,
-        runs[: len(stresses)],
+        runs[: len(presets)],
         run,
         run_off,
         unsupported[0] if unsupported else run,
@@ -221,6 +240,7 @@ def analyse(
         _against_sigma(plan, base),
         _breakeven(plan, base),
         (*laws(plan, base, planned, run, attribution), *warnings(plan, base, planned)),
+        quick,
     )
 
 
@@ -249,7 +269,7 @@ def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
             seed=deal.terms.seed,
         )
     except InputError as error:  # a pool that cannot lose anything is no reason to show nothing else
-        return dict.fromkeys(("KMV", "CreditMetrics", "CreditRisk+", "CreditPortfolioView"), error)
+        return dict.fromkeys(MODELS, error)
 
 
 def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.DataFrame:

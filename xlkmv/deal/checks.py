@@ -59,13 +59,14 @@ def laws(
     flow += planned.sale.sum() + planned.bought_less.sum()
     paid = planned.fees_paid.sum() + planned.interest_paid.sum() + planned.principal_paid.sum()
     kept = planned.residual.sum() + planned.account[-1] + planned.reserve[-1]
-    shares = 0.0
+    attributed = []
     if attribution is not None:
         gained = attribution.without - attribution.with_all
         shares = float(np.abs(attribution.shapley.sum(axis=0) - gained).max())
+        attributed = [Check("Shapley shares sum to what the controls take off", shares, 1e-9)]
     return (
         Check("Cash in equals cash out along the planned waterfall", float(flow - paid - kept) / money, 1e-9),
-        Check("Shapley shares sum to what the controls take off", shares, 1e-9),
+        *attributed,
         Check(
             "Simulated volatility against the exact one, in standard errors",
             _standard_errors(deal, base, run),

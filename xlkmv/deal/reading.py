@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from xlkmv.deal.analysis import Analysis
+from xlkmv.deal.analysis import NOT_IN_QUICK, Analysis
 from xlkmv.deal.terms import CONTROLS, Deal
 
 __all__ = ["ALARMS", "READINGS", "alarming", "probability", "read", "riskiest"]
@@ -36,6 +36,7 @@ _BREAKS: dict[str, Callable[[float], str]] = {
         "the largest obligor in default" if x == 1 else f"the {x:.0f} largest obligors in default"
     ),
 }
+_LEFT_OUT = f"{NOT_IN_QUICK.capitalize()}: refresh for everything."
 # A haircut up to this is no room, and one from the other on is no stress but another deal.
 NO_ROOM, ANOTHER_DEAL = 5e-4, 0.995
 
@@ -197,6 +198,8 @@ def _others(deal: Deal, analysis: Analysis) -> str:
 
 
 def _controls(deal: Deal, analysis: Analysis) -> str:
+    if analysis.quick:
+        return _LEFT_OUT
     found, k = analysis.attribution, analysis.headline
     name = deal.tranches[k].name
     if found is None:
@@ -212,6 +215,8 @@ def _controls(deal: Deal, analysis: Analysis) -> str:
 
 
 def _breaks(deal: Deal, analysis: Analysis) -> str:
+    if analysis.quick:
+        return _LEFT_OUT
     found = {b.column: b.size for b in analysis.reverse if b.size is not None and b.column in _BREAKS}
     cut = found.get("pool_haircut", 1.0)
     name = deal.tranches[analysis.headline].name

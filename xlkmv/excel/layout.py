@@ -1213,9 +1213,14 @@ def input_columns() -> tuple[tuple[str, str], ...]:
     return (*found, *((spec.name, "") for spec in WHOLE_TABLES), (HEADLINE_CLASS, ONE_CELL))
 
 
+# How cell out_Scope begins after a quick look, and the state of its results.
+QUICK = "quick look"
+QUICK_STATE = f"{QUICK}: Refresh for everything"
+
 # One-cell names: what refresh writes on the Home sheet, and the format it is shown in.
 NAMES: dict[str, tuple[str, str]] = {
     "out_State": ("State of the results", TEXT),
+    "out_Scope": ("Computed", TEXT),
     "out_Checks": ("Checks", TEXT),
     "out_Refreshed": ("Refreshed", TEXT),
     "out_Volatility": ("Volatility of the pool p.a.", RATE),

@@ -44,7 +44,7 @@ from xlkmv.excel.layout import Column
 from xlkmv.excel.lookups import read_curves, read_scale, read_vectors
 from xlkmv.excel.notes import read_tranches
 from xlkmv.excel.reader import Reader
-from xlkmv.excel.report import write_report
+from xlkmv.excel.report import scope, write_report
 from xlkmv.excel.terms import PayDates, TermCells, labelled, read_payment_dates, read_term_cells
 from xlkmv.model.domain import Rule
 
@@ -83,6 +83,8 @@ def refresh(
     now: dt.datetime | None = None,
     message: str = "refreshed",
     scheduler: str | None = None,
+    *,
+    quick: bool = False,
 ) -> Refreshed:
     """Read, check, compute and write one workbook; the caller saves it.
 
@@ -99,6 +101,8 @@ def refresh(
         Address of a Dask scheduler, in place of the one in the workbook; without either the
         paths are simulated on this machine, in processes of their own where that pays for their
         start. The numbers are the same.
+    quick : bool
+        Whether a quick look is enough: see :func:`~xlkmv.deal.analysis.analyse`.
 
     Returns
     -------
@@ -116,12 +120,15 @@ def refresh(
     report("Reading and checking", 0.0)
     inputs = read_book(book)
     with _executor(scheduler or inputs.scheduler, inputs.deal) as executor:
-        analysis = analyse(inputs.deal, inputs.stresses, report, actual=inputs.actual, executor=executor)
+        analysis = analyse(
+            inputs.deal, inputs.stresses, report, actual=inputs.actual, executor=executor, quick=quick
+        )
     report("Writing", 1.0)
     # A given time stamp means that the file must come out the same each time.
     seconds = 0.0 if now else time.perf_counter() - started
     stamp = (now or dt.datetime.now()).strftime("%Y-%m-%d %H:%M:%S")
-    entry = [stamp, round(seconds, 3), xlkmv.__version__, inputs.digest, inputs.deal.terms.seed, message]
+    said = f"{message}, {scope(analysis)}" if quick else message
+    entry = [stamp, round(seconds, 3), xlkmv.__version__, inputs.digest, inputs.deal.terms.seed, said]
     write_report(book, inputs.deal, analysis, entry)
     return Refreshed(inputs, analysis, seconds)
 

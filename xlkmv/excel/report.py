@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import xlkmv
-from xlkmv.deal.analysis import Analysis
+from xlkmv.deal.analysis import NOT_IN_QUICK, Analysis
 from xlkmv.deal.kmv import TrancheView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.covenants import CovenantPath
@@ -24,13 +24,15 @@ from xlkmv.excel.book import Book, Table
 from xlkmv.excel.layout import TableSpec
 from xlkmv.excel.reader import filled
 
-__all__ = ["SMALLEST_DRAWN", "input_mark", "table_mark", "write_report"]
+__all__ = ["SMALLEST_DRAWN", "input_mark", "scope", "table_mark", "write_report"]
 
 LOG_ROWS = 200
 # Heading of the columns that a formula of the sheet fills.
 SHOWN = layout.POOL.column("share").header
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
 SMALLEST_DRAWN = 1e-10
+# In place of a figure that a quick look leaves out.
+NOT_RUN = "not run"
 
 
 def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> None:
@@ -85,9 +87,13 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     there, lines = set(book.names()), read(deal, analysis)
     if layout.READING_NAMES["pool"] not in there and not analysis.pool_pays:
         lines["actual"] = lines["pool"]  # an older workbook has no line of its own for that
+    done, outcome = scope(analysis), _outcome(analysis)
+    if analysis.quick and "out_Scope" not in there:
+        outcome = f"{done}; {outcome}"  # nor for this
     values = {
-        "out_State": "fresh",
-        "out_Checks": _outcome(analysis),
+        "out_State": layout.QUICK_STATE if analysis.quick else "fresh",
+        "out_Scope": done,
+        "out_Checks": outcome,
         "out_Refreshed": entry[0],
         "out_Volatility": analysis.base.volatility,
         "out_Drift": analysis.base.drift,
@@ -106,8 +112,16 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
             book.write_name(cell, _cell(value))
 
 
-def _worst_stress(analysis: Analysis) -> tuple[str, float]:
+def scope(analysis: Analysis) -> str:
+    """Say how much was computed: everything, or a quick look, and on how many paths."""
+    what = layout.QUICK if analysis.quick else "everything"
+    return f"{what}, {analysis.simulated_base.paths:,} paths"
+
+
+def _worst_stress(analysis: Analysis) -> tuple[str, float | str]:
     """Condition with the largest simulated any-date PD of the headline class, and that PD."""
+    if analysis.quick:
+        return NOT_IN_QUICK, NOT_RUN
     # A control that is off and another default point are no stress.
     stresses = [
         r for r in analysis.simulated[1:] if not r.stress.controls_off and r.stress.default_point == "own"
@@ -336,14 +350,19 @@ def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
 
 def _scenario(analysis: Analysis, row: int, k: int) -> list[Any]:
     """One tranche under one condition: KMV view, then simulated."""
-    tranche, run = analysis.scenarios[row].tranches[k], analysis.simulated[row]
-    simulated = run.simulation.tranches[k]
-    measure = MEASURES.index("anydate_pd")
-    return [
+    tranche = analysis.scenarios[row].tranches[k]
+    view = [
         *_final(tranche),
         tranche.expected_loss,
         tranche.first_short or "none",
         tranche.anydate_pd_at_maturity - analysis.scenarios[0].tranches[k].anydate_pd_at_maturity,
+    ]
+    if analysis.quick:
+        return [*view, *[NOT_RUN] * 5]
+    run, measure = analysis.simulated[row], MEASURES.index("anydate_pd")
+    simulated = run.simulation.tranches[k]
+    return [
+        *view,
         simulated.anydate_pd,
         simulated.anydate_pd_error,
         simulated.expected_loss,
@@ -383,6 +402,8 @@ def _simulation(deal: Deal, run: Simulation) -> list[list[Any]]:
 
 def _attribution(analysis: Analysis) -> list[list[Any]]:
     """Each control for the headline class, and for the riskiest other one."""
+    if analysis.quick:
+        return _left_out(layout.ATTRIBUTION)
     found, k, other = analysis.attribution, analysis.headline, riskiest(analysis)
     if found is None:
         return []
@@ -412,7 +433,14 @@ UNITS = {
 }
 
 
+def _left_out(spec: TableSpec) -> list[list[Any]]:
+    """One row that says why a table has no figures."""
+    return [[NOT_IN_QUICK, *[None] * (len(spec.results) - 1)]]
+
+
 def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    if analysis.quick:
+        return _left_out(layout.REVERSE)
     labels = {c.field: c.header for c in layout.SCENARIO.columns}
     return [
         [

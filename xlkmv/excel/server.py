@@ -88,8 +88,15 @@ class Server:
             log.warning("call of %s took %.1f s", name, seconds)
         return answer
 
-    def Refresh(self, workbook: Any) -> Rows:  # noqa: N802
+    def Refresh(self, workbook: Any, quick: bool = False) -> Rows:  # noqa: N802
         """Refresh a workbook that is open in Excel.
+
+        Parameters
+        ----------
+        workbook : object
+            Excel's Workbook.
+        quick : bool
+            Whether a quick look is enough: the KMV view and 10,000 paths.
 
         Returns
         -------
@@ -99,7 +106,7 @@ class Server:
             hold, the rule.
         """
         try:
-            return _refresh(workbook)
+            return _refresh(workbook, bool(quick))
         except Exception as error:
             log.exception("refresh failed")
             reason = _short(f"{type(error).__name__}: {error}")
@@ -188,10 +195,11 @@ def _xlwings_dispatch() -> Dispatch:
     return dispatch
 
 
-def _refresh(workbook: Any) -> Rows:
+def _refresh(workbook: Any, quick: bool) -> Rows:
     from xlkmv.errors import BookError, BookInputError
     from xlkmv.excel.live import CancelledError, LiveBook, escape_pressed, progress_of
     from xlkmv.excel.refresh import refresh
+    from xlkmv.excel.report import scope
 
     opened = _opened(workbook)
     excel = opened.api.Application
@@ -199,7 +207,7 @@ def _refresh(workbook: Any) -> Rows:
     log.info("refresh of %s", book.path)
     try:
         escape = escape_pressed(excel) if os.name == "nt" else None
-        done = refresh(book, progress_of(excel, escape))
+        done = refresh(book, progress_of(excel, escape), quick=quick)
         book.save()
     except BookInputError as error:
         _mark_stale(opened, error.count)
@@ -212,8 +220,10 @@ def _refresh(workbook: Any) -> Rows:
         return [["failed", _short(str(error)), ""]]
     checks = done.analysis.checks
     passed = "all checks passed" if all(c.passed for c in checks) else "CHECKS FAILED: see sheet Checks"
-    log.info("refreshed in %.1f s, %s", done.seconds, passed)
-    return [["done", f"KMV: refreshed in {done.seconds:.1f} s, {passed}", ""]]
+    what = f"{scope(done.analysis)}," if quick else "refreshed"
+    message = f"{what} in {done.seconds:.1f} s, {passed}"
+    log.info(message)
+    return [["done", f"KMV: {message}", ""]]
 
 
 def _import(workbook: Any, path: str) -> Rows:

@@ -7,6 +7,15 @@ Private Const NO_PYTHON As String = "Python does not answer, so nothing was chan
 
 ' The Refresh button, the ribbon and the macro list all come here.
 Public Sub KmvRefresh()
+    KmvRun False
+End Sub
+
+' The KMV view and 10,000 paths only.
+Public Sub KmvQuickLook()
+    KmvRun True
+End Sub
+
+Private Sub KmvRun(ByVal quick As Boolean)
     Dim book As Workbook, server As Object, answer As Variant, first As Long, message As String
     Set book = ActiveWorkbook
     If book Is Nothing Then Exit Sub
@@ -17,7 +26,7 @@ Public Sub KmvRefresh()
     End If
     On Error GoTo Failed
     KmvWait True
-    answer = server.Refresh(book)
+    answer = server.Refresh(book, quick)
     KmvWait False
     first = LBound(answer, 1)
     Select Case answer(first, LBound(answer, 2))
@@ -125,6 +134,10 @@ End Sub
 
 Public Sub KmvOnRefresh(ByVal control As Object)
     KmvRefresh
+End Sub
+
+Public Sub KmvOnQuickLook(ByVal control As Object)
+    KmvQuickLook
 End Sub
 
 Public Sub KmvOnScenario(ByVal control As Object)
