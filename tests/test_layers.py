@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -138,3 +139,23 @@ def test_inside_the_deal_imports_point_down(path):
         if target[:2] != ["xlkmv", "deal"] or len(target) < 3 or target[2] == here:
             continue
         assert DEAL_FLOORS[target[2]] < DEAL_FLOORS[here], f"{'.'.join(dotted(path))} imports {name}"
+
+
+# What a call needs beside the standard library, as a fresh process finds it loaded afterwards.
+SLOW = {"lxml", "openpyxl", "pandas", "rich", "xlsxwriter", "xlwings", "xlkmv.build", "xlkmv.deal"}
+
+
+@pytest.mark.parametrize(
+    ("code", "more"),
+    [
+        ("from xlkmv.cli import main; main(['pd', '120', '100', '0.25'])", {"xlkmv.excel"}),
+        ("from xlkmv.excel.functions import KMV_PD; KMV_PD(120.0, 100.0, 0.25)", set()),
+    ],
+    ids=["xlkmv pd", "the first cell"],
+)
+def test_the_first_number_waits_for_nothing_that_it_does_not_need(code, more):
+    told = f"{code}; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "scipy.special" in loaded
+    assert loaded & (SLOW | more) == set()

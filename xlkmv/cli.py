@@ -13,8 +13,6 @@ from typing import Any
 
 import xlkmv
 from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
-from xlkmv.excel import layout
-from xlkmv.excel.server import TEMPLATE
 
 __all__ = ["main"]
 
@@ -251,6 +249,7 @@ def _wanted(options: argparse.Namespace) -> tuple[Any, str]:
     """What the new workbook holds (None: the shipped deal), and what to do with it."""
     from xlkmv.build.filling import blank, filling
     from xlkmv.deal.examples import example
+    from xlkmv.excel import layout
 
     calendar = {"--closing": options.closing, "--every": options.every, "--dates": options.dates}
     given = [name for name, value in calendar.items() if value is not None]
@@ -276,6 +275,8 @@ def _wanted(options: argparse.Namespace) -> tuple[Any, str]:
 
 def _shipped_template() -> Path | None:
     """Find the shipped template: inside the installed package, or beside it in a checkout."""
+    from xlkmv.excel.server import TEMPLATE
+
     package = Path(xlkmv.__file__).parent
     places = (package / TEMPLATE, package.parent / "workbook" / TEMPLATE)
     return next((path for path in places if path.is_file()), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import importlib
 import logging
 import math
 import shutil
@@ -26,11 +27,12 @@ from xlkmv.build.template import build_template
 from xlkmv.excel import server
 from xlkmv.excel.address import address
 from xlkmv.excel.cells import ExcelError
-from xlkmv.excel.com import ERROR_CODES, MARK, MISSING, CellsAccessor, ErrorText, from_com, marked, to_com
+from xlkmv.excel.com import ERROR_CODES, MARK, MISSING, ErrorText, from_com, marked, to_com
+from xlkmv.excel.converter import CellsAccessor
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.live import LiveBook
 from xlkmv.excel.registry import Function
-from xlkmv.excel.server import Server
+from xlkmv.excel.server import Server, _hidden
 
 # PD = N(-DD) for 120 against 100 at 25 %: mpmath at 40 digits.
 KNOWN = 0.27282668076807604
@@ -130,6 +132,15 @@ def test_the_converter_of_xlwings():
     context.value = ExcelError("#NUM!", "why")
     CellsAccessor.writer({})(context)
     assert context.value == [["#NUM!"]]
+
+
+def test_a_module_is_hidden_from_what_is_imported_meanwhile():
+    assert "this" not in sys.modules
+    with _hidden("this"), pytest.raises(ImportError):
+        importlib.import_module("this")
+    assert "this" not in sys.modules
+    with _hidden("json"):  # is loaded: whoever uses it keeps it
+        assert importlib.import_module("json") is sys.modules["json"]
 
 
 # ------------------------------------------------------------------------------------ the server

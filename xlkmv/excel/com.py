@@ -15,11 +15,9 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from xlwings.conversion import Accessor, Pipeline
-
 from xlkmv.excel.cells import ExcelError
 
-__all__ = ["ERROR_CODES", "MARK", "MISSING", "CellsAccessor", "ErrorText", "from_com", "marked", "to_com"]
+__all__ = ["ERROR_CODES", "MARK", "MISSING", "ErrorText", "from_com", "marked", "to_com"]
 
 MISSING = -2147352572
 """DISP_E_PARAMNOTFOUND: an optional argument that was not given."""
@@ -121,32 +119,3 @@ def marked(rows: Sequence[Sequence[Any]]) -> Any:
         return rows
     head = [MARK, *[""] * (len(rows[0]) - 1)]
     return [head, *([MARK + c if type(c) is ErrorText else c for c in row] for row in rows)]
-
-
-class _Read:
-    def __call__(self, context: Any) -> None:
-        if context.range is not None:  # plain xlwings passes ranges; .Value would cut currency to 4 decimals
-            context.value = context.range.api.Value2
-        context.value = from_com(context.value)
-
-
-class _Write:
-    def __call__(self, context: Any) -> None:
-        context.value = to_com(context.value)
-
-
-class CellsAccessor(Accessor):
-    """xlwings' converter of the worksheet functions, in place of its own clean-up.
-
-    That one turns error cells into None, and what is no number into empty text.
-    """
-
-    @classmethod
-    def reader(cls, options: Any) -> Pipeline:
-        """Read one argument."""
-        return Pipeline([_Read()])
-
-    @classmethod
-    def writer(cls, options: Any) -> Pipeline:
-        """Write the result."""
-        return Pipeline([_Write()])

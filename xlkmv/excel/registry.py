@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xlwings as xw
 
 from xlkmv.errors import DomainError, InputError, MissingError
 from xlkmv.excel.cells import ExcelError, Grid, cell_error, is_blank, number_cell, passed_on, to_cell, to_rows
-from xlkmv.excel.com import CellsAccessor
 from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Rule
 
 __all__ = [
@@ -194,6 +192,22 @@ class Function:
                 meaning.choices,
             )
 
+    def __getattr__(self, name: str) -> Any:
+        """What xlwings finds a function by, described when it looks (Windows): nobody else loads xlwings."""
+        if name != "__xlfunc__":
+            raise AttributeError(f"a worksheet function has no attribute {name!r}", name=name, obj=self)
+        import xlwings as xw
+
+        from xlkmv.excel.converter import CellsAccessor
+
+        xw.func(self.compute, category="KMV", call_in_wizard=False)
+        xw.ret(convert=CellsAccessor)(self.compute)
+        for argument in self.arguments:
+            xw.arg(argument.name, convert=CellsAccessor, doc=argument.text)(self.compute)
+        self.__xlfunc__ = self.compute.__xlfunc__
+        self.__xlfunc__["ret"]["doc"] = self.text
+        return self.__xlfunc__
+
     def explain(self, steps: Explain) -> Explain:
         """Register the steps from the inputs to the number, for KMV_EXPLAIN."""
         self.steps = steps
@@ -320,12 +334,7 @@ FUNCTIONS: dict[str, Function] = {}
 
 def _register(function: Function) -> Function:
     FUNCTIONS[function.name] = function
-    # The attributes by which xlwings finds a function on Windows; elsewhere these do nothing.
     function.__doc__ = function.text
-    xw.func(function, category="KMV", call_in_wizard=False)
-    xw.ret(convert=CellsAccessor)(function)
-    for argument in function.arguments:
-        xw.arg(argument.name, convert=CellsAccessor, doc=argument.text)(function)
     return function
 
 

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import logging.handlers
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +173,24 @@ def _plain_dispatch(name: str, arguments: Sequence[Any]) -> Rows:
     return to_com(FUNCTIONS[name](*map(from_com, arguments)))
 
 
+@contextlib.contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """Let what is imported meanwhile do without a module that nobody has imported yet."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
 def _xlwings_dispatch() -> Dispatch:
     """Return xlwings' dispatch of decorated functions, for ours only."""
-    from xlwings import udfs
+    # xlwings takes pandas along where there is one: half of the wait for the first cell, and for nothing.
+    with _hidden("pandas"):
+        from xlwings import udfs
 
     from xlkmv.excel import functions
 
@@ -308,6 +322,8 @@ def log_file() -> Path:
 
 def start_log() -> None:
     """Log to a file of the user that never grows beyond three times half a megabyte."""
+    import logging.handlers
+
     data_folder().mkdir(parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(
         log_file(), maxBytes=500_000, backupCount=2, encoding="utf-8", delay=True
@@ -319,10 +335,10 @@ def start_log() -> None:
 
 def serve(clsid: str = CLSID) -> None:
     """Run the COM server until Excel needs it no more (Windows)."""
+    dispatch = _xlwings_dispatch()
     from xlwings import com_server
 
     # xlwings' server makes one object of the class of this name for each client that connects.
-    dispatch = _xlwings_dispatch()
     com_server.XLPython = lambda: Server(dispatch)
     com_server.serve(clsid)
 
