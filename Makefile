@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
+PEERS := $(VENV)-merton/.ready $(VENV)-financepy/.ready
 
 .PHONY: demo test check bench workbook clean
 
@@ -21,9 +22,10 @@ check: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# make bench BENCH=--quick: small sizes only. A peer that cannot be installed is named in the table.
 bench: $(DEV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
-	@for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	-@$(MAKE) -s -k $(PEERS)
+	@$(BIN)/python bench/run.py $(BENCH)
 
 # What is generated from the sources and kept in the repository.
 workbook: $(DEV)
@@ -43,5 +45,12 @@ $(DEV): $(READY)
 	@$(PIP) -e '.[dev]'
 	@touch $@
 
+# The peers want other versions, also of each other: an environment each.
+$(PEERS): $(VENV)-%/.ready: bench/peers/%.txt pyproject.toml
+	@test -x $(VENV)-$*/bin/python || $(PYTHON) -m venv $(VENV)-$*
+	@echo "Setting up $(VENV)-$* (once) ..."
+	@$(VENV)-$*/bin/python -m pip install -q --disable-pip-version-check -r $< -e .
+	@touch $@
+
 clean:
-	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* out .pytest_cache .mypy_cache .ruff_cache .hypothesis

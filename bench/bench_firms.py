@@ -1,11 +1,9 @@
 """Assets from equity: speed and right answers of xlkmv and of its peers on the same draws.
 
-    python bench/bench_firms.py [--count 1000000] [--sample 400] [--seed 1]
+    python bench/bench_firms.py [--peer PACKAGE]
 
-Needs the ``bench`` extra for the peers; one that is not installed is left out and named.
 Every solver gets equity and equity volatility made from known assets. An answer is right when
-assets and volatility come back within 1e-6 relative, wrong when it is given as an answer and is
-not, refused when the solver says that it has none. Loops run on a sample and are extrapolated.
+assets and volatility come back within 1e-6 relative. Loops run on a sample; a firm is what counts.
 """
 
 from __future__ import annotations
@@ -15,15 +13,19 @@ import contextlib
 import io
 import time
 import warnings
-from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from scipy.optimize import fsolve
 from scipy.special import ndtr
+from table import Row, main
 
 from xlkmv.excel.functions import KMV_ASSETS
 from xlkmv.model import merton
+
+COUNT, SAMPLE, ON_SHEET = 1_000_000, 400, 100_000
 
 Arrays = tuple[np.ndarray, ...]
 Solver = Callable[..., tuple[np.ndarray, np.ndarray]]
@@ -63,12 +65,6 @@ def ours(E, F, sigma_E, T, r):
 def columns_of_cells(inputs: Arrays) -> list[list[list[float]]]:
     """Columns as Excel hands them over."""
     return [[[x] for x in column.tolist()] for column in inputs]
-
-
-def numbers(rows) -> Arrays:
-    """Cells back as two arrays; an error cell is no number."""
-    cells = np.array([[x if isinstance(x, float) else np.nan for x in row] for row in rows])
-    return cells[:, 0], cells[:, 1]
 
 
 def textbook_loop(E, F, sigma_E, T, r):
@@ -147,15 +143,25 @@ def financepy(E, F, sigma_E, T, r):
     return out[0], out[1]
 
 
-def judge(V, sigma, answer) -> tuple[int, int, int]:
-    """Right, wrong, refused."""
+def judge(V: np.ndarray, sigma: np.ndarray, answer: Any) -> float:
+    """Share of right answers."""
     value, vol = answer
-    refused = ~(np.isfinite(value) & np.isfinite(vol))
-    right = ~refused & (np.abs(value / V - 1) <= 1e-6) & (np.abs(vol / sigma - 1) <= 1e-6)
-    return int(right.sum()), int((~right & ~refused).sum()), int(refused.sum())
+    right = (np.abs(value / V - 1) <= 1e-6) & (np.abs(vol / sigma - 1) <= 1e-6)
+    return float(right.mean())
 
 
-def timed(function: Callable[..., object], *args: np.ndarray, repeat: int = 1) -> tuple[float, object]:
+# Name, solver, package that it needs.
+LOOPS: tuple[tuple[str, Solver, str], ...] = (
+    ("scipy fsolve, stats.norm", textbook_loop, "scipy"),
+    ("scipy fsolve, special.ndtr", fsolve_loop, "scipy"),
+    ("its Excel function", merton_excel, "merton"),
+    ("its batch", merton_batch, "merton"),
+    ("MertonFirmMkt", financepy, "financepy"),
+)
+
+
+def timed(function: Callable[..., Any], *args: np.ndarray, repeat: int = 1) -> tuple[float, Any]:
+    """Least seconds, and the answer."""
     best, result = np.inf, None
     for _ in range(repeat):
         start = time.perf_counter()
@@ -164,82 +170,50 @@ def timed(function: Callable[..., object], *args: np.ndarray, repeat: int = 1) -
     return best, result
 
 
-def label(package: str) -> str:
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        return f"{package} (not installed)"
-
-
-def row(
-    units: tuple[float, float],
-    name: str,
-    seconds: float,
-    size: int,
-    counts: tuple[int, int, int],
-    note: str = "",
-) -> None:
-    """One line of the table, in units of a Black-Scholes pass and of our inversion, per firm."""
-    each = seconds / size
-    print(
-        f"{name:<42}{each * 1e6:>10.3f}{each / units[0]:>10.1f}{each / units[1]:>9.0f}"
-        f"{counts[0]:>11,}{counts[1]:>8,}{counts[2]:>9,}{note}"
-    )
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--count", type=int, default=1_000_000)
-    options.add_argument("--sample", type=int, default=400, help="firms for each loop")
-    options.add_argument("--seed", type=int, default=1)
-    chosen = options.parse_args()
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Measure our inversion against one pass of the formula and, firm by firm, against loops and peers."""
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
-    peers: list[tuple[str, Solver, str]] = [
-        ("scipy fsolve and stats.norm, in a loop", textbook_loop, "scipy"),
-        ("scipy fsolve and special.ndtr, in a loop", fsolve_loop, "scipy"),
-        (f"{label('merton')}: Excel function", merton_excel, "merton"),
-        (f"{label('merton')}: batch", merton_batch, "merton"),
-        (f"{label('financepy')}: MertonFirmMkt", financepy, "financepy"),
-    ]
-    for title, draw in (("Typical firms", typical), ("Whole range", whole_range)):
-        V, F, sigma, T, r = draw(chosen.count, np.random.default_rng(chosen.seed))
+    package = options.peer or "scipy"
+    for title, draw in (("typical firms", typical), ("whole range", whole_range)):
+        V, F, sigma, T, r = draw(COUNT, np.random.default_rng(1))
         E, sigma_E = merton.equity(V, F, sigma, T, r)
         # Outside lies equity without information, or more volatile than any input may be.
         keep = (E > 1e-280 * F) & (sigma_E < 20)
         V, F, sigma, T, r, E, sigma_E = (a[keep] for a in (V, F, sigma, T, r, E, sigma_E))
-        single, _ = timed(black_scholes_pass, V, F, sigma, T, r, repeat=7)
         total, answer = timed(ours, E, F, sigma_E, T, r, repeat=7)
-        print(f"\n{title}: {V.size:,} firms; one Black-Scholes pass {single * 1e3:.1f} ms (best of 7)")
-        print(f"{'':<42}{'us/firm':>10}{'passes':>10}{'slower':>9}{'right':>11}{'wrong':>8}{'refused':>9}")
-
-        units = single / V.size, total / V.size
-        row(units, "xlkmv.model.merton.invert", total, V.size, judge(V, sigma, answer))
-        sheet = columns_of_cells([a[:100_000] for a in (E, F, sigma_E, T, r)])
-        seconds, rows = timed(KMV_ASSETS, *sheet, repeat=5)
-        found = judge(V[:100_000], sigma[:100_000], numbers(rows))
-        row(units, "xlkmv: =KMV_ASSETS, 100,000 rows", seconds, len(rows), found)
-        part = slice(0, chosen.sample)
+        right = judge(V, sigma, answer)
+        name = f"Assets from equity, {title}"
+        if not options.peer:
+            single, _ = timed(black_scholes_pass, V, F, sigma, T, r, repeat=7)
+            a_pass = "one Black-Scholes pass"
+            yield Row(f"{name}, {V.size:,}", total, "s", a_pass, single, 10.0)
+            sheet = columns_of_cells([a[:ON_SHEET] for a in (E, F, sigma_E, T, r)])
+            cells, _ = timed(KMV_ASSETS, *sheet, repeat=5)
+            yield Row(
+                f"=KMV_ASSETS, {title}, {ON_SHEET:,}", cells, "s", a_pass, single * ON_SHEET / V.size, 40.0
+            )
+        part = slice(0, SAMPLE)
         inputs = tuple(np.ascontiguousarray(a[part]) for a in (E, F, sigma_E, T, r))
-        for name, solver, package in peers:
-            if "not installed" in label(package):
-                print(f"{name:<42}  left out")
+        for solver_name, solver, needed in LOOPS:
+            if needed != package:
                 continue
+            peer = f"{needed} {version(needed)}: {solver_name}" if options.peer else solver_name
             try:
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                     solver(*(a[:2] for a in inputs))  # imports and compiles
-                    seconds, answer = timed(solver, *inputs)
+                    loop, answer = timed(solver, *inputs)
             except Exception as error:  # a peer that raises has answered nobody
-                print(f"{name:<42}  {type(error).__name__}: {str(error)[:70]}")
+                why = f"{type(error).__name__}: {str(error)[:70]}"
+                yield Row(f"{name}, a firm", total / V.size, "s", peer, np.nan, why=why)
                 continue
-            row(units, name, seconds, inputs[0].size, judge(V[part], sigma[part], answer), "  (sample)")
-        row(units, "xlkmv on the same sample", *_ours_on(inputs, V[part], sigma[part]), "  (sample)")
-
-
-def _ours_on(inputs: Arrays, V: np.ndarray, sigma: np.ndarray) -> tuple[float, int, tuple[int, int, int]]:
-    seconds, answer = timed(ours, *inputs, repeat=7)
-    return seconds, V.size, judge(V, sigma, answer)
+            yield Row(f"{name}, a firm", total / V.size, "s", peer, loop / SAMPLE, 0.01)
+            theirs = judge(V[part], sigma[part], answer)
+            if theirs < 1.0:
+                yield Row(
+                    "... not right to 1e-6", 100.0 * (1.0 - right), "%", peer, 100.0 * (1.0 - theirs), 0.0
+                )
 
 
 if __name__ == "__main__":
-    main()
+    main(rows, __doc__)

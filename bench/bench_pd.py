@@ -1,41 +1,29 @@
-"""Cost of the checked default probability against the bare expression, and of importing the functions.
+"""What the checked default probability costs against the bare expression, and starting against its imports.
 
 Run: python bench/bench_pd.py
-
-Both sides of each ratio are timed in turn, round by round, and the best round of each counts: a
-machine that is busy for a moment then slows neither side alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
+from table import Row, in_turn, main
 
 from xlkmv.model.distance import default_probability
 
 ROWS = 1_000_000
-ROUNDS = 15
-IMPORT_ROUNDS = 9
+ROUNDS, STARTS = 15, 9
+AIM = 1.25
 
 
-def best(rounds: int, *sides: Callable[[], Any]) -> list[float]:
-    """Best time of each side, in seconds, the sides taking turns."""
-    times = [[] for _ in sides]
-    for _ in range(rounds):
-        for side, kept in zip(sides, times, strict=True):
-            start = time.perf_counter()
-            side()
-            kept.append(time.perf_counter() - start)
-    return [min(kept) for kept in times]
-
-
-def main() -> None:
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Measure the function on many rows, the command, and the module of the worksheet functions."""
     rng = np.random.default_rng(1)
     V, DP = rng.uniform(80, 200, ROWS), rng.uniform(50, 120, ROWS)
     sigma, T, mu = rng.uniform(0.05, 0.6, ROWS), rng.uniform(0.25, 10, ROWS), rng.uniform(-0.05, 0.1, ROWS)
@@ -47,25 +35,22 @@ def main() -> None:
         return default_probability(V, DP, sigma, T, mu)
 
     np.testing.assert_allclose(checked(), bare(), rtol=1e-12)
-    one, other = best(ROUNDS, checked, bare)
-    print(
-        f"PD of {ROWS:,} rows: {one * 1e3:.1f} ms, bare numpy {other * 1e3:.1f} ms, ratio {one / other:.2f}"
-    )
+    yield _row(f"PD of {ROWS:,} rows, checked", ROUNDS, checked, "bare numpy", bare)
+    command = _python("-m", "xlkmv.cli", "pd", "120", "100", "0.25")
+    needed = "import numpy, scipy.special"
+    yield _row("xlkmv pd 120 100 0.25", STARTS, command, needed, _python("-c", needed))
+    functions = "import xlkmv.excel.functions"
+    yield _row(functions, STARTS, _python("-c", functions), needed, _python("-c", needed))
 
-    def fresh(code: str) -> Callable[[], Any]:
-        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
 
-    ours, base, empty = best(
-        IMPORT_ROUNDS,
-        fresh("import xlkmv.excel.functions"),
-        fresh("import xlwings, scipy.special"),
-        fresh("pass"),
-    )
-    print(
-        f"import xlkmv.excel.functions: {ours * 1e3:.0f} ms, xlwings and scipy.special {base * 1e3:.0f} ms, "
-        f"ratio {ours / base:.2f} (interpreter alone {empty * 1e3:.0f} ms)"
-    )
+def _row(work: str, rounds: int, ours: Callable[[], Any], against: str, theirs: Callable[[], Any]) -> Row:
+    one, other = in_turn(rounds, ours, theirs)
+    return Row(work, one, "s", against, other, AIM)
+
+
+def _python(*arguments: str) -> Callable[[], Any]:
+    return lambda: subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
-    main()
+    main(rows, __doc__)

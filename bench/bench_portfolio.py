@@ -9,19 +9,18 @@ it would need for the computed figure's error is its time x (its error / that er
 
 from __future__ import annotations
 
+import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from table import Row, main
 
 from xlkmv.model.creditmetrics import creditmetrics
 from xlkmv.model.creditriskplus import creditriskplus
 from xlkmv.model.losses import LossDistribution, gaussian_copula_losses, simulated_losses
 
 LEVEL = 0.99
-HEADINGS = ("model", "computed", "error", "simulated", "error", "distance", "simulated at equal error")
 
 
 def pool(count: int, grades: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -62,58 +61,40 @@ def simulate_creditriskplus(
     )
 
 
-def rows() -> list[tuple[str, float, float, float, float, float, float]]:
-    """Name; seconds and error of ES, computed; the same, simulated; distance; seconds at equal error."""
-    out = []
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Measure expected shortfall, computed and simulated, and the time to simulate it as well."""
 
-    def add(name: str, run: Callable, fine: Callable, simulate: Callable) -> None:
+    def row(name: str, run: Callable, fine: Callable, simulate: Callable) -> Row:
         seconds, result = timed(run)
         _, finer = timed(fine)
         simulation_seconds, simulation = timed(simulate)
         es = float(result.expected_shortfall[0])
         error = max(abs(es / float(finer.expected_shortfall[0]) - 1.0), 1e-12)
         simulation_error = float(simulation.standard_errors.expected_shortfall[0]) / es
-        distance = (es / float(simulation.expected_shortfall[0]) - 1.0) / simulation_error
+        apart = abs(es / float(simulation.expected_shortfall[0]) - 1.0) / simulation_error
+        assert apart < 4.0, f"{name}: {apart:.1f} standard errors apart"
         equal = simulation_seconds * (simulation_error / error) ** 2
-        out.append((name, seconds, error, simulation_seconds, simulation_error, distance, equal))
+        return Row(name, seconds, "s", "simulated to the same error", equal, 1e-3)
 
     exposures, pds = pool(100_000, grades=False)
     unit = float(exposures.max()) / 100
-    add(
-        "CreditRisk+, 100,000 obligors",
+    yield row(
+        "Loss distribution, CreditRisk+, 100,000 obligors",
         lambda: creditriskplus(exposures, pds, 0.8 * pds, [LEVEL]),
         lambda: creditriskplus(exposures, pds, 0.8 * pds, [LEVEL], unit=unit / 4),
         lambda: simulate_creditriskplus(exposures, pds, 0.8, 1000),
     )
     for grades in (True, False):
         amounts, chances = pool(10_000, grades)
-        add(
-            f"KMV, 10,000 obligors, {'8 grades' if grades else 'all PDs different'}",
+        yield row(
+            f"Loss distribution, KMV, 10,000 obligors, {'8 grades' if grades else 'all PDs different'}",
             lambda e=amounts, p=chances: gaussian_copula_losses(e, p, 0.2, [LEVEL]),
             lambda e=amounts, p=chances: gaussian_copula_losses(e, p, 0.2, [LEVEL], grid_points=160_000),
             lambda e=amounts, p=chances: creditmetrics(
                 e, np.arange(e.size), np.column_stack([1 - p, p]), 0.2, [LEVEL], scenarios=5000
             ),
         )
-    return out
-
-
-def main() -> None:
-    table = Table(title=f"Loss distribution with contributions: expected shortfall at {LEVEL:.0%}")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading == "model" else "right")
-    for name, seconds, error, simulation_seconds, simulation_error, distance, equal in rows():
-        table.add_row(
-            name,
-            f"{seconds:.2f} s",
-            f"{error:.1e}",
-            f"{simulation_seconds:.1f} s",
-            f"{simulation_error:.1e}",
-            f"{distance:+.1f} s.e.",
-            f"{equal / 3600:,.1f} h",
-        )
-    Console(width=120).print(table)
 
 
 if __name__ == "__main__":
-    main()
+    main(rows, __doc__)
