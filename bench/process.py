@@ -38,7 +38,7 @@ class Measured:
 
 
 def measure(arguments: Sequence[str], limit: float) -> Measured:
-    """Run Python and wait; what it holds is looked at time and again, pages that processes share once.
+    """Run Python and wait; what it holds is looked at time and again.
 
     Parameters
     ----------
@@ -77,13 +77,13 @@ def measure(arguments: Sequence[str], limit: float) -> Measured:
 
 
 def _held(family: psutil.Process) -> float:
-    """Bytes that a process and its children hold now."""
+    """Bytes that a process holds now, and its children beside what they share, as libraries."""
     total = 0.0
     with contextlib.suppress(psutil.Error):
-        for process in (family, *family.children(recursive=True)):
+        total += family.memory_info().rss
+        for child in family.children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                memory = process.memory_full_info()
-                total += getattr(memory, "pss", memory.uss)  # pss: on Linux only
+                total += child.memory_full_info().uss
     return total
 
 

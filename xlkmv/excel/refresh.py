@@ -119,7 +119,7 @@ def refresh(
     report = progress or (lambda what, share: None)
     report("Reading and checking", 0.0)
     inputs = read_book(book)
-    with _executor(scheduler or inputs.scheduler, inputs.deal) as executor:
+    with _executor(scheduler or inputs.scheduler, inputs.deal, quick) as executor:
         analysis = analyse(
             inputs.deal, inputs.stresses, report, actual=inputs.actual, executor=executor, quick=quick
         )
@@ -133,11 +133,13 @@ def refresh(
     return Refreshed(inputs, analysis, seconds)
 
 
-def _executor(scheduler: str | None, deal: Deal) -> contextlib.AbstractContextManager[Executor | None]:
+def _executor(
+    scheduler: str | None, deal: Deal, quick: bool
+) -> contextlib.AbstractContextManager[Executor | None]:
     """Where to simulate: on a cluster, in other processes where that pays for their start, or here."""
     if scheduler:
         return dask_executor(scheduler)
-    return process_executor() if in_parts(deal) else contextlib.nullcontext()
+    return process_executor() if in_parts(deal) and not quick else contextlib.nullcontext()
 
 
 # ---------------------------------------------------------------------------------- reading
