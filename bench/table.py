@@ -91,7 +91,7 @@ def show(rows: Sequence[Row]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("work", "ours", "peer or limit", "theirs", "ratio", "aim", "met"):
         right = heading in ("ours", "theirs", "ratio", "aim")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=right)
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "met")
     for row in rows:
         ours, theirs = (_quantity(x, row.unit) for x in (row.ours, row.theirs))
         aim = "" if row.aim is None else f"at most {_ratio(row.aim)}"
@@ -116,4 +116,6 @@ def _quantity(x: float, unit: str) -> str:
 def _ratio(x: float) -> str:
     if math.isnan(x):
         return ""
-    return f"{x:.3g}" if x >= 0.1 or x == 0.0 else f"1/{float(f'{1.0 / x:.2g}'):,.0f}"
+    if x >= 0.1 or x == 0.0:
+        return f"{x:.3g}"
+    return f"1/{float(f'{1.0 / x:.2g}'):,.0f}" if x >= 1e-6 else "< 1/1,000,000"
