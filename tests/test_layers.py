@@ -17,7 +17,7 @@ FLOORS = {"errors": 0, "model": 1, "deal": 2, "excel": 3, "build": 4, "install":
 OUTSIDE = {
     "errors": set(),
     "model": {"numpy", "scipy.special"},
-    "deal": {"numpy", "pandas", "scipy.special", "dask", "distributed"},
+    "deal": {"numpy", "pandas", "scipy.sparse", "scipy.special", "dask", "distributed"},
 }
 # Files, clocks, processes and networks have no place in mathematics.
 INSIDE_MODEL = {

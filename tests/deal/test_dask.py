@@ -46,7 +46,9 @@ def test_workers_give_the_same_bits_and_a_killed_one_loses_nothing(address):
 
     with dask_executor(address) as executor:
         there = simulate(xingye_yuanrong(), paths=paths, executor=executor, progress=kill_one_worker)
+        again = simulate(xingye_yuanrong(), paths=paths, executor=executor)
     assert done[-1] == paths
+    assert (again.replicates == here.replicates).all()
     assert (there.replicates == here.replicates).all()
     assert (there.expected_collections == here.expected_collections).all()
     assert [t.pd for t in there.tranches] == [t.pd for t in here.tranches]

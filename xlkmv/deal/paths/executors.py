@@ -121,7 +121,8 @@ class _Cluster:
         return future
 
     def share(self, what: Any) -> Any:
-        return self.client.scatter(what, broadcast=True)
+        # Named anew: data of the same content may just be on its way out.
+        return self.client.scatter(what, broadcast=True, hash=False)
 
 
 @contextlib.contextmanager

@@ -37,6 +37,8 @@ Tick = Callable[[float], object]
 
 # Groups of fewer paths are not thinned out.
 SMALLEST_THINNED = 1 << 8
+# Less is done before other processes have started.
+FEWEST_PARTS = 4
 # Seconds after which a run on other processes looks whether somebody wants it to stop.
 PATIENCE = 0.2
 
@@ -251,8 +253,8 @@ def _run_task(
 
 
 def in_parts(deal: Deal) -> bool:
-    """Whether a simulation of the deal has parts that could run side by side."""
-    return layout_of(deal, deal.terms.paths, deal.terms.seed).bundles > 1
+    """Whether a simulation of the deal has parts enough to start processes for them."""
+    return layout_of(deal, deal.terms.paths, deal.terms.seed).bundles >= FEWEST_PARTS
 
 
 def _different(deal: Deal, stresses: Sequence[Stress]) -> tuple[list[Stressed], list[int]]:
