@@ -2,7 +2,8 @@
 
 The XML of the cells is cut at its rows; only the rows that are asked for are parsed, and only those
 that change are written anew, so that a sheet of millions of cells costs what is used of it and all
-other bytes stay as they were.
+other bytes stay as they were. Rows of cells as spreadsheets usually write them are read and written as
+text, any others as trees.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import bisect
 import datetime as dt
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+from xml.sax.saxutils import escape as escape_xml
 from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import unescape as unescape_xml
 
 from lxml import etree
 
@@ -49,6 +52,16 @@ class Formula:
     kind: str = ""
 
 
+class _Plain(NamedTuple):
+    """The cells of a row without anything unusual."""
+
+    layout: tuple[tuple[int, bool, str, str], ...]  # column, whether a number and no date, type, style
+    whole: Sequence[bytes]
+    formulas: Sequence[bytes]
+    values: Sequence[bytes]
+    texts: Sequence[bytes]  # of cells that do not share theirs
+
+
 class _Columns(dict[str, int]):
     def __missing__(self, letters: str) -> int:
         self[letters] = number = column_number(letters)
@@ -56,6 +69,20 @@ class _Columns(dict[str, int]):
 
 
 _COLUMNS = _Columns()
+
+
+class _Letters(dict[int, str]):
+    def __missing__(self, number: int) -> str:
+        self[number] = letters = column_letters(number)
+        return letters
+
+
+_LETTERS = _Letters()
+
+
+def _inside(cell: tuple[int, int], area: Area) -> bool:
+    row, column = cell
+    return area.top <= row <= area.bottom and area.left <= column <= area.right
 
 
 @dataclass
@@ -78,7 +105,7 @@ class Sheet:
     part: str
     data: InitVar[bytes]
     shared: Shared
-    changed: dict[int, set[int]] = field(default_factory=dict)  # column -> rows whose value changed
+    changed: dict[int, list[list[int]]] = field(default_factory=dict)  # column -> runs of changed rows
     written: set[tuple[int, int]] = field(default_factory=set)  # formula cells that were given a value
     added: set[tuple[int, int]] = field(default_factory=set)  # new formula cells
     formula_gone: bool = False
@@ -104,12 +131,13 @@ class Sheet:
         close = b"</" + prefix + b"sheetData>"
         if start[2]:
             self._head = data[: start.start()] + b"<" + prefix + b"sheetData>"
-            body, self._tail = b"", close + data[start.end() :]
+            first = end = start.end()
+            self._tail = close + data[end:]
         else:
-            end = data.rfind(close)
-            if end < start.end():
+            first, end = start.end(), data.rfind(close)
+            if end < first:
                 raise BookError(f"the workbook is broken: sheet {self.name} is cut off")
-            self._head, body, self._tail = data[: start.end()], data[start.end() : end], data[end:]
+            self._head, self._tail = data[:first], data[end:]
         root = parse_xml(self._head + close + b"</" + prefix + b"worksheet>")
         if root.tag != f"{{{MAIN}}}worksheet":
             raise BookError(f"the workbook is broken: sheet {self.name} is no worksheet")
@@ -123,27 +151,34 @@ class Sheet:
         self._parsed: dict[int, Any] = {}
         self._touched: set[int] = set()  # parsed rows that differ from their bytes
         self._patched = False
-        # A cell as spreadsheets write it: no formula, no text of its own.
-        self._simple = re.compile(
-            b"<" + prefix + rb'c r="([A-Z]{1,3})\d+"(?: s="(\d+)")?(?: t="([nsbe])")?'
-            rb"(?:/>|><" + prefix + rb"v>([^<&]*)</" + prefix + rb"v></" + prefix + rb"c>)"
+        # A cell as spreadsheets write it: column, style and type, formula, value or a text of its own.
+        self._plain = re.compile(
+            (
+                rb'(<@c r="([A-Z]{1,3})\d+"((?: s="\d+")?(?: t="\w+")?)'
+                rb"(?:/>|>(<@f[^>]*/>|<@f[^>]*>[^<]*</@f>)?"
+                rb"(?:<@v>([^<&]+)</@v>|<@is><@t[^>]*>([^<&\r]+)</@t></@is>)?</@c>))"
+            ).replace(b"@", prefix)
         )
-        self._created: list[tuple[int, int]] = []
+        # A cell with a formula: column, attributes and text of the formula.
+        self._formula = re.compile(rb'<@c r="([A-Z]{1,3})\d+"[^>]*><@f([^>]*)>([^<]*)'.replace(b"@", prefix))
+        self._layouts: dict[Any, Any] = {}  # letters and attributes of plain cells -> layout
+        self._created: Area | None = None  # around all new cells
         # The row that was written last and its cells by column: rows are written cell by cell.
         self._in_hand: tuple[Any, dict[int, Any]] = (None, {})
         self._old_tail = self._tail
-        self._cut(body)
+        self._cut(data, first, end)
 
-    def _cut(self, body: bytes) -> None:
-        starts = list(re.finditer(rb"<" + self._prefix + rb"row(?=[\s/>])([^>]*)>", body))
-        self._head += body[: starts[0].start()] if starts else body
+    def _cut(self, data: bytes, first: int, end: int) -> None:
+        tag = re.compile(rb"<" + self._prefix + rb"row(?=[\s/>])([^>]*)>")
+        starts = list(tag.finditer(data, first, end))
+        self._head += data[first : starts[0].start() if starts else end]
         last = 0
-        for start, stop in zip(starts, [*(m.start() for m in starts[1:]), len(body)], strict=True):
+        for start, stop in zip(starts, [*(m.start() for m in starts[1:]), end], strict=True):
             number = re.search(rb"""\sr\s*=\s*["'](\d+)["']""", start[1])
             row = int(number[1]) if number else last + 1
             if not last < row <= LAST_ROW:
                 raise BookError(f"the workbook is broken: row {row} of sheet {self.name} is out of order")
-            self._raw[row] = body[start.start() : stop]
+            self._raw[row] = data[start.start() : stop]
             last = row
         self._order = list(self._raw)
 
@@ -160,11 +195,12 @@ class Sheet:
             raise BookError(f"the workbook is broken: sheet {self.name} has a row inside a row")
         return root
 
-    def _rows(self, top: int, bottom: int, holding: bytes = b"") -> Iterator[tuple[int, Any]]:
-        """Elements of the existing rows from `top` to `bottom` whose XML contains `holding`."""
-        low, high = bisect.bisect_left(self._order, top), bisect.bisect_right(self._order, bottom)
-        wanted = [row for row in self._order[low:high] if row in self._parsed or holding in self._raw[row]]
-        return self._parse_all(wanted)
+    def _rows(self, top: int, bottom: int) -> Iterator[tuple[int, Any]]:
+        """Elements of the existing rows from `top` to `bottom`."""
+        return self._parse_all(self._between(top, bottom))
+
+    def _between(self, top: int, bottom: int) -> list[int]:
+        return self._order[bisect.bisect_left(self._order, top) : bisect.bisect_right(self._order, bottom)]
 
     def _parse_all(self, rows: Sequence[int]) -> Iterator[tuple[int, Any]]:
         for start in range(0, len(rows), _CHUNK):
@@ -186,30 +222,54 @@ class Sheet:
         """Values of a rectangle, row by row."""
         width = area.right - area.left + 1
         table: list[list[CellValue]] = [[None] * width for _ in range(area.bottom - area.top + 1)]
-        columns = {column_letters(c).encode(): c - area.left for c in range(area.left, area.right + 1)}
-        dates = {style.encode() for style in self.shared.date_styles}
-        mark = b"<" + self._prefix + b"c"
         slow = []
-        low = bisect.bisect_left(self._order, area.top)
-        for number in self._order[low : bisect.bisect_right(self._order, area.bottom)]:
-            raw = self._raw[number]
-            cells = self._simple.findall(raw)
-            if number in self._parsed or len(cells) != raw.count(mark):
+        for number in self._between(area.top, area.bottom):
+            cells = self._plain_cells(number)
+            if cells is None:
                 slow.append(number)
                 continue
             out = table[number - area.top]
-            for letters, style, kind, text in cells:
-                if letters in columns and text:
-                    if kind in (b"", b"n") and style not in dates:
-                        out[columns[letters]] = self._number(text, number)
+            for k, ((column, is_number, _, _), text) in enumerate(
+                zip(cells.layout, cells.values, strict=True)
+            ):
+                if area.left <= column <= area.right:
+                    if is_number and text:
+                        out[column - area.left] = self._number(text, number)
                     else:
-                        value = self._decode(kind.decode() or "n", style.decode(), text.decode(), number)
-                        out[columns[letters]] = value
+                        out[column - area.left] = self._plain_value(cells, k, number)
         for number, row in self._parse_all(slow):
             for column, cell in self._cells(row):
                 if area.left <= column <= area.right:
                     table[number - area.top][column - area.left] = self._value(cell, number)
         return table
+
+    def _plain_cells(self, row: int) -> _Plain | None:
+        """Cells of a row; None when it is held parsed, or something in it is unusual."""
+        raw = self._raw[row]
+        found = self._plain.findall(raw)
+        if row in self._parsed or len(found) != raw.count(b"<" + self._prefix + b"c"):
+            return None
+        whole, letters, attributes, *rest = zip(*found, strict=True) if found else [()] * 6
+        # Rows of a table are laid out alike.
+        layout = self._layouts.get((letters, attributes))
+        if layout is None:
+            layout = tuple(map(self._laid_out, letters, attributes))
+            self._layouts[letters, attributes] = layout
+        return _Plain(layout, whole, *rest)
+
+    def _laid_out(self, letters: bytes, attributes: bytes) -> tuple[int, bool, str, str]:
+        said = dict(re.findall(r'(\w)="(\w+)"', attributes.decode()))
+        kind, style = said.get("t", "n"), said.get("s", "")
+        return _COLUMNS[letters.decode()], kind == "n" and style not in self.shared.date_styles, kind, style
+
+    def _plain_value(self, cells: _Plain, k: int, row: int) -> CellValue:
+        """Value of the cell in place `k`."""
+        _, _, kind, style = cells.layout[k]
+        if kind == "inlineStr":
+            return unescape(cells.texts[k].decode()) if cells.texts[k] else None
+        if not cells.values[k]:
+            return NO_VALUE if cells.formulas[k] else None
+        return self._decode(kind, style, cells.values[k].decode(), row)
 
     def used(self) -> tuple[int, int]:
         """Last row and last column of the cells that hold something; zeros when none does."""
@@ -274,23 +334,36 @@ class Sheet:
         area = area or Area(1, 1, LAST_ROW, LAST_COLUMN)
         shared: dict[str, tuple[str, int, int]] = {}
         # From the first row on: the text of a shared formula stands in its first cell.
-        for row, element in self._rows(1, area.bottom, b"<" + self._prefix + b"f"):
-            for column, cell in self._cells(element):
-                formula = cell.find(F)
-                if formula is None:
-                    continue
-                kind, text = formula.get("t", ""), formula.text or ""
-                if kind == "shared":
-                    if text:
-                        shared[formula.get("si")] = (text, row, column)
-                    elif formula.get("si") in shared:
-                        text, first_row, first_column = shared[formula.get("si")]
-                        text = shift(text, row - first_row, column - first_column)
-                fills = Area(row, column, row, column)
-                if kind == "array" and formula.get("ref"):
-                    fills = parse_area(formula.get("ref"))
-                if area.top <= row and area.left <= column <= area.right:
-                    yield Formula(text, fills, kind)
+        for row, column, text, said in self._formula_cells(area.bottom):
+            kind = said.get("t", "")
+            if kind == "shared":
+                if text:
+                    shared[said.get("si", "")] = (text, row, column)
+                elif said.get("si") in shared:
+                    text, first_row, first_column = shared[said["si"]]
+                    text = shift(text, row - first_row, column - first_column)
+            fills = Area(row, column, row, column)
+            if kind == "array" and said.get("ref"):
+                fills = parse_area(said["ref"])
+            if area.top <= row and area.left <= column <= area.right:
+                yield Formula(text, fills, kind)
+
+    def _formula_cells(self, bottom: int) -> Iterator[tuple[int, int, str, Mapping[str, str]]]:
+        """Row, column, text and attributes of the formulas down to a row."""
+        mark = b"<" + self._prefix + b"f"
+        for row in self._order[: bisect.bisect_right(self._order, bottom)]:
+            raw = self._raw[row]
+            count = raw.count(mark)
+            if row in self._parsed or (count and (len(self._formula.findall(raw)) != count or b"&#" in raw)):
+                ((_, element),) = self._parse_all([row])
+                for column, cell in self._cells(element):
+                    formula = cell.find(F)
+                    if formula is not None:
+                        yield row, column, formula.text or "", formula.attrib
+            elif count:
+                for letters, attributes, text in self._formula.findall(raw):
+                    said = dict(re.findall(r'(\w+)="([^"]*)"', attributes.decode())) if attributes else {}
+                    yield row, _COLUMNS[letters.decode()], unescape_xml(text.decode(), _QUOTES), said
 
     def merged(self) -> list[Area]:
         """Merged ranges of the sheet."""
@@ -348,7 +421,7 @@ class Sheet:
             cells[before].addnext(cell)
         cells[column] = cell
         self._touched.add(row)
-        self._created.append((row, column))
+        self._create(Area(row, column, row, column))
         spans = re.fullmatch(r"(\d+):(\d+)", element.get("spans", ""))
         if spans:
             element.set("spans", f"{min(int(spans[1]), column)}:{max(int(spans[2]), column)}")
@@ -392,6 +465,7 @@ class Sheet:
             leaf.text = escape(text)
             if text != text.strip():
                 leaf.set(_SPACE, "preserve")
+        self._touched.add(row)
         self._mark(row, column)
 
     def _holds(self, cell: Any, kind: str, text: str) -> bool:
@@ -414,14 +488,108 @@ class Sheet:
                 return False
         return kind == stored and leaf.text == text
 
+    def put(self, top: int, columns: Mapping[int, Sequence[Any]]) -> None:
+        """Write columns of values from row `top` down, as :meth:`set` does cell by cell."""
+        places = sorted(columns)
+        for row, values in enumerate(zip(*(columns[place] for place in places), strict=True), top):
+            told = [encode(value, self.shared) for value in values]
+            if not self._put_plain(row, places, told):
+                for place, value in zip(places, values, strict=True):
+                    self.set(row, place, value)
+
+    def _put_plain(self, row: int, places: Sequence[int], told: Sequence[tuple[str, str]]) -> bool:
+        """Write types and texts into the cells of a row; False when it is not there, or unusual."""
+        cells = self._plain_cells(row) if row in self._raw else None
+        around = None if cells is None else self._around(row, cells)
+        if cells is None or around is None:
+            return False
+        here = {column: k for k, (column, *_) in enumerate(cells.layout)}
+        pieces: dict[int, bytes] = {}
+        for column, (kind, text) in zip(places, told, strict=True):
+            k = here.get(column)
+            if k is None:
+                if kind:
+                    pieces[column] = self._cell_bytes(row, column, kind, text)
+                continue
+            if cells.formulas[k]:
+                if not kind:
+                    return False
+                self.written.add((row, column))
+            if not self._holds_plain(cells, k, kind, text, row):
+                pieces[column] = self._cell_bytes(
+                    row, column, kind, text, cells.layout[k][3], cells.formulas[k]
+                )
+        if not pieces:
+            return True
+        for column in pieces:
+            self._mark(row, column)
+        start, end = around
+        if added := [column for column in pieces if column not in here]:
+            self._create(Area(row, min(added), row, max(added)))
+            start = _SPANS.sub(
+                lambda m: b'spans="%d:%d"' % (min(int(m[1]), *added), max(int(m[2]), *added)), start
+            )
+        whole = dict(zip(here, cells.whole, strict=True)) | pieces
+        order = sorted(whole) if added else whole
+        self._raw[row] = start + b"".join([whole[column] for column in order]) + end
+        self._patched = True
+        return True
+
+    def _around(self, row: int, cells: _Plain) -> tuple[bytes, bytes] | None:
+        """XML of a row before and after its cells; None when there is any between them."""
+        raw, body = self._raw[row], b"".join(cells.whole)
+        if not body:
+            start, _, end = raw.partition(b">")
+            closing = b"</" + self._prefix + b"row>"
+            return (start[:-1] + b">", closing + end) if start.endswith(b"/") else (start + b">", end)
+        first = raw.index(cells.whole[0])
+        return (raw[:first], raw[first + len(body) :]) if raw.startswith(body, first) else None
+
+    def _holds_plain(self, cells: _Plain, k: int, kind: str, text: str, row: int) -> bool:
+        """Tell whether the cell in place `k` holds this very value already."""
+        stored = cells.layout[k][2]
+        if kind == "str":
+            return stored in ("s", "str", "inlineStr") and self._plain_value(cells, k, row) == text
+        if kind == "n":
+            return stored == "n" and bool(cells.values[k]) and float(cells.values[k]) == float(text)
+        if not kind:
+            return not (cells.values[k] or cells.texts[k])
+        return kind == stored and cells.values[k] == text.encode()
+
+    def _cell_bytes(
+        self, row: int, column: int, kind: str, text: str, style: str = "", formula: bytes = b""
+    ) -> bytes:
+        """XML of a cell."""
+        p, look = self._prefix.decode(), f' s="{style}"' if style else ""
+        start = f'<{p}c r="{_LETTERS[column]}{row}"{look}'
+        if kind == "n":
+            inner = f"<{p}v>{text}</{p}v>"
+        elif not kind:
+            return f"{start}/>".encode()
+        else:
+            space = ' xml:space="preserve"' if text != text.strip() else ""
+            inline = kind == "str" and not formula
+            start += ' t="inlineStr"' if inline else f' t="{kind}"'
+            said = escape_xml(escape(text))
+            inner = f"<{p}is><{p}t{space}>{said}</{p}t></{p}is>" if inline else f"<{p}v{space}>{said}</{p}v>"
+        return f"{start}>{formula.decode()}{inner}</{p}c>".encode()
+
     def _mark(self, row: int, column: int) -> None:
-        self._touched.add(row)
-        self.changed.setdefault(column, set()).add(row)
+        runs = self.changed.setdefault(column, [])
+        if runs and runs[-1][0] <= row <= runs[-1][1] + 1:
+            runs[-1][1] = max(runs[-1][1], row)
+        else:
+            runs.append([row, row])
 
     def mark_area(self, area: Area) -> None:
         """Count all cells of a rectangle as changed, for formulas that depend on its size."""
         for column in range(area.left, area.right + 1):
-            self.changed.setdefault(column, set()).update(range(area.top, area.bottom + 1))
+            self.changed.setdefault(column, []).append([area.top, area.bottom])
+
+    def _create(self, area: Area) -> None:
+        """Take notice of new cells."""
+        old = self._created or area
+        self._created = Area(*map(min, old[:2], area[:2]), *map(max, old[2:], area[2:]))
 
     def forget(self, row: int, column: int) -> None:
         """Drop the saved value of a cell whose formula is out of date."""
@@ -445,7 +613,22 @@ class Sheet:
             above = self._cell(area.bottom, column)
             if style is not None or column in formulas:
                 models[column] = style, None if above is None else above.get("cm")
-        for row in range(area.bottom + 1, bottom + 1):
+        texts = {column: formula.text for column, formula in formulas.items()}
+        alike = all(shift(text, 1, 0) == text for text in texts.values())
+        made = self._row_bytes("\0", models, formulas, texts) if alike else b""
+        fresh = sorted({*range(area.bottom + 1, bottom + 1)} - {*self._between(area.bottom + 1, bottom)})
+        for row in fresh if models else ():
+            if alike:
+                self._raw[row] = made.replace(b"\0", b"%d" % row)
+            else:
+                moved = {column: shift(text, row - area.bottom, 0) for column, text in texts.items()}
+                self._raw[row] = self._row_bytes(str(row), models, formulas, moved)
+            self.added.update((row, column) for column in formulas)
+        if models and fresh:
+            self._order = sorted([*self._order, *fresh])
+            self._create(Area(fresh[0], min(models), fresh[-1], max(models)))
+            self._patched = True
+        for row in sorted({*range(area.bottom + 1, bottom + 1)}.difference(fresh)):
             for column, (style, metadata) in models.items():
                 cell = self._cell(row, column, create=True)
                 cell.attrib.pop("s", None)
@@ -462,33 +645,84 @@ class Sheet:
                         if metadata is not None:
                             cell.set("cm", metadata)
 
+    def _row_bytes(
+        self,
+        row: str,
+        models: Mapping[int, tuple[str | None, str | None]],
+        formulas: Mapping[int, Formula],
+        texts: Mapping[int, str],
+    ) -> bytes:
+        """XML of a new row: cells with a style, or a formula, or both."""
+        p, cells = self._prefix.decode(), []
+        for column, (style, metadata) in models.items():
+            place, inner = f"{column_letters(column)}{row}", ""
+            look = "" if style is None else f' s="{style}"'
+            if column in texts:
+                array = formulas[column].kind == "array"
+                if array and metadata is not None:
+                    look += f' cm="{metadata}"'
+                said = f' t="array" ref="{place}"' if array else ""
+                inner = f"<{p}f{said}>{escape_xml(texts[column])}</{p}f>"
+            cells.append(f'<{p}c r="{place}"{look}' + (f">{inner}</{p}c>" if inner else "/>"))
+        return f'<{p}row r="{row}">{"".join(cells)}</{p}row>'.encode()
+
     def clear(self, area: Area) -> None:
         """Remove the cells of a rectangle, formulas and styles included."""
         for formula in self.formulas():
             alone = area.top <= formula.area.top and formula.area.bottom <= area.bottom
             if formula.kind == "array" and formula.area.overlaps(area) and not alone:
                 raise BookError(f"{self.name}!{area} cuts through the array formula in {formula.area}")
-        for row in [row for row in self._order if area.top <= row <= area.bottom]:
-            element = self._row(row)
-            for column, cell in list(self._cells(element)):
-                if area.left <= column <= area.right:
-                    formula = cell.find(F)
-                    if formula is not None:
-                        if formula.get("t") == "shared" and formula.text:
-                            raise BookError(
-                                f"{self.name}!{address(row, column)} holds a formula that other cells share: "
-                                "overwrite it or copy the column down again"
-                            )
-                        self.formula_gone = True
-                        self.written.discard((row, column))
-                    element.remove(cell)
-                    self._in_hand = (None, {})
-                    self._mark(row, column)
-            if len(element) == 0 and not set(element.attrib) - {"r", "spans"}:
-                del self._raw[row], self._parsed[row]
-                self._touched.discard(row)
-                self._order.remove(row)
-                self._patched = True
+        gone = {row for row in self._between(area.top, area.bottom) if self._clear_row(row, area)}
+        self._order = [row for row in self._order if row not in gone]
+        self.written = {cell for cell in self.written if not _inside(cell, area)}
+
+    def _clear_row(self, row: int, area: Area) -> bool:
+        """Remove the cells of a row between two columns; True when nothing is left of it."""
+        cells = self._plain_cells(row)
+        around = None if cells is None else self._around(row, cells)
+        if cells is None or around is None:
+            return self._clear_tree(row, area)
+        kept = []
+        for whole, formula, (column, *_) in zip(cells.whole, cells.formulas, cells.layout, strict=True):
+            if area.left <= column <= area.right:
+                if formula:
+                    self._formula_goes(row, column, b't="shared"' in formula and not formula.endswith(b"/>"))
+                self._mark(row, column)
+            else:
+                kept.append(whole)
+        self._patched |= len(kept) < len(cells.whole)
+        self._raw[row] = around[0] + b"".join(kept) + around[1]
+        if kept or set(_ATTRIBUTES.findall(around[0])) - {b"r", b"spans"}:
+            return False
+        del self._raw[row]
+        self._patched = True
+        return True
+
+    def _formula_goes(self, row: int, column: int, shared: bool) -> None:
+        if shared:
+            raise BookError(
+                f"{self.name}!{address(row, column)} holds a formula that other cells share: "
+                "overwrite it or copy the column down again"
+            )
+        self.formula_gone = True
+
+    def _clear_tree(self, row: int, area: Area) -> bool:
+        element = self._row(row)
+        for column, cell in list(self._cells(element)):
+            if area.left <= column <= area.right:
+                formula = cell.find(F)
+                if formula is not None:
+                    self._formula_goes(row, column, formula.get("t") == "shared" and bool(formula.text))
+                element.remove(cell)
+                self._in_hand = (None, {})
+                self._touched.add(row)
+                self._mark(row, column)
+        if len(element) or set(element.attrib) - {"r", "spans"}:
+            return False
+        del self._raw[row], self._parsed[row]
+        self._touched.discard(row)
+        self._patched = True
+        return True
 
     def _update_dimension(self) -> None:
         """State the used range anew: wide enough for new cells, and no longer than the last filled row."""
@@ -498,8 +732,9 @@ class Sheet:
         old = parse_area(found[2].decode())
         mark = b"<" + self._prefix + b"c"
         last = next((row for row in reversed(self._order) if mark in self._raw[row]), old.top)
-        rows, columns = zip(*self._created, (old.top, old.left), (last, old.right), strict=True)
-        new = Area(min(rows), min(columns), max(last, min(rows)), max(columns))
+        new = self._created or old
+        top, left = min(old.top, last, new.top), min(old.left, new.left)
+        new = Area(top, left, max(last, top), max(old.right, new.right))
         self._head = self._head[: found.start(2)] + str(new).encode() + self._head[found.end(2) :]
 
     def folded(self) -> list[int]:
@@ -559,6 +794,9 @@ class Sheet:
         return self._head + b"".join(self._raw[row] for row in self._order) + self._tail
 
 
+_SPANS = re.compile(rb'\bspans="(\d+):(\d+)"')
+_ATTRIBUTES = re.compile(rb"\s([\w:.-]+)=")
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
 # Layout of a run of columns: first, last.
 _LAYOUT = re.compile(rb"""<(?:[\w.-]+:)?col\s(?=[^>]*?\bmin="(\d+)")(?=[^>]*?\bmax="(\d+)")[^>]*>""")
 _HIDDEN = re.compile(rb"""\shidden="(?:1|true)\"""")
