@@ -57,9 +57,9 @@ from xlkmv.excel.book import FileBook
 from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.layout import Column, TableSpec
+from xlkmv.excel.marks import mark_formula
 from xlkmv.excel.refresh import refresh
 from xlkmv.excel.registry import Function
-from xlkmv.excel.report import SHOWN
 
 __all__ = ["build_template"]
 
@@ -654,24 +654,6 @@ SAME_FORMULA = (
 )
 
 
-def _mark_formula(name: str, header: str) -> str:
-    """Write a mark of xlkmv.excel.report as a formula, so that a sheet without Python knows what changed."""
-    if not header:
-        padded = f'{name}[#Headers]&REPT(" ",{layout.MARKED_CHARACTERS})'
-        places = range(1, layout.MARKED_CHARACTERS + 1)
-        headings = "+".join(f"{p}*_xlfn.UNICODE(MID({padded},{p},1))" for p in places)
-        counted = f'({name}[#Headers]<>"{SHOWN}")'
-        cells = f"{name}[#Data]"  # the bare name has the headings in it for Calc
-        return f"=SUMPRODUCT((ROW({cells})-MIN(ROW({cells}))+1)*({headings})*{counted},{cells})"
-    cells = name if header == layout.ONE_CELL else f"{name}[{header}]"
-    row = f"(ROW({cells})-MIN(ROW({cells}))+1)"
-    first, last = f'_xlfn.UNICODE({cells}&" ")', f'_xlfn.UNICODE(RIGHT(" "&{cells},1))'
-    # A formula may show a text of no characters: that is nothing, as in a blank cell.
-    texts = f"ISTEXT({cells})*(LEN({cells})>0)"
-    words = f"SUMPRODUCT({texts}*(LEN({cells})+7*{first}+13*{last})*{row})"
-    return f"=SUMPRODUCT({cells},{row})+{words}"
-
-
 def _checks(s: Sheets) -> Any:
     ws = s.sheet(
         "Checks",
@@ -687,7 +669,7 @@ def _checks(s: Sheets) -> Any:
     ws.set_column(inputs - 1, inputs - 1, 3)
     widths(ws, inputs, layout.INPUT.columns)
     marks = [
-        [name, header or layout.ALL_NUMBERS, (_mark_formula(name, header), 0.0), None, (SAME_FORMULA, "no")]
+        [name, header or layout.OTHER_NUMBERS, (mark_formula(name, header), 0.0), None, (SAME_FORMULA, "no")]
         for name, header in layout.input_columns()
     ]
     s.table(ws, top - 3, inputs, layout.INPUT, marks)
