@@ -9,10 +9,13 @@ tables, tables side by side.
 
 from __future__ import annotations
 
+import math
+import operator
 import os
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -237,9 +240,54 @@ def _pool(s: Sheets, new: Filling) -> Any:
     columns = (*layout.POOL.columns, *filled.extra)
     ws = s.sheet("Pool", "Pool", "资产池", _note(new, "Pool", text), len(columns))
     fold_columns(ws, 1, columns, filled.used | {c.field for c in filled.extra})
-    top = _inputs(s, ws, 3, 1, layout.POOL, filled)
+    _all_rows(s, ws, 2, 1, columns, filled.rows)
+    top = _inputs(s, ws, 3, 1, layout.POOL, filled.head(1) if _is_long(new) else filled)
     ws.freeze_panes(top, 2)
     return ws
+
+
+# A pool of more rows is written by the way that tapes take: XlsxWriter holds every cell as an object.
+LONG = 2_000
+
+
+def _is_long(new: Filling) -> bool:
+    return len(new.tables[layout.POOL.name].rows) > LONG
+
+
+def _write_pool(book: FileBook, filled: Filled) -> None:
+    """Write all rows of the pool, in the styles of the first."""
+    columns = zip((*layout.POOL.columns, *filled.extra), zip(*filled.rows, strict=True), strict=True)
+    cells = {c.header: [x[1] for x in column] if c.kind == "shown" else column for c, column in columns}
+    book.write_table(layout.POOL.name, cells, resize=True)
+
+
+# Columns of the pool of which a mean says something: weighted by the amount, where every row has a figure.
+AVERAGED = {"pd", "recovery", "lag", "correlation", "term", "rate", "margin", "age"}
+
+
+def _all_rows(
+    s: Sheets, ws: Any, row: int, left: int, columns: Sequence[Column], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Lay out what the rows of the pool come to: sums of money and counts, means of the rest."""
+    spec, place = layout.POOL, layout.POOL.index("amount")
+    amounts = [x[place] or 0.0 for x in rows]
+    total = math.fsum(amounts)
+    weights = f"{spec.name}[{spec.column('amount').header}]"
+    ws.write(row, left, "All rows: sums, and means by amount", s.style(font_color=GREY, italic=True))
+    for k, c in enumerate(columns):
+        cells, figures = f"{spec.name}[{c.header}]", [x[k] for x in rows]
+        if c.field in ("amount", "count", "schedule"):
+            formula, value = f"=SUM({cells})", math.fsum(x for x in figures if x is not None)
+        elif c.field in AVERAGED:
+            mean = f"SUMPRODUCT({cells},{weights})/{layout.POOL_AMOUNT}"
+            formula = f'=IF(COUNT({cells})=ROWS({cells}),IFERROR({mean},"none"),"none")'
+            full = total > 0.0 and None not in figures
+            value = math.fsum(map(operator.mul, figures, amounts)) / total if full else "none"
+        else:
+            continue
+        ws.write_formula(row, left + k, formula, s.result(c.format), value)
+    cell = xl_rowcol_to_cell(row, left + place, True, True)
+    s.book.define_name(layout.POOL_AMOUNT, f"={ws.name}!{cell}")
 
 
 def _tranche(s: Sheets, new: Filling) -> Any:
@@ -731,6 +779,8 @@ def build_template(
         add_macros(s.book)
         s.book.close()
         book = FileBook(_with_ribbon(draft))
+        if _is_long(new):
+            _write_pool(book, new.tables[layout.POOL.name])
         if refreshed:
             refresh(book, now=CREATED, message="as shipped")
         book.save(target)

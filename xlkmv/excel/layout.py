@@ -40,6 +40,7 @@ __all__ = [
     "NAMES",
     "ONE_CELL",
     "OTHER_NUMBERS",
+    "POOL_AMOUNT",
     "READINGS_CHINESE",
     "READING_NAMES",
     "TABLES",
@@ -1186,6 +1187,10 @@ CONTROL_ROWS: tuple[ControlRow, ...] = (
 # numbers), the cell of a name.
 OTHER_NUMBERS, ALL_NUMBERS, ONE_CELL = "other numbers", "all numbers", "the cell"
 
+
+# The cell over the pool that adds up its amounts: shares by a sum of their own would take a time that grows
+# with the square of the rows.
+POOL_AMOUNT = "out_PoolAmount"
 
 # The cell of Home that says which class headlines speak of.
 HEADLINE_CLASS = "in_Headline"

@@ -78,10 +78,10 @@ def table_mark(
     """
     places, left_out = _places(len(rows), spread), {text.casefold() for text in apart}
     total = 0.0
-    for text, column in zip(header, zip(*rows, strict=True), strict=True):
+    for k, text in enumerate(header):
         if text.casefold() not in left_out:
             points = sum(p * ord(c) for p, c in enumerate(text[:CHARACTERS].ljust(CHARACTERS), 1))
-            numbers = np.array([x if type(x) is float else _number(x) for x in column], float)
+            numbers = np.array([x if type(x := row[k]) is float else _number(x) for row in rows], float)
             total += (_spread(points) if spread else points) * float(np.dot(places, numbers))
     return total
 
