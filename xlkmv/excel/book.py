@@ -403,9 +403,7 @@ class FileBook:
             self._refuse_growth(table, delta, rows)
             sheet.extend(old, new.bottom)
         else:
-            delta = old._replace(top=new.bottom + 1)
-            sheet.clear(delta)
-        sheet.mark_area(delta)
+            sheet.clear(old._replace(top=new.bottom + 1))
         sheet.stretch(old, new.bottom)
         self._stretch_charts_and_names(table.sheet, old, new.bottom)
         root = self._package.xml(table.part)

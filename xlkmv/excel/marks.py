@@ -48,8 +48,7 @@ def input_mark(values: Sequence[Any], *, spread: bool = True) -> float:
     -------
     float
     """
-    numbers = [_text(x) if isinstance(x, str) and x else _number(x) for x in values]
-    return float(np.dot(_places(len(values), spread), np.array(numbers, float)))
+    return float(np.dot(_places(len(values), spread), np.array([_figure(x) for x in values], float)))
 
 
 def table_mark(
@@ -81,7 +80,7 @@ def table_mark(
     for k, text in enumerate(header):
         if text.casefold() not in left_out:
             points = sum(p * ord(c) for p, c in enumerate(text[:CHARACTERS].ljust(CHARACTERS), 1))
-            numbers = np.array([x if type(x := row[k]) is float else _number(x) for row in rows], float)
+            numbers = np.array([0.0 if isinstance(x := row[k], str) else _figure(x) for row in rows], float)
             total += (_spread(points) if spread else points) * float(np.dot(places, numbers))
     return total
 
@@ -95,17 +94,20 @@ def _spread(k: Any) -> Any:
     return PRIME + k * STEP % PRIME
 
 
-def _text(value: str) -> float:
-    return len(value.encode("utf-16-le")) // 2 + 7 * ord(value[0]) + 13 * ord(value[-1])
-
-
-def _number(value: Any) -> float:
-    """Number that a cell holds for a formula; 0 for all that is none."""
+def _figure(value: Any) -> float:
+    """Figure of a cell: its number, what stands for its text, or 0."""
+    if type(value) is float:
+        return value
+    if value is None or isinstance(value, bool):
+        return 0.0
+    if isinstance(value, str):
+        length = len(value.encode("utf-16-le")) // 2
+        return float(length + 7 * ord(value[0]) + 13 * ord(value[-1])) if value else 0.0
     if isinstance(value, dt.datetime):
         return (value - dt.datetime(1899, 12, 30)) / dt.timedelta(days=1)
     if isinstance(value, dt.date):
         return float((value - dt.date(1899, 12, 30)).days)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def _apart(name: str) -> list[str]:

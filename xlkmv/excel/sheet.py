@@ -12,7 +12,7 @@ import bisect
 import datetime as dt
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape as escape_xml
@@ -105,7 +105,7 @@ class Sheet:
     part: str
     data: InitVar[bytes]
     shared: Shared
-    changed: dict[int, list[list[int]]] = field(default_factory=dict)  # column -> runs of changed rows
+    changed: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # column -> runs of changed rows
     written: set[tuple[int, int]] = field(default_factory=set)  # formula cells that were given a value
     added: set[tuple[int, int]] = field(default_factory=set)  # new formula cells
     formula_gone: bool = False
@@ -159,8 +159,8 @@ class Sheet:
                 rb"(?:<@v>([^<&]+)</@v>|<@is><@t[^>]*>([^<&\r]+)</@t></@is>)?</@c>))"
             ).replace(b"@", prefix)
         )
-        # A cell with a formula: column, attributes and text of the formula.
-        self._formula = re.compile(rb'<@c r="([A-Z]{1,3})\d+"[^>]*><@f([^>]*)>([^<]*)'.replace(b"@", prefix))
+        self._formula = re.compile(rb"<@f([^>]*)>([^<]*)".replace(b"@", prefix))
+        self._formula_cell = re.compile(rb'<@c r="([A-Z]{1,3})\d+"[^>]*>'.replace(b"@", prefix))
         self._layouts: dict[Any, Any] = {}  # letters and attributes of plain cells -> layout
         self._created: Area | None = None  # around all new cells
         # The row that was written last and its cells by column: rows are written cell by cell.
@@ -229,14 +229,19 @@ class Sheet:
                 slow.append(number)
                 continue
             out = table[number - area.top]
-            for k, ((column, is_number, _, _), text) in enumerate(
-                zip(cells.layout, cells.values, strict=True)
-            ):
-                if area.left <= column <= area.right:
-                    if is_number and text:
-                        out[column - area.left] = self._number(text, number)
-                    else:
-                        out[column - area.left] = self._plain_value(cells, k, number)
+            try:
+                for k, ((column, is_number, _, _), text) in enumerate(
+                    zip(cells.layout, cells.values, strict=True)
+                ):
+                    if area.left <= column <= area.right:
+                        if is_number and text:
+                            out[column - area.left] = value = float(text)
+                            if not math.isfinite(value):
+                                raise ValueError
+                        else:
+                            out[column - area.left] = self._plain_value(cells, k, number)
+            except ValueError:  # the slow way says what is wrong
+                slow.append(number)
         for number, row in self._parse_all(slow):
             for column, cell in self._cells(row):
                 if area.left <= column <= area.right:
@@ -350,20 +355,26 @@ class Sheet:
 
     def _formula_cells(self, bottom: int) -> Iterator[tuple[int, int, str, Mapping[str, str]]]:
         """Row, column, text and attributes of the formulas down to a row."""
-        mark = b"<" + self._prefix + b"f"
-        for row in self._order[: bisect.bisect_right(self._order, bottom)]:
+        for row in self._between(1, bottom):
             raw = self._raw[row]
-            count = raw.count(mark)
-            if row in self._parsed or (count and (len(self._formula.findall(raw)) != count or b"&#" in raw)):
+            found = list(self._plain_formulas(raw)) if row not in self._parsed else None
+            if found is None or None in found or b"&#" in raw:
                 ((_, element),) = self._parse_all([row])
                 for column, cell in self._cells(element):
                     formula = cell.find(F)
                     if formula is not None:
                         yield row, column, formula.text or "", formula.attrib
-            elif count:
-                for letters, attributes, text in self._formula.findall(raw):
-                    said = dict(re.findall(r'(\w+)="([^"]*)"', attributes.decode())) if attributes else {}
-                    yield row, _COLUMNS[letters.decode()], unescape_xml(text.decode(), _QUOTES), said
+                continue
+            for letters, attributes, text in filter(None, found):
+                said = dict(re.findall(r'(\w+)="([^"]*)"', attributes)) if attributes else {}
+                yield row, _COLUMNS[letters], unescape_xml(text, _QUOTES) if "&" in text else text, said
+
+    def _plain_formulas(self, raw: bytes) -> Iterator[tuple[str, str, str] | None]:
+        """Letters, attributes and text of the formulas of a row; None for what is unusual."""
+        start = b"<" + self._prefix + b"c "
+        for formula in self._formula.finditer(raw):
+            cell = self._formula_cell.fullmatch(raw, raw.rfind(start, 0, formula.start()), formula.start())
+            yield None if cell is None else (cell[1].decode(), formula[1].decode(), formula[2].decode())
 
     def merged(self) -> list[Area]:
         """Merged ranges of the sheet."""
@@ -466,7 +477,7 @@ class Sheet:
             if text != text.strip():
                 leaf.set(_SPACE, "preserve")
         self._touched.add(row)
-        self._mark(row, column)
+        self._mark([column], row, row)
 
     def _holds(self, cell: Any, kind: str, text: str) -> bool:
         """Tell whether a cell holds this very value already."""
@@ -491,18 +502,29 @@ class Sheet:
     def put(self, top: int, columns: Mapping[int, Sequence[Any]]) -> None:
         """Write columns of values from row `top` down, as :meth:`set` does cell by cell."""
         places = sorted(columns)
-        for row, values in enumerate(zip(*(columns[place] for place in places), strict=True), top):
+        cells = zip(*(columns[place] for place in places), strict=True)
+        bottom = top + len(columns[places[0]]) - 1
+        # The same cells of many rows change: they are marked as one run.
+        fresh, since = (), top
+        for row, values in enumerate(cells, top):
             told = [encode(value, self.shared) for value in values]
-            if not self._put_plain(row, places, told):
+            found = self._put_plain(row, places, told)
+            if found is None:
                 for place, value in zip(places, values, strict=True):
                     self.set(row, place, value)
+            if found != fresh:
+                self._mark(fresh or (), since, row - 1)
+                fresh, since = found, row
+        self._mark(fresh or (), since, bottom)
 
-    def _put_plain(self, row: int, places: Sequence[int], told: Sequence[tuple[str, str]]) -> bool:
-        """Write types and texts into the cells of a row; False when it is not there, or unusual."""
+    def _put_plain(
+        self, row: int, places: Sequence[int], told: Sequence[tuple[str, str]]
+    ) -> tuple[int, ...] | None:
+        """Write types and texts into the cells of a row; columns that change, None when it is unusual."""
         cells = self._plain_cells(row) if row in self._raw else None
         around = None if cells is None else self._around(row, cells)
         if cells is None or around is None:
-            return False
+            return None
         here = {column: k for k, (column, *_) in enumerate(cells.layout)}
         pieces: dict[int, bytes] = {}
         for column, (kind, text) in zip(places, told, strict=True):
@@ -513,16 +535,13 @@ class Sheet:
                 continue
             if cells.formulas[k]:
                 if not kind:
-                    return False
+                    return None
                 self.written.add((row, column))
             if not self._holds_plain(cells, k, kind, text, row):
-                pieces[column] = self._cell_bytes(
-                    row, column, kind, text, cells.layout[k][3], cells.formulas[k]
-                )
+                style, formula = cells.layout[k][3], cells.formulas[k]
+                pieces[column] = self._cell_bytes(row, column, kind, text, style, formula)
         if not pieces:
-            return True
-        for column in pieces:
-            self._mark(row, column)
+            return ()
         start, end = around
         if added := [column for column in pieces if column not in here]:
             self._create(Area(row, min(added), row, max(added)))
@@ -533,7 +552,7 @@ class Sheet:
         order = sorted(whole) if added else whole
         self._raw[row] = start + b"".join([whole[column] for column in order]) + end
         self._patched = True
-        return True
+        return tuple(pieces)
 
     def _around(self, row: int, cells: _Plain) -> tuple[bytes, bytes] | None:
         """XML of a row before and after its cells; None when there is any between them."""
@@ -574,17 +593,14 @@ class Sheet:
             inner = f"<{p}is><{p}t{space}>{said}</{p}t></{p}is>" if inline else f"<{p}v{space}>{said}</{p}v>"
         return f"{start}>{formula.decode()}{inner}</{p}c>".encode()
 
-    def _mark(self, row: int, column: int) -> None:
-        runs = self.changed.setdefault(column, [])
-        if runs and runs[-1][0] <= row <= runs[-1][1] + 1:
-            runs[-1][1] = max(runs[-1][1], row)
-        else:
-            runs.append([row, row])
+    def _mark(self, columns: Iterable[int], first: int, last: int) -> None:
+        """Take notice of cells whose value changed."""
+        for column in columns:
+            self.changed.setdefault(column, []).append((first, last))
 
     def mark_area(self, area: Area) -> None:
         """Count all cells of a rectangle as changed, for formulas that depend on its size."""
-        for column in range(area.left, area.right + 1):
-            self.changed.setdefault(column, []).append([area.top, area.bottom])
+        self._mark(range(area.left, area.right + 1), area.top, area.bottom)
 
     def _create(self, area: Area) -> None:
         """Take notice of new cells."""
@@ -616,7 +632,8 @@ class Sheet:
         texts = {column: formula.text for column, formula in formulas.items()}
         alike = all(shift(text, 1, 0) == text for text in texts.values())
         made = self._row_bytes("\0", models, formulas, texts) if alike else b""
-        fresh = sorted({*range(area.bottom + 1, bottom + 1)} - {*self._between(area.bottom + 1, bottom)})
+        there = self._between(area.bottom + 1, bottom)
+        fresh = sorted({*range(area.bottom + 1, bottom + 1)}.difference(there))
         for row in fresh if models else ():
             if alike:
                 self._raw[row] = made.replace(b"\0", b"%d" % row)
@@ -628,7 +645,7 @@ class Sheet:
             self._order = sorted([*self._order, *fresh])
             self._create(Area(fresh[0], min(models), fresh[-1], max(models)))
             self._patched = True
-        for row in sorted({*range(area.bottom + 1, bottom + 1)}.difference(fresh)):
+        for row in there:
             for column, (style, metadata) in models.items():
                 cell = self._cell(row, column, create=True)
                 cell.attrib.pop("s", None)
@@ -644,6 +661,7 @@ class Sheet:
                         formula.set("ref", address(row, column))
                         if metadata is not None:
                             cell.set("cm", metadata)
+        self.mark_area(area._replace(top=area.bottom + 1, bottom=bottom))
 
     def _row_bytes(
         self,
@@ -675,6 +693,7 @@ class Sheet:
         gone = {row for row in self._between(area.top, area.bottom) if self._clear_row(row, area)}
         self._order = [row for row in self._order if row not in gone]
         self.written = {cell for cell in self.written if not _inside(cell, area)}
+        self.mark_area(area)
 
     def _clear_row(self, row: int, area: Area) -> bool:
         """Remove the cells of a row between two columns; True when nothing is left of it."""
@@ -687,7 +706,6 @@ class Sheet:
             if area.left <= column <= area.right:
                 if formula:
                     self._formula_goes(row, column, b't="shared"' in formula and not formula.endswith(b"/>"))
-                self._mark(row, column)
             else:
                 kept.append(whole)
         self._patched |= len(kept) < len(cells.whole)
@@ -716,7 +734,6 @@ class Sheet:
                 element.remove(cell)
                 self._in_hand = (None, {})
                 self._touched.add(row)
-                self._mark(row, column)
         if len(element) or set(element.attrib) - {"r", "spans"}:
             return False
         del self._raw[row], self._parsed[row]

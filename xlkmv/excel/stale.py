@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from xlkmv.excel.address import LAST_COLUMN, LAST_ROW, Area, column_number, parse_area
@@ -154,7 +154,7 @@ class _Changed:
 
 
 def stale_formulas(
-    changed: Mapping[str, Mapping[int, Iterable[Sequence[int]]]],
+    changed: Mapping[str, Mapping[int, Iterable[tuple[int, int]]]],
     formulas: Callable[[], Iterable[tuple[str, str, Area]]],
     references: References,
 ) -> list[tuple[str, Area]]:
