@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
+import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -256,11 +257,12 @@ class Sheet:
             return None
         whole, letters, attributes, *rest = zip(*found, strict=True) if found else [()] * 6
         # Rows of a table are laid out alike.
-        layout = self._layouts.get((letters, attributes))
-        if layout is None:
+        key = letters, attributes
+        if key not in self._layouts:
             layout = tuple(map(self._laid_out, letters, attributes))
-            self._layouts[letters, attributes] = layout
-        return _Plain(layout, whole, *rest)
+            in_order = all(a[0] < b[0] for a, b in itertools.pairwise(layout))
+            self._layouts[key] = layout if in_order else None
+        return _Plain(self._layouts[key], whole, *rest) if self._layouts[key] is not None else None
 
     def _laid_out(self, letters: bytes, attributes: bytes) -> tuple[int, bool, str, str]:
         said = dict(re.findall(r'(\w)="(\w+)"', attributes.decode()))
@@ -508,7 +510,10 @@ class Sheet:
         fresh, since = (), top
         for row, values in enumerate(cells, top):
             told = [encode(value, self.shared) for value in values]
-            found = self._put_plain(row, places, told)
+            try:
+                found = self._put_plain(row, places, told)
+            except UnicodeDecodeError:  # the slow way says what is wrong
+                found = None
             if found is None:
                 for place, value in zip(places, values, strict=True):
                     self.set(row, place, value)
