@@ -2,13 +2,14 @@
 
 ``python bench/bench_book.py [--quick]`` prints one table. Rows have loan terms, or a schedule typed into 60
 columns of dates. A refresh is measured without its computation. Every step has a process of its own,
-so that peaks of memory do not mix.
+so that peaks of memory do not mix; its seconds are those of the processor.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from bench_plan import peak_memory, row
 from deals import sequential
 
 import xlkmv.excel.refresh
@@ -31,6 +31,19 @@ from xlkmv.excel.book import open_book
 DATES, CLASSES = 60, 5
 SHAPES = {"terms": "by loan terms", "dates": f"typed on {DATES} dates"}
 LIMIT_SECONDS, LIMIT_MEMORY = 30.0, 1_500.0
+
+
+def row(what: str, value: str, goal: str) -> None:
+    print(f"{what:<66} {value:>22}  {goal}", flush=True)
+
+
+def peak_memory() -> float:
+    """Peak resident memory of this process in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count what the parent held before exec
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return float(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def deal_of(shape: str, rows: int) -> Deal:

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
-import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Any, NamedTuple
-from xml.sax.saxutils import escape as escape_xml
+from typing import Any
 from xml.sax.saxutils import quoteattr
-from xml.sax.saxutils import unescape as unescape_xml
 
 from lxml import etree
 
@@ -28,13 +25,13 @@ from xlkmv.excel.address import (
     LAST_ROW,
     Area,
     address,
-    column_letters,
     column_number,
     parse_area,
     shift,
     stretched,
 )
 from xlkmv.excel.package import MAIN, parse_xml
+from xlkmv.excel.plain import COLUMNS, Model, PlainCells, PlainRows
 from xlkmv.excel.stored import NO_VALUE, CellValue, ErrorCell, Shared, encode, escape, rich_text, unescape
 
 __all__ = ["Formula", "Sheet"]
@@ -51,34 +48,6 @@ class Formula:
     text: str
     area: Area
     kind: str = ""
-
-
-class _Plain(NamedTuple):
-    """The cells of a row without anything unusual."""
-
-    layout: tuple[tuple[int, bool, str, str], ...]  # column, whether a number and no date, type, style
-    whole: Sequence[bytes]
-    formulas: Sequence[bytes]
-    values: Sequence[bytes]
-    texts: Sequence[bytes]  # of cells that do not share theirs
-
-
-class _Columns(dict[str, int]):
-    def __missing__(self, letters: str) -> int:
-        self[letters] = number = column_number(letters)
-        return number
-
-
-_COLUMNS = _Columns()
-
-
-class _Letters(dict[int, str]):
-    def __missing__(self, number: int) -> str:
-        self[number] = letters = column_letters(number)
-        return letters
-
-
-_LETTERS = _Letters()
 
 
 def _inside(cell: tuple[int, int], area: Area) -> bool:
@@ -152,17 +121,7 @@ class Sheet:
         self._parsed: dict[int, Any] = {}
         self._touched: set[int] = set()  # parsed rows that differ from their bytes
         self._patched = False
-        # A cell as spreadsheets write it: column, style and type, formula, value or a text of its own.
-        self._plain = re.compile(
-            (
-                rb'(<@c r="([A-Z]{1,3})\d+"((?: s="\d+")?(?: t="\w+")?)'
-                rb"(?:/>|>(<@f[^>]*/>|<@f[^>]*>[^<]*</@f>)?"
-                rb"(?:<@v>([^<&]+)</@v>|<@is><@t[^>]*>([^<&\r]+)</@t></@is>)?</@c>))"
-            ).replace(b"@", prefix)
-        )
-        self._formula = re.compile(rb"<@f([^>]*)>([^<]*)".replace(b"@", prefix))
-        self._formula_cell = re.compile(rb'<@c r="([A-Z]{1,3})\d+"[^>]*>'.replace(b"@", prefix))
-        self._layouts: dict[Any, Any] = {}  # letters and attributes of plain cells -> layout
+        self._plain = PlainRows(prefix, self.shared.date_styles)
         self._created: Area | None = None  # around all new cells
         # The row that was written last and its cells by column: rows are written cell by cell.
         self._in_hand: tuple[Any, dict[int, Any]] = (None, {})
@@ -216,7 +175,7 @@ class Sheet:
         column = 0
         for cell in row.iterchildren(C):
             reference = cell.get("r")
-            column = _COLUMNS[reference.rstrip("0123456789")] if reference else column + 1
+            column = COLUMNS[reference.rstrip("0123456789")] if reference else column + 1
             yield column, cell
 
     def values(self, area: Area) -> list[list[CellValue]]:
@@ -231,8 +190,8 @@ class Sheet:
                 continue
             out = table[number - area.top]
             try:
-                for k, ((column, is_number, _, _), text) in enumerate(
-                    zip(cells.layout, cells.values, strict=True)
+                for k, ((column, _, _, is_number), text) in enumerate(
+                    zip(cells.places, cells.values, strict=True)
                 ):
                     if area.left <= column <= area.right:
                         if is_number and text:
@@ -249,29 +208,13 @@ class Sheet:
                     table[number - area.top][column - area.left] = self._value(cell, number)
         return table
 
-    def _plain_cells(self, row: int) -> _Plain | None:
+    def _plain_cells(self, row: int) -> PlainCells | None:
         """Cells of a row; None when it is held parsed, or something in it is unusual."""
-        raw = self._raw[row]
-        found = self._plain.findall(raw)
-        if row in self._parsed or len(found) != raw.count(b"<" + self._prefix + b"c"):
-            return None
-        whole, letters, attributes, *rest = zip(*found, strict=True) if found else [()] * 6
-        # Rows of a table are laid out alike.
-        key = letters, attributes
-        if key not in self._layouts:
-            layout = tuple(map(self._laid_out, letters, attributes))
-            in_order = all(a[0] < b[0] for a, b in itertools.pairwise(layout))
-            self._layouts[key] = layout if in_order else None
-        return _Plain(self._layouts[key], whole, *rest) if self._layouts[key] is not None else None
+        return None if row in self._parsed else self._plain.cells(self._raw[row])
 
-    def _laid_out(self, letters: bytes, attributes: bytes) -> tuple[int, bool, str, str]:
-        said = dict(re.findall(r'(\w)="(\w+)"', attributes.decode()))
-        kind, style = said.get("t", "n"), said.get("s", "")
-        return _COLUMNS[letters.decode()], kind == "n" and style not in self.shared.date_styles, kind, style
-
-    def _plain_value(self, cells: _Plain, k: int, row: int) -> CellValue:
+    def _plain_value(self, cells: PlainCells, k: int, row: int) -> CellValue:
         """Value of the cell in place `k`."""
-        _, _, kind, style = cells.layout[k]
+        _, kind, style, _ = cells.places[k]
         if kind == "inlineStr":
             return unescape(cells.texts[k].decode()) if cells.texts[k] else None
         if not cells.values[k]:
@@ -358,25 +301,16 @@ class Sheet:
     def _formula_cells(self, bottom: int) -> Iterator[tuple[int, int, str, Mapping[str, str]]]:
         """Row, column, text and attributes of the formulas down to a row."""
         for row in self._between(1, bottom):
-            raw = self._raw[row]
-            found = list(self._plain_formulas(raw)) if row not in self._parsed else None
-            if found is None or None in found or b"&#" in raw:
-                ((_, element),) = self._parse_all([row])
-                for column, cell in self._cells(element):
-                    formula = cell.find(F)
-                    if formula is not None:
-                        yield row, column, formula.text or "", formula.attrib
+            found = None if row in self._parsed else self._plain.formulas(self._raw[row])
+            if found is not None:
+                for column, text, said in found:
+                    yield row, column, text, said
                 continue
-            for letters, attributes, text in filter(None, found):
-                said = dict(re.findall(r'(\w+)="([^"]*)"', attributes)) if attributes else {}
-                yield row, _COLUMNS[letters], unescape_xml(text, _QUOTES) if "&" in text else text, said
-
-    def _plain_formulas(self, raw: bytes) -> Iterator[tuple[str, str, str] | None]:
-        """Letters, attributes and text of the formulas of a row; None for what is unusual."""
-        start = b"<" + self._prefix + b"c "
-        for formula in self._formula.finditer(raw):
-            cell = self._formula_cell.fullmatch(raw, raw.rfind(start, 0, formula.start()), formula.start())
-            yield None if cell is None else (cell[1].decode(), formula[1].decode(), formula[2].decode())
+            ((_, element),) = self._parse_all([row])
+            for column, cell in self._cells(element):
+                formula = cell.find(F)
+                if formula is not None:
+                    yield row, column, formula.text or "", formula.attrib
 
     def merged(self) -> list[Area]:
         """Merged ranges of the sheet."""
@@ -527,24 +461,24 @@ class Sheet:
     ) -> tuple[int, ...] | None:
         """Write types and texts into the cells of a row; columns that change, None when it is unusual."""
         cells = self._plain_cells(row) if row in self._raw else None
-        around = None if cells is None else self._around(row, cells)
+        around = None if cells is None else self._plain.around(self._raw[row], cells)
         if cells is None or around is None:
             return None
-        here = {column: k for k, (column, *_) in enumerate(cells.layout)}
+        here = {place.column: k for k, place in enumerate(cells.places)}
         pieces: dict[int, bytes] = {}
         for column, (kind, text) in zip(places, told, strict=True):
             k = here.get(column)
             if k is None:
                 if kind:
-                    pieces[column] = self._cell_bytes(row, column, kind, text)
+                    pieces[column] = self._plain.cell(row, column, kind, text)
                 continue
             if cells.formulas[k]:
                 if not kind:
                     return None
                 self.written.add((row, column))
             if not self._holds_plain(cells, k, kind, text, row):
-                style, formula = cells.layout[k][3], cells.formulas[k]
-                pieces[column] = self._cell_bytes(row, column, kind, text, style, formula)
+                style, formula = cells.places[k].style, cells.formulas[k]
+                pieces[column] = self._plain.cell(row, column, kind, text, style, formula)
         if not pieces:
             return ()
         start, end = around
@@ -559,19 +493,9 @@ class Sheet:
         self._patched = True
         return tuple(pieces)
 
-    def _around(self, row: int, cells: _Plain) -> tuple[bytes, bytes] | None:
-        """XML of a row before and after its cells; None when there is any between them."""
-        raw, body = self._raw[row], b"".join(cells.whole)
-        if not body:
-            start, _, end = raw.partition(b">")
-            closing = b"</" + self._prefix + b"row>"
-            return (start[:-1] + b">", closing + end) if start.endswith(b"/") else (start + b">", end)
-        first = raw.index(cells.whole[0])
-        return (raw[:first], raw[first + len(body) :]) if raw.startswith(body, first) else None
-
-    def _holds_plain(self, cells: _Plain, k: int, kind: str, text: str, row: int) -> bool:
+    def _holds_plain(self, cells: PlainCells, k: int, kind: str, text: str, row: int) -> bool:
         """Tell whether the cell in place `k` holds this very value already."""
-        stored = cells.layout[k][2]
+        stored = cells.places[k].kind
         if kind == "str":
             return stored in ("s", "str", "inlineStr") and self._plain_value(cells, k, row) == text
         if kind == "n":
@@ -579,24 +503,6 @@ class Sheet:
         if not kind:
             return not (cells.values[k] or cells.texts[k])
         return kind == stored and cells.values[k] == text.encode()
-
-    def _cell_bytes(
-        self, row: int, column: int, kind: str, text: str, style: str = "", formula: bytes = b""
-    ) -> bytes:
-        """XML of a cell."""
-        p, look = self._prefix.decode(), f' s="{style}"' if style else ""
-        start = f'<{p}c r="{_LETTERS[column]}{row}"{look}'
-        if kind == "n":
-            inner = f"<{p}v>{text}</{p}v>"
-        elif not kind:
-            return f"{start}/>".encode()
-        else:
-            space = ' xml:space="preserve"' if text != text.strip() else ""
-            inline = kind == "str" and not formula
-            start += ' t="inlineStr"' if inline else f' t="{kind}"'
-            said = escape_xml(escape(text))
-            inner = f"<{p}is><{p}t{space}>{said}</{p}t></{p}is>" if inline else f"<{p}v{space}>{said}</{p}v>"
-        return f"{start}>{formula.decode()}{inner}</{p}c>".encode()
 
     def _mark(self, columns: Iterable[int], first: int, last: int) -> None:
         """Take notice of cells whose value changed."""
@@ -627,16 +533,17 @@ class Sheet:
         """Lay out new rows beneath `area` down to `bottom`: styles of its first row, formulas of its last."""
         last = Area(area.bottom, area.left, area.bottom, area.right)
         formulas = {formula.area.left: formula for formula in self.formulas(last)}
-        models = {}  # column -> style, metadata of its formula
+        models: dict[int, Model] = {}
         for column in range(area.left, area.right + 1):
             first = self._cell(area.top, column)
             style = None if first is None else first.get("s")
             above = self._cell(area.bottom, column)
             if style is not None or column in formulas:
-                models[column] = style, None if above is None else above.get("cm")
+                kind = formulas[column].kind if column in formulas else ""
+                models[column] = Model(style, kind, None if above is None else above.get("cm"))
         texts = {column: formula.text for column, formula in formulas.items()}
         alike = all(shift(text, 1, 0) == text for text in texts.values())
-        made = self._row_bytes("\0", models, formulas, texts) if alike else b""
+        made = self._plain.row("\0", models, texts) if alike else b""
         there = self._between(area.bottom + 1, bottom)
         fresh = sorted({*range(area.bottom + 1, bottom + 1)}.difference(there))
         for row in fresh if models else ():
@@ -644,14 +551,14 @@ class Sheet:
                 self._raw[row] = made.replace(b"\0", b"%d" % row)
             else:
                 moved = {column: shift(text, row - area.bottom, 0) for column, text in texts.items()}
-                self._raw[row] = self._row_bytes(str(row), models, formulas, moved)
+                self._raw[row] = self._plain.row(str(row), models, moved)
             self.added.update((row, column) for column in formulas)
         if models and fresh:
             self._order = sorted([*self._order, *fresh])
             self._create(Area(fresh[0], min(models), fresh[-1], max(models)))
             self._patched = True
         for row in there:
-            for column, (style, metadata) in models.items():
+            for column, (style, _, metadata) in models.items():
                 cell = self._cell(row, column, create=True)
                 cell.attrib.pop("s", None)
                 if style is not None:
@@ -668,27 +575,6 @@ class Sheet:
                             cell.set("cm", metadata)
         self.mark_area(area._replace(top=area.bottom + 1, bottom=bottom))
 
-    def _row_bytes(
-        self,
-        row: str,
-        models: Mapping[int, tuple[str | None, str | None]],
-        formulas: Mapping[int, Formula],
-        texts: Mapping[int, str],
-    ) -> bytes:
-        """XML of a new row: cells with a style, or a formula, or both."""
-        p, cells = self._prefix.decode(), []
-        for column, (style, metadata) in models.items():
-            place, inner = f"{column_letters(column)}{row}", ""
-            look = "" if style is None else f' s="{style}"'
-            if column in texts:
-                array = formulas[column].kind == "array"
-                if array and metadata is not None:
-                    look += f' cm="{metadata}"'
-                said = f' t="array" ref="{place}"' if array else ""
-                inner = f"<{p}f{said}>{escape_xml(texts[column])}</{p}f>"
-            cells.append(f'<{p}c r="{place}"{look}' + (f">{inner}</{p}c>" if inner else "/>"))
-        return f'<{p}row r="{row}">{"".join(cells)}</{p}row>'.encode()
-
     def clear(self, area: Area) -> None:
         """Remove the cells of a rectangle, formulas and styles included."""
         for formula in self.formulas():
@@ -703,11 +589,11 @@ class Sheet:
     def _clear_row(self, row: int, area: Area) -> bool:
         """Remove the cells of a row between two columns; True when nothing is left of it."""
         cells = self._plain_cells(row)
-        around = None if cells is None else self._around(row, cells)
+        around = None if cells is None else self._plain.around(self._raw[row], cells)
         if cells is None or around is None:
             return self._clear_tree(row, area)
         kept = []
-        for whole, formula, (column, *_) in zip(cells.whole, cells.formulas, cells.layout, strict=True):
+        for whole, formula, (column, *_) in zip(cells.whole, cells.formulas, cells.places, strict=True):
             if area.left <= column <= area.right:
                 if formula:
                     self._formula_goes(row, column, b't="shared"' in formula and not formula.endswith(b"/>"))
@@ -818,7 +704,6 @@ class Sheet:
 
 _SPANS = re.compile(rb'\bspans="(\d+):(\d+)"')
 _ATTRIBUTES = re.compile(rb"\s([\w:.-]+)=")
-_QUOTES = {"&quot;": '"', "&apos;": "'"}
 # Layout of a run of columns: first, last.
 _LAYOUT = re.compile(rb"""<(?:[\w.-]+:)?col\s(?=[^>]*?\bmin="(\d+)")(?=[^>]*?\bmax="(\d+)")[^>]*>""")
 _HIDDEN = re.compile(rb"""\shidden="(?:1|true)\"""")
