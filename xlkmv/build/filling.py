@@ -270,7 +270,8 @@ def _pool(
         name: getattr(pool, name).tolist() for name in ("amount", "pd", "recovery", "lag", "correlation")
     }
     columns["name"] = list(pool.name)
-    columns["share"] = [_share(layout.POOL, share) for share in pool.share.tolist()]
+    formula, _ = _share(layout.POOL, 0.0)
+    columns["share"] = [(formula, share) for share in pool.share.tolist()]
     if pool.count is not None:
         columns["count"] = pool.count.tolist()
     for words in ("industry", "status", "since"):
