@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from lxml import etree
 
+import xlkmv.build.template as template_module
 from xlkmv.build.drawing import ASSUMED_FILL
 from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
@@ -312,6 +313,36 @@ def test_a_new_workbook_is_sound_and_says_that_it_is_stale(made: tuple[Path, Any
     assert book.name("out_State").value == "stale: refresh"
     assert str(book.name("out_ReadingPool").value).startswith("stale")
     assert all(row[0] is None for row in book.table("tbl_Headline").rows)
+
+
+@pytest.mark.parametrize("name", DEALS)
+def test_a_long_pool_is_written_as_a_short_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = build_template(tmp_path / "short.xlsm", DEALS[name](), refreshed=False)
+    monkeypatch.setattr(template_module, "LONG", 0)
+    long = build_template(tmp_path / "long.xlsm", DEALS[name](), refreshed=False)
+    assert lint(long) == []
+    assert FileBook(long).table("tbl_Pool") == FileBook(short).table("tbl_Pool")
+    styles = [
+        [(c.get("r"), c.get("s"), c.findtext(f"{MAIN}f")) for c in sheets(path)["Pool"].iter(f"{MAIN}c")]
+        for path in (long, short)
+    ]
+    assert styles[0] == styles[1]
+
+
+def test_the_line_over_the_pool_says_what_all_rows_come_to(tmp_path: Path) -> None:
+    deal = many_of_all()
+    book = FileBook(build_template(tmp_path / "book.xlsm", deal, refreshed=False))
+    assert book.name(layout.POOL_AMOUNT).value == deal.pool.amount.sum()
+    pool, line = book.table("tbl_Pool"), book.cells("Pool", 3)[2]
+    said = dict(zip(pool.header, line[pool.left - 1 :], strict=True))
+    assert said["Count"] == 250.0 and said["Financed amount"] == deal.pool.amount.sum()
+    weights = deal.pool.amount / deal.pool.amount.sum()
+    assert deal.pool.loans is not None
+    assert said["PD"] == pytest.approx(weights @ deal.pool.pd, rel=1e-15)
+    assert said["Remaining term (months)"] == pytest.approx(weights @ deal.pool.loans.term, rel=1e-15)
+    assert said["Age (months)"] == "none" and said["Share"] is None
 
 
 def hidden_columns(sheet: etree._Element) -> set[int]:

@@ -882,3 +882,17 @@ def test_the_same_writes_give_the_same_bytes(path: Path) -> None:
         book.write_table("tbl_Result", {"PD": np.linspace(0, 1, 9)}, resize=True)
         digests.add(hashlib.sha256(book.save(path.with_name(name)).read_bytes()).digest())
     assert len(digests) == 1
+
+
+def test_changes_that_lie_apart_or_touch_are_told_apart(tmp_path: Path) -> None:
+    """Formulas over rows that changed are out of date, those between them are not."""
+    file = tmp_path / "b.xlsx"
+    with xlsxwriter.Workbook(file) as book:
+        sheet = book.add_worksheet("S")
+        for row in range(1, 10):
+            sheet.write_formula(row - 1, 1, f"=SUM(A{row}:A{row})", None, 0)
+    for order in itertools.permutations((2, 3, 5, 8)):
+        book = open_book(file)
+        for row in order:
+            book.write_cell("S", f"A{row}", 7)
+        assert book.stale() == [("S", f"B{row}") for row in (2, 3, 5, 8)], order

@@ -21,8 +21,8 @@ from xlkmv.excel import layout
 from xlkmv.excel.address import Area
 from xlkmv.excel.book import NO_VALUE, ErrorCell, FileBook, open_book
 from xlkmv.excel.layout import TABLES, Column, TableSpec, input_columns
+from xlkmv.excel.marks import input_mark
 from xlkmv.excel.refresh import read_book, refresh
-from xlkmv.excel.report import input_mark
 
 Edit = tuple[str, int, str, Any]
 
@@ -704,10 +704,10 @@ def test_a_workbook_of_another_version_keeps_its_list_of_inputs(
     refresh(book)
     book.save()
     marks = FileBook(path).table("tbl_Input")
-    assert marks.column("Column") == [header or "all numbers" for _, header in listed]
+    assert marks.column("Column") == [header or layout.OTHER_NUMBERS for _, header in listed]
     assert marks.column("Now") == marks.column("At refresh")
     pool = FileBook(path).table("tbl_Pool")
-    assert marks.column("Now")[4:6] == [input_mark(pool.column("Share")), 0.0]
+    assert marks.column("Now")[4:6] == [input_mark(pool.column("Share"), spread=False), 0.0]
     assert FileBook(path).name("out_State").value == "fresh"
 
 

@@ -235,20 +235,21 @@ def test_changed_inputs_change_results(office, template):
 
 
 def test_home_is_stale_as_soon_as_an_input_changes(office, template):
-    """Also when money only moves to another date, or a date to another day; and fresh when all is undone."""
+    """Also when money only moves to another date, a date to another day, a PD by a basis point."""
     file = open_book(template)
     pool, found = file.table("tbl_Pool"), file.name("out_State")
     state = f"{found.sheet}!{found.cell}"
     dates = [heading for heading in pool.header if heading[:1].isdigit()]
     one, other = (f"Pool!{pool.cell(0, date)}" for date in dates[:2])
     heading = f"Pool!{address(pool.top - 1, pool.left + pool.index(dates[-1]))}"
-    name = f"Pool!{pool.cell(1, 'Obligor')}"
+    name, pd = (f"Pool!{pool.cell(1, heading)}" for heading in ("Obligor", "PD"))
     with office.open(template) as book:
         assert book.value(state) == "fresh"
         for cells in (
             {one: 1_000_000.0, other: book.value(one) + book.value(other) - 1_000_000.0},
             {heading: "2024-10-11"},
             {name: "Licensee 99"},
+            {pd: book.value(pd) + 0.0001},
         ):
             before = {cell: book.value(cell) for cell in cells}
             for cell, value in cells.items():

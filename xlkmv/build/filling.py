@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,10 @@ class Filled:
     used: set[str] = field(default_factory=set)
     extra: tuple[Column, ...] = ()
     formats: list[str] | None = None
+
+    def head(self, count: int) -> Filled:
+        """Return the table with its first rows only."""
+        return replace(self, rows=self.rows[:count], marks=self.marks[:count])
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +235,13 @@ def _empty(spec: TableSpec, used: set[str]) -> Filled:
 
 def _share(spec: TableSpec, value: float) -> tuple[str, float]:
     amount = spec.column("amount").header
-    return f"=IFERROR({spec.name}[[#This Row],[{amount}]]/SUM({spec.name}[{amount}]),0)", value
+    total = layout.POOL_AMOUNT if spec is layout.POOL else f"SUM({spec.name}[{amount}])"
+    return f"=IFERROR({spec.name}[[#This Row],[{amount}]]/{total},0)", value
 
 
 def _filled(
     spec: TableSpec,
-    rows: list[dict[str, Any]],
+    rows: Iterable[dict[str, Any]],
     bases: Sequence[Basis] | None,
     always: set[str],
     extra: tuple[Column, ...] = (),
@@ -245,12 +250,12 @@ def _filled(
     columns = (*spec.columns, *extra)
     names = [*(c.field for c in spec.columns), *(c.header for c in extra)]
     cells = [[row.get(name) for name in names] for row in rows]
-    used = always | {name for name in names if any(row.get(name) is not None for row in rows)}
-    marks = [[False] * len(names) for _ in rows]
+    columns_used = {name for k, name in enumerate(names) if any(row[k] is not None for row in cells)}
+    marks = [[False] * len(names)] * len(cells)
     for k, basis in enumerate(bases or ()):
         known = [c.field in basis.facts | {"name", "share", "basis"} for c in columns]
         marks[k] = [x is not None and not fact for x, fact in zip(cells[k], known, strict=True)]
-    return Filled(cells, marks, used, extra)
+    return Filled(cells, marks, always | columns_used, extra)
 
 
 def _pool(
@@ -261,26 +266,30 @@ def _pool(
 ) -> Filled:
     pool, terms = deal.pool, deal.terms
     dates = () if by_terms else tuple(d.isoformat() for d in terms.dates)
-    rows: list[dict[str, Any]] = []
     columns = {
         name: getattr(pool, name).tolist() for name in ("amount", "pd", "recovery", "lag", "correlation")
     }
+    columns["name"] = list(pool.name)
+    formula, _ = _share(layout.POOL, 0.0)
+    columns["share"] = [(formula, share) for share in pool.share.tolist()]
     if pool.count is not None:
         columns["count"] = pool.count.tolist()
     for words in ("industry", "status", "since"):
         if any(getattr(pool, words)):
             columns[words] = [word or None for word in getattr(pool, words)]
-    for k, name in enumerate(pool.name):
-        row = {"name": name, "share": _share(layout.POOL, float(pool.share[k]))}
-        row |= {c: values[k] for c, values in (*columns.items(), *more.items())}
+
+    by_loan_terms = [False] * len(pool.name) if pool.loans is None else pool.loans.given.tolist()
+
+    def row(k: int) -> dict[str, Any]:
+        found = {c: values[k] for c, values in (*columns.items(), *more.items())}
         if sources:
-            row["basis"] = sources.pool[k].text
-        if pool.loans is None or not pool.loans.given[k]:
-            row |= dict(zip(dates, pool.schedule[k].tolist(), strict=True))
-        else:
-            row |= _loan(pool, k)
-        rows.append(row)
+            found["basis"] = sources.pool[k].text
+        if by_loan_terms[k]:
+            return found | _loan(pool, k)
+        return found | dict(zip(dates, pool.schedule[k].tolist(), strict=True))
+
     extra = tuple(Column(d, "", "schedule", "number", layout.MONEY, 13) for d in dates)
+    rows = map(row, range(len(pool.name)))
     return _filled(layout.POOL, rows, sources and sources.pool, OF_EVERY_POOL, extra)
 
 

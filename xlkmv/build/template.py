@@ -9,10 +9,13 @@ tables, tables side by side.
 
 from __future__ import annotations
 
+import math
+import operator
 import os
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +60,9 @@ from xlkmv.excel.book import FileBook
 from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.layout import Column, TableSpec
+from xlkmv.excel.marks import mark_formula
 from xlkmv.excel.refresh import refresh
 from xlkmv.excel.registry import Function
-from xlkmv.excel.report import SHOWN
 
 __all__ = ["build_template"]
 
@@ -236,9 +239,54 @@ def _pool(s: Sheets, new: Filling) -> Any:
     columns = (*layout.POOL.columns, *filled.extra)
     ws = s.sheet("Pool", "Pool", "资产池", _note(new, "Pool", text), len(columns))
     fold_columns(ws, 1, columns, filled.used | {c.field for c in filled.extra})
-    top = _inputs(s, ws, 3, 1, layout.POOL, filled)
+    _all_rows(s, ws, 2, 1, columns, filled.rows)
+    top = _inputs(s, ws, 3, 1, layout.POOL, filled.head(1) if _is_long(new) else filled)
     ws.freeze_panes(top, 2)
     return ws
+
+
+# A pool of more rows is written by the way that tapes take: XlsxWriter holds every cell as an object.
+LONG = 2_000
+
+
+def _is_long(new: Filling) -> bool:
+    return len(new.tables[layout.POOL.name].rows) > LONG
+
+
+def _write_pool(book: FileBook, filled: Filled) -> None:
+    """Write all rows of the pool, in the styles of the first."""
+    columns = zip((*layout.POOL.columns, *filled.extra), zip(*filled.rows, strict=True), strict=True)
+    cells = {c.header: [x[1] for x in column] if c.kind == "shown" else column for c, column in columns}
+    book.write_table(layout.POOL.name, cells, resize=True)
+
+
+# Columns of the pool of which a mean says something: weighted by the amount, where every row has a figure.
+AVERAGED = {"pd", "recovery", "lag", "correlation", "term", "rate", "margin", "age"}
+
+
+def _all_rows(
+    s: Sheets, ws: Any, row: int, left: int, columns: Sequence[Column], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Lay out what the rows of the pool come to: sums of money and counts, means of the rest."""
+    spec, place = layout.POOL, layout.POOL.index("amount")
+    amounts = [x[place] or 0.0 for x in rows]
+    total = math.fsum(amounts)
+    weights = f"{spec.name}[{spec.column('amount').header}]"
+    ws.write(row, left, "All rows: sums, and means by amount", s.style(font_color=GREY, italic=True))
+    for k, c in enumerate(columns):
+        cells, figures = f"{spec.name}[{c.header}]", [x[k] for x in rows]
+        if c.field in ("amount", "count", "schedule"):
+            formula, value = f"=SUM({cells})", math.fsum(x for x in figures if x is not None)
+        elif c.field in AVERAGED:
+            mean = f"SUMPRODUCT({cells},{weights})/{layout.POOL_AMOUNT}"
+            formula = f'=IF(COUNT({cells})=ROWS({cells}),IFERROR({mean},"none"),"none")'
+            full = total > 0.0 and None not in figures
+            value = math.fsum(map(operator.mul, figures, amounts)) / total if full else "none"
+        else:
+            continue
+        ws.write_formula(row, left + k, formula, s.result(c.format), value)
+    cell = xl_rowcol_to_cell(row, left + place, True, True)
+    s.book.define_name(layout.POOL_AMOUNT, f"={ws.name}!{cell}")
 
 
 def _tranche(s: Sheets, new: Filling) -> Any:
@@ -653,24 +701,6 @@ SAME_FORMULA = (
 )
 
 
-def _mark_formula(name: str, header: str) -> str:
-    """Write a mark of xlkmv.excel.report as a formula, so that a sheet without Python knows what changed."""
-    if not header:
-        padded = f'{name}[#Headers]&REPT(" ",{layout.MARKED_CHARACTERS})'
-        places = range(1, layout.MARKED_CHARACTERS + 1)
-        headings = "+".join(f"{p}*_xlfn.UNICODE(MID({padded},{p},1))" for p in places)
-        counted = f'({name}[#Headers]<>"{SHOWN}")'
-        cells = f"{name}[#Data]"  # the bare name has the headings in it for Calc
-        return f"=SUMPRODUCT((ROW({cells})-MIN(ROW({cells}))+1)*({headings})*{counted},{cells})"
-    cells = name if header == layout.ONE_CELL else f"{name}[{header}]"
-    row = f"(ROW({cells})-MIN(ROW({cells}))+1)"
-    first, last = f'_xlfn.UNICODE({cells}&" ")', f'_xlfn.UNICODE(RIGHT(" "&{cells},1))'
-    # A formula may show a text of no characters: that is nothing, as in a blank cell.
-    texts = f"ISTEXT({cells})*(LEN({cells})>0)"
-    words = f"SUMPRODUCT({texts}*(LEN({cells})+7*{first}+13*{last})*{row})"
-    return f"=SUMPRODUCT({cells},{row})+{words}"
-
-
 def _checks(s: Sheets) -> Any:
     ws = s.sheet(
         "Checks",
@@ -686,7 +716,7 @@ def _checks(s: Sheets) -> Any:
     ws.set_column(inputs - 1, inputs - 1, 3)
     widths(ws, inputs, layout.INPUT.columns)
     marks = [
-        [name, header or layout.ALL_NUMBERS, (_mark_formula(name, header), 0.0), None, (SAME_FORMULA, "no")]
+        [name, header or layout.OTHER_NUMBERS, (mark_formula(name, header), 0.0), None, (SAME_FORMULA, "no")]
         for name, header in layout.input_columns()
     ]
     s.table(ws, top - 3, inputs, layout.INPUT, marks)
@@ -748,6 +778,8 @@ def build_template(
         add_macros(s.book)
         s.book.close()
         book = FileBook(_with_ribbon(draft))
+        if _is_long(new):
+            _write_pool(book, new.tables[layout.POOL.name])
         if refreshed:
             refresh(book, now=CREATED, message="as shipped")
         book.save(target)

@@ -365,13 +365,12 @@ class FileBook:
         if resize:
             self._resize(table, wanted)
         sheet = self._sheet(table.sheet)
-        cells = list(zip(*columns.values(), strict=True)) or [(None,) * len(columns)]
-        if len(cells) != wanted:
-            raise BookError(f"table {table.name} has {wanted} rows (got {len(cells)} values)")
-        self._unfold(table, {places[header]: values for header, values in columns.items()})
-        for row, values in enumerate(cells, table.area.top):
-            for header, value in zip(columns, values, strict=True):
-                sheet.set(row, table.area.left + places[header], value)
+        cells = {places[header]: values if len(values) else [None] for header, values in columns.items()}
+        count = len(next(iter(cells.values())))
+        if count != wanted:
+            raise BookError(f"table {table.name} has {wanted} rows (got {count} values)")
+        self._unfold(table, cells)
+        sheet.put(table.area.top, {table.area.left + place: values for place, values in cells.items()})
 
     def _unfold(self, table: _TablePart, columns: Mapping[int, Sequence[Any]]) -> None:
         """Show columns that were folded away while they were blank, and get values now."""
@@ -404,9 +403,7 @@ class FileBook:
             self._refuse_growth(table, delta, rows)
             sheet.extend(old, new.bottom)
         else:
-            delta = old._replace(top=new.bottom + 1)
-            sheet.clear(delta)
-        sheet.mark_area(delta)
+            sheet.clear(old._replace(top=new.bottom + 1))
         sheet.stretch(old, new.bottom)
         self._stretch_charts_and_names(table.sheet, old, new.bottom)
         root = self._package.xml(table.part)

@@ -37,9 +37,10 @@ __all__ = [
     "CONTROL_ROWS",
     "COUNT_OF_DATES",
     "HEADLINE_CLASS",
-    "MARKED_CHARACTERS",
     "NAMES",
     "ONE_CELL",
+    "OTHER_NUMBERS",
+    "POOL_AMOUNT",
     "READINGS_CHINESE",
     "READING_NAMES",
     "TABLES",
@@ -1182,35 +1183,36 @@ CONTROL_ROWS: tuple[ControlRow, ...] = (
 )
 
 
-# In the place of a heading: all numbers of the table, the one cell of a name; and the characters of a
-# heading that count.
-ALL_NUMBERS, ONE_CELL = "all numbers", "the cell"
-MARKED_CHARACTERS = 10
+# In the place of a heading: numbers of columns that have no line of their own (in the first edition all
+# numbers), the cell of a name.
+OTHER_NUMBERS, ALL_NUMBERS, ONE_CELL = "other numbers", "all numbers", "the cell"
 
+
+# The cell over the pool that adds up its amounts: shares by a sum of their own would take a time that grows
+# with the square of the rows.
+POOL_AMOUNT = "out_PoolAmount"
 
 # The cell of Home that says which class headlines speak of.
 HEADLINE_CLASS = "in_Headline"
 
-# Tables of nothing but inputs, whose numbers one mark tells apart.
-WHOLE_TABLES = (POOL, TRANCHE, SCHEDULE, CURVE, SCALE, VECTOR)
+# Tables that a user may give further columns of money, those of dates above all.
+OPEN_TABLES = (POOL, TRANCHE, SCHEDULE)
 
 
 def input_columns() -> tuple[tuple[str, str], ...]:
-    """Return table and heading of every column that moves a number; no heading: all its numbers."""
+    """Return table and heading of every column that moves a number; no heading: its other numbers.
+
+    Money of an open table is marked as a whole; what is small beside it, column by column.
+    """
     notes = {"basis", "unit", "meaning"}
     columns = [
         (spec, c)
-        for spec in (*WHOLE_TABLES[:2], TERM, CONTROL, COVENANT, SCENARIO, ACTUAL, *WHOLE_TABLES[2:])
+        for spec in (POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL, SCHEDULE, CURVE, SCALE, VECTOR)
         for c in spec.inputs
         if c.field not in notes
     ]
-    found = [
-        (spec.name, c.header)
-        for spec, c in columns
-        # Marks of words are the slow ones; numbers of these tables are told apart together.
-        if spec not in WHOLE_TABLES or c.kind in ("text", "choice")
-    ]
-    return (*found, *((spec.name, "") for spec in WHOLE_TABLES), (HEADLINE_CLASS, ONE_CELL))
+    found = [(spec.name, c.header) for spec, c in columns if spec not in OPEN_TABLES or c.format != MONEY]
+    return (*found, *((spec.name, "") for spec in OPEN_TABLES), (HEADLINE_CLASS, ONE_CELL))
 
 
 # How cell out_Scope begins after a quick look, and the state of its results.

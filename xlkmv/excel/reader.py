@@ -211,26 +211,33 @@ class Reader:
     def __init__(self, book: Book) -> None:
         self.book = book
         self._tables: dict[str, Table | None] = {}
+        self._found: dict[str, Table | None] = {}
         self._whole: list[Problem] = []
         # Faults that are alike: table, position of the column, rule, kind of value -> places of the rows.
         self._cells: dict[tuple[str, int, str, Any], list[int]] = {}
 
     # -- tables and columns
 
+    def as_is(self, name: str) -> Table | None:
+        """Return a table under the headings that it has, None when it is missing."""
+        key = name.casefold()
+        if key not in self._tables:
+            try:
+                self._tables[key] = self.book.table(name)
+            except BookError:
+                self._tables[key] = None
+        return self._tables[key]
+
     def found(self, name: str) -> Table | None:
         """Return a table with the headings of its layout, None when it is missing."""
         key = name.casefold()
-        if key not in self._tables:
-            self._tables[key] = self._look_up(name)
-        return self._tables[key]
+        if key not in self._found:
+            self._found[key] = self._look_up(name)
+        return self._found[key]
 
     def _look_up(self, name: str) -> Table | None:
-        try:
-            table = self.book.table(name)
-        except BookError:
-            return None
-        spec = TABLES.get(name)
-        if spec is None:
+        table, spec = self.as_is(name), TABLES.get(name)
+        if table is None or spec is None:
             return table
         # The first edition had a table of results under the name of an optional one.
         strange = spec.optional and not spec.describes(table.header)

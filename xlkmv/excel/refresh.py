@@ -42,6 +42,7 @@ from xlkmv.excel.claims import read_pool
 from xlkmv.excel.digest import digest
 from xlkmv.excel.layout import Column
 from xlkmv.excel.lookups import read_curves, read_scale, read_vectors
+from xlkmv.excel.marks import read_marks
 from xlkmv.excel.notes import read_tranches
 from xlkmv.excel.reader import Reader
 from xlkmv.excel.report import scope, write_report
@@ -58,7 +59,8 @@ SHARE_OF_POOL = Rule("must be between 0 and 1 (a share of the pool: 0.012 means 
 class Inputs:
     """What a workbook asks for: deal, preset conditions, collections so far, where to simulate.
 
-    `digest` marks everything that moves a number; where the paths run does not.
+    `digest` marks everything that moves a number; where the paths run does not. `marks` are those of
+    sheet Checks: table, column, mark.
     """
 
     deal: Deal
@@ -66,6 +68,7 @@ class Inputs:
     actual: tuple[float, ...]
     scheduler: str | None
     digest: str
+    marks: tuple[tuple[str, str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ def refresh(
     stamp = (now or dt.datetime.now()).strftime("%Y-%m-%d %H:%M:%S")
     said = f"{message}, {scope(analysis)}" if quick else message
     entry = [stamp, round(seconds, 3), xlkmv.__version__, inputs.digest, inputs.deal.terms.seed, said]
-    write_report(book, inputs.deal, analysis, entry)
+    write_report(book, inputs.deal, analysis, entry, inputs.marks)
     return Refreshed(inputs, analysis, seconds)
 
 
@@ -168,7 +171,8 @@ def read_book(book: Book) -> Inputs:
         raise BookInputError(problems)
     deal = Deal(pool(), tranches(), replace(terms(), curves=curves.made()), controls(), covenants())
     made = stresses()
-    return Inputs(deal, made, actual, cells.values["scheduler"], digest(deal, made, actual))
+    mark = digest(deal, made, actual)
+    return Inputs(deal, made, actual, cells.values["scheduler"], mark, tuple(read_marks(reader)))
 
 
 def _headline(reader: Reader, classes: Sequence[str]) -> str:

@@ -24,18 +24,22 @@ from xlkmv.excel.book import Book, Table
 from xlkmv.excel.layout import TableSpec
 from xlkmv.excel.reader import filled
 
-__all__ = ["SMALLEST_DRAWN", "input_mark", "scope", "table_mark", "write_report"]
+__all__ = ["SMALLEST_DRAWN", "scope", "write_report"]
 
 LOG_ROWS = 200
-# Heading of the columns that a formula of the sheet fills.
-SHOWN = layout.POOL.column("share").header
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
 SMALLEST_DRAWN = 1e-10
 # In place of a figure that a quick look leaves out.
 NOT_RUN = "not run"
 
 
-def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> None:
+def write_report(
+    book: Book,
+    deal: Deal,
+    analysis: Analysis,
+    entry: Sequence[Any],
+    marks: Sequence[tuple[str, str, float]],
+) -> None:
     """Write every result; the book keeps the writes until it is saved.
 
     Parameters
@@ -45,6 +49,8 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     analysis : Analysis
     entry : sequence
         The row for the log: time, seconds, version, input hash, seed, message.
+    marks : sequence of (str, str, float)
+        What was read: table, column, mark; see :func:`xlkmv.excel.marks.read_marks`.
     """
     if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
         rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
@@ -75,7 +81,8 @@ def write_report(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
     _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
-    _write_marks(book)
+    if marks:
+        _write(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
     _write_log(book, entry)
     _write_names(book, deal, analysis, entry)
 
@@ -131,50 +138,6 @@ def _worst_stress(analysis: Analysis) -> tuple[str, float | str]:
     return name, pd
 
 
-def input_mark(values: Iterable[Any]) -> float:
-    """Number that changes when a column of inputs does, as a formula of the sheet computes it too.
-
-    Sum over rows i of ``i x number``, and for a text ``i x (length + 7 first character +
-    13 last character)``, characters as Unicode points.
-    """
-    total = 0.0
-    for i, value in enumerate(values, 1):
-        if isinstance(value, str) and value:
-            length = len(value.encode("utf-16-le")) // 2
-            total += i * (length + 7 * ord(value[0]) + 13 * ord(value[-1]))
-        else:
-            total += i * _number(value)
-    return total
-
-
-def table_mark(header: Sequence[str], rows: Sequence[Sequence[Any]], shown: str = SHOWN) -> float:
-    """Number that changes when a number of a table does, moves to another date, or its date changes.
-
-    Sum over rows i and columns of ``i x number x mark of the heading``, the mark of a heading
-    being the sum over its first characters of ``place x Unicode point``, padded with spaces:
-    columns may change places, and no number may move between them. The column headed `shown`
-    counts nothing: it follows from the others, and a file may lack its value.
-    """
-    places = range(1, layout.MARKED_CHARACTERS + 1)
-    marks = [
-        sum(p * ord(c) for p, c in zip(places, text.ljust(len(places)), strict=False))
-        * (text.casefold() != shown.casefold())
-        for text in header
-    ]
-    return sum(
-        i * mark * _number(cell)
-        for i, row in enumerate(rows, 1)
-        for mark, cell in zip(marks, row, strict=True)
-    )
-
-
-def _number(value: Any) -> float:
-    """Number that a cell holds for a formula; 0 for all that is none."""
-    if isinstance(value, dt.date):
-        return float((value - dt.date(1899, 12, 30)).days)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
-
-
 def _table(book: Book, spec: TableSpec) -> Table | None:
     """Find the table of a layout, also under an earlier name; None when the workbook has none."""
     here = {name.casefold() for name in book.tables()}
@@ -184,34 +147,6 @@ def _table(book: Book, spec: TableSpec) -> Table | None:
             if spec.describes(table.header):
                 return table
     return None
-
-
-def _write_marks(book: Book) -> None:
-    """Write the marks of the columns that the table lists: a workbook of another edition lists others."""
-    listed = _table(book, layout.INPUT)
-    if listed is None or not (listed.has("Table") and listed.has("Column")):
-        return
-    lines = [(str(a), str(b)) for a, b in zip(listed.column("Table"), listed.column("Column"), strict=True)]
-    # The first edition asked for shares, and marked them with the other numbers.
-    shown = "" if (layout.POOL.name, SHOWN) in lines else SHOWN
-    tables = {name: _table(book, spec) for name, spec in layout.TABLES.items() if name in dict(lines)}
-    marks = []
-    for name, header in lines:
-        if header == layout.ONE_CELL and name in book.names():
-            marks.append(input_mark([book.name(name).value]))
-        else:
-            marks.append(_mark(tables.get(name), header, shown))
-    rows = [[*line, mark, mark, "yes"] for line, mark in zip(lines, marks, strict=True)]
-    _write(book, layout.INPUT, rows, False)
-
-
-def _mark(table: Table | None, header: str, shown: str) -> float:
-    """Mark of a column, or of all numbers of a table; 0 for what is not there."""
-    if table is None:
-        return 0.0
-    if header == layout.ALL_NUMBERS:
-        return table_mark(table.header, table.rows, shown)
-    return input_mark(table.column(header)) if table.has(header) else 0.0
 
 
 def _write_log(book: Book, entry: Sequence[Any]) -> None:

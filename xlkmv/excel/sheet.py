@@ -2,7 +2,8 @@
 
 The XML of the cells is cut at its rows; only the rows that are asked for are parsed, and only those
 that change are written anew, so that a sheet of millions of cells costs what is used of it and all
-other bytes stay as they were.
+other bytes stay as they were. Rows of cells as spreadsheets usually write them are read and written as
+text, any others as trees.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import bisect
 import datetime as dt
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -24,13 +25,13 @@ from xlkmv.excel.address import (
     LAST_ROW,
     Area,
     address,
-    column_letters,
     column_number,
     parse_area,
     shift,
     stretched,
 )
 from xlkmv.excel.package import MAIN, parse_xml
+from xlkmv.excel.plain import COLUMNS, Model, PlainCells, PlainRows
 from xlkmv.excel.stored import NO_VALUE, CellValue, ErrorCell, Shared, encode, escape, rich_text, unescape
 
 __all__ = ["Formula", "Sheet"]
@@ -49,13 +50,9 @@ class Formula:
     kind: str = ""
 
 
-class _Columns(dict[str, int]):
-    def __missing__(self, letters: str) -> int:
-        self[letters] = number = column_number(letters)
-        return number
-
-
-_COLUMNS = _Columns()
+def _inside(cell: tuple[int, int], area: Area) -> bool:
+    row, column = cell
+    return area.top <= row <= area.bottom and area.left <= column <= area.right
 
 
 @dataclass
@@ -78,7 +75,7 @@ class Sheet:
     part: str
     data: InitVar[bytes]
     shared: Shared
-    changed: dict[int, set[int]] = field(default_factory=dict)  # column -> rows whose value changed
+    changed: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # column -> runs of changed rows
     written: set[tuple[int, int]] = field(default_factory=set)  # formula cells that were given a value
     added: set[tuple[int, int]] = field(default_factory=set)  # new formula cells
     formula_gone: bool = False
@@ -104,12 +101,13 @@ class Sheet:
         close = b"</" + prefix + b"sheetData>"
         if start[2]:
             self._head = data[: start.start()] + b"<" + prefix + b"sheetData>"
-            body, self._tail = b"", close + data[start.end() :]
+            first = end = start.end()
+            self._tail = close + data[end:]
         else:
-            end = data.rfind(close)
-            if end < start.end():
+            first, end = start.end(), data.rfind(close)
+            if end < first:
                 raise BookError(f"the workbook is broken: sheet {self.name} is cut off")
-            self._head, body, self._tail = data[: start.end()], data[start.end() : end], data[end:]
+            self._head, self._tail = data[:first], data[end:]
         root = parse_xml(self._head + close + b"</" + prefix + b"worksheet>")
         if root.tag != f"{{{MAIN}}}worksheet":
             raise BookError(f"the workbook is broken: sheet {self.name} is no worksheet")
@@ -123,27 +121,24 @@ class Sheet:
         self._parsed: dict[int, Any] = {}
         self._touched: set[int] = set()  # parsed rows that differ from their bytes
         self._patched = False
-        # A cell as spreadsheets write it: no formula, no text of its own.
-        self._simple = re.compile(
-            b"<" + prefix + rb'c r="([A-Z]{1,3})\d+"(?: s="(\d+)")?(?: t="([nsbe])")?'
-            rb"(?:/>|><" + prefix + rb"v>([^<&]*)</" + prefix + rb"v></" + prefix + rb"c>)"
-        )
-        self._created: list[tuple[int, int]] = []
+        self._plain = PlainRows(prefix, self.shared.date_styles)
+        self._created: Area | None = None  # around all new cells
         # The row that was written last and its cells by column: rows are written cell by cell.
         self._in_hand: tuple[Any, dict[int, Any]] = (None, {})
         self._old_tail = self._tail
-        self._cut(body)
+        self._cut(data, first, end)
 
-    def _cut(self, body: bytes) -> None:
-        starts = list(re.finditer(rb"<" + self._prefix + rb"row(?=[\s/>])([^>]*)>", body))
-        self._head += body[: starts[0].start()] if starts else body
+    def _cut(self, data: bytes, first: int, end: int) -> None:
+        tag = re.compile(rb"<" + self._prefix + rb"row(?=[\s/>])([^>]*)>")
+        starts = list(tag.finditer(data, first, end))
+        self._head += data[first : starts[0].start() if starts else end]
         last = 0
-        for start, stop in zip(starts, [*(m.start() for m in starts[1:]), len(body)], strict=True):
+        for start, stop in zip(starts, [*(m.start() for m in starts[1:]), end], strict=True):
             number = re.search(rb"""\sr\s*=\s*["'](\d+)["']""", start[1])
             row = int(number[1]) if number else last + 1
             if not last < row <= LAST_ROW:
                 raise BookError(f"the workbook is broken: row {row} of sheet {self.name} is out of order")
-            self._raw[row] = body[start.start() : stop]
+            self._raw[row] = data[start.start() : stop]
             last = row
         self._order = list(self._raw)
 
@@ -160,11 +155,12 @@ class Sheet:
             raise BookError(f"the workbook is broken: sheet {self.name} has a row inside a row")
         return root
 
-    def _rows(self, top: int, bottom: int, holding: bytes = b"") -> Iterator[tuple[int, Any]]:
-        """Elements of the existing rows from `top` to `bottom` whose XML contains `holding`."""
-        low, high = bisect.bisect_left(self._order, top), bisect.bisect_right(self._order, bottom)
-        wanted = [row for row in self._order[low:high] if row in self._parsed or holding in self._raw[row]]
-        return self._parse_all(wanted)
+    def _rows(self, top: int, bottom: int) -> Iterator[tuple[int, Any]]:
+        """Elements of the existing rows from `top` to `bottom`."""
+        return self._parse_all(self._between(top, bottom))
+
+    def _between(self, top: int, bottom: int) -> list[int]:
+        return self._order[bisect.bisect_left(self._order, top) : bisect.bisect_right(self._order, bottom)]
 
     def _parse_all(self, rows: Sequence[int]) -> Iterator[tuple[int, Any]]:
         for start in range(0, len(rows), _CHUNK):
@@ -179,37 +175,51 @@ class Sheet:
         column = 0
         for cell in row.iterchildren(C):
             reference = cell.get("r")
-            column = _COLUMNS[reference.rstrip("0123456789")] if reference else column + 1
+            column = COLUMNS[reference.rstrip("0123456789")] if reference else column + 1
             yield column, cell
 
     def values(self, area: Area) -> list[list[CellValue]]:
         """Values of a rectangle, row by row."""
         width = area.right - area.left + 1
         table: list[list[CellValue]] = [[None] * width for _ in range(area.bottom - area.top + 1)]
-        columns = {column_letters(c).encode(): c - area.left for c in range(area.left, area.right + 1)}
-        dates = {style.encode() for style in self.shared.date_styles}
-        mark = b"<" + self._prefix + b"c"
         slow = []
-        low = bisect.bisect_left(self._order, area.top)
-        for number in self._order[low : bisect.bisect_right(self._order, area.bottom)]:
-            raw = self._raw[number]
-            cells = self._simple.findall(raw)
-            if number in self._parsed or len(cells) != raw.count(mark):
+        for number in self._between(area.top, area.bottom):
+            cells = self._plain_cells(number)
+            if cells is None:
                 slow.append(number)
                 continue
             out = table[number - area.top]
-            for letters, style, kind, text in cells:
-                if letters in columns and text:
-                    if kind in (b"", b"n") and style not in dates:
-                        out[columns[letters]] = self._number(text, number)
-                    else:
-                        value = self._decode(kind.decode() or "n", style.decode(), text.decode(), number)
-                        out[columns[letters]] = value
+            try:
+                for k, ((column, _, _, is_number), text) in enumerate(
+                    zip(cells.places, cells.values, strict=True)
+                ):
+                    if area.left <= column <= area.right:
+                        if is_number and text:
+                            out[column - area.left] = value = float(text)
+                            if not math.isfinite(value):
+                                raise ValueError
+                        else:
+                            out[column - area.left] = self._plain_value(cells, k, number)
+            except ValueError:  # the slow way says what is wrong
+                slow.append(number)
         for number, row in self._parse_all(slow):
             for column, cell in self._cells(row):
                 if area.left <= column <= area.right:
                     table[number - area.top][column - area.left] = self._value(cell, number)
         return table
+
+    def _plain_cells(self, row: int) -> PlainCells | None:
+        """Cells of a row; None when it is held parsed, or something in it is unusual."""
+        return None if row in self._parsed else self._plain.cells(self._raw[row])
+
+    def _plain_value(self, cells: PlainCells, k: int, row: int) -> CellValue:
+        """Value of the cell in place `k`."""
+        _, kind, style, _ = cells.places[k]
+        if kind == "inlineStr":
+            return unescape(cells.texts[k].decode()) if cells.texts[k] else None
+        if not cells.values[k]:
+            return NO_VALUE if cells.formulas[k] else None
+        return self._decode(kind, style, cells.values[k].decode(), row)
 
     def used(self) -> tuple[int, int]:
         """Last row and last column of the cells that hold something; zeros when none does."""
@@ -274,23 +284,33 @@ class Sheet:
         area = area or Area(1, 1, LAST_ROW, LAST_COLUMN)
         shared: dict[str, tuple[str, int, int]] = {}
         # From the first row on: the text of a shared formula stands in its first cell.
-        for row, element in self._rows(1, area.bottom, b"<" + self._prefix + b"f"):
+        for row, column, text, said in self._formula_cells(area.bottom):
+            kind = said.get("t", "")
+            if kind == "shared":
+                if text:
+                    shared[said.get("si", "")] = (text, row, column)
+                elif said.get("si") in shared:
+                    text, first_row, first_column = shared[said["si"]]
+                    text = shift(text, row - first_row, column - first_column)
+            fills = Area(row, column, row, column)
+            if kind == "array" and said.get("ref"):
+                fills = parse_area(said["ref"])
+            if area.top <= row and area.left <= column <= area.right:
+                yield Formula(text, fills, kind)
+
+    def _formula_cells(self, bottom: int) -> Iterator[tuple[int, int, str, Mapping[str, str]]]:
+        """Row, column, text and attributes of the formulas down to a row."""
+        for row in self._between(1, bottom):
+            found = None if row in self._parsed else self._plain.formulas(self._raw[row])
+            if found is not None:
+                for column, text, said in found:
+                    yield row, column, text, said
+                continue
+            ((_, element),) = self._parse_all([row])
             for column, cell in self._cells(element):
                 formula = cell.find(F)
-                if formula is None:
-                    continue
-                kind, text = formula.get("t", ""), formula.text or ""
-                if kind == "shared":
-                    if text:
-                        shared[formula.get("si")] = (text, row, column)
-                    elif formula.get("si") in shared:
-                        text, first_row, first_column = shared[formula.get("si")]
-                        text = shift(text, row - first_row, column - first_column)
-                fills = Area(row, column, row, column)
-                if kind == "array" and formula.get("ref"):
-                    fills = parse_area(formula.get("ref"))
-                if area.top <= row and area.left <= column <= area.right:
-                    yield Formula(text, fills, kind)
+                if formula is not None:
+                    yield row, column, formula.text or "", formula.attrib
 
     def merged(self) -> list[Area]:
         """Merged ranges of the sheet."""
@@ -348,7 +368,7 @@ class Sheet:
             cells[before].addnext(cell)
         cells[column] = cell
         self._touched.add(row)
-        self._created.append((row, column))
+        self._create(Area(row, column, row, column))
         spans = re.fullmatch(r"(\d+):(\d+)", element.get("spans", ""))
         if spans:
             element.set("spans", f"{min(int(spans[1]), column)}:{max(int(spans[2]), column)}")
@@ -392,7 +412,8 @@ class Sheet:
             leaf.text = escape(text)
             if text != text.strip():
                 leaf.set(_SPACE, "preserve")
-        self._mark(row, column)
+        self._touched.add(row)
+        self._mark([column], row, row)
 
     def _holds(self, cell: Any, kind: str, text: str) -> bool:
         """Tell whether a cell holds this very value already."""
@@ -414,14 +435,88 @@ class Sheet:
                 return False
         return kind == stored and leaf.text == text
 
-    def _mark(self, row: int, column: int) -> None:
-        self._touched.add(row)
-        self.changed.setdefault(column, set()).add(row)
+    def put(self, top: int, columns: Mapping[int, Sequence[Any]]) -> None:
+        """Write columns of values from row `top` down, as :meth:`set` does cell by cell."""
+        places = sorted(columns)
+        cells = zip(*(columns[place] for place in places), strict=True)
+        bottom = top + len(columns[places[0]]) - 1
+        # The same cells of many rows change: they are marked as one run.
+        fresh, since = (), top
+        for row, values in enumerate(cells, top):
+            told = [encode(value, self.shared) for value in values]
+            try:
+                found = self._put_plain(row, places, told)
+            except UnicodeDecodeError:  # the slow way says what is wrong
+                found = None
+            if found is None:
+                for place, value in zip(places, values, strict=True):
+                    self.set(row, place, value)
+            if found != fresh:
+                self._mark(fresh or (), since, row - 1)
+                fresh, since = found, row
+        self._mark(fresh or (), since, bottom)
+
+    def _put_plain(
+        self, row: int, places: Sequence[int], told: Sequence[tuple[str, str]]
+    ) -> tuple[int, ...] | None:
+        """Write types and texts into the cells of a row; columns that change, None when it is unusual."""
+        cells = self._plain_cells(row) if row in self._raw else None
+        around = None if cells is None else self._plain.around(self._raw[row], cells)
+        if cells is None or around is None:
+            return None
+        here = {place.column: k for k, place in enumerate(cells.places)}
+        pieces: dict[int, bytes] = {}
+        for column, (kind, text) in zip(places, told, strict=True):
+            k = here.get(column)
+            if k is None:
+                if kind:
+                    pieces[column] = self._plain.cell(row, column, kind, text)
+                continue
+            if cells.formulas[k]:
+                if not kind:
+                    return None
+                self.written.add((row, column))
+            if not self._holds_plain(cells, k, kind, text, row):
+                style, formula = cells.places[k].style, cells.formulas[k]
+                pieces[column] = self._plain.cell(row, column, kind, text, style, formula)
+        if not pieces:
+            return ()
+        start, end = around
+        if added := [column for column in pieces if column not in here]:
+            self._create(Area(row, min(added), row, max(added)))
+            start = _SPANS.sub(
+                lambda m: b'spans="%d:%d"' % (min(int(m[1]), *added), max(int(m[2]), *added)), start
+            )
+        whole = dict(zip(here, cells.whole, strict=True)) | pieces
+        order = sorted(whole) if added else whole
+        self._raw[row] = start + b"".join([whole[column] for column in order]) + end
+        self._patched = True
+        return tuple(pieces)
+
+    def _holds_plain(self, cells: PlainCells, k: int, kind: str, text: str, row: int) -> bool:
+        """Tell whether the cell in place `k` holds this very value already."""
+        stored = cells.places[k].kind
+        if kind == "str":
+            return stored in ("s", "str", "inlineStr") and self._plain_value(cells, k, row) == text
+        if kind == "n":
+            return stored == "n" and bool(cells.values[k]) and float(cells.values[k]) == float(text)
+        if not kind:
+            return not (cells.values[k] or cells.texts[k])
+        return kind == stored and cells.values[k] == text.encode()
+
+    def _mark(self, columns: Iterable[int], first: int, last: int) -> None:
+        """Take notice of cells whose value changed."""
+        for column in columns:
+            self.changed.setdefault(column, []).append((first, last))
 
     def mark_area(self, area: Area) -> None:
         """Count all cells of a rectangle as changed, for formulas that depend on its size."""
-        for column in range(area.left, area.right + 1):
-            self.changed.setdefault(column, set()).update(range(area.top, area.bottom + 1))
+        self._mark(range(area.left, area.right + 1), area.top, area.bottom)
+
+    def _create(self, area: Area) -> None:
+        """Take notice of new cells."""
+        old = self._created or area
+        self._created = Area(*map(min, old[:2], area[:2]), *map(max, old[2:], area[2:]))
 
     def forget(self, row: int, column: int) -> None:
         """Drop the saved value of a cell whose formula is out of date."""
@@ -438,15 +533,32 @@ class Sheet:
         """Lay out new rows beneath `area` down to `bottom`: styles of its first row, formulas of its last."""
         last = Area(area.bottom, area.left, area.bottom, area.right)
         formulas = {formula.area.left: formula for formula in self.formulas(last)}
-        models = {}  # column -> style, metadata of its formula
+        models: dict[int, Model] = {}
         for column in range(area.left, area.right + 1):
             first = self._cell(area.top, column)
             style = None if first is None else first.get("s")
             above = self._cell(area.bottom, column)
             if style is not None or column in formulas:
-                models[column] = style, None if above is None else above.get("cm")
-        for row in range(area.bottom + 1, bottom + 1):
-            for column, (style, metadata) in models.items():
+                kind = formulas[column].kind if column in formulas else ""
+                models[column] = Model(style, kind, None if above is None else above.get("cm"))
+        texts = {column: formula.text for column, formula in formulas.items()}
+        alike = all(shift(text, 1, 0) == text for text in texts.values())
+        made = self._plain.row("\0", models, texts) if alike else b""
+        there = self._between(area.bottom + 1, bottom)
+        fresh = sorted({*range(area.bottom + 1, bottom + 1)}.difference(there))
+        for row in fresh if models else ():
+            if alike:
+                self._raw[row] = made.replace(b"\0", b"%d" % row)
+            else:
+                moved = {column: shift(text, row - area.bottom, 0) for column, text in texts.items()}
+                self._raw[row] = self._plain.row(str(row), models, moved)
+            self.added.update((row, column) for column in formulas)
+        if models and fresh:
+            self._order = sorted([*self._order, *fresh])
+            self._create(Area(fresh[0], min(models), fresh[-1], max(models)))
+            self._patched = True
+        for row in there:
+            for column, (style, _, metadata) in models.items():
                 cell = self._cell(row, column, create=True)
                 cell.attrib.pop("s", None)
                 if style is not None:
@@ -461,6 +573,7 @@ class Sheet:
                         formula.set("ref", address(row, column))
                         if metadata is not None:
                             cell.set("cm", metadata)
+        self.mark_area(area._replace(top=area.bottom + 1, bottom=bottom))
 
     def clear(self, area: Area) -> None:
         """Remove the cells of a rectangle, formulas and styles included."""
@@ -468,27 +581,56 @@ class Sheet:
             alone = area.top <= formula.area.top and formula.area.bottom <= area.bottom
             if formula.kind == "array" and formula.area.overlaps(area) and not alone:
                 raise BookError(f"{self.name}!{area} cuts through the array formula in {formula.area}")
-        for row in [row for row in self._order if area.top <= row <= area.bottom]:
-            element = self._row(row)
-            for column, cell in list(self._cells(element)):
-                if area.left <= column <= area.right:
-                    formula = cell.find(F)
-                    if formula is not None:
-                        if formula.get("t") == "shared" and formula.text:
-                            raise BookError(
-                                f"{self.name}!{address(row, column)} holds a formula that other cells share: "
-                                "overwrite it or copy the column down again"
-                            )
-                        self.formula_gone = True
-                        self.written.discard((row, column))
-                    element.remove(cell)
-                    self._in_hand = (None, {})
-                    self._mark(row, column)
-            if len(element) == 0 and not set(element.attrib) - {"r", "spans"}:
-                del self._raw[row], self._parsed[row]
-                self._touched.discard(row)
-                self._order.remove(row)
-                self._patched = True
+        gone = {row for row in self._between(area.top, area.bottom) if self._clear_row(row, area)}
+        self._order = [row for row in self._order if row not in gone]
+        self.written = {cell for cell in self.written if not _inside(cell, area)}
+        self.mark_area(area)
+
+    def _clear_row(self, row: int, area: Area) -> bool:
+        """Remove the cells of a row between two columns; True when nothing is left of it."""
+        cells = self._plain_cells(row)
+        around = None if cells is None else self._plain.around(self._raw[row], cells)
+        if cells is None or around is None:
+            return self._clear_tree(row, area)
+        kept = []
+        for whole, formula, (column, *_) in zip(cells.whole, cells.formulas, cells.places, strict=True):
+            if area.left <= column <= area.right:
+                if formula:
+                    self._formula_goes(row, column, b't="shared"' in formula and not formula.endswith(b"/>"))
+            else:
+                kept.append(whole)
+        self._patched |= len(kept) < len(cells.whole)
+        self._raw[row] = around[0] + b"".join(kept) + around[1]
+        if kept or set(_ATTRIBUTES.findall(around[0])) - {b"r", b"spans"}:
+            return False
+        del self._raw[row]
+        self._patched = True
+        return True
+
+    def _formula_goes(self, row: int, column: int, shared: bool) -> None:
+        if shared:
+            raise BookError(
+                f"{self.name}!{address(row, column)} holds a formula that other cells share: "
+                "overwrite it or copy the column down again"
+            )
+        self.formula_gone = True
+
+    def _clear_tree(self, row: int, area: Area) -> bool:
+        element = self._row(row)
+        for column, cell in list(self._cells(element)):
+            if area.left <= column <= area.right:
+                formula = cell.find(F)
+                if formula is not None:
+                    self._formula_goes(row, column, formula.get("t") == "shared" and bool(formula.text))
+                element.remove(cell)
+                self._in_hand = (None, {})
+                self._touched.add(row)
+        if len(element) or set(element.attrib) - {"r", "spans"}:
+            return False
+        del self._raw[row], self._parsed[row]
+        self._touched.discard(row)
+        self._patched = True
+        return True
 
     def _update_dimension(self) -> None:
         """State the used range anew: wide enough for new cells, and no longer than the last filled row."""
@@ -498,8 +640,9 @@ class Sheet:
         old = parse_area(found[2].decode())
         mark = b"<" + self._prefix + b"c"
         last = next((row for row in reversed(self._order) if mark in self._raw[row]), old.top)
-        rows, columns = zip(*self._created, (old.top, old.left), (last, old.right), strict=True)
-        new = Area(min(rows), min(columns), max(last, min(rows)), max(columns))
+        new = self._created or old
+        top, left = min(old.top, last, new.top), min(old.left, new.left)
+        new = Area(top, left, max(last, top), max(old.right, new.right))
         self._head = self._head[: found.start(2)] + str(new).encode() + self._head[found.end(2) :]
 
     def folded(self) -> list[int]:
@@ -559,6 +702,8 @@ class Sheet:
         return self._head + b"".join(self._raw[row] for row in self._order) + self._tail
 
 
+_SPANS = re.compile(rb'\bspans="(\d+):(\d+)"')
+_ATTRIBUTES = re.compile(rb"\s([\w:.-]+)=")
 # Layout of a run of columns: first, last.
 _LAYOUT = re.compile(rb"""<(?:[\w.-]+:)?col\s(?=[^>]*?\bmin="(\d+)")(?=[^>]*?\bmax="(\d+)")[^>]*>""")
 _HIDDEN = re.compile(rb"""\shidden="(?:1|true)\"""")

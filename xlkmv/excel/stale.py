@@ -7,6 +7,7 @@ The references of every formula are read conservatively: what cannot be followed
 from __future__ import annotations
 
 import bisect
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -125,36 +126,35 @@ class References:
 
 
 class _Changed:
-    """Changed cells, asked by rectangle."""
+    """Changed cells in runs of rows, asked by rectangle."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, dict[int, list[int]]] = {}
+        # Sheet -> column -> first and last rows of the runs, which neither touch nor overlap.
+        self._runs: dict[str, dict[int, tuple[list[int], list[int]]]] = {}
 
-    def add(self, sheet: str, column: int, rows: Iterable[int]) -> None:
-        columns = self._rows.setdefault(sheet.casefold(), {})
-        columns[column] = sorted({*columns.get(column, ()), *rows})
-
-    def add_one(self, sheet: str, column: int, row: int) -> None:
-        rows = self._rows.setdefault(sheet.casefold(), {}).setdefault(column, [])
-        place = bisect.bisect_left(rows, row)
-        if place == len(rows) or rows[place] != row:
-            rows.insert(place, row)
+    def add(self, sheet: str, column: int, first: int, last: int) -> None:
+        columns = self._runs.setdefault(sheet.casefold(), {})
+        starts, ends = columns.setdefault(column, ([], []))
+        low, high = bisect.bisect_left(ends, first - 1), bisect.bisect_right(starts, last + 1)
+        if low < high:
+            first, last = min(first, starts[low]), max(last, ends[high - 1])
+        starts[low:high], ends[low:high] = [first], [last]
 
     def any(self) -> bool:
-        return any(self._rows.values())
+        return any(self._runs.values())
 
     def touches(self, region: Region) -> bool:
-        columns, area = self._rows.get(region.sheet, {}), region.area
-        for column, rows in columns.items():
+        columns, area = self._runs.get(region.sheet, {}), region.area
+        for column, (starts, ends) in columns.items():
             if area.left <= column <= area.right:
-                place = bisect.bisect_left(rows, area.top)
-                if place < len(rows) and rows[place] <= area.bottom:
+                place = bisect.bisect_left(ends, area.top)
+                if place < len(ends) and starts[place] <= area.bottom:
                     return True
         return False
 
 
 def stale_formulas(
-    changed: Mapping[str, Mapping[int, Iterable[int]]],
+    changed: Mapping[str, Mapping[int, Iterable[tuple[int, int]]]],
     formulas: Callable[[], Iterable[tuple[str, str, Area]]],
     references: References,
 ) -> list[tuple[str, Area]]:
@@ -163,7 +163,7 @@ def stale_formulas(
     Parameters
     ----------
     changed : mapping
-        Sheet -> column -> rows of the cells whose value changed.
+        Sheet -> column -> first and last row of each run of cells whose value changed.
     formulas : callable
         Gives sheet, text and filled range of every formula whose saved value was not renewed.
     references : References
@@ -176,11 +176,13 @@ def stale_formulas(
     """
     cells = _Changed()
     for sheet, columns in changed.items():
-        for column, rows in columns.items():
-            cells.add(sheet, column, rows)
+        for column, runs in columns.items():
+            for first, last in runs:
+                cells.add(sheet, column, first, last)
     if not cells.any():
         return []
-    waiting = [(sheet, area, references.of(text, sheet)) for sheet, text, area in formulas()]
+    of = functools.cache(references.of)  # a column of a table has one formula
+    waiting = [(sheet, area, of(text, sheet)) for sheet, text, area in formulas()]
     order = {(sheet, area): place for place, (sheet, area, _) in enumerate(waiting)}
     stale: list[tuple[str, Area]] = []
     while True:
@@ -189,8 +191,7 @@ def stale_formulas(
             if regions is None or any(map(cells.touches, regions)):
                 stale.append((sheet, area))
                 for column in range(area.left, area.right + 1):
-                    for row in range(area.top, area.bottom + 1):
-                        cells.add_one(sheet, column, row)
+                    cells.add(sheet, column, area.top, area.bottom)
             else:
                 still.append((sheet, area, regions))
         if len(still) == len(waiting):

@@ -80,6 +80,8 @@ def encode(value: Any, shared: Shared) -> tuple[str, str]:
     """
     if value is None:
         return "", ""
+    if type(value) is float and 1e-300 < abs(value) < 1e15:  # most cells
+        return "n", str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool):

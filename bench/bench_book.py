@@ -1,0 +1,168 @@
+"""What a workbook of 100,000 rows and 60 dates costs to make, to import, to read and to write.
+
+``python bench/bench_book.py [--quick]`` prints one table. Rows have loan terms, or a schedule typed into 60
+columns of dates. A refresh is measured without its computation. Every step has a process of its own,
+so that peaks of memory do not mix; its seconds are those of the processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from deals import sequential
+
+import xlkmv.excel.refresh
+from xlkmv.build.template import build_template
+from xlkmv.cli import main as xlkmv_command
+from xlkmv.deal.analysis import Analysis, analyse
+from xlkmv.deal.terms import Deal
+from xlkmv.excel.book import open_book
+
+DATES, CLASSES = 60, 5
+SHAPES = {"terms": "by loan terms", "dates": f"typed on {DATES} dates"}
+LIMIT_SECONDS, LIMIT_MEMORY = 30.0, 1_500.0
+
+
+def row(what: str, value: str, goal: str) -> None:
+    print(f"{what:<66} {value:>22}  {goal}", flush=True)
+
+
+def peak_memory() -> float:
+    """Peak resident memory of this process in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count what the parent held before exec
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return float(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def deal_of(shape: str, rows: int) -> Deal:
+    deal = sequential(rows, DATES, CLASSES, paths=500)
+    if shape == "terms":
+        return deal
+    level = deal.pool.amount[:, None] / DATES * np.linspace(1.3, 1.0, DATES)
+    return replace(deal, pool=replace(deal.pool, schedule=np.round(level, 2), loans=None))
+
+
+def write_tape(deal: Deal, path: Path) -> Path:
+    """A CSV of the claims, one row each."""
+    pool = deal.pool
+    columns = {
+        "Obligor": pool.name,
+        "Balance": pool.amount,
+        "PD": pool.pd,
+        "Recovery": pool.recovery,
+        "Recovery lag": pool.lag,
+        "Correlation": pool.correlation,
+    }
+    if pool.loans is None:
+        columns |= {
+            day.isoformat(): flows for day, flows in zip(deal.terms.dates, pool.schedule.T, strict=True)
+        }
+    else:
+        loans = pool.loans
+        columns |= {
+            "Remaining term (months)": loans.term,
+            "Rate": loans.rate,
+            "Amortisation": loans.amortisation,
+        }
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+# ------------------------------------------------------------------------------------- steps
+
+
+def prepare_build(shape: str, rows: int, folder: Path) -> Callable[[], object]:
+    deal = deal_of(shape, rows)
+    return lambda: build_template(folder / f"{shape}.xlsm", deal, refreshed=False)
+
+
+def prepare_import(shape: str, rows: int, folder: Path) -> Callable[[], object]:
+    deal = deal_of(shape, rows)
+    book = build_template(folder / "small.xlsm", deal_of(shape, 1), refreshed=False)
+    tape = write_tape(deal, folder / "tape.csv")
+    return lambda: xlkmv_command(["import", str(tape), str(book), "--out", str(folder / "imported.xlsm")])
+
+
+def prepare_read(shape: str, rows: int, folder: Path) -> Callable[[], object]:
+    return lambda: xlkmv.excel.refresh.read_book(open_book(folder / f"{shape}.xlsm"))
+
+
+def prepare_refresh(shape: str, rows: int, folder: Path) -> Callable[[], object]:
+    """Everything that a refresh does but its computation, whose place the figures of a small pool take."""
+    found = analyse(deal_of(shape, 30))
+
+    def known(*_: object, **__: object) -> Analysis:
+        return found
+
+    xlkmv.excel.refresh.analyse = known  # type: ignore[attr-defined]
+
+    def work() -> None:
+        book = open_book(folder / f"{shape}.xlsm")
+        xlkmv.excel.refresh.refresh(book)
+        book.save(folder / "refreshed.xlsm")
+
+    return work
+
+
+STEPS: dict[str, tuple[str, Callable[[str, int, Path], Callable[[], object]]]] = {
+    "build": ("made from a deal", prepare_build),
+    "import": ("imported from a CSV into a template", prepare_import),
+    "read": ("read", prepare_read),
+    "refresh": ("read, results written and saved", prepare_refresh),
+}
+
+
+def in_its_own_process(step: str, shape: str, rows: int, folder: Path) -> tuple[float, float]:
+    """Seconds and peak memory in MB of one step."""
+    command = [sys.executable, __file__, "--step", step, shape, str(rows), str(folder)]
+    out = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds, peak = out.stdout.split()[-2:]
+    return float(seconds), float(peak)
+
+
+def run_step(step: str, shape: str, rows: str, folder: str) -> None:
+    _, prepare = STEPS[step]
+    work = prepare(shape, int(rows), Path(folder))
+    start = time.process_time()  # one process, nothing to wait for: other load does not count
+    work()
+    print("\n", time.process_time() - start, peak_memory())
+
+
+def measured(rows: int) -> Iterator[tuple[str, float, float]]:
+    """What was done, its seconds, its peak memory in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        for shape, said in SHAPES.items():
+            for step, (what, _) in STEPS.items():
+                yield f"{rows:,} rows {said}, {what}", *in_its_own_process(step, shape, rows, Path(folder))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
+    parser.add_argument("--step", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step:
+        run_step(*options.step)
+        return
+    for what, seconds, peak in measured(10_000 if options.quick else 100_000):
+        row(f"{what}: time", f"{seconds:.1f} s", f"at most {LIMIT_SECONDS:.0f} s")
+        row("... peak memory", f"{peak:.0f} MB", f"at most {LIMIT_MEMORY:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
