@@ -403,14 +403,16 @@ def _late(pool: Pool, schedule: Array, share: Array, delay: int) -> dict[str, An
     """
     if pool.balance is None or pool.interest is None:
         return {}
-    start = np.repeat(pool.balance[:, :1] + (pool.schedule - pool.interest)[:, :1], delay, axis=1)
-    balance = np.concatenate([start, pool.balance], axis=1)[:, : pool.balance.shape[1]]
     claim = pool.claim
     if claim is not None and pool.loans is not None:
-        claim = np.concatenate([np.repeat(claim[:, :1], delay, axis=1), claim], axis=1)[:, : claim.shape[1]]
-        owed = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1]
-        claim = np.where(pool.loans.given[:, None], claim, owed)
-    return {"interest": _delayed(pool.interest * share, delay), "balance": balance, "claim": claim}
+        claim = _held(claim, claim[:, :1], delay)
+        by_schedule = np.flatnonzero(~pool.loans.given)
+        if by_schedule.size:
+            claim = claim.copy()
+            claim[by_schedule] = np.cumsum(schedule[by_schedule, ::-1], axis=1)[:, ::-1]
+    start = pool.balance[:, :1] + (pool.schedule - pool.interest)[:, :1] if delay else 0.0
+    interest = _delayed(pool.interest * share, delay)
+    return {"interest": interest, "balance": _held(pool.balance, start, delay), "claim": claim}
 
 
 def _buying(claims: Claims, share: Array, delay: int) -> dict[str, Any]:
@@ -443,11 +445,17 @@ def _without_excess(schedule: Array, due: Array) -> tuple[Array, Array]:
 
 
 def _delayed(schedule: Array, periods: int) -> Array:
+    """Pay some periods late, and nothing before."""
+    return _held(schedule, 0.0, periods)
+
+
+def _held(values: Array, start: Array | float, periods: int) -> Array:
+    """Move figures some periods on; before them stands what holds from the start."""
     if periods == 0:
-        return schedule
-    late = np.zeros_like(schedule)
-    if periods < schedule.shape[1]:
-        late[:, periods:] = schedule[:, :-periods]
+        return values
+    late = np.empty_like(values)
+    late[:, :periods] = start
+    late[:, periods:] = values[:, :-periods]
     return late
 
 

@@ -294,7 +294,9 @@ def pool_moments(
     return float(c.sum()) - expected, max(variance, 0.0)
 
 
-def _integrated_variance(loss: Array, pd: Array, rho: Array, counts: Array, times: Array) -> tuple[float, float]:
+def _integrated_variance(
+    loss: Array, pd: Array, rho: Array, counts: Array, times: Array
+) -> tuple[float, float]:
     """Mean and variance of what is lost, integrated over the factor."""
     by_date = default_probability_by(pd[:, None], times)
     threshold = ndtri(by_date)
@@ -329,13 +331,13 @@ def _series_variance(
 ) -> tuple[float, float]:
     """Mean and variance of what is lost, by the tetrachoric series.
 
-    With a_k the threshold of date k and d_k = loss_k - loss_{k+1}, the expected loss of obligor i given the
-    factor has the coefficients ``c_in = -rho_i^(n/2)/sqrt(n!) sum_k d_ik phi(a_ik) He_{n-1}(a_ik)``, n >= 1, in
-    the orthonormal Hermite polynomials of the factor. So the variance is
+    With a_k the threshold of date k and d_k = loss_k - loss_{k+1}, the expected loss of obligor i
+    given the factor has the coefficients ``c_in = -rho_i^(n/2)/sqrt(n!) sum_k d_ik phi(a_ik)
+    He_{n-1}(a_ik)``, n >= 1, in the orthonormal Hermite polynomials of the factor. So the variance is
 
     ``sum_i (E[loss_i^2] - E[loss_i]^2 - sum_n c_in^2)/count_i + sum_n (sum_i c_in)^2``.
 
-    Pearson (1900); by Cramer's bound ``|He_n(a)| <= 1.09 e^(a^2/4) sqrt(n!)`` the squared terms fall like rho^n.
+    Pearson (1900). Cramer's bound ``|He_n(a)| <= 1.09 e^(a^2/4) sqrt(n!)`` says how many terms count.
     """
     kinds, kind_of = np.unique(pd, return_inverse=True)
     by_date = default_probability_by(kinds[:, None], times)
@@ -353,7 +355,8 @@ def _series_variance(
         root = np.sqrt(rho[rows])
         power = np.ones(rows.size)
         # Hermite functions He_n phi/sqrt(n!), n = 0, 1, ..., each from the two before.
-        current, before, after = np.exp(-0.5 * a * a) / np.sqrt(2.0 * np.pi), np.zeros_like(a), np.empty_like(a)
+        current = np.exp(-0.5 * a * a) / np.sqrt(2.0 * np.pi)
+        before, after = np.zeros_like(a), np.empty_like(a)
         for n in range(_terms(float(root[-1] ** 2), float((a * a).max()))):
             power *= root
             coefficient = np.einsum("ij,ij->i", drop, current) * power / np.sqrt(n + 1.0)

@@ -86,7 +86,7 @@ def pool_by_date(deal: Deal) -> tuple[Array, Array]:
     interest, balance : ndarray, shape (n,)
         Money; of scheduled collections by the claim's own yield.
     """
-    pool = _split_claims(deal.pool, deal.terms).pool
+    pool = _split(deal).pool
     assert pool.interest is not None and pool.balance is not None
     return np.asarray(pool.interest.sum(axis=0)), np.asarray(pool.balance.sum(axis=0))
 
@@ -111,7 +111,12 @@ def planned_claims(deal: Deal) -> Claims:
         if terms.prepayment == 0.0:
             return Claims(pool)
         return Claims(replace(pool, schedule=prepaid_schedule(pool.schedule, terms.times, terms.prepayment)))
-    return _split_claims(deal.pool, deal.terms)
+    return _split(deal)
+
+
+def _split(deal: Deal) -> Claims:
+    """Claims with interest and principal apart; the overcollateralisation of the notes does not move them."""
+    return _split_claims(deal.pool, replace(deal.terms, oc_target=None, oc_floor=0.0))
 
 
 @lru_cache(maxsize=2)  # conditions and sets of controls of one deal have the same claims
