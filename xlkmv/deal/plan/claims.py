@@ -6,6 +6,7 @@ import bisect
 import datetime as dt
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from xlkmv.model.loans import (
 )
 from xlkmv.model.loans import Loans as LoanTerms
 
-__all__ = ["Claims", "needs_balance", "needs_split", "planned_claims", "pool_by_date"]
+__all__ = ["Claims", "needs_balance", "needs_split", "planned_claims", "pool_by_date", "summed"]
 
 # Months of life for which speeds that depend on the age are worked out.
 MONTHS_OF_LIFE = 1200
@@ -117,6 +118,33 @@ def planned_claims(deal: Deal) -> Claims:
 def _split(deal: Deal) -> Claims:
     """Claims with interest and principal apart; the overcollateralisation of the notes does not move them."""
     return _split_claims(deal.pool, replace(deal.terms, oc_target=None, oc_floor=0.0))
+
+
+@lru_cache(maxsize=2)  # as of the claims themselves
+def summed(claims: Claims) -> Claims:
+    """Sum up the rows of a pool: those that have loan terms, and those that come with a schedule.
+
+    Parameters
+    ----------
+    claims : Claims
+
+    Returns
+    -------
+    Claims
+        With one or two rows, which pay by plan what the pool pays; of PDs and recoveries they know nothing.
+    """
+    pool = claims.pool
+    given = np.zeros(len(pool.name), np.bool_) if pool.loans is None else pool.loans.given
+    kinds = [rows for rows in (np.flatnonzero(given), np.flatnonzero(~given)) if rows.size]
+    kinds.sort(key=lambda rows: int(rows[0]))
+
+    def together(values: Array | None) -> Any:
+        return None if values is None else np.array([values[rows].sum(axis=0) for rows in kinds])
+
+    first = pool.pick(np.array([rows[0] for rows in kinds]), np.ones(len(kinds)))
+    money = {name: together(getattr(pool, name)) for name in ("schedule", "interest", "balance", "claim")}
+    rows = replace(first, amount=together(pool.amount), count=together(pool.obligors), **money)
+    return replace(claims, pool=rows, purchases=together(claims.purchases))
 
 
 @lru_cache(maxsize=2)  # conditions and sets of controls of one deal have the same claims

@@ -20,7 +20,7 @@ from xlkmv.model.plan import (
     pool_moments,
 )
 
-__all__ = ["CERTAIN", "Stressed", "pool_lognormal", "pool_risk", "separate"]
+__all__ = ["CERTAIN", "Stressed", "pool_lognormal", "pool_risk", "separate", "widened"]
 
 # Below this a volatility is rounding: nobody can default.
 CERTAIN = 1e-7
@@ -95,11 +95,8 @@ class Stressed:
 
     @property
     def obligor_pd(self) -> Array:
-        """One-year PD per obligor with the volatility multiplier m, ``N(N^{-1}(PD)/m)``, shape (m,)."""
-        pd = self.deal.pool.pd
-        if self.volatility_multiplier == 1.0:
-            return pd
-        return np.asarray(ndtr(ndtri(pd) / self.volatility_multiplier))
+        """One-year PD per obligor with the volatility multiplier, shape (m,)."""
+        return widened(self.deal.pool.pd, self.volatility_multiplier)
 
     @property
     def default_by(self) -> Array:
@@ -215,6 +212,21 @@ class Stressed:
         if not controls.reserve or controls.reserve_unit != "of pool":
             return self.reserve_size
         return np.maximum(controls.reserve_size * pool, controls.reserve_floor * self.balance_at_closing)
+
+
+def widened(pd: Array, multiplier: float) -> Array:
+    """PD of firms whose volatility is m times as large, ``N(N^{-1}(PD)/m)``.
+
+    Parameters
+    ----------
+    pd : ndarray
+    multiplier : float
+
+    Returns
+    -------
+    ndarray
+    """
+    return pd if multiplier == 1.0 else np.asarray(ndtr(ndtri(pd) / multiplier))
 
 
 def separate(plan: Stressed) -> Stressed:
