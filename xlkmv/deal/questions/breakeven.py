@@ -313,7 +313,7 @@ class _Descending:
     summed over the rows is linear in the number g that are gone while it passes through a row.
     """
 
-    def __init__(self, plan: Stressed, report: Callable[[float], None]) -> None:
+    def __init__(self, plan: Stressed, report: Callable[[float], None] = lambda share: None) -> None:
         self.plan, self.report, pool = plan, report, plan.deal.pool
         self.order = np.argsort(-pool.amount / pool.obligors, kind="stable")
         # How many are gone before each row, and after the last.
