@@ -121,8 +121,9 @@ def test_series_and_product_agree(high):
     n, size = 40, 96
     p, bands = rng.uniform(0, high, n), rng.integers(1, 4, n)
     distinct, band_of = np.unique(bands, return_inverse=True)
-    plain = conditional._Pgf(distinct, band_of, np.arange(n))(p, size)
-    series = conditional._Pgf(distinct, band_of, None)(p, size)
+    pgf, other = (conditional._Pgf(distinct, band_of, np.arange(n)) for _ in range(2))
+    other.few = False
+    plain, series = pgf(p, size), other(p, size)
     w = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
     direct = np.prod(1 + p[:, None] * (w ** bands[:, None] - 1), axis=0)
     np.testing.assert_allclose(plain, direct, atol=1e-13)

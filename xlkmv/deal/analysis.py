@@ -156,9 +156,11 @@ def analyse(
     -------
     Analysis
     """
-    progress("KMV view", 0.0)
-    base, controls_off = kmv_view(deal), kmv_view(deal, ALL_OFF)
-    scenarios = tuple(kmv_view(deal, stress, both=False) for stress in stresses)
+    views, seen = [], _share(progress, "KMV view", 0.0, 0.05)
+    for at, stress in enumerate([BASE, ALL_OFF, *stresses]):
+        seen(at / (len(stresses) + 2))
+        views.append(kmv_view(deal, stress, both=at < 2))
+    base, controls_off, *scenarios = views
 
     # The plan as it is, without controls and without the undertaking runs with the others, on the
     # same random numbers.
@@ -177,8 +179,8 @@ def analyse(
             executor=executor,
             progress=_stage(progress, "Attributing to the controls", 0.40, 0.85),
         )
-    progress("Break-even stresses", 0.85)
-    reverse = reverse_stress(deal)
+    reverse = reverse_stress(deal, _share(progress, "Break-even stresses", 0.85, 0.92))
+    progress("The plan when everybody pays", 0.92)
     plan = apply(deal, BASE)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
     run, run_off, *unsupported = (r.simulation for r in runs[len(stresses) :])
@@ -191,8 +193,7 @@ def analyse(
         run.breach,
         run.anydate_breach,
     )
-    progress("Four portfolio models", 0.92)
-    models = portfolio_models(deal)
+    models = portfolio_models(deal, _share(progress, "Four portfolio models", 0.92, 0.98))
     progress("Surveillance", 0.98)
     # What came in is compared with all that was scheduled; of it, excess coverage off takes its share.
     scheduled = apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
@@ -202,7 +203,7 @@ def analyse(
         deal.headline,
         base,
         controls_off,
-        scenarios,
+        tuple(scenarios),
         runs[: len(stresses)],
         run,
         run_off,
@@ -224,12 +225,16 @@ def analyse(
     )
 
 
-def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
+def portfolio_models(
+    deal: Deal, progress: Callable[[float], None] = lambda share: None
+) -> dict[str, LossDistribution | XlkmvError]:
     """Loss of the pool over one year under the four models, borne first behind the headline class.
 
     Parameters
     ----------
     deal : Deal
+    progress : callable
+        Called with the share that is done, many times; what it raises ends the computation.
 
     Returns
     -------
@@ -247,6 +252,8 @@ def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
             lgd=1.0 - pool.recovery[each],
             attachment=sum(t.amount for t in deal.tranches if t.rank > deal.tranches[deal.headline].rank),
             seed=deal.terms.seed,
+            contributions=False,
+            progress=progress,
         )
     except InputError as error:  # a pool that cannot lose anything is no reason to show nothing else
         return dict.fromkeys(("KMV", "CreditMetrics", "CreditRisk+", "CreditPortfolioView"), error)
@@ -283,11 +290,19 @@ def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.Data
     return pandas.DataFrame.from_dict(rows, orient="index")
 
 
+def _share(
+    progress: Callable[[str, float], None], what: str, start: float, end: float
+) -> Callable[[float], None]:
+    """Progress of one stage, from the share of it to that of the whole."""
+    return lambda share: progress(what, start + (end - start) * share)
+
+
 def _stage(
     progress: Callable[[str, float], None], what: str, start: float, end: float
 ) -> Callable[[int, int], None]:
     """Progress of one stage, from paths done to the share of the whole."""
-    return lambda done, total: progress(what, start + (end - start) * done / total)
+    share = _share(progress, what, start, end)
+    return lambda done, total: share(done / total)
 
 
 def _against_sigma(plan: Stressed, base: KmvView) -> Array:

@@ -9,6 +9,7 @@ sign).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -366,6 +367,8 @@ def portfolioview_losses(
     scenarios: int = 100_000,
     seed: int = 1997,
     block_size: int | None = None,
+    contributions: bool = True,
+    progress: Callable[[], None] = lambda: None,
 ) -> LossDistribution:
     """CreditPortfolioView: loss distribution with macro-conditional PDs.
 
@@ -396,6 +399,10 @@ def portfolioview_losses(
         Loss amount at which the senior tranche is hit.
     scenarios, seed, block_size
         With `fit`: settings of the simulation; the block size has no effect on the result.
+    contributions : bool
+        With `sensitivity`: whether those of the obligors are wanted; they take longer than the rest.
+    progress : callable
+        With `sensitivity`: called many times; what it raises ends the computation.
 
     Returns
     -------
@@ -416,7 +423,17 @@ def portfolioview_losses(
         s = per_obligor("sensitivity", numbers("sensitivity", sensitivity), n, _SENSITIVITY)
         kinds, kind_of = np.unique(np.stack([pd, s]), axis=1, return_inverse=True)
         a = _intercepts(kinds[0], kinds[1])[np.asarray(kind_of).reshape(-1)]
-        return factor_losses("CreditPortfolioView", amounts, pd, _conditional_pd, (a, s), level, attached)
+        return factor_losses(
+            "CreditPortfolioView",
+            amounts,
+            pd,
+            _conditional_pd,
+            (a, s),
+            level,
+            attached,
+            contributions=contributions,
+            progress=progress,
+        )
 
     count = fit.mean_index.size
     sector = per_obligor("sectors", sectors, n, NOT_NEGATIVE)

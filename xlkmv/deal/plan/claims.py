@@ -149,18 +149,20 @@ def summed(claims: Claims) -> Claims:
 
 @lru_cache(maxsize=2)  # conditions and sets of controls of one deal have the same claims
 def _split_claims(pool: Pool, terms: Terms) -> Claims:
-    times = terms.times
-    if pool.interest is not None and pool.balance is not None:
-        flows = Flows(pool.interest, pool.schedule - pool.interest, pool.balance)
-    else:
-        flows, _ = implied_principal(pool.amount, pool.schedule, times)
-    flows = _prepaid_flows(flows, terms)
     on = np.zeros(0, np.int64) if pool.loans is None else np.flatnonzero(pool.loans.given)
-    if pool.loans is not None and on.size:
-        lent = _loan_flows(pool.amount[on], pool.loans, on, terms)
-        flows = Flows(*(x.copy() for x in flows))
-        for whole, part in zip(flows, lent, strict=True):
-            whole[on] = part
+    if pool.loans is not None and on.size == len(pool.name):
+        flows = _loan_flows(pool.amount, pool.loans, on, terms)
+    else:
+        if pool.interest is not None and pool.balance is not None:
+            flows = Flows(pool.interest, pool.schedule - pool.interest, pool.balance)
+        else:
+            flows, _ = implied_principal(pool.amount, pool.schedule, terms.times)
+        flows = _prepaid_flows(flows, terms)
+        if pool.loans is not None and on.size:
+            lent = _loan_flows(pool.amount[on], pool.loans, on, terms)
+            flows = Flows(*(x.copy() for x in flows))
+            for whole, part in zip(flows, lent, strict=True):
+                whole[on] = part
     purchases = unbought = None
     if terms.revolving is not None:
         until = bisect.bisect_right(terms.dates, terms.revolving) - 1
@@ -169,8 +171,9 @@ def _split_claims(pool: Pool, terms: Terms) -> Claims:
         unbought = _unbought(own, flows, purchases, until)
     schedule, claim = np.maximum(flows.interest + flows.principal, 0.0), None
     if on.size:
-        claim = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1].copy()
-        claim[on] = flows.balance[on] + flows.principal[on]
+        claim = flows.balance + flows.principal
+        by_schedule = np.setdiff1d(np.arange(len(pool.name)), on)
+        claim[by_schedule] = np.cumsum(schedule[by_schedule, ::-1], axis=1)[:, ::-1]
     return Claims(
         replace(
             pool,
