@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -117,18 +116,25 @@ def reverse_stress(
     trials, stages = _Trials(deal), len(ranges) + 2
     out: list[BreakEven] = []
     for column, (sizes, expected) in ranges.items():
-        trials.report = partial(_part, progress, len(out), stages)
+        trials.report = _rising(progress, len(out), stages)
         out.append(_break_even(trials, column, sizes, expected))
-    trials.report = partial(_part, progress, len(out), stages)
+    trials.report = _rising(progress, len(out), stages)
     out.append(_smallest("delay", trials.missed_dates("delay", delays, False)))
-    report = partial(_part, progress, len(out), stages)
+    report = _rising(progress, len(out), stages)
     out.append(_smallest("largest obligors", _largest_gone(trials.plan, report)))
     return tuple(out)
 
 
-def _part(progress: Callable[[float], None], stage: int, stages: int, share: float) -> None:
-    """Turn the share of one stage that is done into that of the whole."""
-    progress((stage + share) / stages)
+def _rising(progress: Callable[[float], None], stage: int, stages: int) -> Callable[[float], None]:
+    """Turn the share of a stage, which starts again with each closer look, into that of the whole."""
+    most = 0.0
+
+    def report(share: float) -> None:
+        nonlocal most
+        most = max(most, share)
+        progress((stage + most) / stages)
+
+    return report
 
 
 def _break_even(trials: _Trials, column: str, sizes: Array, expected: bool) -> BreakEven:
