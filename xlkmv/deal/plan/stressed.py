@@ -123,10 +123,10 @@ class Stressed:
         An obligor in default from closing pays the repurchase share on schedule and its
         recovery on the first date not earlier than the first date plus the lag.
         """
-        pool = self.deal.pool
-        flows = pool.schedule.copy()
+        flows = self.deal.pool.schedule
         if self.defaulted is not None:
             i, share = self.defaulted, self.repurchase_share
+            flows = flows.copy()
             flows[i] *= share
             flows[i] += self._recovered
         return np.asarray(flows.sum(axis=0))
@@ -276,8 +276,9 @@ def pool_lognormal(plan: Stressed) -> tuple[float, float]:
     terms, pool = plan.deal.terms, plan.deal.pool
     if terms.volatility_source == "user":
         return terms.volatility * plan.volatility_multiplier, terms.drift
-    on, planned = plan.performing, plan.collections
-    schedule = pool.schedule[on]
+    # Without a default at closing nothing is copied.
+    on = slice(None) if plan.defaulted is None else plan.performing
+    planned, schedule = plan.collections, pool.schedule[on]
     mean, variance = pool_moments(
         schedule,
         terms.times,
