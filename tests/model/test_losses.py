@@ -115,6 +115,12 @@ def test_many_pds_against_plain_recursion(seed):
     )
 
 
+def test_dot_of_long_vectors():
+    a, b = np.random.default_rng(2).uniform(-1, 1, (2, 20_001))
+    assert conditional.dot(a, b) == pytest.approx(float(np.longdouble(a) @ np.longdouble(b)), rel=1e-12)
+    assert conditional.dot(a[:11], b[:11]) == a[:11] @ b[:11]
+
+
 def test_obligors_of_few_kinds_are_summed_up_like_single_ones():
     """What is summed by kind, against a pool in which hardly two obligors are quite alike."""
     rng = np.random.default_rng(4)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xlkmv.model.domain import Array
 
-__all__ = ["NARROW", "ConditionalPool", "conditional_pool", "loss_bands", "step_edges", "step_nodes"]
+__all__ = ["NARROW", "ConditionalPool", "conditional_pool", "dot", "loss_bands", "step_edges", "step_nodes"]
 
 Integers = npt.NDArray[np.int64]
 ConditionalPd = Callable[[float], Array]
@@ -39,6 +40,7 @@ _WINDOW_LOG = 37.5
 _FEW_PDS = 64
 _MOST_TERMS = 48
 _FEW_ACTIVE = 64
+_DOT = 8192
 _NEGLIGIBLE = 1e-16
 
 
@@ -259,7 +261,7 @@ def conditional_pool(
     probabilities = np.zeros(top + 1)
     for m, (z, weight) in enumerate(zip(nodes.tolist(), weights.tolist(), strict=True)):
         p = conditional_pd(z)
-        mean, variance = float(p @ units), float((p * (1.0 - p)) @ squares)
+        mean, variance = dot(p, units), dot(p * (1.0 - p), squares)
         # Bernstein's inequality: outside mean -+ half lies less than 2 exp(-_WINDOW_LOG).
         linear = _WINDOW_LOG * float(np.max(largest, where=p * (1.0 - p) > _CERTAIN, initial=0)) / 3.0
         half = linear + np.sqrt(linear**2 + 2.0 * _WINDOW_LOG * variance)
@@ -293,7 +295,7 @@ def _factor_nodes(amounts: Array, kinds: Integers, conditional_pd: ConditionalPd
         own = np.sqrt(p * (1.0 - p))
         moving = counts & (move > 1e-9)
         if moving.any():
-            pool = np.sqrt(float((own * own) @ squares)) / float(move @ money)
+            pool = np.sqrt(dot(own * own, squares)) / dot(move, money)
             closest = min(closest, 0.9 * pool, 0.5 * float((own[moving] / move[moving]).min()))
         last = p
     if closest == np.inf:
@@ -389,6 +391,11 @@ class _Pgf:
         real = self.per_band[:, None] * base.real + _product(sums, powers.real)
         imaginary = self.per_band[:, None] * base.imag + _product(sums, powers.imag)
         return real, imaginary
+
+
+def dot(a: Array, b: npt.NDArray[Any]) -> float:
+    """a @ b of two vectors in blocks so small that BLAS stays on one thread, as in :func:`_product`."""
+    return sum(float(a[k : k + _DOT] @ b[k : k + _DOT]) for k in range(0, a.size, _DOT))
 
 
 def _product(a: Array, b: Array) -> Array:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.conditional import conditional_pool, loss_bands
+from xlkmv.model.conditional import conditional_pool, dot, loss_bands
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, Array, Rule, check, numbers
 
 __all__ = [
@@ -262,7 +262,7 @@ def factor_losses(
     co_mean, co_square = np.zeros((2, money.size))
     for z, weight in zip(pool.nodes.tolist(), pool.weights.tolist(), strict=True):
         p = by_kind(z)
-        mean = float(p @ money) - expected
+        mean = dot(p, money) - expected
         co_mean += (weight * mean) * p
         co_square += weight * p * p
     covariances = amount * (co_mean[kind] + amount * (pd - co_square[kind]))
