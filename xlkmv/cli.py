@@ -368,18 +368,23 @@ class _progress:  # noqa: N801  a context manager reads as a verb
     def __enter__(self) -> Callable[[str, float], None]:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+        from xlkmv.excel.timeleft import TimeLeft
+
         console = _console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description:<44.44}", markup=False),
             BarColumn(),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
         self.bar.start()
-        task = self.bar.add_task("Opening", total=1.0)
-        return lambda what, share: self.bar.update(task, description=what, completed=share)
+        task, time_left = self.bar.add_task("Opening", total=1.0, left=""), TimeLeft()
+        return lambda what, share: self.bar.update(
+            task, description=what, completed=share, left=time_left(share)
+        )
 
     def __exit__(self, *failure: object) -> None:
         self.bar.stop()

@@ -513,3 +513,24 @@ def test_a_pool_pays_if_it_covers_the_headline_class_with_the_reserve(five, scal
     assert found.base.tranches[0].coverage_at_maturity == pytest.approx(coverage, rel=1e-12)
     # The undertaking is on, and makes no difference.
     assert found.pool_pays == pays == (coverage >= 1.0)
+
+
+def test_progress_rises_and_stops_every_stage():
+    deal = small_deal(paths=1000)
+    told = []
+    analyse(deal, PRESETS[:3], lambda what, share: told.append((what, share)))
+    shares = [share for _, share in told]
+    assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] < 1.0
+    stages = list(dict.fromkeys(what for what, _ in told))
+    assert stages[0] == "KMV view" and stages[-2:] == ["Four portfolio models", "Surveillance"]
+    # The stages that take long on a large pool are told of many times.
+    counts = {what: sum(what == other for other, _ in told) for what in stages}
+    assert counts["KMV view"] == 5 and counts["Break-even stresses"] > 300
+    for stage in stages:
+
+        def stop(what, share, stage=stage):
+            if what == stage:
+                raise KeyboardInterrupt(stage)
+
+        with pytest.raises(KeyboardInterrupt, match=stage):
+            analyse(deal, PRESETS[:3], stop)

@@ -15,6 +15,7 @@ from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import Payment, waterfall
+from xlkmv.deal.questions import breakeven
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Terms, Tranche, payment_dates
 
@@ -464,3 +465,49 @@ def test_what_was_not_bought_takes_its_part_of_what_comes_in_and_no_more():
     )
     whole = waterfall(plan, default_ratio=[0.6] * 5)
     np.testing.assert_allclose(half.bought_less, whole.bought_less / 2, rtol=1e-12)
+
+
+# ------------------------------------------------------------- sums in place of the rows of a pool
+
+
+STATES = ("balance", "outstanding", "principal", "purchases", "collections")
+
+
+@quick
+@given(
+    deals(),
+    st.sampled_from(
+        [BASE, Stress("cut", pool_haircut=0.2), Stress("late", delay=2), Stress("up", rate_shift=0.01)]
+    ),
+)
+def test_by_plan_a_pool_pays_what_its_rows_pay(deal, stress):
+    tests = tuple(c for c in deal.covenants if c.metric != "largest obligor share")
+    deal = replace(deal, covenants=tests)
+    plan, summed = apply(deal, stress), apply(deal, stress, by_plan=True)
+    assert len(summed.deal.pool.name) <= 2
+    for name in (*STATES, "claimed", "reserve", "reserve_size", "retained", "balance_at_closing"):
+        one, other = getattr(plan, name), getattr(summed, name)
+        assert (one is None) == (other is None), name
+        if one is not None:
+            np.testing.assert_allclose(other, one, rtol=1e-12, atol=1e-12, err_msg=name)
+    assert summed.needs_balance == plan.needs_balance
+    for field in fields(Payment):
+        one, other = (getattr(waterfall(x), field.name) for x in (plan, summed))
+        np.testing.assert_allclose(other, one, atol=1e-9, err_msg=field.name)
+
+
+@quick
+@given(deals(), st.floats(0.1, 0.9), st.floats(1.0, 30.0), st.floats(0.0, 1.0), st.floats(1.0, 3.0))
+def test_rows_that_default_alike_are_expected_to_pay_like_one(deal, share, pd, recovery, volatility):
+    deal = replace(deal, covenants=())
+    rows = np.repeat(np.arange(len(deal.pool.name)), 2)
+    split = deal.pool.pick(rows, np.resize([share, 1.0 - share], rows.size))
+    stress = Stress("worse", pd_multiplier=pd, recovery_multiplier=recovery, volatility_multiplier=volatility)
+    trials = [breakeven._Trials(d) for d in (deal, replace(deal, pool=split))]
+    assert trials[1].rows.pd.size == len(deal.pool.name)
+    # Row by row, of the deal put under the stress as a whole.
+    slow = breakeven._pool_state(apply(deal, stress), True)
+    for trial in trials:
+        _, state = trial._tried(stress, True)
+        for name in {*STATES, "default_ratio"} & set(slow):
+            np.testing.assert_allclose(state[name], slow[name], rtol=1e-11, atol=1e-11, err_msg=name)

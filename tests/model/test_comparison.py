@@ -7,7 +7,12 @@ import pytest
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.comparison import compare_models
-from xlkmv.model.creditmetrics import EXAMPLE_FORWARD_RATES, EXAMPLE_MATRIX, bond_values
+from xlkmv.model.creditmetrics import (
+    EXAMPLE_FORWARD_RATES,
+    EXAMPLE_MATRIX,
+    bond_values,
+    creditmetrics,
+)
 from xlkmv.model.losses import LossDistribution, conditional_pd_sd
 
 EXPOSURES = np.array([45, 42, 38, 36, 32, 28, 23, 22, 18, 14, 3.0])
@@ -40,6 +45,47 @@ def test_fine_grained_pool_matches_more_closely():
         assert results[name].unexpected_loss == pytest.approx(kmv.unexpected_loss, rel=2e-3)
         assert results[name].value_at_risk[0] == pytest.approx(kmv.value_at_risk[0], rel=0.06)
     assert systematic < kmv.unexpected_loss < systematic * 1.1
+
+
+def test_beyond_a_hundred_obligors_defaults_alone_are_those_of_kmv():
+    exposures = np.linspace(1.0, 9.0, 101)
+    few = compare_models(exposures[:-1], 0.03, 0.2, [0.99], lgd=0.6, scenarios=20_000)
+    assert few["CreditMetrics"].standard_errors is not None and few["CreditMetrics"].notes == ()
+    many = compare_models(exposures, 0.03, 0.2, [0.99], lgd=0.6)
+    kmv, found = many["KMV"], many["CreditMetrics"]
+    assert found.model == "CreditMetrics" and found.standard_errors is None
+    assert found.notes == (
+        "with defaults alone CreditMetrics is KMV; beyond 100 obligors it is not simulated",
+    )
+    assert (found.value_at_risk, found.expected_shortfall) == (kmv.value_at_risk, kmv.expected_shortfall)
+    # As the simulation of the obligors themselves says, too.
+    drawn = creditmetrics(exposures, np.zeros(101), [[0.97, 0.03]], 0.2, [0.99], lgd=0.6, scenarios=40_000)
+    for figure in ("value_at_risk", "expected_shortfall"):
+        error = getattr(drawn.standard_errors, figure)[0]
+        assert abs(getattr(found, figure)[0] - getattr(drawn, figure)[0]) < 4.0 * error
+
+
+def test_contributions_are_left_out_where_nobody_wants_them():
+    full, bare = (compare_models(EXPOSURES, PDS, scenarios=500, contributions=c) for c in (True, False))
+    for name in ("KMV", "CreditPortfolioView"):
+        assert bare[name].contributions is None
+        assert (bare[name].probabilities == full[name].probabilities).all()
+        assert (bare[name].expected_shortfall == full[name].expected_shortfall).all()
+        assert bare[name].unexpected_loss == full[name].unexpected_loss
+
+
+def test_progress_is_told_and_may_stop_the_models():
+    shares = []
+    compare_models(EXPOSURES, PDS, scenarios=500, progress=shares.append)
+    assert shares == sorted(shares) and set(shares) == {0.0, 0.25, 0.5, 0.75}
+    assert len(shares) > 100
+
+    def stop(share):
+        if share >= 0.75:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare_models(EXPOSURES, PDS, scenarios=500, progress=stop)
 
 
 def test_migration_and_macro_series_are_used_when_given():

@@ -115,14 +115,37 @@ def test_many_pds_against_plain_recursion(seed):
     )
 
 
+def test_dot_of_long_vectors():
+    a, b = np.random.default_rng(2).uniform(-1, 1, (2, 20_001))
+    assert conditional.dot(a, b) == pytest.approx(float(np.longdouble(a) @ np.longdouble(b)), rel=1e-12)
+    assert conditional.dot(a[:11], b[:11]) == a[:11] @ b[:11]
+
+
+def test_obligors_of_few_kinds_are_summed_up_like_single_ones():
+    """What is summed by kind, against a pool in which hardly two obligors are quite alike."""
+    rng = np.random.default_rng(4)
+    exposures, kind = rng.integers(1, 6, 300).astype(float), rng.integers(3, size=300)
+    pds, rho = np.array([0.0, 0.01, 0.07])[kind], np.array([0.3, 0.1, 0.1])[kind]
+    alike = gaussian_copula_losses(exposures, pds, rho)
+    apart = gaussian_copula_losses(exposures, pds, rho * (1.0 - 1e-9 * rng.random(300)))
+    grid = np.arange(exposures.sum())
+    np.testing.assert_allclose(alike.exceedance(grid), apart.exceedance(grid), atol=1e-9)
+    for figure in ("value_at_risk", "expected_shortfall", "unexpected_loss"):
+        np.testing.assert_allclose(getattr(alike, figure), getattr(apart, figure), rtol=1e-7, atol=1e-9)
+    for parts in ("unexpected_loss", "expected_shortfall"):
+        one, other = (getattr(x.contributions, parts) for x in (alike, apart))
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("high", [0.05, 0.3, 0.45])
 def test_series_and_product_agree(high):
     rng = np.random.default_rng(5)
     n, size = 40, 96
     p, bands = rng.uniform(0, high, n), rng.integers(1, 4, n)
     distinct, band_of = np.unique(bands, return_inverse=True)
-    plain = conditional._Pgf(distinct, band_of, np.arange(n))(p, size)
-    series = conditional._Pgf(distinct, band_of, None)(p, size)
+    pgf, other = (conditional._Pgf(distinct, band_of, np.arange(n)) for _ in range(2))
+    other.few = False
+    plain, series = pgf(p, size), other(p, size)
     w = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
     direct = np.prod(1 + p[:, None] * (w ** bands[:, None] - 1), axis=0)
     np.testing.assert_allclose(plain, direct, atol=1e-13)

@@ -13,6 +13,8 @@ from scipy.integrate import quad
 from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
+from xlkmv.model import plan
+from xlkmv.model.copula import bivariate_normal_cdf
 from xlkmv.model.distance import default_probability
 from xlkmv.model.plan import (
     arrival_date,
@@ -294,8 +296,10 @@ POOLS = {
 }
 
 
+@pytest.mark.parametrize("few", [64, 0], ids=["integral", "series"])
 @pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
-def test_pool_moments_against_enumeration(pool):
+def test_pool_moments_against_enumeration(pool, few, monkeypatch):
+    monkeypatch.setattr(plan, "_FEW", few)
     np.testing.assert_allclose(pool_moments(*pool), enumerated_moments(*pool), rtol=1e-8)
 
 
@@ -342,6 +346,93 @@ def test_pool_moments_of_one_driver(obligors, dates):
         pytest.approx(mean, rel=1e-12),
         pytest.approx(variance, rel=1e-7 if obligors == 11 else 1e-4),
     )
+
+
+def large_pool(rows, dates, seed):
+    """A pool beyond the integral: correlations from none to 0.9, recoveries in time or not, counts."""
+    rng = np.random.default_rng(seed)
+    return {
+        "schedule": rng.uniform(0, 10, (rows, dates)),
+        "times": np.cumsum(rng.uniform(0.1, 0.6, dates)),
+        "pds": rng.choice([0.0, 1e-9, 0.002, 0.03, 0.4], rows),
+        "recoveries": rng.uniform(0, 1, rows),
+        "lags": rng.choice([0.0, 0.3, 1.0, 9.0], rows),
+        "correlations": rng.choice([0.0, 0.05, 0.2, 0.9], rows),
+        "claims": rng.uniform(0, 20, (rows, dates)),
+        "counts": rng.integers(1, 40, rows).astype(float),
+    }
+
+
+def pairwise_moments(schedule, times, pds, recoveries, lags, correlations, claims, counts):
+    """Mean and variance, pair by pair, by the probability that both are in default by two dates."""
+    m, n = schedule.shape
+    loss = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1]
+    for i, j in itertools.product(range(m), range(n)):
+        if times[j] + lags[i] <= times[-1] + 1e-9:
+            loss[i, j] -= recoveries[i] * claims[i, j]
+    # What is lost changes by `drop` with each date by which the obligor is in default.
+    drop = loss - np.column_stack([loss[:, 1:], np.zeros(m)])
+    by = 1 - (1 - pds[:, None]) ** times
+    x, single = ndtri(by), np.diff(by, axis=1, prepend=0.0)
+    mean = (single * loss).sum(axis=1)
+    variance = (((single * loss**2).sum(axis=1) - mean**2) / counts).sum()
+    for i in range(m):
+        rho = np.sqrt(correlations[i] * correlations)
+        joint = bivariate_normal_cdf(x[i, None, :, None], x[:, None, :], rho[:, None, None])
+        covariance = np.einsum("k,jl,jkl->j", drop[i], drop, joint - by[i, None, :, None] * by[:, None, :])
+        covariance[i] *= 1.0 - 1.0 / counts[i]  # of different obligors of one row
+        variance += covariance.sum()
+    return schedule.sum() - mean.sum(), variance
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_pool_moments_of_many_against_pairs(seed):
+    pool = large_pool(70, 4, seed)
+    np.testing.assert_allclose(pool_moments(**pool), pairwise_moments(**pool), rtol=1e-11)
+
+
+@pytest.mark.parametrize("rho", [0.3, 0.9])
+def test_pool_moments_of_many_against_40_digits(rho):
+    # 70 obligors that owe 1 each on one date: a binomial number of defaults, given the factor.
+    m, pd, t = 70, 0.02, 1.5
+    with mp.workdps(40):
+        by = 1 - (1 - mp.mpf(pd)) ** mp.mpf(t)
+        root, rest = mp.sqrt(mp.mpf(rho)), mp.sqrt(1 - mp.mpf(rho))
+        x = mp.sqrt(2) * mp.erfinv(2 * by - 1)
+        joint = mp.quad(lambda z: mp.npdf(z) * mp.ncdf((x - root * z) / rest) ** 2, list(range(-14, 15)))
+        variance = m * by * (1 - by) + m * (m - 1) * (joint - by**2)
+    found = pool_moments(np.ones((m, 1)), [t], pd, 0.0, 0.0, rho)
+    assert found == (pytest.approx(float(m * (1 - by)), rel=1e-14), pytest.approx(float(variance), rel=1e-13))
+
+
+@laws
+@given(st.integers(0, 2**32 - 1))
+def test_pool_moments_of_many_know_the_integral_the_order_the_unit_and_counts(seed):
+    rng = np.random.default_rng(seed)
+    pool = large_pool(65, 3, seed)
+    mean, variance = pool_moments(**pool)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "_FEW", 65)
+        np.testing.assert_allclose((mean, variance), pool_moments(**pool), rtol=1e-11)
+    order = rng.permutation(65)
+    mixed = {k: v if k == "times" else v[order] for k, v in pool.items()}
+    np.testing.assert_allclose(pool_moments(**mixed), (mean, variance), rtol=1e-12)
+    larger = pool | {"schedule": 1024.0 * pool["schedule"], "claims": 1024.0 * pool["claims"]}
+    assert pool_moments(**larger) == (1024.0 * mean, 1024.0**2 * variance)
+    # A line of n obligors is n lines of one.
+    rows = np.repeat(np.arange(65), pool["counts"].astype(int))
+    single = {k: v if k == "times" else v[rows] for k, v in pool.items()}
+    for money in ("schedule", "claims"):
+        single[money] = single[money] / pool["counts"][rows, None]
+    single["counts"] = None
+    np.testing.assert_allclose(pool_moments(**single), (mean, variance), rtol=1e-11)
+
+
+def test_pool_moments_of_many_that_hardly_default_keep_their_digits():
+    schedule = np.full((80, 2), 50.0)
+    _, variance = pool_moments(schedule, [1.0, 2.0], 1e-12, 0.0, 0.0, 0.0)
+    assert variance == pytest.approx(80 * (1e-12 * 100**2 + 1e-12 * 50**2), rel=1e-9)
+    assert pool_moments(schedule, [1.0, 2.0], 0.0, 0.0, 0.0, 0.5) == (8000.0, 0.0)
 
 
 def test_pool_moments_of_small_probabilities_keep_their_digits():

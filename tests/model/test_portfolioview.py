@@ -153,6 +153,14 @@ def test_matched_sensitivity_of_many_pds():
     np.testing.assert_array_equal(matched_sensitivity([0.01, 0.1], 0.0), 0.0)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.03, 0.24), (0.0, 0.9)])
+def test_matched_sensitivity_of_many_pds_and_correlations(low, high):
+    rng = np.random.default_rng(1)
+    pds, rho = rng.uniform(0.0005, 0.3, 120), np.linspace(low, high, 120)
+    alone = [matched_sensitivity(pd, r)[0] for pd, r in zip(pds, rho, strict=True)]
+    np.testing.assert_allclose(matched_sensitivity(pds, rho), alone, rtol=1e-9)
+
+
 def enumerate_logit(exposures, chances, weights, level):
     """VaR and ES of independent defaults mixed over nodes."""
     patterns = np.array(list(itertools.product([0, 1], repeat=len(exposures))))

@@ -237,6 +237,7 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
         registry()
         from xlkmv.excel.book import open_book
         from xlkmv.excel.refresh import refresh
+        from xlkmv.excel.timeleft import TimeLeft
 
         document = self.frame.getController().getModel()
         url = document.getURL()
@@ -247,9 +248,10 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
             document.store()
         status = self.frame.createStatusIndicator()
         status.start("KMV", 100)
+        time_left = TimeLeft()
 
         def progress(what, share):
-            status.setText(f"KMV: {what}")
+            status.setText(", ".join(filter(None, [f"KMV: {what}", time_left(share)])))
             status.setValue(round(100 * share))
 
         try:

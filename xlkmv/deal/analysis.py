@@ -169,9 +169,11 @@ def analyse(
     -------
     Analysis
     """
-    progress("KMV view", 0.0)
-    base, controls_off = kmv_view(deal), kmv_view(deal, ALL_OFF)
-    scenarios = tuple(kmv_view(deal, stress, both=False) for stress in stresses)
+    views, seen = [], _share(progress, "KMV view", 0.0, 0.05)
+    for at, stress in enumerate([BASE, ALL_OFF, *stresses]):
+        seen(at / (len(stresses) + 2))
+        views.append(kmv_view(deal, stress, both=at < 2))
+    base, controls_off, *scenarios = views
 
     # The plan as it is, without controls and without the undertaking runs with the others, on the
     # same random numbers.
@@ -182,7 +184,7 @@ def analyse(
         conditions,
         paths=min(deal.terms.paths, QUICK_PATHS) if quick else None,
         executor=executor,
-        progress=_stage(progress, "Simulating the conditions", 0.05, 0.95 if quick else 0.40),
+        progress=_stage(progress, "Simulating the conditions", 0.05, 0.95 if quick else 0.60),
     )
     attribution = None
     if not quick and any(getattr(deal.controls, control) for control in CONTROLS):
@@ -190,12 +192,12 @@ def analyse(
             deal,
             "anydate_pd",
             executor=executor,
-            progress=_stage(progress, "Attributing to the controls", 0.40, 0.85),
+            progress=_stage(progress, "Attributing to the controls", 0.60, 0.85),
         )
     reverse: tuple[BreakEven, ...] = ()
     if not quick:
-        progress("Break-even stresses", 0.85)
-        reverse = reverse_stress(deal)
+        reverse = reverse_stress(deal, _share(progress, "Break-even stresses", 0.85, 0.92))
+    progress("The plan when everybody pays", 0.92)
     plan = apply(deal, BASE)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
     run, run_off, *unsupported = (r.simulation for r in runs[len(presets) :])
@@ -210,8 +212,7 @@ def analyse(
     )
     models: dict[str, LossDistribution | XlkmvError] = dict.fromkeys(MODELS, XlkmvError(NOT_IN_QUICK))
     if not quick:
-        progress("Four portfolio models", 0.92)
-        models = portfolio_models(deal)
+        models = portfolio_models(deal, _share(progress, "Four portfolio models", 0.92, 0.98))
     progress("Surveillance", 0.98)
     # What came in is compared with all that was scheduled; of it, excess coverage off takes its share.
     scheduled = apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
@@ -221,7 +222,7 @@ def analyse(
         deal.headline,
         base,
         controls_off,
-        scenarios,
+        tuple(scenarios),
         runs[: len(presets)],
         run,
         run_off,
@@ -244,12 +245,16 @@ def analyse(
     )
 
 
-def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
+def portfolio_models(
+    deal: Deal, progress: Callable[[float], None] = lambda share: None
+) -> dict[str, LossDistribution | XlkmvError]:
     """Loss of the pool over one year under the four models, borne first behind the headline class.
 
     Parameters
     ----------
     deal : Deal
+    progress : callable
+        Called with the share that is done, many times; what it raises ends the computation.
 
     Returns
     -------
@@ -267,6 +272,8 @@ def portfolio_models(deal: Deal) -> dict[str, LossDistribution | XlkmvError]:
             lgd=1.0 - pool.recovery[each],
             attachment=sum(t.amount for t in deal.tranches if t.rank > deal.tranches[deal.headline].rank),
             seed=deal.terms.seed,
+            contributions=False,
+            progress=progress,
         )
     except InputError as error:  # a pool that cannot lose anything is no reason to show nothing else
         return dict.fromkeys(MODELS, error)
@@ -303,11 +310,19 @@ def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.Data
     return pandas.DataFrame.from_dict(rows, orient="index")
 
 
+def _share(
+    progress: Callable[[str, float], None], what: str, start: float, end: float
+) -> Callable[[float], None]:
+    """Progress of one stage, from the share of it to that of the whole."""
+    return lambda share: progress(what, start + (end - start) * share)
+
+
 def _stage(
     progress: Callable[[str, float], None], what: str, start: float, end: float
 ) -> Callable[[int, int], None]:
     """Progress of one stage, from paths done to the share of the whole."""
-    return lambda done, total: progress(what, start + (end - start) * done / total)
+    share = _share(progress, what, start, end)
+    return lambda done, total: share(done / total)
 
 
 def _against_sigma(plan: Stressed, base: KmvView) -> Array:

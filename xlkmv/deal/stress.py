@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.plan.claims import Claims, needs_balance, planned_claims
+from xlkmv.deal.plan.claims import Claims, needs_balance, planned_claims, summed
 from xlkmv.deal.plan.dues import Dues, planned_dues, settled_dues
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.timing import default_clock
@@ -36,6 +36,8 @@ __all__ = [
     "control_keys",
     "remark",
     "stress_faults",
+    "stressed_pd",
+    "stressed_recovery",
 ]
 
 DEFAULT_POINTS = ("own", "all")
@@ -164,7 +166,7 @@ def stress_faults(rows: Sequence[Any]) -> Iterator[Fault]:
             yield Fault("scenario", row, "default_point", stress.default_point, rule)
 
 
-def apply(deal: Deal, stress: Stress) -> Stressed:
+def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
     """Put a deal under a stress.
 
     What is owed follows from the pool as planned, prepayments included. Then come, in this
@@ -177,6 +179,9 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
     ----------
     deal : Deal
     stress : Stress
+    by_plan : bool
+        Whether only what the pool pays by plan is wanted, not who pays it: then its rows are summed
+        up (:func:`~xlkmv.deal.plan.claims.summed`), and the size of the pool costs nothing.
 
     Returns
     -------
@@ -191,6 +196,8 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         largest = int(np.argmax(planned.pool.amount / planned.pool.obligors))
         planned = replace(planned, pool=_alone(planned.pool, largest))
     claims = planned_claims(planned)
+    if by_plan:
+        claims = summed(claims)
     if claims.pool is not planned.pool:
         # Worked in: nobody must prepay twice.
         done = replace(planned.terms, prepayment=0.0, prepayment_type="of schedule", prepayment_vector=())
@@ -199,7 +206,7 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         dues = _settled(claims, planned.tranches, planned.terms)
     else:
         dues = planned_dues(planned, pool=_balance_before(claims.pool))
-    pool, clock = default_clock(claims.pool, deal.terms)
+    pool, clock = (claims.pool, None) if by_plan else default_clock(claims.pool, deal.terms)
     senior, times = deal.senior, deal.terms.times
     base = Stressed(
         deal=replace(planned, controls=controls),
@@ -225,15 +232,14 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         schedule = schedule * kept
     schedule = _delayed(schedule * (1.0 - stress.pool_haircut), stress.delay)
 
-    recovery = np.clip(pool.recovery * stress.recovery_multiplier, 0.0, 1.0)
+    recovery = stressed_recovery(pool.recovery, stress, controls)
     if largest is not None and stress.largest_obligor_recovery != TABLE:
-        recovery[largest] = float(stress.largest_obligor_recovery or 0.0)
-    if not controls.pledge:
-        recovery = np.minimum(recovery, controls.unpledged_recovery)
+        given = float(stress.largest_obligor_recovery or 0.0)
+        recovery[largest] = given if controls.pledge else min(given, controls.unpledged_recovery)
     stressed_pool = replace(
         pool,
         schedule=schedule,
-        pd=np.minimum(pool.pd * stress.pd_multiplier, HIGHEST_PD),
+        pd=stressed_pd(pool.pd, stress),
         recovery=recovery,
         correlation=np.clip(pool.correlation + stress.correlation_add, 0.0, HIGHEST_CORRELATION),
         **_late(pool, schedule, kept * (1.0 - stress.pool_haircut), stress.delay),
@@ -248,6 +254,38 @@ def apply(deal: Deal, stress: Stress) -> Stressed:
         defaulted=largest,
         **_buying(claims, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
+
+
+def stressed_pd(pd: Array, stress: Stress) -> Array:
+    """One-year PDs under a stress, but for its volatility multiplier.
+
+    Parameters
+    ----------
+    pd : ndarray
+    stress : Stress
+
+    Returns
+    -------
+    ndarray
+    """
+    return np.minimum(pd * stress.pd_multiplier, HIGHEST_PD)
+
+
+def stressed_recovery(recovery: Array, stress: Stress, controls: Controls) -> Array:
+    """Recovery rates under a stress; without the pledge at most the unpledged recovery.
+
+    Parameters
+    ----------
+    recovery : ndarray
+    stress : Stress
+    controls : Controls
+
+    Returns
+    -------
+    ndarray
+    """
+    rates = np.clip(recovery * stress.recovery_multiplier, 0.0, 1.0)
+    return rates if controls.pledge else np.minimum(rates, controls.unpledged_recovery)
 
 
 def remark(deal: Deal, stress: Stress) -> str:
@@ -403,14 +441,16 @@ def _late(pool: Pool, schedule: Array, share: Array, delay: int) -> dict[str, An
     """
     if pool.balance is None or pool.interest is None:
         return {}
-    start = np.repeat(pool.balance[:, :1] + (pool.schedule - pool.interest)[:, :1], delay, axis=1)
-    balance = np.concatenate([start, pool.balance], axis=1)[:, : pool.balance.shape[1]]
     claim = pool.claim
     if claim is not None and pool.loans is not None:
-        claim = np.concatenate([np.repeat(claim[:, :1], delay, axis=1), claim], axis=1)[:, : claim.shape[1]]
-        owed = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1]
-        claim = np.where(pool.loans.given[:, None], claim, owed)
-    return {"interest": _delayed(pool.interest * share, delay), "balance": balance, "claim": claim}
+        claim = _held(claim, claim[:, :1], delay)
+        by_schedule = np.flatnonzero(~pool.loans.given)
+        if by_schedule.size:
+            claim = claim.copy()
+            claim[by_schedule] = np.cumsum(schedule[by_schedule, ::-1], axis=1)[:, ::-1]
+    start = pool.balance[:, :1] + (pool.schedule - pool.interest)[:, :1] if delay else 0.0
+    interest = _delayed(pool.interest * share, delay)
+    return {"interest": interest, "balance": _held(pool.balance, start, delay), "claim": claim}
 
 
 def _buying(claims: Claims, share: Array, delay: int) -> dict[str, Any]:
@@ -443,11 +483,17 @@ def _without_excess(schedule: Array, due: Array) -> tuple[Array, Array]:
 
 
 def _delayed(schedule: Array, periods: int) -> Array:
+    """Pay some periods late, and nothing before."""
+    return _held(schedule, 0.0, periods)
+
+
+def _held(values: Array, start: Array | float, periods: int) -> Array:
+    """Move figures some periods on; before them stands what holds from the start."""
     if periods == 0:
-        return schedule
-    late = np.zeros_like(schedule)
-    if periods < schedule.shape[1]:
-        late[:, periods:] = schedule[:, :-periods]
+        return values
+    late = np.empty_like(values)
+    late[:, :periods] = start
+    late[:, periods:] = values[:, :-periods]
     return late
 
 

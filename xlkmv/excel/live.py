@@ -23,6 +23,7 @@ from xlkmv.excel.address import LAST_ROW, Area, address
 from xlkmv.excel.book import NamedCell, Table, no_room, not_empty
 from xlkmv.excel.com import ERROR_CODES
 from xlkmv.excel.stored import CellValue, ErrorCell, Shared
+from xlkmv.excel.timeleft import TimeLeft
 
 __all__ = ["CancelledError", "LiveBook", "cell_text", "escape_pressed", "find_open", "progress_of", "quiet"]
 
@@ -53,7 +54,7 @@ def quiet(excel: Any) -> Iterator[None]:
 
 def progress_of(excel: Any, escape: Callable[[], bool] | None = None) -> Callable[[str, float], None]:
     """Return a progress report into Excel's status bar, which Esc turns into a :class:`CancelledError`."""
-    shown = -SECONDS_BETWEEN_MESSAGES
+    shown, time_left = -SECONDS_BETWEEN_MESSAGES, TimeLeft()
 
     def report(what: str, share: float) -> None:
         nonlocal shown
@@ -62,9 +63,10 @@ def progress_of(excel: Any, escape: Callable[[], bool] | None = None) -> Callabl
         now = time.monotonic()
         if now - shown >= SECONDS_BETWEEN_MESSAGES:
             shown = now
+            left = time_left(share)
             # A status bar is no reason to fail.
             with contextlib.suppress(Exception):
-                excel.StatusBar = f"KMV: {what} ... {share:.0%} (Esc cancels)"
+                excel.StatusBar = f"KMV: {what} ... {share:.0%}{left and f', {left}'} (Esc cancels)"
 
     return report
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xlkmv.model.domain import Array
 
-__all__ = ["NARROW", "ConditionalPool", "conditional_pool", "loss_bands", "step_edges", "step_nodes"]
+__all__ = ["NARROW", "ConditionalPool", "conditional_pool", "dot", "loss_bands", "step_edges", "step_nodes"]
 
 Integers = npt.NDArray[np.int64]
 ConditionalPd = Callable[[float], Array]
@@ -39,6 +40,7 @@ _WINDOW_LOG = 37.5
 _FEW_PDS = 64
 _MOST_TERMS = 48
 _FEW_ACTIVE = 64
+_DOT = 8192
 _NEGLIGIBLE = 1e-16
 
 
@@ -101,8 +103,10 @@ class ConditionalPool:
         Conditional probabilities from that grid point on.
     probabilities : (sum of bands + 1,) array
         Unconditional probability of each number of units.
+    kinds : (n,) int array
+        Which of the k conditional default probabilities is that of each obligor.
     conditional_pd : callable
-        Factor value -> (n,) default probabilities.
+        Factor value -> (k,) default probabilities.
     """
 
     bands: Integers
@@ -111,6 +115,7 @@ class ConditionalPool:
     starts: Integers
     windows: list[Array]
     probabilities: Array
+    kinds: Integers
     conditional_pd: ConditionalPd
 
     def joint_with_default(self, point: int) -> tuple[Array, Array]:
@@ -122,7 +127,7 @@ class ConditionalPool:
         ):
             if start + window.size <= point:
                 continue
-            p = self.conditional_pd(z)
+            p = self.conditional_pd(z)[self.kinds]
             if start > point:
                 above += weight * p
                 continue
@@ -221,6 +226,7 @@ def step_nodes(edges: Array) -> tuple[Array, Array]:
 def conditional_pool(
     amounts: Array,
     bands: Integers,
+    kinds: Integers,
     conditional_pd: ConditionalPd,
     steps: tuple[Array, Array] | None = None,
 ) -> ConditionalPool:
@@ -232,27 +238,32 @@ def conditional_pool(
         Loss amounts; only used to place the factor nodes.
     bands : (n,) int array
         Loss amounts in units.
+    kinds : (n,) int array
+        Which of the k conditional default probabilities is that of each obligor.
     conditional_pd : callable
-        Factor value -> (n,) default probabilities, smooth in the factor.
+        Factor value -> (k,) default probabilities, smooth in the factor.
     steps : (centres, widths), optional
-        Where each probability falls from 1 to 0, and in what length of the factor, (n,) each.
+        Where each probability falls from 1 to 0, and in what length of the factor, (k,) each.
     """
     if steps is not None and (steps[1] < NARROW).any():
-        nodes, weights = _stepped_nodes(amounts, conditional_pd, *steps)
+        nodes, weights = _stepped_nodes(amounts, kinds, conditional_pd, *steps)
     else:
-        nodes, weights = _factor_nodes(amounts, conditional_pd)
+        nodes, weights = _factor_nodes(amounts, kinds, conditional_pd)
     distinct_bands, band_of = np.unique(bands, return_inverse=True)
     top = int(bands.sum())
-    pgf = _Pgf(distinct_bands, band_of, _kinds(conditional_pd, steps))
-    squares = bands.astype(float) ** 2
+    pgf = _Pgf(distinct_bands, band_of, kinds)
+    # A pool of a hundred thousand has few kinds: what depends on the factor is summed kind by kind.
+    units, squares = np.bincount(kinds, bands), np.bincount(kinds, bands.astype(float) ** 2)
+    largest = np.zeros(units.size)
+    np.maximum.at(largest, kinds, bands)
     starts = np.zeros(nodes.size, dtype=np.int64)
     windows: list[Array] = []
     probabilities = np.zeros(top + 1)
     for m, (z, weight) in enumerate(zip(nodes.tolist(), weights.tolist(), strict=True)):
         p = conditional_pd(z)
-        mean, variance = float(p @ bands), float((p * (1.0 - p)) @ squares)
+        mean, variance = dot(p, units), dot(p * (1.0 - p), squares)
         # Bernstein's inequality: outside mean -+ half lies less than 2 exp(-_WINDOW_LOG).
-        linear = _WINDOW_LOG * float(np.max(bands, where=p * (1.0 - p) > _CERTAIN, initial=0)) / 3.0
+        linear = _WINDOW_LOG * float(np.max(largest, where=p * (1.0 - p) > _CERTAIN, initial=0)) / 3.0
         half = linear + np.sqrt(linear**2 + 2.0 * _WINDOW_LOG * variance)
         start, end = max(0, int(mean - half)), min(top, int(np.ceil(mean + half)))
         size = _fft_size(end - start + 1)
@@ -262,10 +273,10 @@ def conditional_pool(
         starts[m] = start
         windows.append(window)
         probabilities[start : end + 1] += weight * window
-    return ConditionalPool(bands, nodes, weights, starts, windows, probabilities, conditional_pd)
+    return ConditionalPool(bands, nodes, weights, starts, windows, probabilities, kinds, conditional_pd)
 
 
-def _factor_nodes(amounts: Array, conditional_pd: ConditionalPd) -> tuple[Array, Array]:
+def _factor_nodes(amounts: Array, kinds: Integers, conditional_pd: ConditionalPd) -> tuple[Array, Array]:
     """Place trapezoid nodes so close that neighbouring conditional distributions overlap.
 
     Two neighbours whose means differ by one conditional standard deviation already mix
@@ -274,8 +285,8 @@ def _factor_nodes(amounts: Array, conditional_pd: ConditionalPd) -> tuple[Array,
     """
     grid = np.linspace(-4.0, 4.0, 401)
     step = grid[1] - grid[0]
-    squares = amounts**2
-    counts = amounts > 0.0
+    money, squares = np.bincount(kinds, amounts), np.bincount(kinds, amounts**2)
+    counts = money > 0.0
     last = conditional_pd(float(grid[0] - step))
     closest = np.inf
     for z in grid.tolist():
@@ -284,7 +295,7 @@ def _factor_nodes(amounts: Array, conditional_pd: ConditionalPd) -> tuple[Array,
         own = np.sqrt(p * (1.0 - p))
         moving = counts & (move > 1e-9)
         if moving.any():
-            pool = np.sqrt(float((own * own) @ squares)) / float(move @ amounts)
+            pool = np.sqrt(dot(own * own, squares)) / dot(move, money)
             closest = min(closest, 0.9 * pool, 0.5 * float((own[moving] / move[moving]).min()))
         last = p
     if closest == np.inf:
@@ -296,28 +307,21 @@ def _factor_nodes(amounts: Array, conditional_pd: ConditionalPd) -> tuple[Array,
 
 
 def _stepped_nodes(
-    amounts: Array, conditional_pd: ConditionalPd, centres: Array, widths: Array
+    amounts: Array, kinds: Integers, conditional_pd: ConditionalPd, centres: Array, widths: Array
 ) -> tuple[Array, Array]:
     """Place nodes between the edges of steps, with the overlap that :func:`_factor_nodes` asks for."""
-    edges = step_edges(centres, widths, amounts, _REACH, _MOST_STEPS)
-    squares = amounts**2
+    money, squares = (np.bincount(kinds, x).astype(float) for x in (amounts, amounts**2))
+    edges = step_edges(centres, widths, money, _REACH, _MOST_STEPS)
     p = np.stack([conditional_pd(z) for z in edges.tolist()])
     spread = (p * (1.0 - p)) @ squares
-    moved = np.abs(np.diff(p, axis=0)) @ amounts
+    moved = np.abs(np.diff(p, axis=0)) @ money
     # Three nodes per conditional standard deviation, or loss of one obligor, by which the mean moves.
-    deviation = np.sqrt(np.maximum(0.5 * (spread[1:] + spread[:-1]), squares.max()))
+    deviation = np.sqrt(np.maximum(0.5 * (spread[1:] + spread[:-1]), amounts.max() ** 2))
     parts = np.maximum(3.0 * moved / (deviation * _PANEL_NODES), 1.0)
     share = min(_MOST_NODES / (_PANEL_NODES * float(parts.sum())), 1.0)
     parts = np.ceil(parts * share).astype(np.int64)
     cut = [np.linspace(a, b, c + 1)[:-1] for a, b, c in zip(edges[:-1], edges[1:], parts, strict=True)]
     return step_nodes(np.append(np.concatenate(cut), edges[-1]))
-
-
-def _kinds(conditional_pd: ConditionalPd, steps: tuple[Array, Array] | None) -> Integers | None:
-    """Number the obligors by their steps, or PDs at three factor values; None: there are too many kinds."""
-    trace = np.stack(steps or [conditional_pd(z) for z in (-2.1, -0.3, 1.7)])
-    kinds, kind_of = np.unique(trace, axis=1, return_inverse=True)
-    return None if kinds.shape[1] > _FEW_PDS else np.asarray(kind_of, dtype=np.int64).reshape(-1)
 
 
 def _fft_size(least: int) -> int:
@@ -329,13 +333,12 @@ def _fft_size(least: int) -> int:
 class _Pgf:
     """prod_i (1 + p_i (w^band_i - 1)) at w = exp(-2 pi i k / size), k = 0..size/2."""
 
-    def __init__(self, bands: Integers, band_of: Integers, kind_of: Integers | None) -> None:
-        self.bands, self.band_of = bands, np.asarray(band_of).reshape(-1)
+    def __init__(self, bands: Integers, band_of: Integers, kind_of: Integers) -> None:
+        self.bands, self.band_of, self.kind_of = bands, np.asarray(band_of).reshape(-1), kind_of
         self.per_band = np.bincount(self.band_of, minlength=bands.size).astype(float)
-        self.kind_of = kind_of
-        if kind_of is not None:
-            kinds = int(kind_of.max()) + 1
-            _, self.first = np.unique(kind_of, return_index=True)
+        kinds = int(kind_of.max()) + 1
+        self.few = kinds <= _FEW_PDS
+        if self.few:
             flat = np.bincount(self.band_of * kinds + kind_of, minlength=bands.size * kinds)
             self.counts = flat.reshape(bands.size, kinds).astype(float)
         self.folds: dict[int, tuple[Integers, Array]] = {}
@@ -344,7 +347,7 @@ class _Pgf:
         half = size // 2
         x = np.expm1(-2j * np.pi * np.arange(half + 1) / size)
         x[half] = -2.0
-        real, imaginary = self._plain(p, x) if self.kind_of is not None else self._series(p, x)
+        real, imaginary = self._plain(p, x) if self.few else self._series(p[self.kind_of], x)
         if size not in self.folds:
             turn = (self.bands[:, None] * np.arange(half + 1)) % size
             folded = turn > half
@@ -356,7 +359,7 @@ class _Pgf:
 
     def _plain(self, p: Array, x: npt.NDArray[np.complex128]) -> tuple[Array, Array]:
         """Log of the product, band by band, from the logs of the few different factors."""
-        log = _safe_log(1.0 + p[self.first][:, None] * x)
+        log = _safe_log(1.0 + p[:, None] * x)
         return _product(self.counts, log.real), _product(self.counts, log.imag)
 
     def _series(self, p: Array, x: npt.NDArray[np.complex128]) -> tuple[Array, Array]:
@@ -388,6 +391,11 @@ class _Pgf:
         real = self.per_band[:, None] * base.real + _product(sums, powers.real)
         imaginary = self.per_band[:, None] * base.imag + _product(sums, powers.imag)
         return real, imaginary
+
+
+def dot(a: Array, b: npt.NDArray[Any]) -> float:
+    """a @ b of two vectors in blocks so small that BLAS stays on one thread, as in :func:`_product`."""
+    return sum(float(a[k : k + _DOT] @ b[k : k + _DOT]) for k in range(0, a.size, _DOT))
 
 
 def _product(a: Array, b: Array) -> Array:

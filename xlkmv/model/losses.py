@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.conditional import conditional_pool, loss_bands
+from xlkmv.model.conditional import conditional_pool, dot, loss_bands
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, Array, Rule, check, numbers
 
 __all__ = [
@@ -90,8 +90,8 @@ class LossDistribution:
         Amount of loss that the tranches below the senior absorb.
     hit_probability : float or None
         P(loss > attachment): the senior tranche loses money.
-    contributions : Contributions
-        Per obligor, in the order of the input.
+    contributions : Contributions or None
+        Per obligor, in the order of the input; None when nobody asked for them.
     standard_errors : StandardErrors or None
         None: the model is computed, not simulated.
     notes : tuple of str
@@ -108,7 +108,7 @@ class LossDistribution:
     expected_shortfall: Array
     attachment: float | None
     hit_probability: float | None
-    contributions: Contributions
+    contributions: Contributions | None
     standard_errors: StandardErrors | None = None
     notes: tuple[str, ...] = ()
 
@@ -209,6 +209,8 @@ def factor_losses(
     attachment: float | None,
     grid_points: int | None = None,
     steps: tuple[Array, Array] | None = None,
+    contributions: bool = True,
+    progress: Callable[[], None] = lambda: None,
 ) -> LossDistribution:
     """Loss distribution of obligors that default independently once one standard normal factor is known.
 
@@ -229,6 +231,10 @@ def factor_losses(
         131072). Amounts that are multiples of a common amount on a coarser grid are not rounded at all.
     steps : (centres, widths), optional
         Where each conditional PD falls from 1 to 0, and in what length of the factor, (n,) each.
+    contributions : bool
+        Whether they are wanted.
+    progress : callable
+        Called for every factor value; what it raises ends the computation.
     """
     n = amounts.size
     # Amounts near 1 keep their squares within the range of numbers; a power of 2 keeps all digits.
@@ -239,42 +245,52 @@ def factor_losses(
     amount, pd, parameter = amounts[order], pds[order], np.stack(parameters)[:, order]
     points = int(min(max(2**13, 4 * n), 2**17)) if grid_points is None else grid_points
     unit, bands = loss_bands(amount, points)
+    # Obligors with the same parameters stand together: a kind begins where one changes.
+    begins = np.append(True, (parameter[:, 1:] != parameter[:, :-1]).any(axis=0))
+    kind, parameter = np.cumsum(begins) - 1, parameter[:, begins]
     if steps is not None:
-        steps = steps[0][order], steps[1][order]
-    pool = conditional_pool(amount, bands, lambda z: conditional_pd(parameter, z), steps)
+        steps = steps[0][order][begins], steps[1][order][begins]
+
+    def by_kind(z: float) -> Array:
+        progress()
+        return conditional_pd(parameter, z)
+
+    pool = conditional_pool(amount, bands, kind, by_kind, steps)
 
     # Mean and covariances come from the factor directly, without the grid.
-    expected = float(pd @ amount)
-    co_mean, co_square = np.zeros(n), np.zeros(n)
+    expected, money = float(pd @ amount), np.bincount(kind, amount)
+    co_mean, co_square = np.zeros((2, money.size))
     for z, weight in zip(pool.nodes.tolist(), pool.weights.tolist(), strict=True):
-        p = conditional_pd(parameter, z)
-        mean = float(p @ amount) - expected
+        p = by_kind(z)
+        mean = dot(p, money) - expected
         co_mean += (weight * mean) * p
         co_square += weight * p * p
-    covariances = amount * (co_mean + amount * (pd - co_square))
+    covariances = amount * (co_mean[kind] + amount * (pd - co_square[kind]))
     variance = float(covariances.sum())
     sd = float(np.sqrt(variance))
 
     losses = unit * np.arange(pool.probabilities.size, dtype=np.float64)
-    at_risk, shortfall = np.empty(levels.size), np.empty(levels.size)
-    at_risk_parts, shortfall_parts = np.zeros((levels.size, n)), np.zeros((levels.size, n))
-    _, same = np.unique(np.stack([amount, *parameter]), axis=1, return_inverse=True)
-    same = np.asarray(same).reshape(-1)
-    for k, level in enumerate(levels.tolist()):
-        index, share, shortfall[k] = grid_tail(losses, pool.probabilities, level)
-        at_risk[k] = losses[index]
-        at, above = pool.joint_with_default(index)
-        at_risk_parts[k] = _spread(at, amount, same, at_risk[k])
-        given = at / max(float(pool.probabilities[index]), 1e-300)
-        shortfall_parts[k] = _spread(above + share * given, amount, same, shortfall[k])
-    back = np.empty(n, dtype=np.int64)
-    back[order] = np.arange(n)
-    contributions = Contributions(
-        scale * (pd * amount)[back],
-        scale * (covariances / sd if sd > 0.0 else np.zeros(n))[back],
-        scale * at_risk_parts[:, back],
-        scale * shortfall_parts[:, back],
-    )
+    tails = [grid_tail(losses, pool.probabilities, level) for level in levels.tolist()]
+    at_risk = np.array([losses[index] for index, _, _ in tails])
+    shortfall = np.array([mean for _, _, mean in tails])
+    parts = None
+    if contributions:
+        at_risk_parts, shortfall_parts = np.zeros((2, levels.size, n))
+        _, same = np.unique(np.stack([amount, kind]), axis=1, return_inverse=True)
+        same = np.asarray(same).reshape(-1)
+        for k, (index, share, _) in enumerate(tails):
+            at, above = pool.joint_with_default(index)
+            at_risk_parts[k] = _spread(at, amount, same, at_risk[k])
+            given = at / max(float(pool.probabilities[index]), 1e-300)
+            shortfall_parts[k] = _spread(above + share * given, amount, same, shortfall[k])
+        back = np.empty(n, dtype=np.int64)
+        back[order] = np.arange(n)
+        parts = Contributions(
+            scale * (pd * amount)[back],
+            scale * (covariances / sd if sd > 0.0 else np.zeros(n))[back],
+            scale * at_risk_parts[:, back],
+            scale * shortfall_parts[:, back],
+        )
     hit = None
     if attachment is not None:
         above_it = losses > attachment / scale + 1e-9 * float(amounts.sum())
@@ -291,7 +307,7 @@ def factor_losses(
         scale * shortfall,
         attachment,
         hit,
-        contributions,
+        parts,
     )
 
 
@@ -343,6 +359,8 @@ def gaussian_copula_losses(
     lgd: npt.ArrayLike = 1.0,
     attachment: float | None = None,
     grid_points: int | None = None,
+    contributions: bool = True,
+    progress: Callable[[], None] = lambda: None,
 ) -> LossDistribution:
     """KMV portfolio model: exact loss distribution under a one-factor Gaussian copula.
 
@@ -364,6 +382,10 @@ def gaussian_copula_losses(
         Loss amount at which the senior tranche is hit.
     grid_points : int, optional
         Size of the loss grid when the amounts have no common unit (default 8192, or 4 n if larger).
+    contributions : bool
+        Whether those of the obligors are wanted; they take longer than the rest.
+    progress : callable
+        Called many times; what it raises ends the computation.
 
     Returns
     -------
@@ -398,6 +420,8 @@ def gaussian_copula_losses(
         check_attachment(attachment),
         grid_points,
         steps=(threshold / slope, rest / slope),
+        contributions=contributions,
+        progress=progress,
     )
 
 

@@ -9,6 +9,7 @@ sign).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,8 @@ LOGIT_PD = Rule(
 )
 _PERIODS = Rule("must be between 1 and 1000", 1, 1000)
 _SENSITIVITY = Rule("must be between 0 and 20", 0.0, 20.0)
+# Beyond so many different PDs or correlations the sensitivity is interpolated, between so many correlations.
+_FEW_KINDS, _KNOTS = 48, 32
 # The trapezoidal rule over the standard normal factor.
 _NODES = np.linspace(-8.0, 8.0, 129)
 _WEIGHTS = np.exp(-0.5 * _NODES**2)
@@ -307,6 +310,9 @@ def matched_sensitivity(pds: npt.ArrayLike, correlation: npt.ArrayLike) -> Array
     rho = per_obligor("correlation", correlation, pd.size, Rule("must be between 0 and 0.9", 0.0, 0.9))
     out = np.zeros(pd.size)
     kinds, kind_of = np.unique(rho, return_inverse=True)
+    if kinds.size > _FEW_KINDS:
+        out[rho > 0.0] = _matched_pairs(pd[rho > 0.0], rho[rho > 0.0])
+        return out
     for k, one_rho in enumerate(kinds.tolist()):
         mine = np.asarray(kind_of).reshape(-1) == k
         if one_rho > 0.0:
@@ -317,13 +323,27 @@ def matched_sensitivity(pds: npt.ArrayLike, correlation: npt.ArrayLike) -> Array
 def _matched(pd: Array, rho: float) -> Array:
     """Match many PDs at one correlation: by interpolation on the logit scale when that is less work."""
     distinct, kind_of = np.unique(pd, return_inverse=True)
-    if distinct.size <= 48:
+    if distinct.size <= _FEW_KINDS:
         return np.asarray(_solve_sensitivity(distinct, rho)[np.asarray(kind_of).reshape(-1)])
     low, high = float(logit(distinct[0])), float(logit(distinct[-1]))
     curve = np.polynomial.Chebyshev.interpolate(
         lambda x: _solve_sensitivity(np.asarray(expit(x)), rho), 32, domain=[low, high]
     )
     return np.asarray(curve(logit(pd)))
+
+
+def _matched_pairs(pd: Array, rho: Array) -> Array:
+    """Match many PDs at as many correlations: by interpolation between those that :func:`_matched` solves.
+
+    In the angle whose sine is the loading of the factor 32 Chebyshev points leave an error of 3e-10.
+    """
+    angle = np.arcsin(np.sqrt(rho))
+    middle, half = 0.5 * (angle.max() + angle.min()), 0.5 * (angle.max() - angle.min())
+    knots = np.polynomial.chebyshev.chebpts1(_KNOTS)
+    table = np.array([_matched(pd, float(np.sin(middle + half * x) ** 2)) for x in knots])
+    coefficients = np.linalg.solve(np.polynomial.chebyshev.chebvander(knots, _KNOTS - 1), table)
+    at = np.polynomial.chebyshev.chebvander((angle - middle) / half, _KNOTS - 1)
+    return np.asarray((at.T * coefficients).sum(axis=0))
 
 
 def _solve_sensitivity(p: Array, rho: float) -> Array:
@@ -366,6 +386,8 @@ def portfolioview_losses(
     scenarios: int = 100_000,
     seed: int = 1997,
     block_size: int | None = None,
+    contributions: bool = True,
+    progress: Callable[[], None] = lambda: None,
 ) -> LossDistribution:
     """CreditPortfolioView: loss distribution with macro-conditional PDs.
 
@@ -396,6 +418,10 @@ def portfolioview_losses(
         Loss amount at which the senior tranche is hit.
     scenarios, seed, block_size
         With `fit`: settings of the simulation; the block size has no effect on the result.
+    contributions : bool
+        With `sensitivity`: whether those of the obligors are wanted; they take longer than the rest.
+    progress : callable
+        With `sensitivity`: called many times; what it raises ends the computation.
 
     Returns
     -------
@@ -416,7 +442,17 @@ def portfolioview_losses(
         s = per_obligor("sensitivity", numbers("sensitivity", sensitivity), n, _SENSITIVITY)
         kinds, kind_of = np.unique(np.stack([pd, s]), axis=1, return_inverse=True)
         a = _intercepts(kinds[0], kinds[1])[np.asarray(kind_of).reshape(-1)]
-        return factor_losses("CreditPortfolioView", amounts, pd, _conditional_pd, (a, s), level, attached)
+        return factor_losses(
+            "CreditPortfolioView",
+            amounts,
+            pd,
+            _conditional_pd,
+            (a, s),
+            level,
+            attached,
+            contributions=contributions,
+            progress=progress,
+        )
 
     count = fit.mean_index.size
     sector = per_obligor("sectors", sectors, n, NOT_NEGATIVE)

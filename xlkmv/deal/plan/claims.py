@@ -6,6 +6,7 @@ import bisect
 import datetime as dt
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from xlkmv.model.loans import (
 )
 from xlkmv.model.loans import Loans as LoanTerms
 
-__all__ = ["Claims", "needs_balance", "needs_split", "planned_claims", "pool_by_date"]
+__all__ = ["Claims", "needs_balance", "needs_split", "planned_claims", "pool_by_date", "summed"]
 
 # Months of life for which speeds that depend on the age are worked out.
 MONTHS_OF_LIFE = 1200
@@ -86,7 +87,7 @@ def pool_by_date(deal: Deal) -> tuple[Array, Array]:
     interest, balance : ndarray, shape (n,)
         Money; of scheduled collections by the claim's own yield.
     """
-    pool = _split_claims(deal.pool, deal.terms).pool
+    pool = _split(deal).pool
     assert pool.interest is not None and pool.balance is not None
     return np.asarray(pool.interest.sum(axis=0)), np.asarray(pool.balance.sum(axis=0))
 
@@ -111,23 +112,57 @@ def planned_claims(deal: Deal) -> Claims:
         if terms.prepayment == 0.0:
             return Claims(pool)
         return Claims(replace(pool, schedule=prepaid_schedule(pool.schedule, terms.times, terms.prepayment)))
-    return _split_claims(deal.pool, deal.terms)
+    return _split(deal)
+
+
+def _split(deal: Deal) -> Claims:
+    """Claims with interest and principal apart; the overcollateralisation of the notes does not move them."""
+    return _split_claims(deal.pool, replace(deal.terms, oc_target=None, oc_floor=0.0))
+
+
+@lru_cache(maxsize=2)  # as of the claims themselves
+def summed(claims: Claims) -> Claims:
+    """Sum up the rows of a pool: those that have loan terms, and those that come with a schedule.
+
+    Parameters
+    ----------
+    claims : Claims
+
+    Returns
+    -------
+    Claims
+        With one or two rows, which pay by plan what the pool pays; of PDs and recoveries they know nothing.
+    """
+    pool = claims.pool
+    given = np.zeros(len(pool.name), np.bool_) if pool.loans is None else pool.loans.given
+    kinds = [rows for rows in (np.flatnonzero(given), np.flatnonzero(~given)) if rows.size]
+    kinds.sort(key=lambda rows: int(rows[0]))
+
+    def together(values: Array | None) -> Any:
+        return None if values is None else np.array([values[rows].sum(axis=0) for rows in kinds])
+
+    first = pool.pick(np.array([rows[0] for rows in kinds]), np.ones(len(kinds)))
+    money = {name: together(getattr(pool, name)) for name in ("schedule", "interest", "balance", "claim")}
+    rows = replace(first, amount=together(pool.amount), count=together(pool.obligors), **money)
+    return replace(claims, pool=rows, purchases=together(claims.purchases))
 
 
 @lru_cache(maxsize=2)  # conditions and sets of controls of one deal have the same claims
 def _split_claims(pool: Pool, terms: Terms) -> Claims:
-    times = terms.times
-    if pool.interest is not None and pool.balance is not None:
-        flows = Flows(pool.interest, pool.schedule - pool.interest, pool.balance)
-    else:
-        flows, _ = implied_principal(pool.amount, pool.schedule, times)
-    flows = _prepaid_flows(flows, terms)
     on = np.zeros(0, np.int64) if pool.loans is None else np.flatnonzero(pool.loans.given)
-    if pool.loans is not None and on.size:
-        lent = _loan_flows(pool.amount[on], pool.loans, on, terms)
-        flows = Flows(*(x.copy() for x in flows))
-        for whole, part in zip(flows, lent, strict=True):
-            whole[on] = part
+    if pool.loans is not None and on.size == len(pool.name):
+        flows = _loan_flows(pool.amount, pool.loans, on, terms)
+    else:
+        if pool.interest is not None and pool.balance is not None:
+            flows = Flows(pool.interest, pool.schedule - pool.interest, pool.balance)
+        else:
+            flows, _ = implied_principal(pool.amount, pool.schedule, terms.times)
+        flows = _prepaid_flows(flows, terms)
+        if pool.loans is not None and on.size:
+            lent = _loan_flows(pool.amount[on], pool.loans, on, terms)
+            flows = Flows(*(x.copy() for x in flows))
+            for whole, part in zip(flows, lent, strict=True):
+                whole[on] = part
     purchases = unbought = None
     if terms.revolving is not None:
         until = bisect.bisect_right(terms.dates, terms.revolving) - 1
@@ -136,8 +171,9 @@ def _split_claims(pool: Pool, terms: Terms) -> Claims:
         unbought = _unbought(own, flows, purchases, until)
     schedule, claim = np.maximum(flows.interest + flows.principal, 0.0), None
     if on.size:
-        claim = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1].copy()
-        claim[on] = flows.balance[on] + flows.principal[on]
+        claim = flows.balance + flows.principal
+        by_schedule = np.setdiff1d(np.arange(len(pool.name)), on)
+        claim[by_schedule] = np.cumsum(schedule[by_schedule, ::-1], axis=1)[:, ::-1]
     return Claims(
         replace(
             pool,

@@ -20,7 +20,7 @@ from xlkmv.model.plan import (
     pool_moments,
 )
 
-__all__ = ["CERTAIN", "Stressed", "pool_lognormal", "pool_risk", "separate"]
+__all__ = ["CERTAIN", "Stressed", "pool_lognormal", "pool_risk", "separate", "widened"]
 
 # Below this a volatility is rounding: nobody can default.
 CERTAIN = 1e-7
@@ -95,11 +95,8 @@ class Stressed:
 
     @property
     def obligor_pd(self) -> Array:
-        """One-year PD per obligor with the volatility multiplier m, ``N(N^{-1}(PD)/m)``, shape (m,)."""
-        pd = self.deal.pool.pd
-        if self.volatility_multiplier == 1.0:
-            return pd
-        return np.asarray(ndtr(ndtri(pd) / self.volatility_multiplier))
+        """One-year PD per obligor with the volatility multiplier, shape (m,)."""
+        return widened(self.deal.pool.pd, self.volatility_multiplier)
 
     @property
     def default_by(self) -> Array:
@@ -126,10 +123,10 @@ class Stressed:
         An obligor in default from closing pays the repurchase share on schedule and its
         recovery on the first date not earlier than the first date plus the lag.
         """
-        pool = self.deal.pool
-        flows = pool.schedule.copy()
+        flows = self.deal.pool.schedule
         if self.defaulted is not None:
             i, share = self.defaulted, self.repurchase_share
+            flows = flows.copy()
             flows[i] *= share
             flows[i] += self._recovered
         return np.asarray(flows.sum(axis=0))
@@ -217,6 +214,21 @@ class Stressed:
         return np.maximum(controls.reserve_size * pool, controls.reserve_floor * self.balance_at_closing)
 
 
+def widened(pd: Array, multiplier: float) -> Array:
+    """PD of firms whose volatility is m times as large, ``N(N^{-1}(PD)/m)``.
+
+    Parameters
+    ----------
+    pd : ndarray
+    multiplier : float
+
+    Returns
+    -------
+    ndarray
+    """
+    return pd if multiplier == 1.0 else np.asarray(ndtr(ndtri(pd) / multiplier))
+
+
 def separate(plan: Stressed) -> Stressed:
     """Give every obligor a row of its own, where rows have a Count.
 
@@ -264,8 +276,9 @@ def pool_lognormal(plan: Stressed) -> tuple[float, float]:
     terms, pool = plan.deal.terms, plan.deal.pool
     if terms.volatility_source == "user":
         return terms.volatility * plan.volatility_multiplier, terms.drift
-    on, planned = plan.performing, plan.collections
-    schedule = pool.schedule[on]
+    # Without a default at closing nothing is copied.
+    on = slice(None) if plan.defaulted is None else plan.performing
+    planned, schedule = plan.collections, pool.schedule[on]
     mean, variance = pool_moments(
         schedule,
         terms.times,

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
+from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, widened
 from xlkmv.deal.plan.waterfall import DUST, PoolState, payments, planned_state
-from xlkmv.deal.stress import Stress, apply
+from xlkmv.deal.stress import Stress, apply, stressed_pd, stressed_recovery
 from xlkmv.deal.terms import TOLERANCE, Deal, Pool
 from xlkmv.model.domain import Array
-from xlkmv.model.plan import arrival_date
+from xlkmv.model.plan import arrival_date, default_probability_by
 
 __all__ = ["BreakEven", "expected_collections", "reverse_stress"]
 
 # Steps of the scan over the sizes of a stress, steps of each closer look, and where it stops.
 SCAN, ZOOM, PRECISION = 100, 8, 1e-10
 # Sizes that go through the waterfall together, and numbers of obligors in default.
-BATCH, OBLIGORS = 20, 250
+BATCH, OBLIGORS = 100, 1000
+# Numbers of a chunk of rows and dates, small enough to stay near the processor.
+CHUNK = 2**15
 
 
 def expected_collections(plan: Stressed) -> Array:
@@ -40,16 +42,11 @@ def expected_collections(plan: Stressed) -> Array:
     ndarray, shape (n,)
         Money.
     """
-    pool, times, share = plan.deal.pool, plan.deal.terms.times, plan.repurchase_share
-    survival = 1.0 - plan.default_by
+    pd = plan.obligor_pd.copy()
     if plan.defaulted is not None:
-        survival[plan.defaulted] = 0.0
-    first_missed = -np.diff(survival, axis=1, prepend=1.0)
-    flows = (pool.schedule * (share + (1.0 - share) * survival)).sum(axis=0)
-    arrival = arrival_date(times, pool.lag[:, None])
-    back = (1.0 - share) * pool.recovery[:, None] * first_missed * plan.claim
-    recovered = np.bincount(arrival.ravel(), back.ravel(), times.size + 1)[:-1]
-    return np.asarray(flows + recovered)
+        pd[plan.defaulted] = 1.0
+    rows = _Expecting(plan, pd, plan.deal.pool.recovery)
+    return rows.state(rows.pd, rows.recovery)["collections"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,9 @@ class BreakEven:
     date: int | None
 
 
-def reverse_stress(deal: Deal) -> tuple[BreakEven, ...]:
+def reverse_stress(
+    deal: Deal, progress: Callable[[float], None] = lambda share: None
+) -> tuple[BreakEven, ...]:
     """Break-even size of each stress for the headline class, before the undertaking is called.
 
     Haircut, delay, rate shift and defaults of the largest obligors are tried on the planned
@@ -84,6 +83,8 @@ def reverse_stress(deal: Deal) -> tuple[BreakEven, ...]:
     ----------
     deal : Deal
         Its :attr:`~xlkmv.deal.terms.Deal.headline` says whose payments count.
+    progress : callable
+        Called with the share that is done, many times; what it raises ends the computation.
 
     Returns
     -------
@@ -111,19 +112,37 @@ def reverse_stress(deal: Deal) -> tuple[BreakEven, ...]:
         "recovery_multiplier": (1.0 - even, True),
         "rate_shift": (even, False),
     }
-    out = [_break_even(deal, column, *rest) for column, rest in ranges.items()]
     delays = np.arange(len(deal.terms.dates) + 1)
-    out.append(_smallest("delay", _missed_dates(deal, "delay", delays, False)))
-    out.append(_smallest("largest obligors", _largest_gone(deal)))
+    trials, stages = _Trials(deal), len(ranges) + 2
+    out: list[BreakEven] = []
+    for column, (sizes, expected) in ranges.items():
+        trials.report = _rising(progress, len(out), stages)
+        out.append(_break_even(trials, column, sizes, expected))
+    trials.report = _rising(progress, len(out), stages)
+    out.append(_smallest("delay", trials.missed_dates("delay", delays, False)))
+    report = _rising(progress, len(out), stages)
+    out.append(_smallest("largest obligors", _largest_gone(trials.plan, report)))
     return tuple(out)
 
 
-def _break_even(deal: Deal, column: str, sizes: Array, expected: bool) -> BreakEven:
+def _rising(progress: Callable[[float], None], stage: int, stages: int) -> Callable[[float], None]:
+    """Turn the share of a stage, which starts again with each closer look, into that of the whole."""
+    most = 0.0
+
+    def report(share: float) -> None:
+        nonlocal most
+        most = max(most, share)
+        progress((stage + most) / stages)
+
+    return report
+
+
+def _break_even(trials: _Trials, column: str, sizes: Array, expected: bool) -> BreakEven:
     """First of the sizes that misses a date, then the first on ever finer scans of the step before it."""
-    at, date = _first_missed(_missed_dates(deal, column, sizes, expected))
+    at, date = _first_missed(trials.missed_dates(column, sizes, expected))
     while at and abs(sizes[at] - sizes[at - 1]) > PRECISION * max(sizes[at], 1e-3):
         sizes, end = np.linspace(sizes[at - 1], sizes[at], ZOOM + 1), (ZOOM, date)
-        at, date = _first_missed(_missed_dates(deal, column, sizes[1:-1], expected), start=1, default=end)
+        at, date = _first_missed(trials.missed_dates(column, sizes[1:-1], expected), start=1, default=end)
     return BreakEven(column, None if at is None else float(sizes[at]), date)
 
 
@@ -142,16 +161,43 @@ def _first_missed(
     return next(((at, date) for at, date in enumerate(dates, start) if date is not None), default)
 
 
-def _missed_dates(deal: Deal, column: str, sizes: npt.NDArray[Any], expected: bool) -> Iterator[int | None]:
-    """First date that the headline class misses, size by size; one after the other or in batches."""
-    # One waterfall serves plans that owe the same, and whose senior DD nobody tests.
-    batch = 1 if column == "rate_shift" or _tests_distance(deal) else BATCH
-    for start in range(0, sizes.size, batch):
-        fields: list[dict[str, Any]] = [{column: size} for size in sizes[start : start + batch].tolist()]
-        plans = [apply(deal, Stress("reverse", **field)) for field in fields]
-        states = [_pool_state(plan, expected) for plan in plans]
-        columns = {name: np.array([state[name] for state in states]) for name in states[0]}
-        yield from _first_misses(plans[0], columns, _lognormal(plans[0]))
+class _Trials:
+    """The sizes of stresses, tried on one deal."""
+
+    def __init__(self, deal: Deal) -> None:
+        self.deal = deal
+        self.report: Callable[[float], None] = lambda share: None
+        self.plan = apply(deal, Stress("reverse"))
+        # Unless a test asks who owes what, sums over the rows will do.
+        self.sums = {c.metric for c in deal.covenants}.isdisjoint({"senior DD", "largest obligor share"})
+        self.rows = _Expecting(self.plan, self.plan.deal.pool.pd, deal.pool.recovery)
+        ratio, largest = planned_state(self.plan)
+        self.defaults = {"default_ratio": ratio, "largest_share": largest}
+
+    def missed_dates(self, column: str, sizes: npt.NDArray[Any], expected: bool) -> Iterator[int | None]:
+        """First date that the headline class misses, size by size; one after the other or in batches."""
+        # One waterfall serves plans that owe the same, and whose senior DD nobody tests.
+        batch = 1 if column == "rate_shift" or _tests_distance(self.deal) else BATCH
+        for start in range(0, sizes.size, batch):
+            plans, states = [], []
+            for at, size in enumerate(sizes[start : start + batch].tolist(), start):
+                self.report(at / sizes.size)
+                field: dict[str, Any] = {column: size}
+                plan, state = self._tried(Stress("reverse", **field), expected)
+                plans.append(plan)
+                states.append(state)
+            columns = {name: np.array([state[name] for state in states]) for name in states[0]}
+            yield from _first_misses(plans[0], columns, _lognormal(plans[0]))
+
+    def _tried(self, stress: Stress, expected: bool) -> tuple[Stressed, dict[str, Array]]:
+        """Plan under a stress, and what the pool does, by field of PoolState."""
+        if not expected or not self.sums:
+            plan = apply(self.deal, stress, by_plan=self.sums)
+            return plan, _pool_state(plan, expected)
+        # PD, volatility and recovery move nothing but what is expected.
+        pd = widened(stressed_pd(self.rows.pd, stress), stress.volatility_multiplier)
+        recovery = stressed_recovery(self.rows.recovery, stress, self.deal.controls)
+        return self.plan, self.defaults | self.rows.state(pd, recovery)
 
 
 def _tests_distance(deal: Deal) -> bool:
@@ -164,20 +210,69 @@ def _lognormal(plan: Stressed) -> tuple[float, float]:
 
 
 def _pool_state(plan: Stressed, expected: bool) -> dict[str, Array]:
-    """What the pool does by plan, or as expected, where the waterfall asks for it; by field of PoolState.
-
-    Expected claims are those of obligors that have survived, ``sum_i x_ik S_i(t_k)``.
-    """
-    pool, share = plan.deal.pool, plan.repurchase_share
-    survival = 1.0 - plan.default_by if expected else np.ones_like(pool.schedule)
+    """What the pool does by plan, or as expected, where the waterfall asks for it; by field of PoolState."""
     ratio, largest = planned_state(plan)
-    collections = expected_collections(plan) if expected else plan.collections
-    state = {"collections": collections, "default_ratio": ratio, "largest_share": largest}
-    state |= {name: (rows * survival).sum(axis=0) for name, rows in _performing(plan).items()}
-    if plan.deal.terms.accounts == "two" and pool.interest is not None:
-        interest = (pool.interest * (share + (1.0 - share) * survival)).sum(axis=0)
-        state["principal"] = collections - interest
+    state = {"default_ratio": ratio, "largest_share": largest}
+    if expected:
+        rows = _Expecting(plan, plan.obligor_pd, plan.deal.pool.recovery)
+        return state | rows.state(rows.pd, rows.recovery)
+    state |= {name: rows.sum(axis=0) for name, rows in _performing(plan).items()}
+    state["collections"] = plan.collections
+    interest = plan.deal.pool.interest
+    if plan.deal.terms.accounts == "two" and interest is not None:
+        state["principal"] = state["collections"] - interest.sum(axis=0)
     return state
+
+
+class _Expecting:
+    """What the obligors of a plan are expected to bring; rows with one PD, recovery and lag are one here.
+
+    Attributes
+    ----------
+    pd, recovery : ndarray, shape (r,)
+        Of the rows that are left.
+    """
+
+    def __init__(self, plan: Stressed, pd: Array, recovery: Array) -> None:
+        pool, terms = plan.deal.pool, plan.deal.terms
+        self.share = plan.repurchase_share
+        self.times = terms.times if plan.clock is None else plan.clock
+        self.money = {"schedule": pool.schedule, "claim": plan.claim, **_performing(plan)}
+        if terms.accounts == "two" and pool.interest is not None:
+            self.money["interest"] = pool.interest
+        self.pd, self.recovery, lag = pd, recovery, pool.lag
+        kinds, kind = np.unique(np.stack([pd, recovery, lag]), axis=1, return_inverse=True)
+        if kinds.shape[1] < lag.size:
+            self.pd, self.recovery, lag = kinds
+            order = np.argsort(kind.reshape(-1), kind="stable")
+            starts = np.searchsorted(kind.reshape(-1)[order], np.arange(lag.size))
+            self.money = {name: np.add.reduceat(x[order], starts) for name, x in self.money.items()}
+        lags, self.lag = np.unique(lag, return_inverse=True)
+        self.arrival = arrival_date(terms.times, lags[:, None])
+
+    def state(self, pd: Array, recovery: Array) -> dict[str, Array]:
+        """What they bring at other PDs and recoveries, by field of PoolState, shape (n,) each.
+
+        Expected claims are those of obligors that have survived, ``sum_i x_ik S_i(t_k)``.
+        """
+        n, share = self.times.size, self.share
+        sums, recovered = {name: np.zeros(n) for name in self.money}, np.zeros(n + 1)
+        size = max(CHUNK // n, 1)
+        for rows in (slice(start, start + size) for start in range(0, pd.size, size)):
+            survival = 1.0 - default_probability_by(pd[rows, None], self.times)
+            # What is paid on schedule by the obligor or, for it, by the originator.
+            paid = share + (1.0 - share) * survival
+            for name, values in self.money.items():
+                weight = paid if name in ("schedule", "interest") else survival
+                sums[name] += np.einsum("ij,ij->j", values[rows], weight)
+            first_missed = -np.diff(survival, axis=1, prepend=1.0)
+            back = (1.0 - share) * recovery[rows, None] * first_missed * self.money["claim"][rows]
+            recovered += np.bincount(self.arrival[self.lag[rows]].ravel(), back.ravel(), n + 1)
+        del sums["claim"]
+        state = sums | {"collections": sums.pop("schedule") + recovered[:-1]}
+        if "interest" in state:
+            state["principal"] = state["collections"] - state.pop("interest")
+        return state
 
 
 def _performing(plan: Stressed) -> dict[str, Array]:
@@ -205,13 +300,13 @@ def _first_misses(plan: Stressed, pool: dict[str, Array], lognormal: tuple[float
     return first
 
 
-def _largest_gone(deal: Deal) -> Iterator[int | None]:
+def _largest_gone(plan: Stressed, report: Callable[[float], None]) -> Iterator[int | None]:
     """First date missed when the 0, 1, 2, ... largest obligors are in default from closing on."""
-    plan = apply(deal, Stress("reverse"))
-    pool = _Descending(plan)
+    pool = _Descending(plan, report)
     # sigma and mu move with each obligor that is gone.
-    batch = 1 if _tests_distance(deal) else OBLIGORS
+    batch = 1 if _tests_distance(plan.deal) else OBLIGORS
     for start in range(0, pool.obligors + 1, batch):
+        report(start / (pool.obligors + 1))
         gone = np.arange(start, min(start + batch, pool.obligors + 1))
         lognormal = pool_lognormal(pool.without(start)) if batch == 1 else (0.0, 0.0)
         yield from _first_misses(plan, pool.state(gone), lognormal)
@@ -224,8 +319,8 @@ class _Descending:
     summed over the rows is linear in the number g that are gone while it passes through a row.
     """
 
-    def __init__(self, plan: Stressed) -> None:
-        self.plan, pool = plan, plan.deal.pool
+    def __init__(self, plan: Stressed, report: Callable[[float], None] = lambda share: None) -> None:
+        self.plan, self.report, pool = plan, report, plan.deal.pool
         self.order = np.argsort(-pool.amount / pool.obligors, kind="stable")
         # How many are gone before each row, and after the last.
         self.before = np.append(0.0, np.cumsum(pool.obligors[self.order]))
@@ -246,6 +341,7 @@ class _Descending:
 
     def _at_edges(self, gone: Array, there: Array) -> Array:
         """Sum over the rows at the edges between them, where each is gone or there as a whole."""
+        self.report(0.0)
         edge = np.zeros_like(gone[:1])
         before = np.vstack([edge, np.cumsum(gone[self.order], axis=0)])
         behind = np.vstack([np.cumsum(there[self.order][::-1], axis=0)[::-1], edge])

@@ -63,8 +63,9 @@ class Deal:
             return
         columns = {c: getattr(loans, c) for c in loans.__dataclass_fields__}
         yield from loan_faults(columns, loans.given, self.terms.closing)
-        for row, name in enumerate(loans.base):
-            if name and name not in curves:
+        unknown = set(loans.base) - {"", *curves}
+        for row, name in enumerate(loans.base) if unknown else ():
+            if name in unknown:
                 known = ", ".join(curves) or "there is none"
                 yield Fault("pool", row, "base", name, f"must be the name of a curve ({known})")
 
