@@ -357,6 +357,8 @@ class _Plan:
         self.rounding = 1e-3 * TOLERANCE * self.amount[:, None]
         self.closing = dues.opening - dues.principal
         self.closing[self.closing < TOLERANCE * self.amount[:, None]] = 0.0
+        # Dates on which the plan lets every class have its whole amount.
+        self.free = np.asarray((self.closing >= self.amount[:, None]).all(axis=0))
         self.through = deal.passes_through
         self.ranks = rank_rows(dues.ranks)
         self.scheduled = ~self.through
@@ -402,8 +404,11 @@ class _Plan:
             left = notes
         else:
             left = notes - np.maximum(pool - np.maximum(self.oc * pool, self.oc_floor), 0.0)
-        left = np.maximum(left - due[self.scheduled].sum(axis=0), 0.0)
-        eligible = np.where(self.through[:, None], balance, 0.0)
+        eligible = balance
+        if self.scheduled.any():
+            left = left - due[self.scheduled].sum(axis=0)
+            eligible = np.where(self.through[:, None], balance, 0.0)
+        left = np.maximum(left, 0.0)
         wanted = np.zeros_like(balance)
         if self.terms.principal == "pro rata":
             total = eligible.sum(axis=0)
@@ -412,6 +417,11 @@ class _Plan:
             left = np.where(ordered, left, 0.0)
         for rank in self.ranks:
             if not any(still[rank]):
+                continue
+            if rank.stop - rank.start == 1:
+                given = np.minimum(left, eligible[rank.start])
+                wanted[rank] += given
+                left = left - given
                 continue
             total = eligible[rank].sum(axis=0)
             given = np.minimum(left, total)
@@ -466,6 +476,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
     fallen_due = dues.ahead(protected.stop - 1, expected=terms.default_point == "expected")
     accumulated_due = np.cumsum(fallen_due)
     capped, revolving = plan.support_cap is not None, state.purchases is not None
+    still = [True] * fixed.amount.size
     carried = _Carried(
         balance=fixed.amount[:, None],
         arrears=np.zeros((fixed.amount.size, 1)),
@@ -550,13 +561,17 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         fees_due = fees_due + carried.fee_arrears
         interest_due = fixed.interest(k, float(accrual[k]), carried)
         # Nothing is paid to a class that is repaid on all paths.
-        still = [bool(b.any() or i.any()) for b, i in zip(balance, interest_due, strict=True)]
-        principal_due = np.maximum(balance - fixed.closing[:, k, None], 0.0)
+        still = [s and bool(balance[i].any() or interest_due[i].any()) for i, s in enumerate(still)]
+        if fixed.free[k]:
+            principal_due = np.zeros_like(balance)
+        else:
+            principal_due = np.maximum(balance - fixed.closing[:, k, None], 0.0)
         wanted = principal_due
         if fixed.through.any():
             ordered = tests.triggers["sequential"]
             flows = fixed.passed_through(balance, principal_due, pool, ordered, still)
-            wanted = np.maximum(wanted, np.where(carried.ended <= k, flows, 0.0) if revolving else flows)
+            flows = np.where(carried.ended <= k, flows, 0.0) if revolving else flows
+            wanted = flows if fixed.free[k] else np.maximum(wanted, flows)
         if turbo.any():
             wanted = np.where(turbo, balance, wanted)
         if terms.cleanup > 0.0:
@@ -603,7 +618,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
                 step.act(ledger, step.rows)
 
         balance = balance - ledger.principal
-        balance[balance < fixed.rounding] = 0.0
+        np.putmask(balance, balance < fixed.rounding, 0.0)
         arrears = np.maximum(interest_due - ledger.interest, 0.0)
         deferred = np.zeros_like(arrears)
         if fixed.deferrable.any():
@@ -611,7 +626,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         # The account, then the residual: cash of early dates is for all who have still to be paid.
         left = ledger.income if ledger.one_account else ledger.income + ledger.capital
         kept = np.zeros(paths)
-        if not last:
+        if not last and (trap.any() or fixed.scheduled.any()):
             waits = ((balance > 0.0) | (arrears > fixed.rounding))[fixed.scheduled].any(axis=0)
             if fixed.scheduled[protected].all():
                 waits |= ledger.held
