@@ -76,4 +76,4 @@ def test_whoever_stops_a_run_does_not_wait_for_it(auto):
 
     with pytest.raises(KeyboardInterrupt), process_executor(2) as executor:
         simulate(auto, paths=2_000_000, executor=executor, progress=stop)
-    assert set(multiprocessing.active_children()) == before
+    assert not set(multiprocessing.active_children()) - before

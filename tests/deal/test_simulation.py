@@ -127,6 +127,9 @@ def test_thinned_paths_stand_for_all_of_them():
         inside = (chosen >= group.start) & (chosen < (group.stop or severity.size))
         assert stands[inside].sum() == severity[group].size
     assert (stands[chosen >= 2048] == 1.0).all()  # what is left over is kept
+    few, each = sampled(severity[:100], 1024, rng)
+    assert few.tolist() == list(range(100))
+    assert (each == 1.0).all()
     worst = np.sort(severity[:1024])[-128:]
     assert set(worst) <= set(severity[chosen[(stands == 1.0) & (chosen < 1024)]])
     # Without bias: over many draws each path is there as often as it stands for others.

@@ -237,6 +237,8 @@ def sampled(severity: Array, group: int, rng: np.random.Generator) -> Sample:
         How many paths each stands for.
     """
     groups = severity.size // group
+    if not groups:
+        return np.arange(severity.size), np.ones(severity.size)
     order = np.argsort(-severity[: groups * group].reshape(groups, group), axis=1, kind="stable")
     order += group * np.arange(groups)[:, None]
     severe = group // SEVERE
