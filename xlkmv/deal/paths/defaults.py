@@ -27,6 +27,8 @@ from xlkmv.model.plan import default_probability_by
 
 __all__ = ["DefaultModel", "Defaults", "default_key"]
 
+# Uniforms that are looked at together.
+PIECE = 1 << 15
 # Bounds on who can be in default, at most.
 CLASSES = 16
 # Rows (paths, increasing), columns (obligors) and first missed dates.
@@ -160,8 +162,14 @@ class DefaultModel:
         at = np.flatnonzero(can)
         row = np.repeat(np.arange(paths), np.count_nonzero(can, axis=1))
         column = at - row * obligors
-        kept, first = self._dated(draws, at, row, self.grade.take(column))
-        return row[kept], column[kept], first
+        found: list[Defaults] = [(at[:0], at[:0], at[:0])]
+        # Piece by piece, so that the figures of a piece stay at hand.
+        for start in range(0, at.size, PIECE):
+            piece = slice(start, start + PIECE)
+            sure, first = self._dated(draws, at[piece], row[piece], self.grade.take(column[piece]))
+            found.append((row[piece].take(sure), column[piece].take(sure), first))
+        rows, columns, dates = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return rows, columns, dates
 
     def payer_default(self, draws: Draws) -> Ints:
         """First date on which the payer is dead, shape (paths,); n: never."""
