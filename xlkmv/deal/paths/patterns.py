@@ -201,9 +201,9 @@ def _happened(first: Ints, span: int, dates: int) -> Ints:
 
 
 def joined(parts: list[tuple[int, Patterns]]) -> Patterns:
-    """Put paths of several blocks, each with its first path, one after the other, without their defaults."""
+    """Put paths of several blocks, each with its first path, one after the other; defaults are not kept."""
     patterns = [part for _, part in parts]
-    first = patterns[0].without_defaults()
+    first = patterns[0]
     if len(parts) == 1:
         return first
     weight = np.concatenate([p.weights[-1] for p in patterns])

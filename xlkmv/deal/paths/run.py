@@ -162,6 +162,9 @@ class Engines:
         # Pools with the same defaults stand together, so that these need not be kept.
         order = [*models.values()]
         self.pools = sorted(pools.values(), key=lambda pool: (order.index(pool.model), pool.support))
+        self.of_pool: dict[int, list[int]] = {}
+        for place, engine in enumerate(self.plans):
+            self.of_pool.setdefault(id(engine.pool), []).append(place)
 
     def run(self, layout: Layout, bundle: int, tick: Tick) -> list[Tally]:
         """Simulate the blocks of a bundle; all plans see the same random numbers.
@@ -181,29 +184,30 @@ class Engines:
         blocks = layout.bundled(bundle)
         parts: dict[tuple[int, bool], list[tuple[int, Patterns]]] = {}
         states: dict[int, list[PoolState]] = {}
+        tallies: dict[int, Tally] = {}
         steps, done = len(blocks) * len(self.pools) + len(self.plans), 0
         start = 0
         for block in blocks:
             sums: Sums | None = None
+            whole: Patterns | None = None
             for pool, patterns in patterns_of(self.pools, layout, block):
                 if sums is None or sums.patterns is not patterns:
-                    sums = Sums(patterns)
-                found = parts.setdefault(_like(pool), [])
-                if not found or found[-1][0] < start:
-                    found.append((start, patterns.without_defaults()))
+                    sums, whole = Sums(patterns), None
+                    parts.setdefault(_like(pool), []).append((start, patterns.without_defaults()))
                 states.setdefault(id(pool), []).append(pool.pool_state(patterns, sums))
                 done += 1
                 tick(done / steps)
+                if block < blocks[-1]:
+                    continue
+                # All paths of the pool are there: its plans run, and its state may go.
+                whole = whole or joined(parts.pop(_like(pool)))
+                state = PoolState.joined(states.pop(id(pool)))
+                for place in self.of_pool[id(pool)]:
+                    tallies[place] = self.plans[place].run(whole, state, layout, bundle)
+                    done += 1
+                    tick(done / steps)
             start += layout.size(block)
-        whole = {like: joined(found) for like, found in parts.items()}
-        tallies = []
-        for plan in self.plans:
-            state = states[id(plan.pool)]
-            state[:] = [PoolState.joined(state)]
-            tallies.append(plan.run(whole[_like(plan.pool)], state[0], layout, bundle))
-            done += 1
-            tick(done / steps)
-        return tallies
+        return [tallies[place] for place in range(len(self.plans))]
 
 
 def _like(pool: PoolEngine) -> tuple[int, bool]:
