@@ -28,7 +28,7 @@ from xlkmv.model.plan import default_probability_by
 __all__ = ["DefaultModel", "Defaults", "default_key"]
 
 # Uniforms that are looked at together.
-PIECE = 1 << 15
+PIECE = 1 << 18
 # Bounds on who can be in default, at most.
 CLASSES = 16
 # Rows (paths, increasing), columns (obligors) and first missed dates.
@@ -156,18 +156,22 @@ class DefaultModel:
         if (self.limit[: self.payer] == -np.inf).all():
             empty = np.empty(0, np.int64)
             return empty, empty, empty
-        bound = self._possible(draws)
-        bound = bound if bound.shape[1] == 1 else bound.take(self.of_obligor, axis=1)
-        can = draws.coarse[: paths * obligors].reshape(paths, obligors) <= bound
-        at = np.flatnonzero(can)
-        row = np.repeat(np.arange(paths), np.count_nonzero(can, axis=1))
-        column = at - row * obligors
-        found: list[Defaults] = [(at[:0], at[:0], at[:0])]
+        possible = self._possible(draws)
+        found: list[Defaults] = [(np.empty(0, np.int64),) * 3]
         # Piece by piece, so that the figures of a piece stay at hand.
-        for start in range(0, at.size, PIECE):
-            piece = slice(start, start + PIECE)
-            sure, first = self._dated(draws, at[piece], row[piece], self.grade.take(column[piece]))
-            found.append((row[piece].take(sure), column[piece].take(sure), first))
+        step = max(1, PIECE // obligors)
+        for start in range(0, paths, step):
+            bound = possible[start : start + step]
+            if bound.shape[1] > 1:
+                bound = bound.take(self.of_obligor, axis=1)
+            cells = slice(start * obligors, (start + len(bound)) * obligors)
+            can = draws.coarse[cells].reshape(len(bound), obligors) <= bound
+            at = np.flatnonzero(can)
+            row = np.repeat(np.arange(len(bound)), np.count_nonzero(can, axis=1))
+            column = at - row * obligors
+            row += start
+            sure, first = self._dated(draws, at + cells.start, row, self.grade.take(column))
+            found.append((row.take(sure), column.take(sure), first))
         rows, columns, dates = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return rows, columns, dates
 
