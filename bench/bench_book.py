@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from deals import sequential
+from table import Row, main
 
 import xlkmv.excel.refresh
 from xlkmv.build.template import build_template
@@ -31,10 +32,7 @@ from xlkmv.excel.book import open_book
 DATES, CLASSES = 60, 5
 SHAPES = {"terms": "by loan terms", "dates": f"typed on {DATES} dates"}
 LIMIT_SECONDS, LIMIT_MEMORY = 30.0, 1_500.0
-
-
-def row(what: str, value: str, goal: str) -> None:
-    print(f"{what:<66} {value:>22}  {goal}", flush=True)
+STEP = "--step"
 
 
 def peak_memory() -> float:
@@ -127,42 +125,30 @@ STEPS: dict[str, tuple[str, Callable[[str, int, Path], Callable[[], object]]]] =
 }
 
 
-def in_its_own_process(step: str, shape: str, rows: int, folder: Path) -> tuple[float, float]:
-    """Seconds and peak memory in MB of one step."""
-    command = [sys.executable, __file__, "--step", step, shape, str(rows), str(folder)]
-    out = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds, peak = out.stdout.split()[-2:]
-    return float(seconds), float(peak)
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Every step of both shapes, in a process of its own."""
+    count = 10_000 if options.quick else 100_000
+    with tempfile.TemporaryDirectory() as folder:
+        for shape, said in SHAPES.items():
+            for step, (what, _) in STEPS.items():
+                command = [sys.executable, __file__, STEP, step, shape, str(count), folder]
+                out = subprocess.run(command, check=True, capture_output=True, text=True)
+                taken, peak = map(float, out.stdout.split()[-2:])
+                yield Row(f"{count:,} rows {said}, {what}", taken, "s", "limit", LIMIT_SECONDS, 1.0)
+                yield Row("... its memory", peak, "MB", "limit", LIMIT_MEMORY, 1.0)
 
 
-def run_step(step: str, shape: str, rows: str, folder: str) -> None:
+def run_step(step: str, shape: str, count: str, folder: str) -> None:
+    """One step, which prints its seconds and its peak of memory."""
     _, prepare = STEPS[step]
-    work = prepare(shape, int(rows), Path(folder))
+    work = prepare(shape, int(count), Path(folder))
     start = time.process_time()  # one process, nothing to wait for: other load does not count
     work()
     print("\n", time.process_time() - start, peak_memory())
 
 
-def measured(rows: int) -> Iterator[tuple[str, float, float]]:
-    """What was done, its seconds, its peak memory in MB."""
-    with tempfile.TemporaryDirectory() as folder:
-        for shape, said in SHAPES.items():
-            for step, (what, _) in STEPS.items():
-                yield f"{rows:,} rows {said}, {what}", *in_its_own_process(step, shape, rows, Path(folder))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
-    parser.add_argument("--step", nargs=4, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.step:
-        run_step(*options.step)
-        return
-    for what, seconds, peak in measured(10_000 if options.quick else 100_000):
-        row(f"{what}: time", f"{seconds:.1f} s", f"at most {LIMIT_SECONDS:.0f} s")
-        row("... peak memory", f"{peak:.0f} MB", f"at most {LIMIT_MEMORY:.0f} MB")
-
-
 if __name__ == "__main__":
-    main()
+    if STEP in sys.argv:
+        run_step(*sys.argv[2:])
+    else:
+        main(rows, __doc__)
