@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -316,7 +317,7 @@ def simulate_stresses(
     thin: bool = False,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    tasks: int = 32,
+    tasks: int = 256,
 ) -> tuple[Simulation, ...]:
     """Simulate a deal under several stresses, on the same random numbers.
 
@@ -394,22 +395,23 @@ def _elsewhere(
     step = -(-layout.bundles // tasks)
     share = getattr(executor, "share", None)
     shared = deal if share is None else share(deal)
-    futures = [
+    waiting = collections.deque(
         executor.submit(_run_task, shared, stresses, layout, first, min(first + step, layout.bundles))
         for first in range(0, layout.bundles, step)
-    ]
+    )
+    count = len(waiting)
     try:
-        for future in futures:
-            while not future.done():
+        while waiting:
+            while not waiting[0].done():
                 if progress is not None:
-                    done = sum(f.done() for f in futures)
-                    progress(layout.paths * done // len(futures), layout.paths)
-                concurrent.futures.wait([future], PATIENCE)
-            yield from future.result()
+                    left = sum(not future.done() for future in waiting)
+                    progress(layout.paths * (count - left) // count, layout.paths)
+                concurrent.futures.wait([waiting[0]], PATIENCE)
+            yield from waiting.popleft().result()
     except concurrent.futures.BrokenExecutor:
         raise HostError("a process that simulates has ended by itself: is memory short?") from None
     finally:
-        for future in futures:
+        for future in waiting:
             future.cancel()
 
 
