@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -63,6 +66,44 @@ def test_a_process_that_dies_is_a_clear_error(auto):
 
     with pytest.raises(HostError, match="ended by itself"), process_executor(2) as executor:
         simulate(auto, paths=100_000, executor=executor, progress=kill)
+
+
+INTERRUPTED = """
+import time
+from xlkmv.deal.examples import example
+from xlkmv.deal.paths.executors import process_executor
+from xlkmv.deal.paths.run import simulate
+
+if __name__ == "__main__":
+    try:
+        with process_executor(2) as executor:
+            for future in [executor.submit(time.sleep, 1) for _ in range(2)]:
+                future.result()  # both have begun
+            started = lambda done, total: print("started", flush=True)
+            simulate(example("auto").deal, paths=5_000_000, executor=executor, progress=started)
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a terminal of Unix")
+def test_an_interrupt_in_the_terminal_is_heard_once(tmp_path):
+    """The terminal tells all processes; the others leave it to the one that started them."""
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED)
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        for _ in range(8):  # the others have begun by then
+            assert process.stdout.readline() == "started\n"
+        os.killpg(process.pid, signal.SIGINT)
+        out, errors = process.communicate(timeout=60)
+    assert out.splitlines()[-1] == "stopped"
+    assert errors == ""
 
 
 def test_whoever_stops_a_run_does_not_wait_for_it(auto):

@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import os
 import pickle
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -47,9 +48,14 @@ def _loaded(path: Path) -> Any:
         return pickle.load(file)
 
 
-def _nothing() -> None:
-    """Importing this module brings the engine along."""
+def _begin() -> None:
+    """Get ready; an interrupt in the terminal is for the process that started this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     importlib.import_module("xlkmv.deal.paths.run")
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +103,7 @@ def process_executor(workers: int | None = None) -> Iterator[Executor | None]:
         return
     others = multiprocessing.active_children()
     with tempfile.TemporaryDirectory(prefix="xlkmv-") as folder:
-        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin)
         try:
             for _ in range(count):
                 pool.submit(_nothing)
