@@ -54,9 +54,7 @@ def test_beyond_a_hundred_obligors_defaults_alone_are_those_of_kmv():
     many = compare_models(exposures, 0.03, 0.2, [0.99], lgd=0.6)
     kmv, found = many["KMV"], many["CreditMetrics"]
     assert found.model == "CreditMetrics" and found.standard_errors is None
-    assert found.notes == (
-        "with defaults alone CreditMetrics is KMV; beyond 100 obligors it is not simulated",
-    )
+    assert found.notes == ("with defaults alone it is KMV; not simulated beyond 100 obligors",)
     assert (found.value_at_risk, found.expected_shortfall) == (kmv.value_at_risk, kmv.expected_shortfall)
     # As the simulation of the obligors themselves says, too.
     drawn = creditmetrics(exposures, np.zeros(101), [[0.97, 0.03]], 0.2, [0.99], lgd=0.6, scenarios=40_000)

@@ -272,7 +272,7 @@ def _all_rows(
     amounts = [x[place] or 0.0 for x in rows]
     total = math.fsum(amounts)
     weights = f"{spec.name}[{spec.column('amount').header}]"
-    ws.write(row, left, "All rows: sums, and means by amount", s.style(font_color=GREY, italic=True))
+    ws.write(row, left, "Sums; means by amount", s.style(font_color=GREY, italic=True))
     for k, c in enumerate(columns):
         cells, figures = f"{spec.name}[{c.header}]", [x[k] for x in rows]
         if c.field in ("amount", "count", "schedule"):
@@ -535,7 +535,7 @@ MODEL_NEEDS = (
     (
         "CreditMetrics",
         "the same; for migration a rating matrix",
-        "exactness: it is simulated; here defaults only",
+        "here: rating changes, which leave the law of KMV",
     ),
     ("CreditRisk+", "exposure, PD and the PD's standard deviation", "asset values; PDs have to be small"),
     (

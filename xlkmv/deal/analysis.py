@@ -300,13 +300,12 @@ def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.Data
         if isinstance(found, XlkmvError):
             rows[name] = {"note": str(found)}
             continue
-        errors = found.standard_errors
         row: dict[str, Any] = {"EL": found.expected_loss, "UL": found.unexpected_loss}
         for k, level in enumerate(found.levels):
             row[f"VaR {100 * level:.10g} %"] = found.value_at_risk[k]
             row[f"ES {100 * level:.10g} %"] = found.expected_shortfall[k]
         row["loss above junior notes"] = found.hit_probability
-        rows[name] = row | {"note": "exact" if errors is None else "simulated"}
+        rows[name] = row | {"note": found.method}
     return pandas.DataFrame.from_dict(rows, orient="index")
 
 

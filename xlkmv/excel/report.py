@@ -461,7 +461,7 @@ def _models(analysis: Analysis) -> list[list[Any]]:
                 found.expected_shortfall[1],
                 0.0 if errors is None else errors.value_at_risk[1],
                 found.hit_probability,
-                "exact" if errors is None else "simulated",
+                found.method,
             ]
         )
     return rows

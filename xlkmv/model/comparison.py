@@ -138,9 +138,7 @@ def compare_models(
         found = results["KMV"]
         if isinstance(found, XlkmvError):
             raise found
-        note = (
-            f"with defaults alone CreditMetrics is KMV; beyond {MOST_SIMULATED} obligors it is not simulated"
-        )
+        note = f"with defaults alone it is KMV; not simulated beyond {MOST_SIMULATED} obligors"
         return replace(found, model="CreditMetrics", notes=(note,))
 
     def migration() -> LossDistribution:

@@ -112,6 +112,11 @@ class LossDistribution:
     standard_errors: StandardErrors | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def method(self) -> str:
+        """How the figures were made, and what a reader should know of them."""
+        return "; ".join(["exact" if self.standard_errors is None else "simulated", *self.notes])
+
     def exceedance(self, amount: npt.ArrayLike) -> Array:
         """Return P(loss > amount), same shape as `amount`."""
         tails = np.append(np.cumsum(self.probabilities[::-1])[::-1], 0.0)
