@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -49,9 +50,19 @@ def test_processes_give_the_same_bits(executor, auto, thin):
 def test_a_deal_is_handed_over_once(executor, auto):
     first = executor.share(auto)
     assert executor.share(auto) is first
+    ask = [executor.submit(_mark, first).result() for _ in range(8)]
+    assert len(set(ask)) <= 2  # one object in each of two processes
     assert executor.share(example("mortgage").deal) != first
-    loaded = executor.submit(os.path.getsize, first.path).result()
-    assert loaded > 1000
+
+
+def _mark(handle):
+    return os.getpid(), id(handle.load())
+
+
+def test_what_fails_there_fails_here(executor):
+    with pytest.raises(ZeroDivisionError):
+        executor.submit(divmod, 1, 0).result()
+    assert executor.submit(divmod, 7, 2).result() == (3, 1)
 
 
 def test_one_processor_needs_no_other_process():
@@ -59,13 +70,50 @@ def test_one_processor_needs_no_other_process():
         assert none is None
 
 
-def test_a_process_that_dies_is_a_clear_error(auto):
+def test_a_process_that_dies_is_a_clear_error_at_once_and_later(auto):
     def kill(done, total):
-        for child in multiprocessing.active_children():
-            child.kill()
+        for process in executor.processes:
+            process.kill()
 
-    with pytest.raises(HostError, match="ended by itself"), process_executor(2) as executor:
-        simulate(auto, paths=100_000, executor=executor, progress=kill)
+    with process_executor(2) as executor:
+        for _ in range(2):
+            with pytest.raises(HostError, match="ended by itself"):
+                simulate(auto, paths=100_000, executor=executor, progress=kill)
+
+
+ORPHANS = """
+import os, signal, sys
+from xlkmv.deal.paths.executors import process_executor
+
+if __name__ == "__main__":
+    with process_executor(2) as executor:
+        print(*{executor.submit(os.getpid).result() for _ in range(40)}, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+def test_nobody_outlives_the_one_that_started_it(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(ORPHANS)
+    said = subprocess.run(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=False
+    ).stdout
+    others = [int(number) for number in said.split()]
+    deadline = time.monotonic() + 30
+    while any(map(_runs, others)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert others
+    assert not any(map(_runs, others))
+
+
+def _runs(process):
+    """Whether it is there, and not only waiting to be noticed as dead."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 INTERRUPTED = """
@@ -106,14 +154,18 @@ def test_an_interrupt_in_the_terminal_is_heard_once(tmp_path):
 
 
 def test_whoever_stops_a_run_does_not_wait_for_it(auto):
-    before = set(multiprocessing.active_children())
-    started = []
+    mine = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    mine.start()
+    told = []
 
     def stop(done, total):
-        started.append(time.monotonic())
-        if len(started) == 3:
+        told.append(done)
+        if len(told) == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), process_executor(2) as executor:
         simulate(auto, paths=2_000_000, executor=executor, progress=stop)
-    assert not set(multiprocessing.active_children()) - before
+    assert not any(process.is_alive() for process in executor.processes)
+    assert mine.is_alive()  # not ours to end
+    mine.kill()
+    mine.join()

@@ -104,9 +104,10 @@ def test_looking_for_paths_that_are_alike_changes_no_number(monkeypatch):
     alike = simulate_stresses(deal, stresses, paths=3000)
     monkeypatch.setattr("xlkmv.deal.paths.run.CROWDED", 0)
     alone = simulate_stresses(deal, stresses, paths=3000)
-    monkeypatch.setattr("xlkmv.deal.paths.draws.LARGEST_BLOCK", 1 << 9)
+    monkeypatch.setattr("xlkmv.deal.paths.draws.CROWDED", 0)
+    monkeypatch.setattr("xlkmv.deal.paths.draws.BLOCK_NUMBERS", 1 << 13)
     short = simulate_stresses(deal, stresses, paths=3000)
-    monkeypatch.setattr("xlkmv.deal.paths.draws.FEWEST_TOGETHER", 1)
+    monkeypatch.setattr("xlkmv.deal.paths.draws.FEWEST_TOGETHER", 1 << 9)
     apart = simulate_stresses(deal, stresses, paths=3000)
     for one, others in ((alike, alone), (short, apart)):
         for a, b in zip(one, others, strict=True):
@@ -457,11 +458,11 @@ def bits(run):
     )
 
 
-@pytest.mark.parametrize("together", [1, 1 << 10])
-def test_same_seed_same_bits_whoever_computes(monkeypatch, together):
+@pytest.mark.parametrize("crowded", [0, 100])
+def test_same_seed_same_bits_whoever_computes(monkeypatch, crowded):
     # Small blocks make many of them.
-    monkeypatch.setattr("xlkmv.deal.paths.draws.LARGEST_BLOCK", 1 << 9)
-    monkeypatch.setattr("xlkmv.deal.paths.draws.FEWEST_TOGETHER", together)
+    for name, value in {"CROWDED": crowded, "BLOCK_NUMBERS": 1 << 13, "FEWEST_TOGETHER": 1 << 10}.items():
+        monkeypatch.setattr(f"xlkmv.deal.paths.draws.{name}", value)
     deal, stresses = xingye_yuanrong(), (BASE, Stress("off", controls_off="all"))
     here = simulate_stresses(deal, stresses, paths=9999)
     with ThreadPoolExecutor(3) as executor:
@@ -509,7 +510,6 @@ def test_quantiles_and_shortfall_of_the_loss(build):
 
 def test_progress_is_told_and_may_stop_the_run(monkeypatch):
     monkeypatch.setattr("xlkmv.deal.paths.draws.LARGEST_BLOCK", 1 << 10)
-    monkeypatch.setattr("xlkmv.deal.paths.draws.FEWEST_TOGETHER", 1 << 10)
     told = []
     simulate(xingye_yuanrong(), paths=2500, progress=lambda *a: told.append(a))
     assert [done for done, _ in told] == [512, 1024, 1536, 2048, 2274, 2500, 2500]

@@ -110,7 +110,7 @@ class Sums:
 class PoolEngine:
     """The pool of one or more plans, ready to turn default patterns into what it does on each date."""
 
-    def __init__(self, plan: Stressed, model: DefaultModel | None = None) -> None:
+    def __init__(self, plan: Stressed, model: DefaultModel | None = None, claim: Array | None = None) -> None:
         deal, pool = plan.deal, plan.deal.pool
         self.plan = plan
         self.model = model or DefaultModel(plan)
@@ -118,7 +118,7 @@ class PoolEngine:
         self.n = self.times.size
         self.support = deal.controls.support
         self.schedule = pool.schedule
-        self.claim, self.claimed = plan.claim, plan.claimed
+        self.claim, self.claimed = plan.claim if claim is None else claim, plan.claimed
         self.balance = pool.balance if plan.needs_balance else None
         self.outstanding = plan.row_outstanding if plan.tests_outstanding else None
         self.interest = pool.interest if deal.terms.accounts == "two" else None

@@ -42,7 +42,8 @@ LARGEST_GROUP, FEWEST_GROUPS = 1 << 10, 64
 class Layout:
     """How paths are cut and which random numbers a block draws; fixed by deal, paths and seed.
 
-    `thin`: most paths on which little is lost are left out, where nearly all paths differ.
+    `crowded`: so many defaults are expected that nearly all paths differ. `thin`: of those of a
+    crowded layout, most on which little is lost are left out.
     """
 
     obligors: int
@@ -52,6 +53,7 @@ class Layout:
     seed: int
     block: int
     group: int
+    crowded: bool = True
     thin: bool = False
 
     @property
@@ -66,6 +68,8 @@ class Layout:
     @property
     def together(self) -> int:
         """Blocks whose paths are paid together: a bundle."""
+        if not self.crowded:
+            return 1
         return max(1, (4 if self.thin else 1) * FEWEST_TOGETHER // self.block)
 
     @property
@@ -137,12 +141,13 @@ def layout_of(deal: Deal, paths: int, seed: int, thin: bool = False) -> Layout:
     terms, pool = deal.terms, deal.pool
     obligors = int(pool.obligors.sum())
     expected = float(pool.obligors @ (1.0 - (1.0 - pool.pd) ** terms.times[-1]))
-    largest = FEWEST_TOGETHER if expected > CROWDED else LARGEST_BLOCK
+    crowded = expected > CROWDED
+    largest = FEWEST_TOGETHER if crowded else LARGEST_BLOCK
     block = 1 << int(np.log2(np.clip(BLOCK_NUMBERS // obligors, SMALLEST_BLOCK, largest)))
     group = 1 << int(np.log2(np.clip(paths // FEWEST_GROUPS, 1, min(LARGEST_GROUP, block))))
     industries = len(set(pool.industry) - {""}) if terms.industry_correlation > 0.0 else 0
     freedom = terms.degrees_of_freedom if terms.copula == "t" else 0
-    return Layout(obligors, industries, freedom, paths, seed, block, group, thin)
+    return Layout(obligors, industries, freedom, paths, seed, block, group, crowded, thin)
 
 
 def draw(layout: Layout, block: int) -> Draws:

@@ -7,18 +7,21 @@ import importlib
 import multiprocessing
 import os
 import pickle
+import queue
 import signal
-import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
+from concurrent.futures import Future
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
 from xlkmv.errors import HostError
 
 __all__ = ["Executor", "Handle", "dask_executor", "process_executor"]
+
+ENDED = "a process that simulates has ended by itself: is memory short?"
 
 
 class Executor(Protocol):
@@ -33,49 +36,114 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """A file with something that other processes load once."""
+    """Stands for something that a process was handed once."""
 
-    path: Path
+    key: int
 
     def load(self) -> Any:
-        """What is in the file; the same object each time."""
-        return _loaded(self.path)
+        """What it stands for; the same object each time."""
+        return _kept[self.key]
 
 
-@lru_cache(maxsize=1)
-def _loaded(path: Path) -> Any:
-    with path.open("rb") as file:
-        return pickle.load(file)
+# In a process that simulates: what it was handed last.
+_kept: dict[int, Any] = {}
 
 
-def _begin() -> None:
-    """Get ready; an interrupt in the terminal is for the process that started this one."""
+def _serve(pipe: Connection) -> None:
+    """Do what comes through the pipe, until the process at its other end closes it or is no more."""
+    # An interrupt in the terminal is for the process that started this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     importlib.import_module("xlkmv.deal.paths.run")
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            fn, args = pipe.recv()
+            try:
+                answer = True, fn(*args)
+            except Exception as error:
+                answer = False, error
+            pipe.send(answer)
 
 
-def _nothing() -> None:
-    pass
+def _keep(key: int, pickled: bytes) -> None:
+    _kept.clear()
+    _kept[key] = pickle.loads(pickled)
 
 
-@dataclass(slots=True, eq=False)
 class _Processes:
-    pool: ProcessPoolExecutor
-    folder: Path
-    shared: list[tuple[Any, Handle]] = field(default_factory=list)
+    """Interpreters that wait for tasks, each with a pipe of its own and a thread that feeds it.
+
+    Simpler than ``ProcessPoolExecutor``, and what it does not do: a process ends with the one that
+    started it, however that ends, and one that ends by itself is an error at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.tasks: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
+        self.tasks = queue.SimpleQueue()
+        self.shared: list[tuple[Any, Handle, bytes]] = []
+        self.processes: list[SpawnProcess] = []
+        self.threads: list[threading.Thread] = []
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            process.start()
+            theirs.close()
+            thread = threading.Thread(target=self._feed, args=(ours,), daemon=True)
+            thread.start()
+            self.processes.append(process)
+            self.threads.append(thread)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        return self.pool.submit(fn, *args)
+        future: Future[Any] = Future()
+        if any(thread.is_alive() for thread in self.threads):
+            self.tasks.put((future, fn, args))
+        else:
+            future.set_exception(HostError(ENDED))
+        return future
 
     def share(self, what: Any) -> Handle:
-        for known, handle in self.shared:
+        for known, handle, _ in self.shared:
             if known is what:
                 return handle
-        handle = Handle(self.folder / f"{len(self.shared)}.pickle")
-        with handle.path.open("wb") as file:
-            pickle.dump(what, file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.shared.append((what, handle))
+        handle = Handle(len(self.shared))
+        self.shared.append((what, handle, pickle.dumps(what, protocol=pickle.HIGHEST_PROTOCOL)))
         return handle
+
+    def close(self) -> None:
+        """End the processes; whoever stops a run does not wait for the blocks that are under way."""
+        for _ in self.threads:
+            self.tasks.put(None)
+        for process in self.processes:
+            process.terminate()
+            process.join()
+        for thread in self.threads:
+            thread.join()
+
+    def _feed(self, pipe: Connection) -> None:
+        given = None
+        with pipe:
+            while (task := self.tasks.get()) is not None:
+                future, fn, args = task
+                if not future.set_running_or_notify_cancel():
+                    continue
+                try:
+                    if self.shared and self.shared[-1][1] != given:
+                        _, given, pickled = self.shared[-1]
+                        _asked(pipe, _keep, (given.key, pickled))
+                    future.set_result(_asked(pipe, fn, args))
+                except (EOFError, OSError):
+                    future.set_exception(HostError(ENDED))
+                    return
+                except Exception as error:
+                    future.set_exception(error)
+
+
+def _asked(pipe: Connection, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    pipe.send((fn, args))
+    good, found = pipe.recv()
+    if not good:
+        raise found
+    return found
 
 
 @contextlib.contextmanager
@@ -101,20 +169,11 @@ def process_executor(workers: int | None = None) -> Iterator[Executor | None]:
     if count < 2:
         yield None
         return
-    others = multiprocessing.active_children()
-    with tempfile.TemporaryDirectory(prefix="xlkmv-") as folder:
-        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin)
-        try:
-            for _ in range(count):
-                pool.submit(_nothing)
-            yield _Processes(pool, Path(folder))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            # Whoever stops a run does not wait for the blocks that are under way.
-            for child in multiprocessing.active_children():
-                if child not in others:
-                    child.terminate()
-                    child.join()
+    processes = _Processes(count)
+    try:
+        yield processes
+    finally:
+        processes.close()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +187,10 @@ class _Cluster:
 
     def share(self, what: Any) -> Any:
         # Named anew: data of the same content may just be on its way out.
-        return self.client.scatter(what, broadcast=True, hash=False)
+        try:
+            return self.client.scatter(what, broadcast=True, hash=False)
+        except TimeoutError:
+            raise HostError("the Dask scheduler has no workers") from None
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """Paths with the same defaults have the same cash: each pattern of defaults is computed once per block.
 
-It is computed only from the date on which it parts from the pattern that it is like until then.
+It is computed only from the date on which it parts from the pattern that it is like until then
+(:func:`find_patterns`). Where nearly all paths differ, each is a pattern from the first date on
+(:func:`all_paths`), and some may stand for others (:func:`sampled`).
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ LARGEST_TABLE = 1 << 19
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patterns:
-    """Different default patterns of a block, by the date from which they differ from those before.
+    """Default patterns of a block, by the date from which they differ from those before.
 
-    Pattern 0 is nobody in default. Every other one is like its parent, which comes before it,
-    up to a date: from that date on it has to be computed.
+    Pattern 0 is there from the first date on; where like paths were looked for, it is nobody in
+    default. Every other one is like its parent, which comes before it, up to a date: from that
+    date on it has to be computed.
 
     Attributes
     ----------
@@ -46,7 +49,7 @@ class Patterns:
     weights : list of ndarray, shapes (active,)
         Paths that are, up to each date, as the pattern is.
     rows, index : ndarray, shape (paths with events,)
-        Paths that do not have pattern 0, and the pattern of each.
+        Paths, and the pattern of each; those that are not named have pattern 0, or are left out.
     stands : ndarray, shape (paths with events,), or None
         Paths that each of these paths stands for, where others were left out; None: itself.
     """

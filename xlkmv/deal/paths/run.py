@@ -13,7 +13,7 @@ import numpy as np
 from xlkmv.deal.paths.cash import PoolEngine, Sums, pool_key, share_tables
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
-from xlkmv.deal.paths.executors import Executor, Handle
+from xlkmv.deal.paths.executors import ENDED, Executor, Handle
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
 from xlkmv.deal.paths.tally import LOSS_BINS, PlanEngine, Tally, group_error, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
@@ -112,7 +112,7 @@ class Simulation:
     trigger : ndarray, shape (3, n)
         Share of paths that are normal, trapping and in turbo on each date.
     waterfalls : int
-        Different patterns that ran through the waterfall, summed over blocks.
+        Patterns that ran through the waterfall, summed over blocks: paths, where nearly all differ.
     replicates : ndarray, shape (groups, 3 k)
         Means over independent groups of paths of default, any shortfall and loss, tranche
         after tranche: two runs with one seed can be compared group by group.
@@ -145,12 +145,19 @@ class Engines:
         models: dict[bytes, DefaultModel] = {}
         pools: dict[bytes, PoolEngine] = {}
         moments: dict[tuple[object, ...], tuple[float, float]] = {}
+        claims: dict[int, Array] = {}  # of schedules, which are one where they are equal
         for plan in plans:
             alike, key = default_key(plan), pool_key(plan)
             if alike not in models:
                 models[alike] = DefaultModel(plan)
             if key not in pools:
-                pools[key] = PoolEngine(plan, models[alike])
+                pool = plan.deal.pool
+                claim = pool.claim
+                if claim is None:
+                    if id(pool.schedule) not in claims:
+                        claims[id(pool.schedule)] = np.ascontiguousarray(pool.owed)
+                    claim = claims[id(pool.schedule)]
+                pools[key] = PoolEngine(plan, models[alike], claim)
             lognormal = (0.0, 0.0)
             if any(c.metric == "senior DD" for c in plan.deal.covenants):
                 terms = plan.deal.terms
@@ -229,7 +236,7 @@ def patterns_of(
             payer = model.payer_default(draws) if support else np.full(paths, n, np.int64)
             patterns: Patterns | None = None
             for pool in same:
-                if patterns is None and layout.together == 1 and rows.size <= CROWDED * paths:
+                if patterns is None and not layout.crowded and rows.size <= CROWDED * paths:
                     patterns = find_patterns(paths, rows, columns, first, payer, obligors, n)
                 elif patterns is None:
                     if layout.thin and sample is None and layout.group >= SMALLEST_THINNED:
@@ -393,14 +400,14 @@ def _elsewhere(
 ) -> Iterator[list[Tally]]:
     """Tallies of all bundles, in their order whoever computes them."""
     step = -(-layout.bundles // tasks)
-    share = getattr(executor, "share", None)
-    shared = deal if share is None else share(deal)
-    waiting = collections.deque(
-        executor.submit(_run_task, shared, stresses, layout, first, min(first + step, layout.bundles))
-        for first in range(0, layout.bundles, step)
-    )
-    count = len(waiting)
+    waiting: collections.deque[concurrent.futures.Future[list[list[Tally]]]] = collections.deque()
     try:
+        share = getattr(executor, "share", None)
+        shared = deal if share is None else share(deal)
+        for first in range(0, layout.bundles, step):
+            last = min(first + step, layout.bundles)
+            waiting.append(executor.submit(_run_task, shared, stresses, layout, first, last))
+        count = len(waiting)
         while waiting:
             while not waiting[0].done():
                 if progress is not None:
@@ -409,7 +416,9 @@ def _elsewhere(
                 concurrent.futures.wait([waiting[0]], PATIENCE)
             yield from waiting.popleft().result()
     except concurrent.futures.BrokenExecutor:
-        raise HostError("a process that simulates has ended by itself: is memory short?") from None
+        raise HostError(ENDED) from None
+    except concurrent.futures.CancelledError:
+        raise HostError("the cluster has dropped the simulation: is its scheduler gone?") from None
     finally:
         for future in waiting:
             future.cancel()
@@ -473,7 +482,9 @@ def _result(plan: Stressed, layout: Layout, total: _Sum) -> Simulation:
     horizon = float(plan.deal.terms.times[-1])
     sigma = drift = sigma_error = drift_error = np.nan
     if first > 0.0:
-        sigma = float(np.sqrt(max(np.log(second / first**2), 0.0) / horizon))
+        spread = float(np.log(second / first**2))
+        # Below this it is what rounding leaves of nothing.
+        sigma = float(np.sqrt(spread / horizon)) if spread > 1e-14 else 0.0
         drift, drift_error = np.log(first) / horizon, error(groups[:, 4 * k]) / (first * horizon)
         slope = groups[:, 4 * k + 1] / second - 2.0 * groups[:, 4 * k] / first
         sigma_error = error(slope) / (2.0 * sigma * horizon) if sigma > 0.0 else 0.0
