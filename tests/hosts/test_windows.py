@@ -385,6 +385,31 @@ print(json.dumps([wrong, done, quick, row, settings, len(excel.messages)]))
     assert row == pytest.approx(expected, rel=1e-9)
 
 
+PROCESSES = """
+from xlkmv.deal.examples import example
+from xlkmv.deal.paths.executors import process_executor
+from xlkmv.deal.paths.run import simulate_stresses
+from xlkmv.deal.stress import ALL_OFF, BASE
+
+if __name__ == "__main__":
+    deal = example("auto").deal
+    with process_executor(2) as executor:
+        for thin in (False, True):
+            runs = [
+                simulate_stresses(deal, [BASE, ALL_OFF], paths=40_000, thin=thin, executor=where)
+                for where in (executor, None)
+            ]
+            print([(a.replicates == b.replicates).all().item() for a, b in zip(*runs, strict=True)])
+"""
+
+
+def test_processes_give_the_same_bits(wine, tmp_path):
+    """Pipes and new interpreters of Windows: what a refresh of a large pool uses."""
+    path = tmp_path / "processes.py"
+    path.write_text(PROCESSES, "utf-8")
+    assert wine.python(path).output == "[True, True]\n" * 2
+
+
 def test_import_functions_of_plain_xlwings(wine, tmp_path):
     """xlwings' own way: its import finds the same functions, its dispatch computes them."""
     code = """
