@@ -527,8 +527,9 @@ def test_progress_is_told_and_may_stop_the_run(monkeypatch):
 def test_what_cannot_be_simulated_is_refused(build):
     with pytest.raises(DomainError, match="paths must be at least 100"):
         simulate(build(), paths=10)
-    with pytest.raises(DomainError, match="seed must be >= 0"):
-        simulate(build(), seed=-1)
+    for seed in (-1, 1 << 128):
+        with pytest.raises(DomainError, match="seed must be >= 0 and below"):
+            simulate(build(), seed=seed)
 
 
 def test_a_payer_that_is_sure_to_fail_has_failed(build):

@@ -27,7 +27,8 @@ ENDED = "a process that simulates has ended by itself: is memory short?"
 class Executor(Protocol):
     """What runs blocks elsewhere: an executor of ``concurrent.futures``, or one of this module.
 
-    One that has a method ``share(x)`` is handed what many tasks need only once, and they what that returns.
+    One that has a method ``share(x)`` is handed what many tasks need once, and the tasks what that
+    returns; others carry the deal in each task, whose process then prepares it anew.
     """
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:

@@ -98,7 +98,7 @@ def find_patterns(
     place = ends[path] - 1 - np.arange(path.size)  # 0: the earliest of its path
     parts = np.where(place < held, code << np.maximum(bits * (held - 1 - place), 0), 0).view(np.uint64)
     key = np.add.reduceat(parts, (ends - counts)[touched]) if touched.size else parts
-    order = np.argsort(key)
+    order = np.argsort(key, kind="stable")  # the same on every machine
     key, by_key = np.append(np.uint64(0), key[order]), touched[order]
     new = (key[1:] != key[:-1]) | (key[1:] & np.uint64(mask) != 0)
     chosen, key = by_key[new], key[np.append(True, new)]

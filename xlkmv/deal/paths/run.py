@@ -348,7 +348,7 @@ def simulate_stresses(
     Raises
     ------
     DomainError
-        When there are less than 100 paths, or the seed is negative.
+        When there are less than 100 paths, or the seed is negative or takes more than 128 bits.
     """
     stresses = tuple(stresses)
     if not stresses:
@@ -358,8 +358,8 @@ def simulate_stresses(
     start = terms.seed if seed is None else int(seed)
     if count < 100:
         raise DomainError("paths", "must be at least 100", count)
-    if start < 0:
-        raise DomainError("seed", "must be >= 0", start)
+    if not 0 <= start < 1 << 128:
+        raise DomainError("seed", "must be >= 0 and below 2^128", start)
     # Conditions and sets of controls that come to the same plan are simulated once.
     plans, places = _different(deal, stresses)
     layout = layout_of(deal, count, start, thin)
