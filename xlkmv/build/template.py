@@ -541,7 +541,7 @@ MODEL_NEEDS = (
     (
         "CreditPortfolioView",
         "PD and a macro index, or past default rates",
-        "Names: obligors differ by PD only",
+        "asset values: obligors differ by PD and sensitivity",
     ),
 )
 

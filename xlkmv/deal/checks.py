@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xlkmv.deal.kmv import KmvView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import Waterfall
@@ -15,11 +15,6 @@ from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.terms import Deal
 from xlkmv.model.plan import default_probability_by
-
-if TYPE_CHECKING:
-    pass
-
-from xlkmv.deal.kmv import KmvView
 
 __all__ = ["Check", "laws", "warnings"]
 

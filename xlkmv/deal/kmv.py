@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
@@ -15,9 +14,6 @@ from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import PlanRisk, default_probability_by
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["LEAST_VOLATILITY", "KmvView", "TrancheView", "kmv_view", "support_default_probability"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,27 +111,14 @@ def compare_models(
         scenarios=scenarios,
         seed=seed,
     )
-    kmv = partial(
-        gaussian_copula_losses,
-        exposures,
-        pd,
-        rho,
-        level,
-        lgd=loss_given_default,
-        attachment=attached,
-        contributions=contributions,
-        progress=lambda: progress(len(results) / len(runs)),
-    )
-    view = partial(
-        portfolioview_losses,
-        exposures,
-        pd,
-        level,
-        lgd=loss_given_default,
-        attachment=attached,
-        contributions=contributions,
-        progress=lambda: progress(len(results) / len(runs)),
-    )
+    computed: dict[str, Any] = {
+        "lgd": loss_given_default,
+        "attachment": attached,
+        "contributions": contributions,
+        "progress": lambda: progress(len(results) / len(runs)),
+    }
+    kmv = partial(gaussian_copula_losses, exposures, pd, rho, level, **computed)
+    view = partial(portfolioview_losses, exposures, pd, level, **computed)
 
     def defaults_alone() -> LossDistribution:
         if n <= MOST_SIMULATED:

@@ -19,11 +19,8 @@ Private Sub KmvRun(ByVal quick As Boolean)
     Dim book As Workbook, server As Object, answer As Variant, first As Long, message As String
     Set book = ActiveWorkbook
     If book Is Nothing Then Exit Sub
-    Set server = KmvAlive()
-    If server Is Nothing Then
-        MsgBox NO_PYTHON, vbExclamation, TITLE
-        Exit Sub
-    End If
+    Set server = KmvReached()
+    If server Is Nothing Then Exit Sub
     On Error GoTo Failed
     KmvWait True
     answer = server.Refresh(book, quick)
@@ -45,6 +42,12 @@ Failed:
     KmvWait False
     MsgBox "Refresh did not finish: " & message & vbLf & vbLf & "xlkmv doctor says more.", vbExclamation, TITLE
 End Sub
+
+' The server; Nothing, and a word about it, when Python does not answer.
+Private Function KmvReached() As Object
+    Set KmvReached = KmvAlive()
+    If KmvReached Is Nothing Then MsgBox NO_PYTHON, vbExclamation, TITLE
+End Function
 
 ' Python watches the Esc key; Excel's own break and its "waiting for another application" would interfere.
 Private Sub KmvWait(ByVal waiting As Boolean)
@@ -80,11 +83,8 @@ Public Sub KmvImport()
     If book Is Nothing Then Exit Sub
     path = Application.GetOpenFilename("Loan tapes (*.csv;*.tsv;*.txt;*.xlsx;*.xlsm;*.parquet),*.csv;*.tsv;*.txt;*.xlsx;*.xlsm;*.parquet", , "Loan tape")
     If VarType(path) = vbBoolean Then Exit Sub
-    Set server = KmvAlive()
-    If server Is Nothing Then
-        MsgBox NO_PYTHON, vbExclamation, TITLE
-        Exit Sub
-    End If
+    Set server = KmvReached()
+    If server Is Nothing Then Exit Sub
     On Error GoTo Failed
     KmvWait True
     answer = server.Import(book, CStr(path))
@@ -101,11 +101,8 @@ End Sub
 ' A new workbook from the template that `xlkmv install` has left beside its log.
 Public Sub KmvNewWorkbook()
     Dim server As Object
-    Set server = KmvAlive()
-    If server Is Nothing Then
-        MsgBox NO_PYTHON, vbExclamation, TITLE
-        Exit Sub
-    End If
+    Set server = KmvReached()
+    If server Is Nothing Then Exit Sub
     On Error GoTo Failed
     Workbooks.Add Template:=server.Template()
     Exit Sub
@@ -115,12 +112,8 @@ End Sub
 
 Public Sub KmvCheck()
     Dim server As Object
-    Set server = KmvAlive()
-    If server Is Nothing Then
-        MsgBox NO_PYTHON, vbExclamation, TITLE
-    Else
-        MsgBox server.Check(KMV_BUILD), vbInformation, TITLE
-    End If
+    Set server = KmvReached()
+    If Not server Is Nothing Then MsgBox server.Check(KMV_BUILD), vbInformation, TITLE
 End Sub
 
 ' Every function with its arguments, from the sheet that as-you-type help reads; needs no Python.

@@ -8,6 +8,8 @@ not earlier than the missed date plus the lag.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,7 @@ from xlkmv.deal.plan.waterfall import DUST, PoolState, planned_state
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date
 
-__all__ = ["PoolEngine", "Sums", "pool_key", "share_tables"]
+__all__ = ["PoolEngine", "Sums", "pool_key", "with_shared"]
 
 
 def pool_key(plan: Stressed) -> bytes:
@@ -38,25 +40,33 @@ def pool_key(plan: Stressed) -> bytes:
     return mark.digest()
 
 
-def share_tables(plan: Stressed, tables: dict[bytes, Array]) -> None:
-    """Make equal tables of many plans one array: it is held, and summed up, once.
+def with_shared(plan: Stressed, tables: dict[bytes, Array]) -> Stressed:
+    """Take a table that another plan has, too, from there: equal ones are held, and summed up, once.
 
     Parameters
     ----------
     plan : Stressed
-        Just made, so that nobody else holds its arrays.
     tables : dict
         Those seen so far, by mark; grows.
+
+    Returns
+    -------
+    Stressed
+        The same plan.
     """
-    for owner, names in (
-        (plan.deal.pool, ("schedule", "interest", "balance", "claim")),
-        (plan, ("row_purchases",)),
-    ):
-        for name in names:
-            figure = getattr(owner, name)
-            if figure is not None:
-                mark = hashlib.blake2b(np.ascontiguousarray(figure).tobytes(), digest_size=20).digest()
-                object.__setattr__(owner, name, tables.setdefault(mark, figure))
+
+    def shared(figure: Array | None) -> Array | None:
+        if figure is None:
+            return None
+        mark = hashlib.blake2b(np.ascontiguousarray(figure).tobytes(), digest_size=20).digest()
+        return tables.setdefault(mark, figure)
+
+    pool = plan.deal.pool
+    found: dict[str, Any] = {
+        name: shared(getattr(pool, name)) for name in ("schedule", "interest", "balance", "claim")
+    }
+    deal = replace(plan.deal, pool=replace(pool, **found))
+    return replace(plan, deal=deal, row_purchases=shared(plan.row_purchases))
 
 
 class Sums:

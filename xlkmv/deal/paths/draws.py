@@ -53,8 +53,8 @@ class Layout:
     seed: int
     block: int
     group: int
-    crowded: bool = True
-    thin: bool = False
+    crowded: bool
+    thin: bool
 
     @property
     def blocks(self) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from xlkmv.deal.paths.cash import PoolEngine, Sums, pool_key, share_tables
+from xlkmv.deal.paths.cash import PoolEngine, Sums, pool_key, with_shared
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
 from xlkmv.deal.paths.executors import ENDED, Executor, Handle
@@ -275,8 +275,7 @@ def _different(deal: Deal, stresses: Sequence[Stress]) -> tuple[list[Stressed], 
     tables: dict[bytes, Array] = {}
     keys = []
     for stress in stresses:
-        plan = separate(apply(deal, stress))
-        share_tables(plan, tables)
+        plan = with_shared(separate(apply(deal, stress)), tables)
         keys.append(plan_key(plan))
         plans.setdefault(keys[-1], plan)
     places = {key: place for place, key in enumerate(plans)}

@@ -120,15 +120,12 @@ class Stressed:
     def collections(self) -> Array:
         """Planned collections per date, shape (n,), money.
 
-        An obligor in default from closing pays the repurchase share on schedule and its
-        recovery on the first date not earlier than the first date plus the lag.
+        An obligor in default from closing brings what :meth:`in_default` says.
         """
         flows = self.deal.pool.schedule
         if self.defaulted is not None:
-            i, share = self.defaulted, self.repurchase_share
-            flows = flows.copy()
-            flows[i] *= share
-            flows[i] += self._recovered
+            flows, row = flows.copy(), slice(self.defaulted, self.defaulted + 1)
+            flows[row] = self.in_default(row)
         return np.asarray(flows.sum(axis=0))
 
     def due_by(self, tranche: int, expected: bool | None = None) -> int:
@@ -145,16 +142,20 @@ class Stressed:
         paid = np.flatnonzero(self.dues.expected[tranche] > TOLERANCE * t.amount)
         return int(paid[-1]) if paid.size else deal.legal_final(t)
 
-    @property
-    def _recovered(self) -> Array:
-        """What the obligor in default from closing brings back by date, shape (n,)."""
-        pool, times, i = self.deal.pool, self.deal.terms.times, self.defaulted
-        out = np.zeros(times.size)
-        if i is not None and (arrives := int(arrival_date(times, pool.lag[i])[0])) < times.size:
-            # The claim at closing; of a schedule that is its sum.
-            claim = pool.schedule[i].sum() if pool.claim is None else pool.claim[i, 0]
-            out[arrives] = (1.0 - self.repurchase_share) * pool.recovery[i] * claim
-        return out
+    def in_default(self, rows: slice) -> Array:
+        """What rows bring that are in default from closing on, shape (rows, n), money.
+
+        The repurchase share of their schedule, and on the first date not earlier than the first date
+        plus the lag their recovery of the rest.
+        """
+        pool, share = self.deal.pool, self.repurchase_share
+        # The claim at closing; of a schedule that is its sum.
+        claim = pool.schedule[rows].sum(axis=1) if pool.claim is None else pool.claim[rows, 0]
+        flows = np.hstack([share * pool.schedule[rows], np.zeros((claim.size, 1))])
+        arrival = arrival_date(self.deal.terms.times, pool.lag[rows, None])[:, 0]
+        # What comes after the last date comes too late.
+        flows[np.arange(claim.size), arrival] += (1.0 - share) * pool.recovery[rows] * claim
+        return flows[:, :-1]
 
     @property
     def balance(self) -> Array:

@@ -325,7 +325,7 @@ class _Descending:
         # How many are gone before each row, and after the last.
         self.before = np.append(0.0, np.cumsum(pool.obligors[self.order]))
         self.obligors = int(self.before[-1])
-        self.in_default = _in_default(plan)
+        self.in_default = plan.in_default(slice(None))
         nothing = np.zeros_like(pool.schedule)
         lost = np.broadcast_to(plan.claim[:, :1] / max(plan.claimed, 1e-300), nothing.shape)
         # Of each row: what it is when it is gone, and when it is there.
@@ -381,18 +381,3 @@ class _Descending:
             claim=None if pool.claim is None else np.vstack([pool.claim * left[:, None], certain]),
         )
         return replace(self.plan, deal=replace(self.plan.deal, pool=rest))
-
-
-def _in_default(plan: Stressed) -> Array:
-    """What each row brings when all of it is in default from closing on, shape (m, n), money.
-
-    The repurchase share of its schedule, and on the first date not earlier than the first date
-    plus the lag its recovery of the rest.
-    """
-    pool, times, share = plan.deal.pool, plan.deal.terms.times, plan.repurchase_share
-    claim = plan.claim[:, 0]
-    flows = np.hstack([share * pool.schedule, np.zeros((claim.size, 1))])
-    arrival = arrival_date(times, pool.lag[:, None])[:, 0]
-    # What comes after the last date comes too late.
-    flows[np.arange(claim.size), arrival] += (1.0 - share) * pool.recovery * claim
-    return flows[:, :-1]
