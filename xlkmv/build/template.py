@@ -535,7 +535,7 @@ MODEL_NEEDS = (
     (
         "CreditMetrics",
         "the same; for migration a rating matrix",
-        "here: rating changes, which leave the law of KMV",
+        "rating changes, here; with defaults alone it is KMV",
     ),
     ("CreditRisk+", "exposure, PD and the PD's standard deviation", "asset values; PDs have to be small"),
     (
