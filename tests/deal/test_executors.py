@@ -81,6 +81,15 @@ def test_a_process_that_dies_is_a_clear_error_at_once_and_later(auto):
                 simulate(auto, paths=100_000, executor=executor, progress=kill)
 
 
+def test_tasks_that_no_process_is_left_for_are_answered():
+    with process_executor(2) as executor:
+        for process in executor.processes:
+            process.kill()
+            process.join()
+        asked = [executor.submit(os.getpid) for _ in range(8)]
+        assert all("ended by itself" in str(future.exception(60)) for future in asked)
+
+
 ORPHANS = """
 import os, signal, sys
 from xlkmv.deal.paths.executors import process_executor

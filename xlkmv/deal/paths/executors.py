@@ -81,6 +81,8 @@ class _Processes:
         context = multiprocessing.get_context("spawn")
         self.tasks: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
         self.tasks = queue.SimpleQueue()
+        # Threads that still take tasks, and what makes counting them and leaving a task one step.
+        self.feeding, self.lock = count, threading.Lock()
         self.shared: list[tuple[Any, Handle, bytes]] = []
         self.processes: list[SpawnProcess] = []
         self.threads: list[threading.Thread] = []
@@ -96,10 +98,11 @@ class _Processes:
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        if any(thread.is_alive() for thread in self.threads):
-            self.tasks.put((future, fn, args))
-        else:
-            future.set_exception(HostError(ENDED))
+        with self.lock:
+            if self.feeding:
+                self.tasks.put((future, fn, args))
+                return future
+        future.set_exception(HostError(ENDED))
         return future
 
     def share(self, what: Any) -> Handle:
@@ -133,10 +136,20 @@ class _Processes:
                         _asked(pipe, _keep, (given.key, pickled))
                     future.set_result(_asked(pipe, fn, args))
                 except (EOFError, OSError):
+                    self._leave()
                     future.set_exception(HostError(ENDED))
                     return
                 except Exception as error:
                     future.set_exception(error)
+
+    def _leave(self) -> None:
+        """Take no more tasks; the last thread to leave answers those that nobody will take."""
+        with self.lock:
+            self.feeding -= 1
+            while not self.feeding and not self.tasks.empty():
+                task = self.tasks.get()
+                if task is not None and task[0].set_running_or_notify_cancel():
+                    task[0].set_exception(HostError(ENDED))
 
 
 def _asked(pipe: Connection, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
