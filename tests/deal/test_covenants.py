@@ -174,7 +174,7 @@ def test_largest_obligors_default_counts_in_the_ratio_and_the_share(build):
         Covenant("share", "largest obligor share", "max", 0.5),
     )
     deal = build([[40.0] * 3, [20.0] * 3, [20.0] * 3], covenants=covenants)
-    values = waterfall(apply(deal, Stress("x", largest_obligor_recovery=0.0))).covenants
+    values = waterfall(apply(deal, Stress("x", obligor_recovery=0.0))).covenants
     np.testing.assert_allclose(values, [[0.5] * 3, [0.5] * 3])
 
 

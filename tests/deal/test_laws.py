@@ -223,7 +223,7 @@ def counted(loans, **terms):
 @pytest.mark.parametrize("loans", [True, False], ids=["loans", "schedule"])
 @pytest.mark.parametrize(
     "stress",
-    [BASE, Stress("gone", largest_obligor_recovery=0.1), Stress("late", delay=1, pool_haircut=0.1)],
+    [BASE, Stress("gone", obligor_recovery=0.1), Stress("late", delay=1, pool_haircut=0.1)],
     ids=lambda s: s.name,
 )
 def test_a_line_of_n_obligors_is_n_rows(loans, stress):

@@ -118,7 +118,7 @@ def risky(draw):
 STRESSES = st.sampled_from(
     [
         BASE,
-        Stress("gone", largest_obligor_recovery=0.3),
+        Stress("gone", obligor_recovery=0.3),
         Stress("late", delay=1, pool_haircut=0.2),
         Stress("all", default_point="all", pd_multiplier=1.5, rate_shift=0.01),
         Stress("off", controls_off="all"),

@@ -77,7 +77,7 @@ def test_expected_collections_are_the_simulated_mean(build):
         lag=[0.0, 1.0],
         controls=Controls(repurchase_share=0.2),
     )
-    for stress in (Stress("Base"), Stress("x", largest_obligor_recovery=0.4, volatility_multiplier=1.2)):
+    for stress in (Stress("Base"), Stress("x", obligor_recovery=0.4, volatility_multiplier=1.2)):
         run = simulate(deal, stress, paths=1 << 18)
         expected = expected_collections(apply(deal, stress))
         np.testing.assert_allclose(run.expected_collections, expected, rtol=2e-3)
@@ -262,7 +262,7 @@ def test_largest_obligors_gone_are_one_large_obligor_in_default(build, case):
             schedule=schedule,
             **{c: getattr(deal.pool, c)[keep] for c in ("amount", "pd", "recovery", "lag", "correlation")},
         )
-        stress = Stress("x", largest_obligor_recovery=TABLE, controls_off=("support",))
+        stress = Stress("x", obligor_recovery=TABLE, controls_off=("support",))
         dates.append(first_miss(replace(deal, pool=pool), stress))
     expected = next(((float(at), date) for at, date in enumerate(dates) if date is not None), (None, None))
     assert (found.size, found.date) == expected
@@ -355,7 +355,7 @@ def test_stresses_know_the_balance_and_both_accounts_of_the_pool(passed_through)
             merged = replace(
                 pool, name=pool.name[gone - 1 :], industry=(), schedule=schedule, amount=amount, **rest
             )
-            run = waterfall(apply(replace(deal, pool=merged), Stress("x", largest_obligor_recovery=TABLE)))
+            run = waterfall(apply(replace(deal, pool=merged), Stress("x", obligor_recovery=TABLE)))
             dates.append(int(run.short[k].argmax()) if run.short[k].any() else None)
         first = next((k for k, date in enumerate(dates) if date is not None), None)
         expected = (None, None) if first is None else (first + 1.0, dates[first])

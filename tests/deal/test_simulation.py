@@ -217,7 +217,7 @@ def test_the_payer_of_the_undertaking_may_fail_with_the_pool(build):
     within(risk.pd, risk.pd_error, exact)
 
 
-@pytest.mark.parametrize("stress", [BASE, Stress("s", pd_multiplier=3.0, largest_obligor_recovery=0.2)])
+@pytest.mark.parametrize("stress", [BASE, Stress("s", pd_multiplier=3.0, obligor_recovery=0.2)])
 def test_sigma_and_mu_of_the_pool_are_the_moments(stress):
     deal = xingye_yuanrong()
     run = simulate(deal, stress, paths=PATHS)
@@ -278,7 +278,7 @@ def everything_deal(build):
     )
 
 
-STRESSES = [BASE, Stress("largest", largest_obligor_recovery=0.3, delay=1), Stress("off", controls_off="all")]
+STRESSES = [BASE, Stress("largest", obligor_recovery=0.3, delay=1), Stress("off", controls_off="all")]
 
 
 @pytest.mark.parametrize("stress", STRESSES, ids=lambda s: s.name)

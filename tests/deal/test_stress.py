@@ -74,15 +74,32 @@ def test_the_largest_obligor_defaults_at_closing(build):
     controls = Controls(repurchase_share=0.25, unpledged_recovery=0.1)
     deal = build(TWO, recovery=0.4, lag=1.0, controls=controls)
     # 100 owed: a quarter on schedule, 40 % of the rest a year after the first date.
-    table = apply(deal, Stress("x", largest_obligor_recovery="table"))
+    table = apply(deal, Stress("x", obligor_recovery="table"))
     np.testing.assert_allclose(table.collections, [15.0 + 20.0, 7.5 + 20.0 + 30.0, 2.5 + 20.0])
-    none = apply(deal, Stress("x", largest_obligor_recovery=0.0))
+    none = apply(deal, Stress("x", obligor_recovery=0.0))
     np.testing.assert_allclose(none.collections, [35.0, 27.5, 22.5])
-    unpledged = apply(deal, Stress("x", largest_obligor_recovery="table", controls_off=("pledge",)))
+    unpledged = apply(deal, Stress("x", obligor_recovery="table", controls_off=("pledge",)))
     np.testing.assert_allclose(unpledged.collections, [35.0, 27.5 + 7.5, 22.5])
-    no_buyer = apply(deal, Stress("x", largest_obligor_recovery="table", controls_off="repurchase"))
+    no_buyer = apply(deal, Stress("x", obligor_recovery="table", controls_off="repurchase"))
     np.testing.assert_allclose(no_buyer.collections, [20.0, 60.0, 20.0])
     assert table.performing.tolist() == [False, True]
+
+
+def test_any_obligor_may_be_the_one_in_default(build):
+    deal = build(TWO, recovery=0.4, lag=1.0, controls=Controls(repurchase=False))
+    small, large = deal.pool.name[::-1]
+    # 60 owed in thirds; 40 % of it comes a year after the first date.
+    plan = apply(deal, Stress("x", obligor=small.upper(), obligor_recovery="table"))
+    np.testing.assert_allclose(plan.collections, [60.0, 30.0 + 24.0, 10.0])
+    assert plan.performing.tolist() == [True, False]
+    np.testing.assert_array_equal(
+        apply(deal, Stress("x", obligor=large, obligor_recovery=0.1)).collections,
+        apply(deal, Stress("x", obligor_recovery=0.1)).collections,
+    )
+    with pytest.raises(InputError, match=r"an obligor of the pool, or blank \(got 'Z'"):
+        apply(deal, Stress("x", obligor="Z", obligor_recovery=0.1))
+    second = apply(lines(), Stress("x", obligor="One", obligor_recovery=0.5))
+    assert second.deal.pool.name[second.defaulted] == "One"
 
 
 def test_controls_off(build):
@@ -127,7 +144,8 @@ def test_names_of_controls():
         ({"pool_haircut": 1.5}, DomainError, "pool haircut must be between 0 and 1"),
         ({"delay": 1.5}, DomainError, "delay must be a whole number"),
         ({"volatility_multiplier": 0.0}, DomainError, "volatility multiplier must be > 0"),
-        ({"largest_obligor_recovery": "some"}, InputError, "must be blank, 'table' or a number"),
+        ({"obligor_recovery": "some"}, InputError, "must be blank, 'table' or a number"),
+        ({"obligor": "A"}, InputError, "obligor must come with what is recovered of it"),
         ({"default_point": "mine"}, InputError, "default point must be one of: own, all"),
         ({"controls_off": "brakes"}, InputError, "controls off must be all or some"),
     ],
@@ -284,7 +302,7 @@ def test_a_shift_of_rates_reaches_coupons_and_floating_claims():
 
 
 def test_the_largest_obligor_may_be_one_of_a_line():
-    plan = apply(lines(), Stress("x", largest_obligor_recovery=0.5))
+    plan = apply(lines(), Stress("x", obligor_recovery=0.5))
     pool = plan.deal.pool
     assert pool.name == ("Line", "Line (2)", "One") and plan.defaulted == 0
     np.testing.assert_array_equal(pool.count, [1.0, 3.0, 1.0])
@@ -297,7 +315,7 @@ def test_the_largest_obligor_may_be_one_of_a_line():
     assert plan.claimed == pytest.approx(120.0)
     # What the plan owes is as if nothing had happened.
     np.testing.assert_allclose(plan.dues.total, apply(lines(), Stress("y")).dues.total)
-    bought = apply(lines(revolving=YEARS[1]), Stress("x", largest_obligor_recovery=0.5))
+    bought = apply(lines(revolving=YEARS[1]), Stress("x", obligor_recovery=0.5))
     np.testing.assert_allclose(bought.purchases[0], 0.75 * 25.0 + 5.0)
 
 

@@ -74,7 +74,7 @@ WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
     ),
     "a percentage as text": ([("tbl_Term", "Senior fees", "Value", "０.2％")], "looks like a number"),
     "text that looks like a recovery": (
-        [("tbl_Scenario", 1, "Largest obligor recovery", "0,5")],
+        [("tbl_Scenario", 1, "Obligor recovery", "0,5")],
         "looks like a number",
     ),
     "text that looks like a date": (
@@ -126,8 +126,12 @@ WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
     "half a delay": ([("tbl_Scenario", 1, "Delay", 0.5)], "must be a whole number of periods"),
     "haircut 10 meaning 10 %": ([("tbl_Scenario", 1, "Pool haircut", 10)], "must be between 0 and 1"),
     "largest obligor in words": (
-        [("tbl_Scenario", 1, "Largest obligor recovery", "some")],
+        [("tbl_Scenario", 1, "Obligor recovery", "some")],
         "must be blank, 'table' or a number",
+    ),
+    "an obligor without a recovery": (
+        [("tbl_Scenario", 1, "Obligor", "Nobody")],
+        "must come with what is recovered of it",
     ),
     "a stress over the base": (
         [("tbl_Scenario", 0, "Pool haircut", 0.1)],
@@ -136,7 +140,7 @@ WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
     ),
     "a multiplier over the base": ([("tbl_Scenario", 0, "PD x", 2)], "must be 1 in the first row"),
     "a default over the base": (
-        [("tbl_Scenario", 0, "Largest obligor recovery", 0)],
+        [("tbl_Scenario", 0, "Obligor recovery", 0)],
         "must be blank in the first row",
     ),
     "a control off in the base": (
@@ -192,6 +196,16 @@ def test_dates_of_another_plan_are_one_problem_and_cleared_ones_none(draft: Path
     half = put(draft, tmp_path / "half.xlsm", ("tbl_Actual", 0, "Payment date", None))
     ((_, cell, _, rule),) = problems_of(half)
     assert cell == table.cell(0, "Payment date") and "here 2019-12-11)" in rule
+
+
+def test_a_condition_speaks_of_obligors_of_the_pool(draft: Path, tmp_path: Path) -> None:
+    stranger = [("tbl_Scenario", 1, "Obligor", "Nobody"), ("tbl_Scenario", 1, "Obligor recovery", 0)]
+    ((_, _, shown, rule),) = problems_of(put(draft, tmp_path / "stranger.xlsm", *stranger))
+    assert (shown, rule) == ("Nobody", "must be blank, or an obligor of table tbl_Pool")
+    name = FileBook(draft).table("tbl_Pool").column("Obligor")[3]
+    known = [("tbl_Scenario", 1, "Obligor", f" {name.upper()} "), stranger[1]]
+    stress = read_book(FileBook(put(draft, tmp_path / "known.xlsm", *known))).stresses[1]
+    assert (stress.obligor.casefold(), stress.obligor_recovery) == (name.casefold(), 0.0)
 
 
 def test_a_plan_without_tests_is_refreshed(draft: Path, tmp_path: Path) -> None:

@@ -477,7 +477,8 @@ def _stress_row(x: Stress) -> list[Any]:
         x.correlation_add,
         x.delay,
         x.rate_shift,
-        x.largest_obligor_recovery,
+        x.obligor_recovery,
+        x.obligor or None,
         off or None,
         x.default_point,
     ]

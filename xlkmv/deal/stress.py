@@ -52,7 +52,7 @@ STRESS_RULES: dict[str, Rule] = {
     "correlation_add": Rule("must be between -1 and 1 (a decimal: 0.2 means 20 %)", -1.0, 1.0),
     "delay": Rule("must be a whole number of periods from 0 to 1000", 0.0, 1000.0),
     "rate_shift": Rule("must be between -1 and 1 (a decimal: 0.01 means 1 %)", -1.0, 1.0),
-    "largest_obligor_recovery": PROBABILITY,
+    "obligor_recovery": PROBABILITY,
 }
 # Bounds of what a stress may make of a pool: default within a year stays short of certain.
 HIGHEST_PD = 1.0 - 1e-9
@@ -114,9 +114,11 @@ class Stress:
     rate_shift : float
         Added per annum to every fixed coupon that is not 0 and to every base curve, and so to
         floating claims; what other obligors pay stays.
-    largest_obligor_recovery : float, "table" or None
-        The obligor with the largest financed amount defaults at closing with this recovery
-        rate ("table": its own); None: it does not.
+    obligor_recovery : float, "table" or None
+        An obligor defaults at closing with this recovery rate ("table": its own); None: nobody does.
+    obligor : str
+        Name of that obligor; "": the one with the largest financed amount. Of a row that stands for
+        several, one of them.
     controls_off : tuple of str
         Keys of the controls switched off; labels, a comma-separated text and "all" are
         understood.
@@ -133,7 +135,8 @@ class Stress:
     correlation_add: float = 0.0
     delay: int = 0
     rate_shift: float = 0.0
-    largest_obligor_recovery: float | str | None = None
+    obligor_recovery: float | str | None = None
+    obligor: str = ""
     controls_off: tuple[str, ...] = ()
     default_point: str = "own"
 
@@ -151,12 +154,15 @@ def stress_faults(rows: Sequence[Any]) -> Iterator[Fault]:
     for row, stress in enumerate(rows):
         for column, rule_of in STRESS_RULES.items():
             value = getattr(stress, column)
-            if value is None or (column == "largest_obligor_recovery" and value == TABLE):
+            if value is None or (column == "obligor_recovery" and value == TABLE):
                 continue
             if isinstance(value, str):
                 yield Fault("scenario", row, column, value, f"must be blank, '{TABLE}' or a number")
             elif not rule_of.holds(np.asarray(value, float)) or (column == "delay" and value != int(value)):
                 yield Fault("scenario", row, column, value, rule_of.text)
+        if stress.obligor and stress.obligor_recovery is None:
+            rule = f"must come with what is recovered of it: a number from 0 to 1, or '{TABLE}'"
+            yield Fault("scenario", row, "obligor", stress.obligor, rule)
         try:
             control_keys(stress.controls_off or ())
         except InputError as error:
@@ -186,15 +192,20 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
     Returns
     -------
     Stressed
+
+    Raises
+    ------
+    InputError
+        When the obligor of the stress is not in the pool.
     """
     controls = deal.controls.without(*stress.controls_off)
     planned = _shifted(deal, stress.rate_shift)
     if not controls.excess_coverage and (planned.terms.oc_target is not None or planned.terms.oc_floor > 0.0):
         planned = replace(planned, terms=replace(planned.terms, oc_target=None, oc_floor=0.0))
-    largest = None
-    if stress.largest_obligor_recovery is not None:
-        largest = int(np.argmax(planned.pool.amount / planned.pool.obligors))
-        planned = replace(planned, pool=_alone(planned.pool, largest))
+    gone = None
+    if stress.obligor_recovery is not None:
+        gone = _in_default(planned.pool, stress.obligor)
+        planned = replace(planned, pool=_alone(planned.pool, gone))
     claims = planned_claims(planned)
     if by_plan:
         claims = summed(claims)
@@ -233,9 +244,9 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
     schedule = _delayed(schedule * (1.0 - stress.pool_haircut), stress.delay)
 
     recovery = stressed_recovery(pool.recovery, stress, controls)
-    if largest is not None and stress.largest_obligor_recovery != TABLE:
-        given = float(stress.largest_obligor_recovery or 0.0)
-        recovery[largest] = given if controls.pledge else min(given, controls.unpledged_recovery)
+    if gone is not None and stress.obligor_recovery != TABLE:
+        given = float(stress.obligor_recovery or 0.0)
+        recovery[gone] = given if controls.pledge else min(given, controls.unpledged_recovery)
     stressed_pool = replace(
         pool,
         schedule=schedule,
@@ -251,7 +262,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         reserve=reserve,
         reserve_size=size,
         retained=retained,
-        defaulted=largest,
+        defaulted=gone,
         **_buying(claims, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
 
@@ -362,6 +373,16 @@ def _shifted_coupon(tranche: Tranche, shift: float) -> Tranche:
 
 def _shifted_curve(curve: Curve, shift: float) -> Curve:
     return replace(curve, rates=tuple(float(np.clip(r + shift, -1.0, 1.0)) for r in curve.rates))
+
+
+def _in_default(pool: Pool, name: str) -> int:
+    """Row of the obligor that a stress names; of the largest one where it names nobody."""
+    if not name:
+        return int(np.argmax(pool.amount / pool.obligors))
+    for row, known in enumerate(pool.name):
+        if known.casefold() == name.casefold():
+            return row
+    raise InputError("scenario obligor", "must be the name of an obligor of the pool, or blank", name)
 
 
 def _alone(pool: Pool, row: int) -> Pool:
@@ -505,8 +526,8 @@ PRESETS: tuple[Stress, ...] = (
     *(Stress(f"{label} off", controls_off=(key,)) for key, label in CONTROLS.items()),
     ALL_OFF,
     Stress("Default point: dues of all tranches", default_point="all"),
-    Stress("Largest obligor defaults, nothing recovered", largest_obligor_recovery=0.0),
-    Stress("Largest obligor defaults, recovery of the table", largest_obligor_recovery=TABLE),
+    Stress("Largest obligor defaults, nothing recovered", obligor_recovery=0.0),
+    Stress("Largest obligor defaults, recovery of the table", obligor_recovery=TABLE),
     Stress("Pool haircut 10 %", pool_haircut=0.10),
     Stress("Volatility x 1.5", volatility_multiplier=1.5),
     Stress("Volatility x 2", volatility_multiplier=2.0),

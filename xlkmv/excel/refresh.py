@@ -242,12 +242,13 @@ def _covenants(reader: Reader) -> Callable[[], tuple[Covenant, ...]]:
 def _stresses(reader: Reader) -> Callable[[], tuple[Stress, ...]]:
     table, rows = reader.records(layout.SCENARIO)
     for row in rows:
-        if isinstance(row.largest_obligor_recovery, str):
-            row.largest_obligor_recovery = row.largest_obligor_recovery.casefold()
-            if row.largest_obligor_recovery != FROM_TABLE:
+        if isinstance(row.obligor_recovery, str):
+            row.obligor_recovery = row.obligor_recovery.casefold()
+            if row.obligor_recovery != FROM_TABLE:
                 continue
         row.controls_off = row.controls_off or ""
-    faults = list(stress_faults(rows))
+        row.obligor = row.obligor or ""
+    faults = [*stress_faults(rows), *_strangers(reader, rows)]
     if rows:
         wrong = {fault.column for fault in faults if fault.row == 0}
         faults += [fault for fault in _base_faults(rows[0]) if fault.column not in wrong]
@@ -256,6 +257,19 @@ def _stresses(reader: Reader) -> Callable[[], tuple[Stress, ...]]:
         cell = address(table.top, table.left)
         reader.report(Problem(table.sheet, cell, None, "the table needs a base scenario in its first row"))
     return lambda: tuple(Stress(**vars(row)) for row in rows)
+
+
+def _strangers(reader: Reader, rows: Sequence[SimpleNamespace]) -> Iterator[Fault]:
+    """Yield the obligors of conditions that are not in the pool."""
+    pool, header = reader.found(layout.POOL.name), layout.POOL.column("name").header
+    if pool is None or not pool.has(header) or not any(row.obligor for row in rows):
+        return  # that they are missing has been reported
+    known = {str(name).strip().casefold() for name in pool.column(header)}
+    for k, row in enumerate(rows):
+        named = row.obligor and row.obligor_recovery is not None  # else that is at fault
+        if named and row.obligor.casefold() not in known:
+            rule = f"must be blank, or an obligor of table {layout.POOL.name}"
+            yield Fault("scenario", k, "obligor", row.obligor, rule)
 
 
 def _base_faults(base: SimpleNamespace) -> Iterator[Fault]:
