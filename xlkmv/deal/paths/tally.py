@@ -138,6 +138,36 @@ class PlanEngine:
         tally.groups = _group_sums(values, patterns, layout, bundle)
         return tally
 
+    def outcomes(self, patterns: Patterns, state: PoolState) -> tuple[npt.NDArray[np.int64], Array]:
+        """Pay every pattern through the waterfall; return how each class fares on each of them.
+
+        Parameters
+        ----------
+        patterns : Patterns
+        state : PoolState
+            Of the patterns.
+
+        Returns
+        -------
+        first_short : ndarray of int, shape (k, u)
+            First date on which anything due by schedule is missed; the number of dates: on none.
+        loss : ndarray, shape (k, u)
+            Principal never repaid, as a share of the tranche.
+        """
+        k, parent = self.amount.size, patterns.parent
+        floor = TOLERANCE * self.amount[:, None]
+        first_short, balance = np.full((k, 1), self.n), np.zeros((k, 1))
+        waits = any(t.deferrable for t in self.plan.deal.tranches)
+        for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
+            first_short = grown(first_short, parent[: patterns.active[date]])
+            late = p.interest_missed if waits else p.interest_due - p.interest_paid
+            short = late + p.principal_missed > floor
+            if self.plan.default_point == "all":
+                short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
+            first_short = np.where(short, np.minimum(first_short, date), first_short)
+            balance = p.balance
+        return first_short, balance / self.amount[:, None]
+
 
 def _over_paths(values: npt.NDArray[Any], weight: Array) -> Array:
     """Sum over paths in the last axis; not by BLAS, whose digits depend on its threads."""

@@ -1,0 +1,179 @@
+"""Who drives the risk, and what a better spread pool would do: hand-worked pools, laws, the run itself."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xlkmv.deal.examples import example
+from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.questions.contributions import Drivers, concentration, contributions
+from xlkmv.deal.questions.diversification import capped, diversification, divided
+from xlkmv.deal.stress import BASE, Stress
+from xlkmv.deal.terms import Controls, Tranche
+from xlkmv.errors import DomainError
+
+UNSUPPORTED = Stress("x", controls_off=("support",))
+BARE = Controls().without("reserve", "support", "repurchase", "pledge", "triggers")
+PD_A, PD_B = 0.2, 0.1
+
+
+@pytest.fixture(scope="module")
+def two(build):
+    """A owes 60 and B 40, independently, on one date; a class of 50 is short when A defaults."""
+    date = build([[60.0], [40.0]]).terms.dates[0]
+    return build(
+        [[60.0], [40.0]],
+        pd=[PD_A, PD_B],
+        correlation=0.0,
+        tranches=(Tranche("Notes", 1, 50.0, 0.0, "bullet", date),),
+        controls=BARE,
+        fee_rate=0.0,
+        paths=100_000,
+        industry=("one", "two"),
+    )
+
+
+def test_two_obligors_by_hand(two):
+    found = contributions(two)
+    a, b = range(2)
+    figures = {f.name: getattr(found.obligors, f.name)[:, 0] for f in fields(Drivers)[2:]}
+    # A alone in default costs the class 10, both cost it 50, of which A's part is 60 of 100.
+    alone, both = 10.0 * (1.0 - PD_B), 50.0 * PD_B
+    truth = {
+        "loss_share": (1.0 - 0.4 * both / (alone + both), 0.4 * both / (alone + both)),
+        "in_default": (1.0, PD_B),
+        "short_given": (1.0, PD_A),
+    }
+    for name, values in truth.items():
+        for i in (a, b):
+            error = figures[f"{name}_error"][i]
+            assert abs(figures[name][i] - values[i]) <= 4.0 * error + 1e-12
+            assert error < 0.01
+    assert figures["in_default_error"][a] == figures["short_given_error"][a] == 0.0
+    assert found.short[0] == pytest.approx(PD_A * found.paths, rel=0.03)
+    costs = np.array([60.0 * PD_A, 40.0 * PD_B])
+    np.testing.assert_allclose(found.obligors.pool_share, costs / costs.sum(), atol=0.01)
+    # An industry of one obligor is that obligor.
+    for f in fields(Drivers)[1:]:
+        np.testing.assert_array_equal(getattr(found.industries, f.name), getattr(found.obligors, f.name))
+
+
+def test_standard_errors_are_those_of_repeated_runs(two):
+    runs = [contributions(replace(two, terms=replace(two.terms, seed=k)), paths=2_000) for k in range(60)]
+    for name in ("loss_share", "in_default", "short_given"):
+        spread = np.std([getattr(r.obligors, name)[1, 0] for r in runs], ddof=1)
+        said = np.mean([getattr(r.obligors, f"{name}_error")[1, 0] for r in runs])
+        assert 0.7 < spread / said < 1.3  # the sd of 60 figures has an error of 9 %
+
+
+@pytest.mark.parametrize("name", ["patents", "mortgage", "auto"])
+@pytest.mark.parametrize("stress", [BASE, UNSUPPORTED, Stress("y", pd_multiplier=5.0, obligor_recovery=0.0)])
+def test_shares_add_up_to_what_the_simulation_loses(name, stress):
+    deal = example(name).deal
+    found = contributions(deal, stress, paths=10_000)
+    run = simulate(deal, stress, paths=10_000)
+    assert found.paths == 10_000
+    np.testing.assert_allclose(found.short / 10_000, [t.anydate_pd for t in run.tranches], rtol=1e-12)
+    lost = [t.expected_loss > 0.0 for t in run.tranches]
+    total = found.obligors.loss_share.sum(axis=0) + found.unallocated
+    np.testing.assert_allclose(total[lost], 1.0, rtol=1e-12)
+    assert np.isnan(found.obligors.loss_share[:, ~np.array(lost)]).all()
+    assert found.obligors.pool_share.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(
+        found.industries.loss_share[:, lost].sum(axis=0), found.obligors.loss_share[:, lost].sum(axis=0)
+    )
+
+
+def test_a_loss_that_nobody_causes_is_nobodys(build):
+    # Nobody defaults, and half of what is due is there.
+    found = contributions(build([[25.0, 25.0]], controls=BARE, paths=1_000))
+    assert found.unallocated[0] == 1.0
+    assert (found.obligors.loss_share == 0.0).all()
+    assert (found.obligors.in_default == 0.0).all()
+    assert np.isnan(found.obligors.short_given).all() and np.isnan(found.obligors.pool_share).all()
+
+
+def test_a_row_of_several_is_the_mean_of_its_obligors(build):
+    rows = [[10.0] * 3] * 6
+    each = build(rows, pd=0.1, senior=120.0, controls=BARE, paths=20_000)
+    line = build([[50.0] * 3, [10.0] * 3], pd=0.1, senior=120.0, controls=BARE, paths=20_000)
+    line = replace(line, pool=replace(line.pool, count=np.array([5.0, 1.0])))
+    a, b = contributions(each), contributions(line)
+    np.testing.assert_array_equal(a.short, b.short)
+    np.testing.assert_allclose(b.obligors.loss_share[0], a.obligors.loss_share[:5].sum(axis=0))
+    np.testing.assert_allclose(b.obligors.in_default[0], a.obligors.in_default[:5].mean(axis=0))
+    np.testing.assert_allclose(b.obligors.loss_share[1], a.obligors.loss_share[5])
+
+
+# ------------------------------------------------------------------------------ concentration
+
+
+def test_concentration_by_hand(build):
+    deal = build([[50.0], [30.0], [20.0]], industry=("x", "", "x"))
+    found = concentration(deal.pool)
+    assert found.herfindahl == pytest.approx(0.25 + 0.09 + 0.04)
+    assert found.effective_number == pytest.approx(1.0 / 0.38)
+    assert (found.largest, found.five_largest) == pytest.approx((0.5, 1.0))
+    assert found.industries == (("x", pytest.approx(0.7)),)
+    assert found.industry_herfindahl == pytest.approx(0.49 + 0.09)
+    line = replace(deal.pool, count=np.array([5.0, 1.0, 4.0]))
+    # Single shares .1 five times, .3, .05 four times.
+    spread = concentration(line)
+    assert spread.obligors == 10
+    assert spread.herfindahl == pytest.approx(5 * 0.01 + 0.09 + 4 * 0.0025)
+    assert (spread.largest, spread.five_largest) == pytest.approx((0.3, 0.3 + 4 * 0.1))
+    assert np.isnan(concentration(build([[50.0]]).pool).industry_herfindahl)
+
+
+@given(st.lists(st.floats(1.0, 100.0), min_size=2, max_size=9), st.floats(0.0, 1.0))
+@settings(max_examples=60)
+def test_a_cap_holds_and_moves_no_money(build, amounts, part):
+    deal = build([[0.3 * a, 0.7 * a] for a in amounts])
+    cap = 1.0 / len(amounts) + part * (1.0 - 1.0 / len(amounts))
+    pool, before = capped(deal, cap).pool, deal.pool
+    assert pool.share.max() <= cap * (1.0 + 1e-9)
+    assert pool.amount.sum() == pytest.approx(before.amount.sum())
+    np.testing.assert_allclose(pool.collections, before.collections)
+    # Those below the cap keep their proportions.
+    free = pool.share < cap * (1.0 - 1e-9)
+    ratio = pool.share[free] / before.share[free]
+    np.testing.assert_allclose(ratio, ratio[0] if ratio.size else 1.0)
+    if before.share.max() <= cap:
+        np.testing.assert_allclose(pool.share, before.share)
+
+
+def test_a_cap_that_cannot_be_met_is_refused(build):
+    with pytest.raises(DomainError, match=r"cap must be between 0\.5 \(1 / obligors\) and 1"):
+        capped(build([[1.0], [1.0]]), 0.4)
+    with pytest.raises(DomainError, match="times must be a whole number from 1 on"):
+        divided(build(), 0)
+
+
+def test_dividing_changes_the_number_of_obligors_alone(build):
+    deal = build([[50.0, 10.0], [30.0, 5.0]], industry=("x", "y"), industry_correlation=0.1)
+    more = divided(deal, 3)
+    assert concentration(more.pool).effective_number == pytest.approx(
+        3.0 * concentration(deal.pool).effective_number
+    )
+    np.testing.assert_allclose(more.pool.collections, deal.pool.collections)
+    elsewhere = divided(deal, 2, "z").pool
+    assert elsewhere.industry == ("x", "z", "y", "z")
+    np.testing.assert_allclose(elsewhere.collections, deal.pool.collections)
+    assert elsewhere.amount.sum() == pytest.approx(deal.pool.amount.sum())
+
+
+def test_a_better_spread_pool_makes_the_patents_senior_class_safer():
+    deal = example("patents").deal
+    found = diversification(deal, UNSUPPORTED, paths=20_000)
+    assert found[0].label == "as it is"
+    assert [d.obligors for d in found] == [11, 11, 22, 44]
+    run = simulate(deal, UNSUPPORTED, paths=20_000)
+    assert found[0].simulated.tolist() == [t.anydate_pd for t in run.tranches]
+    half, quarter = found[2], found[3]
+    assert found[0].simulated[0] > half.simulated[0] + 2.0 * half.simulated_error[0]
+    assert (quarter.kmv < half.kmv).all() and (half.kmv < found[0].kmv).all()
