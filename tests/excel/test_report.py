@@ -14,6 +14,7 @@ import pytest
 
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.questions.contributions import contributions
 from xlkmv.deal.reading import riskiest
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import Deal, Tranche
@@ -63,7 +64,8 @@ def test_titles_and_figures_are_those_of_the_headline_class(
         assert name in text and "enior" not in text and layout.THE_CLASS not in text
     tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}
     assert tables == {
-        "Headline", "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual"
+        "Headline", "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual", "Driver",
+        "Diversification",
     }  # fmt: skip
 
     def column(spec: layout.TableSpec, field: str) -> list[Any]:
@@ -96,6 +98,40 @@ def test_titles_and_figures_are_those_of_the_headline_class(
     # Cash to senior classes is cash to those that are marked, whoever makes the headline.
     paid = (found.planned.interest_paid + found.planned.principal_paid)[:4].sum(axis=0)
     assert column(layout.ACCOUNT, "senior") == paid.tolist()
+
+
+def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("B")
+    # Times are bad enough for the last class to lose something, and not for the first.
+    worse = replace(deal, pool=replace(deal.pool, pd=deal.pool.pd * 8.0))
+    drivers = contributions(worse, paths=400)
+    found = replace(found, contributions=drivers)
+    book = written(draft, tmp_path / "book.xlsm", deal, found)
+    table, names = book.table("tbl_Driver"), list(deal.pool.name)
+    rows = [names.index(name) for name in table.column("Obligor")]
+    assert sorted(rows) == list(range(11))
+    for header, figures in (
+        ("Share of the class's expected loss", drivers.obligors.loss_share[:, 4]),
+        ("In default when the class is short", drivers.obligors.in_default[:, 4]),
+        ("Class short if it defaults", drivers.obligors.short_given[:, 4]),
+        ("Share of the pool's expected loss", drivers.obligors.pool_share),
+    ):
+        assert table.column(header) == figures[rows].tolist()
+    shares = table.column("Share of the class's expected loss")
+    assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1.0)
+    every = book.table("tbl_DriverAll")
+    lines = list(zip(every.column("Tranche"), every.column("What it is"), every.column("Name"), strict=True))
+    for k, tranche in enumerate(deal.tranches):
+        of_class = [line[1:] for line in lines if line[0] == tranche.name]
+        if drivers.short[k]:
+            assert [kind for kind, _ in of_class] == ["industry"] * 11 + ["obligor"] * 11
+        else:
+            assert of_class == [(None, f"never short on {drivers.paths:,} paths")]
+    spread = book.table("tbl_Diversification")
+    assert spread.column("Simulated") == [d.simulated[4] for d in found.diversification]
+    assert book.table("tbl_Concentration").column("Effective number") == [
+        found.concentration.effective_number
+    ]
 
 
 def test_beside_each_pd_stands_the_one_without_the_undertaking(draft: Path, tmp_path: Path) -> None:

@@ -322,6 +322,11 @@ def line(color: str, dash: str | None = "solid", marker: bool = False) -> dict[s
     )
 
 
+def dots(color: str, shape: str) -> dict[str, Any]:
+    fill = {"color": color}
+    return {"marker": {"type": shape, "size": 8, "fill": fill, "border": fill}}
+
+
 def bars(color: str, gap: int) -> dict[str, Any]:
     return {"fill": {"color": color}, "gap": gap}
 

@@ -40,6 +40,7 @@ from xlkmv.build.drawing import (
     axis,
     bars,
     dates_axis,
+    dots,
     draw,
     finish,
     fold_columns,
@@ -582,6 +583,58 @@ def _models(s: Sheets) -> Any:
     return ws
 
 
+DRIVERS_TOP = 26
+
+
+def _drivers(s: Sheets) -> Any:
+    """Lay out who drives the risk; no table here but the last has more rows than are kept free for it."""
+    ws = s.sheet(
+        "Drivers",
+        "Who drives the risk",
+        "风险来源与分散化",
+        "From the simulated paths, the undertaking not called. A class's loss on a path is shared among the "
+        "obligors in default in proportion to what each costs the pool: the shares add up.",
+        len(layout.DRIVER.columns),
+    )
+    widths(ws, 1, layout.DRIVER.columns)
+    _name_charts(s, ws)
+    s.table(ws, DRIVERS_TOP, 1, layout.CONCENTRATION)
+    diversified, left = s.table(ws, DRIVERS_TOP + 5, 1, layout.DIVERSIFICATION)
+    top, _ = s.table(ws, DRIVERS_TOP + 18, 1, layout.DRIVER)
+    below, _ = s.table(ws, DRIVERS_TOP + 35, 1, layout.DRIVER_ALL)
+    for row in (DRIVERS_TOP + 2, top - 1, below - 1):
+        ws.set_row(row, 42)
+    share = s.book.add_chart({"type": "bar"})
+    draw(
+        share,
+        (layout.DRIVER, top, 1, 1),
+        "name",
+        ("share", "Share of the pool", bars(LIGHT, 60)),
+        ("pool_share", "Share of the pool's expected loss", bars(SENIOR, 60)),
+        ("loss_share", "Share of the class's expected loss", bars(OFF, 60)),
+    )
+    finish(share, "The obligors that count most")
+    share.set_x_axis(axis("Share", "0%", min=0))
+    share.set_y_axis(axis("", "General", reverse=True, major_gridlines={"visible": False}))
+    share.set_size({"width": 640, "height": 450})
+    ws.insert_chart(3, 1, share)
+    chart = s.book.add_chart({"type": "scatter"})
+    draw(
+        chart,
+        (layout.DIVERSIFICATION, diversified, left, 1),
+        "effective_number",
+        ("kmv", "KMV view", dots(SENIOR, "circle")),
+        ("simulated", "Simulated", dots(GREEN, "diamond")),
+    )
+    finish(chart, "The same money spread over more obligors: any-date PD")
+    chart.set_x_axis(axis("Effective number of obligors", "#,##0"))
+    chart.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
+    chart.set_size({"width": 560, "height": 450})
+    ws.insert_chart(3, 1, chart, {"x_offset": 650})
+    ws.freeze_panes(2, 0)
+    return ws
+
+
 SURVEILLANCE_TOP = 27
 
 
@@ -772,6 +825,7 @@ def build_template(
         _cashflow(s, new)
         _result(s, new)
         _scenario(s)
+        _drivers(s)
         _models(s)
         _surveillance(s, new)
         _functions(s)

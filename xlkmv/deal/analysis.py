@@ -26,6 +26,8 @@ from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.questions.attribution import Attribution, attribute_controls
 from xlkmv.deal.questions.breakeven import BreakEven, reverse_stress
 from xlkmv.deal.questions.conditions import ScenarioResult, run_scenarios
+from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
+from xlkmv.deal.questions.diversification import Diversified, diversification
 from xlkmv.deal.questions.surveillance import Surveillance, rerate
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, remark
 from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal
@@ -71,6 +73,11 @@ class Analysis:
     attribution : Attribution or None
         What each control takes off the any-date PD; None when no control is on.
     reverse : tuple of BreakEven
+    concentration : Concentration
+    contributions : Contributions or None
+        Who drives the risk, the undertaking not called; None in a quick look.
+    diversification : tuple of Diversified
+        The pool spread otherwise, the undertaking not called; the first is the pool as it is.
     planned : Waterfall
         Payments when everybody pays on schedule.
     average_life : ndarray, shape (k,)
@@ -94,7 +101,7 @@ class Analysis:
         NaN where none exists.
     checks : tuple of Check
     quick : bool
-        Whether it is a quick look: `simulated`, `attribution`, `reverse` and `models` were left out.
+        Whether it is a quick look: what needs more than the base case was left out.
     """
 
     headline: int
@@ -107,6 +114,9 @@ class Analysis:
     simulated_unsupported: Simulation
     attribution: Attribution | None
     reverse: tuple[BreakEven, ...]
+    concentration: Concentration
+    contributions: Contributions | None
+    diversification: tuple[Diversified, ...]
     planned: Waterfall
     average_life: Array
     steps: tuple[str, ...]
@@ -196,8 +206,16 @@ def analyse(
         )
     reverse: tuple[BreakEven, ...] = ()
     if not quick:
-        reverse = reverse_stress(deal, _share(progress, "Break-even stresses", 0.85, 0.92))
-    progress("The plan when everybody pays", 0.92)
+        reverse = reverse_stress(deal, _share(progress, "Break-even stresses", 0.85, 0.90))
+    drivers: Contributions | None = None
+    spread: tuple[Diversified, ...] = ()
+    if not quick:
+        drivers = contributions(
+            deal, UNSUPPORTED, progress=_share(progress, "Who drives the risk", 0.90, 0.92)
+        )
+        seen = _share(progress, "The pool spread otherwise", 0.92, 0.94)
+        spread = diversification(deal, UNSUPPORTED, progress=seen)
+    progress("The plan when everybody pays", 0.94)
     plan = apply(deal, BASE)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
     run, run_off, *unsupported = (r.simulation for r in runs[len(presets) :])
@@ -212,7 +230,7 @@ def analyse(
     )
     models: dict[str, LossDistribution | XlkmvError] = dict.fromkeys(MODELS, XlkmvError(NOT_IN_QUICK))
     if not quick:
-        models = portfolio_models(deal, _share(progress, "Four portfolio models", 0.92, 0.98))
+        models = portfolio_models(deal, _share(progress, "Four portfolio models", 0.94, 0.98))
     progress("Surveillance", 0.98)
     # What came in is compared with all that was scheduled; of it, excess coverage off takes its share.
     scheduled = apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
@@ -229,6 +247,9 @@ def analyse(
         unsupported[0] if unsupported else run,
         attribution,
         reverse,
+        concentration(deal.pool),
+        drivers,
+        spread,
         planned,
         weighted_average_life(deal.terms.times, planned.principal_paid),
         tuple(step.text for step in priority(plan) if step.text),

@@ -876,6 +876,81 @@ ATTRIBUTION = TableSpec(
     ),
 )
 
+CONCENTRATION = TableSpec(
+    "tbl_Concentration",
+    "Drivers",
+    "How the pool is spread (shares of the financed amount)",
+    "集中度",
+    (
+        result("Largest industry", "最大行业", "industry", TEXT, 34),
+        result("its share", "占比", "industry_share", RATE, 28),
+        result("Obligors", "债务人数", "obligors", MONEY, 12),
+        result("Effective number", "有效数目", "effective_number", "#,##0.0", 12),
+        result("Herfindahl index", "赫芬达尔指数", "herfindahl", "0.0000", 12),
+        result("Largest obligor", "最大债务人", "largest", RATE, 12),
+        result("Five largest", "前五大", "five_largest", RATE, 12),
+        result("Ten largest", "前十大", "ten_largest", RATE, 12),
+        result("Industries", "行业数", "industries", WHOLE, 12),
+        result("Herfindahl index of industries", "行业赫芬达尔指数", "industry_herfindahl", "0.0000", 12),
+    ),
+)
+
+DIVERSIFICATION = TableSpec(
+    "tbl_Diversification",
+    "Drivers",
+    f"The same money spread otherwise: any-date PD of {THE_CLASS} without the undertaking",
+    "分散化的效果",
+    (
+        result("Pool", "资产池", "label", TEXT, 34),
+        result("Obligors", "债务人数", "obligors", MONEY, 28),
+        result("Effective number", "有效数目", "effective_number", "#,##0.0", 12),
+        result("Largest share", "最大占比", "largest", RATE, 12),
+        result("KMV view", "KMV", "kmv", PROBABILITY, 12),
+        result("Simulated", "模拟", "simulated", SIMULATED, 12),
+        result("s.e.", "标准误", "simulated_error", ERROR, 12),
+    ),
+)
+
+# What the tables of drivers say of each name.
+DRIVEN = (
+    result("Share of the class's expected loss", "占该层级预期损失", "loss_share", RATE, 12),
+    result("s.e.", "标准误", "loss_share_error", ERROR, 9),
+    result("In default when the class is short", "该层级不足时已违约", "in_default", RATE, 12),
+    result("s.e. of that", "标准误", "in_default_error", ERROR, 9),
+    result("Class short if it defaults", "其违约时该层级不足", "short_given", RATE, 12),
+    result("s.e. of this", "标准误", "short_given_error", ERROR, 9),
+)
+
+DRIVER = TableSpec(
+    "tbl_Driver",
+    "Drivers",
+    f"Who drives the risk of {THE_CLASS}: the obligors that count most (simulated, undertaking not called)",
+    "风险来源",
+    (
+        result("Obligor", "债务人", "name", TEXT, 34),
+        result("Industry", "行业", "industry", TEXT, 28, blank=True),
+        result("Share of the pool", "占比", "share", RATE, 12),
+        result("PD", "违约概率", "pd", RATE, 12),
+        result("Share of the pool's expected loss", "占资产池预期损失", "pool_share", RATE, 12),
+        *DRIVEN,
+    ),
+)
+
+DRIVER_ALL = TableSpec(
+    "tbl_DriverAll",
+    "Drivers",
+    "The same for every class, by industry and by obligor",
+    "各层级风险来源",
+    (
+        result("Tranche", "层级", "tranche", TEXT, 34),
+        result("Name", "名称", "name", TEXT, 28),
+        result("What it is", "类别", "kind", TEXT, 12),
+        result("Share of the pool", "占比", "share", RATE, 12, blank=True),
+        result("Share of the pool's expected loss", "占资产池预期损失", "pool_share", RATE, 12, blank=True),
+        *DRIVEN,
+    ),
+)
+
 REVERSE = TableSpec(
     "tbl_Reverse",
     "Scenario",
@@ -1069,6 +1144,10 @@ TABLES: dict[str, TableSpec] = {
         SIMULATION,
         ATTRIBUTION,
         REVERSE,
+        CONCENTRATION,
+        DIVERSIFICATION,
+        DRIVER,
+        DRIVER_ALL,
         ACCOUNT,
         CASHFLOW,
         PRIORITY,
@@ -1239,7 +1318,7 @@ NAMES: dict[str, tuple[str, str]] = {
 
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
-CHARTS = {f"out_Charts{sheet}": f"In the charts: {THE_CLASS}" for sheet in ("Result", "Scenario")}
+CHARTS = {f"out_Charts{sheet}": f"In the charts: {THE_CLASS}" for sheet in ("Result", "Scenario", "Drivers")}
 
 # The lines of Home that say in words what the figures mean, and their labels in Chinese.
 READING_NAMES = {key: f"out_Reading{key.capitalize()}" for key in READINGS}

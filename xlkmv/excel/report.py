@@ -29,6 +29,8 @@ __all__ = ["SMALLEST_DRAWN", "scope", "write_report"]
 LOG_ROWS = 200
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
 SMALLEST_DRAWN = 1e-10
+# Names that the tables of drivers list, of obligors and of industries.
+DRIVERS_SHOWN = 12
 # In place of a figure that a quick look leaves out.
 NOT_RUN = "not run"
 
@@ -66,6 +68,10 @@ def write_report(
         (layout.SCENARIO_RESULT, _scenario_results(analysis)),
         (layout.ATTRIBUTION, _attribution(analysis)),
         (layout.REVERSE, _reverse(deal, analysis)),
+        (layout.CONCENTRATION, [_concentration(analysis)]),
+        (layout.DIVERSIFICATION, _diversification(analysis)),
+        (layout.DRIVER, _drivers(deal, analysis)),
+        (layout.DRIVER_ALL, _all_drivers(deal, analysis)),
         (layout.ACCOUNT, _account(deal, analysis)),
         (layout.CASHFLOW, _cashflow(deal, analysis)),
         (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
@@ -355,6 +361,74 @@ def _attribution(analysis: Analysis) -> list[list[Any]]:
         ]
         for c, control in enumerate(found.controls)
     ]
+
+
+def _concentration(analysis: Analysis) -> list[Any]:
+    found = analysis.concentration
+    largest = found.industries[0] if found.industries else ("none named", None)
+    return [
+        *largest,
+        found.obligors,
+        found.effective_number,
+        found.herfindahl,
+        found.largest,
+        found.five_largest,
+        found.ten_largest,
+        len(found.industries),
+        found.industry_herfindahl,
+    ]
+
+
+def _diversification(analysis: Analysis) -> list[list[Any]]:
+    if analysis.quick:
+        return _left_out(layout.DIVERSIFICATION)
+    k = analysis.headline
+    return [
+        [d.label, d.obligors, d.effective_number, d.largest, d.kmv[k], d.simulated[k], d.simulated_error[k]]
+        for d in analysis.diversification
+    ]
+
+
+def _drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    """The obligors that count most for the headline class."""
+    found, pool = analysis.contributions, deal.pool
+    if found is None:
+        return _left_out(layout.DRIVER)
+    share, k = pool.share, analysis.headline
+    return [
+        [
+            pool.name[i],
+            pool.industry[i] or None,
+            share[i],
+            pool.pd[i],
+            found.obligors.pool_share[i],
+            *found.obligors.of_class(i, k),
+        ]
+        for i in found.obligors.order(k)[:DRIVERS_SHOWN]
+    ]
+
+
+def _all_drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    """Industries and obligors that count most for each class; one line for a class that is never hurt."""
+    found, pool = analysis.contributions, deal.pool
+    if found is None:
+        return _left_out(layout.DRIVER_ALL)
+    by_industry = dict(analysis.concentration.industries)
+    kinds = (
+        ("industry", found.industries, [by_industry[name] for name in found.industries.name]),
+        ("obligor", found.obligors, pool.share),
+    )
+    rows: list[list[Any]] = []
+    for k, tranche in enumerate(deal.tranches):
+        if not found.short[k]:
+            never = f"never short on {found.paths:,} paths"
+            rows.append([tranche.name, never, *[None] * (len(layout.DRIVER_ALL.columns) - 2)])
+            continue
+        for kind, drivers, share in kinds:
+            for i in drivers.order(k)[:DRIVERS_SHOWN]:
+                said = [share[i], drivers.pool_share[i], *drivers.of_class(i, k)]
+                rows.append([tranche.name, drivers.name[i], kind, *said])
+    return rows
 
 
 UNITS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,16 @@ class Drivers:
     in_default_error: Array
     short_given: Array
     short_given_error: Array
+
+    def of_class(self, row: int, tranche: int) -> list[float]:
+        """Figures of a name that depend on the class, in the order of the attributes."""
+        return [getattr(self, f.name)[row, tranche] for f in fields(self)[2:]]
+
+    def order(self, tranche: int) -> list[int]:
+        """Names by their share in the expected loss of a class; where it loses nothing, of the pool."""
+        by = self.loss_share[:, tranche]
+        by = self.pool_share if np.isnan(by).all() else by
+        return list(np.argsort(-np.nan_to_num(by), kind="stable").tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,13 +217,14 @@ class _Sums:
         with np.errstate(divide="ignore", invalid="ignore"):
             share = self.a / self.L
             spread = self.aa - 2.0 * share * self.aL + share**2 * self.LL
+            spread[spread < 1e-12 * self.LL] = 0.0  # rounding
             fallen = self.f * part / self.short
             scatter = self.ff * part**2 / self.short - fallen**2
             given = self.f / self.d
             return (
                 self.cost / self.cost.sum(),
                 share,
-                np.sqrt(np.maximum(spread, 0.0)) / self.L,
+                np.sqrt(spread) / self.L,
                 fallen,
                 np.sqrt(np.maximum(scatter, 0.0) / self.short),
                 given,

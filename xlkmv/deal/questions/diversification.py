@@ -20,7 +20,7 @@ __all__ = ["Diversified", "capped", "diversification", "divided"]
 
 # Caps on the share of one obligor, and how many times as many obligors.
 CAPS = (0.10, 0.05, 0.02, 0.01)
-TIMES = (2, 4)
+TIMES = {2: "twice", 4: "four times"}
 # From this effective number on the size of the obligors no longer matters.
 GRANULAR = 1_000.0
 # Uniform numbers of one simulation: beyond that fewer paths say as much.
@@ -113,11 +113,11 @@ def _variants(deal: Deal) -> Iterator[tuple[str, Deal]]:
     yield "as it is", deal
     for cap in CAPS:
         if spread.largest > cap and cap * spread.obligors >= 1.0:
-            yield f"largest share capped at {cap:.0%}", capped(deal, cap)
+            yield f"largest share at most {cap:.0%}", capped(deal, cap)
     if spread.effective_number >= GRANULAR:
         return
-    for times in TIMES:
-        yield f"{times} times as many obligors, each 1/{times} as large", divided(deal, times)
+    for times, word in TIMES.items():
+        yield f"{word} as many obligors", divided(deal, times)
     if deal.terms.industry_correlation > 0.0:
         yield "as many again, in a new industry", divided(deal, 2, NEW_INDUSTRY)
 
