@@ -27,7 +27,9 @@ _HOME = {
     "xlkmv.model.passage": ("discrete_first_passage",),
     "xlkmv.model.copula": ("joint_default_probability",),
     "xlkmv.model.comparison": ("compare_models",),
+    "xlkmv.deal.answers": ("class_answers",),
     "xlkmv.deal.terms": (
+        "ClassScale",
         "Controls",
         "Covenant",
         "Curve",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from xlkmv.deal.terms import Curve
+from xlkmv.deal.terms import LONG_RUN, ClassScale, Curve
 
 
 def test_curves_are_read_under_their_first_spelling(loans: Any) -> None:
@@ -48,6 +48,62 @@ def test_a_grade_that_is_there_twice(loans: Any) -> None:
     assert loans.wrong() == [
         (loans.place("tbl_Scale", 2, "Grade"), "a", "is there twice: every grade needs one PD")
     ]
+
+
+# ----------------------------------------------------------------------------- grades of classes
+
+
+def grades(loans: Any, **rows: list[float | None]) -> None:
+    loans.rows(
+        "tbl_ClassScale",
+        [{"Grade": grade} | dict(zip(("1 y", "5 y"), rates, strict=True)) for grade, rates in rows.items()],
+    )
+
+
+def test_the_scale_of_the_classes_is_read(loans: Any) -> None:
+    grades(loans, good=[0.01, 0.02], poor=[0.1, 0.3])
+    scale = ClassScale(("good", "poor"), (1.0, 5.0), ((0.01, 0.02), (0.1, 0.3)))
+    assert loans.read().deal.terms.class_scale == scale
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_without_a_scale_the_shipped_one_holds(loans: Any, gone: bool) -> None:
+    if gone:
+        loans.drop("tbl_ClassScale")
+    else:
+        loans.rows("tbl_ClassScale", [{}])
+    assert loans.read().deal.terms.class_scale == LONG_RUN
+
+
+@pytest.mark.parametrize(
+    ("rows", "at", "value", "rule"),
+    [
+        (
+            {"a": [0.02, 0.03], "b": [0.01, 0.05]},
+            (1, "1 y"),
+            0.01,
+            "must be above the rate of the better grade (0.02): rates increase down the scale",
+        ),
+        (
+            {"a": [0.02, 0.01], "b": [0.03, 0.05]},
+            (0, "5 y"),
+            0.01,
+            "must not be below the rate at the shorter horizon (0.02 after 1 y)",
+        ),
+        (
+            {"a": [0.01, 0.02], "b": [0.03, None]},
+            (1, "5 y"),
+            None,
+            "must not be blank: other grades have a rate in this column",
+        ),
+        ({"a": [1.0, None]}, (0, "1 y"), 1.0, "must be > 0 and < 1 (a decimal: 0.02 means 2 %)"),
+        ({"a": [None, None]}, (0, "Grade"), "a", "needs default rates by horizon beside it"),
+        ({"a": [0.1, 0.2], "A": [0.2, 0.3]}, (1, "Grade"), "A", "is there twice: every grade needs one row"),
+    ],
+)
+def test_wrong_grades(loans: Any, rows: dict[str, Any], at: tuple[int, str], value: Any, rule: str) -> None:
+    grades(loans, **rows)
+    assert loans.wrong() == [(loans.place("tbl_ClassScale", *at), value, rule)]
 
 
 # ----------------------------------------------------------------------------------- vectors

@@ -32,7 +32,7 @@ def test_everything_that_a_deal_can_say_has_its_place_in_the_workbook() -> None:
     places = {
         Terms: {item.field for item in layout.TERM_ROWS}
         | {c.field for c in layout.VECTOR.columns}
-        | {"dates", "curves", "headline"},
+        | {"dates", "curves", "headline", "class_scale"},
         Controls: {item.field for item in layout.TERM_ROWS}
         | {field for item in layout.CONTROL_ROWS for field in (item.field, item.figure)},
         Tranche: {c.field for c in layout.TRANCHE.columns} | {"schedule"},

@@ -21,6 +21,7 @@ from xlkmv.model.loans import (
     cpr_from_smm,
     flows_by_date,
     implied_principal,
+    internal_rate,
     monthly_flows,
     period_smm,
     psa_cpr,
@@ -599,6 +600,36 @@ def test_weighted_average_life():
     np.testing.assert_array_equal(lives, [2.0, np.nan, 3.0])
 
 
+@pytest.mark.parametrize(
+    ("times", "payments", "price", "rate"),
+    [
+        ([1.0, 2.0], [5.0, 105.0], 100.0, 0.05),
+        ([2.0], [121.0], 100.0, 0.10),
+        ([0.5], [110.0], 100.0, 0.21),
+        ([1.0], [50.0], 100.0, -0.5),
+        ([3.0], [0.1], 100.0, -0.9),
+        # 110 x^2 = 60 x + 60 with x = 1 + y.
+        ([1.0, 2.0], [60.0, 60.0], 110.0, (60.0 + (60.0**2 + 4.0 * 110.0 * 60.0) ** 0.5) / 220.0 - 1.0),
+    ],
+)
+def test_internal_rate(times, payments, price, rate):
+    assert internal_rate(times, payments, price) == pytest.approx(rate, rel=1e-12)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.5, 40.0), st.floats(1.0, 1e3)), min_size=1, max_size=9),
+    st.floats(1.0, 1e3),
+)
+def test_internal_rate_prices_what_it_is_given(flows, price):
+    times, payments = (np.array(x) for x in zip(*flows, strict=True))
+    rate = internal_rate(times, payments, price)
+    assert np.log(payments @ (1.0 + rate) ** -times) == pytest.approx(np.log(price), abs=1e-6)
+
+
+def test_nothing_paid_has_no_internal_rate():
+    assert np.isnan(internal_rate([1.0, 2.0], [0.0, 0.0], 100.0))
+
+
 # ----------------------------------------------------------------------------------- refusals
 
 
@@ -618,6 +649,9 @@ def test_weighted_average_life():
             InputError,
             "principal must have one value per time",
         ),
+        (lambda: internal_rate([1.0], [1.0, 2.0], 1.0), InputError, "payments must have one value per time"),
+        (lambda: internal_rate([1.0], [-1.0], 1.0), DomainError, r"payments must be >= 0 \(got -1\)"),
+        (lambda: internal_rate([1.0], [1.0], 0.0), DomainError, r"price must be > 0 \(got 0\)"),
     ],
 )
 def test_speeds_refuse(call, kind, message):

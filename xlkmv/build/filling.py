@@ -16,7 +16,18 @@ import numpy as np
 
 from xlkmv.deal.examples import Example
 from xlkmv.deal.examples.basis import Basis, Sources
-from xlkmv.deal.terms import INTERVALS, Controls, Deal, Pool, Terms, payment_dates
+from xlkmv.deal.terms import (
+    HORIZONS,
+    INTERVALS,
+    LONG_RUN,
+    NOT_PUBLISHED,
+    ClassScale,
+    Controls,
+    Deal,
+    Pool,
+    Terms,
+    payment_dates,
+)
 from xlkmv.errors import InputError
 from xlkmv.excel import layout
 from xlkmv.excel.layout import Column, TableSpec
@@ -155,6 +166,7 @@ def filling(deal: Deal | Example) -> Filling:
             [c.name, *point] for c in found.terms.curves for point in zip(c.dates, c.rates, strict=True)
         ),
         layout.VECTOR.name: _vectors(found.terms),
+        layout.CLASS_SCALE.name: _class_scale(found.terms.class_scale),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
     return Filling(title, found.terms.dates, pages, notes, filled)
@@ -195,6 +207,7 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
         layout.TERM.name: _terms(Terms(closing, dates), UNSET, None, (every, None, count)),
         layout.CONTROL.name: _controls(UNSET, None),
         layout.ACTUAL.name: _actual(dates, (), None),
+        layout.CLASS_SCALE.name: _class_scale(LONG_RUN),
     }
     notes = {
         "Pool": "For scheduled collections in place of loan terms add columns headed by payment dates.",
@@ -420,3 +433,17 @@ def _schedule(deal: Deal) -> Filled:
 def _vectors(terms: Terms) -> Filled:
     vectors = itertools.zip_longest(terms.prepayment_vector, terms.cdr, terms.loss_curve)
     return _plain([[float(k), *row] for k, row in enumerate(vectors, 1)])
+
+
+def _class_scale(scale: ClassScale) -> Filled:
+    """Grades with their rates; what is not published, but ours, is marked."""
+    if unknown := sorted(set(scale.horizons) - set(HORIZONS)):
+        rule = f"must be among {', '.join(f'{h:g}' for h in HORIZONS)}: a workbook has no other columns"
+        raise InputError("class scale horizons", rule, unknown[0])
+    rows = []
+    for grade, rates in zip(scale.grades, scale.rates, strict=True):
+        by_horizon = dict(zip(scale.horizons, rates, strict=True))
+        rows.append([grade, *(by_horizon.get(years) for years in HORIZONS)])
+    shipped = scale == LONG_RUN
+    marks = [[shipped and (row[0], years) in NOT_PUBLISHED for years in (0.0, *HORIZONS)] for row in rows]
+    return Filled(rows, marks)

@@ -323,21 +323,34 @@ def _terms(s: Sheets, new: Filling) -> Any:
     return ws
 
 
+# What the grades are, and whose figures they come from.
+GRADES_TEXT = (
+    "A yardstick, no rating: the grade of a class is the best one whose default rate by the maturity of the "
+    "class is not below the PD to quote. Rates increase downwards and to the right.",
+    "Shipped: long-run averages of rated companies, Moody's Annual Default Study 1920-2013, letter ratings "
+    "1970-2013 (Aaa, Aa, A, Baa, Ba, B, Caa-C), as in Hull, Risk Management and Financial",
+    "Institutions, 4th ed., table 19.1. Orange: printed as 0.000 %, taken as half of the last digit. Between "
+    "horizons defaults come at one rate; beyond the last at the average up to it.",
+)
+
+
 def _curves(s: Sheets, new: Filling) -> Any:
-    specs = (layout.SCHEDULE, layout.CURVE, layout.SCALE, layout.VECTOR)
+    specs = (layout.CLASS_SCALE, layout.SCHEDULE, layout.CURVE, layout.SCALE, layout.VECTOR)
     ws = s.sheet(
         "Curves",
-        "Curves, scale and schedules",
-        "曲线、评级与计划",
-        "Only for deals that need them: classes that pay by schedule, floating rates, ratings in place of "
-        "PDs, figures by payment period. Blank: not used.",
+        "Scales, curves and schedules",
+        "等级、曲线与计划",
+        "The grades that Home gives to classes. To the right, only for deals that need them: classes that "
+        "pay by schedule, floating rates, ratings of obligors in place of PDs, figures by payment period.",
         sum(len(spec.columns) + 1 for spec in specs),
     )
+    for row, text in enumerate(GRADES_TEXT, 2):
+        ws.write(row, 1, text, s.style(font_color=GREY, font_size=9))
     left = 1
     for spec in specs:
         ws.set_column(left - 1, left - 1, 3 if left > 1 else 2)
         widths(ws, left, spec.columns)
-        _inputs(s, ws, 3, left, spec, new.tables.get(spec.name))
+        _inputs(s, ws, 3 + len(GRADES_TEXT), left, spec, new.tables.get(spec.name))
         left += len(spec.columns) + 1
     return ws
 

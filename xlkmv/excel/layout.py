@@ -18,6 +18,7 @@ from xlkmv.deal.terms import (
     COLUMN_RULES,
     CONSEQUENCES,
     CONTROLS,
+    HORIZONS,
     INTERVALS,
     METRICS,
     PAYMENT_TYPES,
@@ -26,6 +27,7 @@ from xlkmv.deal.terms import (
     STATUSES,
     TERM_CHOICES,
     TERM_RULES,
+    horizon_field,
 )
 from xlkmv.deal.terms.plan import VECTOR_RULE
 from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
@@ -521,11 +523,35 @@ CURVE = TableSpec(
 SCALE = TableSpec(
     "tbl_Scale",
     "Curves",
-    "Rating scale",
-    "评级",
+    "Rating scale of obligors",
+    "债务人评级",
     (
         text("Grade", "等级", "grade", 10, note="Name that the column Rating refers to; best grade first."),
-        number("PD", "违约概率", "pd", RATE, COLUMN_RULES["pd"], 10, "One-year default probability."),
+        number("PD", "违约概率", "pd", RATE, COLUMN_RULES["pd"], 18, "One-year default probability."),
+    ),
+    optional=True,
+)
+
+CLASS_SCALE = TableSpec(
+    "tbl_ClassScale",
+    "Curves",
+    "Grades of classes: cumulative default rates by horizon",
+    "证券分层等级：各期限累计违约率",
+    (
+        text("Grade", "等级", "grade", 10, note="Best grade first. Blank table: the shipped scale."),
+        *(
+            number(
+                f"{years:g} y",
+                f"{years:g}年",
+                horizon_field(years),
+                "0.000#%",
+                COLUMN_RULES["class_rate"],
+                9,
+                f"Default rate accumulated over {years:g} years; the whole column may be blank.",
+                blank=True,
+            )
+            for years in HORIZONS
+        ),
     ),
     optional=True,
 )
@@ -1134,6 +1160,7 @@ TABLES: dict[str, TableSpec] = {
         SCHEDULE,
         CURVE,
         SCALE,
+        CLASS_SCALE,
         VECTOR,
         SCENARIO_RESULT,
         HEADLINE,
@@ -1288,7 +1315,10 @@ def input_columns() -> tuple[tuple[str, str], ...]:
     notes = {"basis", "unit", "meaning"}
     columns = [
         (spec, c)
-        for spec in (POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL, SCHEDULE, CURVE, SCALE, VECTOR)
+        for spec in (
+            *(POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL),
+            *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR),
+        )
         for c in spec.inputs
         if c.field not in notes
     ]

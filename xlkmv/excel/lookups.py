@@ -1,4 +1,4 @@
-"""Tables that others refer to: base curves, rating scale, figures by payment period.
+"""Tables that others refer to: base curves, rating scales, figures by payment period.
 
 All of them may be missing from a workbook or blank. A reference to what is not there is wrong where
 it is made, on the sheet of the claim or of the class.
@@ -6,16 +6,28 @@ it is made, on the sheet of the claim or of the class.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from xlkmv.deal.terms import Curve, curve_faults, scale_faults
+import numpy as np
+
+from xlkmv.deal.terms import (
+    HORIZONS,
+    LONG_RUN,
+    ClassScale,
+    Curve,
+    class_scale_faults,
+    curve_faults,
+    horizon_field,
+    scale_faults,
+)
 from xlkmv.excel import layout
 from xlkmv.excel.book import Table
 from xlkmv.excel.reader import Reader
 
-__all__ = ["Curves", "Scale", "read_curves", "read_scale", "read_vectors"]
+__all__ = ["Curves", "Scale", "read_class_scale", "read_curves", "read_scale", "read_vectors"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,43 @@ def read_scale(reader: Reader) -> Scale:
     reader.faults(table, spec, scale_faults(rows))
     known = {grade.casefold(): pd for grade, pd in rows if grade is not None}
     return Scale(known, tuple(grade for grade in grades if grade is not None))
+
+
+def read_class_scale(reader: Reader) -> Callable[[], ClassScale]:
+    """Read the scale of the classes.
+
+    Parameters
+    ----------
+    reader : Reader
+        Keeps the problems.
+
+    Returns
+    -------
+    callable
+        Makes the scale of a workbook without a fault; the shipped one where its table is blank or missing.
+    """
+    spec = layout.CLASS_SCALE
+    table = reader.rows(spec)
+    if table is None or not table.rows:
+        return lambda: LONG_RUN
+    count = len(table.rows)
+    grades = reader.values(table, spec.column("grade"))
+    # A horizon that no grade has a rate for is not used; the others need all of them.
+    used: list[float] = []
+    for years in HORIZONS:
+        header = spec.column(horizon_field(years)).header
+        blank = [row for row in range(count) if reader.is_blank(table, row, header)]
+        if len(blank) < count:
+            used.append(years)
+            for row in blank:
+                reader.fail(table, row, header, "must not be blank: other grades have a rate in this column")
+    if not used:
+        for row in range(count):
+            reader.fail(table, row, spec.column("grade").header, "needs default rates by horizon beside it")
+    columns = [reader.numbers(table, spec.column(horizon_field(years))) for years in used]
+    rates = np.array(columns).reshape(len(used), count).T.tolist()
+    reader.faults(table, spec, class_scale_faults(grades, used, rates))
+    return lambda: ClassScale(tuple(grades), tuple(used), tuple(map(tuple, rates)))
 
 
 def read_vectors(reader: Reader) -> tuple[Table | None, dict[str, tuple[float | None, ...]]]:

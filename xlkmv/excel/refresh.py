@@ -41,7 +41,7 @@ from xlkmv.excel.cells import is_blank
 from xlkmv.excel.claims import read_pool
 from xlkmv.excel.digest import digest
 from xlkmv.excel.layout import Column
-from xlkmv.excel.lookups import read_curves, read_scale, read_vectors
+from xlkmv.excel.lookups import read_class_scale, read_curves, read_scale, read_vectors
 from xlkmv.excel.marks import read_marks
 from xlkmv.excel.notes import read_tranches
 from xlkmv.excel.reader import Reader
@@ -167,9 +167,11 @@ def read_book(book: Book) -> Inputs:
     covenants = _covenants(reader)
     stresses = _stresses(reader)
     actual = _actual(reader, plan.dates)
+    grades = read_class_scale(reader)
     if problems := reader.problems():
         raise BookInputError(problems)
-    deal = Deal(pool(), tranches(), replace(terms(), curves=curves.made()), controls(), covenants())
+    said = replace(terms(), curves=curves.made(), class_scale=grades())
+    deal = Deal(pool(), tranches(), said, controls(), covenants())
     made = stresses()
     mark = digest(deal, made, actual)
     return Inputs(deal, made, actual, cells.values["scheduler"], mark, tuple(read_marks(reader)))

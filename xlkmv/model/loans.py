@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp, softmax
 
 from xlkmv.errors import ConvergenceError, DomainError, InputError, show
 from xlkmv.model.domain import (
@@ -35,6 +36,7 @@ __all__ = [
     "cpr_from_smm",
     "flows_by_date",
     "implied_principal",
+    "internal_rate",
     "monthly_flows",
     "period_smm",
     "psa_cpr",
@@ -421,6 +423,50 @@ def weighted_average_life(times: npt.ArrayLike, principal: npt.ArrayLike) -> Arr
     total = np.asarray(paid.sum(axis=-1))
     life = np.full(total.shape, np.nan)
     return np.asarray(np.divide((paid * t).sum(axis=-1), total, out=life, where=total != 0.0))
+
+
+def internal_rate(times: npt.ArrayLike, payments: npt.ArrayLike, price: float) -> float:
+    """Annual rate at which payments are worth their price: ``sum_k c_k (1 + y)^-t_k = price``.
+
+    Parameters
+    ----------
+    times : array_like, shape (n,)
+        Years from the day of the price, > 0.
+    payments : array_like, shape (n,)
+        c_k, money, >= 0.
+    price : float
+        Money, > 0.
+
+    Returns
+    -------
+    float
+        y, compounded once a year, > -1: negative where the payments sum to less than the price. NaN
+        where nothing is paid: no rate makes that worth anything.
+
+    Raises
+    ------
+    InputError, DomainError
+        When shapes differ or a value breaks its rule.
+
+    Notes
+    -----
+    The logarithm of the present value falls in ln(1 + y) and is convex: Newton's method passes the root
+    once at most, and then climbs to it.
+    """
+    t, c = check("times", times, POSITIVE), check("payments", payments, NOT_NEGATIVE)
+    if t.ndim != 1 or c.shape != t.shape:
+        raise InputError("payments", f"must have one value per time ({t.size})", f"shape {c.shape}")
+    paid = c > 0.0
+    if not paid.any():
+        return np.nan
+    logs, t, rate = np.log(c[paid]) - np.log(float(check("price", price, POSITIVE))), t[paid], 0.0
+    for _ in range(_MOST_STEPS):
+        worth = logs - rate * t
+        excess = float(logsumexp(worth))
+        if abs(excess) <= _CLOSE * max(1.0, float(np.abs(rate * t).max())):  # digits that are there
+            return float(np.expm1(rate))
+        rate += excess / float(softmax(worth) @ t)
+    raise ConvergenceError(f"no internal rate found for payments of {show(c.sum().item())}")
 
 
 # ------------------------------------------------------------------- claims that come as a schedule

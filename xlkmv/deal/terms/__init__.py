@@ -31,6 +31,14 @@ from xlkmv.deal.terms.plan import (
     Terms,
     terms_faults,
 )
+from xlkmv.deal.terms.scale import (
+    HORIZONS,
+    LONG_RUN,
+    NOT_PUBLISHED,
+    ClassScale,
+    class_scale_faults,
+    horizon_field,
+)
 
 __all__ = [
     "AMORTISATIONS",
@@ -39,9 +47,12 @@ __all__ = [
     "CONSEQUENCES",
     "CONTROLS",
     "DAY_COUNTS",
+    "HORIZONS",
     "INTERVALS",
     "LOAN_NUMBERS",
+    "LONG_RUN",
     "METRICS",
+    "NOT_PUBLISHED",
     "OC_ALL",
     "PASS_THROUGH",
     "PAYMENT_TYPES",
@@ -55,6 +66,7 @@ __all__ = [
     "TOLERANCE",
     "VECTORS",
     "VOLATILITY_SOURCES",
+    "ClassScale",
     "Controls",
     "Covenant",
     "Curve",
@@ -64,10 +76,12 @@ __all__ = [
     "Pool",
     "Terms",
     "Tranche",
+    "class_scale_faults",
     "column_faults",
     "covenant_faults",
     "curve_faults",
     "graded",
+    "horizon_field",
     "loan_faults",
     "months_after",
     "payment_dates",

@@ -75,6 +75,9 @@ COLUMN_RULES: dict[str, Rule] = {
     "unpledged_recovery": PROBABILITY,
     "threshold": Rule("must be a number", low=-1e12, high=1e12),
     "curve_rate": SIGNED_RATE,
+    "class_rate": Rule(
+        "must be > 0 and < 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, low_open=True, high_open=True
+    ),
 }
 WHOLE = {"rank", "count", "term", "interest_only", "age", "payments_per_year"}
 
@@ -86,7 +89,8 @@ class Fault:
     Attributes
     ----------
     part : str
-        "pool", "tranche", "terms", "control", "covenant", "curve" or "scenario".
+        "pool", "tranche", "terms", "control", "covenant", "curve", "scale", "class scale" or
+        "scenario".
     row : int or None
         Position within the part, from 0; None for a fault of the part as a whole.
     column : str

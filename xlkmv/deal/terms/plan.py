@@ -12,6 +12,7 @@ import numpy as np
 from xlkmv.deal.terms.curves import Curve
 from xlkmv.deal.terms.dates import DAY_COUNTS, year_fraction
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
+from xlkmv.deal.terms.scale import LONG_RUN, ClassScale
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 
 __all__ = [
@@ -99,6 +100,9 @@ class Terms:
         Base rates that floating claims and notes refer to.
     headline : str
         Class that headlines speak of; "": the last of the senior classes.
+    class_scale : ClassScale
+        Grades of classes by default probability and horizon; the published long-run average
+        default rates of rated companies when left out.
     """
 
     closing: dt.date
@@ -133,6 +137,7 @@ class Terms:
     loss_curve: tuple[float, ...] = ()
     curves: tuple[Curve, ...] = ()
     headline: str = ""
+    class_scale: ClassScale = LONG_RUN
 
     def __post_init__(self) -> None:
         for name in ("dates", "curves", *VECTORS):

@@ -1,0 +1,120 @@
+"""The figures of each class: which PD is quoted and why, loss given default, yield, grade."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xlkmv.deal.analysis import analyse
+from xlkmv.deal.answers import class_answers, loss_given_default, quoted_pd, upper_bound
+from xlkmv.deal.examples import EXAMPLES, example
+from xlkmv.deal.terms import CONTROLS, ClassScale, Controls, Deal
+
+
+@given(st.integers(0, 9), st.sampled_from([100, 2_000, 100_000]))
+def test_the_bound_leaves_one_run_in_twenty_with_so_few(short: int, paths: int) -> None:
+    p = upper_bound(short, paths)
+    chance = sum(
+        math.comb(paths, i) * p**i * math.exp((paths - i) * math.log1p(-p)) for i in range(short + 1)
+    )
+    assert chance == pytest.approx(0.05, rel=1e-9)
+
+
+def test_the_bound_of_none_and_of_all() -> None:
+    assert upper_bound(0, 20_000) == pytest.approx(1.0 - 0.05 ** (1 / 20_000), rel=1e-12)
+    assert upper_bound(0, 20_000) < 3.0 / 20_000  # the rule of three lies above it
+    assert upper_bound(7, 7) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("short", "kmv", "pd", "why"),
+    [
+        (10, 0.9, 1e-4, "simulated"),
+        (2_500, 0.0, 0.025, "simulated"),
+        (4, 1e-9, upper_bound(4, 100_000), "bound: 4 of 100,000 paths"),
+        (9, 1e-9, 1e-4, "bound: 9 of 100,000 paths"),
+        (0, 1e-9, upper_bound(0, 100_000), "bound: none of 100,000 paths"),
+        (0, 1e-3, 1e-3, "KMV view; none of 100,000 paths"),
+        (3, 1e-3, 1e-3, "KMV view; 3 of 100,000 paths"),
+    ],
+)
+def test_the_pd_to_quote(short: int, kmv: float, pd: float, why: str) -> None:
+    quote = quoted_pd(short, 100_000, kmv)
+    assert (quote.pd, quote.why) == (pd, why)
+
+
+@given(st.integers(0, 2_000), st.floats(0.0, 1.0))
+def test_what_is_quoted_contradicts_nothing_that_was_seen(short: int, kmv: float) -> None:
+    quote = quoted_pd(short, 2_000, kmv)
+    assert short / 2_000 <= quote.pd <= 1.0
+    if short < 10:
+        assert quote.pd >= kmv
+
+
+@given(st.integers(0, 1_998))
+def test_more_short_paths_are_never_quoted_better(short: int) -> None:
+    assert quoted_pd(short, 2_000, 0.0).pd <= quoted_pd(short + 1, 2_000, 0.0).pd
+
+
+def test_loss_given_default() -> None:
+    assert loss_given_default(0.006, 0.02) == pytest.approx(0.3)
+    assert math.isnan(loss_given_default(0.0, 0.0))
+
+
+# ------------------------------------------------------------------------------------- whole deals
+
+
+def fast(deal: Deal, paths: int = 2_000) -> Deal:
+    return replace(deal, terms=replace(deal.terms, paths=paths))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_class_of_every_example(name: str) -> None:
+    deal = fast(example(name).deal)
+    analysis = analyse(deal, quick=True)
+    answers = class_answers(deal, analysis)
+    assert [a.name for a in answers] == [t.name for t in deal.tranches]
+    for k, (answer, tranche) in enumerate(zip(answers, deal.tranches, strict=True)):
+        run = analysis.simulated_base.tranches[k]
+        assert answer.horizon == deal.terms.times[analysis.base.tranches[k].maturity]
+        grades, limits = deal.terms.class_scale.grades, deal.terms.class_scale.limits(answer.horizon)
+        allowed = [g for g, limit in zip(grades, limits, strict=True) if limit >= answer.quote.pd]
+        assert answer.grade == (allowed or ["below CCC/C"])[0]
+        # An undertaking is spoken of where one stands behind the class.
+        assert (answer.alone is None) == (not deal.controls.support or not deal.senior[k])
+        if answer.alone is not None:
+            assert answer.alone.pd >= run.anydate_pd
+        value = run.expected_paid @ (1.0 + answer.yield_at_par) ** -deal.terms.times
+        assert value == pytest.approx(tranche.amount, rel=1e-9)
+
+
+def test_a_note_that_nobody_can_miss_yields_its_coupon(build: Callable[..., Any]) -> None:
+    # Yearly dates, 10 % on what is outstanding, everybody pays: the rate of return is the coupon.
+    deal = build([[100.0, 100.0, 100.0]], day_count="30/360", paths=1_000)
+    senior, junior = class_answers(deal, analyse(deal, quick=True))
+    assert senior.yield_at_par == pytest.approx(0.10, rel=1e-12)
+    assert junior.yield_at_par == pytest.approx(0.0, abs=1e-12)  # its coupon is 0
+    assert senior.average_life == 2.0 and junior.average_life == 3.0
+    assert senior.expected_loss == 0.0 and math.isnan(senior.loss_given_default)
+    assert senior.quote.why == "bound: none of 1,000 paths"
+
+
+def test_a_class_that_is_short_when_its_only_obligor_defaults(build: Callable[..., Any]) -> None:
+    deal = build([[50.0, 50.0, 50.0]], pd=0.1, paths=10_000, controls=Controls().without(*CONTROLS))
+    senior = class_answers(deal, analyse(deal, quick=True))[0]
+    assert senior.quote.why == "simulated" and senior.alone is None
+    # One in ten defaults each year; the tolerance is four standard errors.
+    assert senior.quote.pd == pytest.approx(1.0 - 0.9**3, abs=0.018)
+
+
+def test_the_grade_is_that_of_the_users_scale(five: Callable[..., Any]) -> None:
+    one = ClassScale(("only",), (5.0,), ((0.999999,),))
+    deal = five()
+    mine = replace(deal, terms=replace(deal.terms, class_scale=one))
+    assert {a.grade for a in class_answers(mine, analyse(mine, quick=True))} == {"only"}

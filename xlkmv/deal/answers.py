@@ -1,0 +1,197 @@
+"""What an analyst takes home, class by class: the one place where these figures are defined.
+
+Two views give a default probability for each class. Which of them is quoted, and why, is a rule
+(:func:`quoted_pd`), not a choice of the reader's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincinv
+
+from xlkmv.deal.analysis import Analysis
+from xlkmv.deal.terms import Deal
+from xlkmv.model.loans import internal_rate
+
+__all__ = [
+    "CONFIDENCE",
+    "ENOUGH",
+    "ClassAnswer",
+    "Quote",
+    "class_answers",
+    "loss_given_default",
+    "quoted_pd",
+    "upper_bound",
+]
+
+# Paths that are short from which on a share of them is a figure: its standard error is then a third of it
+# at most (1/sqrt(10)).
+ENOUGH = 10
+# How sure it is that a probability lies below its bound.
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A default probability to quote.
+
+    Attributes
+    ----------
+    pd : float
+    why : str
+        Where it comes from, in a few words.
+    """
+
+    pd: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassAnswer:
+    """What there is to say of one class.
+
+    Attributes
+    ----------
+    name : str
+    grade : str
+        Best grade of the terms' scale whose default rate by `horizon` is not below the quoted PD.
+    horizon : float
+        Years from closing to the date by which the class has to be repaid in the KMV view.
+    quote : Quote
+        Probability that anything due is missed on at least one date; the undertaking counted.
+    alone : Quote or None
+        The same without the undertaking; None where none stands behind the class.
+    coverage, distance : float
+        Of the KMV view at `horizon`: pool (and reserve, where it protects the class) against dues.
+    expected_loss : float
+        Simulated: principal never repaid, as a share of the class.
+    loss_given_default : float
+        As a share of the class; NaN where no path is short.
+    average_life : float
+        Of the principal when everybody pays, years; NaN where nothing is repaid.
+    yield_at_par : float
+        Annual rate at which the expected payments are worth the amount; NaN where nothing is paid.
+    """
+
+    name: str
+    grade: str
+    horizon: float
+    quote: Quote
+    alone: Quote | None
+    coverage: float
+    distance: float
+    expected_loss: float
+    loss_given_default: float
+    average_life: float
+    yield_at_par: float
+
+
+def class_answers(deal: Deal, analysis: Analysis) -> tuple[ClassAnswer, ...]:
+    """Say of each class what an analyst asks first.
+
+    Parameters
+    ----------
+    deal : Deal
+    analysis : Analysis
+        Of the deal; of a quick look, too.
+
+    Returns
+    -------
+    tuple of ClassAnswer
+        In the order of ``deal.tranches``.
+    """
+    times, paths = deal.terms.times, analysis.simulated_base.paths
+    answers = []
+    for k, tranche in enumerate(deal.tranches):
+        view, run = analysis.base.tranches[k], analysis.simulated_base.tranches[k]
+        quote = _quote(run.anydate_pd, paths, view.anydate_pd_at_maturity)
+        alone = None
+        if deal.controls.support and deal.senior[k]:
+            unsupported = analysis.simulated_unsupported
+            pool_pd = float(view.risk.anydate_pd[view.maturity])
+            alone = _quote(unsupported.tranches[k].anydate_pd, unsupported.paths, pool_pd)
+        horizon = float(times[view.maturity])
+        answers.append(
+            ClassAnswer(
+                name=tranche.name,
+                grade=deal.terms.class_scale.grade(quote.pd, horizon),
+                horizon=horizon,
+                quote=quote,
+                alone=alone,
+                coverage=view.coverage_at_maturity,
+                distance=view.distance_at_maturity,
+                expected_loss=run.expected_loss,
+                loss_given_default=loss_given_default(run.expected_loss, run.anydate_pd),
+                average_life=float(analysis.average_life[k]),
+                yield_at_par=internal_rate(times, run.expected_paid, tranche.amount),
+            )
+        )
+    return tuple(answers)
+
+
+def quoted_pd(short: int, paths: int, kmv: float) -> Quote:
+    """Default probability to quote of a class, and why.
+
+    The simulation sees lumpy pools and controls that act along the path, so its share of short paths
+    is quoted once it is a figure: from :data:`ENOUGH` short paths on. With fewer it says no more than
+    an upper bound, and the smooth KMV view may lie on either side of it: the larger of the two is
+    quoted, which nothing that was computed contradicts. The bound is never above the share that
+    :data:`ENOUGH` paths are, or a plan with fewer short paths would be quoted worse than one with more.
+
+    Parameters
+    ----------
+    short, paths : int
+        Simulated paths on which something due is missed, and all of them.
+    kmv : float
+        Any-date PD of the KMV view.
+
+    Returns
+    -------
+    Quote
+    """
+    if short >= ENOUGH:
+        return Quote(short / paths, "simulated")
+    bound = min(upper_bound(short, paths), ENOUGH / paths)
+    seen = f"{short or 'none'} of {paths:,} paths"
+    return Quote(kmv, f"KMV view; {seen}") if kmv > bound else Quote(bound, f"bound: {seen}")
+
+
+def upper_bound(short: int, paths: int) -> float:
+    """Probability below which the true one lies, however it came to be, with confidence of 95 %.
+
+    Of Clopper and Pearson: with it, as many short paths or fewer are seen in one run of twenty;
+    ``1 - 0.05^(1/n)``, nearly 3/n, where none is.
+
+    Parameters
+    ----------
+    short, paths : int
+        Simulated paths that are short, and all of them.
+
+    Returns
+    -------
+    float
+    """
+    return 1.0 if short >= paths else float(betaincinv(short + 1.0, paths - short, CONFIDENCE))
+
+
+def loss_given_default(expected_loss: float, default_probability: float) -> float:
+    """Expected loss of a class on the paths on which it misses anything, as a share of the class.
+
+    Parameters
+    ----------
+    expected_loss, default_probability : float
+        Of one simulation: what is lost on paths that miss nothing is nothing.
+
+    Returns
+    -------
+    float
+        NaN where no path is short.
+    """
+    return expected_loss / default_probability if default_probability > 0.0 else np.nan
+
+
+def _quote(share: float, paths: int, kmv: float) -> Quote:
+    """Quote from the share of the paths that are short."""
+    return quoted_pd(round(share * paths), paths, kmv)
