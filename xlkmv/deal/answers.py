@@ -7,12 +7,15 @@ Two views give a default probability for each class. Which of them is quoted, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.special import betaincinv
 
-from xlkmv.deal.analysis import Analysis
+from xlkmv.deal.kmv import KmvView
+from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.terms import Deal
+from xlkmv.model.domain import Array
 from xlkmv.model.loans import internal_rate
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "ENOUGH",
     "ClassAnswer",
     "Quote",
+    "Views",
     "class_answers",
     "loss_given_default",
     "quoted_pd",
@@ -31,6 +35,26 @@ __all__ = [
 ENOUGH = 10
 # How sure it is that a probability lies below its bound.
 CONFIDENCE = 0.95
+
+
+class Views(Protocol):
+    """What the answers are made of; see :class:`~xlkmv.deal.analysis.Analysis`, which has it all."""
+
+    @property
+    def base(self) -> KmvView:
+        """The plan as it is, KMV view."""
+
+    @property
+    def simulated_base(self) -> Simulation:
+        """The plan as it is, simulated."""
+
+    @property
+    def simulated_unsupported(self) -> Simulation:
+        """The plan without the undertaking, simulated."""
+
+    @property
+    def average_life(self) -> Array:
+        """Of each class when everybody pays, shape (k,), years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +112,14 @@ class ClassAnswer:
     yield_at_par: float
 
 
-def class_answers(deal: Deal, analysis: Analysis) -> tuple[ClassAnswer, ...]:
+def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
     """Say of each class what an analyst asks first.
 
     Parameters
     ----------
     deal : Deal
-    analysis : Analysis
-        Of the deal; of a quick look, too.
+    analysis : Views
+        Such as the :class:`~xlkmv.deal.analysis.Analysis` of the deal; of a quick look, too.
 
     Returns
     -------

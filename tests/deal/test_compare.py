@@ -1,0 +1,183 @@
+"""Two deals side by side: every term is seen, the way from one to the other adds up and ends there."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xlkmv.deal.analysis import analyse
+from xlkmv.deal.answers import class_answers
+from xlkmv.deal.examples import example
+from xlkmv.deal.kmv import kmv_view
+from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.questions import compare as module
+from xlkmv.deal.questions.compare import case, compare, differences
+from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Terms, Tranche
+from xlkmv.errors import InputError
+
+PATHS = 2_000
+
+
+@pytest.fixture(scope="module")
+def base():
+    deal = example("patents").deal
+    return replace(deal, terms=replace(deal.terms, paths=PATHS))
+
+
+# One change of every kind: the part that says so, the item, and both texts.
+CHANGES = {
+    "PDs of the obligors": (
+        lambda d: replace(d, pool=replace(d.pool, pd=d.pool.pd * 2.0)),
+        [("PD (11 of 11 rows)", "1.43023 % on average", "2.86047 % on average")],
+    ),
+    "Recoveries": (
+        lambda d: replace(d, pool=replace(d.pool, recovery=np.append(d.pool.recovery[:-1], 0.1))),
+        [("recovery (1 of 11 rows)", "40 % on average", "39.701 % on average")],
+    ),
+    "Amounts and schedules of the claims": (
+        lambda d: replace(d, pool=replace(d.pool, schedule=d.pool.schedule * 1.1)),
+        [("schedule (11 of 11 rows)", "354,975,144.2 in all", "390,472,658.62 in all")],
+    ),
+    "Amounts of the classes": (
+        lambda d: replace(d, tranches=(replace(d.tranches[0], amount=280e6), d.tranches[1])),
+        [("amount of Senior (优先级)", "285,950,000", "280,000,000")],
+    ),
+    "Coupons": (
+        lambda d: replace(d, tranches=(replace(d.tranches[0], coupon=0.05), d.tranches[1])),
+        [("coupon of Senior (优先级)", "4 %", "5 %")],
+    ),
+    "Classes": (
+        lambda d: replace(d, tranches=d.tranches[:1]),
+        [("class Subordinate (次级)", "rank 2, 15,050,000, 0 %, bullet, to 2024-09-11", "none")],
+    ),
+    "Reserve account": (
+        lambda d: replace(d, controls=replace(d.controls, reserve_size=2.0)),
+        [("reserve size", "1", "2")],
+    ),
+    "Shortfall undertaking": (
+        lambda d: replace(d, controls=d.controls.without("support")),
+        [("on", "yes", "no")],
+    ),
+    "Covenants": (lambda d: replace(d, covenants=d.covenants[:1]), None),
+    "Senior fees": (
+        lambda d: replace(d, terms=replace(d.terms, fee_rate=0.01)),
+        [("fee rate", "0.2 %", "1 %")],
+    ),
+    "Copula": (
+        lambda d: replace(d, terms=replace(d.terms, copula="t")),
+        [("copula", "gaussian", "t")],
+    ),
+    "Paths and seed": (
+        lambda d: replace(d, terms=replace(d.terms, seed=5)),
+        [("seed", "2,019", "5")],
+    ),
+    "Payment dates, with claims and classes": (
+        lambda d: replace(d, terms=replace(d.terms, closing=dt.date(2019, 9, 1))),
+        [("closing", "2019-09-11", "2019-09-01")],
+    ),
+}
+
+
+@pytest.mark.parametrize("part", CHANGES)
+def test_a_change_is_named_and_measured(base, part):
+    change, lines = CHANGES[part]
+    other = change(base)
+    found = differences(base, other)
+    assert {d.part for d in found} == {part}
+    if lines is not None:
+        assert [(d.item, d.before, d.after) for d in found] == lines
+    way = compare(base, other)
+    assert [s.label for s in way.steps] == ["as it is", part]
+    for step, deal in zip(way.steps, (base, other), strict=True):
+        k = deal.headline
+        run = simulate(deal).tranches[k]
+        view = kmv_view(deal).tranches[k]
+        assert (step.simulated, step.simulated_error) == (run.anydate_pd, run.anydate_pd_error)
+        assert (step.kmv, step.expected_loss) == (view.anydate_pd_at_maturity, run.expected_loss)
+
+
+@given(st.sets(st.sampled_from([p for p in CHANGES if p != "Payment dates, with claims and classes"])))
+@settings(max_examples=12, deadline=None)
+def test_changes_add_up_to_the_other_deal_and_nothing_is_left(base, parts):
+    other = base
+    for part in parts:
+        if part == "Classes" and parts & {"Amounts of the classes", "Coupons"}:
+            continue  # these speak of two classes
+        other = CHANGES[part][0](other)
+    way = compare(base, other, paths=500)
+    first, last = way.steps[0], way.steps[-1]
+    assert sum(s.change for s in way.steps) == pytest.approx(last.simulated - first.simulated, abs=1e-12)
+    assert sum(s.kmv_change for s in way.steps) == pytest.approx(last.kmv - first.kmv, abs=1e-12)
+    k = other.headline
+    assert last.simulated == simulate(other, paths=500).tranches[k].anydate_pd
+    assert {d.part for d in way.differences} == {p for s in way.steps[1:] for p in s.label.split("; ")}
+
+
+def test_equal_deals_have_no_differences(base):
+    same = replace(base, pool=replace(base.pool), terms=replace(base.terms))
+    assert differences(base, same) == ()
+    assert [s.label for s in compare(base, same).steps] == ["as it is"]
+
+
+def test_every_term_that_a_deal_can_say_belongs_to_a_change():
+    def listed(groups):
+        return {name for _, names in groups for name in names}
+
+    assert listed(module.POOL) == {f.name for f in fields(Pool)} - {"name"}
+    assert listed(module.NOTES) == {f.name for f in fields(Tranche)} - {"name"}
+    terms = {f.name for f in fields(Terms)} - {"closing", "dates", "day_count"}
+    assert listed(module.TERMS) == terms
+    figures = {name for names in module.FIGURES.values() for name in names}
+    assert figures | set(module.CONTROLS) == {f.name for f in fields(Controls)}
+    assert {f.name for f in fields(Deal)} == {"pool", "tranches", "terms", "controls", "covenants"}
+
+
+def test_loan_terms_are_compared_column_by_column(build):
+    loans = Loans(term=np.array([24.0, 36.0]), rate=np.array([0.06, 0.08]))
+    deal = build([[50.0] * 3] * 2)
+    pool = replace(deal.pool, schedule=np.zeros((2, 3)), loans=loans)
+    deal = replace(deal, pool=pool)
+    other = replace(deal, pool=replace(pool, loans=replace(loans, rate=np.array([0.06, 0.09]))))
+    (found,) = differences(deal, other)
+    assert (found.item, found.before, found.after) == (
+        "rate (1 of 2 rows)",
+        "7 % on average",
+        "7.5 % on average",
+    )
+
+
+def test_what_makes_no_deal_alone_is_changed_together(build):
+    deal = build()
+    curve = Curve("base", (deal.terms.closing,), (0.03,))
+    senior = replace(deal.tranches[0], base="base", margin=0.01)
+    other = replace(
+        deal,
+        terms=replace(deal.terms, curves=(curve,), fee_rate=0.02),
+        tranches=(senior, deal.tranches[1]),
+    )
+    # A floating class needs its curve, which comes later in the order.
+    labels = [s.label for s in compare(deal, other, paths=100).steps]
+    assert labels == ["as it is", "Coupons; Base curves", "Senior fees"]
+
+
+def test_different_deals_are_not_compared(base):
+    with pytest.raises(InputError, match="cases must be of one deal: no obligor is in both"):
+        compare(base, example("auto").deal)
+
+
+def test_a_case_has_the_answers_of_a_refresh(base):
+    answers = class_answers(base, analyse(base, quick=True))
+    assert case("x", base).answers == answers
+    unsupported = replace(base, controls=base.controls.without("support"))
+    assert case("y", unsupported).answers[0].alone is None
+
+
+def test_covenants_are_named(base):
+    one = Covenant("Only", "coverage", "min", 1.0)
+    (found,) = differences(replace(base, covenants=()), replace(base, covenants=(one,)))
+    assert (found.item, found.before, found.after) == ("tests", "none", "Only")

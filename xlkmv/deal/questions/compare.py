@@ -1,0 +1,475 @@
+"""Two deals side by side: which terms differ, where the classes stand, what moved the headline and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from xlkmv.deal.answers import ClassAnswer, class_answers
+from xlkmv.deal.kmv import KmvView, kmv_view
+from xlkmv.deal.paths.executors import Executor
+from xlkmv.deal.paths.run import Simulation, simulate, simulate_stresses
+from xlkmv.deal.paths.tally import group_error
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.stress import BASE, Stress, apply
+from xlkmv.deal.terms import CONTROLS, Curve, Deal, Loans, Pool, Tranche
+from xlkmv.errors import InputError, XlkmvError
+from xlkmv.model.domain import Array
+from xlkmv.model.loans import weighted_average_life
+
+__all__ = ["Case", "Comparison", "Difference", "Step", "case", "compare", "differences"]
+
+UNSUPPORTED = Stress("Without the undertaking", controls_off=("support",))
+
+Groups = tuple[tuple[str, tuple[str, ...]], ...]
+Line = tuple[str, str, str]
+
+# What changes together, in the order in which changes are made: a label, and the fields.
+POOL: Groups = (
+    ("PDs of the obligors", ("pd",)),
+    ("Recoveries", ("recovery", "lag")),
+    ("Correlations and industries", ("correlation", "industry")),
+    (
+        "Amounts and schedules of the claims",
+        ("amount", "schedule", "count", "loans", "interest", "balance", "claim"),
+    ),
+    ("What is known of the claims", ("status", "since")),
+)
+NOTES: Groups = (
+    ("Amounts of the classes", ("amount", "schedule")),
+    ("Ranks", ("rank", "pari_passu", "senior")),
+    ("Coupons", ("coupon", "base", "margin", "cap", "floor", "deferrable")),
+    ("Payment of principal", ("payment", "maturity", "legal_final")),
+)
+FIGURES: dict[str, tuple[str, ...]] = {
+    "reserve": ("reserve_size", "reserve_unit", "reserve_floor", "reserve_funding"),
+    "support": ("support_pd", "support_cap", "support_cap_unit"),
+    "repurchase": ("repurchase_share",),
+    "pledge": ("unpledged_recovery",),
+}
+TERMS: Groups = (
+    ("Base curves", ("curves",)),
+    ("Senior fees", ("fee_rate", "fee_amount", "fee_base")),
+    ("Order of payments", ("principal", "interest", "accounts")),
+    ("Overcollateralisation", ("oc_target", "oc_floor")),
+    ("Revolving period", ("revolving",)),
+    ("Clean-up call", ("cleanup",)),
+    ("Cure of triggers", ("cure",)),
+    ("Correlation of the undertaking's payer", ("support_correlation",)),
+    ("Prepayment", ("prepayment", "prepayment_type", "prepayment_vector")),
+    ("Default timing", ("default_timing", "cdr", "loss_curve")),
+    ("Industry correlation", ("industry_correlation",)),
+    ("Volatility of the pool", ("volatility_source", "volatility", "drift")),
+    ("Default point", ("default_point",)),
+    ("Copula", ("copula", "degrees_of_freedom")),
+    ("Scale of the grades", ("class_scale",)),
+    ("Headline class", ("headline",)),
+    ("Paths and seed", ("paths", "seed")),
+)
+LABELS = {
+    "pd": "PD",
+    "cdr": "CDR",
+    "lag": "recovery lag",
+    "oc_target": "overcollateralisation target",
+    "oc_floor": "overcollateralisation floor",
+    "support_pd": "PD of the payer",
+    "support_correlation": "correlation with the pool",
+    "support_cap": "cap of the undertaking",
+    "support_cap_unit": "unit of the cap",
+    **dict.fromkeys(CONTROLS, "on"),
+}
+# Shown in percent.
+SHARES = {
+    *("pd", "recovery", "correlation", "coupon", "margin", "cap", "floor", "rate"),
+    *("fee_rate", "oc_target", "oc_floor", "cleanup", "prepayment", "industry_correlation", "volatility"),
+    *("drift", "support_pd", "support_correlation", "repurchase_share", "unpledged_recovery"),
+    *("prepayment_vector", "cdr", "loss_curve"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One term that differs.
+
+    Attributes
+    ----------
+    part : str
+        What changes together with it, and the label of the step.
+    item : str
+        The term.
+    before, after : str
+        As the first and the second deal have it.
+    """
+
+    part: str
+    item: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A deal, and where its classes stand.
+
+    Attributes
+    ----------
+    name : str
+    deal : Deal
+    answers : tuple of ClassAnswer
+    """
+
+    name: str
+    deal: Deal
+    answers: tuple[ClassAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The headline class after one more change.
+
+    Attributes
+    ----------
+    label : str
+        What was changed; of the first step: the first deal as it is.
+    simulated, simulated_error : float
+        Simulated any-date PD of the headline class, and its standard error.
+    kmv : float
+        Any-date PD of the KMV view.
+    expected_loss : float
+        Simulated, share of the class.
+    change, change_error : float
+        Of the simulated PD against the step before; its error counts that both saw the same random
+        numbers, where they did.
+    kmv_change : float
+    """
+
+    label: str
+    simulated: float
+    simulated_error: float
+    kmv: float
+    expected_loss: float
+    change: float
+    change_error: float
+    kmv_change: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Two deals, and the way from the first to the second.
+
+    Attributes
+    ----------
+    differences : tuple of Difference
+    steps : tuple of Step
+        The first deal, then one change after the other up to the second: their changes add up.
+    """
+
+    differences: tuple[Difference, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rated:
+    """What the answers of the classes are made of."""
+
+    base: KmvView
+    simulated_base: Simulation
+    simulated_unsupported: Simulation
+    average_life: Array
+
+
+def case(
+    name: str,
+    deal: Deal,
+    *,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Case:
+    """Rate a deal as it is, for a comparison.
+
+    Parameters
+    ----------
+    name : str
+    deal : Deal
+    executor, progress
+        As in :func:`~xlkmv.deal.paths.run.simulate`.
+
+    Returns
+    -------
+    Case
+    """
+    stresses = [BASE, UNSUPPORTED] if deal.controls.support else [BASE]
+    runs = simulate_stresses(deal, stresses, executor=executor, progress=progress)
+    base = kmv_view(deal)
+    planned = waterfall(apply(deal, BASE), volatility=base.volatility, drift=base.drift)
+    life = weighted_average_life(deal.terms.times, planned.principal_paid)
+    return Case(name, deal, class_answers(deal, _Rated(base, runs[0], runs[-1], life)))
+
+
+def differences(first: Deal, second: Deal) -> tuple[Difference, ...]:
+    """List the terms that differ between two deals.
+
+    Parameters
+    ----------
+    first, second : Deal
+
+    Returns
+    -------
+    tuple of Difference
+        In the order in which :func:`compare` changes them; none for equal deals.
+    """
+    return tuple(d for change in _changes(first, second) for d in change.differences)
+
+
+def compare(
+    first: Deal,
+    second: Deal,
+    *,
+    paths: int | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> Comparison:
+    """Go from one deal to another, one change at a time, and see what each does to the headline class.
+
+    The order is fixed: claims, notes, controls, covenants, terms, and the settings of the
+    simulation last. What a change does depends on those before it; together they are the whole
+    difference. Changes that make no deal without the next ones are made with them.
+
+    Parameters
+    ----------
+    first, second : Deal
+    paths : int, optional
+        In place of those of the terms.
+    executor : Executor, optional
+        Where the paths are simulated.
+    progress : callable
+        Called as ``progress(what, share_done)``; what it raises ends the computation.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        When the deals have no obligor in common: there is no way from one to the other.
+    """
+    if not {*first.pool.name} & {*second.pool.name}:
+        names = f"{first.pool.name[0]} ... and {second.pool.name[0]} ..."
+        raise InputError("cases", "must be of one deal: no obligor is in both", names)
+    changes = _changes(first, second)
+    stages, pending = [("as it is", first)], []
+    for place, change in enumerate(changes):
+        pending.append(change)
+        try:
+            made = second if place == len(changes) - 1 else _made(stages[-1][1], second, pending)
+        except XlkmvError:
+            continue
+        stages.append(("; ".join(c.label for c in pending), made))
+        pending = []
+    steps: list[Step] = []
+    before: Simulation | None = None
+    for place, (label, deal) in enumerate(stages):
+        progress(label, place / len(stages))
+        run = simulate(deal, paths=paths, executor=executor)
+        steps.append(_step(label, deal, run, steps[-1] if steps else None, before))
+        before = run
+    progress(stages[-1][0], 1.0)
+    return Comparison(tuple(d for change in changes for d in change.differences), tuple(steps))
+
+
+def _step(label: str, deal: Deal, run: Simulation, last: Step | None, before: Simulation | None) -> Step:
+    k = deal.headline
+    t, kmv = run.tranches[k], kmv_view(deal, both=False).tranches[k].anydate_pd_at_maturity
+    change = error = kmv_change = 0.0
+    if last is not None and before is not None:
+        change, kmv_change = t.anydate_pd - last.simulated, kmv - last.kmv
+        error = float(np.hypot(t.anydate_pd_error, last.simulated_error))
+        alike = run.replicates.shape == before.replicates.shape
+        if alike and (run.replicate_paths == before.replicate_paths).all() and run.seed == before.seed:
+            column = len(run.tranches) + k
+            difference = run.replicates[:, column] - before.replicates[:, column]
+            error = float(group_error(difference, run.replicate_paths))
+    return Step(label, t.anydate_pd, t.anydate_pd_error, kmv, t.expected_loss, change, error, kmv_change)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Change:
+    """What is taken over from the second deal in one go: fields of its parts, or whole parts (None)."""
+
+    label: str
+    take: Mapping[str, tuple[str, ...] | None]
+    differences: tuple[Difference, ...]
+
+
+def _made(deal: Deal, second: Deal, changes: Sequence[_Change]) -> Deal:
+    """Take over some changes; every part is put together once, so that only the whole has to be valid."""
+    parts: dict[str, Any] = {}
+    for part in ("pool", "tranches", "terms", "controls", "covenants"):
+        takes = [change.take[part] for change in changes if part in change.take]
+        names = {name for take in takes if take is not None for name in take}
+        one, other = getattr(deal, part), getattr(second, part)
+        if None in takes:
+            parts[part] = other
+        elif not names:
+            parts[part] = one
+        elif part == "tranches":
+            parts[part] = tuple(_with(a, b, names) for a, b in zip(one, other, strict=True))
+        else:
+            parts[part] = _with(one, other, names)
+    return Deal(**parts)
+
+
+def _with(one: Any, other: Any, names: Iterable[str]) -> Any:
+    return replace(one, **{name: getattr(other, name) for name in names})
+
+
+def _changes(first: Deal, second: Deal) -> list[_Change]:
+    """List what differs, in the order in which it is changed."""
+    found: list[_Change] = []
+
+    def add(label: str, take: Mapping[str, tuple[str, ...] | None], said: Iterable[Line]) -> None:
+        if lines := tuple(Difference(label, *line) for line in said):
+            found.append(_Change(label, take, lines))
+
+    dated = [*_fields(first.terms, second.terms, ("closing", "dates", "day_count"))]
+    claims, notes = (_names(first), _names(second)), [[t.name for t in x.tranches] for x in (first, second)]
+    if dated:
+        # What is said by date goes with the dates.
+        whole = ("closing", "dates", "day_count", "curves", "headline", "revolving")
+        more = [*_pools(first.pool, second.pool, claims), *_classes(first, second)]
+        take: dict[str, tuple[str, ...] | None] = {"pool": None, "tranches": None, "terms": whole}
+        add("Payment dates, with claims and classes", take, [*dated, *more])
+    elif claims[0] != claims[1]:
+        add("Claims", {"pool": None}, _pools(first.pool, second.pool, claims))
+    else:
+        for label, names in POOL:
+            add(label, {"pool": names}, _columns(first.pool, second.pool, names))
+    if not dated and notes[0] != notes[1]:
+        add("Classes", {"tranches": None, "terms": ("headline",)}, _classes(first, second))
+    elif not dated:
+        for label, names in NOTES:
+            lines = [
+                (f"{item} of {a.name}", before, after)
+                for a, b in zip(first.tranches, second.tranches, strict=True)
+                for item, before, after in _fields(a, b, names)
+            ]
+            add(label, {"tranches": names}, lines)
+    for key, label in CONTROLS.items():
+        names = (key, *FIGURES.get(key, ()))
+        add(label, {"controls": names}, _fields(first.controls, second.controls, names))
+    if first.covenants != second.covenants:
+        one, other = (", ".join(c.name for c in x.covenants) or "none" for x in (first, second))
+        add("Covenants", {"covenants": None}, [("tests", one, other)])
+    for label, names in TERMS:
+        add(label, {"terms": names}, _fields(first.terms, second.terms, names))
+    return found
+
+
+def _fields(one: Any, other: Any, names: Iterable[str]) -> Iterator[Line]:
+    """Yield the fields that differ: what they are, and how each deal has them."""
+    for name in names:
+        a, b = getattr(one, name), getattr(other, name)
+        if a != b:
+            yield _label(name), _text(name, a), _text(name, b)
+
+
+def _label(name: str) -> str:
+    return LABELS.get(name, name.replace("_", " "))
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value == "" or value == ():
+        return "none"
+    if isinstance(value, (int, float)):
+        return f"{100.0 * value:,.6g} %" if name in SHARES else f"{value:,.12g}"
+    if isinstance(value, tuple):
+        ends = [_text(name, x) for x in (value[0], value[-1])]
+        return f"{len(value)}: {ends[0]} to {ends[1]}"
+    if isinstance(value, Curve):
+        return value.name
+    return str(value) if isinstance(value, (str, dt.date)) else "another"
+
+
+def _names(deal: Deal) -> tuple[Any, ...]:
+    """Claims that can be compared row by row have these in common."""
+    loans = deal.pool.loans
+    given = () if loans is None else tuple(loans.given.tolist())
+    return deal.pool.name, given
+
+
+def _columns(one: Pool, other: Pool, names: Iterable[str]) -> Iterator[Line]:
+    """Yield the columns of the pool that differ, each in a word: how many rows, and what they come to."""
+    for name in names:
+        a, b = getattr(one, name), getattr(other, name)
+        if isinstance(a, Loans) and isinstance(b, Loans):
+            yield from _columns_of_loans(a, b)
+            continue
+        rows = _rows_that_differ(a, b, len(one.name))
+        if rows:
+            item = f"{_label(name)} ({rows:,} of {len(one.name):,} rows)"
+            yield item, _sum(name, a, one.amount), _sum(name, b, other.amount)
+
+
+def _columns_of_loans(one: Loans, other: Loans) -> Iterator[Line]:
+    size = one.term.size
+    for field in fields(Loans):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        if rows := _rows_that_differ(a, b, size):
+            item = f"{_label(field.name)} ({rows:,} of {size:,} rows)"
+            yield item, _sum(field.name, a, np.ones(size)), _sum(field.name, b, np.ones(size))
+
+
+def _rows_that_differ(a: Any, b: Any, size: int) -> int:
+    if (a is None) != (b is None) or (a is not None and len(a) != len(b)):
+        return size
+    if a is None or a is b:
+        return 0
+    if isinstance(a, tuple):
+        return sum(x != y for x, y in zip(a, b, strict=True))
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    return int((~same.reshape(size, -1).all(axis=1)).sum())
+
+
+def _sum(name: str, values: Any, weights: Array) -> str:
+    """What a column comes to: money in all, other numbers on average by amount, words not at all."""
+    if values is None or isinstance(values, tuple):
+        return "" if values else "none"
+    if name in ("amount", "schedule", "count", "interest", "balance", "claim"):
+        return f"{float(np.sum(values)):,.12g} in all"
+    known = ~np.isnan(values)
+    if not known.any() or not weights[known].sum() > 0.0:
+        return "none"
+    return f"{_text(name, float(np.average(values[known], weights=weights[known])))} on average"
+
+
+def _pools(one: Pool, other: Pool, names: Sequence[Any]) -> Iterator[Line]:
+    """Yield what two pools come to that cannot be compared row by row."""
+    if names[0] != names[1] or one.schedule.shape != other.schedule.shape:
+        before, after = (f"{len(x.name):,} rows, {float(x.amount.sum()):,.12g}" for x in (one, other))
+        yield "claims", before, after
+    else:
+        for _, columns in POOL:
+            yield from _columns(one, other, columns)
+
+
+def _classes(first: Deal, second: Deal) -> Iterator[Line]:
+    """Yield the classes that differ in anything; those that one deal has alone, too."""
+    one, other = ({t.name: t for t in deal.tranches} for deal in (first, second))
+    for name in dict.fromkeys((*one, *other)):
+        if one.get(name) != other.get(name):
+            yield f"class {name}", _class(one.get(name)), _class(other.get(name))
+
+
+def _class(t: Tranche | None) -> str:
+    if t is None:
+        return "none"
+    coupon = _text("coupon", t.coupon) if not t.base else f"{t.base} + {_text('margin', t.margin)}"
+    until = f", to {t.maturity}" if t.maturity else ""
+    return f"rank {t.rank}, {t.amount:,.12g}, {coupon}, {t.payment}{until}"
