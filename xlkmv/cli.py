@@ -62,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("book", type=Path, help="a workbook made from the template")
     models.set_defaults(run=_models)
 
+    compare = commands.add_parser("compare", help="two or more workbooks of one deal side by side")
+    compare.add_argument("books", nargs="+", type=Path, help="the first is what the others are compared with")
+    compare.set_defaults(run=_compare)
+
     _new_parser(commands)
 
     install = commands.add_parser("install", help="put the functions into Excel (Windows) or LibreOffice")
@@ -182,6 +186,71 @@ def _import(options: argparse.Namespace) -> int:
     written = book.save(options.out, backup=options.backup)
     print(f"Written: {written}, {count:,} rows of the pool. Now: xlkmv refresh {written.name}")
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from xlkmv.deal.questions.compare import case, compare
+    from xlkmv.excel.book import open_book
+    from xlkmv.excel.refresh import read_book
+
+    if len(options.books) < 2:
+        raise InputError("books", "must be at least two to compare", len(options.books))
+    names = [path.name for path in options.books]
+    if len({*names}) < len(names):
+        names = [str(path) for path in options.books]
+    deals = [read_book(open_book(path)).deal for path in options.books]
+    with _progress() as progress:
+
+        def part(k: int) -> Callable[[str, float], None]:
+            return lambda what, share: progress(what, (k + share) / (2 * len(deals) - 1))
+
+        ways = [compare(deals[0], deal, progress=part(k)) for k, deal in enumerate(deals[1:])]
+        cases = []
+        for k, (name, deal) in enumerate(zip(names, deals, strict=True), len(ways)):
+            part(k)(f"Rating {name}", 0.0)
+            cases.append(case(name, deal))
+    console = _console()
+    console.print(_standing(cases))
+    for name, way in zip(names[1:], ways, strict=True):
+        _way(console, names[0], name, way)
+    return 0
+
+
+def _standing(cases: Sequence[Any]) -> Any:
+    """Every class of every case: grade, PD to quote, and what stands behind it."""
+    from xlkmv.deal.reading import probability
+
+    columns = ("Grade", "PD to quote", "Coverage", "DD", "Expected loss", "Life")
+    table = _table("Where the classes stand", "Class", *columns)
+    for name in dict.fromkeys(a.name for c in cases for a in c.answers):
+        table.add_row(name)
+        for label, a in [(c.name, a) for c in cases for a in c.answers if a.name == name]:
+            pds = probability(a.quote.pd), probability(a.expected_loss, simulated=True)
+            figures = _number(a.coverage, ".3f"), _number(a.distance, ".2f")
+            table.add_row(f"  {label}", a.grade, pds[0], *figures, pds[1], f"{a.average_life:.2f}")
+    return table
+
+
+def _way(console: Any, first: str, second: str, way: Any) -> None:
+    """What differs between two cases, and what each change did to the headline class."""
+    from xlkmv.deal.reading import probability
+
+    if not way.differences:
+        console.print(f"{second} is the same deal as {first}.\n")
+        return
+    table = _table(f"What differs: {first}, and {second}", "Term", "Before", "After")
+    for d in way.differences:
+        table.add_row(f"{d.part}: {d.item}", d.before, d.after)
+    console.print(table)
+    columns = ("Simulated", "Change", "s.e.", "KMV view", "Change")
+    table = _table("Any-date PD of the headline class, one change after the other", "Change", *columns)
+    for k, step in enumerate(way.steps):
+        moved = (f"{100.0 * step.change:+.3f}", f"{100.0 * step.change_error:.3f}") if k else ("", "")
+        by_view = f"{100.0 * step.kmv_change:+.3f}" if k else ""
+        pds = probability(step.simulated, simulated=True), probability(step.kmv)
+        table.add_row(step.label, pds[0], *moved, pds[1], by_view)
+    console.print(table)
+    console.print("Changes in points of a percent; what one does depends on those before it.\n")
 
 
 def _share(text: str) -> float:
