@@ -20,7 +20,7 @@ from xlkmv.excel.refresh import Refreshed, refresh
 
 # What a row is about, by heading; a row that names no class is about the headline class.
 CLASS, CONDITION, DATE = {"Tranche", "Class"}, {"Scenario", "Condition"}, {"Date", "Payment date"}
-OTHERS = {"Control", "Stress", "Model", "Test", "Target PD", "Step"}
+OTHERS = {"Control", "Stress", "Model", "Test", "Target PD", "Step", "Pool", "Obligor", "Name"}
 # Re-rated from what has come in since closing: by pool and reserve alone.
 SINCE_CLOSING = ("tbl_Actual", "tbl_Rerate")
 
