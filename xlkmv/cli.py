@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     uninstall.set_defaults(run=_uninstall)
     doctor = commands.add_parser("doctor", help="say what is wrong with the installation, and mend it")
     doctor.add_argument("--fix", action="store_true", help="mend what can be mended")
-    doctor.add_argument("books", nargs="*", type=Path, help="workbooks that do not work")
+    doctor.add_argument("books", nargs="*", type=Path, help="workbooks to look at, too")
     doctor.set_defaults(run=_doctor)
     self_test = commands.add_parser("self-test", help="compare with the published known answers")
     self_test.set_defaults(run=_self_test)
@@ -383,9 +383,13 @@ def _uninstall(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from xlkmv.build import ribbon
     from xlkmv.install import doctor, libreoffice
+    from xlkmv.install.books import examine_books
 
     sound = doctor.doctor(
-        fix=options.fix, addin=ribbon.build_addin(), books=options.books, others=libreoffice.checks
+        fix=options.fix,
+        addin=ribbon.build_addin(),
+        books=options.books,
+        others=lambda: [*libreoffice.checks(), *examine_books(options.books)],
     )
     return 0 if sound else 1
 

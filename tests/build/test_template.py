@@ -185,7 +185,8 @@ def test_what_has_to_be_seen_on_home_is_red(template: Path) -> None:
     home, pool = sheets(template)["Home"], FileBook(template).name("out_ReadingPool")
     red = {}
     for item in home.iter(f"{MAIN}conditionalFormatting"):
-        column, first, last = re.fullmatch(r"([A-Z]+)(\d+):\1(\d+)", item.get("sqref")).groups()
+        column, first, last = re.fullmatch(r"([A-Z]+)(\d+)(?::\1(\d+))?", item.get("sqref")).groups()
+        last = last or first
         if pool.cell.startswith(column) and int(first) <= int(pool.cell[len(column) :]) <= int(last):
             red |= {rule.get("text"): int(rule.get("dxfId")) for rule in item.iter(f"{MAIN}cfRule")}
     words = (*ALARMS, layout.QUICK)

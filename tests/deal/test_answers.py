@@ -12,8 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlkmv.deal.analysis import analyse
-from xlkmv.deal.answers import class_answers, loss_given_default, quoted_pd, upper_bound
+from xlkmv.deal.answers import (
+    Quote,
+    class_answers,
+    condition_quotes,
+    loss_given_default,
+    quoted_pd,
+    strongest_conditions,
+    upper_bound,
+)
 from xlkmv.deal.examples import EXAMPLES, example
+from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import CONTROLS, ClassScale, Controls, Deal
 
 
@@ -67,6 +76,14 @@ def test_loss_given_default() -> None:
     assert math.isnan(loss_given_default(0.0, 0.0))
 
 
+def test_the_conditions_that_move_it_most_worst_first() -> None:
+    quotes = [Quote(pd, "") for pd in (0.01, 0.02, 0.01, 0.0001, 0.03, 0.009, 0.5)]
+    # Ratios 2, 1, 1/100, 3, 1/1.1 and 50: by size 6, 3, 4, 1, 5; the third is as the base.
+    assert strongest_conditions(quotes, 3) == [6, 4, 3]
+    assert strongest_conditions(quotes) == [6, 4, 1, 5, 3]
+    assert strongest_conditions(quotes[:1]) == []
+
+
 # ------------------------------------------------------------------------------------- whole deals
 
 
@@ -118,3 +135,14 @@ def test_the_grade_is_that_of_the_users_scale(five: Callable[..., Any]) -> None:
     deal = five()
     mine = replace(deal, terms=replace(deal.terms, class_scale=one))
     assert {a.grade for a in class_answers(mine, analyse(mine, quick=True))} == {"only"}
+
+
+def test_each_condition_is_quoted_by_the_same_rule(five: Callable[..., Any]) -> None:
+    deal = five()
+    stresses = (BASE, Stress("PD x 3", pd_multiplier=3.0))
+    found = analyse(deal, stresses)
+    base, worse = condition_quotes(found, 3)
+    assert base == class_answers(deal, found)[3].quote
+    run = found.simulated[1].simulation.tranches[3].anydate_pd
+    assert run >= 10 / 2000 and (worse.pd, worse.why) == (pytest.approx(run), "simulated")
+    assert condition_quotes(analyse(deal, stresses, quick=True), 3) == ()

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from xlkmv.deal.analysis import analyse
+from xlkmv.deal.answers import class_answers
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.reading import READINGS, alarming, probability, read, riskiest
+from xlkmv.deal.reading import READINGS, alarming, probability, read, riskiest, rounded_up
 from xlkmv.deal.stress import BASE
 from xlkmv.deal.terms import CONTROLS, Controls, Deal, Tranche
 
@@ -33,13 +34,20 @@ def test_every_line_of_the_deal() -> None:
     assert list(lines) == list(READINGS)
     senior, junior = found.simulated_base.tranches
     assert lines["senior"].startswith(deal.tranches[0].name)
-    assert probability(found.base.tranches[0].anydate_pd_at_maturity) in lines["senior"]
-    share = probability(senior.anydate_pd) if senior.anydate_pd else "none of 2,000 paths (PD < 2E-03)"
-    assert share in lines["senior"]
+    answer = class_answers(deal, found)[0]
+    kmv = probability(found.base.tranches[0].anydate_pd_at_maturity)
+    assert lines["senior"] == (
+        f"{senior.name}: {answer.grade}; PD to quote {probability(answer.quote.pd)} ({answer.quote.why}), "
+        f"{kmv} in the KMV view. Without the undertaking {probability(answer.alone.pd)} ({answer.alone.why})."
+    )
     assert lines["others"].startswith(f"{junior.name} loses principal on ")
     assert f"expected loss {probability(junior.expected_loss)}" in lines["others"]
-    strongest = found.attribution.shapley[:, 0].max()
+    strongest, lost = found.attribution.shapley[:, 0].max(), found.loss_attribution
     assert f"{100 * strongest:.2f}, " in lines["controls"]
+    points = 100 * (lost.without[0] - lost.with_all[0])
+    assert lines["controls"].endswith(
+        f"{points:.2f} off its expected loss (Shortfall undertaking {100 * lost.shapley[:, 0].max():.2f})."
+    )
     cut = next(b for b in found.reverse if b.column == "pool_haircut").size
     assert f"collections {cut:.1%} below plan" in lines["breaks"]
     assert lines["actual"].startswith("After 10 of 20 dates collections are 100.0% of plan")
@@ -98,7 +106,23 @@ def test_who_cannot_default_needs_no_control() -> None:
     lines = read(safe, analyse(safe, [BASE]))
     assert lines["controls"] == f"Without any control {deal.tranches[0].name} is never short, either."
     assert "Obligors with a PD of 0 11" in lines["look"]
-    assert "none of 2,000 paths" in lines["senior"] and "none of 2,000 paths" in lines["others"]
+    # 1 - 0.05^(1/2000) = 0.0014968, and no bound is rounded down.
+    assert "(bound: none of 2,000 paths)" in lines["senior"]
+    assert "none of 2,000 paths (PD < 1.5E-03)" in lines["others"]
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (1.4968e-3, "1.5E-03"),
+        (1.41e-4, "1.5E-04"),
+        (1.5e-4, "1.5E-04"),
+        (9.91e-5, "1.0E-04"),
+        (2e-5, "2.0E-05"),
+    ],
+)
+def test_a_bound_is_never_rounded_down(p: float, text: str) -> None:
+    assert rounded_up(p) == text
 
 
 def test_a_tranche_that_is_paid_late_is_named_beside_the_one_that_loses() -> None:
@@ -130,12 +154,12 @@ def test_every_line_names_the_headline_class(five, headline: str) -> None:
     coverage = f"{kmv.coverage_at_maturity:.1%} of what is due to {headline} by {deal.tranches[k].maturity}."
     held = " and reserve" if k < 4 else ""
     assert lines["pool"] == f"Collections{held} cover {coverage}"
-    assert f"{headline}: short on " in lines["senior"]
-    assert f"any-date PD {probability(kmv.anydate_pd_at_maturity)} in the KMV view" in lines["senior"]
-    if simulated.anydate_pd:
-        assert f"short on {probability(simulated.anydate_pd)} of the paths" in lines["senior"]
+    assert f"{headline}: " in lines["senior"]
+    if simulated.anydate_pd >= 10 / 2000:
+        assert f"PD to quote {probability(simulated.anydate_pd)} (simulated)" in lines["senior"]
+        assert f"{probability(kmv.anydate_pd_at_maturity)} in the KMV view" in lines["senior"]
     taken = 100.0 * (found.attribution.without[k] - found.attribution.with_all[k])
-    points = f"They take {taken:.2f} points off the any-date PD of {headline} (simulated): "
+    points = f"They take {taken:.2f} points off the any-date PD of {headline} ("
     assert lines["controls"].startswith(points)
     assert f"{headline} misses " in lines["breaks"]
     # The others are all but this one.
@@ -150,8 +174,7 @@ def test_beside_the_pd_with_the_undertaking_stands_the_one_without(five) -> None
     deal = five()
     found = analyse(deal, [BASE])
     alone = found.simulated_unsupported.tranches[3].anydate_pd
-    kmv = found.base.tranches[3].risk.anydate_pd[found.base.tranches[3].maturity]
-    expected = f"Without the undertaking: {probability(alone)} of the paths, {probability(kmv)}."
+    expected = f"Without the undertaking {probability(alone)} (simulated)."
     lines = read(deal, found)
     assert lines["senior"].endswith(expected)
     assert lines["breaks"].startswith("Without the undertaking A-4 misses at: ")

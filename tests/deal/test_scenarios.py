@@ -17,7 +17,7 @@ from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.questions import breakeven
-from xlkmv.deal.questions.attribution import attribute_controls
+from xlkmv.deal.questions.attribution import attribute_controls, attribute_measures
 from xlkmv.deal.questions.breakeven import expected_collections, reverse_stress
 from xlkmv.deal.questions.conditions import MEASURES, run_scenarios
 from xlkmv.deal.stress import BASE, PRESETS, TABLE, Stress, apply
@@ -434,6 +434,15 @@ def test_shares_are_the_mean_over_all_orders(attribution):
     np.testing.assert_allclose(a.shapley, total, atol=1e-14)
     np.testing.assert_allclose(a.off_alone[2], values[frozenset(names[:2])])
     np.testing.assert_allclose(a.on_alone[0], values[frozenset(names[:1])])
+
+
+def test_two_measures_of_one_simulation_are_those_of_two(attribution):
+    deal, loss = attribution
+    both = attribute_measures(deal, ("anydate_pd", "expected_loss"), paths=2000)
+    for found, alone in zip(both, (attribute_controls(deal, "anydate_pd", paths=2000), loss), strict=True):
+        assert found.measure == alone.measure
+        for name in ("without", "with_all", "shapley", "shapley_error", "off_alone", "on_alone", "stacked"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), name)
 
 
 def test_what_cannot_be_attributed_is_refused(build):

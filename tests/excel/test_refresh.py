@@ -558,7 +558,7 @@ def test_a_quick_look_says_so_and_leaves_no_figure_of_another_run(refreshed: Pat
     assert full.name("out_Scope").value == f"everything, {paths:,} paths"
     assert quick.name("out_WorstScenario").value == "not in a quick look"
     assert quick.name("out_WorstPD").value == "not run"
-    for name in ("tbl_Attribution", "tbl_Reverse"):
+    for name in ("tbl_Attribution", "tbl_Reverse", "tbl_Tornado"):
         [[first, *rest]] = quick.table(name).rows
         assert first == "not in a quick look"
         assert set(rest) == {None}
@@ -575,7 +575,16 @@ def test_a_quick_look_says_so_and_leaves_no_figure_of_another_run(refreshed: Pat
     assert set(models.column("Method")) == {"not in a quick look"}
     assert set(models.column("VaR 99 %")) == {"none"}
     # What was computed is what a refresh on as many paths has.
-    for name in ("tbl_Headline", "tbl_Result", "tbl_Chart", "tbl_Simulation", "tbl_Account", "tbl_Rerate"):
+    same = (
+        "tbl_Answer",
+        "tbl_Headline",
+        "tbl_Result",
+        "tbl_Chart",
+        "tbl_Simulation",
+        "tbl_Account",
+        "tbl_Rerate",
+    )
+    for name in same:
         assert quick.table(name).rows == full.table(name).rows, name
     assert quick.table("tbl_Log").column("Message")[-1] == f"refreshed, quick look, {paths:,} paths"
     assert set(quick.table("tbl_Input").column("Same")) == {"yes"}

@@ -358,8 +358,8 @@ fake.sheet("Pool").values[place] = 0.5
 done = s.Refresh(book)
 quick = s.Refresh(book, True)
 excel = fake.Application
-headline = next(t for t in fake.sheet("Home").ListObjects if t.Name == "tbl_Headline")
-row = [fake.sheet("Home").values[headline.area.top + 1, headline.area.left + k] for k in range(1, 5)]
+headline = next(t for t in fake.sheet("Result").ListObjects if t.Name == "tbl_Headline")
+row = [fake.sheet("Result").values[headline.area.top + 1, headline.area.left + k] for k in range(1, 5)]
 settings = [excel.Calculation, excel.ScreenUpdating, excel.EnableEvents]
 print(json.dumps([wrong, done, quick, row, settings, len(excel.messages)]))
 """

@@ -26,6 +26,7 @@ from xlkmv.build.drawing import (
     ASSUMED_FILL,
     BAD,
     CREATED,
+    FONT,
     GOOD,
     GREEN,
     GREY,
@@ -92,111 +93,129 @@ HEADLINE_FIGURES = {
 }
 
 
-HOME_TEXT = 12  # last column that a sentence of Home may fill
+# Home is read on one screen of some 1,400 by 760 pixels: what is frozen on top, the sentences, the answers,
+# and what the last refresh did beside them. Nothing lies beneath the answers, which grow with the classes.
+FROZEN = 3
+PANEL = len(layout.ANSWER.columns) + 2  # first column of what stands beside the answers
+STEPS = (
+    "1  Put your deal into the yellow cells of Pool, Tranche, Terms, Covenant, Scenario (orange: "
+    "assumptions), its name into B2.",
+    "2  Press Refresh, here or in the tab KMV; Quick look for a first answer in seconds.  Without Excel: "
+    "save, then run  xlkmv refresh BOOK.xlsm  (--quick).",
+    "3  Read the answer here, both views and each date on Result, conditions and controls on Scenario.",
+)
+ANSWER_RULES = (
+    "PD to quote: something due is missed on a date; simulated where 10 paths or more are short, else the "
+    "larger of the KMV view and the 95 % bound of the simulation. Grade: yardstick on Curves, no rating.",
+    "Coverage, DD: collections (senior: and reserve) against dues by the maturity.  Loss given default: "
+    "expected loss / simulated any-date PD.  Yield at par: a year, of the expected payments.",
+)
 
 
 def _home(s: Sheets, new: Filling) -> Any:
-    ws = s.sheet("Home", "KMV credit risk of a securitisation plan", "资产证券化 KMV 信用风险", new.title, 13)
-    widths(ws, 1, layout.HEADLINE.columns)
-    _steps(s, ws, 3)
-    _readings(s, ws, 8)
-    row = 9 + len(READINGS)
-    ws.set_row(row, 8)
-    below = _last_refresh(s, ws, row + 1, new)
-    ws.write(
-        below,
-        1,
-        "Coverage, DD: pool against accumulated dues.  PD: short at the maturity.  Any-date PD: on one date "
-        "or more.  Senior classes: with the reserve, and their PDs with the undertaking, too.",
-        s.style(font_color=GREY, italic=True, font_size=9),
+    ws = s.sheet(
+        "Home", "KMV credit risk of a securitisation plan", "资产证券化 KMV 信用风险", new.title, PANEL + 1
     )
-    s.table(ws, below + 1, 1, layout.HEADLINE)
+    widths(ws, 1, layout.ANSWER.columns)
+    for column, width in ((PANEL - 1, 2), (PANEL, 21), (PANEL + 1, 19)):
+        ws.set_column(column, column, width)
+    _state_and_buttons(s, ws, FROZEN - 1)
+    for row, step in enumerate(STEPS, FROZEN):
+        ws.write(row, 1, step)
+    row = FROZEN + len(STEPS)
+    _readings(s, ws, row)
+    _last_refresh(s, ws, FROZEN, new)
+    row += 1 + len(READINGS)
+    for k, rule in enumerate(ANSWER_RULES):
+        ws.write(row + k, 1, rule, s.style(font_color=GREY, italic=True, font_size=9))
+    s.table(ws, row + len(ANSWER_RULES), 1, layout.ANSWER)
     for name, field in HEADLINE_FIGURES.items():
         column = layout.HEADLINE.column(field).header
         place = "MATCH(out_Headline,tbl_Headline[Tranche],0)"
         s.book.define_name(name, f"=INDEX(tbl_Headline[{column}],{place})")
+    ws.freeze_panes(FROZEN, 0)
     ws.fit_to_pages(1, 1)
     return ws
 
 
-def _steps(s: Sheets, ws: Any, row: int) -> None:
-    """Say how to use the workbook, with the buttons of the second step."""
-    s.heading(ws, row, 1, "Three steps", "三步使用")
-    steps = (
-        "1  Put your deal into the yellow cells of Pool, Tranche, Terms, Covenant, Scenario (orange: "
-        "assumptions), its name into B2.",
-        "2  Press Refresh, here or in the tab KMV; Quick look for a first answer in seconds.  Without Excel: "
-        "save, then run  xlkmv refresh BOOK.xlsm  (or  xlkmv refresh --quick BOOK.xlsm).",
-        "3  Read the answer here, date by date on Result, condition by condition on Scenario.",
-    )
-    for k, step in enumerate(steps):
-        ws.write(row + 1 + k, 1, step)
-    ws.set_row(row + 1 + len(steps), 8)
+def _state_and_buttons(s: Sheets, ws: Any, row: int) -> None:
+    """Say whether the results are fresh, beside the buttons; they stay in sight."""
+    ws.set_row(row, 21)
+    ws.write(row, 1, layout.NAMES["out_State"][0], s.style(font_color=GREY))
+    style = s.style(bold=True, align="left", shrink=True)
+    ws.merge_range(row, 2, row, 4, None, style)
+    ws.write_formula(row, 2, STATE_FORMULA, style, STALE)
+    s.book.define_name("out_State", f"=Home!{xl_rowcol_to_cell(row, 2, True, True)}")
+    _red(s, ws, row, row)
     for column, macro, caption, what in (
-        (10, "KmvRefresh", "Refresh 刷新", "Read the deal, check it, compute, write every result"),
-        (12, "KmvQuickLook", "Quick look 速览", "The KMV view and 10,000 paths only, in seconds"),
+        (PANEL, "KmvRefresh", "Refresh 刷新", "Read the deal, check it, compute, write every result"),
+        (PANEL + 1, "KmvQuickLook", "Quick look 速览", "The KMV view and 10,000 paths only, in seconds"),
     ):
-        button = {"macro": macro, "caption": caption, "width": 150, "height": 44, "description": what}
-        ws.insert_button(row, column, button)
+        button = {"macro": macro, "caption": caption, "width": 138, "height": 40, "description": what}
+        ws.insert_button(row - 1, column, button | {"y_offset": 3})
+
+
+def _red(s: Sheets, ws: Any, first: int, last: int) -> None:
+    """Show what has to be seen in red, in the column of sentences and values."""
+    for word in (*ALARMS, "stale", "FAILED", layout.QUICK):
+        shown = s.book.add_format({"font_color": "#C00000", "bold": True})
+        rule = {"type": "text", "criteria": "begins with", "value": word, "format": shown}
+        ws.conditional_format(first, 2, last, 2, rule)
 
 
 def _readings(s: Sheets, ws: Any, row: int) -> None:
     """Lay out the sentences that are read first, and the cell that says of which class they speak."""
+    last = PANEL - 2
     s.heading(ws, row, 1, "What the figures say", "结论")
     ws.write(
-        row, 8, "Headlines speak of (blank: last senior class) ", s.style(font_color=GREY, align="right")
+        row, 6, "Headlines speak of (blank: last senior class) ", s.style(font_color=GREY, align="right")
     )
-    ws.merge_range(row, 9, row, HOME_TEXT, None, s.input(layout.TEXT))
-    cell = xl_rowcol_to_cell(row, 9, True, True)
+    ws.merge_range(row, 7, row, last, None, s.input(layout.TEXT))
+    cell = xl_rowcol_to_cell(row, 7, True, True)
     s.book.define_name(layout.HEADLINE_CLASS, f"=Home!{cell}")
     s.book.define_name(CLASSES, f"=tbl_Tranche[{layout.TRANCHE.column('name').header}]")
     rule = {"validate": "list", "source": f"={CLASSES}", "input_title": "Headline class"}
     note = "Any class of sheet Tranche. Blank: the last senior one. Refresh afterwards."
-    ws.data_validation(row, 9, row, 9, rule | {"input_message": note})
+    ws.data_validation(row, 7, row, 7, rule | {"input_message": note})
     for k, (key, name) in enumerate(layout.READING_NAMES.items(), row + 1):
         ws.write(k, 1, f"{READINGS[key]}  {layout.READINGS_CHINESE[key]}", s.style(font_color=GREY))
         # What a long name makes longer shrinks; it is never cut.
-        ws.merge_range(k, 2, k, HOME_TEXT + 1, None, s.style(shrink=True))
+        ws.merge_range(k, 2, k, last, None, s.style(shrink=True))
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(k, 2, True, True)}")
     first = f"{STALE}. There are no results yet."
     ws.write(row + 1, 2, first, s.style(shrink=True))
-    for word in (*ALARMS, "stale", "FAILED", layout.QUICK):
-        ws.conditional_format(
-            row + 1,
-            2,
-            row + len(READINGS) + len(layout.NAMES) + 2,
-            2,
-            {
-                "type": "text",
-                "criteria": "begins with",
-                "value": word,
-                "format": s.book.add_format({"font_color": "#C00000", "bold": True}),
-            },
-        )
+    _red(s, ws, row + 1, row + len(READINGS))
 
 
-def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> int:
-    """Lay out what the last refresh found, the chart beside it; return the first row below."""
-    s.heading(ws, row, 1, "Last refresh", "最近一次刷新")
-    for k, (name, (text, shown)) in enumerate(layout.NAMES.items(), row + 1):
-        ws.write(k, 1, text, s.style(font_color=GREY))
-        style = s.style(num_format=shown, bold=True, align="left", shrink=True)
-        ws.merge_range(k, 2, k, 4, None, style)
+def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
+    """Lay out what the last refresh did, right of the answers, and a chart beneath it."""
+    s.heading(ws, row, PANEL, "Last refresh", "最近一次刷新")
+    below = row + 1
+    for name, (text, shown) in layout.NAMES.items():
         if name == "out_State":
-            ws.write_formula(k, 2, STATE_FORMULA, style, STALE)
-        s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(k, 2, True, True)}")
-    chart = _pd_chart(s, new)
-    chart.set_plotarea({"layout": {"x": 0.09, "y": 0.16, "width": 0.89, "height": 0.47}})
-    rows = len(layout.NAMES) + 1
-    chart.set_size({"width": 880, "height": 20 * rows - 4})
-    ws.insert_chart(row, 5, chart, {"x_offset": 6, "y_offset": 2})
-    return row + rows
+            continue
+        ws.write(below, PANEL, text, s.style(font_color=GREY, shrink=True))
+        style = s.style(num_format=shown, bold=True, align="left", shrink=True)
+        ws.write_blank(below, PANEL + 1, None, style)
+        s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(below, PANEL + 1, True, True)}")
+        below += 1
+    for word in ("FAILED", layout.QUICK):
+        shown = s.book.add_format({"font_color": "#C00000", "bold": True})
+        rule = {"type": "text", "criteria": "begins with", "value": word, "format": shown}
+        ws.conditional_format(row + 1, PANEL + 1, below - 1, PANEL + 1, rule)
+    chart = _cover_chart(s, new)
+    chart.set_title({"name": "Accumulated in against due", "name_font": {"name": FONT, "size": 11}})
+    chart.set_x_axis(dates_axis(new.dates) | {"name": ""})
+    chart.set_y_axis(axis("", '[>=1000000000]0.0,,,"bn";[>=1000000]0.0,,"m";#,##0'))
+    chart.set_size({"width": 290, "height": 290})
+    ws.insert_chart(below, PANEL, chart, {"y_offset": 6})
 
 
 # Where the chart's figures stand on Result; charts follow the table when refresh resizes it.
 CURVE_TOP = 30
 CURVE_LEFT = 1 + sum(
-    len(spec.columns) + 1 for spec in (layout.RISK, layout.SIMULATION, layout.BREAKEVEN, layout.SIGMA)
+    len(spec.columns) + 1
+    for spec in (layout.RISK, layout.HEADLINE, layout.SIMULATION, layout.BREAKEVEN, layout.SIGMA)
 )
 
 
@@ -213,7 +232,23 @@ def _pd_chart(s: Sheets, new: Filling) -> Any:
     )
     finish(chart, "Headline class: any-date default probability up to each date")
     chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
+    chart.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
+    return chart
+
+
+def _cover_chart(s: Sheets, new: Filling) -> Any:
+    chart = s.book.add_chart({"type": "line"})
+    draw(
+        chart,
+        (layout.CHART, CURVE_TOP, CURVE_LEFT, 1),
+        "date",
+        ("accumulated_in", "Accumulated in (pool)", line(GREEN)),
+        ("due_senior", "Due to the class", line(SENIOR)),
+        ("due_all", "Due to all tranches", line(ALL, "dash")),
+    )
+    finish(chart, "What comes in against what is due, accumulated")
+    chart.set_x_axis(dates_axis(new.dates))
+    chart.set_y_axis(axis("Money", "#,##0"))
     return chart
 
 
@@ -369,30 +404,22 @@ def _covenant(s: Sheets, new: Filling) -> Any:
 
 
 def _result(s: Sheets, new: Filling) -> Any:
-    specs = (layout.RISK, layout.SIMULATION, layout.BREAKEVEN, layout.SIGMA, layout.CHART)
+    specs = (
+        *(layout.RISK, layout.HEADLINE, layout.SIMULATION),
+        *(layout.BREAKEVEN, layout.SIGMA, layout.CHART),
+    )
     ws = s.sheet(
         "Result",
         "Result",
         "逐日结果",
         "Accumulated collections against accumulated dues, tranche by tranche. For senior classes the "
         "reserve counts, too, and in PD and any-date PD the undertaking. "
-        "To the right: the simulation, limits, sensitivity to volatility, figures of the charts.",
+        "To the right: each class in both views, the simulation, limits, sensitivity to volatility.",
         sum(len(spec.columns) + 1 for spec in specs),
     )
     _name_charts(s, ws)
-    sigma_left = s.beside(ws, CURVE_TOP - 3, 1, specs)[3]
-    cover = s.book.add_chart({"type": "line"})
-    draw(
-        cover,
-        (layout.CHART, CURVE_TOP, CURVE_LEFT, 1),
-        "date",
-        ("accumulated_in", "Accumulated in (pool)", line(GREEN)),
-        ("due_senior", "Due to the class", line(SENIOR)),
-        ("due_all", "Due to all tranches", line(ALL, "dash")),
-    )
-    finish(cover, "What comes in against what is due, accumulated")
-    cover.set_x_axis(dates_axis(new.dates))
-    cover.set_y_axis(axis("Money", "#,##0"))
+    sigma_left = s.beside(ws, CURVE_TOP - 3, 1, specs)[specs.index(layout.SIGMA)]
+    cover = _cover_chart(s, new)
     cover.set_size({"width": 640, "height": 440})
     ws.insert_chart(3, 1, cover)
     chart = _pd_chart(s, new)
@@ -423,10 +450,13 @@ def _name_charts(s: Sheets, ws: Any) -> None:
 
 
 SCENARIO_TOP = 34
+# No fewer paths than ten million could bound a PD by less.
+QUOTED_RANGE = {"min": 1e-7, "max": 1, "crossing": 1e-7}
 
 
 def _scenario(s: Sheets) -> Any:
     spec = layout.SCENARIO
+    others = (layout.ATTRIBUTION, layout.REVERSE, layout.TORNADO, layout.SCENARIO_RESULT)
     ws = s.sheet(
         "Scenario",
         "Scenario",
@@ -435,16 +465,13 @@ def _scenario(s: Sheets) -> Any:
         "Credit triggers act along the path: "
         "only the simulated view sees them. "
         "To the right: what each control takes off, break-even stresses, every tranche.",
-        len(spec.columns)
-        + 5
-        + sum(len(t.columns) for t in (layout.SCENARIO_RESULT, layout.ATTRIBUTION, layout.REVERSE)),
+        len(spec.columns) + 1 + len(others) + sum(len(t.columns) for t in others),
     )
     widths(ws, 1, spec.columns)
     blank = [None] * len(spec.results)
     rows = [[*_stress_row(x), *blank] for x in PRESETS]
     top, column = s.table(ws, SCENARIO_TOP - 3, 1, spec, rows)
-    others = (layout.ATTRIBUTION, layout.REVERSE, layout.SCENARIO_RESULT)
-    shares = s.beside(ws, SCENARIO_TOP - 3, column + len(spec.columns) + 1, others)[0]
+    shares, _, tornado, _ = s.beside(ws, SCENARIO_TOP - 3, column + len(spec.columns) + 1, others)
     share = s.book.add_chart({"type": "bar"})
     draw(
         share,
@@ -462,16 +489,22 @@ def _scenario(s: Sheets) -> Any:
     share.set_size({"width": 620, "height": 560})
     ws.insert_chart(3, 12, share)
     chart = s.book.add_chart({"type": "bar"})
+    labels = {
+        "value": True,
+        "position": "outside_end",
+        "num_format": layout.PROBABILITY,
+        "font": {"name": FONT, "size": 9},
+    }
     draw(
         chart,
-        (spec, top, column, len(rows)),
-        "name",
-        ("anydate_pd", "KMV view", bars(SENIOR, 60)),
-        ("simulated", "Simulated", bars(GREEN, 60)),
+        (layout.TORNADO, top, tornado, 1),
+        "condition",
+        ("pd", "Under the condition", bars(SENIOR, 40) | {"data_labels": labels}),
+        ("base", "As it is", bars(LIGHT, 40)),
     )
-    finish(chart, "Headline class: any-date PD under each condition")
+    finish(chart, "Headline class: the conditions that move the PD to quote most")
     # XlsxWriter swaps the axes of a bar chart: x is the horizontal one, here the values.
-    chart.set_x_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
+    chart.set_x_axis(axis("Probability (log scale)", "0E+00", log_base=10, **QUOTED_RANGE))
     chart.set_y_axis(axis("", "General", reverse=True, major_gridlines={"visible": False}))
     chart.set_size({"width": 1090, "height": 560})
     ws.insert_chart(3, 1, chart)

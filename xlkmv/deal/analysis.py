@@ -23,7 +23,7 @@ from xlkmv.deal.plan.covenants import CovenantPath, covenant_risk
 from xlkmv.deal.plan.priority import priority
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
-from xlkmv.deal.questions.attribution import Attribution, attribute_controls
+from xlkmv.deal.questions.attribution import Attribution, attribute_measures
 from xlkmv.deal.questions.breakeven import BreakEven, reverse_stress
 from xlkmv.deal.questions.conditions import ScenarioResult, run_scenarios
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
@@ -70,8 +70,9 @@ class Analysis:
         The plan as it is, and with every control off, simulated.
     simulated_unsupported : Simulation
         The plan without the shortfall undertaking; as it is, when that is off.
-    attribution : Attribution or None
-        What each control takes off the any-date PD; None when no control is on.
+    attribution, loss_attribution : Attribution or None
+        What each control takes off the any-date PD, and off the expected loss; None when no control
+        is on.
     reverse : tuple of BreakEven
     concentration : Concentration
     contributions : Contributions or None
@@ -113,6 +114,7 @@ class Analysis:
     simulated_off: Simulation
     simulated_unsupported: Simulation
     attribution: Attribution | None
+    loss_attribution: Attribution | None
     reverse: tuple[BreakEven, ...]
     concentration: Concentration
     contributions: Contributions | None
@@ -196,11 +198,11 @@ def analyse(
         executor=executor,
         progress=_stage(progress, "Simulating the conditions", 0.05, 0.95 if quick else 0.60),
     )
-    attribution = None
+    attribution = loss_attribution = None
     if not quick and any(getattr(deal.controls, control) for control in CONTROLS):
-        attribution = attribute_controls(
+        attribution, loss_attribution = attribute_measures(
             deal,
-            "anydate_pd",
+            ("anydate_pd", "expected_loss"),
             executor=executor,
             progress=_stage(progress, "Attributing to the controls", 0.60, 0.85),
         )
@@ -246,6 +248,7 @@ def analyse(
         run_off,
         unsupported[0] if unsupported else run,
         attribution,
+        loss_attribution,
         reverse,
         concentration(deal.pool),
         drivers,

@@ -6,6 +6,8 @@ Two views give a default probability for each class. Which of them is quoted, an
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,8 +27,10 @@ __all__ = [
     "Quote",
     "Views",
     "class_answers",
+    "condition_quotes",
     "loss_given_default",
     "quoted_pd",
+    "strongest_conditions",
     "upper_bound",
 ]
 
@@ -153,6 +157,50 @@ def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
             )
         )
     return tuple(answers)
+
+
+def condition_quotes(analysis: Analysis, k: int) -> tuple[Quote, ...]:
+    """PD to quote of one class under each preset condition; see :func:`quoted_pd`.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    k : int
+        Position of the class.
+
+    Returns
+    -------
+    tuple of Quote
+        In the order of the conditions; none of a quick look, which does not simulate them.
+    """
+    return tuple(
+        _quote(
+            found.simulation.tranches[k].anydate_pd,
+            found.simulation.paths,
+            view.tranches[k].anydate_pd_at_maturity,
+        )
+        for found, view in zip(analysis.simulated, analysis.scenarios, strict=False)
+    )
+
+
+def strongest_conditions(quotes: Sequence[Quote], most: int = 10) -> list[int]:
+    """Positions of the conditions that move the quoted PD most, by its ratio to that of the first, the base.
+
+    Parameters
+    ----------
+    quotes : sequence of Quote
+        The base first; see :func:`condition_quotes`.
+    most : int
+        How many positions to return.
+
+    Returns
+    -------
+    list of int
+        Highest PD first; conditions that leave it as it is are not among them.
+    """
+    moved = [abs(math.log(quote.pd / quotes[0].pd)) for quote in quotes]
+    strongest = sorted(range(len(quotes)), key=lambda row: (-moved[row], row))[:most]
+    return sorted((row for row in strongest if moved[row] > 0.0), key=lambda row: (-quotes[row].pd, row))
 
 
 def quoted_pd(short: int, paths: int, kmv: float) -> Quote:

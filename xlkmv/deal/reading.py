@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from xlkmv.deal.analysis import NOT_IN_QUICK, Analysis
+from xlkmv.deal.answers import Quote, class_answers, upper_bound
+from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.terms import CONTROLS, Deal
 
-__all__ = ["ALARMS", "READINGS", "alarming", "probability", "read", "riskiest"]
+__all__ = ["ALARMS", "READINGS", "alarming", "probability", "read", "riskiest", "rounded_up"]
 
 # Lines of a reading, in order, and what each is about.
 READINGS = {
     "pool": "Pool, by plan",
     "actual": "Since closing",
-    "senior": "Headline, at closing",
-    "others": "Others, at closing",
-    "controls": "Strongest controls",
-    "breaks": "Breaks first",
+    "senior": "Headline class",
+    "others": "Other classes",
+    "controls": "What protects",
+    "breaks": "What breaks",
     "look": "Look again at",
 }
 # How a line begins that has to be seen: it is shown in red.
@@ -36,6 +39,8 @@ _BREAKS: dict[str, Callable[[float], str]] = {
         "the largest obligor in default" if x == 1 else f"the {x:.0f} largest obligors in default"
     ),
 }
+# Less of an expected loss than this is written as 0.00 points.
+LEAST_POINTS = 5e-5
 _LEFT_OUT = f"{NOT_IN_QUICK.capitalize()}: refresh for everything."
 # A haircut up to this is no room, and one from the other on is no stress but another deal.
 NO_ROOM, ANOTHER_DEAL = 5e-4, 0.995
@@ -124,11 +129,27 @@ def _supported(deal: Deal) -> bool:
 
 
 def _seen(analysis: Analysis, p: float) -> str:
-    """Write a share of the paths; what none shows is below 3 in their number (95 %)."""
+    """Write a share of the paths; what none shows is below a bound (95 %)."""
     paths = analysis.simulated_base.paths
-    return (
-        f"none of {paths:,} paths (PD < {3.0 / paths:.0E})" if p == 0.0 else f"{probability(p)} of the paths"
-    )
+    if p > 0.0:
+        return f"{probability(p)} of the paths"
+    return f"none of {paths:,} paths (PD < {rounded_up(upper_bound(0, paths))})"
+
+
+def rounded_up(p: float) -> str:
+    """Write a bound in two digits, never below it.
+
+    Parameters
+    ----------
+    p : float
+        Above 0.
+
+    Returns
+    -------
+    str
+    """
+    step = 10.0 ** (math.floor(math.log10(p)) - 1)
+    return f"{math.ceil(p / step - 1e-9) * step:.1E}"
 
 
 def _short_by_plan(deal: Deal, analysis: Analysis, k: int) -> str:
@@ -139,16 +160,19 @@ def _short_by_plan(deal: Deal, analysis: Analysis, k: int) -> str:
 
 def _headline(deal: Deal, analysis: Analysis) -> str:
     k = analysis.headline
-    kmv, simulated = analysis.base.tranches[k], analysis.simulated_base.tranches[k]
+    answer = class_answers(deal, analysis)[k]
+    quote = answer.quote
+    kmv = analysis.base.tranches[k].anydate_pd_at_maturity
+    beside = "" if quote.pd == kmv else f", {probability(kmv)} in the KMV view"
     text = (
-        f"{_short_by_plan(deal, analysis, k)}{kmv.name}: short on {_seen(analysis, simulated.anydate_pd)}; "
-        f"any-date PD {probability(kmv.anydate_pd_at_maturity)} in the KMV view. Take the larger."
+        f"{_short_by_plan(deal, analysis, k)}{answer.name}: {answer.grade}; "
+        f"PD to quote {_quoted(quote)}{beside}."
     )
-    if not _supported(deal):
-        return text
-    alone = analysis.simulated_unsupported.tranches[k].anydate_pd
-    pool_pd = float(kmv.risk.anydate_pd[kmv.maturity])
-    return f"{text} Without the undertaking: {_seen(analysis, alone)}, {probability(pool_pd)}."
+    return text if answer.alone is None else f"{text} Without the undertaking {_quoted(answer.alone)}."
+
+
+def _quoted(quote: Quote) -> str:
+    return f"{probability(quote.pd)} ({quote.why})"
 
 
 def riskiest(analysis: Analysis) -> int:
@@ -207,11 +231,28 @@ def _controls(deal: Deal, analysis: Analysis) -> str:
     if found.without[k] == 0.0:
         return f"Without any control {name} is never short, either."
     total = float(found.without[k] - found.with_all[k])
-    order = [c for c in np.argsort(-found.shapley[:, k], kind="stable")[:3] if found.shapley[c, k] > 0.0]
+    order = _strongest(found, k)
     if not order:
         return f"None lowers the any-date PD of {name} (simulated)."
-    shares = ", ".join(f"{CONTROLS[found.controls[c]]} {100.0 * found.shapley[c, k]:.2f}" for c in order)
-    return f"They take {100.0 * total:.2f} points off the any-date PD of {name} (simulated): {shares}."
+    text = f"They take {100.0 * total:.2f} points off the any-date PD of {name} ({_shares(found, k, order)})"
+    # Short by a cent is short: where everybody is, only what is lost tells the controls apart.
+    losses = analysis.loss_attribution
+    assert losses is not None
+    lost = float(losses.without[k] - losses.with_all[k])
+    most = _strongest(losses, k)[:1]
+    return f"{text}, {100.0 * lost:.2f} off its expected loss" + (
+        f" ({_shares(losses, k, most)})." if most and lost >= LEAST_POINTS else "."
+    )
+
+
+def _strongest(found: Attribution, k: int) -> list[int]:
+    """Up to two controls that lower a measure of a tranche, the strongest first."""
+    order = np.argsort(-found.shapley[:, k], kind="stable")[:2].tolist()
+    return [c for c in order if found.shapley[c, k] > 0.0]
+
+
+def _shares(found: Attribution, k: int, controls: list[int]) -> str:
+    return ", ".join(f"{CONTROLS[found.controls[c]]} {100.0 * found.shapley[c, k]:.2f}" for c in controls)
 
 
 def _breaks(deal: Deal, analysis: Analysis) -> str:

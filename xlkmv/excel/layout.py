@@ -707,7 +707,9 @@ SCENARIO = TableSpec(
         result("DD", "违约距离", "dd", DISTANCE, 8),
         result("PD", "违约概率", "pd", PROBABILITY, 10),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 11),
-        result("Expected loss", "预期损失", "expected_loss", PROBABILITY, 10),
+        result(
+            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 10, ("Expected loss",)
+        ),
         result("First short date", "首次不足日", "first_short", DATE, 12),
         result("Change in any-date PD", "相对基准变动", "change", CHANGE, 12),
         result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 12),
@@ -728,7 +730,9 @@ SCENARIO_RESULT = TableSpec(
         result("DD", "违约距离", "dd", DISTANCE),
         result("PD", "违约概率", "pd", PROBABILITY),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY),
-        result("Expected loss", "预期损失", "expected_loss", PROBABILITY),
+        result(
+            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 12, ("Expected loss",)
+        ),
         result("First short date", "首次不足日", "first_short", DATE),
         result("Change in any-date PD", "相对基准变动", "change", CHANGE),
         result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED),
@@ -739,10 +743,30 @@ SCENARIO_RESULT = TableSpec(
     ),
 )
 
+ANSWER = TableSpec(
+    "tbl_Answer",
+    "Home",
+    "Each class",
+    "各层级结论",
+    (
+        result("Class", "层级", "name", TEXT, 23),
+        result("Grade", "等级", "grade", TEXT, 12),
+        result("PD to quote", "采用违约概率", "pd", PROBABILITY, 11),
+        result("Why", "依据", "why", TEXT, 27),
+        result("PD without undertaking", "无差额支付违约概率", "alone", PROBABILITY, 13),
+        result("Coverage", "覆盖倍数", "coverage", RATIO, 9),
+        result("DD", "违约距离", "distance", DISTANCE, 8),
+        result("Expected loss", "预期损失", "expected_loss", SIMULATED, 10),
+        result("Loss given default", "违约损失率", "loss_given_default", RATE, 10),
+        result("Average life by plan", "计划平均期限", "average_life", "0.00", 11),
+        result("Yield at par", "面值收益率", "yield_at_par", RATE, 9),
+    ),
+)
+
 HEADLINE = TableSpec(
     "tbl_Headline",
-    "Home",
-    f"Default risk of each tranche by its maturity (in the chart: {THE_CLASS})",
+    "Result",
+    f"Each class by its maturity, the views side by side (in the charts: {THE_CLASS})",
     "各层级违约风险",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
@@ -803,24 +827,31 @@ RISK = TableSpec(
 CHART = TableSpec(
     "tbl_Chart",
     "Result",
-    f"Figures of the charts: {THE_CLASS} (probabilities from 1E-10 on)",
+    f"Figures of the charts: {THE_CLASS} (a probability below one in ten billion is drawn as that)",
     "图表数据",
     (
         result("Payment date", "日期", "date", DATE, 12),
         result("Accumulated in", "累计回款", "accumulated_in", MONEY, 16),
         result("Due to the class", "所选层级累计应付", "due_senior", MONEY, 16, ("Due to senior",)),
         result("Due to all", "全部累计应付", "due_all", MONEY, 16),
-        result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12, ("Senior any-date PD",)),
-        result("... simulated", "模拟", "simulated", PROBABILITY, 12),
+        result("KMV view", "KMV", "anydate_pd", PROBABILITY, 12, ("Any-date PD", "Senior any-date PD")),
+        result("Simulated", "模拟", "simulated", PROBABILITY, 12, ("... simulated",)),
         result(
-            "Any-date PD, controls off",
-            "无控制任一日违约概率",
+            "KMV view, controls off",
+            "无控制KMV",
             "anydate_off",
             PROBABILITY,
             12,
-            ("Senior any-date PD, controls off",),
+            ("Any-date PD, controls off", "Senior any-date PD, controls off"),
         ),
-        result("... simulated, controls off", "无控制模拟", "simulated_off", PROBABILITY, 12),
+        result(
+            "Simulated, controls off",
+            "无控制模拟",
+            "simulated_off",
+            PROBABILITY,
+            12,
+            ("... simulated, controls off",),
+        ),
     ),
     formerly="tbl_Curve",
 )
@@ -857,13 +888,13 @@ SIMULATION = TableSpec(
     "债务人层面模拟",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
-        result("PD", "违约概率", "pd", SIMULATED, 11),
+        result("Simulated PD", "模拟违约概率", "pd", SIMULATED, 11, ("PD",)),
         result("s.e. of PD", "标准误", "pd_error", ERROR, 10),
-        result("Any-date PD", "任一日违约概率", "anydate_pd", SIMULATED, 11),
+        result("Simulated any-date PD", "模拟任一日违约概率", "anydate_pd", SIMULATED, 12, ("Any-date PD",)),
         result("s.e. of any-date PD", "标准误", "anydate_error", ERROR, 10),
         result("Expected loss", "预期损失", "expected_loss", SIMULATED, 11),
         result("s.e. of loss", "标准误", "loss_error", ERROR, 10),
-        result("Average life", "平均期限", "wal", "0.00", 9),
+        result("Simulated average life", "模拟平均期限", "wal", "0.00", 11, ("Average life",)),
         result("Loss 99.9 %", "99.9%损失", "quantile", RATE, 10),
         result("Most likely first short date", "最可能首次不足日", "first_short", DATE, 13),
     ),
@@ -872,7 +903,7 @@ SIMULATION = TableSpec(
 ATTRIBUTION = TableSpec(
     "tbl_Attribution",
     "Scenario",
-    f"What each control takes off the any-date PD of {THE_CLASS} (simulated)",
+    f"What each control takes off the any-date PD and the expected loss of {THE_CLASS} (simulated)",
     "控制措施贡献",
     (
         result("Control", "措施", "control", TEXT, 30),
@@ -893,10 +924,17 @@ ATTRIBUTION = TableSpec(
             ("Senior any-date PD, only this on",),
         ),
         result(
-            "Any-date PD, stacked", "逐项启用", "stacked", SIMULATED, 16, ("Senior any-date PD, stacked",)
+            "Any-date PD, this and all above on",
+            "逐项启用",
+            "stacked",
+            SIMULATED,
+            18,
+            ("Any-date PD, stacked", "Senior any-date PD, stacked"),
         ),
         result("Share (Shapley)", "夏普利份额", "shapley", "0.00%", 12),
         result("s.e. of share", "标准误", "shapley_error", "0.000%", 10),
+        result("Expected loss, this off", "仅关闭此项预期损失", "loss_off", SIMULATED, 12),
+        result("Share of expected loss (Shapley)", "预期损失夏普利份额", "loss_shapley", "0.00%", 14),
         result("Riskiest other tranche, this off", "最高风险层级仅关闭此项", "other_off", SIMULATED, 16),
         result("Riskiest other tranche, share", "最高风险层级份额", "other_shapley", "0.00%", 16),
     ),
@@ -987,6 +1025,19 @@ REVERSE = TableSpec(
         result("Break-even size", "临界值", "size", "0.000", 12),
         result("Unit", "单位", "measure", TEXT, 20),
         result("Date missed", "首次不足日", "date", DATE, 12),
+    ),
+)
+
+TORNADO = TableSpec(
+    "tbl_Tornado",
+    "Scenario",
+    f"The conditions that move the PD to quote of {THE_CLASS} most",
+    "影响最大的情景",
+    (
+        result("Condition", "情景", "condition", TEXT, 42),
+        result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
+        result("As it is", "基准", "base", PROBABILITY, 12),
+        result("Why", "依据", "why", TEXT, 28),
     ),
 )
 
@@ -1163,6 +1214,7 @@ TABLES: dict[str, TableSpec] = {
         CLASS_SCALE,
         VECTOR,
         SCENARIO_RESULT,
+        ANSWER,
         HEADLINE,
         RISK,
         CHART,
@@ -1175,6 +1227,7 @@ TABLES: dict[str, TableSpec] = {
         DIVERSIFICATION,
         DRIVER,
         DRIVER_ALL,
+        TORNADO,
         ACCOUNT,
         CASHFLOW,
         PRIORITY,

@@ -10,6 +10,7 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import NOT_IN_QUICK, Analysis
+from xlkmv.deal.answers import ClassAnswer, class_answers, condition_quotes, strongest_conditions
 from xlkmv.deal.kmv import TrancheView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.covenants import CovenantPath
@@ -59,6 +60,7 @@ def write_report(
         raise BookError(f"the results cannot be written: {rule}")
     checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
     for spec, rows in (
+        (layout.ANSWER, [_answer(a) for a in class_answers(deal, analysis)]),
         (layout.HEADLINE, _headline(deal, analysis)),
         (layout.RISK, _risk(deal, analysis)),
         (layout.CHART, _curve(deal, analysis)),
@@ -72,6 +74,7 @@ def write_report(
         (layout.DIVERSIFICATION, _diversification(analysis)),
         (layout.DRIVER, _drivers(deal, analysis)),
         (layout.DRIVER_ALL, _all_drivers(deal, analysis)),
+        (layout.TORNADO, _tornado(analysis)),
         (layout.ACCOUNT, _account(deal, analysis)),
         (layout.CASHFLOW, _cashflow(deal, analysis)),
         (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
@@ -210,13 +213,13 @@ def _outcome(analysis: Analysis) -> str:
 
 
 def _short_by_plan(deal: Deal, planned: Waterfall) -> str:
-    """Which tranches miss a payment although everybody pays, and when first."""
+    """Which tranche misses a payment although everybody pays, when first, and how many more do."""
     short = [
         f"{tranche.name}, {deal.terms.dates[int(np.argmax(row))]}"
         for tranche, row in zip(deal.tranches, planned.short, strict=True)
         if row.any()
     ]
-    return "; ".join(short) or "no tranche"
+    return short[0] + (f" and {len(short) - 1} more" if len(short) > 1 else "") if short else "no tranche"
 
 
 def _final(tranche: TrancheView) -> list[float]:
@@ -229,14 +232,26 @@ def _final(tranche: TrancheView) -> list[float]:
     ]
 
 
+# Stands where there is nothing to say.
+NOTHING = "-"
+
+
+def _answer(a: ClassAnswer) -> list[Any]:
+    """One class on Home."""
+    alone = NOTHING if a.alone is None else a.alone.pd
+    lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
+    kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
+    return [a.name, a.grade, a.quote.pd, a.quote.why, alone, *kept]
+
+
 def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     rows: list[list[Any]] = []
     runs = zip(analysis.simulated_base.tranches, analysis.simulated_unsupported.tranches, strict=True)
     views = zip(analysis.base.tranches, analysis.controls_off.tranches, strict=True)
-    for (base, off), (run, unsupported) in zip(views, runs, strict=True):
+    for (base, off), (run, unsupported), senior in zip(views, runs, deal.senior, strict=True):
         alone: list[Any] = [float(base.risk.anydate_pd[base.maturity]), unsupported.anydate_pd]
-        if not deal.controls.support:
-            alone = ["no undertaking"] * 2
+        if not (deal.controls.support and senior):
+            alone = ["not covered" if deal.controls.support else "no undertaking"] * 2
         simulated = [alone[0], run.anydate_pd, alone[1], run.expected_loss]
         rows.append([base.name, *_final(base), *simulated, *_final(off)[1:]])
     return [[*row, life] for row, life in zip(rows, analysis.average_life.tolist(), strict=True)]
@@ -345,8 +360,9 @@ def _attribution(analysis: Analysis) -> list[list[Any]]:
     """Each control for the headline class, and for the riskiest other one."""
     if analysis.quick:
         return _left_out(layout.ATTRIBUTION)
-    found, k, other = analysis.attribution, analysis.headline, riskiest(analysis)
-    if found is None:
+    found, losses = analysis.attribution, analysis.loss_attribution
+    k, other = analysis.headline, riskiest(analysis)
+    if found is None or losses is None:
         return []
     return [
         [
@@ -356,6 +372,8 @@ def _attribution(analysis: Analysis) -> list[list[Any]]:
             found.stacked[c + 1, k],
             found.shapley[c, k],
             found.shapley_error[c, k],
+            losses.off_alone[c, k],
+            losses.shapley[c, k],
             found.off_alone[c, other],
             found.shapley[c, other],
         ]
@@ -429,6 +447,17 @@ def _all_drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
                 said = [share[i], drivers.pool_share[i], *drivers.of_class(i, k)]
                 rows.append([tranche.name, drivers.name[i], kind, *said])
     return rows
+
+
+def _tornado(analysis: Analysis) -> list[list[Any]]:
+    """The conditions that matter most to the headline class."""
+    if analysis.quick:
+        return _left_out(layout.TORNADO)
+    quotes = condition_quotes(analysis, analysis.headline)
+    return [
+        [analysis.simulated[row].stress.name, quotes[row].pd, quotes[0].pd, quotes[row].why]
+        for row in strongest_conditions(quotes)
+    ]
 
 
 UNITS = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import comb
 
 import numpy as np
 
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Progress, simulate_stresses
+from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.questions.conditions import MEASURES, measures
 from xlkmv.deal.stress import BASE, Stress
@@ -17,7 +18,7 @@ from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
 
-__all__ = ["Attribution", "attribute_controls"]
+__all__ = ["Attribution", "attribute_controls", "attribute_measures"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,20 +89,62 @@ def attribute_controls(
     InputError
         When the measure is not known or no control is on.
     """
-    if measure not in MEASURES:
-        raise InputError("measure", f"must be one of: {', '.join(MEASURES)}", measure)
+    return attribute_measures(
+        deal, (measure,), stress, paths=paths, seed=seed, executor=executor, progress=progress
+    )[0]
+
+
+def attribute_measures(
+    deal: Deal,
+    names: Sequence[str] = MEASURES,
+    stress: Stress | None = None,
+    *,
+    paths: int | None = None,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> tuple[Attribution, ...]:
+    """Attribute several measures of risk to the controls, from one simulation.
+
+    Parameters
+    ----------
+    deal : Deal
+    names : sequence of {"pd", "anydate_pd", "expected_loss"}
+    stress, paths, seed, executor, progress
+        As in :func:`attribute_controls`.
+
+    Returns
+    -------
+    tuple of Attribution
+        One for each measure.
+
+    Raises
+    ------
+    InputError
+        When a measure is not known or no control is on.
+    """
+    for measure in names:
+        if measure not in MEASURES:
+            raise InputError("measure", f"must be one of: {', '.join(MEASURES)}", measure)
     stress = stress or BASE
     players = tuple(c for c in CONTROLS if getattr(deal.controls, c) and c not in stress.controls_off)
     if not players:
         raise InputError("controls", "must have at least one that is on")
-    count, everything = len(players), (1 << len(players)) - 1
     sets = []
-    for mask in range(everything + 1):
+    for mask in range(1 << len(players)):
         off = tuple(c for bit, c in enumerate(players) if not mask >> bit & 1)
         sets.append(replace(stress, controls_off=stress.controls_off + off))
     runs = simulate_stresses(
         deal, sets, paths=paths, seed=seed, thin=True, executor=executor, progress=progress
     )
+    return tuple(_attribution(deal, measure, players, runs) for measure in names)
+
+
+def _attribution(
+    deal: Deal, measure: str, players: tuple[str, ...], runs: Sequence[Simulation]
+) -> Attribution:
+    """Shares of each control in one measure, from the runs of all sets of them."""
+    count, everything = len(players), (1 << len(players)) - 1
     row, k = MEASURES.index(measure), len(deal.tranches)
     value = np.array([measures(run)[row] for run in runs])
     sizes = runs[0].replicate_paths
