@@ -256,7 +256,7 @@ def test_kept_paths_say_what_a_simulation_of_the_structure_says(deal, data):
         assert (a.anydate_pd, a.pd, a.expected_loss) == (b.anydate_pd, b.pd, b.expected_loss)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=6)
 @given(st.floats(1e-3, 0.5), st.floats(1e-3, 0.5))
 def test_a_looser_target_never_asks_for_more(p, q):
     strict, loose = (answers(small(), x) for x in sorted((p, q)))

@@ -463,6 +463,7 @@ class TallySum:
     groups: list[Array] = field(default_factory=list)
 
     def add(self, tally: Tally) -> None:
+        """Add the tally of a bundle; of the first one the figures are taken over."""
         self.groups.append(tally.groups)
         if self.tally is None:
             self.tally = tally

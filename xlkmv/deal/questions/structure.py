@@ -50,9 +50,9 @@ UNITS: dict[str, str] = {
 }
 # Figures of a table of the paths kept (four paths of a crowded pool are one), times classes.
 MOST_FIGURES, FEWEST_PATHS = 1 << 24, 2_000
-# Of the frontier: sizes, the least of them as a share of the smaller of now and answer, and reserves as
-# shares of the notes beside that of the deal.
-SIZES, SMALLEST, RESERVES = 7, 0.85, (0.0, 0.02, 0.05)
+# Of the frontier: sizes, the least and the largest of them as shares of the answer, and reserves as shares
+# of the notes beside that of the deal.
+SIZES, AROUND, RESERVES = 7, (0.85, 1.1), (0.0, 0.02, 0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,9 @@ class Structure:
     ----------
     targets : dict
         Class -> largest any-date PD, in order of rank.
-    pd, pd_error : dict
-        Class -> simulated any-date PD of the deal as it is, on the same paths, and its standard error.
+    pd, pd_error, kmv : dict
+        Class -> simulated any-date PD of the deal as it is, on the same paths, its standard error, and
+        the any-date PD in the KMV view.
     answers : tuple of Answer
     issuable : float
         What the classes with a target come to, one after the other at their largest, money.
@@ -148,6 +149,7 @@ class Structure:
     targets: dict[str, float]
     pd: dict[str, float]
     pd_error: dict[str, float]
+    kmv: dict[str, float]
     answers: tuple[Answer, ...]
     issuable: float
     frontier: Frontier
@@ -210,11 +212,11 @@ def _targets(
             raise InputError("class", f"must be one of: {', '.join(names)}", name)
     if not wanted:
         raise InputError("target", "must be given for one class at least", None)
-    times = deal.terms.times
+    plan, times = apply(deal, BASE, by_plan=True), deal.terms.times
     return {
-        t.name: target_pd(wanted[t.name], scale, float(times[deal.legal_final(t)]))
-        for t in deal.tranches
-        if t.name in wanted
+        name: target_pd(wanted[name], scale, float(times[plan.due_by(k)]))
+        for k, name in enumerate(names)
+        if name in wanted
     }
 
 
@@ -230,11 +232,13 @@ def _answer(question: Question, target: float, trials: Trials, scale: Mapping[st
 
     low = high = shown(place)
     pd, error = curve.at(max(place, 0))
-    remarks = [question.remark(float(question.candidates[max(place, 0)]))]
+    remarks = []
     if place < 0:
         remarks.append(f"Out of reach: {_at_best(question, curve)}.")
     elif place == count - 1:
         remarks.append(WHOLE_RANGE[question.key])
+        if question.key != "support" and _supported(question):
+            remarks.append("The undertaking pays what the pool does not.")
     else:
         # Paths that default only just beyond the answer make its error, too.
         error = max(error, curve.at(place + 1)[1])
@@ -253,6 +257,7 @@ def _answer(question: Question, target: float, trials: Trials, scale: Mapping[st
         remarks.append("The PD does not rise throughout: the answer is where it first exceeds the target.")
     if question.key == "support" and place >= 0:
         remarks.append(_rated(float(question.candidates[place]), scale))
+    remarks.append(question.remark(float(question.candidates[max(place, 0)])))
     return Answer(
         question.key,
         question.name,
@@ -277,6 +282,13 @@ WHOLE_RANGE = {
     "coupon": "At any coupon.",
     "support": "It needs no undertaking.",
 }
+
+
+def _supported(question: Question) -> bool:
+    """Whether the undertaking protects the class."""
+    deal = question.trial(float(question.candidates[-1]))
+    place = [t.name for t in deal.tranches].index(question.name)
+    return deal.controls.support and bool(deal.senior[place])
 
 
 def _at_best(question: Question, curve: Curve) -> str:
@@ -369,13 +381,14 @@ def solve(
     headline = deal.tranches[deal.headline].name
     drawn = headline if headline in targets else next(iter(targets))
     largest = next(a.setting for a in answers if (a.question, a.name) == ("size", drawn))
-    frontier = _frontier(deal, drawn, targets[drawn], largest, trials)
+    frontier = _frontier(deal, drawn, targets[drawn], largest, pays, trials)
     progress(1.0)
     order = {key: place for place, key in enumerate(QUESTIONS)}
     return Structure(
         targets,
         {name: pd for name, (pd, _) in now.items()},
         {name: error for name, (_, error) in now.items()},
+        {name: trials.kmv(deal, name)[0] for name in targets},
         tuple(sorted(answers, key=lambda a: order[a.question])),
         sum(stack[name] for name in targets),
         frontier,
@@ -407,21 +420,23 @@ def _alone(
         yield support_question(deal, name)
 
 
-def _frontier(deal: Deal, name: str, target: float, largest: float | None, trials: Trials) -> Frontier:
-    """Sizes from a little below now and the answer up to the largest there is, reserve by reserve."""
-    own, notes = next(t for t in deal.tranches if t.name == name), sum(t.amount for t in deal.tranches)
-    least = SMALLEST * min(own.amount, largest or own.amount)
-    below = sum(t.amount for t in deal.tranches if t.rank > own.rank)
-    sizes = np.linspace(least, max(own.amount + below, largest or 0.0), SIZES)
+def _frontier(
+    deal: Deal, name: str, target: float, largest: float | None, pays: float, trials: Trials
+) -> Frontier:
+    """Sizes around the answer, and the one now where it is larger, up to what the pool brings."""
+    sizes = {t.name: t.amount for t in deal.tranches}
+    own, notes, middle = sizes[name], sum(sizes.values()), largest or sizes[name]
+    most = float(size_question("size", deal, sizes, name, pays).candidates[-1])
+    drawn = np.linspace(AROUND[0] * middle, min(max(AROUND[1] * middle, own), most), SIZES)
     reserves: tuple[float | None, ...] = (*RESERVES, None)
     found = np.array(
         [
-            [trials.simulated(resized(reserved(deal, share, notes), name, float(x)), name) for x in sizes]
+            [trials.simulated(resized(reserved(deal, share, notes), name, float(x)), name) for x in drawn]
             for share in reserves
         ]
     )
-    kmv = [trials.kmv(resized(deal, name, float(x)), name)[0] for x in sizes]
-    return Frontier(name, target, sizes, reserves, found[..., 0], found[..., 1], np.array(kmv))
+    kmv = [trials.kmv(resized(deal, name, float(x)), name)[0] for x in drawn]
+    return Frontier(name, target, drawn, reserves, found[..., 0], found[..., 1], np.array(kmv))
 
 
 class _Share:
