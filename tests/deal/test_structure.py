@@ -27,7 +27,7 @@ from xlkmv.deal.questions.candidates import (
 from xlkmv.deal.questions.search import Curve
 from xlkmv.deal.questions.structure import solve, target_pd
 from xlkmv.deal.stress import BASE, apply
-from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
+from xlkmv.deal.terms import ClassScale, Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.distance import safe_issue
 
@@ -88,7 +88,8 @@ def test_the_largest_coupon_is_what_the_first_date_can_bear():
 
 def test_a_payer_may_be_as_bad_as_the_target_allows():
     controls = replace(SUBORDINATED, support=True, support_pd=0.5)
-    answer = answers(lump(controls=controls), scale={"A": 0.001, "BB": 0.05, "B": 0.2})["support"]
+    scale = ClassScale(("A", "BB", "B"), (1.0,), ((0.001,), (0.05,), (0.2,)))
+    answer = answers(lump(controls=controls, class_scale=scale))["support"]
     # Both gone by the third year, each for itself: GONE (1 - (1 - g)^3) = 1 %.
     payer = 1.0 - (1.0 - 0.01 / GONE) ** (1.0 / 3.0)
     assert answer.low <= payer <= answer.high
@@ -311,9 +312,14 @@ def test_a_pd_that_falls_for_riskier_candidates_is_told():
 # ------------------------------------------------------------------------------ targets and bad input
 
 
-def test_a_grade_is_a_pd_up_to_the_maturity():
-    assert target_pd("bb", {"AA": 0.001, "BB": 0.02}, 3.0) == pytest.approx(GONE)
-    assert target_pd(0.25, {}, 3.0) == 0.25
+SCALE = ClassScale(("AA", "BB"), (1.0, 3.0), ((0.001, 0.004), (0.02, GONE)))
+
+
+def test_a_grade_is_its_default_rate_up_to_the_maturity():
+    assert target_pd("bb", SCALE, 3.0) == pytest.approx(GONE)
+    assert target_pd("AA", SCALE, 1.0) == pytest.approx(0.001)
+    assert target_pd(0.25, SCALE, 3.0) == 0.25
+    assert solve(lump(class_scale=SCALE, paths=500), "BB").targets == {"Senior": pytest.approx(GONE)}
 
 
 @pytest.mark.parametrize(
@@ -322,19 +328,14 @@ def test_a_grade_is_a_pd_up_to_the_maturity():
         (0.0, DomainError, r"target must be a probability above 0 and below 1, or .* \(got 0\)"),
         (1.0, DomainError, r"target must be .* \(got 1\)"),
         (float("nan"), DomainError, r"target must be .* \(got nan\)"),
-        ("AAAA", InputError, r"target must be .*, or a grade of the scale \(AA, BB\) \(got 'AAAA'\)"),
+        ("AAAA", InputError, r"target must be .*, or a grade \(AA, BB\) \(got 'AAAA'\)"),
         ({"Mezzanine": 0.1}, InputError, r"class must be one of: Senior, Junior \(got 'Mezzanine'\)"),
         ({}, InputError, "target must be given for one class at least"),
     ],
 )
 def test_bad_targets_are_one_sentence(target, error, sentence):
     with pytest.raises(error, match=sentence):
-        solve(lump(), target, scale={"AA": 0.001, "BB": 0.02})
-
-
-def test_an_empty_scale_says_that_it_has_no_grades():
-    with pytest.raises(InputError, match="of which the scale has none"):
-        solve(lump(), "AA")
+        solve(lump(class_scale=SCALE), target)
 
 
 def test_paths_that_are_too_few_are_refused():

@@ -1005,7 +1005,7 @@ TARGET = TableSpec(
             PROBABILITY,
             11,
             INSIDE_PROBABILITY,
-            note="A PD such as 0.001 (0.1 %), or a grade of table tbl_Scale. Blank: not asked.",
+            note="A PD such as 0.001 (0.1 %), or a grade of table tbl_ClassScale. Blank: not asked.",
             blank=True,
         ),
         result("As a PD", "目标概率", "target_pd", PROBABILITY, 9, blank=True),

@@ -90,11 +90,6 @@ class Scale:
     grades: tuple[str, ...] = ()
 
     @property
-    def by_grade(self) -> dict[str, float]:
-        """PD by grade as the table writes it."""
-        return {grade: self.pds[grade.casefold()] for grade in self.grades}
-
-    @property
     def rule(self) -> str:
         """What a rating must be."""
         known = ", ".join(self.grades) or "it is empty"

@@ -17,7 +17,6 @@ from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError, InputError
 from xlkmv.excel import layout
 from xlkmv.excel.book import Book
-from xlkmv.excel.lookups import Scale, read_scale
 from xlkmv.excel.reader import Reader
 from xlkmv.excel.refresh import Inputs, Progress, read_book
 from xlkmv.excel.report import AT_SOLVE, TARGET_MARK, target_mark, write_rows
@@ -79,14 +78,11 @@ def solve_book(
     report = progress or (lambda what, share: None)
     report("Reading and checking", 0.0)
     inputs, reader = read_book(book), Reader(book)
-    scale = read_scale(reader)
     if layout.STRUCTURE.name.casefold() not in {table.casefold() for table in book.tables()}:
         rule = f"it has no table {layout.STRUCTURE.name}: take sheet Structure from a new workbook"
         raise BookError(f"the answers cannot be written: {rule}")
-    targets = _wanted(inputs.deal, reader, scale, target, name)
-    structure = solve(
-        inputs.deal, targets, scale=scale.by_grade, progress=lambda share: report("Solving", share)
-    )
+    targets = _wanted(inputs.deal, reader, target, name)
+    structure = solve(inputs.deal, targets, progress=lambda share: report("Solving", share))
     report("Writing", 1.0)
     _write_targets(book, reader, inputs.deal, structure, None if target is None else targets)
     _write(book, inputs, structure, now or dt.datetime.now())
@@ -97,7 +93,7 @@ def solve_book(
 
 
 def _wanted(
-    deal: Deal, reader: Reader, scale: Scale, target: Target | None, name: str | None
+    deal: Deal, reader: Reader, target: Target | None, name: str | None
 ) -> Target | dict[str, Target]:
     """Targets by class, or one for all."""
     known = {t.name.casefold(): t.name for t in deal.tranches}
@@ -106,7 +102,7 @@ def _wanted(
     chosen = None if name is None else known[name.strip().casefold()]
     if target is not None:
         return target if chosen is None else {chosen: target}
-    given = read_targets(reader, deal, scale)
+    given = read_targets(reader, deal)
     if problems := reader.problems():
         raise BookInputError(problems)
     if chosen is not None:
@@ -118,7 +114,7 @@ def _wanted(
     return dict(given)
 
 
-def read_targets(reader: Reader, deal: Deal, scale: Scale) -> dict[str, Target]:
+def read_targets(reader: Reader, deal: Deal) -> dict[str, Target]:
     """Read the targets of the classes; a class without one is not asked about.
 
     Parameters
@@ -126,7 +122,6 @@ def read_targets(reader: Reader, deal: Deal, scale: Scale) -> dict[str, Target]:
     reader : Reader
         Keeps the problems.
     deal : Deal
-    scale : Scale
 
     Returns
     -------
@@ -151,7 +146,7 @@ def read_targets(reader: Reader, deal: Deal, scale: Scale) -> dict[str, Target]:
         elif given.target is not None:
             found[name] = given.target
             try:
-                target_pd(given.target, scale.by_grade, 1.0)
+                target_pd(given.target, deal.terms.class_scale, 1.0)
             except InputError as error:
                 reader.fail(table, row, spec.column("target").header, error.rule)
     return found

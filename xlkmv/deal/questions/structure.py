@@ -24,10 +24,9 @@ from xlkmv.deal.questions.candidates import (
 )
 from xlkmv.deal.questions.search import WIDTH, Curve, Trials
 from xlkmv.deal.stress import BASE, apply
-from xlkmv.deal.terms import Deal
+from xlkmv.deal.terms import ClassScale, Deal
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import Array
-from xlkmv.model.plan import default_probability_by
 
 __all__ = ["QUESTIONS", "UNITS", "Answer", "Frontier", "Structure", "asked_classes", "solve", "target_pd"]
 
@@ -160,17 +159,16 @@ class Structure:
 # ------------------------------------------------------------------------------------- targets
 
 
-def target_pd(given: float | str, scale: Mapping[str, float], years: float) -> float:
+def target_pd(given: float | str, scale: ClassScale, years: float) -> float:
     """Turn a target into the default probability up to a horizon.
 
     Parameters
     ----------
     given : float or str
         A probability, or the name of a grade, in any case.
-    scale : mapping of str to float
-        One-year PD by grade.
+    scale : ClassScale
     years : float
-        Horizon; a grade stands for ``1 - (1 - PD)^years``.
+        Horizon of a grade, > 0.
 
     Returns
     -------
@@ -181,19 +179,14 @@ def target_pd(given: float | str, scale: Mapping[str, float], years: float) -> f
     InputError
         When it is neither a probability above 0 and below 1 nor a grade.
     """
-    grades = {grade.casefold(): pd for grade, pd in scale.items()}
-    known = f"a grade of the scale ({', '.join(scale)})" if scale else "a grade, of which the scale has none"
-    rule = f"must be a probability above 0 and below 1, or {known}"
+    rule = f"must be a probability above 0 and below 1, or a grade ({', '.join(scale.grades)})"
     if isinstance(given, str):
-        found = grades.get(given.strip().casefold())
-        if found is None:
+        if given.strip().casefold() not in [grade.casefold() for grade in scale.grades]:
             raise InputError("target", rule, given)
-        target = float(default_probability_by(found, years))
-    else:
-        target = float(given)
-    if not 0.0 < target < 1.0:
+        return scale.limit(given, years)
+    if not 0.0 < given < 1.0:
         raise DomainError("target", rule, given)
-    return target
+    return float(given)
 
 
 def asked_classes(deal: Deal) -> tuple[str, ...]:
@@ -202,9 +195,7 @@ def asked_classes(deal: Deal) -> tuple[str, ...]:
     return names[:-1] or names
 
 
-def _targets(
-    deal: Deal, given: float | str | Mapping[str, float | str], scale: Mapping[str, float]
-) -> dict[str, float]:
+def _targets(deal: Deal, given: float | str | Mapping[str, float | str]) -> dict[str, float]:
     names = [t.name for t in deal.tranches]
     wanted = given if isinstance(given, Mapping) else dict.fromkeys(asked_classes(deal), given)
     for name in wanted:
@@ -214,7 +205,7 @@ def _targets(
         raise InputError("target", "must be given for one class at least", None)
     plan, times = apply(deal, BASE, by_plan=True), deal.terms.times
     return {
-        name: target_pd(wanted[name], scale, float(times[plan.due_by(k)]))
+        name: target_pd(wanted[name], deal.terms.class_scale, float(times[plan.due_by(k)]))
         for k, name in enumerate(names)
         if name in wanted
     }
@@ -223,7 +214,7 @@ def _targets(
 # ------------------------------------------------------------------------------------ answers
 
 
-def _answer(question: Question, target: float, trials: Trials, scale: Mapping[str, float]) -> Answer:
+def _answer(question: Question, target: float, trials: Trials, scale: ClassScale) -> Answer:
     curve, view = Curve(trials.simulated, question), Curve(trials.kmv, question)
     count, place = question.candidates.size, curve.last_within(target)
 
@@ -301,14 +292,10 @@ def _at_best(question: Question, curve: Curve) -> str:
     return f"even {best} its PD is {pd:.2%} (s.e. {error:.2%})"
 
 
-def _rated(pd: float, scale: Mapping[str, float]) -> str:
-    """Worst grade that is good enough for a payer."""
-    enough = [grade for grade, of_grade in scale.items() if of_grade <= pd]
-    if not scale:
-        return ""
-    return (
-        f"A payer of grade {max(enough, key=scale.__getitem__)} will do." if enough else "No grade is enough."
-    )
+def _rated(pd: float, scale: ClassScale) -> str:
+    """Worst grade that is good enough for a payer with this PD in a year."""
+    enough = int(np.searchsorted(scale.limits(1.0), pd, side="right"))
+    return f"A payer of grade {scale.grades[enough - 1]} will do." if enough else "No grade is enough."
 
 
 # ------------------------------------------------------------------------------------ the question
@@ -318,7 +305,6 @@ def solve(
     deal: Deal,
     target: float | str | Mapping[str, float | str],
     *,
-    scale: Mapping[str, float] | None = None,
     paths: int | None = None,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Structure:
@@ -334,10 +320,8 @@ def solve(
     ----------
     deal : Deal
     target : float, str or mapping
-        Largest any-date PD up to the maturity, or a grade, by class; one for all is for
-        :func:`asked_classes`.
-    scale : mapping of str to float, optional
-        One-year PD by grade.
+        Largest any-date PD up to the maturity, or a grade of the terms' scale, by class; one for all
+        is for :func:`asked_classes`.
     paths : int, optional
         In place of those of the terms. Very long plans of many classes see fewer.
     progress : callable
@@ -359,7 +343,7 @@ def solve(
     answer, and the remark says so. Reserves in periods grow with the senior class, and triggers may make
     a larger class safer, so that this happens.
     """
-    targets, grades = _targets(deal, target, scale or {}), scale or {}
+    targets, grades = _targets(deal, target), deal.terms.class_scale
     tally = _Share(progress)
     trials = Trials(deal, _paths(deal, paths), tally.more)
     sizes = {t.name: t.amount for t in deal.tranches}
