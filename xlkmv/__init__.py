@@ -50,6 +50,7 @@ _HOME = {
     "xlkmv.deal.questions.attribution": ("attribute_controls",),
     "xlkmv.deal.questions.breakeven": ("reverse_stress",),
     "xlkmv.deal.questions.conditions": ("run_scenarios",),
+    "xlkmv.deal.questions.structure": ("solve",),
     "xlkmv.deal.questions.surveillance": ("rerate",),
     "xlkmv.deal.examples.patents": ("xingye_yuanrong",),
 }

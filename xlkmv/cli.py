@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     refresh.set_defaults(run=_refresh)
 
     _import_parser(commands)
+    _solve_parser(commands)
 
     models = commands.add_parser("models", help="the four portfolio models on a workbook's pool")
     models.add_argument("book", type=Path, help="a workbook made from the template")
@@ -104,6 +105,29 @@ def _new_parser(commands: Any) -> None:
     new.set_defaults(run=_new)
 
 
+def _solve_parser(commands: Any) -> None:
+    solve = commands.add_parser("solve", help="what the deal could be for a target PD of its classes")
+    solve.add_argument("book", type=Path, help="a workbook made from the template")
+    solve.add_argument(
+        "--target",
+        type=_target,
+        help="a PD (0.001 or 0.1%%) or a grade, in place of the targets of sheet Structure: for the class "
+        "named, or all but the most junior one",
+    )
+    solve.add_argument("--class", dest="name", metavar="NAME", help="solve for this class only")
+    solve.add_argument("--out", type=Path, help="write here instead, and leave the book as it is")
+    solve.add_argument("--backup", action="store_true", help="keep the earlier file beside the new one")
+    solve.set_defaults(run=_solve)
+
+
+def _target(text: str) -> float | str:
+    """Read a target of the command line: 0.001, 0.1% or the name of a grade."""
+    try:
+        return _share(text)
+    except argparse.ArgumentTypeError:
+        return text
+
+
 def _import_parser(commands: Any) -> None:
     tape = commands.add_parser("import", help="put the loans of a tape into a workbook's pool")
     tape.add_argument("tape", type=Path, help="CSV, Excel or Parquet, one row per loan")
@@ -148,6 +172,22 @@ def _refresh(options: argparse.Namespace) -> int:
         done = refresh(book, progress, scheduler=options.scheduler, quick=options.quick)
         written = book.save(options.out, backup=options.backup)
     _report(done)
+    print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
+    return 0
+
+
+def _solve(options: argparse.Namespace) -> int:
+    from xlkmv.excel.book import open_book
+    from xlkmv.excel.live import find_open
+    from xlkmv.excel.solving import solve_book
+
+    if options.out is not None and options.out.resolve() == options.book.resolve():
+        options.out = None
+    with _progress() as progress:
+        book = (None if options.out else find_open(options.book)) or open_book(options.book)
+        done = solve_book(book, progress, target=options.target, name=options.name)
+        written = book.save(options.out, backup=options.backup)
+    _structure_report(done)
     print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
     return 0
 
@@ -523,6 +563,44 @@ def _report(done: Any) -> None:
         console.print(f"{READINGS[key]}: {text}", style=ALARM if alarming(text) else None)
     if analysis.quick:
         console.print("\nA quick look: refresh without --quick for everything.", style=ALARM)
+
+
+def _structure_report(done: Any) -> None:
+    """Every answer as sheet Structure has it."""
+    from xlkmv.deal.reading import probability
+    from xlkmv.excel.solving import answer_cells
+
+    found, console = done.structure, _console()
+    table = _table("Any-date PD of each class by its maturity", "Class", "Target", "Simulated", "KMV view")
+    for name, target in found.targets.items():
+        simulated = probability(found.pd[name], simulated=True)
+        table.add_row(name, probability(target), simulated, probability(found.kmv[name]))
+    console.print(table)
+    columns = ("Class", "Now", "Answer", "From", "To", "KMV view", "Enter")
+    table = _table("What the deal could be for these targets, all else as it is", "Question", *columns)
+    table.columns[1].justify = "left"
+
+    def shown(cell: Any) -> str:
+        if isinstance(cell, str):
+            return cell
+        return f"{cell:.2%}" if cell >= 1e-4 or cell == 0.0 else f"{cell:.1E}"
+
+    def entered(cell: Any) -> str:
+        return cell if isinstance(cell, str) else f"{cell:,.0f}" if cell >= 1e3 else f"{cell:.6g}"
+
+    remarks = []
+    for answer in found.answers:
+        question, name, unit, *figures, setting, _, _, remark = answer_cells(answer)
+        table.add_row(f"{question} ({unit})", name, *map(shown, figures), entered(setting))
+        if remark:
+            remarks.append(f"{question}, {name}: {remark}")
+    console.print(table)
+    for remark in remarks:
+        console.print(remark)
+    console.print(
+        f"From, to: the answers for a target two standard errors less and more. {found.paths:,} paths.\n"
+        f"Issuable, class after class: {found.issuable:,.0f}."
+    )
 
 
 def _headline_table(deal: Any, analysis: Any) -> Any:

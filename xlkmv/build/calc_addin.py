@@ -148,6 +148,7 @@ def _functions_xcu(functions: Mapping[str, Function]) -> str:
 MENU = {
     "refresh": ("Refresh workbook", "刷新工作簿"),
     "quick": ("Quick look", "速览"),
+    "solve": ("Solve structure", "结构求解"),
     "check": ("Check installation", "检查安装"),
 }
 

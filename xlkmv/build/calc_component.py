@@ -172,7 +172,7 @@ def make_functions(context):
 
 
 class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
-    """Runs the entries of the KMV menu: ``org.xlkmv.menu:refresh``, ``quick`` and ``check``."""
+    """Runs the entries of the KMV menu: ``org.xlkmv.menu:refresh``, ``quick``, ``solve`` and ``check``."""
 
     SERVICES = ("org.xlkmv.Menu", "com.sun.star.frame.ProtocolHandler")
     PROTOCOL = "org.xlkmv.menu:"
@@ -199,8 +199,8 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
         """Run a menu entry; whatever goes wrong is said in a message box."""
         try:
             command = url.Complete.removeprefix(self.PROTOCOL)
-            if command in ("refresh", "quick"):
-                self.refresh(quick=command == "quick")
+            if command in ("refresh", "quick", "solve"):
+                self.compute(command)
             else:
                 self.check()
         except UnusableError as error:
@@ -232,18 +232,19 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
             lines.append("It has other functions than this extension: run 'xlkmv install --libreoffice'.")
         self.say(INFOBOX, "\n".join(lines))
 
-    def refresh(self, quick):
-        """Save the workbook, refresh its file (a quick look, if wanted), and show it in this window."""
+    def compute(self, command):
+        """Save the workbook, refresh or solve its file, and show it in this window."""
         registry()
         from xlkmv.excel.book import open_book
         from xlkmv.excel.refresh import refresh
+        from xlkmv.excel.solving import solve_book
         from xlkmv.excel.timeleft import TimeLeft
 
         document = self.frame.getController().getModel()
         url = document.getURL()
         path = Path(uno.fileUrlToSystemPath(url)) if url.startswith("file:") else None
         if path is None or path.suffix.lower() not in WORKBOOKS:
-            raise UnusableError("Refresh works on a saved .xlsx or .xlsm workbook: save it as one first.")
+            raise UnusableError("KMV works on a saved .xlsx or .xlsm workbook: save it as one first.")
         if document.isModified():
             document.store()
         status = self.frame.createStatusIndicator()
@@ -259,7 +260,10 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
                 # The workbook itself is locked by this very window.
                 copy = Path(shutil.copy2(path, folder))
                 book = open_book(copy)
-                refresh(book, progress, message="refreshed in LibreOffice", quick=quick)
+                if command == "solve":
+                    solve_book(book, progress)
+                else:
+                    refresh(book, progress, message="refreshed in LibreOffice", quick=command == "quick")
                 fresh = shutil.copy2(book.save(), path.with_name(f".{path.name}.refreshed"))
             Path(fresh).replace(path)
         finally:

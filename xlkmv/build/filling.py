@@ -16,6 +16,7 @@ import numpy as np
 
 from xlkmv.deal.examples import Example
 from xlkmv.deal.examples.basis import Basis, Sources
+from xlkmv.deal.questions.structure import asked_classes
 from xlkmv.deal.terms import (
     HORIZONS,
     INTERVALS,
@@ -167,6 +168,7 @@ def filling(deal: Deal | Example) -> Filling:
         ),
         layout.VECTOR.name: _vectors(found.terms),
         layout.CLASS_SCALE.name: _class_scale(found.terms.class_scale),
+        layout.TARGET.name: _target(found, sources),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
     return Filling(title, found.terms.dates, pages, notes, filled)
@@ -428,6 +430,21 @@ def _actual(dates: Sequence[dt.date], actual: Sequence[float], sources: Sources 
 def _schedule(deal: Deal) -> Filled:
     due = ((t, zip(deal.terms.dates, t.schedule, strict=True)) for t in deal.tranches if t.schedule)
     return _plain([[t.name, date, x, None] for t, dated in due for date, x in dated if x])
+
+
+# Any-date PDs by maturity that a new workbook asks for: of senior classes, and of others but the last one.
+TARGETS = (0.001, 0.01)
+
+
+def _target(deal: Deal, sources: Sources | None) -> Filled:
+    """A target for all classes but the most junior one, which loses first."""
+    asked, results = asked_classes(deal), [None] * len(layout.TARGET.results)
+    rows = [
+        [t.name, TARGETS[not senior] if t.name in asked else None, *results]
+        for t, senior in zip(deal.tranches, deal.senior.tolist(), strict=True)
+    ]
+    marks = [[False, sources is not None and row[1] is not None, *[False] * len(results)] for row in rows]
+    return Filled(rows, marks)
 
 
 def _vectors(terms: Terms) -> Filled:

@@ -54,6 +54,7 @@ from xlkmv.build.drawing import (
 from xlkmv.build.filling import Filled, Filling, filling
 from xlkmv.build.ribbon import add_macros, add_ribbon, pack
 from xlkmv.deal.examples import Example, example
+from xlkmv.deal.questions.structure import SIZES as FRONTIER_ROWS
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import CONTROLS, Deal
@@ -65,6 +66,7 @@ from xlkmv.excel.layout import Column, TableSpec
 from xlkmv.excel.marks import mark_formula
 from xlkmv.excel.refresh import refresh
 from xlkmv.excel.registry import Function
+from xlkmv.excel.solving import SMALLEST_FRONTIER, solve_book
 
 __all__ = ["build_template"]
 
@@ -513,6 +515,93 @@ def _scenario(s: Sheets) -> Any:
     return ws
 
 
+STRUCTURE_TOP = 26
+STRUCTURE_RULES = (
+    "Target: largest any-date PD up to the maturity of the class, simulated; a PD or a grade.",
+    "Answer: all else as the deal has it, only the PD of the class itself looked at, the same paths for all.",
+    "From, to: answers for a target two standard errors of the PD less and more (open: too few paths).",
+    "Size: the pool stays. What a class gains comes from those below, the most junior first; what it",
+    "loses goes to the most junior. All notes stay, until nothing is left below: then they grow.",
+    "Class after class: the most senior first, each given the sizes of those before.",
+    "Reserve: at closing; enter it in its own unit. Pool over notes: classes in proportion; enter all notes.",
+    "Reserve and undertaking are asked about for senior classes, which they protect.",
+)
+# The inputs, or the targets, have changed since the last solve: with or without Python.
+STRUCTURE_FORMULA = (
+    '=IF(ISBLANK(out_Solved),"{unsolved}",IF(AND(SUMPRODUCT(--(ABS(tbl_Input[Now]-tbl_Input[At solve])>{same}'
+    "*(1+ABS(tbl_Input[At solve]))))=0,ABS({marks}-out_TargetMark)<={same}*(1+ABS(out_TargetMark))),"
+    '"{solved}","{before}"))'
+)
+STRUCTURE_CELLS = {
+    "out_Structure": "State of the answers",
+    "out_Solved": "Solved",
+    "out_Issuable": "Issuable, class after class",
+    "out_TargetMark": "(mark of the targets, for the state)",
+}
+
+
+def _structure(s: Sheets, new: Filling) -> Any:
+    specs = (layout.TARGET, layout.STRUCTURE)
+    ws = s.sheet(
+        "Structure",
+        "Structure",
+        "结构求解",
+        "What the deal could be for a target PD of each class. Enter targets, press Solve; without Excel: "
+        "xlkmv solve BOOK.xlsm  (or  xlkmv solve BOOK.xlsm --target 0.001).",
+        sum(len(spec.columns) + 1 for spec in specs),
+    )
+    button = {"macro": "KmvSolve", "caption": "Solve 求解", "width": 150, "height": 44}
+    ws.insert_button(2, 1, button | {"description": "Solve the deal for the targets of its classes"})
+    marks = "+".join(mark_formula(layout.TARGET.name, c.header)[1:] for c in layout.TARGET.inputs)
+    words = {"unsolved": layout.UNSOLVED, "solved": layout.SOLVED, "before": layout.SOLVED_BEFORE}
+    state = STRUCTURE_FORMULA.format(marks=f"({marks})", same="0.000000000001", **words)
+    for row, (name, text) in enumerate(STRUCTURE_CELLS.items(), 5):
+        grey = {"font_color": GRID, "font_size": 8} if name == "out_TargetMark" else {}
+        ws.write(row, 1, text, s.style(**{"font_color": GREY} | grey))
+        style = s.style(**{"bold": not grey, "align": "left", "shrink": True} | grey)
+        ws.merge_range(row, 2, row, 6, None, style)
+        if name == "out_Structure":
+            ws.write_formula(row, 2, state, style, layout.UNSOLVED)
+        s.book.define_name(name, f"=Structure!{xl_rowcol_to_cell(row, 2, True, True)}")
+    for row, rule in enumerate(STRUCTURE_RULES, 10):
+        ws.write(row, 1, rule, s.style(font_color=GREY, font_size=9))
+    for word in ("stale", "not solved"):
+        red = s.book.add_format({"font_color": "#C00000", "bold": True})
+        ws.conditional_format(
+            5, 2, 5, 2, {"type": "text", "criteria": "begins with", "value": word, "format": red}
+        )
+    ws.set_column(0, 0, 2)
+    widths(ws, 1, layout.TARGET.columns)
+    top = _inputs(s, ws, STRUCTURE_TOP - 3, 1, layout.TARGET, new.tables.get(layout.TARGET.name))
+    (answers,) = s.beside(ws, STRUCTURE_TOP - 3, 2 + len(layout.TARGET.columns), specs[1:])
+    # The frontier has as many rows for every deal, so it may stand over the answers.
+    left = answers + layout.STRUCTURE.index("now")
+    top, _ = s.table(ws, 2, left, layout.FRONTIER, [[None] * len(layout.FRONTIER.columns)] * FRONTIER_ROWS)
+    ws.set_row(2, 18)
+    s.named_heading(ws, 2, answers, left - 1, layout.FRONTIER_TITLE.format("the class"), "out_TitleFrontier")
+    chart = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
+    unmarked = {"marker": {"type": "none"}}
+    draw(
+        chart,
+        (layout.FRONTIER, top, left, FRONTIER_ROWS),
+        "share",
+        ("reserve_0", "No reserve", line(OFF) | dots(OFF, "circle")),
+        ("reserve_2", "Reserve 2 % of notes", line(ALL) | dots(ALL, "square")),
+        ("reserve_5", "Reserve 5 % of notes", line(GREEN) | dots(GREEN, "triangle")),
+        ("reserve_now", "Reserve as it is", line(SENIOR) | dots(SENIOR, "diamond")),
+        ("kmv", "KMV view, reserve as it is", line(SENIOR, "dash") | unmarked),
+        ("target", "Target", line(OFF, "square_dot") | unmarked),
+    )
+    finish(chart, "Any-date PD (simulated) against the size of the class")
+    chart.set_x_axis(axis("Size of the class, share of all notes now", "0%"))
+    bottom = {"min": SMALLEST_FRONTIER, "max": 1, "crossing": SMALLEST_FRONTIER}
+    chart.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **bottom))
+    chart.set_size({"width": 560, "height": 440})
+    ws.insert_chart(3, answers, chart)
+    ws.freeze_panes(2, 0)
+    return ws
+
+
 def _stress_row(x: Stress) -> list[Any]:
     off = "all" if len(x.controls_off) == len(CONTROLS) else ", ".join(CONTROLS[k] for k in x.controls_off)
     return [
@@ -816,7 +905,10 @@ def _checks(s: Sheets) -> Any:
     ws.set_column(inputs - 1, inputs - 1, 3)
     widths(ws, inputs, layout.INPUT.columns)
     marks = [
-        [name, header or layout.OTHER_NUMBERS, (mark_formula(name, header), 0.0), None, (SAME_FORMULA, "no")]
+        [
+            *(name, header or layout.OTHER_NUMBERS),
+            *((mark_formula(name, header), 0.0), None, (SAME_FORMULA, "no"), None),
+        ]
         for name, header in layout.input_columns()
     ]
     s.table(ws, top - 3, inputs, layout.INPUT, marks)
@@ -871,6 +963,7 @@ def build_template(
         _cashflow(s, new)
         _result(s, new)
         _scenario(s)
+        _structure(s, new)
         _drivers(s)
         _models(s)
         _surveillance(s, new)
@@ -883,6 +976,7 @@ def build_template(
             _write_pool(book, new.tables[layout.POOL.name])
         if refreshed:
             refresh(book, now=CREATED, message="as shipped")
+            solve_book(book, now=CREATED)
         book.save(target)
     return target
 

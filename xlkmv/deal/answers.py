@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import betaincinv
 
+from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.kmv import KmvView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.terms import Deal

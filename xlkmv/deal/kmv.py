@@ -15,7 +15,14 @@ from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import PlanRisk, default_probability_by
 
-__all__ = ["LEAST_VOLATILITY", "KmvView", "TrancheView", "kmv_view", "support_default_probability"]
+__all__ = [
+    "LEAST_VOLATILITY",
+    "KmvView",
+    "TrancheView",
+    "kmv_view",
+    "support_default_probability",
+    "tranche_view",
+]
 
 # A pool that cannot default has no volatility; this much keeps the formulas defined.
 LEAST_VOLATILITY = 1e-12
@@ -126,52 +133,71 @@ def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True) -> KmvView
     KmvView
     """
     stressed = apply(deal, stress)
-    times = deal.terms.times
     volatility, drift = pool_lognormal(stressed)
-    collections = stressed.collections
-    support = support_default_probability(stressed.deal, times)
-    early = deal.terms.default_point == "expected"
-    tranches = []
-    for k, tranche in enumerate(deal.tranches):
-        dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k, early)
-        protected = bool(stressed.senior[k])
-        reserve = stressed.reserve if protected else 0.0
-        risk = pool_risk(collections, dues, volatility, times, drift, reserve)
-        payer = support if protected else np.ones_like(times)
-        rho = deal.terms.support_correlation
-        joint = joint_default_probability(risk.pd, payer, rho)
-        anydate = joint_default_probability(risk.anydate_pd, payer, rho)
-        cap = np.inf
-        if protected and stressed.support_cap is not None:
-            cap = reserve + stressed.support_cap
-            beyond = pool_risk(collections, dues, volatility, times, drift, cap)
-            joint = _with_cap(joint, beyond.pd, payer, rho)
-            anydate = _with_cap(anydate, beyond.anydate_pd, payer, rho)
-        # What a rank misses its tranches share in proportion to what is due to them.
-        peers = stressed.dues.ranks == stressed.dues.ranks[k]
-        m = stressed.due_by(k)
-        until, T = slice(m + 1), float(times[m])
-        interest, principal = stressed.dues.due(early)
-        own = float((interest + principal)[peers, until].sum())
-        due = float(stressed.dues.ahead(k, early)[until].sum())
-        lift = TOLERANCE if volatility < CERTAIN else 0.0
-        forward = float((1.0 + lift) * collections[until].sum() * np.exp(drift * T))
-        s = float(max(volatility, LEAST_VOLATILITY) * np.sqrt(T))
-        short = np.flatnonzero(risk.coverage[until] < 1.0 - TOLERANCE)
-        tranches.append(
-            TrancheView(
-                tranche.name,
-                risk,
-                joint,
-                anydate,
-                _expected_loss(due, own, forward, s, reserve, float(payer[m]), rho, cap),
-                deal.terms.dates[int(short[0])] if short.size else None,
-                m,
-                _expected_risk(stressed, k, volatility, drift, reserve) if both else None,
-                stressed.due_by(k, expected=True),
-            )
-        )
+    tranches = (tranche_view(stressed, k, volatility, drift, both=both) for k in range(len(deal.tranches)))
     return KmvView(stress, volatility, drift, tuple(tranches))
+
+
+def tranche_view(
+    stressed: Stressed, k: int, volatility: float, drift: float, *, both: bool = True
+) -> TrancheView:
+    """Look at one tranche of a plan.
+
+    Parameters
+    ----------
+    stressed : Stressed
+        Sums over the rows of its pool will do.
+    k : int
+        Position of the tranche.
+    volatility, drift : float
+        Of the pool, per annum.
+    both : bool
+        As in :func:`kmv_view`.
+
+    Returns
+    -------
+    TrancheView
+    """
+    deal = stressed.deal
+    tranche, times = deal.tranches[k], deal.terms.times
+    collections = stressed.collections
+    early = deal.terms.default_point == "expected"
+    dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k, early)
+    protected = bool(stressed.senior[k])
+    reserve = stressed.reserve if protected else 0.0
+    risk = pool_risk(collections, dues, volatility, times, drift, reserve)
+    payer = support_default_probability(deal, times) if protected else np.ones_like(times)
+    rho = deal.terms.support_correlation
+    joint = joint_default_probability(risk.pd, payer, rho)
+    anydate = joint_default_probability(risk.anydate_pd, payer, rho)
+    cap = np.inf
+    if protected and stressed.support_cap is not None:
+        cap = reserve + stressed.support_cap
+        beyond = pool_risk(collections, dues, volatility, times, drift, cap)
+        joint = _with_cap(joint, beyond.pd, payer, rho)
+        anydate = _with_cap(anydate, beyond.anydate_pd, payer, rho)
+    # What a rank misses its tranches share in proportion to what is due to them.
+    peers = stressed.dues.ranks == stressed.dues.ranks[k]
+    m = stressed.due_by(k)
+    until, T = slice(m + 1), float(times[m])
+    interest, principal = stressed.dues.due(early)
+    own = float((interest + principal)[peers, until].sum())
+    due = float(stressed.dues.ahead(k, early)[until].sum())
+    lift = TOLERANCE if volatility < CERTAIN else 0.0
+    forward = float((1.0 + lift) * collections[until].sum() * np.exp(drift * T))
+    s = float(max(volatility, LEAST_VOLATILITY) * np.sqrt(T))
+    short = np.flatnonzero(risk.coverage[until] < 1.0 - TOLERANCE)
+    return TrancheView(
+        tranche.name,
+        risk,
+        joint,
+        anydate,
+        _expected_loss(due, own, forward, s, reserve, float(payer[m]), rho, cap),
+        deal.terms.dates[int(short[0])] if short.size else None,
+        m,
+        _expected_risk(stressed, k, volatility, drift, reserve) if both else None,
+        stressed.due_by(k, expected=True),
+    )
 
 
 def _with_cap(joint: Array, beyond: Array, payer: Array, rho: float) -> Array:

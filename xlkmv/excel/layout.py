@@ -30,8 +30,8 @@ from xlkmv.deal.terms import (
     horizon_field,
 )
 from xlkmv.deal.terms.plan import VECTOR_RULE
+from xlkmv.model.domain import INSIDE_PROBABILITY, Rule
 from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
-from xlkmv.model.domain import Rule
 
 __all__ = [
     "ALL_NUMBERS",
@@ -1041,6 +1041,73 @@ TORNADO = TableSpec(
     ),
 )
 
+TARGET = TableSpec(
+    "tbl_Target",
+    "Structure",
+    "Targets of the classes",
+    "各层级目标",
+    (
+        text("Tranche", "层级", "name", 26),
+        Column(
+            "Target",
+            "目标",
+            "target",
+            "any",
+            PROBABILITY,
+            11,
+            INSIDE_PROBABILITY,
+            note="A PD such as 0.001 (0.1 %), or a grade of table tbl_ClassScale. Blank: not asked.",
+            blank=True,
+        ),
+        result("As a PD", "目标概率", "target_pd", PROBABILITY, 9, blank=True),
+        result("Simulated now", "当前模拟", "pd", SIMULATED, 11, blank=True),
+        result("s.e.", "标准误", "pd_error", ERROR, 9, blank=True),
+        result("KMV view now", "当前KMV", "kmv", PROBABILITY, 11, blank=True),
+    ),
+    optional=True,
+)
+
+# Shares of which none is nothing to hide.
+SHARE = "[=0]0.00%;[<0.0001]0.0E+00;0.00%"
+
+STRUCTURE = TableSpec(
+    "tbl_Structure",
+    "Structure",
+    "What the deal could be, all else as it is",
+    "结构求解",
+    (
+        result("Question", "问题", "question", TEXT, 37),
+        result("Tranche", "层级", "tranche", TEXT, 24),
+        result("Figures are", "单位", "unit", TEXT, 18),
+        result("Now", "当前", "now", SHARE, 15),
+        result("Answer", "答案", "value", SHARE, 12),
+        result("From", "下限", "low", SHARE, 12),
+        result("To", "上限", "high", SHARE, 12),
+        result("KMV view", "KMV视角", "kmv", SHARE, 12),
+        result("Enter in the deal", "填入数值", "setting", "[>=1000]#,##0;0.0000##", 17),
+        result("Simulated PD then", "届时模拟违约概率", "pd", SIMULATED, 11),
+        result("s.e.", "标准误", "pd_error", ERROR, 9),
+        result("Remark", "说明", "remark", TEXT, 70, blank=True),
+    ),
+)
+
+FRONTIER = TableSpec(
+    "tbl_Frontier",
+    "Structure",
+    "Figures of the chart (blank: no path is short, or below 1E-08)",
+    "规模与违约概率",
+    (
+        result("Size", "规模", "size", MONEY, 16),
+        result("Of all notes now", "占当前总额", "share", "0.0%", 11),
+        result("No reserve", "无储备", "reserve_0", PROBABILITY, 12, blank=True),
+        result("Reserve 2 % of notes", "储备2%", "reserve_2", PROBABILITY, 12, blank=True),
+        result("Reserve 5 % of notes", "储备5%", "reserve_5", PROBABILITY, 12, blank=True),
+        result("Reserve as it is", "储备不变", "reserve_now", PROBABILITY, 12, blank=True),
+        result("KMV view, as it is", "KMV视角", "kmv", PROBABILITY, 12, blank=True),
+        result("Target", "目标", "target", PROBABILITY, 10),
+    ),
+)
+
 ACCOUNT = TableSpec(
     "tbl_Account",
     "Cashflow",
@@ -1181,6 +1248,8 @@ INPUT = TableSpec(
         result("Now", "当前", "now", "General", 16),
         result("At refresh", "刷新时", "then", "General", 16),
         result("Same", "一致", "same", TEXT, 9),
+        # Written by a solve, which is another thing than a refresh.
+        formula("At solve", "求解时", "solved", "General", 16),
     ),
 )
 
@@ -1234,6 +1303,9 @@ TABLES: dict[str, TableSpec] = {
         MODEL,
         ACTUAL,
         RERATE,
+        TARGET,
+        STRUCTURE,
+        FRONTIER,
         CHECK,
         INPUT,
         LOG,
@@ -1382,6 +1454,10 @@ def input_columns() -> tuple[tuple[str, str], ...]:
 # How cell out_Scope begins after a quick look, and the state of its results.
 QUICK = "quick look"
 QUICK_STATE = f"{QUICK}: Refresh for everything"
+
+# What sheet Structure says of its answers.
+SOLVED, SOLVED_BEFORE, UNSOLVED = "fresh", "stale: solve again", "not solved yet: press Solve"
+FRONTIER_TITLE = "Frontier: size of {} against its any-date PD, reserve by reserve"
 
 # One-cell names: what refresh writes on the Home sheet, and the format it is shown in.
 NAMES: dict[str, tuple[str, str]] = {

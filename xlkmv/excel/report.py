@@ -23,10 +23,14 @@ from xlkmv.errors import BookError
 from xlkmv.excel import layout
 from xlkmv.excel.book import Book, Table
 from xlkmv.excel.layout import TableSpec
+from xlkmv.excel.marks import input_mark
 from xlkmv.excel.reader import filled
 
-__all__ = ["SMALLEST_DRAWN", "scope", "write_report"]
+__all__ = ["AT_SOLVE", "SMALLEST_DRAWN", "TARGET_MARK", "scope", "target_mark", "write_report", "write_rows"]
 
+# Column of the marks that the last solve was of, the cell for that of the targets, and how close equal
+# marks are.
+AT_SOLVE, TARGET_MARK, SAME = layout.INPUT.column("solved").header, "out_TargetMark", 1e-12
 LOG_ROWS = 200
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
 SMALLEST_DRAWN = 1e-10
@@ -82,16 +86,17 @@ def write_report(
         (layout.RERATE, _rerated(analysis, deal)),
         (layout.CHECK, checks),
     ):
-        _write(book, spec, rows)
+        write_rows(book, spec, rows)
     headline = [
         [*_scenario(analysis, row, analysis.headline)[:9], text or None]
         for row, text in enumerate(analysis.remarks)
     ]
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
-    _write(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
+    write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
     if marks:
-        _write(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
+        write_rows(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
+        _write_structure_state(book, [mark for *_, mark in marks])
     _write_log(book, entry)
     _write_names(book, deal, analysis, entry)
 
@@ -126,6 +131,38 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     for cell, value in values.items():
         if cell in there:
             book.write_name(cell, _cell(value))
+
+
+def _write_structure_state(book: Book, marks: Sequence[float]) -> None:
+    """Say whether sheet Structure is still of these inputs: its formula would, but has to be computed."""
+    there, listed = set(book.names()), book.table(layout.INPUT.name)
+    if not {"out_Structure", "out_Solved", TARGET_MARK} <= there or not listed.has(AT_SOLVE):
+        return
+    targets = _table(book, layout.TARGET)
+    then = [*listed.column(AT_SOLVE), book.name(TARGET_MARK).value]
+    now = list(marks)
+    if targets is not None:
+        now.append(target_mark(*(targets.column(c.header) for c in layout.TARGET.inputs)))
+    same = len(then) == len(now) and all(
+        isinstance(a, float) and abs(a - b) <= SAME * (1.0 + abs(a)) for a, b in zip(then, now, strict=True)
+    )
+    state = layout.SOLVED if same else layout.SOLVED_BEFORE
+    book.write_name("out_Structure", layout.UNSOLVED if book.name("out_Solved").value is None else state)
+
+
+def target_mark(names: Sequence[Any], targets: Sequence[Any]) -> float:
+    """Mark the classes and their targets, as the formula on sheet Structure does.
+
+    Parameters
+    ----------
+    names, targets : sequence
+        Cells.
+
+    Returns
+    -------
+    float
+    """
+    return input_mark(names) + input_mark(targets)
 
 
 def scope(analysis: Analysis) -> str:
@@ -169,18 +206,27 @@ def _write_log(book: Book, entry: Sequence[Any]) -> None:
         for c in layout.LOG.results
     ]
     log = [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
-    _write(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
+    write_rows(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
 
 
-def _write(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
-    """Write rows of results, in the order of the table's result columns; none where the table is gone."""
+def write_rows(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
+    """Write rows of results; none where the table is gone, nor columns that the user has deleted.
+
+    Parameters
+    ----------
+    book : Book
+    spec : TableSpec
+    rows : iterable of sequence
+        In the order of the table's columns of results.
+    resize : bool
+        Whether the table takes as many rows; otherwise it keeps its own.
+    """
     found = _table(book, spec)
     if found is None:
         return
     cells = [[_cell(value) for value in row] for row in rows]
     columns = list(zip(*cells, strict=True)) if cells else [()] * len(spec.results)
     headings = [c.heading(found.has) for c in spec.results]
-    # A result column that the user has deleted is not wanted.
     wanted = {h: column for h, column in zip(headings, columns, strict=True) if found.has(h)}
     book.write_table(found.name, wanted, resize=resize)
 
@@ -191,7 +237,7 @@ def _write_beside(book: Book, spec: TableSpec, rows: Sequence[Sequence[Any]]) ->
     cells: list[Sequence[Any]] = [[None] * len(spec.results)] * len(table.rows)
     for place, row in zip(filled(table, spec).places, rows, strict=True):
         cells[place] = row
-    _write(book, spec, cells, resize=False)
+    write_rows(book, spec, cells, resize=False)
 
 
 def _cell(value: Any) -> Any:

@@ -54,7 +54,7 @@ class Server:
         Calls a worksheet function by name with raw COM values; by default without xlwings.
     """
 
-    _public_methods_ = ("Call", "Refresh", "Import", "Version", "Check", "Template", "ProcessId")
+    _public_methods_ = ("Call", "Refresh", "Solve", "Import", "Version", "Check", "Template", "ProcessId")
 
     def __init__(self, dispatch: Dispatch | None = None) -> None:
         self._dispatch = dispatch or _plain_dispatch
@@ -110,6 +110,26 @@ class Server:
             log.exception("refresh failed")
             reason = _short(f"{type(error).__name__}: {error}")
             return [["failed", f"Refresh failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
+
+    def Solve(self, workbook: Any) -> Rows:  # noqa: N802
+        """Solve a workbook that is open in Excel for the targets on its sheet Structure.
+
+        Parameters
+        ----------
+        workbook : object
+            Excel's Workbook.
+
+        Returns
+        -------
+        list of list
+            As :meth:`Refresh`.
+        """
+        try:
+            return _solve(workbook)
+        except Exception as error:
+            log.exception("solve failed")
+            reason = _short(f"{type(error).__name__}: {error}")
+            return [["failed", f"Solve failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
 
     def Import(self, workbook: Any, tape: str) -> Rows:  # noqa: N802
         """Put the loans of a tape into the pool of a workbook that is open in Excel.
@@ -210,32 +230,52 @@ def _xlwings_dispatch() -> Dispatch:
 
 
 def _refresh(workbook: Any, quick: bool) -> Rows:
-    from xlkmv.errors import BookError, BookInputError
-    from xlkmv.excel.live import CancelledError, LiveBook, escape_pressed, progress_of
     from xlkmv.excel.refresh import refresh
     from xlkmv.excel.report import scope
+
+    def work(book: Any, progress: Any) -> str:
+        done = refresh(book, progress, quick=quick)
+        checks = done.analysis.checks
+        passed = "all checks passed" if all(c.passed for c in checks) else "CHECKS FAILED: see sheet Checks"
+        what = f"{scope(done.analysis)}," if quick else "refreshed"
+        return f"{what} in {done.seconds:.1f} s, {passed}"
+
+    return _worked(workbook, "refresh", work)
+
+
+def _solve(workbook: Any) -> Rows:
+    from xlkmv.excel.solving import solve_book
+
+    def work(book: Any, progress: Any) -> str:
+        done = solve_book(book, progress)
+        return f"solved in {done.seconds:.1f} s, {len(done.structure.answers)} answers on sheet Structure"
+
+    return _worked(workbook, "solve", work, stale=False)
+
+
+def _worked(workbook: Any, what: str, work: Callable[[Any, Any], str], stale: bool = True) -> Rows:
+    """Compute on an open workbook, and say how it ended; `stale`: wrong inputs make its results so."""
+    from xlkmv.errors import BookInputError, XlkmvError
+    from xlkmv.excel.live import CancelledError, LiveBook, escape_pressed, progress_of
 
     opened = _opened(workbook)
     excel = opened.api.Application
     book = LiveBook(opened)
-    log.info("refresh of %s", book.path)
+    log.info("%s of %s", what, book.path)
     try:
         escape = escape_pressed(excel) if os.name == "nt" else None
-        done = refresh(book, progress_of(excel, escape), quick=quick)
+        message = work(book, progress_of(excel, escape))
         book.save()
     except BookInputError as error:
-        _mark_stale(opened, error.count)
+        if stale:
+            _mark_stale(opened, error.count)
         log.info("%d wrong inputs", error.count)
         return _problems(str(opened.api.Name), error)
     except CancelledError as error:
         return [["stopped", str(error), ""]]
-    except BookError as error:
+    except XlkmvError as error:
         log.info("refused: %s", error)
         return [["failed", _short(str(error)), ""]]
-    checks = done.analysis.checks
-    passed = "all checks passed" if all(c.passed for c in checks) else "CHECKS FAILED: see sheet Checks"
-    what = f"{scope(done.analysis)}," if quick else "refreshed"
-    message = f"{what} in {done.seconds:.1f} s, {passed}"
     log.info(message)
     return [["done", f"KMV: {message}", ""]]
 

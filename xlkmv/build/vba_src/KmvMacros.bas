@@ -7,15 +7,20 @@ Private Const NO_PYTHON As String = "Python does not answer, so nothing was chan
 
 ' The Refresh button, the ribbon and the macro list all come here.
 Public Sub KmvRefresh()
-    KmvRun False
+    KmvRun "Refresh"
 End Sub
 
 ' The KMV view and 10,000 paths only.
 Public Sub KmvQuickLook()
-    KmvRun True
+    KmvRun "Quick look"
 End Sub
 
-Private Sub KmvRun(ByVal quick As Boolean)
+' What the deal could be for the targets on sheet Structure.
+Public Sub KmvSolve()
+    KmvRun "Solve"
+End Sub
+
+Private Sub KmvRun(ByVal what As String)
     Dim book As Workbook, server As Object, answer As Variant, first As Long, message As String
     Set book = ActiveWorkbook
     If book Is Nothing Then Exit Sub
@@ -23,7 +28,12 @@ Private Sub KmvRun(ByVal quick As Boolean)
     If server Is Nothing Then Exit Sub
     On Error GoTo Failed
     KmvWait True
-    answer = server.Refresh(book, quick)
+    Select Case what
+        Case "Solve"
+            answer = server.Solve(book)
+        Case Else
+            answer = server.Refresh(book, what = "Quick look")
+    End Select
     KmvWait False
     first = LBound(answer, 1)
     Select Case answer(first, LBound(answer, 2))
@@ -40,7 +50,7 @@ Private Sub KmvRun(ByVal quick As Boolean)
 Failed:
     message = Err.Description
     KmvWait False
-    MsgBox "Refresh did not finish: " & message & vbLf & vbLf & "xlkmv doctor says more.", vbExclamation, TITLE
+    MsgBox what & " did not finish: " & message & vbLf & vbLf & "xlkmv doctor says more.", vbExclamation, TITLE
 End Sub
 
 ' The server; Nothing, and a word about it, when Python does not answer.
@@ -54,7 +64,7 @@ Private Sub KmvWait(ByVal waiting As Boolean)
     Application.EnableCancelKey = IIf(waiting, xlDisabled, xlInterrupt)
     Application.DisplayAlerts = Not waiting
     Application.Cursor = IIf(waiting, xlWait, xlDefault)
-    Application.StatusBar = IIf(waiting, "KMV: refreshing ... (Esc cancels)", False)
+    Application.StatusBar = IIf(waiting, "KMV: computing ... (Esc cancels)", False)
 End Sub
 
 ' The wrong cells in a new workbook, each with a link.
@@ -131,6 +141,10 @@ End Sub
 
 Public Sub KmvOnQuickLook(ByVal control As Object)
     KmvQuickLook
+End Sub
+
+Public Sub KmvOnSolve(ByVal control As Object)
+    KmvSolve
 End Sub
 
 Public Sub KmvOnScenario(ByVal control As Object)

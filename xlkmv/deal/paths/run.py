@@ -26,9 +26,12 @@ from xlkmv.model.domain import Array
 __all__ = [
     "Progress",
     "Simulation",
+    "TallySum",
     "TrancheRisk",
     "in_parts",
     "patterns_of",
+    "pool_states",
+    "result_of",
     "simulate",
     "simulate_stresses",
 ]
@@ -189,33 +192,62 @@ class Engines:
         list of Tally
             In the order of the plans.
         """
-        blocks = layout.bundled(bundle)
-        parts: dict[tuple[int, bool], list[tuple[int, Patterns]]] = {}
-        states: dict[int, list[PoolState]] = {}
         tallies: dict[int, Tally] = {}
-        steps, done = len(blocks) * len(self.pools) + len(self.plans), 0
-        start = 0
-        for block in blocks:
-            sums: Sums | None = None
-            whole: Patterns | None = None
-            for pool, patterns in patterns_of(self.pools, layout, block):
-                if sums is None or sums.patterns is not patterns:
-                    sums, whole = Sums(patterns), None
-                    parts.setdefault(_like(pool), []).append((start, patterns.without_defaults()))
-                states.setdefault(id(pool), []).append(pool.pool_state(patterns, sums))
-                done += 1
-                tick(done / steps)
-                if block < blocks[-1]:
-                    continue
-                # All paths of the pool are there: its plans run, and its state may go.
-                whole = whole or joined(parts.pop(_like(pool)))
-                state = PoolState.joined(states.pop(id(pool)))
-                for place in self.of_pool[id(pool)]:
-                    tallies[place] = self.plans[place].run(whole, state, layout, bundle)
-                    done += 1
-                    tick(done / steps)
-            start += layout.size(block)
+        steps, done = len(layout.bundled(bundle)) * len(self.pools) + len(self.plans), 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            tick(done / steps)
+
+        for pool, patterns, state in pool_states(self.pools, layout, bundle, step):
+            for place in self.of_pool[id(pool)]:
+                tallies[place] = self.plans[place].run(patterns, state, layout, bundle)
+                step()
+            del state  # of one pool at a time
         return [tallies[place] for place in range(len(self.plans))]
+
+
+def pool_states(
+    pools: Sequence[PoolEngine], layout: Layout, bundle: int, step: Callable[[], object]
+) -> Iterator[tuple[PoolEngine, Patterns, PoolState]]:
+    """Yield what each pool does on the paths of a bundle, as soon as its last block is there.
+
+    Parameters
+    ----------
+    pools : sequence of PoolEngine
+        Those with the same defaults stand together.
+    layout : Layout
+    bundle : int
+    step : callable
+        Called after each block of each pool; what it raises ends the run.
+
+    Yields
+    ------
+    pool : PoolEngine
+    patterns : Patterns
+        Without their defaults.
+    state : PoolState
+    """
+    blocks = layout.bundled(bundle)
+    parts: dict[tuple[int, bool], list[tuple[int, Patterns]]] = {}
+    states: dict[int, list[PoolState]] = {}
+    start = 0
+    for block in blocks:
+        sums: Sums | None = None
+        whole: Patterns | None = None
+        for pool, patterns in patterns_of(pools, layout, block):
+            if sums is None or sums.patterns is not patterns:
+                sums, whole = Sums(patterns), None
+                parts.setdefault(_like(pool), []).append((start, patterns.without_defaults()))
+            states.setdefault(id(pool), []).append(pool.pool_state(patterns, sums))
+            step()
+            if block < blocks[-1]:
+                continue
+            # All paths of the pool are there: its plans run, and its state may go.
+            whole = whole or joined(parts.pop(_like(pool)))
+            yield pool, whole, PoolState.joined(states.pop(id(pool)))
+        start += layout.size(block)
 
 
 def _like(pool: PoolEngine) -> tuple[int, bool]:
@@ -362,7 +394,7 @@ def simulate_stresses(
     # Conditions and sets of controls that come to the same plan are simulated once.
     plans, places = _different(deal, stresses)
     layout = layout_of(deal, count, start, thin)
-    sums: list[_Sum] = [_Sum() for _ in plans]
+    sums: list[TallySum] = [TallySum() for _ in plans]
     work: Iterator[list[Tally]]
     if executor is None or layout.bundles == 1:
         work = _here(Engines(plans), layout, progress)
@@ -373,7 +405,7 @@ def simulate_stresses(
             total.add(tally)
     if progress is not None:
         progress(count, count)
-    return tuple(_result(plans[place], layout, sums[place]) for place in places)
+    return tuple(result_of(plans[place], layout, sums[place]) for place in places)
 
 
 def _here(engines: Engines, layout: Layout, progress: Progress | None) -> Iterator[list[Tally]]:
@@ -424,13 +456,14 @@ def _elsewhere(
 
 
 @dataclass(slots=True, eq=False)
-class _Sum:
+class TallySum:
     """Tallies added up in the order of the blocks."""
 
     tally: Tally | None = None
     groups: list[Array] = field(default_factory=list)
 
     def add(self, tally: Tally) -> None:
+        """Add the tally of a bundle; of the first one the figures are taken over."""
         self.groups.append(tally.groups)
         if self.tally is None:
             self.tally = tally
@@ -440,7 +473,19 @@ class _Sum:
                 setattr(self.tally, name, getattr(self.tally, name) + getattr(tally, name))
 
 
-def _result(plan: Stressed, layout: Layout, total: _Sum) -> Simulation:
+def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
+    """Turn the tallies of all bundles into probabilities with their standard errors.
+
+    Parameters
+    ----------
+    plan : Stressed
+    layout : Layout
+    total : TallySum
+
+    Returns
+    -------
+    Simulation
+    """
     tally = total.tally
     assert tally is not None
     paths, k = layout.paths, len(plan.deal.tranches)

@@ -1,0 +1,82 @@
+"""Paths of one pool that are drawn once and then paid to one structure after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+
+from xlkmv.deal.paths.cash import PoolEngine
+from xlkmv.deal.paths.draws import layout_of
+from xlkmv.deal.paths.patterns import Patterns
+from xlkmv.deal.paths.run import Simulation, TallySum, pool_states, result_of
+from xlkmv.deal.paths.tally import PlanEngine
+from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
+from xlkmv.deal.plan.waterfall import PoolState
+from xlkmv.deal.stress import BASE, apply
+from xlkmv.deal.terms import Deal
+
+__all__ = ["KeptPaths"]
+
+
+class KeptPaths:
+    """What the pool of a deal does on every path, kept for all structures of notes that it may pay.
+
+    Of a crowded pool those paths are kept that stand for all:
+    :func:`~xlkmv.deal.paths.patterns.sampled`.
+
+    Parameters
+    ----------
+    deal : Deal
+    paths : int
+    progress : callable
+        Called now and then; what it raises ends the run.
+
+    Attributes
+    ----------
+    volatility, drift : float
+        Of the pool, per annum.
+    """
+
+    def __init__(self, deal: Deal, paths: int, progress: Callable[[], object] = lambda: None) -> None:
+        whole = apply(deal, BASE)
+        self.volatility, self.drift = pool_lognormal(whole)
+        self.plan, self.progress = separate(whole), progress
+        self.layout = layout_of(deal, paths, deal.terms.seed, thin=True)
+
+    @cached_property
+    def _drawn(self) -> tuple[PoolEngine, list[tuple[Patterns, PoolState]]]:
+        """What the pool does, bundle after bundle; who asks for the KMV view alone needs no path."""
+        pool, bundles = PoolEngine(self.plan), range(self.layout.bundles)
+        drawn = (pool_states([pool], self.layout, bundle, self.progress) for bundle in bundles)
+        return pool, [(patterns, state) for states in drawn for _, patterns, state in states]
+
+    def simulate(self, plan: Stressed) -> Simulation:
+        """Pay the paths to a structure of notes and controls.
+
+        Parameters
+        ----------
+        plan : Stressed
+            Of a deal with the same claims, terms and payer of the undertaking, which keeps its
+            excess coverage: the rows of its pool are not looked at, sums of them will do.
+
+        Returns
+        -------
+        Simulation
+        """
+        plan = replace(
+            self.plan,
+            deal=replace(self.plan.deal, tranches=plan.deal.tranches, controls=plan.deal.controls),
+            dues=plan.dues,
+            reserve=plan.reserve,
+            reserve_size=plan.reserve_size,
+            senior=plan.senior,
+            support_cap=plan.support_cap,
+            retained=plan.retained,
+        )
+        pool, bundles = self._drawn
+        engine, total = PlanEngine(plan, pool, self.volatility, self.drift), TallySum()
+        for bundle, (patterns, state) in enumerate(bundles):
+            total.add(engine.run(patterns, state, self.layout, bundle))
+            self.progress()
+        return result_of(plan, self.layout, total)

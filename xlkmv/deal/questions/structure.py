@@ -1,0 +1,444 @@
+"""Structuring: how large a class may be, and how little of each support will do, for a target PD.
+
+Every question has candidates, the safest first, and the answer is the last one up to which the simulated
+any-date PD of the class stays within its target. All candidates see the same paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from xlkmv.deal.questions.candidates import (
+    Question,
+    coupon_question,
+    moved,
+    notes_question,
+    reserve_question,
+    reserved,
+    resized,
+    size_question,
+    support_question,
+)
+from xlkmv.deal.questions.search import WIDTH, Curve, Trials
+from xlkmv.deal.stress import BASE, apply
+from xlkmv.deal.terms import ClassScale, Deal
+from xlkmv.errors import DomainError, InputError
+from xlkmv.model.domain import Array
+
+__all__ = ["QUESTIONS", "UNITS", "Answer", "Frontier", "Structure", "asked_classes", "solve", "target_pd"]
+
+QUESTIONS: dict[str, str] = {
+    "size": "Largest size, this class alone",
+    "stack": "Largest size, class after class from the top",
+    "reserve": "Least reserve",
+    "notes": "Least pool over notes",
+    "coupon": "Largest coupon",
+    "support": "Largest PD of the undertaking",
+}
+# What the figures of an answer are.
+UNITS: dict[str, str] = {
+    "size": "of all notes now",
+    "stack": "of all notes now",
+    "reserve": "of all notes now",
+    "notes": "pool / notes",
+    "coupon": "per annum",
+    "support": "one-year PD",
+}
+# Figures of a table of the paths kept (four paths of a crowded pool are one), times classes.
+MOST_FIGURES, FEWEST_PATHS = 1 << 24, 2_000
+# Of the frontier: sizes, the least and the largest of them as shares of the answer, and reserves as shares
+# of the notes beside that of the deal.
+SIZES, AROUND, RESERVES = 7, (0.85, 1.1), (0.0, 0.02, 0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer to one question for one class.
+
+    Attributes
+    ----------
+    question : str
+        A key of :data:`QUESTIONS`.
+    name : str
+        Of the class.
+    target : float
+        Largest any-date PD up to its maturity.
+    now : float
+        The figure as the deal has it. Sizes and reserve (at closing) as a share of all notes as they are,
+        pool over notes as a ratio, coupon (of a floating class: margin) and PD of the payer per annum.
+    value : float or None
+        The answer in the same unit; None: out of reach.
+    low, high : float or None
+        The answers for a target of two standard errors of the PD less and more, in order of size; None
+        where the paths cannot bound it.
+    kmv : float or None
+        What the KMV view answers; None: out of reach.
+    setting : float or None
+        The answer as the deal has to be given it: money, coupon, size of the reserve in its own unit;
+        for pool over notes all notes, money.
+    pd, pd_error : float
+        Simulated any-date PD of the class at the answer, or at the safest candidate where the
+        target is out of reach, and its standard error.
+    remark : str
+        What else there is to know.
+    """
+
+    question: str
+    name: str
+    target: float
+    now: float
+    value: float | None
+    low: float | None
+    high: float | None
+    kmv: float | None
+    setting: float | None
+    pd: float
+    pd_error: float
+    remark: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frontier:
+    """Size of one class against its any-date PD, reserve by reserve.
+
+    Attributes
+    ----------
+    name : str
+    target : float
+    size : ndarray, shape (s,)
+        Money.
+    reserve : tuple of (float or None), length r
+        Cash at closing as a share of the notes; None: the reserve as the deal has it.
+    pd, pd_error : ndarray, shape (r, s)
+        Simulated, with standard errors.
+    kmv : ndarray, shape (s,)
+        The KMV view with the reserve as the deal has it.
+    """
+
+    name: str
+    target: float
+    size: Array
+    reserve: tuple[float | None, ...]
+    pd: Array
+    pd_error: Array
+    kmv: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure:
+    """What a deal could be for its targets.
+
+    Attributes
+    ----------
+    targets : dict
+        Class -> largest any-date PD, in order of rank.
+    pd, pd_error, kmv : dict
+        Class -> simulated any-date PD of the deal as it is, on the same paths, its standard error, and
+        the any-date PD in the KMV view.
+    answers : tuple of Answer
+    issuable : float
+        What the classes with a target come to, one after the other at their largest, money.
+    frontier : Frontier
+    paths, seed : int
+    """
+
+    targets: dict[str, float]
+    pd: dict[str, float]
+    pd_error: dict[str, float]
+    kmv: dict[str, float]
+    answers: tuple[Answer, ...]
+    issuable: float
+    frontier: Frontier
+    paths: int
+    seed: int
+
+
+# ------------------------------------------------------------------------------------- targets
+
+
+def target_pd(given: float | str, scale: ClassScale, years: float) -> float:
+    """Turn a target into the default probability up to a horizon.
+
+    Parameters
+    ----------
+    given : float or str
+        A probability, or the name of a grade, in any case.
+    scale : ClassScale
+    years : float
+        Horizon of a grade, > 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        When it is neither a probability above 0 and below 1 nor a grade.
+    """
+    rule = f"must be a probability above 0 and below 1, or a grade ({', '.join(scale.grades)})"
+    if isinstance(given, str):
+        if given.strip().casefold() not in [grade.casefold() for grade in scale.grades]:
+            raise InputError("target", rule, given)
+        return scale.limit(given, years)
+    if not 0.0 < given < 1.0:
+        raise DomainError("target", rule, given)
+    return float(given)
+
+
+def asked_classes(deal: Deal) -> tuple[str, ...]:
+    """Classes that one target for all is meant for: all but the most junior one, which loses first."""
+    names = tuple(t.name for t in deal.tranches)
+    return names[:-1] or names
+
+
+def _targets(deal: Deal, given: float | str | Mapping[str, float | str]) -> dict[str, float]:
+    names = [t.name for t in deal.tranches]
+    wanted = given if isinstance(given, Mapping) else dict.fromkeys(asked_classes(deal), given)
+    for name in wanted:
+        if name not in names:
+            raise InputError("class", f"must be one of: {', '.join(names)}", name)
+    if not wanted:
+        raise InputError("target", "must be given for one class at least", None)
+    plan, times = apply(deal, BASE, by_plan=True), deal.terms.times
+    return {
+        name: target_pd(wanted[name], deal.terms.class_scale, float(times[plan.due_by(k)]))
+        for k, name in enumerate(names)
+        if name in wanted
+    }
+
+
+# ------------------------------------------------------------------------------------ answers
+
+
+def _answer(question: Question, target: float, trials: Trials, scale: ClassScale) -> Answer:
+    curve, view = Curve(trials.simulated, question), Curve(trials.kmv, question)
+    count, place = question.candidates.size, curve.last_within(target)
+
+    def shown(k: int) -> float | None:
+        return None if k < 0 else question.shown(float(question.candidates[k]))
+
+    low = high = shown(place)
+    pd, error = curve.at(max(place, 0))
+    remarks = []
+    if place < 0:
+        remarks.append(f"Out of reach: {_at_best(question, curve)}.")
+    elif place == count - 1:
+        remarks.append(WHOLE_RANGE[question.key])
+        if question.key != "support" and _supported(question):
+            remarks.append("The undertaking pays what the pool does not.")
+    else:
+        # Paths that default only just beyond the answer make its error, too.
+        error = max(error, curve.at(place + 1)[1])
+        most = curve.last_within(min(target + WIDTH * error, 1.0 - 1e-12), near=place)
+        least = -1 if target <= WIDTH * error else curve.last_within(target - WIDTH * error, near=place)
+        low, high = shown(least), shown(most)
+        if least < 0:
+            few = target <= WIDTH * error
+            why = "too few paths for so small a target" if few else "out of reach for a PD two errors less"
+            remarks.append(f"One end is open: {why}.")
+    if question.key in ("reserve", "notes"):
+        low, high = high, low
+    if curve.flat and place < 0:
+        remarks.append("It makes no difference to this class.")
+    if curve.falls:
+        remarks.append("The PD does not rise throughout: the answer is where it first exceeds the target.")
+    if question.key == "support" and place >= 0:
+        remarks.append(_rated(float(question.candidates[place]), scale))
+    remarks.append(question.remark(float(question.candidates[max(place, 0)])))
+    return Answer(
+        question.key,
+        question.name,
+        target,
+        question.now,
+        shown(place),
+        low,
+        high,
+        shown(view.last_within(target)),
+        None if place < 0 else float(question.candidates[place]),
+        pd,
+        error,
+        " ".join(filter(None, remarks)),
+    )
+
+
+WHOLE_RANGE = {
+    "size": "All that the pool brings could be of this class.",
+    "stack": "All that the pool brings could be of this class.",
+    "reserve": "It needs no reserve.",
+    "notes": "All that the pool brings could be notes.",
+    "coupon": "At any coupon.",
+    "support": "It needs no undertaking.",
+}
+
+
+def _supported(question: Question) -> bool:
+    """Whether the undertaking protects the class."""
+    deal = question.trial(float(question.candidates[-1]))
+    place = [t.name for t in deal.tranches].index(question.name)
+    return deal.controls.support and bool(deal.senior[place])
+
+
+def _at_best(question: Question, curve: Curve) -> str:
+    pd, error = curve.at(0)
+    best = f"at {question.shown(float(question.candidates[0])):.2%}"
+    if question.key in ("size", "stack"):
+        best = "for the smallest piece of it"
+    elif question.key == "notes":
+        best = "with next to no notes"
+    return f"even {best} its PD is {pd:.2%} (s.e. {error:.2%})"
+
+
+def _rated(pd: float, scale: ClassScale) -> str:
+    """Worst grade that is good enough for a payer with this PD in a year."""
+    enough = int(np.searchsorted(scale.limits(1.0), pd, side="right"))
+    return f"A payer of grade {scale.grades[enough - 1]} will do." if enough else "No grade is enough."
+
+
+# ------------------------------------------------------------------------------------ the question
+
+
+def solve(
+    deal: Deal,
+    target: float | str | Mapping[str, float | str],
+    *,
+    paths: int | None = None,
+    progress: Callable[[float], object] = lambda share: None,
+) -> Structure:
+    """Solve a deal for target default probabilities of its classes.
+
+    For each class with a target, everything else as the deal has it: the largest size (alone, and
+    class after class from the most senior one on, each given the sizes of those before), the least
+    reserve, the least pool over notes with all classes in proportion, the largest coupon, and the
+    largest PD of the payer of the undertaking. Only the PD of the class itself is looked at. Reserve
+    and undertaking are asked about for senior classes, which they protect.
+
+    Parameters
+    ----------
+    deal : Deal
+    target : float, str or mapping
+        Largest any-date PD up to the maturity, or a grade of the terms' scale, by class; one for all
+        is for :func:`asked_classes`.
+    paths : int, optional
+        In place of those of the terms. Very long plans of many classes see fewer.
+    progress : callable
+        Called with the share that is done, often; what it raises ends the computation.
+
+    Returns
+    -------
+    Structure
+
+    Raises
+    ------
+    InputError
+        When a class is unknown, or a target neither a probability nor a grade.
+
+    Notes
+    -----
+    Candidates are 1/10,000 of their range apart (coupons a basis point), payers 0.7 %. The safest
+    candidates are tried first; where the PD falls again for riskier ones, the first crossing is the
+    answer, and the remark says so. Reserves in periods grow with the senior class, and triggers may make
+    a larger class safer, so that this happens.
+    """
+    targets, grades = _targets(deal, target), deal.terms.class_scale
+    tally = _Share(progress)
+    trials = Trials(deal, _paths(deal, paths), tally.more)
+    sizes = {t.name: t.amount for t in deal.tranches}
+    pays = float(apply(deal, BASE, by_plan=True).collections.sum())
+    now = {name: trials.simulated(deal, name) for name in targets}
+    senior = {t.name for t, on in zip(deal.tranches, deal.senior, strict=True) if on}
+    alone = [q for name in targets for q in _alone(deal, sizes, name, pays, name in senior)]
+    parts = len(alone) + len(targets) + 1
+    answers, stack = [], dict(sizes)
+    for k, question in enumerate(alone):
+        tally.stage(k / parts, (k + 1) / parts)
+        answers.append(_answer(question, targets[question.name], trials, grades))
+    for k, name in enumerate(targets, len(alone)):
+        tally.stage(k / parts, (k + 1) / parts)
+        found = _answer(size_question("stack", deal, stack, name, pays), targets[name], trials, grades)
+        answers.append(found)
+        stack = moved(deal, stack, name, found.setting or 0.0)
+    tally.stage((parts - 1) / parts, 1.0)
+    headline = deal.tranches[deal.headline].name
+    drawn = headline if headline in targets else next(iter(targets))
+    largest = next(a.setting for a in answers if (a.question, a.name) == ("size", drawn))
+    frontier = _frontier(deal, drawn, targets[drawn], largest, pays, trials)
+    progress(1.0)
+    order = {key: place for place, key in enumerate(QUESTIONS)}
+    return Structure(
+        targets,
+        {name: pd for name, (pd, _) in now.items()},
+        {name: error for name, (_, error) in now.items()},
+        {name: trials.kmv(deal, name)[0] for name in targets},
+        tuple(sorted(answers, key=lambda a: order[a.question])),
+        sum(stack[name] for name in targets),
+        frontier,
+        trials.paths,
+        deal.terms.seed,
+    )
+
+
+def _paths(deal: Deal, wanted: int | None) -> int:
+    """Paths that are kept: those of the terms, as long as their tables stay small."""
+    paths = deal.terms.paths if wanted is None else int(wanted)
+    if paths < 100:
+        raise DomainError("paths", "must be at least 100", paths)
+    room = 4 * MOST_FIGURES // (len(deal.terms.dates) * len(deal.tranches))
+    return min(paths, max(room, FEWEST_PATHS))
+
+
+def _alone(
+    deal: Deal, sizes: Mapping[str, float], name: str, pays: float, senior: bool
+) -> Iterator[Question]:
+    """Questions about one class, each with all else as it is."""
+    notes = sum(sizes.values())
+    yield size_question("size", deal, sizes, name, pays)
+    if senior:
+        yield reserve_question(deal, name, notes)
+    yield notes_question(deal, name, notes, pays)
+    yield coupon_question(deal, name)
+    if senior and deal.controls.support:
+        yield support_question(deal, name)
+
+
+def _frontier(
+    deal: Deal, name: str, target: float, largest: float | None, pays: float, trials: Trials
+) -> Frontier:
+    """Sizes around the answer, and the one now where it is larger, up to what the pool brings."""
+    sizes = {t.name: t.amount for t in deal.tranches}
+    own, notes, middle = sizes[name], sum(sizes.values()), largest or sizes[name]
+    most = float(size_question("size", deal, sizes, name, pays).candidates[-1])
+    drawn = np.linspace(AROUND[0] * middle, min(max(AROUND[1] * middle, own), most), SIZES)
+    reserves: tuple[float | None, ...] = (*RESERVES, None)
+    found = np.array(
+        [
+            [trials.simulated(resized(reserved(deal, share, notes), name, float(x)), name) for x in drawn]
+            for share in reserves
+        ]
+    )
+    kmv = [trials.kmv(resized(deal, name, float(x)), name)[0] for x in drawn]
+    return Frontier(name, target, drawn, reserves, found[..., 0], found[..., 1], np.array(kmv))
+
+
+class _Share:
+    """Share of a computation that is done: stages of known length, each of some steps."""
+
+    def __init__(self, progress: Callable[[float], object]) -> None:
+        self.progress, self.start, self.end, self.steps = progress, 0.0, 0.0, 0
+
+    def stage(self, start: float, end: float) -> None:
+        """Begin a stage."""
+        self.start, self.end, self.steps = start, end, 0
+        self.more()
+
+    def more(self) -> None:
+        """Report a step: each brings the stage nearer to its end, and none reaches it."""
+        self.steps += 1
+        self.progress(self.start + (self.end - self.start) * self.steps / (self.steps + STEPS_OF_STAGE))
+
+
+# Steps after which a stage is half done, about.
+STEPS_OF_STAGE = 20
