@@ -426,3 +426,33 @@ def test_new_refuses_options_that_do_not_fit_in_one_sentence(
     assert sentence in err
     assert len(err.splitlines()) == 1
     assert not [*tmp_path.iterdir()]
+
+
+# ------------------------------------------------------------------------------------- cases
+
+
+def test_a_case_is_kept_and_compared_in_the_terminal(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path
+) -> None:
+    code, out, _ = run(capsys, "case", book)
+    (saved,) = tmp_path.glob("deal case *.xlsm")
+    assert code == 0 and str(saved) in out and "xlkmv compare --write deal.xlsm" in out
+    opened = FileBook(book)
+    rates = opened.table("tbl_Pool").column("PD")
+    opened.write_table("tbl_Pool", {"PD": [2.0 * x for x in rates]})
+    opened.save()
+    code, out, err = run(capsys, "compare", "--write", book)
+    assert (code, err) == (0, "")
+    assert "PDs of the obligors: PD" in out and "Written: " in out
+    table = FileBook(book).table("tbl_Step")
+    assert table.column("Changed") == ["as it is", "PDs of the obligors"]
+    # Two files give the same, and write nothing.
+    before = book.read_bytes()
+    code, again, _ = run(capsys, "compare", saved, book)
+    assert code == 0 and "PDs of the obligors: PD" in again
+    assert book.read_bytes() == before
+    same = run(capsys, "compare", saved, saved)[1]
+    assert "is the same deal as" in same
+    for wrong in (["compare", book], ["compare", "--write", book, saved]):
+        code, _, err = run(capsys, *wrong)
+        assert code == 2 and "books must be one with --write" in err

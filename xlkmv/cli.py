@@ -64,8 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(run=_models)
 
     compare = commands.add_parser("compare", help="two or more workbooks of one deal side by side")
-    compare.add_argument("books", nargs="+", type=Path, help="the first is what the others are compared with")
+    compare.add_argument("books", nargs="+", type=Path, help="the last is where the others lead to")
+    compare.add_argument(
+        "--write", action="store_true", help="hold one workbook against its saved cases, on its sheet Compare"
+    )
     compare.set_defaults(run=_compare)
+    case = commands.add_parser("case", help="keep a workbook as it is as a case beside it")
+    case.add_argument("book", type=Path, help="a workbook made from the template")
+    case.set_defaults(run=_case)
 
     _new_parser(commands)
 
@@ -229,30 +235,40 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from xlkmv.deal.questions.compare import case, compare
     from xlkmv.excel.book import open_book
+    from xlkmv.excel.cases import compare_book, compare_deals
     from xlkmv.excel.refresh import read_book
 
-    if len(options.books) < 2:
-        raise InputError("books", "must be at least two to compare", len(options.books))
-    names = [path.name for path in options.books]
-    if len({*names}) < len(names):
-        names = [str(path) for path in options.books]
-    deals = [read_book(open_book(path)).deal for path in options.books]
+    if (len(options.books) == 1) != options.write:
+        rule = "must be one with --write, which takes its saved cases, or two and more without"
+        raise InputError("books", rule, len(options.books))
     with _progress() as progress:
-
-        def part(k: int) -> Callable[[str, float], None]:
-            return lambda what, share: progress(what, (k + share) / (2 * len(deals) - 1))
-
-        ways = [compare(deals[0], deal, progress=part(k)) for k, deal in enumerate(deals[1:])]
-        cases = []
-        for k, (name, deal) in enumerate(zip(names, deals, strict=True), len(ways)):
-            part(k)(f"Rating {name}", 0.0)
-            cases.append(case(name, deal))
+        if options.write:
+            book = open_book(options.books[0])
+            found = compare_book(book, progress)
+            book.save()
+        else:
+            names = [path.name for path in options.books]
+            names = names if len({*names}) == len(names) else [str(path) for path in options.books]
+            deals = [read_book(open_book(path)).deal for path in options.books]
+            found = compare_deals(names, deals, progress)
     console = _console()
-    console.print(_standing(cases))
-    for name, way in zip(names[1:], ways, strict=True):
-        _way(console, names[0], name, way)
+    console.print(_standing(found.cases))
+    for one, way in zip(found.cases, found.ways, strict=False):
+        _way(console, one.name, found.cases[-1].name, way)
+    if options.write:
+        print(f"Written: {options.books[0]}, sheet Compare")
+    return 0
+
+
+def _case(options: argparse.Namespace) -> int:
+    from xlkmv.excel.book import open_book
+    from xlkmv.excel.cases import save_case
+
+    book = open_book(options.book)
+    path = save_case(book, lambda case: shutil.copy2(options.book, case))
+    book.save()
+    print(f"Saved: {path}. Now change the deal, then: xlkmv compare --write {options.book.name}")
     return 0
 
 

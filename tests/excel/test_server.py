@@ -297,3 +297,19 @@ def test_a_tape_comes_into_an_open_workbook_and_a_bad_one_changes_nothing(tmp_pa
     # A file that is no tape is one sentence, too.
     [[outcome, message, _]] = Server().Import(SimpleNamespace(api=fake), str(tmp_path / "none.csv"))
     assert outcome == "failed" and "none.csv" in message
+
+
+def test_a_case_of_an_open_workbook_is_saved_and_compared(tmp_path):
+    path = Path(shutil.copy(SHIPPED, tmp_path / "Deal.xlsm"))
+    fake = open_fake(path)
+    hurry(fake)
+    fake.SaveCopyAs = lambda target: shutil.copy2(path, target)
+    opened = SimpleNamespace(api=fake)
+    [[outcome, message, _]] = Server().SaveCase(opened)
+    (saved,) = tmp_path.glob("Deal case *.xlsm")
+    assert (outcome, message) == ("done", f"KMV: saved as {saved.name}")
+    [[outcome, message, _]] = Server().Compare(opened)
+    assert outcome == "done" and message.startswith("KMV: compared with 1 cases in ")
+    saved.unlink()
+    answer = Server().Compare(opened)
+    assert answer[0][0] == "wrong" and f"must be the name of a workbook in {tmp_path}" in answer[1][2]

@@ -149,6 +149,8 @@ MENU = {
     "refresh": ("Refresh workbook", "刷新工作簿"),
     "quick": ("Quick look", "速览"),
     "solve": ("Solve structure", "结构求解"),
+    "case": ("Save case", "保存情形"),
+    "compare": ("Compare cases", "情形对比"),
     "check": ("Check installation", "检查安装"),
 }
 

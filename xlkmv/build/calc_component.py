@@ -172,7 +172,7 @@ def make_functions(context):
 
 
 class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
-    """Runs the entries of the KMV menu: ``org.xlkmv.menu:refresh``, ``quick``, ``solve`` and ``check``."""
+    """Runs the entries of the KMV menu: ``org.xlkmv.menu:refresh``, ``quick``, ``solve`` and so on."""
 
     SERVICES = ("org.xlkmv.Menu", "com.sun.star.frame.ProtocolHandler")
     PROTOCOL = "org.xlkmv.menu:"
@@ -199,10 +199,10 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
         """Run a menu entry; whatever goes wrong is said in a message box."""
         try:
             command = url.Complete.removeprefix(self.PROTOCOL)
-            if command in ("refresh", "quick", "solve"):
-                self.compute(command)
-            else:
+            if command == "check":
                 self.check()
+            else:
+                self.compute(command)
         except UnusableError as error:
             self.say(ERRORBOX, str(error))
         except Exception as error:
@@ -233,9 +233,10 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
         self.say(INFOBOX, "\n".join(lines))
 
     def compute(self, command):
-        """Save the workbook, refresh or solve its file, and show it in this window."""
+        """Save the workbook, refresh, solve or compare its file, and show it in this window."""
         registry()
         from xlkmv.excel.book import open_book
+        from xlkmv.excel.cases import compare_book, save_case
         from xlkmv.excel.refresh import refresh
         from xlkmv.excel.solving import solve_book
         from xlkmv.excel.timeleft import TimeLeft
@@ -262,6 +263,10 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
                 book = open_book(copy)
                 if command == "solve":
                     solve_book(book, progress)
+                elif command == "case":
+                    save_case(book, lambda case: shutil.copy2(path, case), folder=path.parent)
+                elif command == "compare":
+                    compare_book(book, progress, folder=path.parent)
                 else:
                     refresh(book, progress, message="refreshed in LibreOffice", quick=command == "quick")
                 fresh = shutil.copy2(book.save(), path.with_name(f".{path.name}.refreshed"))

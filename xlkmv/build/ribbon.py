@@ -35,6 +35,8 @@ BUTTONS = (
     ("Refresh", "Refresh", "RefreshAll", "Read the deal, check it, compute, write every result."),
     ("QuickLook", "Quick look", "ControlWizards", "The KMV view and 10,000 paths only, in seconds."),
     ("Solve", "Solve", "GoalSeek", "What the deal could be for the targets on sheet Structure."),
+    ("SaveCase", "Save case", "FileSaveAs", "Keep this workbook as it is as a case beside it."),
+    ("Compare", "Compare", "ReviewCompareMenu", "Hold the saved cases against this workbook."),
     ("Scenario", "Scenario", "ScenarioManager", "Go to the table of preset conditions."),
     ("NewWorkbook", "New workbook", "FileNew", "A new workbook from the KMV template."),
     ("Import", "Import tape", "ImportTextFile", "Put the loans of a CSV or Excel file into the pool."),

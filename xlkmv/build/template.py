@@ -515,6 +515,12 @@ def _scenario(s: Sheets) -> Any:
     return ws
 
 
+def _same_as(column: str) -> str:
+    """Formula: whether the marks of all inputs are what a column of table tbl_Input kept of them."""
+    then = f"tbl_Input[{column}]"
+    return f"SUMPRODUCT(--(ABS(tbl_Input[Now]-{then})>0.000000000001*(1+ABS({then}))))=0"
+
+
 STRUCTURE_TOP = 26
 STRUCTURE_RULES = (
     "Target: largest any-date PD up to the maturity of the class, simulated; a PD or a grade.",
@@ -528,8 +534,8 @@ STRUCTURE_RULES = (
 )
 # The inputs, or the targets, have changed since the last solve: with or without Python.
 STRUCTURE_FORMULA = (
-    '=IF(ISBLANK(out_Solved),"{unsolved}",IF(AND(SUMPRODUCT(--(ABS(tbl_Input[Now]-tbl_Input[At solve])>{same}'
-    "*(1+ABS(tbl_Input[At solve]))))=0,ABS({marks}-out_TargetMark)<={same}*(1+ABS(out_TargetMark))),"
+    '=IF(ISBLANK(out_Solved),"{unsolved}",'
+    "IF(AND({same},ABS({marks}-out_TargetMark)<=0.000000000001*(1+ABS(out_TargetMark))),"
     '"{solved}","{before}"))'
 )
 STRUCTURE_CELLS = {
@@ -554,7 +560,7 @@ def _structure(s: Sheets, new: Filling) -> Any:
     ws.insert_button(2, 1, button | {"description": "Solve the deal for the targets of its classes"})
     marks = "+".join(mark_formula(layout.TARGET.name, c.header)[1:] for c in layout.TARGET.inputs)
     words = {"unsolved": layout.UNSOLVED, "solved": layout.SOLVED, "before": layout.SOLVED_BEFORE}
-    state = STRUCTURE_FORMULA.format(marks=f"({marks})", same="0.000000000001", **words)
+    state = STRUCTURE_FORMULA.format(marks=f"({marks})", same=_same_as("At solve"), **words)
     for row, (name, text) in enumerate(STRUCTURE_CELLS.items(), 5):
         grey = {"font_color": GRID, "font_size": 8} if name == "out_TargetMark" else {}
         ws.write(row, 1, text, s.style(**{"font_color": GREY} | grey))
@@ -808,6 +814,57 @@ def _surveillance(s: Sheets, new: Filling) -> Any:
     return ws
 
 
+COMPARE_TOP = 30
+COMPARED_FORMULA = '=IF(ISBLANK(out_Compared),"{uncompared}",IF({same},"{compared}","{before}"))'
+COMPARE_CELLS = {"out_Comparison": "State", "out_Compared": "Compared"}
+
+
+def _compare(s: Sheets) -> Any:
+    specs = (layout.CASE_RESULT, layout.STEP, layout.BRIDGE)
+    ws = s.sheet(
+        "Compare",
+        "Compare",
+        "情形对比",
+        "Save case keeps this workbook as it is beside it; change the deal, press Compare. Without Excel: "
+        "xlkmv case BOOK.xlsm, then xlkmv compare --write BOOK.xlsm.  To the right: what moved, and why.",
+        sum(len(spec.columns) + 1 for spec in specs),
+    )
+    for column, macro, caption, what in (
+        (1, "KmvSaveCase", "Save case 保存情形", "Keep the workbook as it is as a case beside it"),
+        (2, "KmvCompare", "Compare 对比", "Hold the saved cases against this workbook"),
+    ):
+        button = {"macro": macro, "caption": caption, "width": 150, "height": 40, "description": what}
+        ws.insert_button(2, column, button)
+    words = {"compared": layout.COMPARED, "before": layout.COMPARED_BEFORE, "uncompared": layout.UNCOMPARED}
+    state = COMPARED_FORMULA.format(same=_same_as("At compare"), **words)
+    for row, (name, text) in enumerate(COMPARE_CELLS.items(), 5):
+        ws.write(row, 1, text, s.style(font_color=GREY))
+        style = s.style(bold=True, align="left", shrink=True)
+        ws.write_blank(row, 2, None, style)
+        if name == "out_Comparison":
+            ws.write_formula(row, 2, state, style, layout.UNCOMPARED)
+        s.book.define_name(name, f"=Compare!{xl_rowcol_to_cell(row, 2, True, True)}")
+    lefts = s.beside(ws, COMPARE_TOP - 3, 1, specs)
+    s.table(ws, 9, 1, layout.CASE, [[None] * 2] * 3)
+    chart = s.book.add_chart({"type": "bar"})
+    draw(
+        chart,
+        (layout.BRIDGE, COMPARE_TOP, lefts[2], 1),
+        "label",
+        ("change", "Change of the simulated any-date PD", bars(SENIOR, 60)),
+        ("kmv_change", "Change in the KMV view", bars(LIGHT, 60)),
+    )
+    finish(chart, "What moved the headline class since the last case")
+    chart.set_x_axis(axis("Change of the probability", "0.00%"))
+    chart.set_y_axis(
+        axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
+    )
+    chart.set_size({"width": 640, "height": 440})
+    ws.insert_chart(3, 3, chart)
+    ws.freeze_panes(2, 0)
+    return ws
+
+
 def _functions(s: Sheets) -> Any:
     ws = s.sheet(
         "Functions",
@@ -907,7 +964,7 @@ def _checks(s: Sheets) -> Any:
     marks = [
         [
             *(name, header or layout.OTHER_NUMBERS),
-            *((mark_formula(name, header), 0.0), None, (SAME_FORMULA, "no"), None),
+            *((mark_formula(name, header), 0.0), None, (SAME_FORMULA, "no"), None, None),
         ]
         for name, header in layout.input_columns()
     ]
@@ -967,6 +1024,7 @@ def build_template(
         _drivers(s)
         _models(s)
         _surveillance(s, new)
+        _compare(s)
         _functions(s)
         _checks(s)
         add_macros(s.book)

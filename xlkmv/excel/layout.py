@@ -64,6 +64,7 @@ SIMULATED = '[=0]"none seen";[<0.0001]0.0E+00;0.00%'
 ERROR = '[=0]"-";[<0.0001]0.0E+00;0.00%'
 # Sections with conditions lose the sign of what is negative.
 CHANGE = "+0.000%;-0.000%;0%"
+CHANGE_ERROR = "0.000%"
 DISTANCE = "0.00"
 RATIO = "0.000"
 DATE = "yyyy-mm-dd"
@@ -1108,6 +1109,67 @@ FRONTIER = TableSpec(
     ),
 )
 
+CASE = TableSpec(
+    "tbl_Case",
+    "Compare",
+    "Cases of this deal",
+    "已保存的情形",
+    (
+        text("Case", "情形", "name", 42, True, "A workbook beside this one: Save case makes it."),
+        text("Note", "备注", "note", 30, True),
+    ),
+    optional=True,
+)
+
+CASE_RESULT = TableSpec(
+    "tbl_CaseResult",
+    "Compare",
+    "Where the classes stand",
+    "各情形结果",
+    (
+        result("Case", "情形", "case", TEXT, 42),
+        result("Class", "层级", "name", TEXT, 30),
+        result("Grade", "等级", "grade", TEXT, 10),
+        result("PD to quote", "采用违约概率", "pd", PROBABILITY, 11),
+        result("Why", "依据", "why", TEXT, 24),
+        result("Coverage", "覆盖倍数", "coverage", RATIO, 10),
+        result("DD", "违约距离", "dd", DISTANCE, 9),
+        result("Expected loss", "预期损失", "loss", SIMULATED, 10),
+        result("Average life by plan", "计划平均期限", "life", "0.00", 11),
+        result("Yield at par", "面值收益率", "par_yield", RATE, 9),
+    ),
+)
+
+STEP = TableSpec(
+    "tbl_Step",
+    "Compare",
+    "What moved the headline class, from each case to this workbook, one change after the other",
+    "变动原因",
+    (
+        result("Case", "情形", "case", TEXT, 34),
+        result("Changed", "变动项", "label", TEXT, 34),
+        result("What differs", "差异", "said", TEXT, 60, blank=True),
+        result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12),
+        result("Change", "变动", "change", CHANGE, 10, blank=True),
+        result("s.e. of change", "变动标准误", "change_error", CHANGE_ERROR, 10, blank=True),
+        result("KMV view then", "届时KMV", "kmv", PROBABILITY, 12),
+        result("Change, KMV view", "KMV变动", "kmv_change", CHANGE, 10, blank=True),
+    ),
+)
+
+BRIDGE = TableSpec(
+    "tbl_Bridge",
+    "Compare",
+    "Figures of the chart: the last case",
+    "图表数据",
+    (
+        result("Changed", "变动项", "label", TEXT, 34),
+        result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12),
+        result("Change", "变动", "change", CHANGE, 10),
+        result("Change, KMV view", "KMV变动", "kmv_change", CHANGE, 10),
+    ),
+)
+
 ACCOUNT = TableSpec(
     "tbl_Account",
     "Cashflow",
@@ -1250,6 +1312,7 @@ INPUT = TableSpec(
         result("Same", "一致", "same", TEXT, 9),
         # Written by a solve, which is another thing than a refresh.
         formula("At solve", "求解时", "solved", "General", 16),
+        formula("At compare", "对比时", "compared", "General", 16),
     ),
 )
 
@@ -1303,6 +1366,10 @@ TABLES: dict[str, TableSpec] = {
         MODEL,
         ACTUAL,
         RERATE,
+        CASE,
+        CASE_RESULT,
+        STEP,
+        BRIDGE,
         TARGET,
         STRUCTURE,
         FRONTIER,
@@ -1455,7 +1522,8 @@ def input_columns() -> tuple[tuple[str, str], ...]:
 QUICK = "quick look"
 QUICK_STATE = f"{QUICK}: Refresh for everything"
 
-# What sheet Structure says of its answers.
+# What sheets Compare and Structure say of their answers.
+COMPARED, COMPARED_BEFORE, UNCOMPARED = "fresh", "stale: compare again", "not compared yet: press Compare"
 SOLVED, SOLVED_BEFORE, UNSOLVED = "fresh", "stale: solve again", "not solved yet: press Solve"
 FRONTIER_TITLE = "Frontier: size of {} against its any-date PD, reserve by reserve"
 

@@ -26,11 +26,21 @@ from xlkmv.excel.layout import TableSpec
 from xlkmv.excel.marks import input_mark
 from xlkmv.excel.reader import filled
 
-__all__ = ["AT_SOLVE", "SMALLEST_DRAWN", "TARGET_MARK", "scope", "target_mark", "write_report", "write_rows"]
+__all__ = [
+    "AT_COMPARE",
+    "AT_SOLVE",
+    "SMALLEST_DRAWN",
+    "TARGET_MARK",
+    "scope",
+    "target_mark",
+    "write_report",
+    "write_rows",
+]
 
 # Column of the marks that the last solve was of, the cell for that of the targets, and how close equal
 # marks are.
 AT_SOLVE, TARGET_MARK, SAME = layout.INPUT.column("solved").header, "out_TargetMark", 1e-12
+AT_COMPARE = layout.INPUT.column("compared").header
 LOG_ROWS = 200
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
 SMALLEST_DRAWN = 1e-10
@@ -97,6 +107,7 @@ def write_report(
     if marks:
         write_rows(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
         _write_structure_state(book, [mark for *_, mark in marks])
+        _write_comparison_state(book, [mark for *_, mark in marks])
     _write_log(book, entry)
     _write_names(book, deal, analysis, entry)
 
@@ -133,6 +144,23 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
             book.write_name(cell, _cell(value))
 
 
+def _write_comparison_state(book: Book, marks: Sequence[float]) -> None:
+    """Say whether sheet Compare is still of these inputs."""
+    there, listed = set(book.names()), book.table(layout.INPUT.name)
+    if {"out_Comparison", "out_Compared"} <= there and listed.has(AT_COMPARE):
+        fresh = _alike(listed.column(AT_COMPARE), marks)
+        compared = book.name("out_Compared").value is not None
+        state = layout.COMPARED if fresh else layout.COMPARED_BEFORE
+        book.write_name("out_Comparison", state if compared else layout.UNCOMPARED)
+
+
+def _alike(then: Sequence[Any], now: Sequence[float]) -> bool:
+    """Whether marks are those of before."""
+    return len(then) == len(now) and all(
+        isinstance(a, float) and abs(a - b) <= SAME * (1.0 + abs(a)) for a, b in zip(then, now, strict=True)
+    )
+
+
 def _write_structure_state(book: Book, marks: Sequence[float]) -> None:
     """Say whether sheet Structure is still of these inputs: its formula would, but has to be computed."""
     there, listed = set(book.names()), book.table(layout.INPUT.name)
@@ -143,9 +171,7 @@ def _write_structure_state(book: Book, marks: Sequence[float]) -> None:
     now = list(marks)
     if targets is not None:
         now.append(target_mark(*(targets.column(c.header) for c in layout.TARGET.inputs)))
-    same = len(then) == len(now) and all(
-        isinstance(a, float) and abs(a - b) <= SAME * (1.0 + abs(a)) for a, b in zip(then, now, strict=True)
-    )
+    same = _alike(then, now)
     state = layout.SOLVED if same else layout.SOLVED_BEFORE
     book.write_name("out_Structure", layout.UNSOLVED if book.name("out_Solved").value is None else state)
 

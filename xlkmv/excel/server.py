@@ -54,7 +54,18 @@ class Server:
         Calls a worksheet function by name with raw COM values; by default without xlwings.
     """
 
-    _public_methods_ = ("Call", "Refresh", "Solve", "Import", "Version", "Check", "Template", "ProcessId")
+    _public_methods_ = (
+        "Call",
+        "Refresh",
+        "Solve",
+        "SaveCase",
+        "Compare",
+        "Import",
+        "Version",
+        "Check",
+        "Template",
+        "ProcessId",
+    )
 
     def __init__(self, dispatch: Dispatch | None = None) -> None:
         self._dispatch = dispatch or _plain_dispatch
@@ -104,12 +115,7 @@ class Server:
             "wrong" come the wrong cells, in one row if they are wrong alike: a link, what they
             hold, the rule.
         """
-        try:
-            return _refresh(workbook, bool(quick))
-        except Exception as error:
-            log.exception("refresh failed")
-            reason = _short(f"{type(error).__name__}: {error}")
-            return [["failed", f"Refresh failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
+        return _tried("Refresh", lambda: _refresh(workbook, bool(quick)))
 
     def Solve(self, workbook: Any) -> Rows:  # noqa: N802
         """Solve a workbook that is open in Excel for the targets on its sheet Structure.
@@ -124,12 +130,37 @@ class Server:
         list of list
             As :meth:`Refresh`.
         """
-        try:
-            return _solve(workbook)
-        except Exception as error:
-            log.exception("solve failed")
-            reason = _short(f"{type(error).__name__}: {error}")
-            return [["failed", f"Solve failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
+        return _tried("Solve", lambda: _solve(workbook))
+
+    def SaveCase(self, workbook: Any) -> Rows:  # noqa: N802
+        """Keep the state of an open workbook as a case beside it.
+
+        Parameters
+        ----------
+        workbook : object
+            Excel's Workbook.
+
+        Returns
+        -------
+        list of list
+            As :meth:`Refresh`.
+        """
+        return _tried("Save case", lambda: _save_case(workbook))
+
+    def Compare(self, workbook: Any) -> Rows:  # noqa: N802
+        """Hold the cases that an open workbook lists against it, on its sheet Compare.
+
+        Parameters
+        ----------
+        workbook : object
+            Excel's Workbook.
+
+        Returns
+        -------
+        list of list
+            As :meth:`Refresh`.
+        """
+        return _tried("Compare", lambda: _compare(workbook))
 
     def Import(self, workbook: Any, tape: str) -> Rows:  # noqa: N802
         """Put the loans of a tape into the pool of a workbook that is open in Excel.
@@ -229,6 +260,16 @@ def _xlwings_dispatch() -> Dispatch:
     return dispatch
 
 
+def _tried(what: str, work: Callable[[], Rows]) -> Rows:
+    """Answer, whatever goes wrong."""
+    try:
+        return work()
+    except Exception as error:
+        log.exception("%s failed", what)
+        reason = _short(f"{type(error).__name__}: {error}")
+        return [["failed", f"{what} failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
+
+
 def _refresh(workbook: Any, quick: bool) -> Rows:
     from xlkmv.excel.refresh import refresh
     from xlkmv.excel.report import scope
@@ -251,6 +292,27 @@ def _solve(workbook: Any) -> Rows:
         return f"solved in {done.seconds:.1f} s, {len(done.structure.answers)} answers on sheet Structure"
 
     return _worked(workbook, "solve", work, stale=False)
+
+
+def _save_case(workbook: Any) -> Rows:
+    from xlkmv.excel.cases import save_case
+
+    excel = _opened(workbook).api
+
+    def work(book: Any, progress: Any) -> str:
+        return f"saved as {save_case(book, lambda path: excel.SaveCopyAs(str(path))).name}"
+
+    return _worked(workbook, "save case", work, stale=False)
+
+
+def _compare(workbook: Any) -> Rows:
+    from xlkmv.excel.cases import compare_book
+
+    def work(book: Any, progress: Any) -> str:
+        done = compare_book(book, progress)
+        return f"compared with {len(done.ways)} cases in {done.seconds:.1f} s, on sheet Compare"
+
+    return _worked(workbook, "compare", work, stale=False)
 
 
 def _worked(workbook: Any, what: str, work: Callable[[Any, Any], str], stale: bool = True) -> Rows:

@@ -20,6 +20,16 @@ Public Sub KmvSolve()
     KmvRun "Solve"
 End Sub
 
+' Keep the workbook as it is as a case beside it.
+Public Sub KmvSaveCase()
+    KmvRun "Save case"
+End Sub
+
+' Hold the saved cases against this workbook.
+Public Sub KmvCompare()
+    KmvRun "Compare"
+End Sub
+
 Private Sub KmvRun(ByVal what As String)
     Dim book As Workbook, server As Object, answer As Variant, first As Long, message As String
     Set book = ActiveWorkbook
@@ -31,6 +41,10 @@ Private Sub KmvRun(ByVal what As String)
     Select Case what
         Case "Solve"
             answer = server.Solve(book)
+        Case "Save case"
+            answer = server.SaveCase(book)
+        Case "Compare"
+            answer = server.Compare(book)
         Case Else
             answer = server.Refresh(book, what = "Quick look")
     End Select
@@ -145,6 +159,14 @@ End Sub
 
 Public Sub KmvOnSolve(ByVal control As Object)
     KmvSolve
+End Sub
+
+Public Sub KmvOnSaveCase(ByVal control As Object)
+    KmvSaveCase
+End Sub
+
+Public Sub KmvOnCompare(ByVal control As Object)
+    KmvCompare
 End Sub
 
 Public Sub KmvOnScenario(ByVal control As Object)
