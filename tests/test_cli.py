@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -295,6 +296,25 @@ def test_refresh_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     code, _, err = run(capsys, "refresh", tmp_path)
     assert code == 2
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "cp936"])
+def test_a_pipe_of_few_letters_ends_no_command(book: Path, encoding: str) -> None:
+    command = [sys.executable, "-X", "utf8=0", "-m", "xlkmv.cli", "refresh", "--quick", str(book)]
+    done = subprocess.run(
+        command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False
+    )
+    said = done.stdout.decode(encoding)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "Written: " in said and ("优先级" in said or "(???)" in said)
+
+
+def test_install_where_there_is_no_excel_says_so_and_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "supported", lambda: False)
+    code, out, _ = run(capsys, "install")
+    assert code == 1 and out.startswith("Nothing was installed: ") and "xlkmv install --libreoffice" in out
 
 
 def test_ctrl_c_changes_nothing(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 from dataclasses import is_dataclass
+from pathlib import Path
 
+import mypy.api
 import pytest
 
 import xlkmv
@@ -78,3 +82,23 @@ def check_function(function, text):
     plain = re.search(r"\b(Array|ndarray|NDArray|float|int|bool|tuple|str)\b", kind)
     said = re.search(r"^(Returns|Yields)\n-+$", text, re.M) or re.search(r"[Rr]eturn |^Whether|^Yield", text)
     assert said or not plain, f"no section Returns for {kind}"
+
+
+def test_type_checkers_see_what_is_loaded_on_first_use(tmp_path):
+    tree = ast.parse(Path(xlkmv.__file__).read_text())
+    (seen,) = [node for node in tree.body if isinstance(node, ast.If)]
+    names: dict[str, tuple[str, ...]] = {}
+    for part in seen.body:
+        names[part.module] = (*names.get(part.module, ()), *(alias.asname for alias in part.names))
+    assert names == xlkmv._HOME
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(
+        "import xlkmv\n"
+        "xlkmv.Stress(7)\n"
+        "xlkmv.simulate('deal')\n"
+        "xlkmv.distance_to_default(1.0, 2.0, 0.2).upper()\n"
+        "xlkmv.Terms(closing=None, dates=())\n"
+        "xlkmv.invert(1.0, 2.0, 0.2).converge\n"
+    )
+    told = mypy.api.run([str(wrong), "--no-incremental", f"--config-file={os.devnull}"])[0]
+    assert {int(line) for line in re.findall(r"wrong\.py:(\d+): error", told)} == {2, 3, 4, 5, 6}, told

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import pickle
 from dataclasses import FrozenInstanceError, replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,7 +114,7 @@ def test_pool():
         ({"rank": 1.5}, DomainError, r"^tranche 'S' rank must be a whole number from 1 on \(got 1.5\)$"),
         ({"amount": -1.0}, DomainError, r"^tranche 'S' amount must be > 0 \(got -1\)$"),
         ({"amount": nan}, DomainError, r"^tranche 'S' amount must be > 0 \(got nan\)$"),
-        ({"amount": "much"}, InputError, r"^tranche amount must be a number"),
+        ({"amount": "much"}, InputError, r"^tranche .S. amount must be a number"),
         ({"coupon": 4.0}, DomainError, r"^tranche 'S' coupon must be between 0 and 1 .*\(got 4\)$"),
         (
             {"payment": "balloon"},
@@ -761,6 +763,72 @@ def test_reserve_and_undertaking_refuse(change, kind, message):
 )
 def test_terms_of_any_deal_refuse(change, kind, message):
     refused(lambda: Terms(**{**TERMS, **change}), kind, message)
+
+
+ISO = ("2020-01-15", "2021-01-15", "2022-01-15")
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        dt.date.fromisoformat,
+        str,
+        dt.datetime.fromisoformat,
+        np.datetime64,
+        lambda text: np.datetime64(f"{text}T00:00:00.000000000"),
+        pd.Timestamp,
+    ],
+)
+def test_dates_are_taken_as_they_come(taken):
+    closing, *dates = map(taken, ISO)
+    terms = Terms(closing, dates, revolving=dates[0])
+    assert (terms.closing, terms.dates, terms.revolving) == (
+        dt.date(2020, 1, 15),
+        (dt.date(2021, 1, 15), dt.date(2022, 1, 15)),
+        dt.date(2021, 1, 15),
+    )
+    assert {type(day) for day in (terms.closing, *terms.dates)} == {dt.date}
+    tranche = Tranche("S", 1, 90.0, 0.04, "pass-through", dates[0], legal_final=dates[1])
+    assert (tranche.maturity, tranche.legal_final) == terms.dates
+    assert Curve("c", dates, (0.01, 0.02)).dates == terms.dates
+    assert payment_dates(closing, "year", 2) == payment_dates(closing, "year", 2, dates[0]) == terms.dates
+    pool = Pool(**POOL, status=("defaulted", ""), since=(dates[0], None))
+    assert pool.since == (terms.dates[0], None)
+    assert Loans(np.array([12.0]), 0.05, first=(dates[0],)).first == terms.dates[:1]
+
+
+@pytest.mark.parametrize(
+    "value", ["soon", "15/01/2020", 43845.0, None, pd.NaT, dt.datetime(2020, 1, 15, 10, 30)]
+)
+def test_what_is_no_date_is_refused(value):
+    refused(lambda: Terms(value, DATES), InputError, "^terms closing must be a date, such as 2025-01-15")
+
+
+def test_columns_of_a_frame_make_a_pool():
+    frame = pd.DataFrame({"name": ["A", "B"], "amount": [70, 30], "pd": [0.01, 0.02]}, index=[7, 3])
+    pool = Pool(**POOL | {column: frame[column] for column in frame})
+    assert pool == Pool(**POOL | {"pd": (0.01, 0.02)})
+    refused(lambda: Pool(**POOL | {"name": (None, "B")}), InputError, "^pool name must be a text for every")
+
+
+def test_equal_deals_are_equal_and_so_is_a_pickled_copy():
+    def deal(**change):
+        return Deal(Pool(**POOL | change), (Tranche(**TRANCHE),), Terms(**TERMS))
+
+    loans = Loans(np.array([12.0, np.nan]), np.array([0.05, np.nan]))
+    one, same = deal(), deal()
+    assert one == same and hash(one) == hash(same)
+    assert pickle.loads(pickle.dumps(one)) == one
+    assert one != deal(pd=0.02) and one != "deal" and one.pool != one.terms
+    assert loans == Loans(np.array([12.0, np.nan]), np.array([0.05, np.nan]))
+    assert hash(loans) == hash(replace(loans)) and loans != replace(loans, rate=0.06)
+    assert replace(one, terms=replace(one.terms, seed=2)) != one
+    assert deal(count=(2.0, 1.0)) != one
+
+
+def test_numbers_of_a_class_are_no_texts():
+    for name, value in (("rank", "1"), ("amount", "90"), ("coupon", None), ("cap", "0.05")):
+        refused(lambda n=name, v=value: Tranche(**TRANCHE | {n: v}), InputError, f"{name} must be a number")
 
 
 def test_lists_and_arrays_are_terms_like_tuples():

@@ -6,6 +6,7 @@ import itertools
 
 import mpmath as mp
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,6 +114,23 @@ def test_unit_of_money_does_not_matter_and_rates_may_differ_by_date():
     assert other.volatility == pytest.approx(one.volatility, rel=1e-9)
     assert other.distance_to_default == pytest.approx(one.distance_to_default, rel=1e-9)
     assert other.asset_value_error == pytest.approx(1e6 * one.asset_value_error, rel=1e-5)
+
+
+def test_a_series_is_put_in_the_order_of_its_dates():
+    rng = np.random.default_rng(3)
+    equity = 3.0 * np.exp(np.cumsum(0.02 * rng.standard_normal(60)))
+    days = pd.bdate_range("2024-01-01", periods=60)
+    debt = pd.Series(np.linspace(9.0, 11.0, 60), index=days)
+    newest_first = pd.Series(equity, index=days)[::-1]
+    expected = fit_series(equity, debt.to_numpy(), 0.05)
+    for shuffled in (debt, debt.sample(frac=1.0, random_state=1)):
+        found = fit_series(newest_first, shuffled, 0.05)
+        assert (found.volatility, found.drift) == (expected.volatility, expected.drift)
+        assert found.distance_to_default == expected.distance_to_default
+    with pytest.raises(InputError, match=r"default_point must have a value for every date of equity_values"):
+        fit_series(newest_first, debt[1:], 0.05)
+    with pytest.raises(InputError, match="must have every date of its index once"):
+        fit_series(pd.concat([newest_first, newest_first[:1]]), 10.0)
 
 
 def test_series_refusals():

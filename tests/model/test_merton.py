@@ -317,18 +317,32 @@ def test_one_bad_row_spares_the_others():
     assert isinstance(answer.error(2), ConvergenceError)
 
 
-@pytest.mark.parametrize(
-    ("args", "name"),
-    [
-        ((0, 10, 0.5), "equity"),
-        ((3, -1, 0.5), "default_point"),
-        ((3, 10, 0), "equity_volatility"),
-        ((3, 10, float("nan")), "equity_volatility"),
-        ((3, 10, 0.5, 0), "horizon"),
-        ((3, 10, 0.5, 1, 5), "rate"),
-        (("x", 10, 0.5), "equity"),
-    ],
-)
+REFUSED = [
+    ((0, 10, 0.5), "equity"),
+    ((3, -1, 0.5), "default_point"),
+    ((3, 10, 0), "equity_volatility"),
+    ((3, 10, float("nan")), "equity_volatility"),
+    ((3, 10, 0.5, 0), "horizon"),
+    ((3, 10, 0.5, 1, 5), "rate"),
+]
+
+
+@pytest.mark.parametrize(("args", "name"), REFUSED)
+def test_a_row_that_breaks_a_rule_spares_the_others_and_is_named(args, name):
+    good = (3.0, 10.0, 0.8, 1.0, 0.05)
+    rows = [np.full(4, x) for x in good]
+    for row, bad in zip(rows, args, strict=False):
+        row[2] = bad
+    found, alone = merton.invert(*rows), merton.invert(*good)
+    assert found.converged.tolist() == [True, True, False, True]
+    np.testing.assert_array_equal(found.asset_value[[0, 1, 3]], alone.asset_value)
+    assert np.isnan(found.asset_value[2]) and np.isnan(found.volatility[2]) and np.isnan(found.residual[2])
+    assert found.error(2).argument == name and found.error(0) is None
+    with pytest.raises(DomainError, match=rf"^{name} \[2\] must be"):
+        found.raise_first()
+
+
+@pytest.mark.parametrize(("args", "name"), [*REFUSED, (("x", 10, 0.5), "equity")])
 def test_inputs_are_refused_by_name(args, name):
     with pytest.raises(InputError) as caught:
         merton.invert(*args)

@@ -28,7 +28,7 @@ PROGID_KEY = rf"{CLASSES}\{PROGID}"
 DESCRIPTION = "xlkmv worksheet functions"
 
 NOT_WINDOWS = """\
-Typing =KMV_PD(...) into Excel needs Excel on Windows. What works here:
+Nothing was installed: typing =KMV_PD(...) into Excel needs Excel on Windows. What works here:
   xlkmv refresh BOOK.xlsm          computes a workbook, in Excel's own format, without Excel
   xlkmv install --libreoffice      the same functions in LibreOffice Calc (Linux)
   from xlkmv.excel.functions import KMV_PD      the same functions in Python"""
@@ -81,7 +81,7 @@ def install(
     if machine is None:
         if not supported():
             say(NOT_WINDOWS)
-            return True
+            return False
         machine = Machine()
     trouble = machine.can_import("pythoncom")
     if trouble:

@@ -219,11 +219,13 @@ def fit_series(
     Parameters
     ----------
     equity_values : array_like, shape (n,)
-        Market value of the equity by date, money, oldest first; at least 3.
+        Market value of the equity by date, money, oldest first; at least 3. A pandas Series is put
+        in the order of its index.
     default_point : array_like
-        Amount due at the horizon: one, or one per date.
+        Amount due at the horizon: one, or one per date; a Series is taken by the dates of the
+        equity's.
     rate : array_like
-        Continuously compounded risk-free rate per annum: one, or one per date.
+        Continuously compounded risk-free rate per annum: one, or one per date, in the same way.
     periods_per_year : float
         Observations per year.
     horizon : float
@@ -244,6 +246,9 @@ def fit_series(
     """
     if method not in ("mle", "iterative"):
         raise InputError("method", "must be one of mle, iterative", method)
+    equity_values, default_point, rate = _in_order(
+        equity_values=equity_values, default_point=default_point, rate=rate
+    )
     E = check("equity_values", equity_values, POSITIVE).ravel()
     if E.size < 3:
         raise InputError("equity_values", "must hold at least 3 values", E.size)
@@ -263,6 +268,31 @@ def fit_series(
     search = _iterate if method == "iterative" else _maximise
     sigma, iterations, converged = search(series, min(start, MAX_ASSET_VOLATILITY))
     return _fitted(series, method, sigma, iterations, converged)
+
+
+def _in_order(**series: Any) -> list[Any]:
+    """Put series with an index of their own (pandas) in its order; the first one says which dates there are.
+
+    Read off its attributes: the mathematics needs no pandas.
+    """
+    (first, leading), *others = series.items()
+    if not hasattr(getattr(leading, "index", None), "is_monotonic_increasing"):
+        return list(series.values())
+    if not leading.index.is_unique:
+        raise InputError(first, "must have every date of its index once")
+    if not leading.index.is_monotonic_increasing:
+        leading = leading.sort_index()
+    out = [leading]
+    for name, other in others:
+        if hasattr(getattr(other, "index", None), "is_monotonic_increasing"):
+            missing = leading.index.difference(other.index)
+            if len(missing):
+                raise InputError(
+                    name, f"must have a value for every date of {first}", f"none for {missing[0]}"
+                )
+            other = other.reindex(leading.index)
+        out.append(other)
+    return out
 
 
 def _iterate(series: _Series, sigma: float) -> tuple[float, int, bool]:

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from scipy.special import erfcx, ndtr
 
 from xlkmv.errors import ConvergenceError, DomainError, XlkmvError
-from xlkmv.model.domain import Array, check_all
+from xlkmv.model.domain import RULES, Array, check_all, numbers
 from xlkmv.model.normal import density, inverse_mills
 
 __all__ = [
@@ -61,7 +61,8 @@ _MOST_ELASTICITY = 1e6
 _RESIDUAL_LIMIT = 1e-9
 
 _FIRM = "asset_value default_point volatility horizon rate"
-_OK, _PERCENTAGE, _NO_INFORMATION, _NOT_CONVERGED = range(4)
+_OK, _PERCENTAGE, _NO_INFORMATION, _NOT_CONVERGED, _BREAKS_A_RULE = range(5)
+_INPUTS = ("equity", "default_point", "equity_volatility", "horizon", "rate")
 
 
 # --- forward --------------------------------------------------------------------------------
@@ -291,6 +292,8 @@ class Inversion:
     _equity: Array
     _default_point: Array
     _equity_volatility: Array
+    _horizon: Array
+    _rate: Array
 
     @property
     def converged(self) -> npt.NDArray[np.bool_]:
@@ -300,6 +303,12 @@ class Inversion:
     def error(self, index: int = 0) -> XlkmvError | None:
         """Return the error of the element at a flat index, or None when its answer holds."""
         status = int(self.status.flat[index])
+        if status == _BREAKS_A_RULE:
+            given = (self._equity, self._default_point, self._equity_volatility, self._horizon, self._rate)
+            for name, values in zip(_INPUTS, given, strict=True):
+                value = values.flat[index]
+                if not RULES[name].holds(np.asarray(value)):
+                    return DomainError(name, RULES[name].text, float(value))
         if status == _PERCENTAGE:
             return DomainError(
                 "equity_volatility",
@@ -326,6 +335,9 @@ class Inversion:
         if wrong.size:
             error = self.error(int(wrong[0]))
             assert error is not None
+            if self.status.size > 1 and isinstance(error, DomainError):
+                place = ", ".join(map(str, np.unravel_index(wrong[0], self.status.shape)))
+                raise DomainError(f"{error.argument} [{place}]", error.rule, error.value)
             raise error
 
 
@@ -388,17 +400,25 @@ def invert(
     -------
     Inversion
         Arrays of the shape of the inputs broadcast together. An element without a trustworthy
-        answer has a status and NaN, and does not disturb the others.
+        answer, or with an input that breaks a rule, has a status and NaN, and does not disturb
+        the others.
 
     Raises
     ------
+    InputError
+        When an input is not numeric.
     DomainError
-        When an input breaks the rule of its name.
+        When there is one firm only, and an input breaks the rule of its name.
     """
-    names = "equity default_point equity_volatility horizon rate"
-    args = check_all(names, equity, default_point, equity_volatility, horizon, rate)
-    shape = np.broadcast_shapes(*(a.shape for a in args))
+    values = (equity, default_point, equity_volatility, horizon, rate)
+    given = [numbers(name, x) for name, x in zip(_INPUTS, values, strict=True)]
+    shape = np.broadcast_shapes(*(a.shape for a in given))
+    if not shape:
+        check_all(" ".join(_INPUTS), *given)
     size = int(np.prod(shape))
+    holds = [RULES[name].holds(a) for name, a in zip(_INPUTS, given, strict=True)]
+    # What breaks a rule is solved with a stand-in, whose answer is thrown away below.
+    args = [a if good.all() else np.where(good, a, 1.0) for good, a in zip(holds, given, strict=True)]
     columns = [_column(a, shape) for a in args]
     value, vol, residual = np.empty(size), np.empty(size), np.empty(size)
     iterations, status = np.empty(size, dtype=np.int_), np.empty(size, dtype=np.int_)
@@ -407,13 +427,18 @@ def invert(
         value[part], vol[part], iterations[part], residual[part], status[part] = _invert(
             *np.broadcast_arrays(*(np.atleast_1d(c) if c.ndim == 0 else c[part] for c in columns))
         )
+    broken = ~np.logical_and.reduce(np.broadcast_arrays(*holds)).reshape(-1)
+    if broken.any():
+        status[broken] = _BREAKS_A_RULE
+        for figure in (value, vol, residual):
+            figure[broken] = np.nan
     return Inversion(
         value.reshape(shape),
         vol.reshape(shape),
         iterations.reshape(shape),
         residual.reshape(shape),
         status.reshape(shape),
-        *(np.broadcast_to(a, shape) for a in args[:3]),
+        *(np.broadcast_to(a, shape) for a in given),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import MOST_OBLIGORS, Fault, column_faults, raise_first, twice
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, numbers
@@ -82,6 +83,8 @@ class Loans:
             object.__setattr__(self, column, np.broadcast_to(values, (m,)).copy())
         for column, usual in (("amortisation", "annuity"), ("first", None), ("base", "")):
             words = tuple(getattr(self, column)) or (usual,) * m
+            if column == "first":
+                words = _days("pool first payment", words)
             if len(words) != m:
                 raise InputError(
                     f"pool {column}", f"must have one value per row ({m})", f"{len(words)} values"
@@ -89,6 +92,14 @@ class Loans:
             object.__setattr__(self, column, words)
         columns = {c: getattr(self, c) for c in (*LOAN_NUMBERS, "amortisation", "first", "base")}
         raise_first(loan_faults(columns, self.given, settled=True))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Loans):
+            return NotImplemented
+        return all(_alike(getattr(self, f.name), getattr(other, f.name)) for f in fields(Loans))
+
+    def __hash__(self) -> int:
+        return hash((self.term.size, self.amortisation))
 
     def pick(self, rows: npt.NDArray[np.int64]) -> Loans:
         """Loan terms of some rows, in their order."""
@@ -102,6 +113,18 @@ class Loans:
     def given(self) -> npt.NDArray[np.bool_]:
         """Rows that have loan terms, shape (m,)."""
         return ~np.isnan(self.term)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two columns are the same: numbers to the last bit, blanks with blanks."""
+    if one is None or other is None or not isinstance(one, np.ndarray):
+        return bool(one is other or (other is not None and one == other))
+    return one is other or np.array_equal(one, other, equal_nan=True)
+
+
+def _days(name: str, words: Iterable[Any]) -> tuple[dt.date | None, ...]:
+    """Dates of the rows that have one."""
+    return tuple(None if word is None else as_date(name, word) for word in words)
 
 
 def loan_faults(
@@ -205,7 +228,11 @@ class Pool:
 
     def __post_init__(self) -> None:
         # An obligor may have nothing (left) to pay: late payments can fall outside the plan.
+        object.__setattr__(self, "name", tuple(self.name))
         m = len(self.name)
+        for name in self.name:
+            if not isinstance(name, str):
+                raise InputError("pool name", "must be a text for every obligor", name)
         if not m:
             raise_first(pool_faults((), {}, np.empty((0, 0))))
         given = POOL_NUMBERS if self.count is None else (*POOL_NUMBERS, "count")
@@ -241,6 +268,8 @@ class Pool:
             raise InputError(f"pool {missing}", "must not be blank: interest and balance come together", None)
         for column, usual in (("industry", ("",) * m), ("status", ()), ("since", ())):
             words = tuple(getattr(self, column))
+            if column == "since":
+                words = _days("pool since", words)
             if words and len(words) != m:
                 raise InputError(
                     f"pool {column}", f"must have one value per obligor ({m})", f"{len(words)} values"
@@ -256,6 +285,14 @@ class Pool:
             raise_first(_both_faults(self.schedule, self.loans.given), self.name)
         if self.status:
             raise_first(status_faults(self.status, self.since or (None,) * m), self.name)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Pool):
+            return NotImplemented
+        return all(_alike(getattr(self, f.name), getattr(other, f.name)) for f in fields(Pool))
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.schedule.shape))
 
     @property
     def collections(self) -> Array:

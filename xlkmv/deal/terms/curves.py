@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
@@ -36,7 +37,8 @@ class Curve:
     rates: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dates", tuple(self.dates))
+        days = (as_date(f"curve '{self.name}' date", day) for day in self.dates)
+        object.__setattr__(self, "dates", tuple(days))
         object.__setattr__(self, "rates", tuple(float(r) for r in self.rates))
         if len(self.dates) != len(self.rates):
             raise InputError(

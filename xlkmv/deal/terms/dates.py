@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 import calendar
+import contextlib
 import datetime as dt
+from typing import Any
+
+import numpy as np
 
 from xlkmv.errors import InputError
 
-__all__ = ["DAY_COUNTS", "INTERVALS", "months_after", "payment_dates", "year_fraction"]
+__all__ = ["DAY_COUNTS", "INTERVALS", "as_date", "months_after", "payment_dates", "year_fraction"]
 
 DAY_COUNTS = ("30/360", "Act/365", "Act/360")
 # Months between two payments.
 INTERVALS = {"month": 1, "2 months": 2, "quarter": 3, "half-year": 6, "year": 12}
+
+
+def as_date(name: str, value: Any) -> dt.date:
+    """Take a date as it comes: a date, a time stamp of midnight (pandas, numpy) or an ISO text.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for the error.
+    value : date, datetime, numpy.datetime64 or str
+
+    Returns
+    -------
+    date
+
+    Raises
+    ------
+    InputError
+        When it is none of them.
+    """
+    found = value
+    if isinstance(found, np.datetime64):
+        found = found.astype("datetime64[us]").item()
+    if isinstance(found, str):
+        with contextlib.suppress(ValueError):
+            found = dt.datetime.fromisoformat(found.strip())
+    if isinstance(found, dt.datetime):
+        # Of pandas' NaT, which is one, nothing is a date.
+        found = found.date() if found == found and found.time() == dt.time() else None
+    if not isinstance(found, dt.date):
+        raise InputError(name, "must be a date, such as 2025-01-15", value)
+    return found
 
 
 def year_fraction(start: dt.date, end: dt.date, day_count: str = "30/360") -> float:
@@ -75,6 +111,7 @@ def payment_dates(
     Parameters
     ----------
     closing : date
+        Here and below also as :func:`as_date` takes it.
     every : str
         A key of :data:`INTERVALS`.
     count : int
@@ -96,6 +133,8 @@ def payment_dates(
         raise InputError("payment every", f"must be one of: {', '.join(INTERVALS)}", every)
     if count < 1:
         raise InputError("payment dates", "must be a whole number from 1 on", count)
+    closing = as_date("closing date", closing)
+    first = None if first is None else as_date("first payment date", first)
     step = INTERVALS[every]
     start = first or months_after(closing, step)
     if start <= closing:

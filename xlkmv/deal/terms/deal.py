@@ -20,7 +20,7 @@ from xlkmv.errors import InputError
 __all__ = ["Deal"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Deal:
     """A plan: what pays, what is owed, and on what terms.
 

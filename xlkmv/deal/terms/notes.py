@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
 from xlkmv.errors import InputError
 
@@ -79,6 +80,15 @@ class Tranche:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schedule", tuple(float(x) for x in self.schedule))
+        for name in ("rank", "amount", "coupon", "margin", "cap", "floor"):
+            given = getattr(self, name)
+            # A text that looks like a number would be compared and sorted as a text.
+            if isinstance(given, (str, bytes)) or (given is None and name not in ("cap", "floor")):
+                raise InputError(f"tranche '{self.name}' {name}", "must be a number", given)
+        for name in ("maturity", "legal_final"):
+            if getattr(self, name) is not None:
+                day = as_date(f"tranche '{self.name}' {name.replace('_', ' ')}", getattr(self, name))
+                object.__setattr__(self, name, day)
         for name in ("pari_passu", "deferrable", "senior"):
             # "no" would count as yes.
             given = getattr(self, name)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.deal.terms.curves import Curve
-from xlkmv.deal.terms.dates import DAY_COUNTS, year_fraction
+from xlkmv.deal.terms.dates import DAY_COUNTS, as_date, year_fraction
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.deal.terms.scale import LONG_RUN, ClassScale
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
@@ -142,6 +142,10 @@ class Terms:
     def __post_init__(self) -> None:
         for name in ("dates", "curves", *VECTORS):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "closing", as_date("terms closing", self.closing))
+        object.__setattr__(self, "dates", tuple(as_date("terms dates", day) for day in self.dates))
+        if self.revolving is not None:
+            object.__setattr__(self, "revolving", as_date("terms revolving", self.revolving))
         raise_first(terms_faults(self, settled=True))
 
     @property
