@@ -1389,13 +1389,13 @@ NAMES: dict[str, tuple[str, str]] = {
     "out_Scope": ("Computed", TEXT),
     "out_Checks": ("Checks", TEXT),
     "out_Refreshed": ("Refreshed", TEXT),
-    "out_Volatility": ("Volatility of the pool p.a.", RATE),
-    "out_Drift": ("Drift of the pool p.a.", RATE),
+    "out_Volatility": ("Pool volatility p.a.", RATE),
+    "out_Drift": ("Pool drift p.a.", RATE),
     "out_Version": ("xlkmv version", TEXT),
     "out_Headline": ("Headline class", TEXT),
-    "out_WorstScenario": ("its worst stress", TEXT),
-    "out_WorstPD": ("simulated any-date PD then", SIMULATED),
-    "out_PlanShort": ("Short though everybody pays", TEXT),
+    "out_WorstScenario": ("Worst stress", TEXT),
+    "out_WorstPD": ("Short then (paths)", SIMULATED),
+    "out_PlanShort": ("Short by plan", TEXT),
     "out_InputHash": ("Input hash", TEXT),
 }
 
