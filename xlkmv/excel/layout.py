@@ -934,7 +934,7 @@ ATTRIBUTION = TableSpec(
         result("Share (Shapley)", "夏普利份额", "shapley", "0.00%", 12),
         result("s.e. of share", "标准误", "shapley_error", "0.000%", 10),
         result("Expected loss, this off", "仅关闭此项预期损失", "loss_off", SIMULATED, 12),
-        result("Share of expected loss (Shapley)", "预期损失夏普利份额", "loss_shapley", "0.00%", 14),
+        result("Loss share (Shapley)", "预期损失份额", "loss_shapley", "0.00%", 14),
         result("Riskiest other tranche, this off", "最高风险层级仅关闭此项", "other_off", SIMULATED, 16),
         result("Riskiest other tranche, share", "最高风险层级份额", "other_shapley", "0.00%", 16),
     ),
