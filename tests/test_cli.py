@@ -129,17 +129,20 @@ def test_refresh_reports_the_numbers_that_it_writes(
     assert book.read_bytes() == before
     assert str(target) in out
     written = FileBook(target)
-    headline = written.table("tbl_Headline")
+    headline, answers = written.table("tbl_Headline"), written.table("tbl_Answer")
     for row in range(len(headline.rows)):
         cells = {h: headline.rows[row][headline.index(h)] for h in headline.header}
         lines = [line for line in out.splitlines() if line.strip().startswith(cells["Tranche"])]
-        assert lines, cells["Tranche"]
-        for value in (
-            f"{cells['Coverage']:.3f}",
-            f"{cells['DD']:.2f}",
-            probability(cells["Any-date PD"]),
-        ):
-            assert value in lines[0]
+        answered, views, *_ = lines
+        for value in (f"{cells['Coverage']:.3f}", f"{cells['DD']:.2f}", probability(cells["Any-date PD"])):
+            assert value in views
+        answer = dict(zip(answers.header, answers.rows[row], strict=True))
+        for value in (answer["Grade"], probability(answer["PD to quote"]), answer["Why"]):
+            assert value in answered
+        assert (
+            f"{answer['Yield at par']:.2%}" in answered
+            and f"{answer['Average life by plan']:.2f}" in answered
+        )
     scenarios = written.table("tbl_Scenario")
     for name, dd in zip(scenarios.column("Scenario"), scenarios.column("DD"), strict=True):
         assert name in out

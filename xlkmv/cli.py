@@ -527,7 +527,7 @@ class _progress:  # noqa: N801  a context manager reads as a verb
 def _number(x: float, shown: str) -> str:
     if x in (float("inf"), float("-inf")):
         return "covered" if x > 0 else "short"
-    return format(x, shown)
+    return "-" if x != x else format(x, shown)
 
 
 def _table(title: str, *columns: str) -> Any:
@@ -547,6 +547,7 @@ def _report(done: Any) -> None:
     lines = read(deal, analysis)
     if alarming(lines["pool"]):
         console.print(f"{lines['pool']}\n", style=ALARM)
+    console.print(_answer_table(deal, analysis))
     console.print(_headline_table(deal, analysis))
     headline = deal.tranches[analysis.headline]
     title = f"{headline.name} under each preset condition"
@@ -622,6 +623,32 @@ def _structure_report(done: Any) -> None:
         f"From, to: the answers for a target two standard errors less and more. {found.paths:,} paths.\n"
         f"Issuable, class after class: {found.issuable:,.0f}."
     )
+
+
+def _answer_table(deal: Any, analysis: Any) -> Any:
+    """Each class as sheet Home has it; a column without undertaking where one stands behind a class."""
+    from xlkmv.deal.answers import class_answers
+    from xlkmv.deal.reading import probability
+
+    answers = class_answers(deal, analysis)
+    supported = any(a.alone for a in answers)
+    columns = ("Grade", "PD to quote", "Why", *["Unsupported"] * supported, "Loss", "LGD", "Life", "Yield")
+    table = _table("Each class: grade by default rates of rated companies, no rating", "Class", *columns)
+    table.columns[3].justify, table.columns[3].no_wrap = "left", False
+    for a in answers:
+        alone = [probability(a.alone.pd) if a.alone else "-"] if supported else []
+        table.add_row(
+            a.name,
+            a.grade,
+            probability(a.quote.pd),
+            a.quote.why,
+            *alone,
+            probability(a.expected_loss, simulated=True),
+            _number(a.loss_given_default, ".1%"),
+            _number(a.average_life, ".2f"),
+            _number(a.yield_at_par, ".2%"),
+        )
+    return table
 
 
 def _headline_table(deal: Any, analysis: Any) -> Any:

@@ -480,6 +480,32 @@ def test_charts_do_not_cover_one_another(made: tuple[Path, Any]) -> None:
             assert not [other for other in apart if area.overlaps(other)], sheet
 
 
+SCREEN = (1400, 760)
+
+
+def test_home_answers_on_the_first_screen(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    home, book = sheets(path)["Home"], FileBook(path)
+    width, height = {}, {}
+    for item in home.iter(f"{MAIN}col"):
+        for column in range(int(item.get("min")), int(item.get("max")) + 1):
+            width[column] = 7 * float(item.get("width"))  # Calibri 11: 7 pixels a character, margins in it
+    for item in home.iter(f"{MAIN}row"):
+        height[int(item.get("r"))] = float(item.get("ht", 15.0)) * 4 / 3
+    answers = book.table("tbl_Answer")
+    last = answers.top + 9  # row of the tenth class
+    assert sum(height.get(row, 20.0) for row in range(1, last + 1)) <= SCREEN[1]
+    panel = parse_area(book.name("out_Checks").cell).left
+    assert answers.left + len(answers.header) <= panel
+    assert sum(width.get(column, 64.0) for column in range(1, panel + 1)) <= SCREEN[0]
+    # State and buttons stay in sight when one scrolls.
+    [pane] = home.iter(f"{MAIN}pane")
+    frozen = int(pane.get("ySplit"))
+    assert pane.get("state") == "frozen" and parse_area(book.name("out_State").cell).top <= frozen
+    ends = re.findall(r"<x:Anchor>(.*?)<", parts(path)["xl/drawings/vmlDrawing1.vml"].decode())
+    assert [int(end.split(",")[6]) < frozen for end in ends] == [True, True]
+
+
 def test_the_list_of_the_headline_cell_is_that_of_the_classes(made: tuple[Path, Any]) -> None:
     path, _ = made
     cell = FileBook(path)

@@ -74,7 +74,7 @@ def test_a_grade_that_is_not_on_the_scale() -> None:
         (
             ((0.02, 0.03), (0.02, 0.04)),
             DomainError,
-            r"^class scale 'b' after 1 y must be above the rate of the better grade \(0.02\): "
+            r"^class scale 'b' after 1 y must be above the rate of the better grade a \(0.02\): "
             r"rates increase down the scale \(got 0.02\)$",
         ),
         (

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from xlkmv.build.template import build_template
-from xlkmv.deal.examples import example
+from xlkmv.deal.examples import Example, example
 from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.excel import layout
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.refresh import Refreshed, refresh
 
 # What a row is about, by heading; a row that names no class is about the headline class.
-CLASS, CONDITION, DATE = {"Tranche", "Class"}, {"Scenario", "Condition"}, {"Date", "Payment date"}
-OTHERS = {"Control", "Stress", "Model", "Test", "Target PD", "Step", "Pool", "Obligor", "Name"}
+CLASS, CONDITION, DATE = {"Tranche", "Class"}, {"Scenario", "Condition"}, {"Date", "Payment date", "As of"}
+OTHERS = {"Control", "Stress", "Model", "Test", "Target PD", "Step", "Pool", "Obligor", "Name", "Refreshed"}
 # Re-rated from what has come in since closing: by pool and reserve alone.
 SINCE_CLOSING = ("tbl_Actual", "tbl_Rerate")
 
@@ -49,11 +49,17 @@ def ten_classes() -> Deal:
     return Deal(pool, classes, Terms(closing, dates, interest="first"), Controls(support_pd=0.05))
 
 
-DEALS = {
-    "patents": lambda: example("patents").deal,
-    "auto": lambda: example("auto").deal,
-    "ten": ten_classes,
-}
+def fast(deal: Deal) -> Deal:
+    return dataclasses.replace(deal, terms=dataclasses.replace(deal.terms, paths=1_000))
+
+
+def shipped() -> Example:
+    """The shipped deal, with what has come in since closing."""
+    found = example("patents")
+    return dataclasses.replace(found, deal=fast(found.deal))
+
+
+DEALS = {"patents": shipped, "auto": lambda: fast(example("auto").deal), "ten": lambda: fast(ten_classes())}
 
 
 @pytest.fixture(scope="module", params=DEALS)
@@ -61,10 +67,8 @@ def made(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[FileBook, Refreshed]:
     """A refreshed workbook, and what it shows."""
-    deal: Deal = DEALS[request.param]()
-    deal = dataclasses.replace(deal, terms=dataclasses.replace(deal.terms, paths=1_000))
-    path = build_template(tmp_path_factory.mktemp("agree") / "book.xlsm", deal, refreshed=False)
-    book = FileBook(path)
+    target = tmp_path_factory.mktemp("agree") / "book.xlsm"
+    book = FileBook(build_template(target, DEALS[request.param](), refreshed=False))
     done = refresh(book)
     return FileBook(book.save()), done
 

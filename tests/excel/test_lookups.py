@@ -82,7 +82,7 @@ def test_without_a_scale_the_shipped_one_holds(loans: Any, gone: bool) -> None:
             {"a": [0.02, 0.03], "b": [0.01, 0.05]},
             (1, "1 y"),
             0.01,
-            "must be above the rate of the better grade (0.02): rates increase down the scale",
+            "must be above the rate of the better grade a (0.02): rates increase down the scale",
         ),
         (
             {"a": [0.02, 0.01], "b": [0.03, 0.05]},

@@ -41,6 +41,8 @@ GOOD, BAD = "#C6E7CE", "#F4B6B6"
 MONTHS_APART, LABELS = (1, 2, 3, 6, 12, 24, 60), 14
 GREY = "#595959"
 FONT = "Calibri"
+# Fields of results that hold a name of the user's, of any length.
+NAMED = {"name", "tranche", "scenario", "condition", "test"}
 # Upright labels of dates run into one another from some ten on.
 SLANTED = {"name": FONT, "size": 9, "rotation": -45}
 # A logarithmic axis of probabilities; smaller ones are drawn at its lower end.
@@ -84,10 +86,11 @@ class Sheets:
             italic=assumed,
         )
 
-    def result(self, shown: str) -> Any:
-        """Format of a cell that refresh or a formula fills."""
+    def result(self, shown: str, name: bool = False) -> Any:
+        """Format of a cell that refresh or a formula fills; a name shrinks where it is long."""
         # Numbers are sometimes words (covered, none): both stand on the right.
         place = {"indent": 1} if shown == layout.TEXT else {"align": "right"}
+        place |= {"shrink": True} if name else {}
         return self.style(num_format=shown, border=1, border_color=GRID, **place)
 
     def sheet(self, name: str, title: str, chinese: str, note: str, width: int = 12) -> Any:
@@ -186,7 +189,7 @@ class Sheets:
                 if c.field in ("basis", "unit", "meaning"):
                     style = self.style(font_color=GREY, italic=True, text_wrap=c.field == "basis", indent=1)
                 elif not c.is_input:
-                    style = self.result(shown)
+                    style = self.result(shown, c.field in NAMED)
                 else:
                     style = self.input(shown, mark)
                 put(ws, top + i, column + k, value, style)

@@ -119,8 +119,13 @@ def _home(s: Sheets, new: Filling) -> Any:
         "Home", "KMV credit risk of a securitisation plan", "资产证券化 KMV 信用风险", new.title, PANEL + 1
     )
     widths(ws, 1, layout.ANSWER.columns)
-    for column, width in ((PANEL - 1, 2), (PANEL, 21), (PANEL + 1, 19)):
+    for column, width in ((PANEL - 1, 2), (PANEL, 17), (PANEL + 1, 23)):
         ws.set_column(column, column, width)
+    for heading in (
+        FROZEN,
+        FROZEN + len(STEPS),
+    ):  # said, or each spreadsheet has a height of its own for them
+        ws.set_row(heading, 18)
     _state_and_buttons(s, ws, FROZEN - 1)
     for row, step in enumerate(STEPS, FROZEN):
         ws.write(row, 1, step)
@@ -149,11 +154,11 @@ def _state_and_buttons(s: Sheets, ws: Any, row: int) -> None:
     ws.write_formula(row, 2, STATE_FORMULA, style, STALE)
     s.book.define_name("out_State", f"=Home!{xl_rowcol_to_cell(row, 2, True, True)}")
     _red(s, ws, row, row)
-    for column, macro, caption, what in (
-        (PANEL, "KmvRefresh", "Refresh 刷新", "Read the deal, check it, compute, write every result"),
-        (PANEL + 1, "KmvQuickLook", "Quick look 速览", "The KMV view and 10,000 paths only, in seconds"),
+    for column, width, macro, caption, what in (
+        (PANEL, 118, "KmvRefresh", "Refresh 刷新", "Read the deal, check it, compute, write every result"),
+        (PANEL + 1, 158, "KmvQuickLook", "Quick look 速览", "The KMV view and 10,000 paths only, in seconds"),
     ):
-        button = {"macro": macro, "caption": caption, "width": 138, "height": 40, "description": what}
+        button = {"macro": macro, "caption": caption, "width": width, "height": 40, "description": what}
         ws.insert_button(row - 1, column, button | {"y_offset": 3})
 
 
@@ -197,9 +202,14 @@ def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
         if name == "out_State":
             continue
         ws.write(below, PANEL, text, s.style(font_color=GREY, shrink=True))
+        s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(below, PANEL + 1, True, True)}")
+        if name == "out_WorstScenario":  # a sentence, more often than not
+            style = s.style(bold=True, align="left", valign="top", text_wrap=True, font_size=9)
+            ws.merge_range(below, PANEL + 1, below + 1, PANEL + 1, None, style)
+            below += 2
+            continue
         style = s.style(num_format=shown, bold=True, align="left", shrink=True)
         ws.write_blank(below, PANEL + 1, None, style)
-        s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(below, PANEL + 1, True, True)}")
         below += 1
     for word in ("FAILED", layout.QUICK):
         shown = s.book.add_format({"font_color": "#C00000", "bold": True})
@@ -479,23 +489,23 @@ def _scenario(s: Sheets) -> Any:
         share,
         (layout.ATTRIBUTION, top, shares, 1),
         "control",
-        ("shapley", "Share of the reduction (Shapley)", bars(GREEN, 60)),
+        ("shapley", "Any-date PD", bars(GREEN, 60)),
+        ("loss_shapley", "Expected loss", bars(LIGHT, 60)),
     )
-    finish(share, "Headline class: what each control takes off the any-date PD (simulated)")
-    share.set_legend({"none": True})
+    finish(share, "Headline class: what each control takes off (simulated, Shapley)")
     share.set_x_axis(axis("Percentage points of probability", "0%"))
     share.set_y_axis(
         axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )
-    share.set_plotarea({"layout": {"x": 0.33, "y": 0.14, "width": 0.62, "height": 0.76}})
+    share.set_plotarea({"layout": {"x": 0.33, "y": 0.14, "width": 0.62, "height": 0.68}})
     share.set_size({"width": 620, "height": 560})
     ws.insert_chart(3, 12, share)
     chart = s.book.add_chart({"type": "bar"})
     labels = {
         "value": True,
-        "position": "outside_end",
+        "position": "inside_end",
         "num_format": layout.PROBABILITY,
-        "font": {"name": FONT, "size": 9},
+        "font": {"name": FONT, "size": 9, "color": "white"},
     }
     draw(
         chart,

@@ -139,9 +139,8 @@ def class_scale_faults(
         yield from column_faults("class scale", "class_rate", values, name, settled)
         for row, (better, rate) in enumerate(itertools.pairwise(values), 1):
             if rate <= better:
-                rule = (
-                    f"must be above the rate of the better grade ({better:g}): rates increase down the scale"
-                )
+                above = f"{grades[row - 1] or 'in the row above'} ({better:g})"
+                rule = f"must be above the rate of the better grade {above}: rates increase down the scale"
                 yield Fault("class scale", row, name, rate, rule)
         for row, rate in enumerate(values if column else ()):
             if rate < rates[row][column - 1]:
