@@ -525,7 +525,7 @@ def test_extension_holds_the_registry(tmp_path):
     assert sorted(texts["Description"]) == sorted(x.text for x in [*FUNCTIONS.values(), *arguments])
     assert list(known["functions"].values()) == list(FUNCTIONS)
     urls = [node.findtext("value") for node in menu.iter("prop") if node.get(name) == "URL"]
-    assert urls == [f"org.xlkmv.menu:{command}" for command in ("refresh", "quick", "check")]
+    assert urls == [f"org.xlkmv.menu:{command}" for command in ("refresh", "quick", "solve", "check")]
 
 
 @pytest.fixture
