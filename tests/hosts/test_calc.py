@@ -33,6 +33,7 @@ from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.layout import QUICK_STATE
 from xlkmv.excel.refresh import refresh
+from xlkmv.excel.solving import solve_book
 from xlkmv.install import libreoffice
 
 pytestmark = pytest.mark.host
@@ -440,6 +441,32 @@ def test_a_quick_look_from_the_menu_is_marked_until_an_input_changes(office, tem
         assert book.value(f"{state.sheet}!{state.cell}") == state.value == QUICK_STATE
         book.write(f"Pool!{pool.cell(0, 'PD')}", 0.123)
         assert book.value(f"{state.sheet}!{state.cell}") == "stale: refresh"
+
+
+def test_a_solve_from_the_menu_is_fresh_until_a_target_or_an_input_changes(office, template, tmp_path):
+    mine = Path(shutil.copy2(template, tmp_path / "solve.xlsm"))
+    file = open_book(shutil.copy2(mine, tmp_path / "look.xlsm"))
+    target = f"Structure!{file.table('tbl_Target').cell(0, 'Target')}"
+    pd = f"Pool!{file.table('tbl_Pool').cell(0, 'PD')}"
+    book = office.open(mine)
+    book.write(target, 0.004)
+    book.dispatch("org.xlkmv.menu:solve")
+    file = open_book(shutil.copy2(mine, tmp_path / "solved.xlsm"))
+    twin = open_book(mine)
+    solve_book(twin)
+    assert file.table("tbl_Structure").rows == twin.table("tbl_Structure").rows
+    assert file.table("tbl_Structure").rows != open_book(template).table("tbl_Structure").rows
+    state = file.name("out_Structure")
+    with office.open(mine) as book:
+        place = f"{state.sheet}!{state.cell}"
+        book.recalculate()
+        assert book.value(place) == state.value == "fresh"
+        for cell, changed in ((target, 0.0041), (pd, 0.0151)):
+            before = book.value(cell)
+            book.write(cell, changed)
+            assert book.value(place) == "stale: solve again"
+            book.write(cell, before)
+            assert book.value(place) == "fresh"
 
 
 def test_refresh_saves_what_was_typed(office, template, tmp_path):
