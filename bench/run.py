@@ -18,7 +18,7 @@ from pathlib import Path
 from table import Row, show
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("pd", "firms", "passage", "portfolio", "plan", "refresh", "book", "excel")
+SCRIPTS = ("pd", "firms", "passage", "portfolio", "plan", "refresh", "solve", "book", "excel")
 PEERS = ("merton", "financepy")
 
 

@@ -22,6 +22,7 @@ def draft(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("draft") / "draft.xlsm"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(template_module, "refresh", lambda *a, **k: None)
+        patch.setattr(template_module, "solve_book", lambda *a, **k: None)
         book = FileBook(template_module.build_template(target))
     terms = book.table("tbl_Term")
     book.write_cell(terms.sheet, terms.cell(terms.column("Term").index("Simulated paths"), "Value"), 100)

@@ -335,6 +335,57 @@ def test_ctrl_c_changes_nothing(
     assert [p.name for p in book.parent.iterdir()] == [book.name]
 
 
+# ---------------------------------------------------------------------------------- solve
+
+
+def test_solve_prints_the_answers_that_it_writes(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "220")
+    before, target = book.read_bytes(), tmp_path / "out.xlsm"
+    code, out, err = run(capsys, "solve", book, "--target", "2%", "--out", target)
+    assert (code, err) == (0, "")
+    assert book.read_bytes() == before
+    written = FileBook(target)
+    table = written.table("tbl_Structure")
+    assert len(table.rows) == 6
+    for row in table.rows:
+        cells = dict(zip(table.header, row, strict=True))
+        [line] = [x for x in out.splitlines() if x.strip().startswith(f"{cells['Question']} (")]
+        for header in ("Now", "Answer", "From", "To", "KMV view"):
+            assert (cells[header] if isinstance(cells[header], str) else f"{cells[header]:.2%}") in line
+        if cells["Remark"]:
+            assert f"{cells['Question']}, {cells['Tranche']}: {cells['Remark']}" in out
+    assert written.table("tbl_Target").column("Target") == [0.02, None]
+    assert written.name("out_InputHash").value is None  # a solve is no refresh
+    assert read_book(written).digest in out
+    # In place, for the targets that the sheet has now.
+    code, again, _ = run(capsys, "solve", target, "--class", "Senior (优先级)")
+    assert code == 0
+    assert FileBook(target).table("tbl_Structure").rows == table.rows
+    assert again.split("Written")[0] == out.split("Written")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (("--target", "1.5"), "target must be a probability above 0 and below 1, or a grade (AAA, AA, A, "),
+        (("--target", "AAAA"), "(got 'AAAA')"),
+        (("--target", "0.01", "--class", "Mezzanine"), "class must be one of: Senior (优先级), Subordinate"),
+        (("--class", "Subordinate (次级)"), "Subordinate (次级) has no target: enter a PD or a grade"),
+    ],
+)
+def test_solve_refuses_what_is_no_target(
+    capsys: pytest.CaptureFixture[str], book: Path, arguments: tuple[str, ...], rule: str
+) -> None:
+    before = book.read_bytes()
+    code, out, err = run(capsys, "solve", book, *arguments)
+    assert (code, out) == (2, "")
+    assert rule in err
+    assert err.count("\n") == 1
+    assert book.read_bytes() == before
+
+
 # ------------------------------------------------------------------------------ uninstall
 
 

@@ -21,6 +21,7 @@ from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
 from xlkmv.deal.examples import EXAMPLES, Example, example
 from xlkmv.deal.questions.diversification import CAPS, TIMES
+from xlkmv.deal.questions.structure import SIZES
 from xlkmv.deal.reading import ALARMS
 from xlkmv.deal.terms import (
     Controls,
@@ -418,7 +419,12 @@ def test_assumptions_are_orange_and_facts_are_not(made: tuple[Path, Any]) -> Non
 # Tables whose rows are always the same.
 FIXED = {"tbl_Term", "tbl_Control", "tbl_Model", "tbl_Input"}
 # Most rows of tables that do not grow without end.
-BOUNDED = {"tbl_Concentration": 1, "tbl_Diversification": 1 + len(CAPS) + len(TIMES) + 1, "tbl_Driver": 12}
+BOUNDED = {
+    "tbl_Concentration": 1,
+    "tbl_Diversification": 1 + len(CAPS) + len(TIMES) + 1,
+    "tbl_Driver": 12,
+    "tbl_Frontier": SIZES,
+}
 
 
 def charts(path: Path) -> dict[str, list[Area]]:
@@ -448,7 +454,16 @@ def charts(path: Path) -> dict[str, list[Area]]:
 def test_nothing_lies_beneath_a_table_that_grows(made: tuple[Path, Any]) -> None:
     path, _ = made
     book, drawn, tabs = FileBook(path), charts(path), sheets(path)
-    assert set(drawn) == {"Home", "Cashflow", "Result", "Scenario", "Drivers", "Models", "Surveillance"}
+    assert set(drawn) == {
+        "Home",
+        "Cashflow",
+        "Result",
+        "Scenario",
+        "Structure",
+        "Drivers",
+        "Models",
+        "Surveillance",
+    }
     tables = [book.table(name) for name in TABLES]
     areas = {
         t.name: Area(t.top - 1, t.left, t.top + len(t.rows) - 1, t.left + len(t.header) - 1) for t in tables

@@ -148,6 +148,7 @@ def test_ribbon_calls_what_is_there():
         assert labels == [
             "Refresh",
             "Quick look",
+            "Solve",
             "Scenario",
             "New workbook",
             "Import tape",

@@ -33,6 +33,7 @@ from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.layout import QUICK_STATE
 from xlkmv.excel.refresh import refresh
+from xlkmv.excel.solving import solve_book
 from xlkmv.install import libreoffice
 
 pytestmark = pytest.mark.host
@@ -442,6 +443,32 @@ def test_a_quick_look_from_the_menu_is_marked_until_an_input_changes(office, tem
         assert book.value(f"{state.sheet}!{state.cell}") == "stale: refresh"
 
 
+def test_a_solve_from_the_menu_is_fresh_until_a_target_or_an_input_changes(office, template, tmp_path):
+    mine = Path(shutil.copy2(template, tmp_path / "solve.xlsm"))
+    file = open_book(shutil.copy2(mine, tmp_path / "look.xlsm"))
+    target = f"Structure!{file.table('tbl_Target').cell(0, 'Target')}"
+    pd = f"Pool!{file.table('tbl_Pool').cell(0, 'PD')}"
+    book = office.open(mine)
+    book.write(target, 0.004)
+    book.dispatch("org.xlkmv.menu:solve")
+    file = open_book(shutil.copy2(mine, tmp_path / "solved.xlsm"))
+    twin = open_book(mine)
+    solve_book(twin)
+    assert file.table("tbl_Structure").rows == twin.table("tbl_Structure").rows
+    assert file.table("tbl_Structure").rows != open_book(template).table("tbl_Structure").rows
+    state = file.name("out_Structure")
+    with office.open(mine) as book:
+        place = f"{state.sheet}!{state.cell}"
+        book.recalculate()
+        assert book.value(place) == state.value == "fresh"
+        for cell, changed in ((target, 0.0041), (pd, 0.0151)):
+            before = book.value(cell)
+            book.write(cell, changed)
+            assert book.value(place) == "stale: solve again"
+            book.write(cell, before)
+            assert book.value(place) == "fresh"
+
+
 def test_refresh_saves_what_was_typed(office, template, tmp_path):
     mine = Path(shutil.copy2(template, tmp_path / "typed.xlsm"))
     pool = open_book(template).table("tbl_Pool")
@@ -525,7 +552,7 @@ def test_extension_holds_the_registry(tmp_path):
     assert sorted(texts["Description"]) == sorted(x.text for x in [*FUNCTIONS.values(), *arguments])
     assert list(known["functions"].values()) == list(FUNCTIONS)
     urls = [node.findtext("value") for node in menu.iter("prop") if node.get(name) == "URL"]
-    assert urls == [f"org.xlkmv.menu:{command}" for command in ("refresh", "quick", "check")]
+    assert urls == [f"org.xlkmv.menu:{command}" for command in ("refresh", "quick", "solve", "check")]
 
 
 @pytest.fixture

@@ -108,9 +108,9 @@ def _wanted(
     if chosen is not None:
         given = {c: x for c, x in given.items() if c == chosen}
     if not given:
-        who = "no class has" if chosen is None else f"{chosen} has not"
+        who = "no class has a target" if chosen is None else f"{chosen} has no target"
         where = f"column 'Target' of table {layout.TARGET.name} on sheet {layout.TARGET.sheet}"
-        raise BookError(f"{who} a target: enter a PD or a grade in {where}, or give --target in a terminal")
+        raise BookError(f"{who}: enter a PD or a grade in {where}, or give --target in a terminal")
     return dict(given)
 
 
