@@ -84,6 +84,7 @@ class _Processes:
         self.shared: list[tuple[Any, Handle, bytes]] = []
         self.processes: list[SpawnProcess] = []
         self.threads: list[threading.Thread] = []
+        self.ended = False  # whether a process has, by itself
         for _ in range(count):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs,), daemon=True)
@@ -96,10 +97,10 @@ class _Processes:
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        if any(thread.is_alive() for thread in self.threads):
-            self.tasks.put((future, fn, args))
-        else:
-            future.set_exception(HostError(ENDED))
+        self.tasks.put((future, fn, args))
+        # Looked at after the task is there: whoever sees last that a process has ended clears up.
+        if self.ended:
+            self._drop()
         return future
 
     def share(self, what: Any) -> Handle:
@@ -120,6 +121,14 @@ class _Processes:
         for thread in self.threads:
             thread.join()
 
+    def _drop(self) -> None:
+        """Fail the tasks that wait, as nobody may be left to do them."""
+        with contextlib.suppress(queue.Empty):
+            while (task := self.tasks.get_nowait()) is not None:
+                if task[0].set_running_or_notify_cancel():
+                    task[0].set_exception(HostError(ENDED))
+            self.tasks.put(None)  # it is for a thread
+
     def _feed(self, pipe: Connection) -> None:
         given = None
         with pipe:
@@ -133,7 +142,9 @@ class _Processes:
                         _asked(pipe, _keep, (given.key, pickled))
                     future.set_result(_asked(pipe, fn, args))
                 except (EOFError, OSError):
+                    self.ended = True
                     future.set_exception(HostError(ENDED))
+                    self._drop()
                     return
                 except Exception as error:
                     future.set_exception(error)
