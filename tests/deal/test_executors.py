@@ -90,6 +90,15 @@ def test_tasks_that_no_process_is_left_for_are_answered():
         assert all("ended by itself" in str(future.exception(60)) for future in asked)
 
 
+def test_what_is_asked_just_after_a_process_died_is_answered():
+    for _ in range(5):
+        with process_executor(2) as executor:
+            for process in executor.processes:
+                process.kill()
+            for _ in range(50):  # some while its thread has not noticed yet
+                assert isinstance(executor.submit(divmod, 7, 2).exception(timeout=60), HostError)
+
+
 ORPHANS = """
 import os, signal, sys
 from xlkmv.deal.paths.executors import process_executor
