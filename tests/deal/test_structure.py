@@ -129,7 +129,7 @@ def test_out_of_reach_says_how_close_it_gets():
     answer = answers(lump(recovery=0.0))["size"]
     assert (answer.value, answer.setting, answer.low) == (None, None, None)
     assert answer.pd == pytest.approx(GONE, abs=4 * np.sqrt(GONE / 20_000))
-    close = f"Out of reach: even for the smallest piece of it its PD is {answer.pd:.2%} (s.e. "
+    close = f"Out of reach: even of the smallest piece the PD is {answer.pd:.2%} (s.e. "
     assert answer.remark.startswith(close)
 
 
