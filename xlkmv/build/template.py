@@ -589,6 +589,7 @@ def _structure(s: Sheets, new: Filling) -> Any:
     ws.set_column(0, 0, 2)
     widths(ws, 1, layout.TARGET.columns)
     top = _inputs(s, ws, STRUCTURE_TOP - 3, 1, layout.TARGET, new.tables.get(layout.TARGET.name))
+    ws.data_validation(top, 1, top + 99, 1, {"validate": "list", "source": f"={CLASSES}"})
     (answers,) = s.beside(ws, STRUCTURE_TOP - 3, 2 + len(layout.TARGET.columns), specs[1:])
     # The frontier has as many rows for every deal, so it may stand over the answers.
     left = answers + layout.STRUCTURE.index("now")
