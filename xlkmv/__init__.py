@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from xlkmv.deal.questions.conditions import (
         run_scenarios as run_scenarios,
     )
+    from xlkmv.deal.questions.structure import (
+        solve as solve,
+    )
     from xlkmv.deal.questions.surveillance import (
         rerate as rerate,
     )

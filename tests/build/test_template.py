@@ -92,6 +92,9 @@ def test_every_table_is_there_and_every_result_filled(template: Path, name: str)
     assert table.sheet == spec.sheet
     assert table.rows
     assert [c.header for c in spec.columns] == list(table.header[: len(spec.columns)])
+    if name in ("tbl_CaseResult", "tbl_Step", "tbl_Bridge"):  # nothing to compare with, as shipped
+        assert not any(any(x is not None for x in row) for row in table.rows)
+        return
     filled = {c.header: table.column(c.header) for c in spec.results if not c.blank}
     for header, values in filled.items():
         assert any(v is not None for v in values), header
@@ -420,6 +423,7 @@ def test_assumptions_are_orange_and_facts_are_not(made: tuple[Path, Any]) -> Non
 FIXED = {"tbl_Term", "tbl_Control", "tbl_Model", "tbl_Input"}
 # Most rows of tables that do not grow without end.
 BOUNDED = {
+    "tbl_Case": 14,
     "tbl_Concentration": 1,
     "tbl_Diversification": 1 + len(CAPS) + len(TIMES) + 1,
     "tbl_Driver": 12,
@@ -463,6 +467,7 @@ def test_nothing_lies_beneath_a_table_that_grows(made: tuple[Path, Any]) -> None
         "Drivers",
         "Models",
         "Surveillance",
+        "Compare",
     }
     tables = [book.table(name) for name in TABLES]
     areas = {

@@ -18,6 +18,7 @@ from xlkmv.deal.answers import (
     condition_quotes,
     loss_given_default,
     quoted_pd,
+    rate,
     strongest_conditions,
     upper_bound,
 )
@@ -146,3 +147,11 @@ def test_each_condition_is_quoted_by_the_same_rule(five: Callable[..., Any]) -> 
     run = found.simulated[1].simulation.tranches[3].anydate_pd
     assert run >= 10 / 2000 and (worse.pd, worse.why) == (pytest.approx(run), "simulated")
     assert condition_quotes(analyse(deal, stresses, quick=True), 3) == ()
+
+
+def test_a_deal_is_rated_as_a_refresh_does_it():
+    deal = example("patents").deal
+    deal = replace(deal, terms=replace(deal.terms, paths=2_000))
+    assert rate(deal) == class_answers(deal, analyse(deal, quick=True))
+    unsupported = replace(deal, controls=deal.controls.without("support"))
+    assert rate(unsupported)[0].alone is None

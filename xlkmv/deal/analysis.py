@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_IN_QUICK",
+    "UNSUPPORTED",
     "Analysis",
     "analyse",
     "model_table",

@@ -14,12 +14,15 @@ from typing import Protocol
 import numpy as np
 from scipy.special import betaincinv
 
-from xlkmv.deal.analysis import Analysis
-from xlkmv.deal.kmv import KmvView
-from xlkmv.deal.paths.run import Simulation
+from xlkmv.deal.analysis import UNSUPPORTED, Analysis
+from xlkmv.deal.kmv import KmvView, kmv_view
+from xlkmv.deal.paths.executors import Executor
+from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
-from xlkmv.model.loans import internal_rate
+from xlkmv.model.loans import internal_rate, weighted_average_life
 
 __all__ = [
     "CONFIDENCE",
@@ -31,6 +34,7 @@ __all__ = [
     "condition_quotes",
     "loss_given_default",
     "quoted_pd",
+    "rate",
     "strongest_conditions",
     "upper_bound",
 ]
@@ -202,6 +206,40 @@ def strongest_conditions(quotes: Sequence[Quote], most: int = 10) -> list[int]:
     moved = [abs(math.log(quote.pd / quotes[0].pd)) for quote in quotes]
     strongest = sorted(range(len(quotes)), key=lambda row: (-moved[row], row))[:most]
     return sorted((row for row in strongest if moved[row] > 0.0), key=lambda row: (-quotes[row].pd, row))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rated:
+    """The views of a deal, and nothing else of its analysis."""
+
+    base: KmvView
+    simulated_base: Simulation
+    simulated_unsupported: Simulation
+    average_life: Array
+
+
+def rate(
+    deal: Deal, *, executor: Executor | None = None, progress: Progress | None = None
+) -> tuple[ClassAnswer, ...]:
+    """Answer for a deal as it is, without its conditions: what :func:`class_answers` says of its analysis.
+
+    Parameters
+    ----------
+    deal : Deal
+    executor, progress
+        As in :func:`~xlkmv.deal.paths.run.simulate`.
+
+    Returns
+    -------
+    tuple of ClassAnswer
+        In the order of ``deal.tranches``.
+    """
+    stresses = [BASE, UNSUPPORTED] if deal.controls.support else [BASE]
+    runs = simulate_stresses(deal, stresses, executor=executor, progress=progress)
+    base = kmv_view(deal)
+    planned = waterfall(apply(deal, BASE), volatility=base.volatility, drift=base.drift)
+    life = weighted_average_life(deal.terms.times, planned.principal_paid)
+    return class_answers(deal, _Rated(base, runs[0], runs[-1], life))
 
 
 def quoted_pd(short: int, paths: int, kmv: float) -> Quote:
