@@ -85,7 +85,7 @@ def test_interest_is_paid_from_income_and_shared_by_what_is_due():
     assert (led.income, led.capital) == (0.0, 100.0)
     # What has been paid of it is not paid twice.
     led = ledger(6.0, interest_due=[8.0, 4.0], interest=[7.0, 0.0])
-    steps.pay_interest(led, ALL)
+    steps.pay_missing_interest(led, ALL)
     close(led.interest.ravel(), [8.0, 4.0])
     close(led.income, 1.0)
 

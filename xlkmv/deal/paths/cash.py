@@ -8,6 +8,7 @@ not earlier than the missed date plus the lag.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -159,10 +160,13 @@ class PoolEngine:
         lost = sums.total(self.schedule)
         cash -= (1.0 - share) * lost
         # Sums of what is lost may pass what there was by rounding.
-        np.maximum(cash, 0.0, out=cash)
+        np.maximum(cash, np.zeros(size), out=cash)
         if self.needs_ratio:
             new = np.bincount(first * size + owner, claimed, n * size).reshape(n, size)
-            state.default_ratio = np.cumsum(new, axis=0, dtype=np.float64)
+            state.default_ratio = np.asarray(new, np.float64)
+            # Many times as fast as numpy's sum along the dates, which are far apart.
+            for earlier, later in itertools.pairwise(state.default_ratio):
+                later += earlier
             state.default_ratio /= self.claimed or 1.0
             state.default_ratio += self.ratio[:, None]
         if self.needs_share:

@@ -13,7 +13,7 @@ from xlkmv.deal.paths.cash import PoolEngine, pool_key
 from xlkmv.deal.paths.draws import Layout
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.plan.stressed import Stressed
-from xlkmv.deal.plan.waterfall import NORMAL, PoolState, grown, payments
+from xlkmv.deal.plan.waterfall import NORMAL, TRAP, TURBO, PoolState, grown, payments
 from xlkmv.deal.terms import TOLERANCE
 from xlkmv.model.domain import Array
 
@@ -99,9 +99,12 @@ class PlanEngine:
             served, defaulted = grown(served, like), grown(defaulted, like)
             dated, never = grown(dated, like), grown(never, like)
             late = p.interest_missed if waits else p.interest_due - p.interest_paid
-            short = late + p.principal_missed > floor
+            short = late > floor
             if short.any():
-                defaulted = np.asarray(defaulted | (late > floor))
+                defaulted = np.asarray(defaulted | short)
+            if p.principal_due.any():
+                short = late + p.principal_missed > floor
+            if short.any():
                 if together:
                     short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
                 tally.first_short[:, date] = _over_paths(short & served, weight)
@@ -116,8 +119,10 @@ class PlanEngine:
             collected = grown(collected, like) + came_in
             tally.support[date] = _over_paths(p.support_drawn, weight)
             tally.paid[:, date] = _over_paths(p.interest_paid + p.principal_paid, weight)
-            on = np.flatnonzero(p.trigger)
-            tally.trigger[:, date] = np.bincount(p.trigger[on], weight[on], 3)
+            for mode in (TRAP, TURBO):
+                on = p.trigger == mode
+                if on.any():
+                    tally.trigger[mode, date] = _over_paths(on, weight)
             tally.trigger[NORMAL, date] = weight.sum() - tally.trigger[:, date].sum()
             for c, bad in enumerate(p.breaches):
                 if bad.any():

@@ -230,14 +230,27 @@ def pay(cash: Array, due: Array, paid: Array) -> None:
         return
     total = due.sum(axis=0)
     short = total > cash
+    if not short.any():
+        paid += due
+        cash -= total
+        return
     share = np.divide(cash, total, out=np.ones_like(total), where=short)
     paid += due * share
     cash -= total
     cash[short] = 0.0  # to the last digit
 
 
-def _left(due: Array, paid: Array) -> Array:
-    return np.maximum(due - paid, 0.0)
+def above(x: Array | float, y: Array) -> Array:
+    """How far x is above y, ``max(x - y, 0)``."""
+    out: Array = np.subtract(x, y)
+    # Several times as fast against a row of zeros as against one number.
+    return np.maximum(out, np.zeros(out.shape[-1]), out=out)
+
+
+def _pay_left(cash: Array, due: Array, paid: Array) -> None:
+    """Pay what an earlier step left, if it left any."""
+    if (due > paid).any():
+        pay(cash, above(due, paid), paid)
 
 
 def pay_fees(led: Ledger, rows: slice) -> None:
@@ -249,14 +262,13 @@ def pay_fees(led: Ledger, rows: slice) -> None:
 
 
 def pay_interest(led: Ledger, rows: slice) -> None:
-    """Pay interest from income."""
-    pay(led.income, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
+    """Pay interest from income; nothing of it is paid yet."""
+    pay(led.income, led.interest_due[rows], led.interest[rows])
 
 
 def pay_missing_interest(led: Ledger, rows: slice) -> None:
     """Pay interest from income where an earlier step left some."""
-    if (led.interest_due[rows] > led.interest[rows]).any():
-        pay_interest(led, rows)
+    _pay_left(led.income, led.interest_due[rows], led.interest[rows])
 
 
 def pay_interest_early(led: Ledger, rows: slice) -> None:
@@ -266,15 +278,13 @@ def pay_interest_early(led: Ledger, rows: slice) -> None:
         pay_interest(led, rows)
         return
     cash = np.where(free, led.income, 0.0)
-    led.income[free] = 0.0
-    pay(cash, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
-    led.income += cash
+    pay(cash, led.interest_due[rows], led.interest[rows])
+    np.copyto(led.income, cash, where=free)
 
 
 def lend(led: Ledger, rows: slice) -> None:
     """Pay interest that income did not cover from principal."""
-    if (led.interest_due[rows] > led.interest[rows]).any():
-        pay(led.capital, _left(led.interest_due[rows], led.interest[rows]), led.interest[rows])
+    _pay_left(led.capital, led.interest_due[rows], led.interest[rows])
 
 
 def make_good(led: Ledger, rows: slice) -> None:
@@ -288,8 +298,8 @@ def make_good_early(led: Ledger, rows: slice) -> None:
 
 
 def _move(led: Ledger, cash: Array, rows: slice) -> None:
-    missing = _left(led.wanted[rows], led.principal[rows]).sum(axis=0) - led.capital
-    moved = np.minimum(np.maximum(missing, 0.0), cash)
+    missing = above(led.wanted[rows], led.principal[rows]).sum(axis=0)
+    moved = np.minimum(above(missing, led.capital), cash)
     led.capital += moved
     led.income -= moved
 
@@ -298,14 +308,13 @@ def share_principal(led: Ledger, rows: slice) -> None:
     """Pay principal of all classes in proportion to what is wanted, where no trigger is on."""
     shared = ~(led.trap | led.turbo | led.ordered)
     cash = np.where(shared, led.capital, 0.0)
-    led.capital[shared] = 0.0
     pay(cash, np.where(shared, led.wanted, 0.0), led.principal)
-    led.capital += cash
+    np.copyto(led.capital, cash, where=shared)
 
 
 def pay_principal(led: Ledger, rows: slice) -> None:
     """Pay the principal that is wanted from the principal account."""
-    pay(led.capital, _left(led.wanted[rows], led.principal[rows]), led.principal[rows])
+    _pay_left(led.capital, led.wanted[rows], led.principal[rows])
 
 
 def draw(led: Ledger, rows: slice) -> None:
@@ -346,7 +355,7 @@ def _drawn(source: Array, due: Array, paid: Array) -> Array:
     """Pay from `source` what is still missing, row by row; return what was drawn."""
     drawn = np.zeros_like(source)
     for row in range(len(due)):
-        extra = np.minimum(np.maximum(due[row] - paid[row], 0.0), source)
+        extra = np.minimum(above(due[row], paid[row]), source)
         paid[row] += extra
         source -= extra
         drawn += extra
@@ -359,7 +368,7 @@ def top_up(led: Ledger, rows: slice) -> None:
         return
     mine = led.protected
     open_ = (led.balance[mine] > led.rounding[mine]).any(axis=0)
-    topped = np.where(open_, np.clip(led.target - led.reserve, 0.0, led.income), 0.0)
+    topped = np.where(open_, np.minimum(above(led.target, led.reserve), led.income), 0.0)
     led.reserve = led.reserve + topped
     led.income -= topped
     led.reserve_topped = led.reserve_topped + topped
@@ -378,8 +387,8 @@ def fill_reserve(led: Ledger, rows: slice) -> None:
         led.reserve_released = np.where(led.held, 0.0, led.reserve)
         topped = np.minimum(target - led.reserve, led.income)
     else:
-        led.reserve_released = np.where(led.held, np.maximum(led.reserve - target, 0.0), led.reserve)
-        topped = np.clip(target - led.reserve, 0.0, led.income)
+        led.reserve_released = np.where(led.held, above(led.reserve, target), led.reserve)
+        topped = np.minimum(above(target, led.reserve), led.income)
     topped = np.where(led.held, topped, 0.0)
     led.reserve = led.reserve + (topped - led.reserve_released)
     led.income += led.reserve_released - topped

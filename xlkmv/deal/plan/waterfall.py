@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.plan.covenants import Observation, breached, metric_value
-from xlkmv.deal.plan.priority import Ledger, priority, rank_rows
+from xlkmv.deal.plan.priority import Ledger, above, priority, rank_rows
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
 from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Deal
 from xlkmv.errors import InputError
@@ -164,7 +164,7 @@ class Payment:
     @property
     def principal_missed(self) -> Array:
         """Principal due and not paid."""
-        return np.maximum(self.principal_due - self.principal_paid, 0.0)
+        return above(self.principal_due, self.principal_paid)
 
     @property
     def missed(self) -> Array:
@@ -377,7 +377,8 @@ class _Plan:
     def interest(self, k: int, accrual: float, led: _Carried) -> Array:
         """Interest due per class, with what was missed before; deferred interest bears interest."""
         rate = self.plan.dues.coupons[:, k, None]
-        due = rate * accrual * led.balance + led.arrears
+        due = rate * accrual * led.balance
+        due += led.arrears
         if self.deferrable.any():
             due[self.deferrable] += (rate * accrual * led.arrears)[self.deferrable]
         return np.asarray(due)
@@ -403,12 +404,12 @@ class _Plan:
         if self.everything:
             left = notes
         else:
-            left = notes - np.maximum(pool - np.maximum(self.oc * pool, self.oc_floor), 0.0)
+            left = notes - above(pool, np.maximum(self.oc * pool, self.oc_floor))
         eligible = balance
         if self.scheduled.any():
             left = left - due[self.scheduled].sum(axis=0)
             eligible = np.where(self.through[:, None], balance, 0.0)
-        left = np.maximum(left, 0.0)
+        left = np.maximum(left, np.zeros_like(left))
         wanted = np.zeros_like(balance)
         if self.terms.principal == "pro rata":
             total = eligible.sum(axis=0)
@@ -421,7 +422,7 @@ class _Plan:
             if rank.stop - rank.start == 1:
                 given = np.minimum(left, eligible[rank.start])
                 wanted[rank] += given
-                left = left - given
+                left -= given
                 continue
             total = eligible[rank].sum(axis=0)
             given = np.minimum(left, total)
@@ -551,7 +552,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         if state.principal is not None:
             # What triggers and the call change of the collections is principal.
             capital = np.maximum(state.principal[k, :paths] + sale + less_bought, 0.0)
-            income = np.maximum(income - capital, 0.0)
+            income = above(income, capital)
         base = balance.sum(axis=0) if terms.fee_base == "notes" else carried.before
         fees_due = terms.fee_rate * accrual[k] * base
         if terms.fee_amount > 0.0:
@@ -563,9 +564,9 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         # Nothing is paid to a class that is repaid on all paths.
         still = [s and bool(balance[i].any() or interest_due[i].any()) for i, s in enumerate(still)]
         if fixed.free[k]:
-            principal_due = np.zeros_like(balance)
+            principal_due = np.broadcast_to(0.0, balance.shape)
         else:
-            principal_due = np.maximum(balance - fixed.closing[:, k, None], 0.0)
+            principal_due = above(balance, fixed.closing[:, k, None])
         wanted = principal_due
         if fixed.through.any():
             ordered = tests.triggers["sequential"]
@@ -619,8 +620,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
 
         balance = balance - ledger.principal
         np.putmask(balance, balance < fixed.rounding, 0.0)
-        arrears = np.maximum(interest_due - ledger.interest, 0.0)
-        deferred = np.zeros_like(arrears)
+        arrears = above(interest_due, ledger.interest)
+        deferred: Array = np.broadcast_to(0.0, arrears.shape)
         if fixed.deferrable.any():
             deferred = np.where(fixed.may_wait(k, carried.balance), arrears, 0.0)
         # The account, then the residual: cash of early dates is for all who have still to be paid.
