@@ -7,10 +7,11 @@ not earlier than the missed date plus the lag.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,29 +27,34 @@ from xlkmv.model.plan import arrival_date
 
 __all__ = ["PoolEngine", "Sums", "pool_key", "with_shared"]
 
+# Figures of a pool by row and date.
+TABLES = ("schedule", "interest", "balance", "claim")
+
 
 def pool_key(plan: Stressed) -> bytes:
-    """Mark of all that the state of the pool depends on: equal marks, equal states."""
+    """Mark of all that the state of the pool depends on: equal marks, equal states.
+
+    Tables count as themselves, so plans have to be :func:`with_shared`.
+    """
     deal, pool, terms = plan.deal, plan.deal.pool, plan.deal.terms
     mark = hashlib.blake2b(default_key(plan), digest_size=20)
-    given = (pool.schedule, pool.recovery, pool.lag)
-    optional = (pool.interest, pool.balance, pool.claim, plan.row_purchases)
-    for figure in (*given, *optional):
-        mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
+    for figure in (pool.recovery, pool.lag):
+        mark.update(np.ascontiguousarray(figure).tobytes())
+    tables = [id(table) for table in (*(getattr(pool, name) for name in TABLES), plan.row_purchases)]
     metrics = sorted({c.metric for c in deal.covenants})
     other = (deal.controls.support, plan.repurchase_share, plan.needs_balance, terms.accounts)
-    mark.update(repr((metrics, other)).encode())
+    mark.update(repr((tables, metrics, other)).encode())
     return mark.digest()
 
 
-def with_shared(plan: Stressed, tables: dict[bytes, Array]) -> Stressed:
+def with_shared(plan: Stressed, known: dict[float, list[Array]]) -> Stressed:
     """Take a table that another plan has, too, from there: equal ones are held, and summed up, once.
 
     Parameters
     ----------
     plan : Stressed
-    tables : dict
-        Those seen so far, by mark; grows.
+    known : dict
+        Those seen so far, by their sum; grows, and has to live as long as marks of the plans are compared.
 
     Returns
     -------
@@ -56,17 +62,22 @@ def with_shared(plan: Stressed, tables: dict[bytes, Array]) -> Stressed:
         The same plan.
     """
 
-    def shared(figure: Array | None) -> Array | None:
-        if figure is None:
+    def shared(table: Array | None) -> Array | None:
+        if table is None:
             return None
-        mark = hashlib.blake2b(np.ascontiguousarray(figure).tobytes(), digest_size=20).digest()
-        return tables.setdefault(mark, figure)
+        alike = known.setdefault(float(table.sum()), [])
+        for other in alike:
+            if other is table or np.array_equal(other, table):
+                return other
+        alike.append(table)
+        return table
 
-    pool = plan.deal.pool
-    found: dict[str, Any] = {
-        name: shared(getattr(pool, name)) for name in ("schedule", "interest", "balance", "claim")
-    }
-    deal = replace(plan.deal, pool=replace(pool, **found))
+    # Not by `replace`, which would check everything again and copy the schedule.
+    pool = copy.copy(plan.deal.pool)
+    for name in TABLES:
+        object.__setattr__(pool, name, shared(getattr(pool, name)))
+    deal = copy.copy(plan.deal)
+    object.__setattr__(deal, "pool", pool)
     return replace(plan, deal=deal, row_purchases=shared(plan.row_purchases))
 
 
@@ -80,42 +91,70 @@ class Sums:
 
     def __init__(self, patterns: Patterns) -> None:
         self.patterns = patterns
-        self.dates = patterns.active.size
+        self.dates, self.size = patterns.active.size, patterns.parent.size
         # With their tables, so that keys stay taken.
-        self._known: dict[int, tuple[Array, Array]] = {}
-        self._picked: dict[int, tuple[Array, Array]] = {}
+        self._known: dict[tuple[str, int], tuple[Array, Array]] = {}
+        self._gone: dict[int, list[tuple[int, csr_array]]] = {}
+
+    def _once(self, what: Callable[[Array], Array], each: Array) -> Array:
+        key = what.__name__, id(each)
+        if key not in self._known:
+            self._known[key] = each, what(each)
+        return self._known[key][1]
 
     def at_default(self, each: Array) -> Array:
         """Figure of each obligor in default on the date of its default: shape (m, n) to (events,)."""
-        if id(each) not in self._picked:
-            at = self.patterns.columns * self.dates + self.patterns.first
-            self._picked[id(each)] = each, each.take(at)
-        return self._picked[id(each)][1]
+        return self._once(self._at_default, each)
+
+    def defaulted(self, each: Array) -> Array:
+        """Sum of what :meth:`at_default` says by each date, dates in rows: shape (m, n) to (n, patterns)."""
+        return self._once(self._defaulted, each)
 
     def total(self, each: Array) -> Array:
         """Sum over the obligors in default by each date, dates in rows: shape (m, n) to (n, patterns)."""
-        if id(each) not in self._known:
-            self._known[id(each)] = each, self._total(each)
-        return self._known[id(each)][1]
+        return self._once(self._total, each)
+
+    def _at_default(self, each: Array) -> Array:
+        return each.take(self.patterns.columns * self.dates + self.patterns.first)
+
+    def _defaulted(self, each: Array) -> Array:
+        cell = self.patterns.first * self.size + self.patterns.owner
+        new = np.bincount(cell, self.at_default(each), self.dates * self.size)
+        out: Array = np.asarray(new, np.float64).reshape(self.dates, self.size)
+        # Many times as fast as numpy's sum along the dates, which are far apart.
+        for earlier, later in itertools.pairwise(out):
+            later += earlier
+        return out
 
     def _total(self, each: Array) -> Array:
-        patterns, n, m = self.patterns, self.dates, len(each)
-        size, span = patterns.parent.size, patterns.span
-        out = np.zeros((size, n))
-        start = 0
-        for k, end in zip(range(0, n, span), patterns.happened.tolist(), strict=True):
-            if end == start:
+        n, m, span = self.dates, len(each), self.patterns.span
+        if m not in self._gone:
+            self._gone[m] = [*self._spans(m)]
+        out = np.zeros((self.size, n))
+        for k, gone in self._gone[m]:
+            if span == 1:
+                out[:, k:] += (gone @ each)[:, k:]
                 continue
-            new, after = slice(start, end), np.arange(min(span, n - k))
-            counts = np.bincount(patterns.owner[new], minlength=size)
-            rows, figures, start = np.append(0, np.cumsum(counts)), each, end
             # Figures of each obligor from each date of the span on.
-            if span > 1:
-                figures = np.where(np.arange(n - k) >= after[:, None, None], each[:, k:], 0.0)
-            codes = (patterns.first[new] - k) * m + patterns.columns[new]
-            gone = csr_array((np.ones(codes.size), codes, rows), (size, m * after.size))
-            out[:, k:] += (gone @ figures.reshape(m * after.size, -1))[:, k if span == 1 else 0 :]
+            after = np.arange(min(span, n - k))
+            figures = np.where(np.arange(n - k) >= after[:, None, None], each[:, k:], 0.0)
+            out[:, k:] += gone @ figures.reshape(m * after.size, -1)
         return np.ascontiguousarray(out.T)
+
+    def _spans(self, m: int) -> Iterator[tuple[int, csr_array]]:
+        """First date of each span, and who defaults on which date of it: (patterns, dates x obligors)."""
+        patterns, span = self.patterns, self.patterns.span
+        start, ones = 0, np.ones(patterns.owner.size)
+        for k, end in zip(range(0, self.dates, span), patterns.happened.tolist(), strict=True):
+            if end > start:
+                new = slice(start, end)
+                rows = np.append(0, np.cumsum(np.bincount(patterns.owner[new], minlength=self.size)))
+                code = patterns.columns[new]
+                if span > 1:
+                    code = (patterns.first[new] - k) * m + code
+                shape = self.size, m * min(span, self.dates - k)
+                yield k, csr_array((ones[new], code, rows), shape)
+            start = end
 
 
 class PoolEngine:
@@ -130,9 +169,16 @@ class PoolEngine:
         self.support = deal.controls.support
         self.schedule = pool.schedule
         self.claim, self.claimed = plan.claim if claim is None else claim, plan.claimed
-        self.balance = pool.balance if plan.needs_balance else None
-        self.outstanding = plan.row_outstanding if plan.tests_outstanding else None
-        self.interest = pool.interest if deal.terms.accounts == "two" else None
+        # By plan, and of each row.
+        self.balance = self.outstanding = self.interest = self.purchases = None
+        if plan.needs_balance and pool.balance is not None:
+            self.balance = plan.balance, pool.balance
+        if plan.tests_outstanding and plan.row_outstanding is not None:
+            self.outstanding = plan.outstanding, plan.row_outstanding
+        if deal.terms.accounts == "two" and pool.interest is not None:
+            self.interest = plan.collections - plan.principal, pool.interest
+        if plan.row_purchases is not None and plan.purchases is not None:
+            self.purchases = plan.purchases, plan.row_purchases
         lags, self.lag = np.unique(pool.lag, return_inverse=True)
         self.arrival = arrival_date(self.times, lags[:, None])
         self.recovery = (1.0 - plan.repurchase_share) * pool.recovery
@@ -162,12 +208,7 @@ class PoolEngine:
         # Sums of what is lost may pass what there was by rounding.
         np.maximum(cash, np.zeros(size), out=cash)
         if self.needs_ratio:
-            new = np.bincount(first * size + owner, claimed, n * size).reshape(n, size)
-            state.default_ratio = np.asarray(new, np.float64)
-            # Many times as fast as numpy's sum along the dates, which are far apart.
-            for earlier, later in itertools.pairwise(state.default_ratio):
-                later += earlier
-            state.default_ratio /= self.claimed or 1.0
+            state.default_ratio = sums.defaulted(self.claim) / (self.claimed or 1.0)
             state.default_ratio += self.ratio[:, None]
         if self.needs_share:
             # Date of default of every obligor in every pattern.
@@ -180,14 +221,13 @@ class PoolEngine:
             for k in range(n):
                 self._largest_share(k, when, gone[k], state.largest_share[k])
         if self.balance is not None:
-            state.balance = self._performing(self.plan.balance, self.balance, sums)
+            state.balance = _performing(*self.balance, sums)
         if self.outstanding is not None:
-            state.outstanding = self._performing(self.plan.outstanding, self.outstanding, sums)
+            state.outstanding = _performing(*self.outstanding, sums)
         if self.interest is not None:
-            interest = self.plan.collections - self.plan.principal
-            state.principal = cash - self._performing(interest, self.interest, sums, 1.0 - share)
-        if self.plan.row_purchases is not None and self.plan.purchases is not None:
-            state.purchases = self._performing(self.plan.purchases, self.plan.row_purchases, sums)
+            state.principal = cash - _performing(*self.interest, sums, 1.0 - share)
+        if self.purchases is not None:
+            state.purchases = _performing(*self.purchases, sums)
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         return state
@@ -197,13 +237,6 @@ class PoolEngine:
         rows, columns, first = defaults
         lost = (1.0 - self.plan.deal.pool.recovery)[columns] * self.claim[columns, first]
         return np.asarray(np.bincount(rows, lost, paths))
-
-    def _performing(self, planned: Array, each: Array, sums: Sums, share: float = 1.0) -> Array:
-        """Planned figure of the pool less (a share of) that of the obligors in default, dates in rows."""
-        out = planned[:, None] - share * sums.total(each)
-        # What is left of a sum by rounding is no claim.
-        out[out < DUST * max(float(planned.max()), 0.0)] = 0.0
-        return out
 
     def _largest_share(self, k: int, when: npt.NDArray[np.int16], gone: Array, share: Array) -> None:
         """Write the share of the largest performing obligor in what performing obligors owe on date k."""
@@ -224,3 +257,11 @@ class PoolEngine:
         left[little] = np.where(when[:, little] > k, self.claim[:, k, None], 0.0).sum(axis=0)
         share.fill(np.nan)
         np.divide(largest, left, out=share, where=left > self.dust)
+
+
+def _performing(planned: Array, each: Array, sums: Sums, share: float = 1.0) -> Array:
+    """Planned figure of the pool less (a share of) that of the obligors in default, dates in rows."""
+    out = planned[:, None] - share * sums.total(each)
+    # What is left of a sum by rounding is no claim.
+    np.putmask(out, out < DUST * max(float(planned.max()), 0.0), 0.0)
+    return out

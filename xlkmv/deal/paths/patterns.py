@@ -138,7 +138,7 @@ def find_patterns(
         first=date[kept],
         owner=owner[kept],
         span=span,
-        happened=_happened(date[kept], span, dates),
+        happened=np.cumsum(np.bincount(date[kept] // span, minlength=-(-dates // span))),
         payer=np.append(dates, payer[chosen])[by_birth],
         parent=parent,
         active=active,
@@ -170,11 +170,13 @@ def all_paths(
         kept = np.flatnonzero(rows >= 0)
         rows, columns, first, payer = rows[kept], columns[kept], first[kept], payer[chosen]
     span = span_of(obligors, dates)
+    happened = np.array([rows.size])
     if span < dates:
         # Sorting numbers into which all is packed is faster than sorting, then picking, by one of them.
         at_column, at_row = int(dates).bit_length(), int(dates * obligors).bit_length() + 1
         at_span = at_row + int(payer.size).bit_length()
         code = np.sort((first // span) << at_span | rows << at_row | columns << at_column | first)
+        happened = np.searchsorted(code, np.arange(1, -(-dates // span) + 1) << at_span)
         first = code & ((1 << at_column) - 1)
         columns = code >> at_column & ((1 << at_row - at_column) - 1)
         rows = code >> at_row & ((1 << at_span - at_row) - 1)
@@ -183,7 +185,7 @@ def all_paths(
         first=first,
         owner=rows,
         span=span,
-        happened=_happened(first, span, dates),
+        happened=happened,
         payer=payer,
         parent=np.zeros(payer.size, np.int64),
         active=np.full(dates, payer.size),
@@ -197,10 +199,6 @@ def all_paths(
 def span_of(obligors: int, dates: int) -> int:
     """Dates whose defaults are added up together: a table of obligors, dates and dates has to stay small."""
     return max(1, min(dates, LARGEST_TABLE // (obligors * dates)))
-
-
-def _happened(first: Ints, span: int, dates: int) -> Ints:
-    return np.cumsum(np.bincount(first // span, minlength=-(-dates // span)))
 
 
 def joined(parts: list[tuple[int, Patterns]]) -> Patterns:

@@ -272,7 +272,7 @@ def in_parts(deal: Deal) -> bool:
 def _different(deal: Deal, stresses: Sequence[Stress]) -> tuple[list[Stressed], list[int]]:
     """Plans of the stresses, equal ones once, and which of them each stress has."""
     plans: dict[bytes, Stressed] = {}
-    tables: dict[bytes, Array] = {}
+    tables: dict[float, list[Array]] = {}
     keys = []
     for stress in stresses:
         plan = with_shared(separate(apply(deal, stress)), tables)
