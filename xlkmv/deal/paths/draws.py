@@ -32,6 +32,8 @@ STEPS = np.diff(EDGES)
 BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 23, 1 << 19, 1 << 8
 # Paths that go through the payments together, at least: less would cost numpy's overhead anew.
 FEWEST_TOGETHER = 1 << 13
+# Times as many where they are thinned out.
+THINNED = 8
 # With more defaults per path than this hardly two paths are alike, however large the block.
 CROWDED = 6
 # Paths over which Z is stratified, at most, and groups that the standard errors want at least.
@@ -70,7 +72,9 @@ class Layout:
         """Blocks whose paths are paid together: a bundle."""
         if not self.crowded:
             return 1
-        return max(1, (4 if self.thin else 1) * FEWEST_TOGETHER // self.block)
+        # Of thinned ones more, in bundles of one size: others may wait for the largest.
+        most = max(1, (THINNED if self.thin else 1) * FEWEST_TOGETHER // self.block)
+        return -(-self.blocks // -(-self.blocks // most))
 
     @property
     def bundles(self) -> int:

@@ -19,7 +19,7 @@ __all__ = ["Patterns", "Sample", "all_paths", "find_patterns", "joined", "sample
 # Paths that stand for others, and how many others.
 Sample = tuple[Ints, Array]
 # Of a group one path in SEVERE is kept as severe, of the rest one in STRIDE; groups are larger powers of 2.
-SEVERE, STRIDE = 8, 8
+SEVERE, STRIDE = 32, 8
 # Numbers that a processor keeps at hand.
 LARGEST_TABLE = 1 << 19
 
