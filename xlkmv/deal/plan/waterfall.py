@@ -564,7 +564,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         # Nothing is paid to a class that is repaid on all paths.
         still = [s and bool(balance[i].any() or interest_due[i].any()) for i, s in enumerate(still)]
         if fixed.free[k]:
-            principal_due = np.broadcast_to(0.0, balance.shape)
+            principal_due = np.zeros(balance.shape)
         else:
             principal_due = above(balance, fixed.closing[:, k, None])
         wanted = principal_due
@@ -621,7 +621,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         balance = balance - ledger.principal
         np.putmask(balance, balance < fixed.rounding, 0.0)
         arrears = above(interest_due, ledger.interest)
-        deferred: Array = np.broadcast_to(0.0, arrears.shape)
+        deferred = np.zeros(arrears.shape)
         if fixed.deferrable.any():
             deferred = np.where(fixed.may_wait(k, carried.balance), arrears, 0.0)
         # The account, then the residual: cash of early dates is for all who have still to be paid.
