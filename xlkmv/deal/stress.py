@@ -18,6 +18,7 @@ from xlkmv.deal.plan.claims import Claims, needs_balance, planned_claims, summed
 from xlkmv.deal.plan.dues import Dues, planned_dues, settled_dues
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.timing import default_clock
+from xlkmv.deal.plan.today import as_seen
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche
 from xlkmv.deal.terms.faults import twice
@@ -255,7 +256,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         correlation=np.clip(pool.correlation + stress.correlation_add, 0.0, HIGHEST_CORRELATION),
         **_late(pool, schedule, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
-    return replace(
+    plan = replace(
         base,
         deal=replace(planned, pool=stressed_pool, controls=controls),
         dues=dues if controls.subordination else _without_ranks(dues),
@@ -265,6 +266,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         defaulted=gone,
         **_buying(claims, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
+    return plan if deal.today is None else as_seen(plan, deal.today.record, deal.today.level)
 
 
 def stressed_pd(pd: Array, stress: Stress) -> Array:

@@ -31,7 +31,7 @@ def pool_key(plan: Stressed) -> bytes:
     deal, pool, terms = plan.deal, plan.deal.pool, plan.deal.terms
     mark = hashlib.blake2b(default_key(plan), digest_size=20)
     given = (pool.schedule, pool.recovery, pool.lag)
-    optional = (pool.interest, pool.balance, pool.claim, plan.row_purchases)
+    optional = (pool.interest, pool.balance, pool.claim, plan.row_purchases, plan.sure, plan.known_defaults)
     for figure in (*given, *optional):
         mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
     metrics = sorted({c.metric for c in deal.covenants})
