@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlkmv.deal.analysis import analyse
-from xlkmv.deal.answers import class_answers, loss_given_default, quoted_pd, upper_bound
+from xlkmv.deal.answers import class_answers, current_grades, loss_given_default, quoted_pd, upper_bound
 from xlkmv.deal.examples import EXAMPLES, example
+from xlkmv.deal.stress import BASE
 from xlkmv.deal.terms import CONTROLS, ClassScale, Controls, Deal
 
 
@@ -118,3 +119,19 @@ def test_the_grade_is_that_of_the_users_scale(five: Callable[..., Any]) -> None:
     deal = five()
     mine = replace(deal, terms=replace(deal.terms, class_scale=one))
     assert {a.grade for a in class_answers(mine, analyse(mine, quick=True))} == {"only"}
+
+
+def test_the_grade_from_today_is_that_of_the_years_that_are_left(five):
+    deal = five()
+    found = analyse(deal, [BASE], actual=deal.pool.collections[:2], quick=True)
+    first, second, third, fourth, _ = current_grades(deal, found)
+    # are repaid after two years; nothing went wrong, so that the others are graded anew.
+    assert (first, second) == ("repaid", "repaid")
+    for k, grade in ((2, third), (3, fourth)):
+        run, view = found.simulated_now, found.base.tranches[k]
+        quote = quoted_pd(
+            round(run.tranches[k].anydate_pd * run.paths), run.paths, found.surveillance.supported_pd[k]
+        )
+        assert grade == deal.terms.class_scale.grade(quote.pd, deal.terms.times[view.maturity] - 2.0)
+    at_closing = analyse(deal, [BASE], quick=True)
+    assert current_grades(deal, at_closing) == tuple(a.grade for a in class_answers(deal, at_closing))

@@ -146,16 +146,36 @@ def test_no_class_is_better_than_on_plan_while_cash_is_missing(five, name, x):
 # ---------------------------------------------------------------------------------- the re-rating
 
 
-@pytest.mark.parametrize("name", [*EXAMPLES, "five classes"])
+CAPPED = Controls(reserve_size=0.1, support_pd=0.02, support_cap=20.0)
+AT_CLOSING = {"five classes": {}, "a capped undertaking": {"controls": CAPPED}}
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, *AT_CLOSING])
 def test_at_closing_it_is_the_plans_own_view(five, name):
-    deal = five() if name == "five classes" else example(name).deal
+    deal = five(**AT_CLOSING[name]) if name in AT_CLOSING else example(name).deal
     view = kmv_view(deal)
     s = rerate(apply(deal, BASE), [], view.volatility, view.drift)
     for k, t in enumerate(view.tranches):
         assert s.distance[k, 0] == t.distance_at_maturity
         assert s.coverage[k, 0] == t.coverage_at_maturity
         assert s.pd[k, 0] == t.risk.anydate_pd[t.maturity]
+        assert s.supported_pd[k] == pytest.approx(t.anydate_pd_at_maturity, rel=1e-12)
     assert s.seen == 0 and s.balance.tolist() == [t.amount for t in deal.tranches]
+
+
+def test_what_is_left_of_the_undertaking_stands_behind_the_class_now(five):
+    """A payer with a PD of 10 %: alive today, it fails with 1 - .9^t over the years that are left."""
+    controls = Controls(reserve=False, support_pd=0.1)
+    deal = five(controls=controls, support_correlation=0.0)
+    plan, view = apply(deal, BASE), kmv_view(deal)
+    s = rerate(plan, plan.collections[:2] * 0.8, view.volatility, view.drift)
+    # A-4 matures four years after closing; B is not protected.
+    assert s.supported_pd[3] == pytest.approx(s.pd[3, -1] * (1.0 - 0.9**2), rel=1e-9)
+    assert s.supported_pd[4] == s.pd[4, -1]
+    # Once the cap is drawn it protects no longer.
+    spent = five(controls=Controls(reserve=False, support_pd=0.1, support_cap=1.0), support_correlation=0.0)
+    s = rerate(apply(spent, BASE), [0.0, 0.0], view.volatility, view.drift)
+    assert s.supported_pd[3] == pytest.approx(1.0)
 
 
 def test_the_issue_that_was_seen():

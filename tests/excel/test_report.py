@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from xlkmv.deal.analysis import Analysis, analyse
+from xlkmv.deal.answers import class_answers, current_grades
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.questions.contributions import contributions
 from xlkmv.deal.reading import riskiest
@@ -259,7 +260,7 @@ def test_each_refresh_adds_its_lines_to_the_history_up_to_a_bound(
     assert lines.column("Tranche") == [t.name for t in deal.tranches] * 2
     assert set(lines.column("As of")) == {deal.terms.dates[3]}
     assert set(lines.column("Input hash")) == {ENTRY[3]} and set(lines.column("Paths")) == {400}
-    assert set(lines.column("Grade")) == {None}
+    assert lines.column("Grade") == [*current_grades(deal, found)] * 2
     monkeypatch.setattr(report, "HISTORY_ROWS", 7)
     three = written(two.path, tmp_path / "three.xlsm", deal, found)
     assert three.table("tbl_History").column("Tranche") == ["A-4", "B", *[t.name for t in deal.tranches]]
@@ -268,7 +269,7 @@ def test_each_refresh_adds_its_lines_to_the_history_up_to_a_bound(
 def test_the_chart_of_the_rating_starts_at_closing_and_keeps_what_was_simulated(
     draft: Path, tmp_path: Path
 ) -> None:
-    deal, found = analysed("A-3")
+    deal, found = analysed("A-1")
     new = analyse(deal, PRESETS)
     book = written(draft, tmp_path / "closing.xlsm", deal, new)
     dates = [deal.terms.closing, *deal.terms.dates]
@@ -278,13 +279,15 @@ def test_the_chart_of_the_rating_starts_at_closing_and_keeps_what_was_simulated(
     for header in ("Any-date PD without undertaking", "Simulated any-date PD"):
         first, *later = at_closing.column(header)
         assert first > 0.0 and set(later) == {None}
-    assert set(at_closing.column("Alert from")) == {new.surveillance.limit[2]}
+    assert set(at_closing.column("Alert from")) == {new.surveillance.limit[0]}
+    grades = [answer.grade for answer in class_answers(deal, new)]
+    assert book.table("tbl_History").column("Grade") == grades
     then = written(book.path, tmp_path / "then.xlsm", deal, found).table("tbl_Watch")
-    pds = np.maximum(found.surveillance.pd[2], SMALLEST_DRAWN).tolist()
+    pds = np.maximum(found.surveillance.pd[0], SMALLEST_DRAWN).tolist()
     assert then.column("Any-date PD without undertaking") == [*pds, *[None] * 16]
     simulated = then.column("Simulated any-date PD")
     assert [k for k, x in enumerate(simulated) if x is not None] == [0, 4]
-    assert simulated[4] == max(found.simulated_now.tranches[2].anydate_pd, SMALLEST_DRAWN)
+    assert simulated[4] == max(found.simulated_now.tranches[0].anydate_pd, SMALLEST_DRAWN)
 
 
 def test_a_workbook_without_the_new_columns_and_tables_is_filled(draft: Path, tmp_path: Path) -> None:

@@ -649,6 +649,7 @@ def _drivers(s: Sheets) -> Any:
 
 
 SURVEILLANCE_TOP = 27
+MARKED = 60
 
 
 def _surveillance(s: Sheets, new: Filling) -> Any:
@@ -668,13 +669,15 @@ def _surveillance(s: Sheets, new: Filling) -> Any:
     widths(ws, 1, spec.columns)
     top = _inputs(s, ws, SURVEILLANCE_TOP - 3, 1, spec, filled)
     (left,) = s.beside(ws, SURVEILLANCE_TOP - 3, 2 + len(spec.columns), (layout.RERATE,))
+    # Marks of many dates hide the lines.
+    marker = len(new.dates) <= MARKED
     chart = s.book.add_chart({"type": "line"})
     draw(
         chart,
         (spec, top, 1, len(filled.rows)),
         "date",
-        ("planned", "Planned", line(ALL, "dash", marker=True)),
-        ("collections", "Actual", line(SENIOR, marker=True)),
+        ("planned", "Planned", line(ALL, "dash", marker=marker)),
+        ("collections", "Actual", line(SENIOR, marker=marker)),
     )
     finish(chart, "Collections: actual against plan")
     chart.set_x_axis(dates_axis(new.dates))

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import betaincinv
 
 from xlkmv.deal.analysis import Analysis
-from xlkmv.deal.terms import Deal
+from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.model.loans import internal_rate
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "ClassAnswer",
     "Quote",
     "class_answers",
+    "current_grades",
     "loss_given_default",
     "quoted_pd",
     "upper_bound",
@@ -129,6 +130,35 @@ def class_answers(deal: Deal, analysis: Analysis) -> tuple[ClassAnswer, ...]:
             )
         )
     return tuple(answers)
+
+
+def current_grades(deal: Deal, analysis: Analysis) -> tuple[str, ...]:
+    """Grade of each class as seen from the last date of the record, by the rule that holds at closing.
+
+    Parameters
+    ----------
+    deal : Deal
+    analysis : Analysis
+        Of the deal; of a quick look, too.
+
+    Returns
+    -------
+    tuple of str
+        In the order of ``deal.tranches``; "repaid" for a class of which nothing is outstanding.
+    """
+    s, times = analysis.surveillance, deal.terms.times
+    run, grades = analysis.simulated_now or analysis.simulated_base, []
+    passed = float(times[s.seen - 1]) if s.seen else 0.0
+    for k, view in enumerate(analysis.base.tranches):
+        left, simulated = float(times[view.maturity]) - passed, run.tranches[k].anydate_pd
+        paid = left <= 0.0 or s.balance[k] <= TOLERANCE * deal.tranches[k].amount
+        if paid and simulated == 0.0:
+            grades.append("repaid")
+            continue
+        # A payment that was missed has been missed over any horizon.
+        quote = _quote(simulated, run.paths, float(s.supported_pd[k]))
+        grades.append(deal.terms.class_scale.grade(quote.pd, left if left > 0.0 else passed))
+    return tuple(grades)
 
 
 def quoted_pd(short: int, paths: int, kmv: float) -> Quote:

@@ -1124,6 +1124,8 @@ ACTUAL = TableSpec(
         result("Actual / plan, accumulated", "累计实际/计划", "ratio", RATIO, 12),
         result("Level expected from now on", "预计后续水平", "level", "0.0%", 14),
         result("Volatility", "波动率", "volatility", RATE, 10),
+        result("Volatility from (90 %)", "90%区间下限", "low", RATE, 10),
+        result("Volatility to (90 %)", "90%区间上限", "high", RATE, 10),
         result(
             "Weight of the view at closing", "发行时观点权重", "weight", "0%", 12, ("Weight of the prior",)
         ),
@@ -1175,6 +1177,7 @@ RERATE = TableSpec(
         result("Simulated any-date PD now", "当前模拟任一日违约概率", "simulated_now", SIMULATED, 15),
         result("s.e.", "标准误", "simulated_error", ERROR, 9),
         result("Simulated expected loss now", "当前模拟预期损失", "loss_now", SIMULATED, 14),
+        result("Grade now", "当前评级", "grade", TEXT, 12),
         result("Alert", "预警", "alert", TEXT, 12),
     ),
 )
@@ -1192,7 +1195,7 @@ HISTORY = TableSpec(
         result("Any-date PD without undertaking", "无差额支付任一日违约概率", "pd", PROBABILITY, 18),
         result("Coverage", "覆盖倍数", "coverage", RATIO, 10),
         result("DD", "违约距离", "dd", DISTANCE, 9),
-        result("Grade", "评级", "grade", TEXT, 9, blank=True),
+        result("Grade", "评级", "grade", TEXT, 12, blank=True),
         result("Alert", "预警", "alert", TEXT, 12),
         result("Paths", "路径数", "paths", MONEY, 10),
         result("Input hash", "输入指纹", "hash", TEXT, 16),

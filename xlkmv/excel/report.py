@@ -10,6 +10,7 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import NOT_IN_QUICK, Analysis
+from xlkmv.deal.answers import current_grades
 from xlkmv.deal.kmv import TrancheView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.covenants import CovenantPath
@@ -564,9 +565,10 @@ def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
             now.tranches[k].anydate_pd,
             now.tranches[k].anydate_pd_error,
             now.tranches[k].expected_loss,
+            grade,
             _alert(s, k, -1),
         ]
-        for k, t in enumerate(deal.tranches)
+        for k, (t, grade) in enumerate(zip(deal.tranches, current_grades(deal, analysis), strict=True))
     ]
 
 
@@ -587,11 +589,11 @@ def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]
         date = given.date() if isinstance(given, dt.datetime) else given
         k = place.get(date, len(place))
         if k >= s.seen:
-            rows.append([analysis.scheduled[k] if k < len(place) else None, *[None] * 8])
+            rows.append([analysis.scheduled[k] if k < len(place) else None, *[None] * 10])
             continue
         r = s.reratings[k + 1]
         # Once a payment was missed its PD is a fact, and no estimate is worth showing.
-        estimate = [np.nan, np.nan] if s.missed[h, k + 1] else [r.level, r.volatility]
+        estimate = [np.nan] * 4 if s.missed[h, k + 1] else [r.level, r.volatility, r.low, r.high]
         rating = [*estimate, r.closing_weight, s.distance[h, k + 1], s.pd[h, k + 1], s.on_plan[h, k + 1]]
         rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *rating, _alert(s, h, k)])
     return rows
@@ -602,9 +604,10 @@ def _history(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -
     s, run = analysis.surveillance, analysis.simulated_now or analysis.simulated_base
     as_of = deal.terms.dates[s.seen - 1] if s.seen else deal.terms.closing
     new: list[list[Any]] = []
+    grades = current_grades(deal, analysis)
     for k, (t, simulated) in enumerate(zip(deal.tranches, run.tranches, strict=True)):
         figures = [simulated.anydate_pd, s.pd[k, -1], s.coverage[k, -1], s.distance[k, -1]]
-        new.append([entry[0], as_of, t.name, *figures, None, _alert(s, k, -1), run.paths, entry[3]])
+        new.append([entry[0], as_of, t.name, *figures, grades[k], _alert(s, k, -1), run.paths, entry[3]])
     return [*_kept(book, layout.HISTORY), *new][-HISTORY_ROWS:]
 
 

@@ -18,11 +18,12 @@ import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
 from xlkmv.deal.plan.today import Outlook, as_seen, fitting
-from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.terms import Deal, Record, Today
 from xlkmv.errors import DomainError
+from xlkmv.model.copula import joint_default_probability
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, RULES, Array, check
-from xlkmv.model.plan import PlanRisk
+from xlkmv.model.plan import PlanRisk, default_probability_by
 from xlkmv.model.robust import scale_update
 
 __all__ = [
@@ -177,8 +178,10 @@ class Surveillance:
         PD from which on the band is worse than at closing; NaN where there is no worse one.
     now : tuple of PlanRisk or None
         Per tranche, date by date up to its maturity; None after that.
+    supported_pd : ndarray, shape (k,)
+        PD now with what is left of the undertaking counted, where it is on and protects the tranche.
     balance : ndarray, shape (k,)
-        Principal outstanding now, by pool and reserve, money.
+        Principal outstanding now, money; what the undertaking has paid is repaid.
     """
 
     record: Record
@@ -196,6 +199,7 @@ class Surveillance:
     alert: npt.NDArray[np.bool_]
     limit: Array
     now: tuple[PlanRisk | None, ...]
+    supported_pd: Array
     balance: Array
 
     @property
@@ -272,8 +276,10 @@ def rerate(
     j, planned, outlook = len(record), plan.collections, Outlook(plan, record)
     paid_in = np.array(record.collections)
     ratings = reratings(paid_in, outlook.expected, times[:j], volatility, strength, tail)
-    held, missed, balance = _so_far(plan, record)
-    held_on_plan, _, _ = _so_far(plan, Record(tuple(planned[:j].tolist())))
+    today = as_seen(plan, record)
+    alone, run = waterfall(_unsupported(today)), waterfall(today)
+    held, missed = _so_far(plan, alone, j)
+    held_on_plan, _ = _so_far(plan, waterfall(_unsupported(plan)), j)
     shape = (3, len(held), j + 1)
     found, on_plan, now = np.empty(shape), np.empty(shape[1:]), []
     for seen, rating in enumerate(ratings):
@@ -312,21 +318,24 @@ def rerate(
         alert=(band > band[:, :1]) & np.append(False, ratio < 1.0),
         limit=np.append(limits, np.nan)[band[:, 0]],
         now=tuple(now),
-        balance=balance,
+        supported_pd=_with_undertaking(plan, run, held[:, j], pd[:, j], coming, ratings[j], drift, j),
+        balance=run.balance[:, j - 1] if j else np.array([t.amount for t in plan.deal.tranches]),
     )
 
 
-def _so_far(plan: Stressed, record: Record) -> tuple[Array, npt.NDArray[np.bool_], Array]:
+def _unsupported(plan: Stressed) -> Stressed:
+    """The plan without the undertaking."""
+    return replace(plan, deal=replace(plan.deal, controls=plan.deal.controls.without("support")))
+
+
+def _so_far(plan: Stressed, run: Waterfall, j: int) -> tuple[Array, npt.NDArray[np.bool_]]:
     """After 0 to j dates, per tranche: cash in hand less what is behind, and whether it missed anything.
 
     In hand are the account, and the reserve where it protects the tranche. Principal of it and
     those ahead that is paid before its date counts too, and so does interest that may wait until
-    the legal final; principal, interest and fees that are late count against it. The third answer
-    is the balance after the last of the dates.
+    the legal final; principal, interest and fees that are late count against it.
     """
-    deal, dues, j = plan.deal, plan.dues, len(record)
-    alone = replace(plan, deal=replace(deal, controls=deal.controls.without("support")))
-    run = waterfall(as_seen(alone, record))
+    dues = plan.dues
     target, interest = dues.opening - dues.principal, -run.interest_missed
     by_plan = _expected(plan) or plan.default_point == "all"
     if by_plan and dues.expected is not None:
@@ -341,8 +350,38 @@ def _so_far(plan: Stressed, record: Record) -> tuple[Array, npt.NDArray[np.bool_
         cash = run.account + run.reserve * protected + run.fees_paid - run.fees_due
         held.append(np.append(plan.reserve * protected, (cash + early[counted].sum(axis=0))[:j]))
         missed.append(np.append(False, np.logical_or.accumulate(run.short[k])[:j]))
-    amounts = np.array([t.amount for t in deal.tranches])
-    return np.array(held), np.array(missed), run.balance[:, j - 1] if j else amounts
+    return np.array(held), np.array(missed)
+
+
+def _with_undertaking(
+    plan: Stressed,
+    run: Waterfall,
+    held: Array,
+    pd: Array,
+    coming: Array,
+    rating: Rerating,
+    drift: float,
+    seen: int,
+) -> Array:
+    """Any-date PDs now, given those by pool and reserve, when the payer of the undertaking counts, too."""
+    controls, terms, out = plan.deal.controls, plan.deal.terms, pd.copy()
+    for k in np.flatnonzero(plan.senior).tolist() if controls.support else ():
+        end = plan.due_by(k)
+        if seen > end:
+            continue
+        payer = default_probability_by(controls.support_pd, terms.times[end] - _now(plan, seen))
+        beyond = 0.0
+        if plan.support_cap is not None:
+            cash = held[k] + max(plan.support_cap - float(run.support_drawn[:seen].sum()), 0.0)
+            beyond = _final(_seen_from(plan, k, seen, cash, coming, rating.volatility, drift))[2]
+        # Short, and the payer in default; or short by more than the cap, and the payer not.
+        joint = joint_default_probability([pd[k], beyond], payer, terms.support_correlation)
+        out[k] = joint[0] + beyond - joint[1]
+    return out
+
+
+def _now(plan: Stressed, seen: int) -> float:
+    return float(plan.deal.terms.times[seen - 1]) if seen else 0.0
 
 
 def _due_to(plan: Stressed, tranche: int) -> Array:
@@ -362,7 +401,7 @@ def _seen_from(
     end = plan.due_by(tranche) + 1
     if seen >= end:
         return None
-    now = float(times[seen - 1]) if seen else 0.0
+    now = _now(plan, seen)
     due = dues[seen:end].copy()
     due[0] += max(-held, 0.0)
     return pool_risk(coming[seen:end], due, volatility, times[seen:end] - now, drift, max(held, 0.0))
