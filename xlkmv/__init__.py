@@ -36,6 +36,7 @@ _HOME = {
         "Deal",
         "Loans",
         "Pool",
+        "Record",
         "Terms",
         "Tranche",
         "graded",
@@ -50,7 +51,7 @@ _HOME = {
     "xlkmv.deal.questions.attribution": ("attribute_controls",),
     "xlkmv.deal.questions.breakeven": ("reverse_stress",),
     "xlkmv.deal.questions.conditions": ("run_scenarios",),
-    "xlkmv.deal.questions.surveillance": ("rerate",),
+    "xlkmv.deal.questions.surveillance": ("from_today", "rerate"),
     "xlkmv.deal.examples.patents": ("xingye_yuanrong",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

@@ -691,7 +691,7 @@ def _surveillance(s: Sheets, new: Filling) -> Any:
         (layout.WATCH, HISTORY_TOP, HISTORY_LEFT, 1),
         "date",
         ("pd", "KMV view, by pool and reserve", line(SENIOR, marker=True)),
-        ("simulated", "Simulated, as refreshed", line(GREEN, "dash", marker=True)),
+        ("simulated", "Simulated, as refreshed (none seen: its bound)", line(GREEN, "dash", marker=True)),
         ("limit", "Alert from here on", line(OFF, "dash")),
     )
     finish(rating, "Any-date default probability, as seen from each date")

@@ -242,9 +242,10 @@ def _actual(deal: Deal, analysis: Analysis) -> str:
     missed = np.flatnonzero(s.missed[k, 1:])
     mark = "ALERT. " if marked.size else "Behind plan. " if s.behind[-1] else ""
     then, now = (x.tranches[k].anydate_pd for x in (analysis.simulated_base, run))
+    helped = ", with the undertaking," if deal.controls.support and deal.senior[k] else ""
     text = (
         f"any-date PD by pool and reserve {probability(s.pd[k, -1])} ({probability(s.pd[k, 0])} at closing), "
-        f"simulated {probability(now, simulated=True)} ({probability(then, simulated=True)})"
+        f"simulated{helped} {probability(now, simulated=True)} ({probability(then, simulated=True)})"
     )
     if missed.size:
         text = f"missed on {deal.terms.dates[missed[0]]}"

@@ -10,7 +10,7 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import NOT_IN_QUICK, Analysis
-from xlkmv.deal.answers import current_grades
+from xlkmv.deal.answers import current_grades, upper_bound
 from xlkmv.deal.kmv import TrancheView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.covenants import CovenantPath
@@ -616,14 +616,15 @@ def _watched(deal: Deal, analysis: Analysis, history: Sequence[Sequence[Any]]) -
 
     The simulated view of an earlier date is that of the last refresh that ended there.
     """
-    s, h = analysis.surveillance, analysis.headline
-    date, name, pd = (layout.HISTORY.index(field) for field in ("as_of", "tranche", "simulated"))
-    simulated = {
-        row[date].date() if isinstance(row[date], dt.datetime) else row[date]: row[pd]
-        for row in history
-        if row[name] == deal.tranches[h].name and isinstance(row[pd], (int, float))
-    }
-    simulated.setdefault(deal.terms.closing, analysis.simulated_base.tranches[h].anydate_pd)
+    s, h, closing = analysis.surveillance, analysis.headline, analysis.simulated_base
+    date, name, pd, paths = (
+        layout.HISTORY.index(field) for field in ("as_of", "tranche", "simulated", "paths")
+    )
+    simulated = {deal.terms.closing: _or_bound(closing.tranches[h].anydate_pd, closing.paths)}
+    for row in history:
+        if row[name] == deal.tranches[h].name and all(isinstance(row[k], (int, float)) for k in (pd, paths)):
+            day = row[date].date() if isinstance(row[date], dt.datetime) else row[date]
+            simulated[day] = _or_bound(row[pd], int(row[paths]))
     limit = None if np.isnan(s.limit[h]) else s.limit[h]
 
     def drawn(p: float | None) -> float | None:
@@ -634,3 +635,8 @@ def _watched(deal: Deal, analysis: Analysis, history: Sequence[Sequence[Any]]) -
         [day, drawn(view), drawn(simulated.get(day)), limit]
         for day, view in zip((deal.terms.closing, *deal.terms.dates), views, strict=True)
     ]
+
+
+def _or_bound(share: float, paths: int) -> float:
+    """Share of the paths; where it is none, what the probability is below: no line falls to nothing."""
+    return share or upper_bound(0, paths)
