@@ -214,6 +214,8 @@ def test_a_record_that_cannot_be_is_refused(build):
         as_seen(apply(build(), BASE), Record((1.0,) * 4))
     with pytest.raises(InputError, match="must be as at closing"):
         kmv_view(from_today(build(), Record((1.0,))))
+    with pytest.raises(InputError, match="it matters which claims are gone"):
+        apply(from_today(build(), Record((1.0,))), BASE, by_plan=True)
 
 
 @pytest.mark.parametrize("make", [auto, None], ids=["auto", "five classes"])

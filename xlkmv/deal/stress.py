@@ -197,8 +197,11 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
     Raises
     ------
     InputError
-        When the obligor of the stress is not in the pool.
+        When the obligor of the stress is not in the pool, or only what the pool pays is wanted of a
+        deal that is seen from a later date.
     """
+    if by_plan and deal.today is not None:
+        raise InputError("deal", "must be as at closing: today it matters which claims are gone")
     controls = deal.controls.without(*stress.controls_off)
     planned = _shifted(deal, stress.rate_shift)
     if not controls.excess_coverage and (planned.terms.oc_target is not None or planned.terms.oc_floor > 0.0):

@@ -1176,7 +1176,7 @@ RERATE = TableSpec(
         ),
         result("Simulated any-date PD now", "当前模拟任一日违约概率", "simulated_now", SIMULATED, 15),
         result("s.e.", "标准误", "simulated_error", ERROR, 9),
-        result("Simulated expected loss now", "当前模拟预期损失", "loss_now", SIMULATED, 14),
+        result("Simulated expected loss now", "当前模拟预期损失", "loss_now", SIMULATED, 18),
         result("Grade now", "当前评级", "grade", TEXT, 12),
         result("Alert", "预警", "alert", TEXT, 12),
     ),
