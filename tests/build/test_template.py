@@ -171,12 +171,22 @@ RENAMED = {"tbl_Chart": "tbl_Curve"}
 SUMMED = ("tbl_Headline", "tbl_Simulation", "tbl_ScenarioResult")
 
 
+# Since then a calm period no longer lowers sigma, DD is that at the maturity, as on Home, and a level
+# stands in place of the growth of the median: what closing says of the classes is left of these.
+CHANGED = {
+    "tbl_Actual": {"volatility", "median_growth", "dd", "pd"},
+    "tbl_Rerate": {"dd_closing", "dd_now", "pd_now"},
+}
+
+
 @pytest.mark.parametrize("name", FIRST["tables"])
 def test_the_shipped_deal_keeps_its_numbers_to_the_last_bit(template, name):
     # A blank term means what the first edition did: whoever changes a number of this deal says why here.
     spec = layout.TABLES[name if name in layout.TABLES else RENAMED[name]]
     table = FileBook(template).table(spec.name)
     for field, expected in FIRST["tables"][name].items():
+        if field in CHANGED.get(name, ()):
+            continue
         found = [
             x.isoformat() if isinstance(x, dt.date) else x for x in table.column(spec.column(field).header)
         ]

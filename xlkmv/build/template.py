@@ -788,13 +788,15 @@ def _drivers(s: Sheets) -> Any:
 
 
 SURVEILLANCE_TOP = 27
+MARKED = 60
 
 
 def _surveillance(s: Sheets, new: Filling) -> Any:
     spec, filled = layout.ACTUAL, new.tables[layout.ACTUAL.name]
     text = (
-        "Enter what came in; refresh re-rates the plan from pool and reserve (no undertaking). "
-        "Alert: the PD is in a worse band than at closing. Missed: something due is unpaid."
+        "Enter what came in, and what else is known; refresh re-rates the plan from there. Status of "
+        "single obligors: sheet Pool. Alert: the PD is in a worse band than at closing. "
+        "Missed: something due is unpaid."
     )
     ws = s.sheet(
         "Surveillance",
@@ -806,22 +808,58 @@ def _surveillance(s: Sheets, new: Filling) -> Any:
     widths(ws, 1, spec.columns)
     top = _inputs(s, ws, SURVEILLANCE_TOP - 3, 1, spec, filled)
     (left,) = s.beside(ws, SURVEILLANCE_TOP - 3, 2 + len(spec.columns), (layout.RERATE,))
+    # Marks of many dates hide the lines.
+    marker = len(new.dates) <= MARKED
     chart = s.book.add_chart({"type": "line"})
     draw(
         chart,
         (spec, top, 1, len(filled.rows)),
         "date",
-        ("planned", "Planned", line(ALL, "dash", marker=True)),
-        ("actual", "Actual", line(SENIOR, marker=True)),
+        ("planned", "Planned", line(ALL, "dash", marker=marker)),
+        ("collections", "Actual", line(SENIOR, marker=marker)),
     )
     finish(chart, "Collections: actual against plan")
     chart.set_x_axis(dates_axis(new.dates))
     chart.set_y_axis(axis("Money", "#,##0", min=0))
-    chart.set_size({"width": 980, "height": 400})
+    chart.set_size({"width": 640, "height": 400})
     ws.insert_chart(3, 1, chart)
+    _name_charts(s, ws)
+    rating = s.book.add_chart({"type": "line"})
+    draw(
+        rating,
+        (layout.WATCH, HISTORY_TOP, HISTORY_LEFT, 1),
+        "date",
+        ("pd", "KMV view, by pool and reserve", line(SENIOR, marker=True)),
+        ("simulated", "Simulated, as refreshed (none seen: its bound)", line(GREEN, "dash", marker=True)),
+        ("limit", "Alert from here on", line(OFF, "dash")),
+    )
+    finish(rating, "Any-date default probability, as seen from each date")
+    rating.set_x_axis(dates_axis(new.dates))
+    rating.set_y_axis(axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
+    rating.set_size({"width": 700, "height": 400})
+    ws.insert_chart(3, 1, rating, {"x_offset": 655})
     for column in (1 + spec.index("alert"), left + layout.RERATE.index("alert")):
         mark(s, ws, top, column, top + 1200, alert=BAD, missed=BAD)
-    ws.freeze_panes(2, 0)
+    ws.freeze_panes(2, 2)
+    return ws
+
+
+# The history grows downwards; the chart of Surveillance draws what stands right of it.
+HISTORY_TOP = 6
+HISTORY_LEFT = 2 + len(layout.HISTORY.columns)
+
+
+def _history(s: Sheets) -> Any:
+    ws = s.sheet(
+        "History",
+        "History",
+        "评级历史",
+        "Each refresh adds a line for each class: what it found, as of the last date with collections.",
+        HISTORY_LEFT + len(layout.WATCH.columns) - 1,
+    )
+    s.beside(ws, HISTORY_TOP - 3, 1, (layout.HISTORY, layout.WATCH))
+    mark(s, ws, HISTORY_TOP, 1 + layout.HISTORY.index("alert"), HISTORY_TOP + 2000, alert=BAD, missed=BAD)
+    ws.freeze_panes(HISTORY_TOP, 0)
     return ws
 
 
@@ -1035,6 +1073,7 @@ def build_template(
         _drivers(s)
         _models(s)
         _surveillance(s, new)
+        _history(s)
         _compare(s)
         _functions(s)
         _checks(s)

@@ -291,7 +291,8 @@ def planned_state(plan: Stressed) -> tuple[Array, Array]:
     largest = performing.max(axis=0, initial=0.0)
     share = np.full(remaining.size, np.nan)
     np.divide(largest, remaining, out=share, where=remaining > DUST * total)
-    return np.asarray(np.full(remaining.size, lost / total if total > 0.0 else 0.0)), share
+    ratio = np.full(remaining.size, lost / total if total > 0.0 else 0.0)
+    return ratio if plan.known_defaults is None else ratio + plan.known_defaults, share
 
 
 @dataclass(slots=True, eq=False)
@@ -617,6 +618,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         for step in steps:
             if step.rows.stop is None or any(still[step.rows]):
                 step.act(ledger, step.rows)
+        if plan.known_reserve is not None and plan.known_reserve[k] >= 0.0:
+            ledger.reserve = np.full(paths, plan.known_reserve[k])
 
         balance = balance - ledger.principal
         np.putmask(balance, balance < fixed.rounding, 0.0)
