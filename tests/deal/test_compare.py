@@ -132,7 +132,7 @@ def test_every_term_that_a_deal_can_say_belongs_to_a_change():
     assert listed(module.TERMS) == terms
     figures = {name for names in module.FIGURES.values() for name in names}
     assert figures | set(module.CONTROLS) == {f.name for f in fields(Controls)}
-    assert {f.name for f in fields(Deal)} == {"pool", "tranches", "terms", "controls", "covenants"}
+    assert {f.name for f in fields(Deal)} == {"pool", "tranches", "terms", "controls", "covenants", "today"}
 
 
 def test_loan_terms_are_compared_column_by_column(build):

@@ -1309,14 +1309,14 @@ ACTUAL = TableSpec(
         result(
             "Weight of the view at closing", "发行时观点权重", "weight", "0%", 12, ("Weight of the prior",)
         ),
-        result("DD", "违约距离", "dd", DISTANCE, 9, ("Senior DD",)),
+        result("DD then", "违约距离", "dd", DISTANCE, 9, ("DD", "Senior DD")),
         result(
-            "Any-date PD without undertaking",
+            "Any-date PD without undertaking then",
             "无差额支付任一日违约概率",
             "pd",
             PROBABILITY,
             17,
-            ("Any-date PD", "Senior any-date PD"),
+            ("Any-date PD without undertaking", "Any-date PD", "Senior any-date PD"),
         ),
         result("The same, all as planned", "如按计划", "on_plan", PROBABILITY, 12),
         result("Alert", "预警", "alert", TEXT, 12),
@@ -1355,7 +1355,7 @@ RERATE = TableSpec(
             "Simulated any-date PD at closing", "发行时模拟任一日违约概率", "simulated_closing", SIMULATED, 17
         ),
         result("Simulated any-date PD now", "当前模拟任一日违约概率", "simulated_now", SIMULATED, 15),
-        result("s.e.", "标准误", "simulated_error", ERROR, 9),
+        result("s.e. now", "标准误", "simulated_error", ERROR, 9),
         result("Simulated expected loss now", "当前模拟预期损失", "loss_now", SIMULATED, 18),
         result("Grade now", "当前评级", "grade", TEXT, 12),
         result("Alert", "预警", "alert", TEXT, 12),
@@ -1390,9 +1390,14 @@ WATCH = TableSpec(
     (
         result("As of", "截至", "date", DATE, 12),
         result(
-            "Any-date PD without undertaking", "无差额支付任一日违约概率", "pd", "0.0E+00", 18, blank=True
+            "Any-date PD without undertaking, drawn",
+            "无差额支付任一日违约概率",
+            "pd",
+            "0.0E+00",
+            18,
+            blank=True,
         ),
-        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", "0.0E+00", 16, blank=True),
+        result("Simulated any-date PD, drawn", "模拟任一日违约概率", "simulated", "0.0E+00", 16, blank=True),
         result("Alert from", "预警线", "limit", "0.0E+00", 12, blank=True),
     ),
 )

@@ -61,6 +61,7 @@ TERMS: Groups = (
     ("Volatility of the pool", ("volatility_source", "volatility", "drift")),
     ("Default point", ("default_point",)),
     ("Copula", ("copula", "degrees_of_freedom")),
+    ("Weight of what has come in", ("closing_periods", "surprise_tail")),
     ("Scale of the grades", ("class_scale",)),
     ("Headline class", ("headline",)),
     ("Paths and seed", ("paths", "seed")),
@@ -262,7 +263,7 @@ def _made(deal: Deal, second: Deal, changes: Sequence[_Change]) -> Deal:
             parts[part] = tuple(_with(a, b, names) for a, b in zip(one, other, strict=True))
         else:
             parts[part] = _with(one, other, names)
-    return Deal(**parts)
+    return Deal(**parts, today=second.today)
 
 
 def _with(one: Any, other: Any, names: Iterable[str]) -> Any:
