@@ -312,6 +312,23 @@ def test_a_pipe_of_few_letters_ends_no_command(book: Path, encoding: str) -> Non
     assert "Written: " in said and ("优先级" in said or "(???)" in said)
 
 
+def test_a_narrow_terminal_keeps_names_and_figures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, book: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    wide = run(capsys, "refresh", "--quick", book)[1]
+    monkeypatch.setenv("COLUMNS", "48")
+    code, narrow, _ = run(capsys, "refresh", "--quick", book)
+    assert code == 0 and "…" not in narrow
+    lines = narrow.splitlines()
+    start = lines.index("Senior (优先级)")
+    assert max(map(len, lines[: start + 20])) <= 48
+    assert lines[start + 1].startswith("  Grade: ") and lines[start + 2].startswith("  PD to quote: ")
+    # Every figure of the wide table is there.
+    row = next(line for line in wide.splitlines() if line.lstrip().startswith("Senior (优先级)"))
+    assert {word for word in row.split()[2:] if word[0].isdigit()} <= set(" ".join(lines[start:]).split())
+
+
 def test_install_where_there_is_no_excel_says_so_and_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

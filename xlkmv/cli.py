@@ -532,9 +532,27 @@ def _number(x: float, shown: str) -> str:
 
 def _table(title: str, *columns: str) -> Any:
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    class Narrowing(Table):
+        """A table; row by row, a line a figure, where the terminal is too narrow for it."""
+
+        def __rich_console__(self, console: Any, options: Any) -> Any:
+            if Measurement.get(console, options.update_width(1000), self).minimum <= options.max_width:
+                yield from super().__rich_console__(console, options)
+                return
+            yield f"{self.title}\n"
+            first, *others = self.columns
+            for name, *cells in zip(first.cells, *(c.cells for c in others), strict=True):
+                yield str(name) if name else ""
+                for column, cell in zip(others, cells, strict=True):
+                    if cell:
+                        yield f"  {str(column.header).replace(chr(10), ' ')}: {cell}"
+            yield ""
+
+    look = {"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True}
+    table = Narrowing(title=title, title_justify="left", title_style="bold", **look)
     for k, column in enumerate(columns):
         table.add_column(column, justify="right" if k else "left", no_wrap=bool(k))
     return table
@@ -565,7 +583,7 @@ def _report(done: Any) -> None:
         )
     console.print(table)
     undertaking = (
-        ", and their PDs with the undertaking (unsupported: without)" if deal.controls.support else ""
+        ", and their PDs with the undertaking (unsupported, alone: without)" if deal.controls.support else ""
     )
     console.print(
         f"Pool: volatility {analysis.base.volatility:.2%}, drift {analysis.base.drift:.2%} p.a. "
@@ -632,7 +650,10 @@ def _answer_table(deal: Any, analysis: Any) -> Any:
 
     answers = class_answers(deal, analysis)
     supported = any(a.alone for a in answers)
-    columns = ("Grade", "PD to quote", "Why", *["Unsupported"] * supported, "Loss", "LGD", "Life", "Yield")
+    columns = (
+        *("Grade", "PD to\nquote", "Why", *["Alone"] * supported),
+        *("Loss", "LGD", "Life", "Yield"),
+    )
     table = _table("Each class: grade by default rates of rated companies, no rating", "Class", *columns)
     table.columns[3].justify, table.columns[3].no_wrap = "left", False
     for a in answers:
@@ -644,7 +665,7 @@ def _answer_table(deal: Any, analysis: Any) -> Any:
             a.quote.why,
             *alone,
             probability(a.expected_loss, simulated=True),
-            _number(a.loss_given_default, ".1%"),
+            _number(a.loss_given_default, ".0%"),
             _number(a.average_life, ".2f"),
             _number(a.yield_at_par, ".2%"),
         )

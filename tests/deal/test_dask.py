@@ -76,7 +76,7 @@ def test_the_death_of_the_last_worker_ends_a_run():
 
         with (
             # What the workers were handed is lost with the last of them, or nobody comes to take its place.
-            pytest.raises(HostError, match="all its workers gone|gone for 1 seconds"),
+            pytest.raises(HostError, match=r"all its workers gone|gone for 1 seconds"),
             dask_executor(cluster.scheduler_address, patience=1.0) as executor,
         ):
             simulate(xingye_yuanrong(), paths=1 << 23, executor=executor, progress=lose_all)
