@@ -145,6 +145,7 @@ _HOME = {
     "xlkmv.deal.questions.conditions": ("run_scenarios",),
     "xlkmv.deal.questions.structure": ("solve",),
     "xlkmv.deal.questions.surveillance": ("from_today", "rerate"),
+    "xlkmv.memo.writing": ("report",),
     "xlkmv.deal.examples.patents": ("xingye_yuanrong",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
