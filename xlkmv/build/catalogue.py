@@ -66,7 +66,7 @@ def parse(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     entry = {"msgid": "", "msgstr": ""}
     part = ""
-    for line in [*text.splitlines(), "msgid"]:
+    for line in [*text.split("\n"), "msgid"]:
         key, _, rest = line.partition(" ")
         if key == "msgid":
             if part == "msgstr":

@@ -24,7 +24,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from xlkmv.deal.reading import probability
 from xlkmv.memo.content import Memo, Move
 
-__all__ = ["CHINESE_FONTS", "Picture", "chinese_font", "pictures"]
+__all__ = ["CHINESE_FONTS", "Picture", "chinese_font", "drawable", "pictures"]
 
 log = logging.getLogger("xlkmv")
 
@@ -79,6 +79,21 @@ def _first(families: Sequence[str]) -> str:
     return next((family for family in families if family in there), "")
 
 
+def drawable(memo: Memo) -> bool:
+    """Whether the charts of a memo can be drawn in its language on this machine.
+
+    Parameters
+    ----------
+    memo : Memo
+
+    Returns
+    -------
+    bool
+        False: a font with its characters is missing, and they should be drawn in English.
+    """
+    return _latin(memo.headings["date"]) or bool(chinese_font())
+
+
 def pictures(memo: Memo) -> dict[str, Picture]:
     """Draw the charts of a memo.
 
@@ -103,6 +118,7 @@ def pictures(memo: Memo) -> dict[str, Picture]:
         "ytick.color": GREY,
         "xtick.major.width": 0.6,
         "ytick.major.width": 0.6,
+        "text.parse_math": False,  # a name may hold dollars
         "svg.fonttype": "path",  # looks the same on every machine
         "svg.hashsalt": "xlkmv",  # equal inputs, equal bytes
     }
@@ -125,10 +141,10 @@ def _latin(text: str) -> bool:
 
 
 def _drawable(text: str) -> str:
-    """Leave out what no font can draw, and what matplotlib would take for a formula."""
-    if not _latin(text) and not chinese_font():
-        text = "".join(filter(_latin, text)).replace("()", "").strip()
-    return text.replace("$", r"\$")
+    """Leave out what no font can draw."""
+    if _latin(text) or chinese_font():
+        return text
+    return " ".join("".join(filter(_latin, text)).replace("()", "").split())
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -208,8 +224,10 @@ def _waterfall(memo: Memo) -> Picture:
         color = INK if total else GREEN if change <= 0.0 else RED
         low, high = sorted((move.start, move.end))
         axes.barh(row, high - low, left=low, height=0.62, color=color)
-        said = probability(move.end) if total and move.end > 0.0 else f"{100.0 * change:+.2f}"
-        said = words["none"] if total and move.end == 0.0 else said
+        if total:
+            said = probability(move.end) if move.end > 0.0 else words["none"]
+        else:
+            said = f"{100.0 * change:+.2f}" if abs(change) >= 5e-5 else "0.00"
         axes.text(high + 0.012 * top, row, _drawable(said), va="center", fontsize=6.8, color=INK)
         if row < len(moves) - 2:
             axes.plot([move.end] * 2, [row + 0.31, row + 0.69], color=GREY, lw=0.6)

@@ -350,7 +350,7 @@ def _deal(_: Say, deal: Deal, analysis: Analysis) -> tuple[tuple[str, str], ...]
                 closing=terms.closing, count=len(terms.dates), first=terms.dates[0], last=terms.dates[-1]
             ),
         ),
-        (_("Controls"), ", ".join(on) or _("none")),
+        (_("Controls"), _(", ").join(on) or _("none")),
         (
             _("Model"),
             _("volatility of the pool {sigma:.2%} p.a., drift {drift:.2%}; {copula} copula").format(
@@ -601,7 +601,7 @@ def _assumptions(_: Say, found: Sequence[Assumption], classes: int) -> Table:
             cut(a.place, 24),
             cut(a.label, 40) + (f" × {a.count:,}" if a.count > 1 else ""),
             cut(a.value, 30),
-            cut(a.basis, 64),
+            cut(a.basis, 62),
         )
         for a in found[: ASSUMPTIONS[_roomy(classes)]]
     )

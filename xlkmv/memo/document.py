@@ -26,8 +26,8 @@ WIDTH = 182.0  # millimetres between the margins
 HALF = 89.0
 # Widths of the columns of the table of classes, with the PD without undertaking and without it.
 CLASSES = {
-    10: (57.0, 11.0, 21.0, 19.0, 14.5, 11.0, 16.0, 12.0, 8.5, 12.0),
-    9: (60.0, 13.0, 32.0, 15.0, 12.0, 17.0, 12.0, 9.0, 12.0),
+    10: (55.0, 11.0, 21.0, 19.0, 14.5, 11.0, 16.0, 12.0, 10.5, 12.0),
+    9: (58.0, 13.0, 32.0, 15.0, 12.0, 17.0, 12.0, 11.0, 12.0),
 }
 CELL_MARGIN = 1.2
 
@@ -66,7 +66,7 @@ def docx(memo: Memo, pictures: Mapping[str, Picture]) -> bytes:
         alarms=[line.alarm for line in memo.reading],
     )
     _heading(body, words["cover"])
-    _picture(body, pictures["cover"], WIDTH, height=68.0)
+    _picture(body, pictures["cover"], WIDTH - 1.0, height=68.0)
     if memo.roomy:
         _sizes(body, memo)
     _close(body).paragraph_format.page_break_before = True
@@ -87,7 +87,7 @@ def docx(memo: Memo, pictures: Mapping[str, Picture]) -> bytes:
     if not memo.roomy:
         _sizes(body, memo)
     _heading(body, words["assumptions"])
-    _table(body, memo.assumptions, WIDTH, size=SMALL, widths=(26.0, 46.0, 38.0, 72.0))
+    _table(body, memo.assumptions, WIDTH, size=SMALL - 0.3, widths=(26.0, 50.0, 36.0, 70.0))
     for text in memo.footer:
         _line(body, text, size=SMALL, color=GREY)
     file = io.BytesIO()
@@ -105,6 +105,7 @@ def _set_up(document: Any, memo: Memo) -> None:
     style = document.styles["Normal"]
     style.font.name, style.font.size = LATIN, Pt(TEXT)
     style.element.rPr.rFonts.set(qn("w:eastAsia"), CHINESE)
+    style.element.rPr.append(_element("w:lang", val="en-GB", eastAsia="zh-CN"))
     properties = document.core_properties
     properties.title, properties.author, properties.comments = memo.title, "xlkmv", ""
     properties.language = memo.language
@@ -238,7 +239,7 @@ def _table(
                 else:
                     _line(cell, said, size=size, bold=strong, right=right)
                 for part in more:
-                    _line(cell, part, size=SMALL - 0.3, color=GREY, right=right)
+                    _line(cell, part, size=SMALL - 0.6, color=GREY, right=right)
                 _frame(cell, PALE if head else None)
         _close(body)
     if found.note:

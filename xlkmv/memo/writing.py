@@ -68,13 +68,13 @@ def report(
         it was.
     """
     targets = check(html, docx, language)
-    from xlkmv.memo.charts import pictures
+    from xlkmv.memo.charts import drawable, pictures
     from xlkmv.memo.document import docx as word_file
     from xlkmv.memo.page import html as page
 
     made = stamp or Stamp(dt.datetime.now(), versions=versions())
     content = memo(deal, analysis, made, assumptions, language)
-    drawn = pictures(content)
+    drawn = pictures(content if drawable(content) else memo(deal, analysis, made, assumptions))
     files = {
         path: page(content, drawn).encode() if kind == "html" else word_file(content, drawn)
         for kind, path in targets.items()
