@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from xlkmv.errors import BookError
 from xlkmv.excel import layout
 from xlkmv.excel.assumptions import read_assumptions
 from xlkmv.excel.book import Book
@@ -66,6 +67,8 @@ def write_memo(
     """
     started = time.perf_counter()
     if html is None and docx is None:
+        if not book.path.is_absolute() or not book.path.parent.is_dir():  # new, or in a cloud
+            raise BookError("the memo is written beside the workbook: save that on this computer first")
         html = book.path.with_suffix(".html")
     check(html, docx, language)
     told = progress or (lambda what, share: None)
