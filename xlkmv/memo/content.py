@@ -243,7 +243,7 @@ def memo(
         subtitle=_("Credit memo, {day}: KMV view and simulation of {paths:,} paths").format(
             day=stamp.time.date(), paths=analysis.simulated_base.paths
         ),
-        quick=_("QUICK LOOK: few paths, and no attribution, conditions, drivers or break-even sizes.")
+        quick=_("QUICK LOOK: few paths, no attribution, simulated conditions, drivers or break-even sizes.")
         if analysis.quick
         else "",
         headings=_headings(_, name),
@@ -484,7 +484,7 @@ def _controls_note(_: Say, analysis: Analysis) -> str:
         return _("Every control is off.")
     if not found.without[k] > 0.0:
         return _("Without any control the class is never short, either.")
-    return _("Each control's share does not depend on their order (Shapley).")
+    return _("Each control's share, in percentage points, does not depend on their order (Shapley).")
 
 
 def _conditions(_: Say, analysis: Analysis) -> tuple[Move, ...]:
