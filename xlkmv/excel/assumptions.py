@@ -6,27 +6,30 @@ import datetime as dt
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xlkmv.excel import layout
 from xlkmv.excel.address import Area
 from xlkmv.excel.book import Book, Table
 from xlkmv.excel.cells import is_blank
-from xlkmv.excel.layout import TableSpec
+from xlkmv.excel.layout import Column, ControlRow, TableSpec, TermRow
 from xlkmv.memo.content import Assumption
 
 __all__ = ["read_assumptions"]
 
 # Tables whose rows are things of their own, each with a label in the first column.
-LABELLED = (layout.TERM, layout.CONTROL)
+LABELLED: dict[str, Sequence[TermRow | ControlRow]] = {
+    layout.TERM.name: layout.TERM_ROWS,
+    layout.CONTROL.name: layout.CONTROL_ROWS,
+}
 
 
 def read_assumptions(book: Book) -> tuple[Assumption, ...]:
     """List the orange cells of the tables of inputs.
 
-    A row of a labelled table is a line; of other tables a column is, and columns without a heading of
-    their own, such as those of dates, are one together.
+    A row of a labelled table is a line; of other tables a column is, and columns that differ by their date
+    or horizon only are one together.
 
     Parameters
     ----------
@@ -44,67 +47,64 @@ def read_assumptions(book: Book) -> tuple[Assumption, ...]:
 
 def _of_table(book: Book, spec: TableSpec) -> Iterator[Assumption]:
     table = book.table(spec.name)
-    marked = book.coloured(spec.name, layout.ASSUMED_FILL)
-    marked = {(row, k) for row, k in marked if not is_blank(table.rows[row][k])}
-    if spec in LABELLED:
-        groups = [[cell] for cell in sorted(marked)]
-    else:
-        by_column = sorted(marked, key=lambda cell: (cell[1], cell[0]))
-        known = {k: _field(spec, header) for k, header in enumerate(table.header)}
-        # Columns that are not of the layout are of money, by date.
-        groups = [
-            list(group)
-            for _, group in itertools.groupby(by_column, key=lambda cell: known[cell[1]] or len(table.header))
-        ]
-    for cells in groups:
-        yield _line(spec, table, cells)
+    rows = range(len(table.rows))
+    orange = {(row, k) for row, k in book.coloured(spec.name, layout.ASSUMED_FILL) if row in rows}
+    marked = [(row, k) for row, k in orange if not is_blank(table.rows[row][k])]
+    kinds = [_kind(spec, header) for header in table.header]
+    first = [kinds.index(kind) for kind in kinds]
+
+    def by(cell: tuple[int, int]) -> int:
+        """Row of a labelled table; of others the first column of the kind."""
+        row, k = cell
+        return row if spec.name in LABELLED else first[k]
+
+    marked.sort(key=lambda cell: (by(cell), cell))
+    for _, cells in itertools.groupby(marked, key=by):
+        yield _line(spec, table, list(cells))
 
 
-def _field(spec: TableSpec, header: str) -> str:
-    """Field of a column; "" where the layout has none of this heading. Horizons of a scale are one."""
+def _column(spec: TableSpec, header: str) -> Column | None:
+    """Column of a layout under one of its headings; None: it is the user's, or of a date."""
     wanted = " ".join(header.split()).casefold()
-    for c in spec.columns:
-        if wanted in {name.casefold() for name in (c.header, *c.aliases)}:
-            return "rates" if spec is layout.CLASS_SCALE and c.kind == "number" else c.field
-    return ""
+    return next((c for c in spec.columns if wanted in map(str.casefold, (c.header, *c.aliases))), None)
+
+
+def _kind(spec: TableSpec, header: str) -> str:
+    """What a column is about: its field; "" for amounts by date, and one word for all horizons."""
+    column = _column(spec, header)
+    if column is None:
+        return ""
+    return "rates" if spec is layout.CLASS_SCALE and column.kind == "number" else column.field
 
 
 def _line(spec: TableSpec, table: Table, cells: list[tuple[int, int]]) -> Assumption:
     rows, columns = sorted({row for row, _ in cells}), sorted({k for _, k in cells})
     area = Area(table.top + rows[0], table.left + columns[0], table.top + rows[-1], table.left + columns[-1])
-    first = table.header[columns[0]]
-    if spec in LABELLED:
+    values = [table.rows[row][k] for row, k in cells]
+    unit = ""
+    if spec.name in LABELLED:
         label = str(table.rows[rows[0]][0])
+        items = (item for item in LABELLED[spec.name] if item.label.casefold() == label.strip().casefold())
+        shown = next((item.format for item in items), layout.TEXT)
+        header = next((h for h in ("Unit", "Figure is") if table.has(h)), "")
+        if header and isinstance(values[0], float) and not is_blank(table.column(header)[rows[0]]):
+            unit = f" {table.column(header)[rows[0]]}"
     else:
+        first, last = table.header[columns[0]], table.header[columns[-1]]
+        column = _column(spec, first)
+        shown = layout.MONEY if column is None else column.format
         what = re.split("[:,]", spec.title)[0]
-        label = f"{what}: {first}" + (f" – {table.header[columns[-1]]}" if len(columns) > 1 else "")
-    shown = [_shown(table.rows[row][k], _format(spec, table, row, k)) for row, k in cells]
-    numbers = [x for row, k in cells if isinstance(x := table.rows[row][k], float)]
-    if len(numbers) == len(cells):
-        low, high = min(numbers), max(numbers)
-        kind = _format(spec, table, *cells[0])
-        values = [_shown(low, kind), _shown(high, kind)]
-    else:
-        values = list(dict.fromkeys(shown))
-    value = " – ".join(dict.fromkeys(values)) if len(values) <= 2 else f"{values[0]}, {values[1]}, …"
-    unit = next((h for h in ("Unit", "Figure is") if spec in LABELLED and numbers and table.has(h)), "")
-    if unit and not is_blank(said := table.column(unit)[rows[0]]):
-        value = f"{value} {said}"
+        label = f"{what}: {first}" + (f" – {last}" if len(columns) > 1 else "")
+    value = _range(values, shown) + unit
     return Assumption(f"{table.sheet}!{area}", label, value, _basis(table, rows), len(cells))
 
 
-def _format(spec: TableSpec, table: Table, row: int, column: int) -> str:
-    """Number format of a cell of inputs."""
-    if spec is layout.TERM:
-        label = str(table.rows[row][0]).strip().casefold()
-        return next((item.format for item in layout.TERM_ROWS if item.label.casefold() == label), layout.TEXT)
-    if spec is layout.CONTROL:
-        label = str(table.rows[row][0]).strip().casefold()
-        rows = layout.CONTROL_ROWS
-        return next((item.format for item in rows if item.label.casefold() == label), layout.TEXT)
-    wanted = " ".join(table.header[column].split()).casefold()
-    found = (c.format for c in spec.columns if wanted in {n.casefold() for n in (c.header, *c.aliases)})
-    return next(found, layout.MONEY)
+def _range(values: Sequence[Any], shown: str) -> str:
+    """Write numbers as least and largest, words as the first of them."""
+    if all(isinstance(x, float) for x in values):
+        values = [min(values), max(values)]
+    words = list(dict.fromkeys(_shown(x, shown) for x in values))
+    return " – ".join(words) if len(words) <= 2 else f"{words[0]}, {words[1]}, …"
 
 
 def _shown(value: Any, shown: str) -> str:

@@ -310,7 +310,6 @@ def _headings(_: Say, name: str) -> dict[str, str]:
         "billions": _("Money, billions"),
         "paid_in": _("collections of the pool"),
         "due": _("due to {name} and what ranks ahead"),
-        "pd": _("Any-date PD"),
         "pd_simulated": _("Any-date PD, simulated"),
         "pd_kmv": _("Any-date PD, KMV view"),
         "pd_log": _("logarithmic scale"),
