@@ -384,6 +384,8 @@ def test_solve_refuses_what_is_no_target(
     assert rule in err
     assert err.count("\n") == 1
     assert book.read_bytes() == before
+
+
 # ----------------------------------------------------------------------------------- report
 
 

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         graded as graded,
         payment_dates as payment_dates,
     )
+    from xlkmv.memo.writing import report as report
     from xlkmv.model.calibration import (
         fit_series as fit_series,
         volatility_from_flows as volatility_from_flows,

@@ -233,7 +233,7 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
         self.say(INFOBOX, "\n".join(lines))
 
     def compute(self, command):
-        """Save the workbook, refresh, solve or compare its file and show it in this window; or write its memo."""
+        """Save the workbook; refresh, solve or compare its file and show it here, or write its memo."""
         registry()
         from xlkmv.excel.book import open_book
         from xlkmv.excel.cases import compare_book, save_case
