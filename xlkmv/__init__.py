@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         graded as graded,
         payment_dates as payment_dates,
     )
+    from xlkmv.memo.writing import report as report
     from xlkmv.model.calibration import (
         fit_series as fit_series,
         volatility_from_flows as volatility_from_flows,
@@ -145,6 +146,7 @@ _HOME = {
     "xlkmv.deal.questions.conditions": ("run_scenarios",),
     "xlkmv.deal.questions.structure": ("solve",),
     "xlkmv.deal.questions.surveillance": ("from_today", "rerate"),
+    "xlkmv.memo.writing": ("report",),
     "xlkmv.deal.examples.patents": ("xingye_yuanrong",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("--scheduler", help="simulate on this Dask cluster, such as tcp://10.0.0.1:8786")
     refresh.set_defaults(run=_refresh)
 
+    _memo_parser(commands)
+
     _import_parser(commands)
     _solve_parser(commands)
 
@@ -139,6 +141,17 @@ def _target(text: str) -> float | str:
         return text
 
 
+def _memo_parser(commands: Any) -> None:
+    memo = commands.add_parser("report", help="write a memo of two pages: the answer, charts, assumptions")
+    memo.add_argument("book", type=Path, help="a workbook made from the template; it stays as it is")
+    memo.add_argument("--html", type=Path, help="write this page (BOOK.html when neither is given)")
+    memo.add_argument("--docx", type=Path, help="write this Word file")
+    memo.add_argument("--lang", default="en", metavar="LANGUAGE", help="en (default) or zh")
+    memo.add_argument("--quick", action="store_true", help="the KMV view and 10,000 paths only, marked so")
+    memo.add_argument("--scheduler", help="simulate on this Dask cluster, such as tcp://10.0.0.1:8786")
+    memo.set_defaults(run=_memo)
+
+
 def _import_parser(commands: Any) -> None:
     tape = commands.add_parser("import", help="put the loans of a tape into a workbook's pool")
     tape.add_argument("tape", type=Path, help="CSV, Excel or Parquet, one row per loan")
@@ -200,6 +213,27 @@ def _solve(options: argparse.Namespace) -> int:
         written = book.save(options.out, backup=options.backup)
     _structure_report(done)
     print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
+    return 0
+
+
+def _memo(options: argparse.Namespace) -> int:
+    from xlkmv.excel.book import open_book
+    from xlkmv.excel.live import find_open
+    from xlkmv.excel.memo import write_memo
+
+    with _progress() as progress:
+        done = write_memo(
+            find_open(options.book) or open_book(options.book),
+            options.html,
+            options.docx,
+            options.lang,
+            progress,
+            scheduler=options.scheduler,
+            quick=options.quick,
+        )
+    for path in done.written:
+        print(f"Written: {path}")
+    print(f"Inputs {done.inputs.digest}   {done.seconds:.1f} s")
     return 0
 
 

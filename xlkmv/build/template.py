@@ -23,7 +23,6 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 
 from xlkmv.build.drawing import (
     ALL,
-    ASSUMED_FILL,
     BAD,
     CREATED,
     FONT,
@@ -118,6 +117,7 @@ def _home(s: Sheets, new: Filling) -> Any:
     ws = s.sheet(
         "Home", "KMV credit risk of a securitisation plan", "资产证券化 KMV 信用风险", new.title, PANEL + 1
     )
+    s.book.define_name(layout.DEAL_NAME, "=Home!$B$2")
     widths(ws, 1, layout.ANSWER.columns)
     for column, width in ((PANEL - 1, 2), (PANEL, 17), (PANEL + 1, 23)):
         ws.set_column(column, column, width)
@@ -1018,7 +1018,7 @@ def _checks(s: Sheets) -> Any:
         for name, header in layout.input_columns()
     ]
     s.table(ws, top - 3, inputs, layout.INPUT, marks)
-    mark(s, ws, top, column + 1, top + 400, passed=GOOD, look=ASSUMED_FILL, FAILED=BAD)
+    mark(s, ws, top, column + 1, top + 400, passed=GOOD, look=layout.ASSUMED_FILL, FAILED=BAD)
     return ws
 
 
