@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "memo"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "memo"))
 
 from memo_deals import DEALS, STAMP, analysed
 
