@@ -122,7 +122,12 @@ _HOME = {
     "xlkmv.model.plan": ("minimum_coverage", "payment_times", "plan_risk"),
     "xlkmv.model.passage": ("discrete_first_passage",),
     "xlkmv.model.copula": ("joint_default_probability",),
+    "xlkmv.model.history": ("history_pd", "most_prudent_pds"),
+    "xlkmv.model.private": ("Peers", "private_firm"),
+    "xlkmv.model.pledge": ("beta_recovery", "pledge_recovery"),
+    "xlkmv.model.correlation": ("basel_correlation", "return_correlation"),
     "xlkmv.model.comparison": ("compare_models",),
+    "xlkmv.deal.sources": ("ObligorSource", "PeerFirm", "SourceTerms", "obligor_pds"),
     "xlkmv.deal.answers": ("class_answers",),
     "xlkmv.deal.terms": (
         "ClassScale",

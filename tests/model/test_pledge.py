@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
@@ -64,6 +64,7 @@ VALUES = st.floats(1.0, 1e4)
 PLEDGES = st.tuples(VALUES, VALUES, st.floats(0.01, 1.5), st.floats(0.1, 10.0), st.floats(-0.3, 0.3))
 
 
+@settings(max_examples=50, deadline=None)
 @given(PLEDGES, st.floats(0.0, 0.9), st.floats(0.0, 5.0), st.floats(1e-6, 1.0), st.floats(-0.99, 0.99))
 def test_laws(pledge, discount, lag, pd, rho):
     V, C, *rest = pledge

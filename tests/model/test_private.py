@@ -44,13 +44,13 @@ def test_both_conventions_and_the_users_map():
 
 def test_distance_error_is_the_slope_of_the_distance():
     for convention in ("log", "linear"):
-        settings = {"convention": convention, "horizon": 2.0, "drift": 0.03}
-        firm = private_firm(50.0, 100.0, 300.0, FIVE, **settings)
+        way = {"convention": convention, "horizon": 2.0, "drift": 0.03}
+        firm = private_firm(50.0, 100.0, 300.0, FIVE, **way)
         h = 1e-6
         more = Peers(FIVE.asset_value, FIVE.earnings * np.exp(-h), FIVE.volatility)
         wilder = Peers(FIVE.asset_value, FIVE.earnings, FIVE.volatility * np.exp(h))
         slopes = [
-            (private_firm(50.0, 100.0, 300.0, peers, **settings).distance - firm.distance) / h
+            (private_firm(50.0, 100.0, 300.0, peers, **way).distance - firm.distance) / h
             for peers in (more, wilder)
         ]
         error = np.hypot(slopes[0] * firm.multiple_spread, slopes[1] * firm.volatility_spread)
@@ -96,7 +96,7 @@ def test_ninety_per_cent_ranges_hold_the_truth(count, slope):
 AMOUNT = st.floats(1.0, 1e4)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(AMOUNT, AMOUNT, AMOUNT, st.floats(1e-6, 1e9))
 def test_laws(earnings, short, long, unit):
     firm = private_firm(earnings, short, long, FIVE)
