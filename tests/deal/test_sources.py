@@ -148,7 +148,8 @@ PRIVATE = ObligorSource("Vtron", "comparables", earnings=5.0, industry="Software
     [
         (LISTED, {"method": "guess"}, f"Vtron: method must be one of {', '.join(METHODS)} (got 'guess')"),
         (LISTED, {"equity": None}, "Vtron: equity is needed by the method listed (got blank)"),
-        (LISTED, {"short_term": None}, "Vtron: short_term and long_term must leave a default point > 0: no debt, no default"),
+        (LISTED, {"short_term": None},
+         "Vtron: short_term and long_term must leave a default point > 0: no debt, no default"),
         (LISTED, {"prices": (3.0, 3.1)}, "Vtron: equity_values must hold at least 3 values (got 2)"),
         (LISTED, {"equity_volatility": 80.0},
          "Vtron: equity_volatility must be > 0 and < 20 (a decimal: 0.25 means 25 %) (got 80)"),

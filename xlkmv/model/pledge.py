@@ -25,17 +25,22 @@ from scipy.special import betaincinv, ndtr, ndtri
 
 from xlkmv.errors import DomainError
 from xlkmv.model.copula import bivariate_normal_cdf
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check, check_all
 
-__all__ = ["MAX_DEVIATION", "BetaRecovery", "beta_recovery", "pledge_recovery"]
+__all__ = ["MAX_DEVIATION", "PLEDGE_RULES", "BetaRecovery", "beta_recovery", "pledge_recovery"]
 
 MAX_DEVIATION = 10.0
 """Largest sigma sqrt(T): beyond, the lognormal law says nothing, and its terms leave double precision."""
 
-_VOLATILITY = Rule("must be >= 0 and <= 5 (a decimal: 0.25 means 25 %)", 0.0, 5.0)
-_DISCOUNT = Rule("must be >= 0 and < 1 (a decimal: 0.2 means 20 %)", 0.0, 1.0, high_open=True)
-_PD = Rule("must be > 0 and <= 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, low_open=True)
-_YEARS = Rule("must be >= 0 and <= 100 (years)", 0.0, 100.0)
+PLEDGE_RULES: dict[str, Rule] = {
+    "pledge_value": NOT_NEGATIVE,
+    "claim": POSITIVE,
+    "volatility": Rule("must be >= 0 and <= 5 (a decimal: 0.25 means 25 %)", 0.0, 5.0),
+    "discount": Rule("must be >= 0 and < 1 (a decimal: 0.2 means 20 %)", 0.0, 1.0, high_open=True),
+    "sale_time": Rule("must be >= 0 and <= 100 (years)", 0.0, 100.0),
+    "pd": Rule("must be > 0 and <= 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, low_open=True),
+}
+"""What the arguments of :func:`pledge_recovery` may be, where that is their own."""
 
 
 def pledge_recovery(
@@ -83,13 +88,18 @@ def pledge_recovery(
     DomainError
         When an input breaks its rule, or sigma sqrt(T) is above :data:`MAX_DEVIATION`.
     """
-    V = check("pledge_value", pledge_value, NOT_NEGATIVE)
-    C = check("claim", claim, POSITIVE)
-    sigma = check("volatility", volatility, _VOLATILITY)
-    H, mu = check("horizon", horizon), check("drift", drift)
-    delta = check("discount", discount, _DISCOUNT)
-    lag = check("sale_time", sale_time, _YEARS)
-    p, rho = check("pd", pd, _PD), check("correlation", correlation)
+    V, C, sigma, delta, lag, p = (
+        check(name, value, PLEDGE_RULES[name])
+        for name, value in (
+            ("pledge_value", pledge_value),
+            ("claim", claim),
+            ("volatility", volatility),
+            ("discount", discount),
+            ("sale_time", sale_time),
+            ("pd", pd),
+        )
+    )
+    H, mu, rho = check_all("horizon drift correlation", horizon, drift, correlation)
     T = H + lag
     s, r = sigma * np.sqrt(T), rho * np.sqrt(H / T)
     if (s > MAX_DEVIATION).any():
