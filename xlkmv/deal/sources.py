@@ -32,7 +32,7 @@ from xlkmv.model.history import history_pd
 from xlkmv.model.merton import asset_value_at_volatility, assets
 from xlkmv.model.private import DISTANCES, MIN_PEERS, Peers, private_firm
 
-__all__ = ["METHODS", "ObligorPd", "ObligorSource", "PeerFirm", "SourceTerms", "obligor_pds"]
+__all__ = ["METHODS", "ObligorPd", "ObligorSource", "PeerFirm", "SourceTerms", "obligor_pd", "obligor_pds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ class ObligorSource:
     equity, equity_volatility : float or None
         Market value, money; per annum.
     prices : sequence of float
-        Market values of the equity, oldest first; they go before the two above.
+        Market values of the equity, oldest first, evenly spaced; they go before the two above.
+    periods_per_year : float
+        Prices per year.
     short_term, long_term : float or None
         Debt due within a year and later, money; one of them may be blank for none.
     earnings : float or None
@@ -72,6 +74,7 @@ class ObligorSource:
     equity: float | None = None
     equity_volatility: float | None = None
     prices: Sequence[float] = ()
+    periods_per_year: float = 250.0
     short_term: float | None = None
     long_term: float | None = None
     earnings: float | None = None
@@ -118,8 +121,6 @@ class SourceTerms:
         Continuously compounded risk-free rate per annum, for the inversion of equity.
     weight : float
         Share of the long-term debt that counts in the default point.
-    periods_per_year : float
-        Values per year of a series of prices.
     convention : {"log", "linear"}
         Of the distance to default.
     mapping : pair of sequences, optional
@@ -132,7 +133,6 @@ class SourceTerms:
     peers: Sequence[PeerFirm] = ()
     rate: float = 0.0
     weight: float = 0.5
-    periods_per_year: float = 250.0
     convention: str = "log"
     mapping: tuple[Sequence[float], Sequence[float]] | None = None
     level: float = 0.9
@@ -202,10 +202,30 @@ def obligor_pds(rows: Sequence[ObligorSource], terms: SourceTerms | None = None)
     found = []
     for row in rows:
         with _named(row.name):
-            if row.method not in METHODS:
-                raise InputError("method", f"must be one of {', '.join(METHODS)}", row.method)
-            found.append(METHODS[row.method](row, shared))
+            found.append(obligor_pd(row, shared))
     return tuple(found)
+
+
+def obligor_pd(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
+    """Default probability of one obligor by its method.
+
+    Parameters
+    ----------
+    row : ObligorSource
+    terms : SourceTerms
+
+    Returns
+    -------
+    ObligorPd
+
+    Raises
+    ------
+    InputError, DomainError, MissingError, ConvergenceError
+        When it cannot be computed; the message starts with the field.
+    """
+    if row.method not in METHODS:
+        raise InputError("method", f"must be one of {', '.join(METHODS)}", row.method)
+    return METHODS[row.method](row, terms)
 
 
 # ------------------------------------------------------------------------------- one method each
@@ -244,7 +264,7 @@ def _rated(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
 def _listed(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
     debt = _debt(row, terms)
     if row.prices:
-        fit = fit_series(row.prices, debt, terms.rate, terms.periods_per_year)
+        fit = fit_series(row.prices, debt, terms.rate, row.periods_per_year)
         if not fit.converged:
             raise ConvergenceError(f"prices must determine the assets (stopped after {fit.iterations} steps)")
         reach = float(-ndtri(0.5 * (1.0 - terms.level))) * fit.volatility_error / fit.volatility
@@ -319,7 +339,8 @@ def _needed(row: ObligorSource, field: str) -> Any:
 
 
 def _assets(value: Any, volatility: Any, debt: Any) -> str:
-    return f"assets {float(value):.6g}, volatility {float(volatility):.1%}, default point {float(debt):.6g}"
+    amounts = [f"{float(x):,.0f}" if x >= 1000.0 else f"{float(x):.4g}" for x in (value, debt)]
+    return f"assets {amounts[0]}, volatility {float(volatility):.1%}, default point {amounts[1]}"
 
 
 def _debt(firm: ObligorSource | PeerFirm, terms: SourceTerms) -> Array:
