@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import betainc, betaincinv, gammaln, log_ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, RULES, Array, Rule, check
+from xlkmv.model.domain import ASSET_CORRELATION, POSITIVE, RULES, Array, Rule, check
 from xlkmv.model.normal import density
 
 __all__ = ["MOST_DEFAULTS", "MOST_YEARS", "HistoryPd", "history_pd", "most_prudent_pds"]
@@ -231,7 +231,7 @@ def _whole(name: str, value: Any, rule: Rule) -> Array:
 
 
 def _counts(defaults: Any, n: Array) -> tuple[Array, Array]:
-    d = _whole("defaults", defaults, Rule("must be a whole number, >= 0", NOT_NEGATIVE.low))
+    d = _whole("defaults", defaults, Rule("must be a whole number, >= 0", 0.0))
     try:
         d, n = np.broadcast_arrays(d, n)
     except ValueError:
