@@ -159,7 +159,10 @@ def most_prudent_pds(
     if rho == 0.0:
         alive = np.where(pooled_d < pooled_n, pooled_n - pooled_d, 1.0)
         ever = np.where(pooled_d < pooled_n, betaincinv(pooled_d + 1.0, alive, confidence), 1.0)
-        return np.asarray(-np.expm1(np.log1p(-ever) / T)) if T > 1 else np.asarray(ever)
+        if T == 1:
+            return np.asarray(ever)
+        with np.errstate(divide="ignore"):  # certain default over all years is certain in each
+            return np.asarray(-np.expm1(np.log1p(-ever) / T))
     chain = [_Chain(int(a), int(b), rho, T, theta) for a, b in zip(pooled_n, pooled_d, strict=True)]
     return np.array([c.bound(tail) for c in chain])
 
