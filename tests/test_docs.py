@@ -131,10 +131,11 @@ def worked_values(text: str) -> list[str]:
     return wrong
 
 
-def commands(text: str) -> list[str]:
-    """Whole commands of xlkmv, in blocks and between backquotes; the words beside them are cut off."""
-    lines = re.findall(r"^(?:    )?(xlkmv [a-z].*)$", text, flags=re.M)
-    return [re.split(r" {3,}", line)[0] for line in lines] + re.findall(r"`(xlkmv [a-z][^`\n]*)`", text)
+def commands(text: str) -> set[tuple[str, ...]]:
+    """Words of each command of xlkmv, in blocks and between backquotes, without what stands beside it."""
+    lines = re.findall(r"^(?:    )?(xlkmv [a-z].*?)(?: {3,}.*)?$", text, flags=re.M)
+    found = lines + re.findall(r"`(xlkmv [a-z][^`\n]*)`", text)
+    return {tuple(shlex.split(command, comments=True)) for command in found}
 
 
 def value_rows(text: str) -> list[str]:
@@ -265,13 +266,12 @@ def test_tables_of_the_models(above: str, parts: int) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_command_is_one_of_the_terminal(page: Path) -> None:
     for command in commands(page.read_text(encoding="utf-8")):
-        words = shlex.split(command, comments=True)[1:]
-        if len(words) == 1:  # a command is spoken of, without its arguments
+        if len(command) == 2:  # spoken of, without its arguments
             with pytest.raises(SystemExit) as ended:
-                _parser().parse_args([*words, "--help"])
+                _parser().parse_args([command[1], "--help"])
             assert ended.value.code == 0, command
         else:
-            _parser().parse_args(words)  # exits where there is no such command or option
+            _parser().parse_args(command[1:])  # exits where there is no such command or option
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -310,6 +310,7 @@ def test_a_page_in_chinese_has_the_same_code(page: Path, english: Path) -> None:
     trees = [[ast.dump(ast.parse(block)) for block in python_blocks(text)] for text in (here, there)]
     assert trees[0] == trees[1]
     assert value_rows(here) == value_rows(there)
+    assert commands(here) == commands(there)
 
 
 @pytest.mark.parametrize(("page", "english"), WHOLE.items(), ids=page_id)
@@ -414,10 +415,9 @@ def test_blocks_and_tables_are_told_from_prose() -> None:
 
 
 def test_commands_are_found_without_the_words_beside_them() -> None:
-    assert commands("    xlkmv case A.xlsm    keep it\nRun `xlkmv pd 1 2 3`.") == [
-        "xlkmv case A.xlsm",
-        "xlkmv pd 1 2 3",
-    ]
+    text = "    xlkmv case A.xlsm    keep it\nxlkmv models A.xlsm  # all four\nRun `xlkmv pd 1 2 3`."
+    found = {" ".join(command) for command in commands(text)}
+    assert found == {"xlkmv case A.xlsm", "xlkmv models A.xlsm", "xlkmv pd 1 2 3"}
 
 
 def test_a_file_is_no_name() -> None:
