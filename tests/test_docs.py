@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import importlib
 import itertools
 import re
+import shlex
 import sys
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,9 @@ import pytest
 
 import xlkmv.errors
 from xlkmv.build.docs import functions_page
+from xlkmv.build.template import HEADLINE_FIGURES
+from xlkmv.cli import _parser
+from xlkmv.excel import layout
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.creditmetrics import EXAMPLE_FORWARD_RATES, EXAMPLE_MATRIX, EXAMPLE_RATINGS, bond_values
 
@@ -24,7 +30,12 @@ from surveillance_study import reactions, study
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ENGLISH = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Each page in Chinese beside the English one that it says the same as; of the method it is an overview.
+CHINESE = {ROOT / "README.zh.md": ROOT / "README.md"}
+CHINESE |= {page: ROOT / "docs" / page.name for page in sorted((ROOT / "docs" / "zh").glob("*.md"))}
+WHOLE = {page: english for page, english in CHINESE.items() if english.name != "method.md"}
+PAGES = [*ENGLISH, *CHINESE]
 FILES = {
     "conf",
     "git",
@@ -40,6 +51,10 @@ FILES = {
 HEADING = "| expression | value |"
 # All that a worked value may use besides the names of the page's own code.
 SAFE = {name: getattr(builtins, name) for name in ("abs", "float", "len", "max", "min", "round", "sum")}
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def dotted_names(text: str) -> list[str]:
@@ -116,10 +131,53 @@ def worked_values(text: str) -> list[str]:
     return wrong
 
 
+def commands(text: str) -> set[tuple[str, ...]]:
+    """Words of each command of xlkmv, in blocks and between backquotes, without what stands beside it."""
+    lines = re.findall(r"^(?:    )?(xlkmv [a-z].*?)(?: {3,}.*)?$", text, flags=re.M)
+    found = lines + re.findall(r"`(xlkmv [a-z][^`\n]*)`", text)
+    return {tuple(shlex.split(command, comments=True)) for command in found}
+
+
+def value_rows(text: str) -> list[str]:
+    """Rows of the tables of worked values, whose heading may be in Chinese."""
+    tables = re.findall(
+        r"^\| (?:expression \| value|表达式 \| 值) \|\n\|---\|---\|\n((?:\|.*\n)+)", text, flags=re.M
+    )
+    return "".join(tables).splitlines()
+
+
+BLOCK = re.compile(r"^```.*?^```|^(?: {4}|\|).*?$", flags=re.M | re.S)
+
+
+def set_off_and_prose(text: str) -> tuple[str, str]:
+    """A page's blocks and tables, and its prose; without targets of links, which are tested as such."""
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    return "\n".join(BLOCK.findall(text)), BLOCK.sub("", text)
+
+
+NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.])((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)([eE][-+]?[0-9]+)?"
+    r"(?: ?(million|万|亿))?"
+)
+UNITS = {"": 1, "million": 10**6, "万": 10**4, "亿": 10**8}
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
+
+
+def numbers(text: str) -> list[Decimal]:
+    """What is written in digits: 3.01 亿 and 301 million are one number."""
+    found = NUMBER.findall(text)
+    return [Decimal(digits.replace(",", "") + power) * UNITS[unit] for digits, power, unit in found]
+
+
+def number_words(text: str) -> set[Decimal]:
+    """Numbers that an English page writes in letters."""
+    return {Decimal(k) for k, word in enumerate(WORDS) if re.search(rf"\b{word}\b", text, flags=re.I)}
+
+
 # ------------------------------------------------------------------------------------- the pages
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_dotted_name_exists(page: Path) -> None:
     missing = []
     for name in sorted(set(dotted_names(page.read_text(encoding="utf-8")))):
@@ -130,7 +188,7 @@ def test_every_dotted_name_exists(page: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_every_link_leads_somewhere(page: Path) -> None:
     # Links to places on the web and within a page are not files.
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
@@ -205,6 +263,82 @@ def test_tables_of_the_models(above: str, parts: int) -> None:
     assert compared == (5 if parts == 1 else 4)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_command_is_one_of_the_terminal(page: Path) -> None:
+    for command in commands(page.read_text(encoding="utf-8")):
+        if len(command) == 2:  # spoken of, without its arguments
+            with pytest.raises(SystemExit) as ended:
+                _parser().parse_args([command[1], "--help"])
+            assert ended.value.code == 0, command
+        else:
+            _parser().parse_args(command[1:])  # exits where there is no such command or option
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_table_and_name_is_one_of_the_workbook(page: Path) -> None:
+    known = {*layout.TABLES, *layout.NAMES, *HEADLINE_FIGURES}
+    found = set(re.findall(r"\b(?:tbl|out)_\w+", page.read_text(encoding="utf-8"), flags=re.A))
+    assert found <= known
+
+
+# ----------------------------------------------------------------------------- the pages in Chinese
+
+
+@pytest.mark.parametrize(("page", "english"), CHINESE.items(), ids=page_id)
+def test_a_page_and_its_translation_lead_to_each_other(page: Path, english: Path) -> None:
+    for here, there in ((page, english), (english, page)):
+        links = re.findall(r"\]\(([^)]+)\)", here.read_text(encoding="utf-8"))
+        assert there in [(here.parent / link).resolve() for link in links[:1]]
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=page_id)
+def test_a_page_in_chinese_leads_to_pages_in_chinese(page: Path) -> None:
+    """Where there is one; else, or where the whole text is meant, the link says that it is English."""
+    translated = {english: chinese for chinese, english in CHINESE.items()}
+    lines = page.read_text(encoding="utf-8").splitlines()[3:]
+    for line in lines:
+        for link in re.findall(r"\]\(([^)#:\s]+\.md)\)", line):
+            target = (page.parent / link).resolve()
+            assert target in CHINESE or "英文" in line, link
+            assert target not in translated or translated[target] not in WHOLE, link
+
+
+@pytest.mark.parametrize(("page", "english"), WHOLE.items(), ids=page_id)
+def test_a_page_in_chinese_has_the_same_code(page: Path, english: Path) -> None:
+    here, there = page.read_text(encoding="utf-8"), english.read_text(encoding="utf-8")
+    # Comments are translated, and no part of the tree.
+    trees = [[ast.dump(ast.parse(block)) for block in python_blocks(text)] for text in (here, there)]
+    assert trees[0] == trees[1]
+    assert value_rows(here) == value_rows(there)
+    assert commands(here) == commands(there)
+
+
+@pytest.mark.parametrize(("page", "english"), WHOLE.items(), ids=page_id)
+def test_a_page_in_chinese_has_the_same_numbers(page: Path, english: Path) -> None:
+    texts = [p.read_text(encoding="utf-8") for p in (page, english)]
+    (set_off, prose), (set_off_there, prose_there) = map(set_off_and_prose, texts)
+    assert Counter(numbers(set_off)) == Counter(numbers(set_off_there))
+    said, said_there = set(numbers(prose)), set(numbers(prose_there))
+    assert said_there <= said <= said_there | number_words(prose_there)
+
+
+def test_the_overview_of_the_method_has_no_number_of_its_own() -> None:
+    page, english = (
+        (ROOT / "docs" / folder / "method.md").read_text(encoding="utf-8") for folder in ("zh", "")
+    )
+    assert set(numbers(page)) <= set(numbers(english)) | number_words(english)
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=page_id)
+def test_columns_bear_the_chinese_heading_of_the_workbook(page: Path) -> None:
+    headings: dict[str, set[str]] = {}
+    for table in layout.TABLES.values():
+        for column in table.columns:
+            headings.setdefault(column.header, set()).add(column.chinese)
+    pairs = re.findall(r"\*([A-Z][^*\n]*)\*（([^（），；：]+)", page.read_text(encoding="utf-8"))
+    assert not [(name, said) for name, said in pairs if name in headings and said not in headings[name]]
+
+
 def test_functions_page_is_what_the_registry_gives() -> None:
     assert (ROOT / "docs" / "functions.md").read_text(encoding="utf-8") == functions_page()
 
@@ -265,6 +399,25 @@ def test_how_a_value_is_compared(expected: str, value: Any, result: bool) -> Non
 def test_a_missing_name_is_found(name: str) -> None:
     with pytest.raises(AttributeError):
         resolve(name)
+
+
+def test_a_number_is_one_whatever_its_unit() -> None:
+    assert numbers("3.01 亿元，120万，第 14 节，.1 与 1E-04") == numbers(
+        "301 million, 1,200,000, 14, 0.1, 0.0001"
+    )
+    assert numbers("A4, KMV_1, utf8, 1.2.3") == [Decimal("1.2")]
+    assert number_words("Eleven of one, none of them") == {Decimal(11), Decimal(1)}
+
+
+def test_blocks_and_tables_are_told_from_prose() -> None:
+    set_off, prose = set_off_and_prose("1 [2](3.md)\n```\n4\n```\n| 5 |\n    6\n7")
+    assert (numbers(set_off), numbers(prose)) == ([4, 5, 6], [1, 2, 7])
+
+
+def test_commands_are_found_without_the_words_beside_them() -> None:
+    text = "    xlkmv case A.xlsm    keep it\nxlkmv models A.xlsm  # all four\nRun `xlkmv pd 1 2 3`."
+    found = {" ".join(command) for command in commands(text)}
+    assert found == {"xlkmv case A.xlsm", "xlkmv models A.xlsm", "xlkmv pd 1 2 3"}
 
 
 def test_a_file_is_no_name() -> None:
