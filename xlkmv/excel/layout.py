@@ -38,7 +38,9 @@ __all__ = [
     "CHARTS",
     "CONTROL_ROWS",
     "COUNT_OF_DATES",
+    "CURRENCY",
     "HEADLINE_CLASS",
+    "MONEY_LABEL",
     "NAMES",
     "ONE_CELL",
     "OTHER_NUMBERS",
@@ -48,6 +50,7 @@ __all__ = [
     "TABLES",
     "TERM_ROWS",
     "TITLES",
+    "UNIT",
     "Column",
     "ControlRow",
     "TableSpec",
@@ -709,7 +712,7 @@ SCENARIO = TableSpec(
         result("PD", "违约概率", "pd", PROBABILITY, 10),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 11),
         result(
-            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 10, ("Expected loss",)
+            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 14, ("Expected loss",)
         ),
         result("First short date", "首次不足日", "first_short", DATE, 12),
         result("Change in any-date PD", "相对基准变动", "change", CHANGE, 12),
@@ -721,7 +724,7 @@ SCENARIO = TableSpec(
 
 SCENARIO_RESULT = TableSpec(
     "tbl_ScenarioResult",
-    "Scenario",
+    "Conditions",
     "Every tranche under every preset condition",
     "各层级情景结果",
     (
@@ -796,7 +799,7 @@ HEADLINE = TableSpec(
 
 RISK = TableSpec(
     "tbl_Result",
-    "Result",
+    "Classes by date",
     "Each tranche on each date",
     "各层级逐日结果",
     (
@@ -827,7 +830,7 @@ RISK = TableSpec(
 
 CHART = TableSpec(
     "tbl_Chart",
-    "Result",
+    "By date",
     f"Figures of the charts: {THE_CLASS} (a probability below one in ten billion is drawn as that)",
     "图表数据",
     (
@@ -853,13 +856,16 @@ CHART = TableSpec(
             12,
             ("... simulated, controls off",),
         ),
+        result("Coverage", "覆盖倍数", "coverage", RATIO, 12, blank=True),
+        result("Coverage, 1 in 20 is less", "覆盖倍数5%分位", "coverage_low", RATIO, 14, blank=True),
+        result("Coverage, 1 in 20 is more", "覆盖倍数95%分位", "coverage_high", RATIO, 14, blank=True),
     ),
     formerly="tbl_Curve",
 )
 
 SIGMA = TableSpec(
     "tbl_Sigma",
-    "Result",
+    "Controls",
     f"PD of {THE_CLASS} by volatility",
     "波动率敏感性",
     (
@@ -871,7 +877,7 @@ SIGMA = TableSpec(
 
 BREAKEVEN = TableSpec(
     "tbl_Breakeven",
-    "Result",
+    "Controls",
     f"Limits of {THE_CLASS}",
     "所选层级极限",
     (
@@ -884,7 +890,7 @@ BREAKEVEN = TableSpec(
 
 SIMULATION = TableSpec(
     "tbl_Simulation",
-    "Result",
+    "Simulated",
     "Simulated: every obligor may default (PD: interest missed on a date, or principal at maturity)",
     "债务人层面模拟",
     (
@@ -903,7 +909,7 @@ SIMULATION = TableSpec(
 
 ATTRIBUTION = TableSpec(
     "tbl_Attribution",
-    "Scenario",
+    "Controls",
     f"What each control takes off the any-date PD and the expected loss of {THE_CLASS} (simulated)",
     "控制措施贡献",
     (
@@ -1018,7 +1024,7 @@ DRIVER_ALL = TableSpec(
 
 REVERSE = TableSpec(
     "tbl_Reverse",
-    "Scenario",
+    "Controls",
     f"Break-even stresses: {THE_CLASS} first misses",
     "反向压力测试",
     (
@@ -1031,7 +1037,7 @@ REVERSE = TableSpec(
 
 TORNADO = TableSpec(
     "tbl_Tornado",
-    "Scenario",
+    "Controls",
     f"The conditions that move the PD to quote of {THE_CLASS} most",
     "影响最大的情景",
     (
@@ -1039,6 +1045,36 @@ TORNADO = TableSpec(
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
         result("As it is", "基准", "base", PROBABILITY, 12),
         result("Why", "依据", "why", TEXT, 28),
+    ),
+)
+
+WATERFALL = TableSpec(
+    "tbl_Waterfall",
+    "Controls",
+    "Figures of the first chart",
+    "图表数据",
+    (
+        result("Step", "步骤", "label", TEXT, 28),
+        result("Any-date PD then", "届时任一日违约概率", "level", SIMULATED, 12),
+        result("Bar from", "起点", "low", SIMULATED, 10, blank=True),
+        result("Taken off", "降低", "less", SIMULATED, 12, blank=True),
+        result("Added", "增加", "more", SIMULATED, 14, blank=True),
+        result("End", "端点", "end", SIMULATED, 16, blank=True),
+    ),
+)
+
+LAYER = TableSpec(
+    "tbl_Layer",
+    "Models",
+    f"How deep a loss of one year goes: the classes as layers (KMV; {THE_CLASS})",
+    "损失分布与分层",
+    (
+        result("Loss of the pool", "资产池损失", "share", RATE, 26),
+        result("in money", "金额", "loss", MONEY, 14),
+        result("Probability of more", "超过概率", "more", PROBABILITY, 14),
+        result("Classes behind it", "次级承担", "behind", PROBABILITY, 14, blank=True),
+        result("The class and its equals", "所选层级承担", "own", PROBABILITY, 14, blank=True),
+        result("Classes ahead", "更优先层级承担", "ahead", PROBABILITY, 14, blank=True),
     ),
 )
 
@@ -1195,7 +1231,7 @@ ACCOUNT = TableSpec(
 
 PRIORITY = TableSpec(
     "tbl_Priority",
-    "Cashflow",
+    "Waterfall",
     "The priority of payments, as the terms make it",
     "支付顺序",
     (
@@ -1206,7 +1242,7 @@ PRIORITY = TableSpec(
 
 CASHFLOW = TableSpec(
     "tbl_Cashflow",
-    "Cashflow",
+    "Payments",
     "What each tranche gets and misses",
     "各层级兑付",
     (
@@ -1318,7 +1354,7 @@ INPUT = TableSpec(
 
 LOG = TableSpec(
     "tbl_Log",
-    "Checks",
+    "Log",
     "Log of refreshes",
     "刷新日志",
     (
@@ -1360,10 +1396,12 @@ TABLES: dict[str, TableSpec] = {
         DRIVER,
         DRIVER_ALL,
         TORNADO,
+        WATERFALL,
         ACCOUNT,
         CASHFLOW,
         PRIORITY,
         MODEL,
+        LAYER,
         ACTUAL,
         RERATE,
         CASE,
@@ -1545,7 +1583,12 @@ NAMES: dict[str, tuple[str, str]] = {
 
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
-CHARTS = {f"out_Charts{sheet}": f"In the charts: {THE_CLASS}" for sheet in ("Result", "Scenario", "Drivers")}
+CHARTS = {
+    f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Drivers", "Controls")
+}
+
+# Currency and unit of money: labels that titles and axes show, and that no figure depends on.
+CURRENCY, UNIT, MONEY_LABEL = "in_Currency", "in_Unit", "out_Money"
 
 # The lines of Home that say in words what the figures mean, and their labels in Chinese.
 READING_NAMES = {key: f"out_Reading{key.capitalize()}" for key in READINGS}
