@@ -40,7 +40,11 @@ if TYPE_CHECKING:
     from xlkmv.deal.questions.conditions import (
         run_scenarios as run_scenarios,
     )
+    from xlkmv.deal.questions.structure import (
+        solve as solve,
+    )
     from xlkmv.deal.questions.surveillance import (
+        from_today as from_today,
         rerate as rerate,
     )
     from xlkmv.deal.reading import (
@@ -124,6 +128,7 @@ _HOME = {
         "Deal",
         "Loans",
         "Pool",
+        "Record",
         "Terms",
         "Tranche",
         "graded",
@@ -139,7 +144,7 @@ _HOME = {
     "xlkmv.deal.questions.breakeven": ("reverse_stress",),
     "xlkmv.deal.questions.conditions": ("run_scenarios",),
     "xlkmv.deal.questions.structure": ("solve",),
-    "xlkmv.deal.questions.surveillance": ("rerate",),
+    "xlkmv.deal.questions.surveillance": ("from_today", "rerate"),
     "xlkmv.deal.examples.patents": ("xingye_yuanrong",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

@@ -19,11 +19,14 @@ import xlkmv.build.template as template_module
 from xlkmv.build.drawing import ASSUMED_FILL
 from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
+from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.examples import EXAMPLES, Example, example
 from xlkmv.deal.questions.diversification import CAPS, TIMES
+from xlkmv.deal.questions.layers import LAYER_POINTS
 from xlkmv.deal.questions.structure import SIZES
 from xlkmv.deal.reading import ALARMS
 from xlkmv.deal.terms import (
+    CONTROLS,
     Controls,
     Covenant,
     Curve,
@@ -42,6 +45,7 @@ from xlkmv.excel.digest import digest
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.layout import NAMES, TABLES
 from xlkmv.excel.refresh import read_book
+from xlkmv.excel.report import CONDITIONS_SHOWN, UNITS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "hosts"))
 from lint import lint
@@ -92,6 +96,9 @@ def test_every_table_is_there_and_every_result_filled(template: Path, name: str)
     assert table.sheet == spec.sheet
     assert table.rows
     assert [c.header for c in spec.columns] == list(table.header[: len(spec.columns)])
+    if name in ("tbl_CaseResult", "tbl_Step", "tbl_Bridge"):  # nothing to compare with, as shipped
+        assert not any(any(x is not None for x in row) for row in table.rows)
+        return
     filled = {c.header: table.column(c.header) for c in spec.results if not c.blank}
     for header, values in filled.items():
         assert any(v is not None for v in values), header
@@ -168,12 +175,22 @@ RENAMED = {"tbl_Chart": "tbl_Curve"}
 SUMMED = ("tbl_Headline", "tbl_Simulation", "tbl_ScenarioResult")
 
 
+# Since then a calm period no longer lowers sigma, DD is that at the maturity, as on Home, and a level
+# stands in place of the growth of the median: what closing says of the classes is left of these.
+CHANGED = {
+    "tbl_Actual": {"volatility", "median_growth", "dd", "pd"},
+    "tbl_Rerate": {"dd_closing", "dd_now", "pd_now"},
+}
+
+
 @pytest.mark.parametrize("name", FIRST["tables"])
 def test_the_shipped_deal_keeps_its_numbers_to_the_last_bit(template, name):
     # A blank term means what the first edition did: whoever changes a number of this deal says why here.
     spec = layout.TABLES[name if name in layout.TABLES else RENAMED[name]]
     table = FileBook(template).table(spec.name)
     for field, expected in FIRST["tables"][name].items():
+        if field in CHANGED.get(name, ()):
+            continue
         found = [
             x.isoformat() if isinstance(x, dt.date) else x for x in table.column(spec.column(field).header)
         ]
@@ -420,10 +437,18 @@ def test_assumptions_are_orange_and_facts_are_not(made: tuple[Path, Any]) -> Non
 FIXED = {"tbl_Term", "tbl_Control", "tbl_Model", "tbl_Input"}
 # Most rows of tables that do not grow without end.
 BOUNDED = {
+    "tbl_Case": 14,
     "tbl_Concentration": 1,
     "tbl_Diversification": 1 + len(CAPS) + len(TIMES) + 1,
     "tbl_Driver": 12,
     "tbl_Frontier": SIZES,
+    "tbl_Attribution": len(CONTROLS),
+    "tbl_Tornado": CONDITIONS_SHOWN,
+    "tbl_Reverse": len(UNITS),
+    "tbl_Breakeven": TARGET_PDS.size,
+    "tbl_Sigma": SIGMAS.size + 1,
+    "tbl_Waterfall": len(CONTROLS) + 2,
+    "tbl_Layer": LAYER_POINTS,
 }
 
 
@@ -455,14 +480,8 @@ def test_nothing_lies_beneath_a_table_that_grows(made: tuple[Path, Any]) -> None
     path, _ = made
     book, drawn, tabs = FileBook(path), charts(path), sheets(path)
     assert set(drawn) == {
-        "Home",
-        "Cashflow",
-        "Result",
-        "Scenario",
-        "Structure",
-        "Drivers",
-        "Models",
-        "Surveillance",
+        *("Home", "Result", "By date", "Simulated", "Controls", "Structure", "Drivers", "Models", "Today"),
+        "What moved",
     }
     tables = [book.table(name) for name in TABLES]
     areas = {

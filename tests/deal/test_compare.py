@@ -10,13 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlkmv.deal.analysis import analyse
-from xlkmv.deal.answers import class_answers
 from xlkmv.deal.examples import example
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions import compare as module
-from xlkmv.deal.questions.compare import case, compare, differences
+from xlkmv.deal.questions.compare import compare, differences
 from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Terms, Tranche
 from xlkmv.errors import InputError
 
@@ -134,7 +132,7 @@ def test_every_term_that_a_deal_can_say_belongs_to_a_change():
     assert listed(module.TERMS) == terms
     figures = {name for names in module.FIGURES.values() for name in names}
     assert figures | set(module.CONTROLS) == {f.name for f in fields(Controls)}
-    assert {f.name for f in fields(Deal)} == {"pool", "tranches", "terms", "controls", "covenants"}
+    assert {f.name for f in fields(Deal)} == {"pool", "tranches", "terms", "controls", "covenants", "today"}
 
 
 def test_loan_terms_are_compared_column_by_column(build):
@@ -168,13 +166,6 @@ def test_what_makes_no_deal_alone_is_changed_together(build):
 def test_different_deals_are_not_compared(base):
     with pytest.raises(InputError, match="cases must be of one deal: no obligor is in both"):
         compare(base, example("auto").deal)
-
-
-def test_a_case_has_the_answers_of_a_refresh(base):
-    answers = class_answers(base, analyse(base, quick=True))
-    assert case("x", base).answers == answers
-    unsupported = replace(base, controls=base.controls.without("support"))
-    assert case("y", unsupported).answers[0].alone is None
 
 
 def test_covenants_are_named(base):

@@ -8,7 +8,7 @@ from pathlib import Path as File
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xlkmv.deal import terms
@@ -45,6 +45,12 @@ def lump(**changes):
     usual = {"pd": 0.02, "recovery": 0.4, "senior": 60.0, "junior": 40.0, "coupon": 0.0, "fee_rate": 0.0}
     usual |= {"payment": "bullet", "controls": SUBORDINATED, "paths": 20_000}
     return make_deal([[0.0, 0.0, 100.0]], **usual | changes)
+
+
+def patents(paths):
+    """The shipped deal, on fewer paths."""
+    deal = example("patents").deal
+    return replace(deal, terms=replace(deal.terms, paths=paths))
 
 
 def answers(deal, target=0.01, **more):
@@ -129,13 +135,12 @@ def test_out_of_reach_says_how_close_it_gets():
     answer = answers(lump(recovery=0.0))["size"]
     assert (answer.value, answer.setting, answer.low) == (None, None, None)
     assert answer.pd == pytest.approx(GONE, abs=4 * np.sqrt(GONE / 20_000))
-    close = f"Out of reach: even for the smallest piece of it its PD is {answer.pd:.2%} (s.e. "
+    close = f"Out of reach: even of the smallest piece the PD is {answer.pd:.2%} (s.e. "
     assert answer.remark.startswith(close)
 
 
 def test_too_few_paths_for_a_target_leave_one_end_open():
-    deal = replace(example("patents").deal, terms=replace(example("patents").deal.terms, paths=2_000))
-    answer = answers(deal, 1e-4)["size"]
+    answer = answers(patents(2_000), 1e-4)["size"]
     assert answer.low is None
     assert answer.high is not None
     assert "too few paths" in answer.remark
@@ -184,7 +189,7 @@ def bonds():
 
 @pytest.mark.parametrize(
     ("deal", "targets"),
-    [(example("patents").deal, {"Senior (优先级)": 0.001}), (bonds(), {"A": 0.01, "B": 0.05})],
+    [(patents(10_000), {"Senior (优先级)": 0.002}), (bonds(), {"A": 0.01, "B": 0.05})],
     ids=["patents", "bonds"],
 )
 def test_the_deal_with_the_answer_meets_the_target_and_one_step_more_does_not(deal, targets):
@@ -255,6 +260,24 @@ def test_kept_paths_say_what_a_simulation_of_the_structure_says(deal, data):
     kept = KeptPaths(base, 300).simulate(apply(other, BASE, by_plan=True))
     for a, b in zip(kept.tranches, simulate(other).tranches, strict=True):
         assert (a.anydate_pd, a.pd, a.expected_loss) == (b.anydate_pd, b.pd, b.expected_loss)
+
+
+@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow])
+@given(deals(), st.sampled_from([0.01, 0.1, 0.5]))
+def test_any_deal_has_answers_that_hold(deal, target):
+    deal = replace(deal, terms=replace(deal.terms, paths=100))
+    found = solve(deal, dict.fromkeys([t.name for t in deal.tranches], target))
+    for answer in found.answers:
+        if answer.value is None:
+            assert answer.pd > target
+            assert answer.remark.startswith("Out of reach: even ")
+            continue
+        assert answer.pd <= target
+        assert answer.low is None or answer.low <= answer.value
+        assert answer.high is None or answer.high >= answer.value
+        if answer.question == "size":
+            run = simulate(resized(deal, answer.name, answer.setting))
+            assert next(t.anydate_pd for t in run.tranches if t.name == answer.name) == answer.pd
 
 
 @settings(deadline=None, max_examples=6)

@@ -1,74 +1,195 @@
-"""Surveillance: the update against a textbook's and against simulation, the re-rating against closing."""
+"""Surveillance: laws of the update and of the re-rating, the re-rating against closing and by hand."""
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.plan.waterfall import waterfall
-from xlkmv.deal.questions.surveillance import LEAST_RATIO, rerate, update_lognormal
+from xlkmv.deal.questions.surveillance import LEAST_RATIO, LEAST_SCALE, rerate, reratings
 from xlkmv.deal.stress import BASE, Stress, apply
-from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Terms, Tranche, payment_dates
+from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Record, Terms, Tranche, payment_dates
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.plan import plan_risk
 
-
-def plan_of(build):
-    return apply(build(np.full((1, 6), 30.0), senior=120.0, coupon=0.05), Stress("Base"))
+YEARS = np.arange(1.0, 41.0)
 
 
-def test_update_by_hand():
-    # Prior worth 4 years: sigma .1, mu .005, so m0 = 0. Two years of -.1 and -.3: mean -.2.
-    r = update_lognormal([-0.1, -0.3], 1.0, 0.1, 0.005, 4.0)
-    assert r.prior_weight == pytest.approx(4 / 6)
-    # 6 s^2 = 4 x .01 + .02 + (4 x 2/6) x .04 = .04 + .02 + .0533...; m = -.4/6
-    variance = (0.04 + 0.02 + 8 / 6 * 0.04) / 6
-    assert r.volatility == pytest.approx(np.sqrt(variance))
-    assert r.drift == pytest.approx(-0.4 / 6 + variance / 2)
+def plan_of(build, **change):
+    return apply(build(np.full((1, 6), 30.0), senior=120.0, coupon=0.05, **change), Stress("Base"))
 
 
-def test_nothing_seen_leaves_the_prior():
-    r = update_lognormal([], 0.25, 0.12, -0.01, 8.0)
-    assert (r.volatility, r.drift, r.prior_weight) == pytest.approx((0.12, -0.01, 1.0))
+# ---------------------------------------------------------------------------------- the update
+
+
+def test_nothing_seen_leaves_the_view_of_closing():
+    (r,) = reratings([], [], [], 0.12)
+    assert (r.volatility, r.level, r.closing_weight) == (0.12, 1.0, 1.0)
+    assert r.low < 0.12 < r.high
+
+
+def test_what_comes_in_as_expected_changes_nothing_but_the_interval():
+    found = reratings(np.full(12, 80.0), np.full(12, 80.0), YEARS[:12], 0.12)
+    assert {(r.volatility, r.level) for r in found} == {(0.12, 1.0)}
+    assert [r.closing_weight for r in found] == pytest.approx([8 / (8 + n) for n in range(13)])
+    assert all(a.high > b.high for a, b in itertools.pairwise(found))
+
+
+def test_a_lower_level_is_learnt_and_a_higher_one_is_not_counted_on():
+    low = reratings(np.full(16, 90.0), np.full(16, 100.0), YEARS[:16], 0.05)
+    # Three of the last five periods make a level, which counts n/(8 + n).
+    assert [r.level for r in low[:3]] == [1.0] * 3
+    assert [r.level for r in low[3:]] == pytest.approx([0.9 ** (n / (8 + n)) for n in range(3, 17)])
+    # It has jumped once, by ln .9 = -2.1 units of .05, and stays there.
+    assert low[1].volatility > 0.05 and low[-1].volatility == 0.05
+    high = reratings(np.full(16, 110.0), np.full(16, 100.0), YEARS[:16], 0.05)
+    assert {r.level for r in high} == {1.0}
+    # A fall for good late in the life of a deal is seen as soon.
+    late = reratings([100.0] * 12 + [75.0] * 3, [100.0] * 15, YEARS[:15], 0.05)
+    assert [r.level for r in late[-2:]] == pytest.approx([1.0, 0.75 ** (15 / 23)])
 
 
 def test_much_seen_finds_the_truth():
-    sigma, mu, dt = 0.2, -0.05, 0.25
-    x = np.random.default_rng(1).normal((mu - sigma**2 / 2) * dt, sigma * np.sqrt(dt), 200_000)
-    r = update_lognormal(x, dt, 0.05, 0.1, 8.0)
-    assert r.volatility == pytest.approx(sigma, rel=0.01)
-    assert r.drift == pytest.approx(mu, abs=5 * sigma / np.sqrt(200_000 * dt))
+    """Collections that are a random walk of sqrt(3) x .03: accumulated ones have a volatility of .03."""
+    x = np.exp(np.cumsum(np.random.default_rng(2).normal(0.0, 0.03 * np.sqrt(3.0 / 4.0), 4000)))
+    found = reratings(x, np.ones(4000), np.arange(1, 4001) / 4.0, 0.01)[-1]
+    assert found.volatility == pytest.approx(0.03, rel=0.05)
+    assert found.low < found.volatility < found.high < 0.033
 
 
-@given(st.lists(st.floats(-1.0, 1.0), max_size=10), st.floats(0.5, 50.0))
-def test_the_order_of_the_periods_does_not_matter(x, strength):
-    a = update_lognormal(x, 0.25, 0.1, 0.0, strength)
-    b = update_lognormal(x[::-1], 0.25, 0.1, 0.0, strength)
-    assert a.volatility == pytest.approx(b.volatility)
-    assert a.drift == pytest.approx(b.drift)
+def test_one_payment_that_is_missed_is_no_volatility():
+    """The issue that was seen: 100, 97 and 75 % of plan took sigma from 1.5 to 16.5 %."""
+    quarters = YEARS / 4.0
+    found = reratings([100.0, 97.0, 75.0], [100.0] * 3, quarters[:3], 0.015)[-1]
+    assert 0.015 < found.volatility < 0.025 and found.level == 1.0
+    missed = reratings([100.0, 100.0, 0.0], [100.0] * 3, quarters[:3], 0.015)[-1]
+    assert 0.015 < missed.volatility < 0.0225 and missed.level == 1.0
+    # Once payments go on it fades: a date that goes back is no surprise.
+    after = reratings([100.0, 100.0, 0.0] + [100.0] * 3, [100.0] * 6, quarters[:6], 0.015)[-3:]
+    assert missed.volatility > after[0].volatility > after[1].volatility >= after[2].volatility == 0.015
+    # With normal tails all of it would be volatility.
+    normal = reratings([100.0, 100.0, 0.0], [100.0] * 3, quarters[:3], 0.015, tail=1000.0)[-1]
+    assert normal.volatility > 0.10
+    # Once it is known to be a default, nothing was a surprise.
+    known = reratings([100.0, 97.0, 75.0], [100.0, 97.0, 75.0], quarters[:3], 0.015)[-1]
+    assert (known.volatility, known.level) == (0.015, 1.0)
 
 
-def test_at_closing_it_is_the_plans_own_risk(build):
-    plan = plan_of(build)
-    s = rerate(plan, [], 0.1, 0.01)
-    for i in range(2):
-        risk = plan_risk(
-            plan.collections,
-            plan.dues.ahead(i),
-            0.1,
-            plan.deal.terms.times,
-            0.01,
-            plan.reserve if i == 0 else 0.0,
-        )
-        np.testing.assert_allclose(s.now[i].pd, risk.pd)
-        assert s.pd[i, 0] == pytest.approx(risk.anydate_pd[-1])
-        assert s.distance[i, 0] == pytest.approx(risk.distance.min())
+def test_the_weight_of_closing_is_the_users():
+    weak, strong = (reratings([90.0] * 6, [100.0] * 6, YEARS[:6], 0.05, strength=k)[-1] for k in (2.0, 50.0))
+    assert weak.level < strong.level < 1.0
+    assert (weak.closing_weight, strong.closing_weight) == (0.25, 50.0 / 56.0)
+
+
+def test_a_period_without_cash_counts_as_the_least_ratio():
+    none = reratings([0.0, 100.0], [100.0] * 2, YEARS[:2], 0.1)[1]
+    least = reratings([100.0 * LEAST_RATIO, 100.0], [100.0] * 2, YEARS[:2], 0.1)[1]
+    assert none == least
+
+
+def test_a_date_on_which_nothing_was_expected_teaches_nothing():
+    found = reratings([100.0, 5.0, 90.0], [100.0, 0.0, 100.0], [1.0, 1.5, 2.0], 0.1)
+    assert [r.closing_weight for r in found] == [1.0, 8 / 9, 8 / 9, 8 / 10]
+    assert found[2] == found[1]
+
+
+def test_a_pool_that_cannot_default_may_surprise_all_the_same():
+    assert reratings([100.0], [100.0], [1.0], 0.0)[-1].volatility == 0.0
+    found = reratings([90.0], [100.0], [1.0], 0.0)[-1]
+    assert LEAST_SCALE < found.volatility < 2.0 * LEAST_SCALE
+
+
+shares = st.lists(st.floats(0.0, 1.6), min_size=1, max_size=6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(shares, st.floats(0.0, 0.5), st.floats(2.0, 50.0), st.floats(1.0, 50.0))
+def test_never_better_than_at_closing(x, sigma, strength, tail):
+    found = reratings(100.0 * np.array(x), np.full(len(x), 100.0), YEARS[: len(x)], sigma, strength, tail)
+    for r in found:
+        assert r.volatility >= sigma and r.level <= 1.0
+        assert 0.0 < r.low < r.high
+
+
+PLANS = {
+    "patents": lambda five: xingye_yuanrong(),
+    "five classes": lambda five: five(),
+    "one class": lambda five: pass_through(1),
+    "triggers": lambda five: five(covenants=[Covenant("c", "coverage", "min", 1.1, "trap")]),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+@settings(max_examples=12, deadline=None)
+@given(x=shares)
+def test_no_class_is_better_than_on_plan_while_cash_is_missing(five, name, x):
+    deal = PLANS[name](five)
+    plan, view = apply(deal, BASE), kmv_view(deal)
+    x = np.array(x[: len(deal.terms.dates)])
+    s = rerate(plan, plan.collections[: x.size] * x, view.volatility, view.drift)
+    missing = np.append(False, s.accumulated_ratio < 1.0)
+    assert (s.pd >= s.on_plan)[:, missing].all()
+    on_plan = rerate(plan, plan.collections[: x.size], view.volatility, view.drift)
+    np.testing.assert_array_equal(s.on_plan, on_plan.on_plan)
+    # On plan it is time alone that lowers the PD.
+    np.testing.assert_array_equal(on_plan.pd, np.where(on_plan.missed, 1.0, on_plan.on_plan))
+
+
+# ---------------------------------------------------------------------------------- the re-rating
+
+
+CAPPED = Controls(reserve_size=0.1, support_pd=0.02, support_cap=20.0)
+AT_CLOSING = {"five classes": {}, "a capped undertaking": {"controls": CAPPED}}
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, *AT_CLOSING])
+def test_at_closing_it_is_the_plans_own_view(five, name):
+    deal = five(**AT_CLOSING[name]) if name in AT_CLOSING else example(name).deal
+    view = kmv_view(deal)
+    s = rerate(apply(deal, BASE), [], view.volatility, view.drift)
+    for k, t in enumerate(view.tranches):
+        assert s.distance[k, 0] == t.distance_at_maturity
+        assert s.coverage[k, 0] == t.coverage_at_maturity
+        assert s.pd[k, 0] == t.risk.anydate_pd[t.maturity]
+        assert s.supported_pd[k] == pytest.approx(t.anydate_pd_at_maturity, rel=1e-12)
+    assert s.seen == 0 and s.balance.tolist() == [t.amount for t in deal.tranches]
+
+
+def test_what_is_left_of_the_undertaking_stands_behind_the_class_now(five):
+    """A payer with a PD of 10 %: alive today, it fails with 1 - .9^t over the years that are left."""
+    controls = Controls(reserve=False, support_pd=0.1)
+    deal = five(controls=controls, support_correlation=0.0)
+    plan, view = apply(deal, BASE), kmv_view(deal)
+    s = rerate(plan, plan.collections[:2] * 0.8, view.volatility, view.drift)
+    # A-4 matures four years after closing; B is not protected.
+    assert s.supported_pd[3] == pytest.approx(s.pd[3, -1] * (1.0 - 0.9**2), rel=1e-9)
+    assert s.supported_pd[4] == s.pd[4, -1]
+    # Once the cap is drawn it protects no longer.
+    spent = five(controls=Controls(reserve=False, support_pd=0.1, support_cap=1.0), support_correlation=0.0)
+    s = rerate(apply(spent, BASE), [0.0, 0.0], view.volatility, view.drift)
+    assert s.supported_pd[3] == pytest.approx(1.0)
+
+
+def test_the_issue_that_was_seen():
+    deal = xingye_yuanrong()
+    plan, view = apply(deal, BASE), kmv_view(deal)
+
+    def after(*x):
+        return rerate(plan, plan.collections[: len(x)] * x, view.volatility, view.drift)
+
+    bad, late = after(1.0, 0.97, 0.75), after(1.0, 0.97, 1.0)
+    # The senior class is still far from default, and worse than on plan.
+    assert bad.on_plan[0, -1] < bad.pd[0, -1] < 1e-3
+    assert late.on_plan[0, -1] < late.pd[0, -1] < bad.pd[0, -1]
+    assert not bad.alert[0].any() and bad.pd[1, -1] > bad.pd[1, 0]
 
 
 def test_as_planned_it_gets_safer_and_worse_than_planned_raises_the_alarm(build):
@@ -83,22 +204,30 @@ def test_as_planned_it_gets_safer_and_worse_than_planned_raises_the_alarm(build)
     assert not good.behind.any()
     # 100, 90, 80, 72.5 % of the plan so far.
     assert bad.behind.tolist() == [False, True, True, True]
-    rating = bad.reratings[-1]
-    assert rating.median_growth == pytest.approx(rating.drift - rating.volatility**2 / 2)
     assert bad.alert[0].tolist()[::4] == [False, True]
-    assert bad.reratings[-1].volatility > 0.04
-    assert bad.reratings[-1].drift < 0.0
-    weights = [r.prior_weight for r in bad.reratings]
-    np.testing.assert_allclose(weights, 8.0 / (8.0 + np.arange(5)))
+    assert bad.limit[0] == 0.01
+    # The median of 100, 100, 80, 60, 50 % counts 4/12.
+    assert bad.reratings[-1].level == pytest.approx(0.8 ** (4 / 12))
 
 
 def test_collections_ahead_of_plan_are_no_alarm():
     plan = apply(xingye_yuanrong(), Stress("Base"))
     ahead = rerate(plan, 1.1 * plan.collections[:1], 0.013)
-    # The surprise widens sigma, and with it the band; that is no bad news.
-    assert ahead.reratings[-1].volatility > 0.05
-    assert ahead.band[0, -1] > ahead.band[0, 0]
+    # The surprise widens sigma; that is no bad news.
+    assert 0.013 < ahead.reratings[-1].volatility < 0.02
     assert not ahead.alert.any() and not ahead.missed.any()
+
+
+def test_a_known_default_is_no_surprise(five):
+    deal = five()
+    plan, view = apply(deal, BASE), kmv_view(deal)
+    short = plan.collections[:2] * [1.0, 0.75]
+    blind = rerate(plan, short, view.volatility, view.drift)
+    told = rerate(plan, Record(tuple(short), defaults=(None, 120.0)), view.volatility, view.drift)
+    # One of four claims: 120 of 480 before the second date, 40 % of which come back.
+    assert told.expected[1] == pytest.approx(short[1] + 0.4 * 120.0, rel=0.1)
+    assert blind.reratings[-1].volatility > view.volatility
+    assert blind.expected[1] == plan.collections[1]
 
 
 def test_what_pool_and_reserve_left_unpaid_is_missed(build):
@@ -112,21 +241,12 @@ def test_what_pool_and_reserve_left_unpaid_is_missed(build):
 
 def test_what_was_missed_is_due_next(build):
     plan = plan_of(build)
-    s = rerate(plan, [0.0], 0.1, prior_strength=1e6)
+    s = rerate(plan, [0.0], 0.1, strength=1000.0)
     due = plan.dues.ahead(0)
     late = due[1:].copy()
     late[0] += due[0] - plan.reserve
-    risk = plan_risk(
-        plan.collections[1:], late, s.reratings[1].volatility, np.arange(1.0, 6.0), s.reratings[1].drift
-    )
+    risk = plan_risk(plan.collections[1:], late, s.reratings[1].volatility, np.arange(1.0, 6.0))
     np.testing.assert_allclose(s.now[0].pd, risk.pd)
-
-
-def test_a_period_without_cash_counts_as_the_least_ratio(build):
-    plan = plan_of(build)
-    a = rerate(plan, [0.0], 0.1).reratings[-1]
-    b = update_lognormal([np.log(LEAST_RATIO)], 1.0, 0.1, 0.0, 8.0)
-    assert a == b or (a.volatility, a.drift) == (b.volatility, b.drift)
 
 
 def test_after_the_last_date_it_is_known(build):
@@ -142,7 +262,7 @@ def test_what_does_not_fit_is_refused(build):
     plan = plan_of(build)
     with pytest.raises(InputError, match="at most one value per payment date"):
         rerate(plan, np.ones(7), 0.1)
-    with pytest.raises(DomainError, match="actual must be >= 0"):
+    with pytest.raises(DomainError, match="actual collections must be >= 0"):
         rerate(plan, [-1.0], 0.1)
     with pytest.raises(DomainError, match="bands must increase"):
         rerate(plan, [], 0.1, bands=(0.1, 0.01))
@@ -179,7 +299,7 @@ def test_a_tranche_is_judged_up_to_its_maturity(build):
     s = rerate(plan, plan.collections[:6], view.volatility, view.drift)
     for k, (tranche, end) in enumerate(zip(view.tranches, (5, 10), strict=True)):
         assert s.pd[k, 0] == pytest.approx(tranche.risk.anydate_pd[end - 1])
-        assert s.distance[k, 0] == pytest.approx(tranche.risk.distance[:end].min())
+        assert s.distance[k, 0] == pytest.approx(tranche.risk.distance[end - 1])
     # The senior matured after five dates, and was paid.
     assert s.now[0] is None and s.pd[0, 5:].tolist() == [0.0, 0.0]
     assert s.now[1] is not None and s.now[1].times.size == 4
@@ -255,3 +375,12 @@ def test_principal_that_was_passed_through_is_not_due_again():
     # A's maturity differs, B's does not.
     np.testing.assert_allclose(one.pd[1], other.pd[1])
     assert 0.0 < one.pd[1, 3] < 1.0
+
+
+def pass_through(classes):
+    """The same claim with one class, or more, passed through."""
+    dates = payment_dates(dt.date(2020, 1, 1), "year", 4)
+    loans = Loans(np.array([48.0]), 0.08, ("linear",), payments_per_year=1.0)
+    pool = Pool(("Claim",), [100.0], np.zeros((1, 4)), 0.02, 0.4, 0.0, 0.2, loans=loans)
+    notes = tuple(Tranche(f"N{k}", k + 1, 90.0 / classes, 0.05, "pass-through") for k in range(classes))
+    return Deal(pool, notes, Terms(dt.date(2020, 1, 1), dates), Controls(reserve=False, support=False))

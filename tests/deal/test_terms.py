@@ -823,7 +823,7 @@ def test_equal_deals_are_equal_and_so_is_a_pickled_copy():
     assert loans == Loans(np.array([12.0, np.nan]), np.array([0.05, np.nan]))
     assert hash(loans) == hash(replace(loans)) and loans != replace(loans, rate=0.06)
     assert replace(one, terms=replace(one.terms, seed=2)) != one
-    assert deal(count=(2.0, 1.0)) != one
+    assert deal(count=(2.0, 1.0)) != one and one != deal(count=(2.0, 1.0))
 
 
 def test_numbers_of_a_class_are_no_texts():

@@ -21,8 +21,6 @@ from xlkmv.excel.refresh import Refreshed, refresh
 # What a row is about, by heading; a row that names no class is about the headline class.
 CLASS, CONDITION, DATE = {"Tranche", "Class"}, {"Scenario", "Condition"}, {"Date", "Payment date", "As of"}
 OTHERS = {"Control", "Stress", "Model", "Test", "Target PD", "Step", "Pool", "Obligor", "Name", "Refreshed"}
-# Re-rated from what has come in since closing: by pool and reserve alone.
-SINCE_CLOSING = ("tbl_Actual", "tbl_Rerate")
 
 Key = tuple[Any, ...]
 
@@ -80,7 +78,7 @@ def figures(book: FileBook, done: Refreshed) -> Iterator[tuple[Key, str, Any, st
     maturity = {t.name: deal.terms.dates[t.maturity] for t in analysis.base.tranches}
     base = book.table("tbl_Scenario").column("Scenario")[0]
     for spec in layout.TABLES.values():
-        if not spec.results or spec.sheet == "Checks" or spec.name in SINCE_CLOSING:
+        if not spec.results or spec.sheet == "Checks":
             continue
         table = book.table(spec.name)
         shown = [c.header for c in spec.results]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from xlkmv.build.template import build_template
+from xlkmv.deal.answers import rate
 from xlkmv.deal.examples import example
-from xlkmv.deal.questions.compare import case, compare
+from xlkmv.deal.questions.compare import compare
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.excel import layout
 from xlkmv.excel.book import FileBook
@@ -81,7 +82,7 @@ def test_sheet_compare_says_where_classes_stand_and_what_moved(path: Path) -> No
     expected = {
         (label, a.name): [a.grade, a.quote.pd, a.quote.why, a.coverage]
         for label, deal in ((made.name, one), (HERE, other))
-        for a in case(label, deal).answers
+        for a in rate(deal)
     }
     rows = list(zip(*(table.column(h) for h in table.header[:6]), strict=True))
     assert {(row[0], row[1]): list(row[2:]) for row in rows} == expected

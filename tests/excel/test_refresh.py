@@ -16,10 +16,12 @@ import pytest
 
 from xlkmv.build import template as template_module
 from xlkmv.deal.stress import Stress
+from xlkmv.deal.terms import Record
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.excel import layout
 from xlkmv.excel.address import Area
 from xlkmv.excel.book import NO_VALUE, ErrorCell, FileBook, open_book
+from xlkmv.excel.digest import digest
 from xlkmv.excel.layout import TABLES, Column, TableSpec, input_columns
 from xlkmv.excel.marks import input_mark
 from xlkmv.excel.refresh import read_book, refresh
@@ -161,6 +163,19 @@ WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
         [("tbl_Actual", 19, "Actual collections", 1.0)],
         "an earlier date is still blank",
     ),
+    "defaults below nothing": ([("tbl_Actual", 1, "Defaults", -1.0)], "must be >= 0"),
+    "more in the pool than at closing": (
+        [("tbl_Actual", 1, "Pool balance", 1e12)],
+        "must not be above the pool at closing (",
+    ),
+    "more in the reserve than it can hold": (
+        [("tbl_Actual", 1, "Reserve held", 1e9)],
+        "must not be above the size of the reserve (",
+    ),
+    "something of a date without collections": (
+        [("tbl_Actual", 19, "Prepayments", 1.0)],
+        "must be blank while the collections of the date are",
+    ),
 }
 
 
@@ -191,7 +206,7 @@ def test_dates_of_another_plan_are_one_problem_and_cleared_ones_none(draft: Path
         ("tbl_Actual", k, h, None) for k in range(count) for h in ("Payment date", "Actual collections")
     ]
     book = FileBook(put(draft, tmp_path / "cleared.xlsm", *cleared))
-    assert refresh(book).inputs.actual == ()
+    assert refresh(book).inputs.actual == Record()
     # Collections beside a date that is not there belong to no date.
     half = put(draft, tmp_path / "half.xlsm", ("tbl_Actual", 0, "Payment date", None))
     ((_, cell, _, rule),) = problems_of(half)
@@ -595,7 +610,8 @@ def test_a_quick_look_says_so_and_leaves_no_figure_of_another_run(refreshed: Pat
     book = open_book(tmp_path / "quick.xlsm")
     refresh(book, now=dt.datetime(2026, 1, 2))
     again = FileBook(book.save())
-    for name in layout.TABLES.keys() - {"tbl_Log"}:
+    # But for its lines in the log and in the history.
+    for name in layout.TABLES.keys() - {"tbl_Log", "tbl_History"}:
         assert again.table(name).rows == full.table(name).rows, name
     assert again.name("out_State").value == "fresh"
 
@@ -716,6 +732,20 @@ def test_actual_collections_may_skip_rows_but_no_dates(draft: Path, tmp_path: Pa
     ((_, cell, _, rule),) = problems_of(put(draft, tmp_path / "swapped.xlsm", *swapped))
     assert cell == table.cell(13, "Payment date")
     assert "must be the plan's payment dates in order" in rule
+
+
+def test_what_is_known_besides_the_collections_is_read(draft: Path, tmp_path: Path) -> None:
+    known = [("tbl_Actual", 1, "Pool balance", 2e8), ("tbl_Actual", 2, "Defaults", 5e6)]
+    path = put(draft, tmp_path / "known.xlsm", *known)
+    record, usual = read_book(open_book(path)).actual, read_book(open_book(draft)).actual
+    assert record.collections == usual.collections and usual.collections_only
+    assert record.balance[:3] == (None, 2e8, None) and record.defaults[:3] == (None, None, 5e6)
+    assert (len(record.balance), record.prepayments, record.reserve) == (10, (), ())
+    # What moves a number moves the mark of the inputs; collections alone have the mark that they had.
+    assert read_book(open_book(path)).digest != read_book(open_book(draft)).digest
+    first = Path(__file__).parents[1] / "data" / "first_edition.xlsm"
+    again = read_book(open_book(first))
+    assert again.digest == digest(again.deal, again.stresses, again.actual.collections)
 
 
 def test_a_workbook_of_another_version_keeps_its_list_of_inputs(

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from xlkmv.deal.analysis import Analysis, analyse
+from xlkmv.deal.answers import class_answers, current_grades
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.questions.contributions import contributions
 from xlkmv.deal.reading import riskiest
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import Deal, Tranche
-from xlkmv.excel import layout
+from xlkmv.excel import layout, report
 from xlkmv.excel.book import FileBook
-from xlkmv.excel.refresh import refresh
+from xlkmv.excel.refresh import read_book, refresh
 from xlkmv.excel.report import SMALLEST_DRAWN, write_report
 
 # ------------------------------------------------------------------------------ the headline class
@@ -65,7 +66,7 @@ def test_titles_and_figures_are_those_of_the_headline_class(
     tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}
     assert tables == {
         "Headline", "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual", "Driver",
-        "Diversification", "Tornado",
+        "Diversification", "Tornado", "Step", "Watch",
     }  # fmt: skip
 
     def column(spec: layout.TableSpec, field: str) -> list[Any]:
@@ -182,7 +183,7 @@ OLD = {
         "Any-date PD, only this on": "Senior any-date PD, only this on",
         "Any-date PD, this and all above on": "Any-date PD, stacked",
     },
-    "tbl_Actual": {"DD": "Senior DD", "Any-date PD": "Senior any-date PD"},
+    "tbl_Actual": {"DD then": "Senior DD", "Any-date PD without undertaking then": "Senior any-date PD"},
 }
 
 
@@ -225,3 +226,93 @@ def test_no_older_heading_is_the_heading_of_another_column() -> None:
     for spec in layout.TABLES.values():
         names = [name for c in spec.columns for name in (c.header, *c.aliases)]
         assert len({name.casefold() for name in names}) == len(names), spec.name
+
+
+# ------------------------------------------------------------------------------ surveillance
+
+
+def of_class(book: FileBook, name: str, table: str) -> list[dict[str, Any]]:
+    """Lines of a class in a table of results."""
+    found = book.table(table)
+    rows = [dict(zip(found.header, row, strict=True)) for row in found.rows]
+    return [row for row in rows if row["Tranche"] == name]
+
+
+def test_one_label_is_one_number_on_home_and_on_surveillance(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("A-3")
+    book = written(draft, tmp_path / "book.xlsm", deal, found)
+    for t in deal.tranches:
+        ((home,), (watch,)) = (of_class(book, t.name, table) for table in ("tbl_Headline", "tbl_Rerate"))
+        for label in ("DD", "Any-date PD without undertaking", "Simulated any-date PD"):
+            # Where no undertaking stands behind the class, Result says so in place of a second figure.
+            there = home["Any-date PD"] if isinstance(home[label], str) else home[label]
+            assert watch[f"{label} at closing"] == there, label
+        ((line,),) = (of_class(book, t.name, "tbl_History"),)
+        for label in ("DD", "Any-date PD without undertaking", "Simulated any-date PD"):
+            assert line[label] == watch[f"{label} now"], label
+        assert line["Coverage"] == watch["Coverage now"] and line["Alert"] == watch["Alert"]
+
+
+def test_each_refresh_adds_its_lines_to_the_history_up_to_a_bound(
+    draft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deal, found = analysed("A-3")
+    source = written(draft, tmp_path / "one.xlsm", deal, found)
+    two = written(source.path, tmp_path / "two.xlsm", deal, found)
+    lines = two.table("tbl_History")
+    assert lines.column("Tranche") == [t.name for t in deal.tranches] * 2
+    assert set(lines.column("As of")) == {deal.terms.dates[3]}
+    assert set(lines.column("Input hash")) == {ENTRY[3]} and set(lines.column("Paths")) == {400}
+    assert lines.column("Grade") == [*current_grades(deal, found)] * 2
+    monkeypatch.setattr(report, "HISTORY_ROWS", 7)
+    three = written(two.path, tmp_path / "three.xlsm", deal, found)
+    assert three.table("tbl_History").column("Tranche") == ["A-4", "B", *[t.name for t in deal.tranches]]
+
+
+def test_the_chart_of_the_rating_starts_at_closing_and_keeps_what_was_simulated(
+    draft: Path, tmp_path: Path
+) -> None:
+    deal, found = analysed("A-1")
+    new = analyse(deal, PRESETS)
+    book = written(draft, tmp_path / "closing.xlsm", deal, new)
+    dates = [deal.terms.closing, *deal.terms.dates]
+    at_closing = book.table("tbl_Watch")
+    assert at_closing.column("As of") == dates
+    # Nothing has been seen: one point of each view, and the line of the alarm.
+    for header in ("Any-date PD without undertaking, drawn", "Simulated any-date PD, drawn"):
+        first, *later = at_closing.column(header)
+        assert first > 0.0 and set(later) == {None}
+    assert set(at_closing.column("Alert from")) == {new.surveillance.limit[0]}
+    grades = [answer.grade for answer in class_answers(deal, new)]
+    assert book.table("tbl_History").column("Grade") == grades
+    then = written(book.path, tmp_path / "then.xlsm", deal, found).table("tbl_Watch")
+    pds = np.maximum(found.surveillance.pd[0], SMALLEST_DRAWN).tolist()
+    assert then.column("Any-date PD without undertaking, drawn") == [*pds, *[None] * 16]
+    simulated = then.column("Simulated any-date PD, drawn")
+    assert [k for k, x in enumerate(simulated) if x is not None] == [0, 4]
+    # None of 400 paths misses: the line is drawn at what the PD is below with 95 %.
+    assert found.simulated_now.tranches[0].anydate_pd == 0.0
+    assert simulated[4] == pytest.approx(1.0 - 0.05 ** (1 / 400))
+
+
+def test_a_workbook_without_the_new_columns_and_tables_is_filled(draft: Path, tmp_path: Path) -> None:
+    """No history, nothing known beside collections, and a column of results that nobody fills any more."""
+    deal, found = analysed("A-3")
+
+    def earlier(text: str) -> str:
+        for name in ("tbl_History", "tbl_Watch"):
+            text = text.replace(f'displayName="{name}"', f'displayName="my_{name}"')
+        for header in ("Pool balance", "Defaults", "Prepayments", "Reserve held"):
+            text = text.replace(f'name="{header}"', f'name="My {header}"')
+        return text.replace('name="Level expected from now on"', 'name="Growth of the median"')
+
+    source = FileBook(renamed(draft, tmp_path / "source.xlsm", earlier))
+    rows = len(source.table("tbl_Actual").rows)
+    source.write_table("tbl_Actual", {"Growth of the median": [0.01] * rows}, resize=False)
+    old = written(source.save(tmp_path / "old.xlsm"), tmp_path / "filled.xlsm", deal, found)
+    new = written(draft, tmp_path / "new.xlsm", deal, found)
+    table = old.table("tbl_Actual")
+    assert set(table.column("Growth of the median")) == {None}
+    for header in ("Volatility", "DD then", "Any-date PD without undertaking then"):
+        assert table.column(header) == new.table("tbl_Actual").column(header)
+    assert read_book(old).actual.collections_only

@@ -113,11 +113,11 @@ class Sheets:
             italic=assumed,
         )
 
-    def result(self, shown: str, name: bool = False) -> Any:
-        """Format of a cell that refresh or a formula fills; a name shrinks where it is long."""
+    def result(self, shown: str, name: bool = False, sentence: bool = False) -> Any:
+        """Format of a cell that refresh or a formula fills; a long name shrinks, a sentence is wrapped."""
         # Numbers are sometimes words (covered, none): both stand on the right.
         place = {"indent": 1} if shown == layout.TEXT else {"align": "right"}
-        place |= {"shrink": True} if name else {}
+        place |= {"shrink": True} if name else {"text_wrap": True} if sentence else {}
         return self.style(num_format=shown, border=1, border_color=GRID, **place)
 
     def sheet(
@@ -266,7 +266,7 @@ class Sheets:
                 if c.field in ("basis", "unit", "meaning"):
                     style = self.style(font_color=GREY, italic=True, text_wrap=c.field == "basis", indent=1)
                 elif not c.is_input:
-                    style = self.result(shown, c.field in NAMED)
+                    style = self.result(shown, c.field in NAMED, c.field == "remark")
                 else:
                     style = self.input(shown, mark)
                 put(ws, top + i, column + k, value, style)

@@ -26,6 +26,7 @@ from xlkmv.deal.terms import (
     Controls,
     Deal,
     Pool,
+    Record,
     Terms,
     payment_dates,
 )
@@ -45,6 +46,8 @@ MEANINGS = {
     "degrees_of_freedom": "of the t copula",
     "industry_correlation": "extra correlation inside an industry",
     "cure": "whether a trigger ends when its test is met again",
+    "closing_periods": "surveillance: the larger, the less collections since closing move the view",
+    "surprise_tail": "surveillance: the smaller, the less a single surprise counts; 1000: in full",
     "paths": "of the simulation",
     "seed": "same seed, same numbers",
     "scheduler": "tcp://host:port of a Dask cluster; blank: this computer",
@@ -52,8 +55,10 @@ MEANINGS = {
 # Figures of the model, not of the deal: no source says them, and they are no guess.
 OF_MODEL = {
     *("volatility_source", "volatility", "drift", "copula", "degrees_of_freedom"),
-    *("industry_correlation", "paths", "seed", "scheduler"),
+    *("industry_correlation", "paths", "seed", "scheduler", "closing_periods", "surprise_tail"),
 }
+# Later terms that are shown with their defaults, too: what they are set to is part of the answer.
+SHOWN = {"closing_periods", "surprise_tail"}
 DEFAULT = "assumption: default"
 UNNAMED = "Name of the deal"
 # Terms that belong to a control.
@@ -382,7 +387,7 @@ def _terms(
         name = item.field
         value = said[name] if name in said else getattr(controls if hasattr(controls, name) else terms, name)
         value = _yes(value) if item.kind == "yesno" else value
-        if item.blank and name not in bases and value == usual.get(name):
+        if item.blank and name not in SHOWN and name not in bases and value == usual.get(name):
             value = None
         basis, text = bases.get(name), MEANINGS.get(name)
         guess = sources is not None and value is not None and name not in OF_MODEL | {"first", "count"}
@@ -429,10 +434,11 @@ def _covenants(deal: Deal, sources: Sources | None) -> Filled:
 def _actual(dates: Sequence[dt.date], actual: Sequence[float], sources: Sources | None) -> Filled:
     """Payment dates, and what came in on the first of them."""
     results = [None] * len(layout.ACTUAL.results)
-    rows = [[d, x, *results] for d, x in itertools.zip_longest(dates, map(float, actual))]
+    more = [None] * len(Record.more())
+    rows = [[d, x, *more, *results] for d, x in itertools.zip_longest(dates, map(float, actual))]
     guess = sources is not None and not ("dates" in sources.terms and sources.terms["dates"].facts)
     # That obligors paid on schedule may be known, and the schedule an assumption.
-    marks = [[guess, guess and row[1] is not None, *[False] * len(results)] for row in rows]
+    marks = [[guess, guess and row[1] is not None, *[False] * len(more + results)] for row in rows]
     return Filled(rows, marks)
 
 

@@ -14,6 +14,7 @@ import operator
 import os
 import sys
 import tempfile
+import textwrap
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ from xlkmv.build.drawing import (
     GRID,
     INK,
     LIGHT,
+    LISTED_TOP,
     LOG_RANGE,
     MONEY_AXIS,
     OFF,
@@ -122,7 +124,7 @@ STEPS = (
     "assumptions), its name into B2.",
     "2  Press Refresh, here or in the tab KMV; Quick look for a first answer in seconds.  Without Excel: "
     "save, then run  xlkmv refresh BOOK.xlsm  (--quick).",
-    "3  Read the answer here, more on",
+    "3  More answers on",
 )
 # Links beside the last step, as the widths of the columns allow.
 LINKS = (
@@ -372,13 +374,14 @@ def _money(s: Sheets, ws: Any, row: int, new: Filling) -> None:
 
 
 # What the grades are, and whose figures they come from.
-GRADES_TEXT = (
+GRADES_TEXT = textwrap.wrap(
     "A yardstick, no rating: the grade of a class is the best one whose default rate by the maturity of the "
-    "class is not below the PD to quote. Rates increase downwards and to the right.",
+    "class is not below the PD to quote. Rates increase downwards and to the right. "
     "Shipped: long-run averages of rated companies, Moody's Annual Default Study 1920-2013, letter ratings "
-    "1970-2013 (Aaa, Aa, A, Baa, Ba, B, Caa-C), as in Hull, Risk Management and Financial",
-    "Institutions, 4th ed., table 19.1. Orange: printed as 0.000 %, taken as half of the last digit. Between "
-    "horizons defaults come at one rate; beyond the last at the average up to it.",
+    "1970-2013 (Aaa, Aa, A, Baa, Ba, B, Caa-C), as in Hull, Risk Management and Financial Institutions, 4th "
+    "ed., table 19.1. Orange: printed as 0.000 %, taken as half of the last digit. Between horizons defaults "
+    "come at one rate; beyond the last at the average up to it.",
+    128,
 )
 
 
@@ -391,8 +394,8 @@ def _curves(s: Sheets, new: Filling) -> Any:
         "Curves",
         "Scales, curves and schedules",
         "等级、曲线与计划",
-        "The grades that Home gives to classes. To the right (unused: unfold at +): classes that pay by "
-        "schedule, floating rates, ratings of obligors in place of PDs, figures by payment period.",
+        "Grades that Home gives to classes. Unfold at +: schedules of classes, floating rates, ratings of "
+        "obligors, figures by period.",
         sum(len(spec.columns) + 1 for spec in specs),
     )
     for row, text in enumerate(GRADES_TEXT, 2):
@@ -458,14 +461,15 @@ STRUCTURE_CELLS = {
 
 
 def _structure(s: Sheets, new: Filling) -> Any:
-    specs = (layout.TARGET, layout.STRUCTURE)
+    left = 2 + len(layout.TARGET.columns)
     ws = s.sheet(
         "Structure",
         "Structure",
         "结构求解",
         "What the deal could be for a target PD of each class. Enter targets, press Solve; without Excel: "
-        "xlkmv solve BOOK.xlsm  (or  xlkmv solve BOOK.xlsm --target 0.001).",
-        sum(len(spec.columns) + 1 for spec in specs),
+        "xlkmv solve BOOK.xlsm  (or  xlkmv solve BOOK.xlsm --target 0.001).  Answers: Solutions.",
+        left + len(layout.FRONTIER.columns) - 1,
+        money=True,
     )
     button = {"macro": "KmvSolve", "caption": "Solve 求解", "width": 150, "height": 44}
     ws.insert_button(2, 1, button | {"description": "Solve the deal for the targets of its classes"})
@@ -487,15 +491,16 @@ def _structure(s: Sheets, new: Filling) -> Any:
         ws.conditional_format(
             5, 2, 5, 2, {"type": "text", "criteria": "begins with", "value": word, "format": red}
         )
-    ws.set_column(0, 0, 2)
     widths(ws, 1, layout.TARGET.columns)
+    ws.set_column(left - 1, left - 1, 3)
+    widths(ws, left, layout.FRONTIER.columns)
     top = _inputs(s, ws, STRUCTURE_TOP - 3, 1, layout.TARGET, new.tables.get(layout.TARGET.name))
-    (answers,) = s.beside(ws, STRUCTURE_TOP - 3, 2 + len(layout.TARGET.columns), specs[1:])
-    # The frontier has as many rows for every deal, so it may stand over the answers.
-    left = answers + layout.STRUCTURE.index("now")
-    top, _ = s.table(ws, 2, left, layout.FRONTIER, [[None] * len(layout.FRONTIER.columns)] * FRONTIER_ROWS)
+    ws.data_validation(top, 1, top + 99, 1, {"validate": "list", "source": f"={CLASSES}"})
+    frontier = [[None] * len(layout.FRONTIER.columns)] * FRONTIER_ROWS
+    s.table(ws, STRUCTURE_TOP - 3, left, layout.FRONTIER, frontier)
+    last = left + len(layout.FRONTIER.columns) - 1
     ws.set_row(2, 18)
-    s.named_heading(ws, 2, answers, left - 1, layout.FRONTIER_TITLE.format("the class"), "out_TitleFrontier")
+    s.named_heading(ws, 2, left, last, layout.FRONTIER_TITLE.format("the class"), "out_TitleFrontier")
     chart = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
     unmarked = {"marker": {"type": "none"}}
     draw(
@@ -513,10 +518,20 @@ def _structure(s: Sheets, new: Filling) -> Any:
     chart.set_x_axis(axis("Size of the class, share of all notes now", "0%"))
     bottom = {"min": SMALLEST_FRONTIER, "max": 1, "crossing": SMALLEST_FRONTIER}
     chart.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **bottom))
-    chart.set_size({"width": 560, "height": 440})
-    ws.insert_chart(3, answers, chart)
+    chart.set_size({"width": 715, "height": 390})
+    ws.insert_chart(3, left, chart)
     ws.freeze_panes(2, 0)
     return ws
+
+
+def _solutions(s: Sheets) -> Any:
+    return s.listed(
+        layout.STRUCTURE,
+        "Solutions",
+        "求解结果",
+        "What a target of sheet Structure allows, question by question, all else as the deal has it.",
+        labels=2,
+    )
 
 
 # Losses less likely than one in a million are off the picture of the layers.
@@ -642,41 +657,90 @@ def _drivers(s: Sheets) -> Any:
     return ws
 
 
-SURVEILLANCE_TOP = 27
-
-
 def _surveillance(s: Sheets, new: Filling) -> Any:
     spec, filled = layout.ACTUAL, new.tables[layout.ACTUAL.name]
     text = (
-        "Enter what came in; refresh re-rates the plan from pool and reserve (no undertaking). "
-        "Alert: the PD is in a worse band than at closing. Missed: something due is unpaid."
+        "Enter what came in, and what else is known; refresh re-rates the plan from there. Status of "
+        "single obligors: Pool. Alert: the PD is in a worse band than at closing. "
+        "Missed: something due is unpaid. Each class, charts: Today."
     )
+    columns = spec.columns
     ws = s.sheet(
-        "Surveillance",
-        "Surveillance",
-        "存续期跟踪",
-        _note(new, "Surveillance", text),
-        len(spec.columns) + 1 + len(layout.RERATE.columns),
+        "Surveillance", "Surveillance", "存续期跟踪", _note(new, spec.sheet, text), columns, money=True
     )
-    widths(ws, 1, spec.columns)
-    top = _inputs(s, ws, SURVEILLANCE_TOP - 3, 1, spec, filled)
-    (left,) = s.beside(ws, SURVEILLANCE_TOP - 3, 2 + len(spec.columns), (layout.RERATE,))
+    _inputs(s, ws, LISTED_TOP - 3, 1, spec, filled)
+    s.frozen(ws, LISTED_TOP)
+    mark(s, ws, LISTED_TOP, 1 + spec.index("alert"), LISTED_TOP + 1200, alert=BAD, missed=BAD)
+    return ws
+
+
+TODAY_TOP = 27
+# Marks of more dates would hide the lines.
+MARKED = 60
+
+
+def _today(s: Sheets, new: Filling) -> Any:
+    spec, rows = layout.RERATE, len(new.tables[layout.ACTUAL.name].rows)
+    ws = s.sheet(
+        "Today",
+        "Today",
+        "发行时与当前",
+        "Each class as seen from the last date with collections, and as it was at closing. What came in is "
+        "entered on Surveillance; every refresh leaves a line on History.",
+        spec.columns,
+        money=True,
+    )
+    name_charts(s, ws, "out_ChartsSurveillance")
+    top, _ = s.table(ws, TODAY_TOP - 3, 1, spec)
+    marker = len(new.dates) <= MARKED
     chart = s.book.add_chart({"type": "line"})
     draw(
         chart,
-        (spec, top, 1, len(filled.rows)),
+        (layout.ACTUAL, LISTED_TOP, 1, rows),
         "date",
-        ("planned", "Planned", line(ALL, "dash", marker=True)),
-        ("actual", "Actual", line(SENIOR, marker=True)),
+        ("planned", "Planned", line(ALL, "dash", marker=marker)),
+        ("collections", "Actual", line(SENIOR, marker=marker)),
     )
     finish(chart, "Collections: actual against plan")
     chart.set_x_axis(dates_axis(new.dates))
     chart.set_y_axis(axis(MONEY_AXIS, "#,##0", min=0))
-    chart.set_size({"width": 980, "height": 400})
-    ws.insert_chart(3, 1, chart)
-    for column in (1 + spec.index("alert"), left + layout.RERATE.index("alert")):
-        mark(s, ws, top, column, top + 1200, alert=BAD, missed=BAD)
-    ws.freeze_panes(2, 0)
+    rating = s.book.add_chart({"type": "line"})
+    draw(
+        rating,
+        (layout.WATCH, HISTORY_TOP, HISTORY_LEFT, 1),
+        "date",
+        ("pd", "KMV view, by pool and reserve", line(SENIOR, marker=True)),
+        ("simulated", "Simulated, as refreshed (none seen: its bound)", line(GREEN, "dash", marker=True)),
+        ("limit", "Alert from here on", line(OFF, "dash")),
+    )
+    finish(rating, "Any-date default probability, as seen from each date")
+    rating.set_x_axis(dates_axis(new.dates))
+    rating.set_y_axis(axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
+    for drawn, place in ((chart, {}), (rating, {"x_offset": 700})):
+        drawn.set_size({"width": 690, "height": 390})
+        ws.insert_chart(3, 1, drawn, place)
+    mark(s, ws, top, 1 + spec.index("alert"), top + 1200, alert=BAD, missed=BAD)
+    ws.freeze_panes(2, 2)
+    ws.repeat_rows(top - 2, top - 1)
+    return ws
+
+
+# The history grows downwards; a chart of Today draws what stands right of it.
+HISTORY_TOP = LISTED_TOP
+HISTORY_LEFT = 2 + len(layout.HISTORY.columns)
+
+
+def _history(s: Sheets) -> Any:
+    ws = s.sheet(
+        "History",
+        "History",
+        "评级历史",
+        "Each refresh adds a line for each class: what it found, as of the last date with collections.",
+        HISTORY_LEFT + len(layout.WATCH.columns) - 1,
+    )
+    s.beside(ws, HISTORY_TOP - 3, 1, (layout.HISTORY, layout.WATCH))
+    mark(s, ws, HISTORY_TOP, 1 + layout.HISTORY.index("alert"), HISTORY_TOP + 2000, alert=BAD, missed=BAD)
+    s.frozen(ws, HISTORY_TOP, 3)
     return ws
 
 
@@ -686,14 +750,14 @@ COMPARE_CELLS = {"out_Comparison": "State", "out_Compared": "Compared"}
 
 
 def _compare(s: Sheets) -> Any:
-    specs = (layout.CASE_RESULT, layout.STEP, layout.BRIDGE)
+    spec = layout.CASE_RESULT
     ws = s.sheet(
         "Compare",
         "Compare",
         "情形对比",
         "Save case keeps this workbook as it is beside it; change the deal, press Compare. Without Excel: "
-        "xlkmv case BOOK.xlsm, then xlkmv compare --write BOOK.xlsm.  To the right: what moved, and why.",
-        sum(len(spec.columns) + 1 for spec in specs),
+        "xlkmv case BOOK.xlsm, then xlkmv compare --write BOOK.xlsm.  Why it moved: What moved.",
+        spec.columns,
     )
     for column, macro, caption, what in (
         (1, "KmvSaveCase", "Save case 保存情形", "Keep the workbook as it is as a case beside it"),
@@ -710,24 +774,44 @@ def _compare(s: Sheets) -> Any:
         if name == "out_Comparison":
             ws.write_formula(row, 2, state, style, layout.UNCOMPARED)
         s.book.define_name(name, f"=Compare!{xl_rowcol_to_cell(row, 2, True, True)}")
-    lefts = s.beside(ws, COMPARE_TOP - 3, 1, specs)
     s.table(ws, 9, 1, layout.CASE, [[None] * 2] * 3)
+    top, _ = s.table(ws, COMPARE_TOP - 3, 1, spec)
+    ws.freeze_panes(2, 0)
+    ws.repeat_rows(top - 2, top - 1)
+    return ws
+
+
+MOVED_TOP = 27
+
+
+def _moved(s: Sheets) -> Any:
+    specs, top = (layout.STEP, layout.BRIDGE), MOVED_TOP
+    ws = s.sheet(
+        "What moved",
+        "What moved",
+        "变动原因",
+        "From each case to this workbook, one change after the other; the changes add up. Blank until "
+        "cases are compared on Compare.",
+        sum(len(spec.columns) + 1 for spec in specs) - 1,
+    )
+    _, left = s.beside(ws, top - 3, 1, specs)
     chart = s.book.add_chart({"type": "bar"})
     draw(
         chart,
-        (layout.BRIDGE, COMPARE_TOP, lefts[2], 1),
+        (layout.BRIDGE, top, left, 1),
         "label",
         ("change", "Change of the simulated any-date PD", bars(SENIOR, 60)),
-        ("kmv_change", "Change in the KMV view", bars(LIGHT, 60)),
+        ("kmv_change", "Change in the KMV view", hatched(LIGHT, 60)),
     )
     finish(chart, "What moved the headline class since the last case")
     chart.set_x_axis(axis("Change of the probability", "0.00%"))
     chart.set_y_axis(
         axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )
-    chart.set_size({"width": 640, "height": 440})
-    ws.insert_chart(3, 3, chart)
-    ws.freeze_panes(2, 0)
+    chart.set_size({"width": 1200, "height": 420})
+    ws.insert_chart(2, 1, chart)
+    ws.freeze_panes(2, 3)
+    ws.repeat_rows(top - 2, top - 1)
     return ws
 
 
@@ -900,10 +984,14 @@ def build_template(
         conditions(s)
         controls(s)
         _structure(s, new)
+        _solutions(s)
         _drivers(s)
         _models(s)
         _surveillance(s, new)
+        _today(s, new)
+        _history(s)
         _compare(s)
+        _moved(s)
         _functions(s)
         _checks(s)
         _log(s)

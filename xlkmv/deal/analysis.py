@@ -17,7 +17,7 @@ import numpy as np
 from xlkmv.deal.checks import Check, laws, warnings
 from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, kmv_view
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Simulation
+from xlkmv.deal.paths.run import Simulation, simulate
 from xlkmv.deal.plan.claims import pool_by_date
 from xlkmv.deal.plan.covenants import CovenantPath, covenant_risk
 from xlkmv.deal.plan.priority import priority
@@ -28,9 +28,9 @@ from xlkmv.deal.questions.breakeven import BreakEven, reverse_stress
 from xlkmv.deal.questions.conditions import ScenarioResult, run_scenarios
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
 from xlkmv.deal.questions.diversification import Diversified, diversification
-from xlkmv.deal.questions.surveillance import Surveillance, rerate
+from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, remark
-from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal
+from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Record
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.distance import breakeven_volatility, safe_issue
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_IN_QUICK",
+    "UNSUPPORTED",
     "Analysis",
     "analyse",
     "model_table",
@@ -95,6 +96,9 @@ class Analysis:
     scheduled : ndarray, shape (n,)
         Planned collections with their excess, money.
     surveillance : Surveillance
+        The KMV view since closing.
+    simulated_now : Simulation or None
+        The plan as seen from the last date of the record, simulated; None while nothing has been seen.
     sigma : ndarray, shape (s, 3)
         Volatility, PD and any-date PD of the headline class, from pool and reserve alone.
     breakeven : ndarray, shape (p, 4)
@@ -129,6 +133,7 @@ class Analysis:
     models: dict[str, LossDistribution | XlkmvError]
     scheduled: Array
     surveillance: Surveillance
+    simulated_now: Simulation | None
     sigma: Array
     breakeven: Array
     checks: tuple[Check, ...]
@@ -156,7 +161,7 @@ def analyse(
     stresses: Sequence[Stress] = PRESETS,
     progress: Callable[[str, float], None] = lambda what, share: None,
     *,
-    actual: Sequence[float] | Array = (),
+    actual: Record | Sequence[float] | Array = (),
     executor: Executor | None = None,
     quick: bool = False,
 ) -> Analysis:
@@ -169,8 +174,8 @@ def analyse(
         Preset conditions; the first is the base that the others are compared with.
     progress : callable
         Called as ``progress(what, share_done)``; what it raises ends the computation.
-    actual : sequence of float, length j
-        Collections of the first j periods as they came in, money.
+    actual : Record, or sequence of float of length j
+        What is known of the first j periods; collections alone as they came in, money.
     executor : Executor, optional
         Where the paths are simulated; in this process when left out.
     quick : bool
@@ -189,14 +194,28 @@ def analyse(
 
     # The plan as it is, without controls and without the undertaking runs with the others, on the
     # same random numbers.
-    presets = () if quick else tuple(stresses)
+    presets, record = () if quick else tuple(stresses), Record.of(actual)
     conditions = [*presets, BASE, ALL_OFF, *([UNSUPPORTED] if deal.controls.support else [])]
+    paths = min(deal.terms.paths, QUICK_PATHS) if quick else None
+    # Of a quick look the simulation from today is one of four; of a refresh, one of many.
+    simulated_end = 0.95 if quick else 0.60
+    conditions_end = simulated_end - (0.25 if quick else 0.02) * bool(len(record))
     runs = run_scenarios(
         deal,
         conditions,
-        paths=min(deal.terms.paths, QUICK_PATHS) if quick else None,
+        paths=paths,
         executor=executor,
-        progress=_stage(progress, "Simulating the conditions", 0.05, 0.95 if quick else 0.60),
+        progress=_stage(progress, "Simulating the conditions", 0.05, conditions_end),
+    )
+    plan = apply(deal, BASE)
+    surveillance, simulated_now = _since_closing(
+        deal,
+        plan,
+        base,
+        record,
+        paths=paths,
+        executor=executor,
+        progress=_stage(progress, "Surveillance", conditions_end, simulated_end),
     )
     attribution = loss_attribution = None
     if not quick and any(getattr(deal.controls, control) for control in CONTROLS):
@@ -218,7 +237,6 @@ def analyse(
         seen = _share(progress, "The pool spread otherwise", 0.92, 0.94)
         spread = diversification(deal, UNSUPPORTED, progress=seen)
     progress("The plan when everybody pays", 0.94)
-    plan = apply(deal, BASE)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
     run, run_off, *unsupported = (r.simulation for r in runs[len(presets) :])
     covenants = covenant_risk(
@@ -233,11 +251,6 @@ def analyse(
     models: dict[str, LossDistribution | XlkmvError] = dict.fromkeys(MODELS, XlkmvError(NOT_IN_QUICK))
     if not quick:
         models = portfolio_models(deal, _share(progress, "Four portfolio models", 0.94, 0.98))
-    progress("Surveillance", 0.98)
-    # What came in is compared with all that was scheduled; of it, excess coverage off takes its share.
-    scheduled = apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
-    counted = np.divide(plan.collections, scheduled, out=np.ones_like(scheduled), where=scheduled > 0.0)
-    surveillance = rerate(plan, np.asarray(actual) * counted[: len(actual)], base.volatility, base.drift)
     return Analysis(
         deal.headline,
         base,
@@ -260,13 +273,43 @@ def analyse(
         *pool_by_date(deal),
         covenants,
         models,
-        scheduled,
+        _scheduled(deal),
         surveillance,
+        simulated_now,
         _against_sigma(plan, base),
         _breakeven(plan, base),
         (*laws(plan, base, planned, run, attribution), *warnings(plan, base, planned)),
         quick,
     )
+
+
+def _scheduled(deal: Deal) -> Array:
+    """Planned collections with their excess, shape (n,), money."""
+    return apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
+
+
+def _since_closing(
+    deal: Deal,
+    plan: Stressed,
+    base: KmvView,
+    record: Record,
+    *,
+    paths: int | None,
+    executor: Executor | None,
+    progress: Callable[[int, int], None],
+) -> tuple[Surveillance, Simulation | None]:
+    """Both views from the last date of the record."""
+    # What came in is compared with all that was scheduled; of it, excess coverage off takes its share.
+    scheduled = _scheduled(deal)
+    counted = np.divide(plan.collections, scheduled, out=np.ones_like(scheduled), where=scheduled > 0.0)
+    paid_in = np.asarray(record.collections) * counted[: len(record)]
+    record = replace(record, collections=tuple(paid_in.tolist()))
+    terms = deal.terms
+    found = rerate(plan, record, base.volatility, base.drift, terms.closing_periods, terms.surprise_tail)
+    if not len(record):
+        return found, None
+    today = from_today(deal, record, found.reratings[-1].level)
+    return found, simulate(today, paths=paths, executor=executor, progress=progress)
 
 
 def portfolio_models(

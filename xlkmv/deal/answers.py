@@ -14,12 +14,15 @@ from typing import Protocol
 import numpy as np
 from scipy.special import betaincinv
 
-from xlkmv.deal.analysis import Analysis
-from xlkmv.deal.kmv import KmvView
-from xlkmv.deal.paths.run import Simulation
-from xlkmv.deal.terms import Deal
+from xlkmv.deal.analysis import UNSUPPORTED, Analysis
+from xlkmv.deal.kmv import KmvView, kmv_view
+from xlkmv.deal.paths.executors import Executor
+from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
+from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.stress import BASE, apply
+from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.model.domain import Array
-from xlkmv.model.loans import internal_rate
+from xlkmv.model.loans import internal_rate, weighted_average_life
 
 __all__ = [
     "CONFIDENCE",
@@ -29,8 +32,10 @@ __all__ = [
     "Views",
     "class_answers",
     "condition_quotes",
+    "current_grades",
     "loss_given_default",
     "quoted_pd",
+    "rate",
     "strongest_conditions",
     "upper_bound",
 ]
@@ -202,6 +207,69 @@ def strongest_conditions(quotes: Sequence[Quote], most: int = 10) -> list[int]:
     moved = [abs(math.log(quote.pd / quotes[0].pd)) for quote in quotes]
     strongest = sorted(range(len(quotes)), key=lambda row: (-moved[row], row))[:most]
     return sorted((row for row in strongest if moved[row] > 0.0), key=lambda row: (-quotes[row].pd, row))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rated:
+    """The views of a deal, and nothing else of its analysis."""
+
+    base: KmvView
+    simulated_base: Simulation
+    simulated_unsupported: Simulation
+    average_life: Array
+
+
+def rate(
+    deal: Deal, *, executor: Executor | None = None, progress: Progress | None = None
+) -> tuple[ClassAnswer, ...]:
+    """Answer for a deal as it is, without its conditions: what :func:`class_answers` says of its analysis.
+
+    Parameters
+    ----------
+    deal : Deal
+    executor, progress
+        As in :func:`~xlkmv.deal.paths.run.simulate`.
+
+    Returns
+    -------
+    tuple of ClassAnswer
+        In the order of ``deal.tranches``.
+    """
+    stresses = [BASE, UNSUPPORTED] if deal.controls.support else [BASE]
+    runs = simulate_stresses(deal, stresses, executor=executor, progress=progress)
+    base = kmv_view(deal)
+    planned = waterfall(apply(deal, BASE), volatility=base.volatility, drift=base.drift)
+    life = weighted_average_life(deal.terms.times, planned.principal_paid)
+    return class_answers(deal, _Rated(base, runs[0], runs[-1], life))
+
+
+def current_grades(deal: Deal, analysis: Analysis) -> tuple[str, ...]:
+    """Grade of each class as seen from the last date of the record, by the rule that holds at closing.
+
+    Parameters
+    ----------
+    deal : Deal
+    analysis : Analysis
+        Of the deal; of a quick look, too.
+
+    Returns
+    -------
+    tuple of str
+        In the order of ``deal.tranches``; "repaid" for a class of which nothing is outstanding.
+    """
+    s, times = analysis.surveillance, deal.terms.times
+    run, grades = analysis.simulated_now or analysis.simulated_base, []
+    passed = float(times[s.seen - 1]) if s.seen else 0.0
+    for k, view in enumerate(analysis.base.tranches):
+        left, simulated = float(times[view.maturity]) - passed, run.tranches[k].anydate_pd
+        paid = left <= 0.0 or s.balance[k] <= TOLERANCE * deal.tranches[k].amount
+        if paid and simulated == 0.0:
+            grades.append("repaid")
+            continue
+        # A payment that was missed has been missed over any horizon.
+        quote = _quote(simulated, run.paths, float(s.supported_pd[k]))
+        grades.append(deal.terms.class_scale.grade(quote.pd, left if left > 0.0 else passed))
+    return tuple(grades)
 
 
 def quoted_pd(short: int, paths: int, kmv: float) -> Quote:

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_lognormal, pool_risk
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.errors import InputError
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import PlanRisk, default_probability_by
@@ -131,7 +132,14 @@ def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True) -> KmvView
     Returns
     -------
     KmvView
+
+    Raises
+    ------
+    InputError
+        When the deal is seen from a later date.
     """
+    if deal.today is not None:
+        raise InputError("deal", "must be as at closing: the KMV view of later dates is surveillance.rerate")
     stressed = apply(deal, stress)
     volatility, drift = pool_lognormal(stressed)
     tranches = (tranche_view(stressed, k, volatility, drift, both=both) for k in range(len(deal.tranches)))

@@ -273,9 +273,8 @@ def _breaks(deal: Deal, analysis: Analysis) -> str:
 
 
 def _actual(deal: Deal, analysis: Analysis) -> str:
-    s = analysis.surveillance
-    seen = s.actual.size
-    if not seen:
+    s, run = analysis.surveillance, analysis.simulated_now
+    if run is None:
         return "No actual collections yet."
     marked = np.flatnonzero(s.alert[:, -1] | s.missed[:, -1])
     k = analysis.headline
@@ -283,16 +282,19 @@ def _actual(deal: Deal, analysis: Analysis) -> str:
         k = int(marked[0])
     missed = np.flatnonzero(s.missed[k, 1:])
     mark = "ALERT. " if marked.size else "Behind plan. " if s.behind[-1] else ""
-    now = f"any-date PD {probability(s.pd[k, -1])}, {probability(s.pd[k, 0])} at closing"
+    then, now = (x.tranches[k].anydate_pd for x in (analysis.simulated_base, run))
+    helped = ", with the undertaking," if deal.controls.support and deal.senior[k] else ""
+    text = (
+        f"any-date PD by pool and reserve {probability(s.pd[k, -1])} ({probability(s.pd[k, 0])} at closing), "
+        f"simulated{helped} {probability(now, simulated=True)} ({probability(then, simulated=True)})"
+    )
     if missed.size:
-        now = f"missed on {deal.terms.dates[missed[0]]}"
+        text = f"missed on {deal.terms.dates[missed[0]]}"
     more = f"; {', '.join(deal.tranches[i].name for i in marked if i != k)} too" if marked.size > 1 else ""
     ratio = s.accumulated_ratio[-1]
     share = f"are {ratio:.1%} of plan" if np.isfinite(ratio) else "were not planned"
-    return (
-        f"{mark}After {seen} of {len(deal.terms.dates)} dates collections {share}; "
-        f"{deal.tranches[k].name}: {now}, by pool and reserve{more}."
-    )
+    dates = f"{s.seen} of {len(deal.terms.dates)} dates"
+    return f"{mark}After {dates} collections {share}; {deal.tranches[k].name}: {text}{more}."
 
 
 def _look(analysis: Analysis) -> str:

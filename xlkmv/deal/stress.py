@@ -18,6 +18,7 @@ from xlkmv.deal.plan.claims import Claims, needs_balance, planned_claims, summed
 from xlkmv.deal.plan.dues import Dues, planned_dues, settled_dues
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.timing import default_clock
+from xlkmv.deal.plan.today import as_seen
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche
 from xlkmv.deal.terms.faults import twice
@@ -196,8 +197,11 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
     Raises
     ------
     InputError
-        When the obligor of the stress is not in the pool.
+        When the obligor of the stress is not in the pool, or only what the pool pays is wanted of a
+        deal that is seen from a later date.
     """
+    if by_plan and deal.today is not None:
+        raise InputError("deal", "must be as at closing: today it matters which claims are gone")
     controls = deal.controls.without(*stress.controls_off)
     planned = _shifted(deal, stress.rate_shift)
     if not controls.excess_coverage and (planned.terms.oc_target is not None or planned.terms.oc_floor > 0.0):
@@ -255,7 +259,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         correlation=np.clip(pool.correlation + stress.correlation_add, 0.0, HIGHEST_CORRELATION),
         **_late(pool, schedule, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
-    return replace(
+    plan = replace(
         base,
         deal=replace(planned, pool=stressed_pool, controls=controls),
         dues=dues if controls.subordination else _without_ranks(dues),
@@ -265,6 +269,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         defaulted=gone,
         **_buying(claims, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
+    return plan if deal.today is None else as_seen(plan, deal.today.record, deal.today.level)
 
 
 def stressed_pd(pd: Array, stress: Stress) -> Array:

@@ -14,7 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from xlkmv.deal.questions.compare import Case, Comparison, case, compare
+from xlkmv.deal.answers import ClassAnswer, rate
+from xlkmv.deal.questions.compare import Comparison, compare
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.excel import layout
@@ -24,10 +25,18 @@ from xlkmv.excel.reader import Reader, is_blank
 from xlkmv.excel.refresh import Inputs, Progress, read_book
 from xlkmv.excel.report import AT_COMPARE, write_rows
 
-__all__ = ["HERE", "Compared", "compare_book", "compare_deals", "save_case"]
+__all__ = ["HERE", "Case", "Compared", "compare_book", "compare_deals", "save_case"]
 
 # How this workbook is called among its cases.
 HERE = "this workbook"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A deal under a name, and where its classes stand."""
+
+    name: str
+    answers: tuple[ClassAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +160,7 @@ def compare_deals(names: Sequence[str], deals: Sequence[Deal], progress: Progres
     cases = []
     for k, (name, deal) in enumerate(zip(names, deals, strict=True), len(ways)):
         part(k)(f"Rating {name}", 0.0)
-        cases.append(case(name, deal))
+        cases.append(Case(name, rate(deal)))
     return Compared(tuple(cases), ways, time.perf_counter() - started)
 
 

@@ -22,6 +22,7 @@ from xlkmv.deal.terms import (
     INTERVALS,
     METRICS,
     PAYMENT_TYPES,
+    RECORD_RULE,
     RESERVE_FUNDING,
     RESERVE_UNITS,
     STATUSES,
@@ -141,6 +142,8 @@ class TableSpec:
         Whether a workbook may be without this table of inputs.
     formerly : str
         Name of the table in workbooks of the first edition, if another.
+    retired : tuple of str
+        Headings of results that older workbooks have, and nobody fills any more.
     """
 
     name: str
@@ -150,6 +153,7 @@ class TableSpec:
     columns: tuple[Column, ...]
     optional: bool = False
     formerly: str = ""
+    retired: tuple[str, ...] = ()
 
     def column(self, field: str) -> Column:
         """Return the column that holds a field."""
@@ -1109,13 +1113,13 @@ SHARE = "[=0]0.00%;[<0.0001]0.0E+00;0.00%"
 
 STRUCTURE = TableSpec(
     "tbl_Structure",
-    "Structure",
+    "Solutions",
     "What the deal could be, all else as it is",
     "结构求解",
     (
         result("Question", "问题", "question", TEXT, 37),
         result("Tranche", "层级", "tranche", TEXT, 24),
-        result("Figures are", "单位", "unit", TEXT, 18),
+        result("Figures are", "单位", "unit", TEXT, 17),
         result("Now", "当前", "now", SHARE, 15),
         result("Answer", "答案", "value", SHARE, 12),
         result("From", "下限", "low", SHARE, 12),
@@ -1124,7 +1128,7 @@ STRUCTURE = TableSpec(
         result("Enter in the deal", "填入数值", "setting", "[>=1000]#,##0;0.0000##", 17),
         result("Simulated PD then", "届时模拟违约概率", "pd", SIMULATED, 11),
         result("s.e.", "标准误", "pd_error", ERROR, 9),
-        result("Remark", "说明", "remark", TEXT, 70, blank=True),
+        result("Remark", "说明", "remark", TEXT, 52, blank=True),
     ),
 )
 
@@ -1178,13 +1182,13 @@ CASE_RESULT = TableSpec(
 
 STEP = TableSpec(
     "tbl_Step",
-    "Compare",
+    "What moved",
     "What moved the headline class, from each case to this workbook, one change after the other",
     "变动原因",
     (
-        result("Case", "情形", "case", TEXT, 34),
+        result("Case", "情形", "case", TEXT, 30),
         result("Changed", "变动项", "label", TEXT, 34),
-        result("What differs", "差异", "said", TEXT, 60, blank=True),
+        result("What differs", "差异", "said", TEXT, 52, blank=True),
         result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12),
         result("Change", "变动", "change", CHANGE, 10, blank=True),
         result("s.e. of change", "变动标准误", "change_error", CHANGE_ERROR, 10, blank=True),
@@ -1195,7 +1199,7 @@ STEP = TableSpec(
 
 BRIDGE = TableSpec(
     "tbl_Bridge",
-    "Compare",
+    "What moved",
     "Figures of the chart: the last case",
     "图表数据",
     (
@@ -1277,48 +1281,160 @@ MODEL = TableSpec(
     ),
 )
 
+# Inputs of surveillance that may stay blank: nobody knows.
+_UNKNOWN = "Blank: not known."
+
 ACTUAL = TableSpec(
     "tbl_Actual",
     "Surveillance",
-    f"Actual collections, and {THE_CLASS} re-rated after each date",
+    f"What came in, and {THE_CLASS} re-rated after each date",
     "实际回款与动态评级",
     (
         Column(
-            "Payment date", "日期", "date", "date", DATE, 13, note="A payment date of the plan.", blank=True
+            "Payment date", "日期", "date", "date", DATE, 12, note="A payment date of the plan.", blank=True
         ),
-        Column(
-            "Actual collections",
-            "实际回款",
-            "actual",
-            "number",
+        number(
+            "Actual collections", "实际回款", "collections", MONEY, RECORD_RULE, 14, "Blank: not yet.", True
+        ),
+        number(
+            "Pool balance",
+            "资产池余额",
+            "balance",
             MONEY,
-            16,
-            blank=True,
-            note="Blank: not yet.",
+            RECORD_RULE,
+            14,
+            f"Principal that performs after the date. {_UNKNOWN}",
+            True,
         ),
-        result("Planned", "计划回款", "planned", MONEY, 16),
-        result("Actual / plan, accumulated", "累计实际/计划", "ratio", RATIO, 13),
-        result("Volatility", "波动率", "volatility", RATE, 11),
-        result("Growth of the median", "中位增长", "median_growth", RATE, 10),
-        result("Weight of the prior", "先验权重", "weight", "0%", 11),
-        result("DD", "违约距离", "dd", DISTANCE, 11, ("Senior DD",)),
-        result("Any-date PD", "任一日违约概率", "pd", PROBABILITY, 12, ("Senior any-date PD",)),
-        result("Alert", "预警", "alert", TEXT, 10),
+        number(
+            "Defaults",
+            "违约金额",
+            "defaults",
+            MONEY,
+            RECORD_RULE,
+            12,
+            f"Balance of the claims that defaulted in the period, those with a status too. {_UNKNOWN}",
+            True,
+        ),
+        number(
+            "Prepayments",
+            "提前还款",
+            "prepayments",
+            MONEY,
+            RECORD_RULE,
+            12,
+            f"Principal ahead of the plan in the period, part of the collections. {_UNKNOWN}",
+            True,
+        ),
+        number(
+            "Reserve held",
+            "储备余额",
+            "reserve",
+            MONEY,
+            RECORD_RULE,
+            12,
+            f"Reserve account after the date. {_UNKNOWN}",
+            True,
+        ),
+        result("Planned", "计划回款", "planned", MONEY, 14),
+        result("Actual / plan, accumulated", "累计实际/计划", "ratio", RATIO, 12),
+        result("Level expected from now on", "预计后续水平", "level", "0.0%", 14),
+        result("Volatility", "波动率", "volatility", RATE, 10),
+        result("Volatility from (90 %)", "90%区间下限", "low", RATE, 10),
+        result("Volatility to (90 %)", "90%区间上限", "high", RATE, 10),
+        result(
+            "Weight of the view at closing", "发行时观点权重", "weight", "0%", 12, ("Weight of the prior",)
+        ),
+        result("DD then", "违约距离", "dd", DISTANCE, 9, ("DD", "Senior DD")),
+        result(
+            "Any-date PD without undertaking then",
+            "无差额支付任一日违约概率",
+            "pd",
+            PROBABILITY,
+            17,
+            ("Any-date PD without undertaking", "Any-date PD", "Senior any-date PD"),
+        ),
+        result("The same, all as planned", "如按计划", "on_plan", PROBABILITY, 12),
+        result("Alert", "预警", "alert", TEXT, 12),
     ),
+    retired=("Growth of the median",),
 )
 
 RERATE = TableSpec(
     "tbl_Rerate",
-    "Surveillance",
-    "Each tranche at closing and now, by pool and reserve",
+    "Today",
+    "Each tranche at closing and now",
     "发行时与当前",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
-        result("DD at closing", "发行时违约距离", "dd_closing", DISTANCE, 12),
-        result("DD now", "当前违约距离", "dd_now", DISTANCE, 12),
-        result("Any-date PD at closing", "发行时任一日违约概率", "pd_closing", PROBABILITY, 12),
-        result("Any-date PD now", "当前任一日违约概率", "pd_now", PROBABILITY, 12),
-        result("Alert", "预警", "alert", TEXT, 10),
+        result("Outstanding now", "当前余额", "balance", MONEY, 15),
+        result("Coverage now", "当前覆盖倍数", "coverage", RATIO, 10),
+        result("DD at closing", "发行时违约距离", "dd_closing", DISTANCE, 10),
+        result("DD now", "当前违约距离", "dd_now", DISTANCE, 9),
+        result(
+            "Any-date PD without undertaking at closing",
+            "发行时无差额支付任一日违约概率",
+            "pd_closing",
+            PROBABILITY,
+            22,
+            ("Any-date PD at closing",),
+        ),
+        result(
+            "Any-date PD without undertaking now",
+            "当前无差额支付任一日违约概率",
+            "pd_now",
+            PROBABILITY,
+            22,
+            ("Any-date PD now",),
+        ),
+        result(
+            "Simulated any-date PD at closing", "发行时模拟任一日违约概率", "simulated_closing", SIMULATED, 17
+        ),
+        result("Simulated any-date PD now", "当前模拟任一日违约概率", "simulated_now", SIMULATED, 15),
+        result("s.e. now", "标准误", "simulated_error", ERROR, 9),
+        result("Simulated expected loss now", "当前模拟预期损失", "loss_now", SIMULATED, 18),
+        result("Grade now", "当前评级", "grade", TEXT, 12),
+        result("Alert", "预警", "alert", TEXT, 12),
+    ),
+)
+
+HISTORY = TableSpec(
+    "tbl_History",
+    "History",
+    "What each refresh found, class by class",
+    "评级历史",
+    (
+        result("Refreshed", "刷新时间", "when", TEXT, 20),
+        result("As of", "截至", "as_of", DATE, 12),
+        result("Tranche", "层级", "tranche", TEXT, 26),
+        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 13),
+        result("Any-date PD without undertaking", "无差额支付任一日违约概率", "pd", PROBABILITY, 18),
+        result("Coverage", "覆盖倍数", "coverage", RATIO, 10),
+        result("DD", "违约距离", "dd", DISTANCE, 9),
+        result("Grade", "评级", "grade", TEXT, 12, blank=True),
+        result("Alert", "预警", "alert", TEXT, 12),
+        result("Paths", "路径数", "paths", MONEY, 10),
+        result("Input hash", "输入指纹", "hash", TEXT, 16),
+    ),
+)
+
+WATCH = TableSpec(
+    "tbl_Watch",
+    "History",
+    f"Figures of the chart: {THE_CLASS} as seen from each date",
+    "图表数据",
+    (
+        result("As of", "截至", "date", DATE, 12),
+        result(
+            "Any-date PD without undertaking, drawn",
+            "无差额支付任一日违约概率",
+            "pd",
+            "0.0E+00",
+            18,
+            blank=True,
+        ),
+        result("Simulated any-date PD, drawn", "模拟任一日违约概率", "simulated", "0.0E+00", 16, blank=True),
+        result("Alert from", "预警线", "limit", "0.0E+00", 12, blank=True),
     ),
 )
 
@@ -1404,6 +1520,8 @@ TABLES: dict[str, TableSpec] = {
         LAYER,
         ACTUAL,
         RERATE,
+        HISTORY,
+        WATCH,
         CASE,
         CASE_RESULT,
         STEP,
@@ -1490,6 +1608,8 @@ TERM_ROWS: tuple[TermRow, ...] = (
     _term("Degrees of freedom", "degrees_of_freedom", "number", "if t", WHOLE),
     _term("Simulated paths", "paths", "number", "count", MONEY),
     _term("Seed", "seed", "number", "whole number", WHOLE),
+    _more("Weight of the view at closing", "closing_periods", "number", "payment periods", WHOLE),
+    _more("Tail of surprises", "surprise_tail", "number", "degrees of freedom", WHOLE),
     _more("Scheduler", "scheduler", "text", "address"),
 )
 
@@ -1584,7 +1704,8 @@ NAMES: dict[str, tuple[str, str]] = {
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
 CHARTS = {
-    f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Drivers", "Controls")
+    f"out_Charts{x}": f"In the charts: {THE_CLASS}"
+    for x in ("Result", "Scenario", "Drivers", "Controls", "Surveillance")
 }
 
 # Currency and unit of money: labels that titles and axes show, and that no figure depends on.

@@ -59,7 +59,7 @@ def progress_of(excel: Any, escape: Callable[[], bool] | None = None) -> Callabl
     def report(what: str, share: float) -> None:
         nonlocal shown
         if escape is not None and escape():
-            raise CancelledError("Refresh was cancelled with Esc: nothing has been changed.")
+            raise CancelledError("Cancelled with Esc: nothing has been changed.")
         now = time.monotonic()
         if now - shown >= SECONDS_BETWEEN_MESSAGES:
             shown = now

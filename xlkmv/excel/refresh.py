@@ -20,8 +20,9 @@ import xlkmv
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.paths.executors import Executor, dask_executor, process_executor
 from xlkmv.deal.paths.run import in_parts
+from xlkmv.deal.plan.today import record_limits
+from xlkmv.deal.stress import BASE, Stress, apply, stress_faults
 from xlkmv.deal.stress import TABLE as FROM_TABLE
-from xlkmv.deal.stress import Stress, stress_faults
 from xlkmv.deal.terms import (
     CONTROLS,
     VECTORS,
@@ -29,14 +30,16 @@ from xlkmv.deal.terms import (
     Covenant,
     Deal,
     Fault,
+    Record,
     Terms,
     covenant_faults,
+    record_faults,
     terms_faults,
 )
 from xlkmv.errors import BookInputError, Problem, show
 from xlkmv.excel import layout
 from xlkmv.excel.address import address
-from xlkmv.excel.book import Book
+from xlkmv.excel.book import Book, Table
 from xlkmv.excel.cells import is_blank
 from xlkmv.excel.claims import read_pool
 from xlkmv.excel.digest import digest
@@ -65,7 +68,7 @@ class Inputs:
 
     deal: Deal
     stresses: tuple[Stress, ...]
-    actual: tuple[float, ...]
+    actual: Record
     scheduler: str | None
     digest: str
     marks: tuple[tuple[str, str, float], ...]
@@ -166,14 +169,18 @@ def read_book(book: Book) -> Inputs:
     controls = _controls(reader, cells)
     covenants = _covenants(reader)
     stresses = _stresses(reader)
-    actual = _actual(reader, plan.dates)
     grades = read_class_scale(reader)
     if problems := reader.problems():
         raise BookInputError(problems)
     said = replace(terms(), curves=curves.made(), class_scale=grades())
     deal = Deal(pool(), tranches(), said, controls(), covenants())
+    actual = _record(reader, deal)
+    if problems := reader.problems():
+        raise BookInputError(problems)
     made = stresses()
-    mark = digest(deal, made, actual)
+    # A record of collections alone has the mark that it had before there was more to know.
+    told = actual.collections if actual.collections_only else actual
+    mark = digest(deal, made, told)
     return Inputs(deal, made, actual, cells.values["scheduler"], mark, tuple(read_marks(reader)))
 
 
@@ -286,12 +293,13 @@ def _base_faults(base: SimpleNamespace) -> Iterator[Fault]:
             yield Fault("scenario", 0, field.name, given, rule)
 
 
-def _actual(reader: Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
-    """Collections that came in so far: the plan's dates in order, filled from the first without a gap."""
-    table, rows = reader.records(layout.ACTUAL)
-    date, actual = (layout.ACTUAL.column(field).header for field in ("date", "actual"))
+def _record(reader: Reader, deal: Deal) -> Record:
+    """What came in so far: the plan's dates in order, filled from the first without a gap."""
+    spec, dates = layout.ACTUAL, deal.terms.dates
+    table, rows = reader.records(spec)
+    date, actual = (spec.column(field).header for field in ("date", "collections"))
     if table is None or not table.has(date):
-        return ()
+        return Record()
     place = {day: k for k, day in enumerate(dates)}
     places = [place.get(row.date, -1) for row in rows]
     wrong = [
@@ -309,14 +317,29 @@ def _actual(reader: Reader, dates: Sequence[dt.date]) -> tuple[float, ...]:
             "clear dates and collections here while nothing has come in"
         )
         reader.fail(table, wrong[0], date, rule)
-    found: list[float] = []
+    found: list[SimpleNamespace] = []
     for row, (k, given) in enumerate(zip(places, rows, strict=True)):
-        if given.actual is None:
-            found += [np.nan] * (not reader.is_blank(table, row, actual))  # it has been reported
+        if given.collections is None:
+            _nothing_beside(reader, table, row, given)
+            if not reader.is_blank(table, row, actual):  # it has been reported
+                found.append(given)
             continue
         if len(found) < k:
             reader.fail(table, row, actual, "must follow on: an earlier date is still blank")
-        elif given.actual < 0.0:
-            reader.fail(table, row, actual, "must be >= 0")
-        found.append(given.actual)
-    return tuple(found)
+        found.append(given)
+    columns = {name: [getattr(row, name) for row in rows] for name in ("collections", *Record.more())}
+    more = any(x is not None for name in Record.more() for x in columns[name])
+    limits = record_limits(apply(deal, BASE, by_plan=True)) if more else None
+    reader.faults(table, spec, record_faults(columns, limits))
+    if reader.problems():
+        return Record()
+    return Record(**{name: tuple(values[: len(found)]) for name, values in columns.items()})
+
+
+def _nothing_beside(reader: Reader, table: Table, row: int, given: SimpleNamespace) -> None:
+    """Report what is known of a date whose collections are not."""
+    if reader.is_blank(table, row, layout.ACTUAL.column("collections").header):
+        for name in Record.more():
+            if getattr(given, name) is not None:
+                header = layout.ACTUAL.column(name).header
+                reader.fail(table, row, header, "must be blank while the collections of the date are")

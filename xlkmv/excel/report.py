@@ -10,7 +10,14 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import MODELS, NOT_IN_QUICK, Analysis
-from xlkmv.deal.answers import ClassAnswer, class_answers, condition_quotes, strongest_conditions
+from xlkmv.deal.answers import (
+    ClassAnswer,
+    class_answers,
+    condition_quotes,
+    current_grades,
+    strongest_conditions,
+    upper_bound,
+)
 from xlkmv.deal.kmv import LEAST_VOLATILITY, TrancheView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.covenants import CovenantPath
@@ -47,6 +54,7 @@ __all__ = [
 AT_SOLVE, TARGET_MARK, SAME = layout.INPUT.column("solved").header, "out_TargetMark", 1e-12
 AT_COMPARE = layout.INPUT.column("compared").header
 LOG_ROWS = 200
+HISTORY_ROWS = 2_000
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
 SMALLEST_DRAWN = 1e-10
 # The band of coverage in its chart, and the most that is drawn: more is safe enough.
@@ -81,6 +89,7 @@ def write_report(
     if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
         rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
         raise BookError(f"the results cannot be written: {rule}")
+    history = _history(book, deal, analysis, entry)
     checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
     for spec, rows in (
         (layout.ANSWER, [_answer(a) for a in class_answers(deal, analysis)]),
@@ -105,6 +114,7 @@ def write_report(
         (layout.MODEL, _models(analysis)),
         (layout.LAYER, _layers(deal, analysis)),
         (layout.RERATE, _rerated(analysis, deal)),
+        (layout.WATCH, _watched(deal, analysis, history)),
         (layout.CHECK, checks),
     ):
         write_rows(book, spec, rows)
@@ -120,6 +130,7 @@ def write_report(
         _write_structure_state(book, [mark for *_, mark in marks])
         _write_comparison_state(book, [mark for *_, mark in marks])
     _write_log(book, entry)
+    write_rows(book, layout.HISTORY, history)
     _write_names(book, deal, analysis, entry)
 
 
@@ -234,16 +245,17 @@ def _table(book: Book, spec: TableSpec) -> Table | None:
 
 def _write_log(book: Book, entry: Sequence[Any]) -> None:
     """Add a line to the log."""
-    found = _table(book, layout.LOG)
+    write_rows(book, layout.LOG, [*_kept(book, layout.LOG), list(entry)][-LOG_ROWS:])
+
+
+def _kept(book: Book, spec: TableSpec) -> list[list[Any]]:
+    """Rows of results that earlier refreshes have left; none where the table is gone."""
+    found = _table(book, spec)
     if found is None:
-        return
+        return []
     # By heading: the user may have moved, added or deleted columns.
-    kept = [
-        found.column(c.header) if found.has(c.header) else [None] * len(found.rows)
-        for c in layout.LOG.results
-    ]
-    log = [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
-    write_rows(book, layout.LOG, [*log, list(entry)][-LOG_ROWS:])
+    kept = [found.column(c.header) if found.has(c.header) else [None] * len(found.rows) for c in spec.results]
+    return [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
 
 
 def write_rows(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
@@ -265,6 +277,8 @@ def write_rows(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resiz
     columns = list(zip(*cells, strict=True)) if cells else [()] * len(spec.results)
     headings = [c.heading(found.has) for c in spec.results]
     wanted = {h: column for h, column in zip(headings, columns, strict=True) if found.has(h)}
+    # What nobody fills any more must not stand beside new figures.
+    wanted |= {h: [None] * len(cells) for h in spec.retired if found.has(h)}
     book.write_table(found.name, wanted, resize=resize)
 
 
@@ -692,23 +706,31 @@ def _models(analysis: Analysis) -> list[list[Any]]:
 
 
 def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
-    s = analysis.surveillance
+    s, then = analysis.surveillance, analysis.simulated_base
+    now = analysis.simulated_now or then
     return [
         [
             t.name,
+            s.balance[k],
+            s.coverage[k, -1],
             s.distance[k, 0],
             s.distance[k, -1],
             s.pd[k, 0],
             s.pd[k, -1],
+            then.tranches[k].anydate_pd,
+            now.tranches[k].anydate_pd,
+            now.tranches[k].anydate_pd_error,
+            now.tranches[k].expected_loss,
+            grade,
             _alert(s, k, -1),
         ]
-        for k, t in enumerate(deal.tranches)
+        for k, (t, grade) in enumerate(zip(deal.tranches, current_grades(deal, analysis), strict=True))
     ]
 
 
 def _alert(s: Surveillance, k: int, date: int) -> str:
     """What is wrong with a tranche after a date, in a word."""
-    if not s.actual.size:
+    if not s.seen:
         return "none"
     if s.missed[k, 1:][date]:
         return "missed"
@@ -722,12 +744,55 @@ def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]
     for given in book.table(layout.ACTUAL.name).column("Payment date"):
         date = given.date() if isinstance(given, dt.datetime) else given
         k = place.get(date, len(place))
-        if k >= s.actual.size:
-            rows.append([analysis.scheduled[k] if k < len(place) else None, *[None] * 7])
+        if k >= s.seen:
+            rows.append([analysis.scheduled[k] if k < len(place) else None, *[None] * 10])
             continue
         r = s.reratings[k + 1]
         # Once a payment was missed its PD is a fact, and no estimate is worth showing.
-        estimate = [np.nan, np.nan] if s.missed[h, k + 1] else [r.volatility, r.median_growth]
-        rating = [*estimate, r.prior_weight, s.distance[h, k + 1], s.pd[h, k + 1]]
+        estimate = [np.nan] * 4 if s.missed[h, k + 1] else [r.level, r.volatility, r.low, r.high]
+        rating = [*estimate, r.closing_weight, s.distance[h, k + 1], s.pd[h, k + 1], s.on_plan[h, k + 1]]
         rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *rating, _alert(s, h, k)])
     return rows
+
+
+def _history(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> list[list[Any]]:
+    """Return the lines of earlier refreshes and those of this one, the oldest left out beyond a bound."""
+    s, run = analysis.surveillance, analysis.simulated_now or analysis.simulated_base
+    as_of = deal.terms.dates[s.seen - 1] if s.seen else deal.terms.closing
+    new: list[list[Any]] = []
+    grades = current_grades(deal, analysis)
+    for k, (t, simulated) in enumerate(zip(deal.tranches, run.tranches, strict=True)):
+        figures = [simulated.anydate_pd, s.pd[k, -1], s.coverage[k, -1], s.distance[k, -1]]
+        new.append([entry[0], as_of, t.name, *figures, grades[k], _alert(s, k, -1), run.paths, entry[3]])
+    return [*_kept(book, layout.HISTORY), *new][-HISTORY_ROWS:]
+
+
+def _watched(deal: Deal, analysis: Analysis, history: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Figures of the chart: the headline class as seen from closing and from each date.
+
+    The simulated view of an earlier date is that of the last refresh that ended there.
+    """
+    s, h, closing = analysis.surveillance, analysis.headline, analysis.simulated_base
+    date, name, pd, paths = (
+        layout.HISTORY.index(field) for field in ("as_of", "tranche", "simulated", "paths")
+    )
+    simulated = {deal.terms.closing: _or_bound(closing.tranches[h].anydate_pd, closing.paths)}
+    for row in history:
+        if row[name] == deal.tranches[h].name and all(isinstance(row[k], (int, float)) for k in (pd, paths)):
+            day = row[date].date() if isinstance(row[date], dt.datetime) else row[date]
+            simulated[day] = _or_bound(row[pd], int(row[paths]))
+    limit = None if np.isnan(s.limit[h]) else s.limit[h]
+
+    def drawn(p: float | None) -> float | None:
+        return None if p is None else max(float(p), SMALLEST_DRAWN)
+
+    views = [*s.pd[h].tolist(), *[None] * (len(deal.terms.dates) - s.seen)]
+    return [
+        [day, drawn(view), drawn(simulated.get(day)), limit]
+        for day, view in zip((deal.terms.closing, *deal.terms.dates), views, strict=True)
+    ]
+
+
+def _or_bound(share: float, paths: int) -> float:
+    """Share of the paths; where it is none, what the probability is below: no line falls to nothing."""
+    return share or upper_bound(0, paths)

@@ -188,7 +188,7 @@ def _standing(found: Structure, name: str) -> list[float | None]:
 def _write(book: Book, inputs: Inputs, found: Structure, now: dt.datetime) -> None:
     write_rows(book, layout.STRUCTURE, [answer_cells(answer) for answer in found.answers])
     write_rows(book, layout.FRONTIER, _frontier(inputs.deal, found.frontier))
-    if inputs.marks:
+    if inputs.marks and book.table(layout.INPUT.name).has(AT_SOLVE):
         book.write_table(layout.INPUT.name, {AT_SOLVE: [mark for *_, mark in inputs.marks]})
     notes = sum(t.amount for t in inputs.deal.tranches)
     values = {

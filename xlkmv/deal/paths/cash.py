@@ -38,8 +38,8 @@ def pool_key(plan: Stressed) -> bytes:
     """
     deal, pool, terms = plan.deal, plan.deal.pool, plan.deal.terms
     mark = hashlib.blake2b(default_key(plan), digest_size=20)
-    for figure in (pool.recovery, pool.lag):
-        mark.update(np.ascontiguousarray(figure).tobytes())
+    for figure in (pool.recovery, pool.lag, plan.sure, plan.known_defaults):
+        mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
     tables = [id(table) for table in (*(getattr(pool, name) for name in TABLES), plan.row_purchases)]
     metrics = sorted({c.metric for c in deal.covenants})
     other = (deal.controls.support, plan.repurchase_share, plan.needs_balance, terms.accounts)

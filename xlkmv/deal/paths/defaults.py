@@ -41,7 +41,7 @@ def default_key(plan: Stressed) -> bytes:
     mark = hashlib.blake2b(digest_size=20)
     for figure in (plan.obligor_pd, pool.correlation, terms.times, plan.clock):
         mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
-    payer = (plan.deal.controls.support_pd, terms.support_correlation)
+    payer = (plan.deal.controls.support_pd, terms.support_correlation, plan.today)
     copula = (terms.copula, terms.degrees_of_freedom, terms.industry_correlation, pool.industry)
     mark.update(repr((payer, copula, plan.defaulted)).encode())
     return mark.digest()
@@ -77,7 +77,8 @@ class DefaultModel:
             x[one] for x in (self.industry, self.common, self.shared, self.own)
         )
         by_date = default_probability_by(pd[one[:-1], None], clock)
-        thresholds = self._quantile(np.vstack([by_date, default_probability_by(support, self.times)]))
+        payer_by = default_probability_by(support, np.maximum(self.times - plan.today, 0.0))
+        thresholds = self._quantile(np.vstack([by_date, payer_by]))
         self.limit = np.ascontiguousarray(thresholds[:, -1])
         # Rows of a power of 2, for bisection.
         self.width = 1 << self.times.size.bit_length()

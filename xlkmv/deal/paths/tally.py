@@ -45,7 +45,7 @@ def plan_key(plan: Stressed) -> bytes:
     deal, dues, controls = plan.deal, plan.dues, plan.deal.controls
     mark = hashlib.blake2b(pool_key(plan), digest_size=20)
     figures = (dues.fees, dues.opening, dues.interest, dues.principal, dues.ranks, dues.coupons)
-    for figure in (*figures, dues.expected, dues.deferred, plan.retained, plan.senior):
+    for figure in (*figures, dues.expected, dues.deferred, plan.retained, plan.senior, plan.known_reserve):
         mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
     acting = controls.triggers and any(c.consequence != "none" for c in deal.covenants)
     reserve = (

@@ -63,6 +63,14 @@ class Stressed:
     default_point : {"own", "all"}
     defaulted : int or None
         Row whose obligor is in default from closing on.
+    seen : int
+        Dates that have passed: :func:`~xlkmv.deal.plan.today.as_seen`.
+    sure : ndarray, shape (n,), or None
+        Cash beside the schedules that no default takes away, money.
+    known_defaults : ndarray, shape (n,), or None
+        Accumulated known defaults, as a share of all claims at closing.
+    known_reserve : ndarray, shape (n,), or None
+        Reserve after each date, money; NaN where the waterfall says it.
     """
 
     deal: Deal
@@ -79,6 +87,15 @@ class Stressed:
     volatility_multiplier: float = 1.0
     default_point: str = "own"
     defaulted: int | None = None
+    seen: int = 0
+    sure: Array | None = None
+    known_defaults: Array | None = None
+    known_reserve: Array | None = None
+
+    @property
+    def today(self) -> float:
+        """Years from closing to the last date that has passed; 0 at closing."""
+        return float(self.deal.terms.times[self.seen - 1]) if self.seen else 0.0
 
     @property
     def performing(self) -> npt.NDArray[np.bool_]:
@@ -126,7 +143,8 @@ class Stressed:
         if self.defaulted is not None:
             flows, row = flows.copy(), slice(self.defaulted, self.defaulted + 1)
             flows[row] = self.in_default(row)
-        return np.asarray(flows.sum(axis=0))
+        total = flows.sum(axis=0)
+        return np.asarray(total if self.sure is None else total + self.sure)
 
     def due_by(self, tranche: int, expected: bool | None = None) -> int:
         """Position of the date by which all that is due to a class has fallen due.

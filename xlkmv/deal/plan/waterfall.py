@@ -291,7 +291,8 @@ def planned_state(plan: Stressed) -> tuple[Array, Array]:
     largest = performing.max(axis=0, initial=0.0)
     share = np.full(remaining.size, np.nan)
     np.divide(largest, remaining, out=share, where=remaining > DUST * total)
-    return np.asarray(np.full(remaining.size, lost / total if total > 0.0 else 0.0)), share
+    ratio = np.full(remaining.size, lost / total if total > 0.0 else 0.0)
+    return ratio if plan.known_defaults is None else ratio + plan.known_defaults, share
 
 
 @dataclass(slots=True, eq=False)
@@ -564,7 +565,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         # Nothing is paid to a class that is repaid on all paths.
         still = [s and bool(balance[i].any() or interest_due[i].any()) for i, s in enumerate(still)]
         if fixed.free[k]:
-            principal_due = np.broadcast_to(0.0, balance.shape)
+            principal_due = np.zeros(balance.shape)
         else:
             principal_due = above(balance, fixed.closing[:, k, None])
         wanted = principal_due
@@ -617,11 +618,13 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         for step in steps:
             if step.rows.stop is None or any(still[step.rows]):
                 step.act(ledger, step.rows)
+        if plan.known_reserve is not None and plan.known_reserve[k] >= 0.0:
+            ledger.reserve = np.full(paths, plan.known_reserve[k])
 
         balance = balance - ledger.principal
         np.putmask(balance, balance < fixed.rounding, 0.0)
         arrears = above(interest_due, ledger.interest)
-        deferred: Array = np.broadcast_to(0.0, arrears.shape)
+        deferred = np.zeros(arrears.shape)
         if fixed.deferrable.any():
             deferred = np.where(fixed.may_wait(k, carried.balance), arrears, 0.0)
         # The account, then the residual: cash of early dates is for all who have still to be paid.

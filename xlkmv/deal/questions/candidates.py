@@ -32,7 +32,7 @@ STEPS = 10_000
 # PDs of a payer: closer ones cannot be told apart.
 PAYERS = np.geomspace(1e-6, 0.9999, 2_000)
 # A class of a smaller share of the notes is gone.
-NOTHING = 1e-9
+NOTHING = 1e-12
 
 
 def resized(deal: Deal, name: str, amount: float) -> Deal:
@@ -196,9 +196,12 @@ def size_question(key: str, deal: Deal, sizes: Mapping[str, float], name: str, p
     Question
     """
     notes, below = sum(t.amount for t in deal.tranches), _below(deal, name)
+    own = next(t.amount for t in deal.tranches if t.name == name)
     room = sizes[name] + sum(sizes[junior] for junior in below)
-    # No class is repaid more than the pool brings and the others leave.
+    # No class is repaid more than the pool brings and the others leave; where that is next to nothing, its
+    # own size is tried.
     most = max(pays - sum(sizes.values()) + room, room)
+    most = most if most > 100 * STEPS * NOTHING * notes else own
 
     def remark(amount: float) -> str:
         if not below:
@@ -209,7 +212,7 @@ def size_question(key: str, deal: Deal, sizes: Mapping[str, float], name: str, p
         key,
         name,
         most * np.arange(1, STEPS + 1) / STEPS,
-        next(t.amount for t in deal.tranches if t.name == name) / notes,
+        own / notes,
         lambda amount: with_sizes(deal, moved(deal, sizes, name, amount)),
         lambda amount: amount / notes,
         remark,

@@ -1,4 +1,4 @@
-"""Two deals side by side: which terms differ, where the classes stand, what moved the headline and why."""
+"""Two deals side by side: which terms differ, what moved the headline class, and why."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.answers import ClassAnswer, class_answers
-from xlkmv.deal.kmv import KmvView, kmv_view
+from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Simulation, simulate, simulate_stresses
+from xlkmv.deal.paths.run import Simulation, simulate
 from xlkmv.deal.paths.tally import group_error
-from xlkmv.deal.plan.waterfall import waterfall
-from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import CONTROLS, Curve, Deal, Loans, Pool, Tranche
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.domain import Array
-from xlkmv.model.loans import weighted_average_life
 
-__all__ = ["Case", "Comparison", "Difference", "Step", "case", "compare", "differences"]
+__all__ = ["Comparison", "Difference", "Step", "compare", "differences"]
 
-UNSUPPORTED = Stress("Without the undertaking", controls_off=("support",))
 
 Groups = tuple[tuple[str, tuple[str, ...]], ...]
 Line = tuple[str, str, str]
@@ -66,6 +61,7 @@ TERMS: Groups = (
     ("Volatility of the pool", ("volatility_source", "volatility", "drift")),
     ("Default point", ("default_point",)),
     ("Copula", ("copula", "degrees_of_freedom")),
+    ("Weight of what has come in", ("closing_periods", "surprise_tail")),
     ("Scale of the grades", ("class_scale",)),
     ("Headline class", ("headline",)),
     ("Paths and seed", ("paths", "seed")),
@@ -111,22 +107,6 @@ class Difference:
     after: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Case:
-    """A deal, and where its classes stand.
-
-    Attributes
-    ----------
-    name : str
-    deal : Deal
-    answers : tuple of ClassAnswer
-    """
-
-    name: str
-    deal: Deal
-    answers: tuple[ClassAnswer, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """The headline class after one more change.
@@ -170,44 +150,6 @@ class Comparison:
 
     differences: tuple[Difference, ...]
     steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rated:
-    """What the answers of the classes are made of."""
-
-    base: KmvView
-    simulated_base: Simulation
-    simulated_unsupported: Simulation
-    average_life: Array
-
-
-def case(
-    name: str,
-    deal: Deal,
-    *,
-    executor: Executor | None = None,
-    progress: Callable[[int, int], object] | None = None,
-) -> Case:
-    """Rate a deal as it is, for a comparison.
-
-    Parameters
-    ----------
-    name : str
-    deal : Deal
-    executor, progress
-        As in :func:`~xlkmv.deal.paths.run.simulate`.
-
-    Returns
-    -------
-    Case
-    """
-    stresses = [BASE, UNSUPPORTED] if deal.controls.support else [BASE]
-    runs = simulate_stresses(deal, stresses, executor=executor, progress=progress)
-    base = kmv_view(deal)
-    planned = waterfall(apply(deal, BASE), volatility=base.volatility, drift=base.drift)
-    life = weighted_average_life(deal.terms.times, planned.principal_paid)
-    return Case(name, deal, class_answers(deal, _Rated(base, runs[0], runs[-1], life)))
 
 
 def differences(first: Deal, second: Deal) -> tuple[Difference, ...]:
@@ -321,7 +263,7 @@ def _made(deal: Deal, second: Deal, changes: Sequence[_Change]) -> Deal:
             parts[part] = tuple(_with(a, b, names) for a, b in zip(one, other, strict=True))
         else:
             parts[part] = _with(one, other, names)
-    return Deal(**parts)
+    return Deal(**parts, today=second.today)
 
 
 def _with(one: Any, other: Any, names: Iterable[str]) -> Any:

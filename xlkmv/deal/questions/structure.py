@@ -47,6 +47,8 @@ UNITS: dict[str, str] = {
     "coupon": "per annum",
     "support": "one-year PD",
 }
+# A target that leaves nothing to ask for.
+CERTAIN = 1.0 - 1e-12
 # Figures of a table of the paths kept (four paths of a crowded pool are one), times classes.
 MOST_FIGURES, FEWEST_PATHS = 1 << 24, 2_000
 # Of the frontier: sizes, the least and the largest of them as shares of the answer, and reserves as shares
@@ -216,53 +218,60 @@ def _targets(deal: Deal, given: float | str | Mapping[str, float | str]) -> dict
 
 def _answer(question: Question, target: float, trials: Trials, scale: ClassScale) -> Answer:
     curve, view = Curve(trials.simulated, question), Curve(trials.kmv, question)
-    count, place = question.candidates.size, curve.last_within(target)
+    place, last = curve.last_within(target), question.candidates.size - 1
+    pd, error = curve.at(max(place, 0))
+    least = most = place
+    if place >= 0:
+        # Paths that are short only just beyond the answer make its error, too.
+        error = max(error, curve.at(min(place + 1, last))[1])
+        most = curve.last_within(min(target + WIDTH * error, CERTAIN), near=place)
+        least = curve.last_within(target - WIDTH * error, near=place) if target > WIDTH * error else -1
 
     def shown(k: int) -> float | None:
         return None if k < 0 else question.shown(float(question.candidates[k]))
 
-    low = high = shown(place)
-    pd, error = curve.at(max(place, 0))
-    remarks = []
-    if place < 0:
-        remarks.append(f"Out of reach: {_at_best(question, curve)}.")
-    elif place == count - 1:
-        remarks.append(WHOLE_RANGE[question.key])
-        if question.key != "support" and _supported(question):
-            remarks.append("The undertaking pays what the pool does not.")
-    else:
-        # Paths that default only just beyond the answer make its error, too.
-        error = max(error, curve.at(place + 1)[1])
-        most = curve.last_within(min(target + WIDTH * error, 1.0 - 1e-12), near=place)
-        least = -1 if target <= WIDTH * error else curve.last_within(target - WIDTH * error, near=place)
-        low, high = shown(least), shown(most)
-        if least < 0:
-            few = target <= WIDTH * error
-            why = "too few paths for so small a target" if few else "out of reach for a PD two errors less"
-            remarks.append(f"One end is open: {why}.")
-    if question.key in ("reserve", "notes"):
-        low, high = high, low
-    if curve.flat and place < 0:
-        remarks.append("It makes no difference to this class.")
-    if curve.falls:
-        remarks.append("The PD does not rise throughout: the answer is where it first exceeds the target.")
-    if question.key == "support" and place >= 0:
-        remarks.append(_rated(float(question.candidates[place]), scale))
-    remarks.append(question.remark(float(question.candidates[max(place, 0)])))
+    # Of these the safest is the largest.
+    low, high = (most, least) if question.key in ("reserve", "notes") else (least, most)
     return Answer(
         question.key,
         question.name,
         target,
         question.now,
         shown(place),
-        low,
-        high,
+        shown(low),
+        shown(high),
         shown(view.last_within(target)),
         None if place < 0 else float(question.candidates[place]),
         pd,
         error,
-        " ".join(filter(None, remarks)),
+        " ".join(filter(None, _remarks(question, curve, place, least, target <= WIDTH * error, scale))),
     )
+
+
+def _remarks(
+    question: Question, curve: Curve, place: int, least: int, few: bool, scale: ClassScale
+) -> Iterator[str]:
+    """Say what else there is to know; `least`: where the interval begins, `few`: paths for the target."""
+    key = question.key
+    if place < 0:
+        yield f"Out of reach: {_at_best(question, curve)}."
+        if curve.flat and key in ("reserve", "coupon", "support"):
+            yield "It makes no difference to this class."
+    elif place == question.candidates.size - 1:
+        yield WHOLE_RANGE[key]
+        if key != "support" and _supported(question):
+            yield "The undertaking pays what the pool does not."
+    elif place == 0 and key == "coupon" and question.now > 0.0:
+        yield "Any coupon at all is too much."
+    if least < 0 <= place:
+        why = "too few paths for so small a target" if few else "out of reach for a PD two errors less"
+        yield f"One end is open: {why}."
+    if curve.falls:
+        yield "The PD does not rise throughout: the answer is where it first exceeds the target."
+    if key == "support" and place >= 0:
+        yield _rated(float(question.candidates[place]), scale)
+    if place >= 0:
+        yield question.remark(float(question.candidates[place]))
 
 
 WHOLE_RANGE = {
@@ -284,12 +293,10 @@ def _supported(question: Question) -> bool:
 
 def _at_best(question: Question, curve: Curve) -> str:
     pd, error = curve.at(0)
-    best = f"at {question.shown(float(question.candidates[0])):.2%}"
-    if question.key in ("size", "stack"):
-        best = "for the smallest piece of it"
-    elif question.key == "notes":
-        best = "with next to no notes"
-    return f"even {best} its PD is {pd:.2%} (s.e. {error:.2%})"
+    at = f"at {question.shown(float(question.candidates[0])):.2%}"
+    piece = "of the smallest piece"
+    safest = {"size": piece, "stack": piece, "notes": "on next to no notes"}.get(question.key, at)
+    return f"even {safest} the PD is {pd:.2%} (s.e. {error:.2%})"
 
 
 def _rated(pd: float, scale: ClassScale) -> str:

@@ -1,4 +1,12 @@
-"""Surveillance: actual collections, date by date, re-rate the plan."""
+"""Surveillance: what has come in so far re-rates the plan, in the KMV view and for the simulation.
+
+Three questions are kept apart. What is known to be gone (by status, or by the record) is a default
+or a prepayment, and no volatility. Where most of the last periods brought less than was expected, the
+rest is expected at their level, too. How far collections jump from date to date says whether the
+volatility at closing was too low. One late payment is one late payment: the level is a median, and
+jumps are judged with heavy tails. Neither is ever taken to be better than at closing, as claims cannot
+pay more than they owe, and some calm periods do not prove that nobody will default.
+"""
 
 from __future__ import annotations
 
@@ -9,169 +17,245 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
-from xlkmv.deal.plan.waterfall import waterfall
-from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, RULES, Array, check
-from xlkmv.model.plan import PlanRisk, arrival_date
+from xlkmv.deal.plan.today import Outlook, as_seen, fitting
+from xlkmv.deal.plan.waterfall import Waterfall, waterfall
+from xlkmv.deal.terms import Deal, Record, Today
+from xlkmv.errors import DomainError
+from xlkmv.model.copula import joint_default_probability
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, RULES, Array, check
+from xlkmv.model.plan import PlanRisk, default_probability_by
+from xlkmv.model.robust import scale_update
 
 __all__ = [
     "BANDS",
     "BEHIND",
     "LEAST_RATIO",
+    "LEAST_SCALE",
+    "LEVEL_PERIODS",
     "Rerating",
     "Surveillance",
+    "from_today",
     "rerate",
-    "survivors",
-    "update_lognormal",
+    "reratings",
 ]
 
 # PDs that part the bands, from investment grade to as good as in default: a judgement.
 BANDS = (0.001, 0.01, 0.05, 0.20, 0.50)
-# Claims of these statuses pay nothing more.
-GONE = ("defaulted", "prepaid", "repurchased")
 # Accumulated collections below this share of the plan are behind it.
 BEHIND = 0.95
 # A period that brings in next to nothing would have an infinite log ratio: it counts as this much.
 LEAST_RATIO = 0.01
+# The level is the median of as many periods; those before closing count as on plan.
+LEVEL_PERIODS = 5
+# The smaller of the two steps of a random walk is this much of one, as judged with the usual tail: simulated.
+SMALLER = 0.82
+# Surprises are measured in units of the volatility at closing, but of no less than this, per annum.
+LEAST_SCALE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Rerating:
-    """Volatility and drift after some periods.
+    """What some periods have taught.
 
     Attributes
     ----------
-    volatility, drift : float
-        Posterior sigma and mu, per annum.
-    prior_weight : float
-        Weight of the prior in the mean, 0 to 1.
+    volatility : float
+        sigma to rate with, per annum: never below that at closing.
+    low, high : float
+        Bounds between which sigma lies by closing and record together, with probability
+        :data:`~xlkmv.model.robust.INTERVAL`.
+    level : float
+        Share of what is still scheduled that is expected to come in, defaults apart: at most 1.
+    closing_weight : float
+        Weight of the view at closing, 0 to 1.
     """
 
     volatility: float
-    drift: float
-    prior_weight: float
-
-    @property
-    def median_growth(self) -> float:
-        """Growth of the median against the plan, per annum; the mean may rise by uncertainty alone."""
-        return self.drift - 0.5 * self.volatility**2
+    low: float
+    high: float
+    level: float
+    closing_weight: float
 
 
-def update_lognormal(
-    log_ratios: npt.ArrayLike, dt: float, volatility: float, drift: float, prior_strength: float
-) -> Rerating:
-    """Posterior sigma and mu from log ratios of actual to planned period collections.
+def reratings(
+    actual: npt.ArrayLike,
+    expected: npt.ArrayLike,
+    times: npt.ArrayLike,
+    volatility: float,
+    strength: float = 8.0,
+    tail: float = 4.0,
+) -> tuple[Rerating, ...]:
+    """Volatility and level of the collections at closing and after each date.
 
-    ``x_i ~ N(m, s^2)``, ``m = (mu - sigma^2/2) dt``, ``s^2 = sigma^2 dt``. The conjugate
-    normal-inverse-gamma prior is worth k0 periods; after n of them, with mean xbar,
-
-    ``m_n = (k0 m_0 + n xbar)/(k0 + n)``, ``s_n^2 = [k0 s_0^2 + sum (x - xbar)^2
-    + k0 n/(k0 + n) (xbar - m_0)^2]/(k0 + n)``; the prior's weight is ``k0/(k0 + n)``.
+    With x_i the log ratio of the collections of a period to what was expected of it: sigma follows from
+    the scale of the steps x_i - x_(i-1) in units of sqrt(3) sigma sqrt(dt_i)
+    (:func:`~xlkmv.model.robust.scale_update`), as collections that are a random walk of volatility
+    s sum up to ones of s/sqrt(3), ``Var ln integral_0^T e^(s W) dt = s^2 T/3`` to first order. A date
+    that goes back to the median of the last :data:`LEVEL_PERIODS` x_i is no new surprise: the step from
+    there counts where it is smaller. The logarithm of the level is that median times n/(k0 + n), and 0
+    where it is positive.
 
     Parameters
     ----------
-    log_ratios : array_like, shape (n,)
-        ``ln(actual_i/plan_i)`` per period; n may be 0.
-    dt : float
-        Years per period.
-    volatility, drift : float
-        Prior sigma and mu, per annum.
-    prior_strength : float
-        k0 > 0, periods.
+    actual, expected : array_like, shape (j,)
+        What came in on each date, and what was to come in given what is known to be gone, money.
+        A date on which nothing was expected teaches nothing.
+    times : array_like, shape (j,)
+        Years from closing.
+    volatility : float
+        sigma at closing, per annum.
+    strength : float
+        Periods that the view at closing is worth.
+    tail : float
+        Degrees of freedom of a surprise: the smaller, the less a single one counts.
 
     Returns
     -------
-    Rerating
+    tuple of Rerating, length j + 1
 
-    Notes
-    -----
-    Gelman et al., Bayesian Data Analysis (2013), section 3.3.
+    Raises
+    ------
+    DomainError
+        When an argument breaks its rule.
     """
-    x = np.atleast_1d(np.asarray(log_ratios, float))
-    # The pool's own figures: 0 if nobody can default, and beyond what a person would type.
-    sigma, mu = float(check("volatility", volatility, NOT_NEGATIVE)), float(check("drift", drift, FINITE))
-    k0 = float(check("prior_strength", prior_strength, POSITIVE))
-    step = float(check("dt", dt, POSITIVE))
-    n = x.size
-    weight = k0 / (k0 + n)
-    m0 = (mu - 0.5 * sigma**2) * step
-    mean = float(x.mean()) if n else m0
-    scatter = float(((x - mean) ** 2).sum())
-    variance = (k0 * sigma**2 * step + scatter + weight * n * (mean - m0) ** 2) / (k0 + n)
-    posterior = float(np.sqrt(variance / step))
-    location = weight * m0 + (1.0 - weight) * mean
-    return Rerating(posterior, location / step + 0.5 * posterior**2, weight)
+    paid, due = check("actual", actual, NOT_NEGATIVE), check("expected", expected, NOT_NEGATIVE)
+    # The pool's own figure: 0 if nobody can default, and beyond what a person would type.
+    sigma = float(check("volatility", volatility, NOT_NEGATIVE))
+    told = due > 0.0
+    steps = np.diff(check("times", times, NOT_NEGATIVE), prepend=0.0)
+    unit = max(sigma, LEAST_SCALE)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.log(np.maximum(paid / due, LEAST_RATIO))[told]
+    last = np.lib.stride_tricks.sliding_window_view(np.append(np.zeros(LEVEL_PERIODS), x), LEVEL_PERIODS)
+    median = np.median(last, axis=1)
+    jumps = np.minimum(np.abs(np.diff(x, prepend=0.0)), np.abs(x - median[:-1]))
+    spread = scale_update(jumps / (SMALLER * unit * np.sqrt(3.0 * steps[told])), strength, tail)
+    out = []
+    for seen in range(told.size + 1):
+        n = int(told[:seen].sum())
+        wider = max(float(spread.scale[n]), 1.0)
+        closing = strength / (strength + n)
+        out.append(
+            Rerating(
+                volatility=sigma if wider == 1.0 else wider * unit,
+                low=float(spread.low[n]) * unit,
+                high=float(spread.high[n]) * unit,
+                level=float(np.exp(min((1.0 - closing) * median[n], 0.0))),
+                closing_weight=closing,
+            )
+        )
+    return tuple(out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surveillance:
-    """The plan as it stands after j of its n dates.
+    """The plan as it stands after j of its n dates, in the KMV view.
 
     Attributes
     ----------
-    actual, planned : ndarray, shape (j,)
-        Collections of each period, money.
+    record : Record
+    planned, expected : ndarray, shape (j,)
+        Collections of each period by plan, and given what is known to be gone, money.
     accumulated_ratio : ndarray, shape (j,)
         Accumulated actual over accumulated planned collections.
     behind : ndarray of bool, shape (j,)
         Whether that is below :data:`BEHIND`.
     reratings : tuple of Rerating, length j + 1
-        At closing (the prior) and after each date.
-    distance, pd : ndarray, shape (k, j + 1)
-        Smallest distance to default over the dates still to come up to the tranche's maturity,
-        and any-date PD over all of them, at closing and after each date. From the maturity on
-        infinite and 0; minus infinity and 1 once a payment was missed.
+        At closing and after each date.
+    coverage, distance, pd : ndarray, shape (k, j + 1)
+        Over the dates still to come, at closing and after each date: coverage and distance to default
+        at the tranche's maturity, and any-date PD up to it. From the maturity on infinite and 0; once
+        a payment was missed 0, minus infinity and 1.
+    on_plan : ndarray, shape (k, j + 1)
+        The same PD had everything come in as planned: what time alone has done.
     band : ndarray of int, shape (k, j + 1)
         Band of the PD: 0 below the first limit.
     missed : ndarray of bool, shape (k, j + 1)
         Whether pool and reserve have left something unpaid that was due to it so far.
     alert : ndarray of bool, shape (k, j + 1)
-        Whether the band is worse than at closing, and collections are not ahead of plan: a
-        surplus, too, widens sigma.
+        Whether the band is worse than at closing, and collections are not ahead of plan.
+    limit : ndarray, shape (k,)
+        PD from which on the band is worse than at closing; NaN where there is no worse one.
     now : tuple of PlanRisk or None
         Per tranche, date by date up to its maturity; None after that.
+    supported_pd : ndarray, shape (k,)
+        PD now with what is left of the undertaking counted, where it is on and protects the tranche.
+    balance : ndarray, shape (k,)
+        Principal outstanding now, money; what the undertaking has paid is repaid.
     """
 
-    actual: Array
+    record: Record
     planned: Array
+    expected: Array
     accumulated_ratio: Array
     behind: npt.NDArray[np.bool_]
     reratings: tuple[Rerating, ...]
+    coverage: Array
     distance: Array
     pd: Array
+    on_plan: Array
     band: npt.NDArray[np.int64]
     missed: npt.NDArray[np.bool_]
     alert: npt.NDArray[np.bool_]
+    limit: Array
     now: tuple[PlanRisk | None, ...]
+    supported_pd: Array
+    balance: Array
+
+    @property
+    def seen(self) -> int:
+        """Dates that have passed."""
+        return len(self.record)
+
+
+def from_today(deal: Deal, record: Record, level: float = 1.0) -> Deal:
+    """See a deal from the last date of a record: simulated, its paths begin there.
+
+    Parameters
+    ----------
+    deal : Deal
+        As at closing.
+    record : Record
+    level : float
+        Share of what is still scheduled that is expected to come in: that of a :class:`Rerating`.
+
+    Returns
+    -------
+    Deal
+        The deal itself while nothing has been seen. See :func:`~xlkmv.deal.plan.today.as_seen`.
+    """
+    return replace(deal, today=Today(record, level)) if len(record) else deal
 
 
 def rerate(
     plan: Stressed,
-    actual: npt.ArrayLike,
+    actual: Record | npt.ArrayLike,
     volatility: float,
     drift: float = 0.0,
-    prior_strength: float = 8.0,
+    strength: float = 8.0,
+    tail: float = 4.0,
     bands: Sequence[float] = BANDS,
 ) -> Surveillance:
     """Re-rate a plan from what came in so far.
 
     What came in goes through the waterfall, without the undertaking. Seen from date j, cash in
     the account counts for every tranche, the reserve for those that it protects; what was paid
-    ahead of the plan lowers what is due next, and what was missed raises it. The collections
-    still planned move with the updated sigma and mu over the time left, up to the maturity.
-    Claims that are defaulted, prepaid or repurchased by then bring nothing more, but for the
-    recovery of those in default.
+    ahead of the plan lowers what is due next, and what was missed raises it. What is still scheduled
+    by claims that are not known to be gone comes in at the level, and moves with the volatility, that
+    the record suggests (:func:`reratings`), up to the tranche's maturity.
+
+    Where less has come in than planned and nothing else is known, no class is rated better than on plan.
 
     Parameters
     ----------
     plan : Stressed
         From :func:`~xlkmv.deal.stress.apply`; usually the base case.
-    actual : array_like, shape (j,)
-        Collections of the first j periods, money, >= 0; j from 0 to n.
+    actual : Record, or array_like of shape (j,)
+        Of the first j periods; collections alone in money, >= 0; j from 0 to n.
     volatility, drift : float
-        sigma and mu at closing, per annum: the prior.
-    prior_strength : float
-        Periods that the prior is worth.
+        sigma and mu at closing, per annum.
+    strength, tail : float
+        As in :func:`reratings`.
     bands : sequence of float
         Increasing PDs that part the bands.
 
@@ -184,58 +268,74 @@ def rerate(
     InputError, DomainError
         When there are more actual figures than dates, or a figure breaks its rule.
     """
-    times = plan.deal.terms.times
-    paid_in = np.atleast_1d(check("actual", actual, NOT_NEGATIVE)) if np.size(actual) else np.zeros(0)
+    check("drift", drift, FINITE)
+    times, record = plan.deal.terms.times, fitting(plan, Record.of(actual))
     limits = np.asarray(check("bands", bands, RULES["pd"]))
-    if paid_in.size > times.size:
-        raise InputError(
-            "actual", f"must have at most one value per payment date ({times.size})", paid_in.size
-        )
     if (np.diff(limits) <= 0.0).any():
         raise DomainError("bands", "must increase", float(limits[int(np.argmin(np.diff(limits)))]))
-    j, planned = paid_in.size, plan.collections
-    # Dates without planned collections say nothing about the pool.
-    told = planned[:j] > 0.0
-    ratios = np.full(j, np.nan)
-    ratios[told] = np.log(np.maximum(paid_in[told] / planned[:j][told], LEAST_RATIO))
-    step = float(times[-1] / times.size)
-    held, missed = _so_far(plan, paid_in)
-    reratings, risks = [], []
-    for seen in range(j + 1):
-        x = ratios[:seen]
-        rating = update_lognormal(x[~np.isnan(x)], step, volatility, drift, prior_strength)
-        reratings.append(rating)
-        risks.append([_seen_from(plan, k, seen, held[k, seen], rating) for k in range(len(held))])
-    distance = np.where(missed, -np.inf, np.array([[d for _, d, _ in row] for row in risks]).T)
-    pd = np.where(missed, 1.0, np.array([[p for _, _, p in row] for row in risks]).T)
-    band = np.searchsorted(limits, pd, side="right")
+    j, planned, outlook = len(record), plan.collections, Outlook(plan, record)
+    paid_in = np.array(record.collections)
+    ratings = reratings(paid_in, outlook.expected, times[:j], volatility, strength, tail)
+    today = as_seen(plan, record)
+    alone, run = waterfall(_unsupported(today)), waterfall(today)
+    held, missed = _so_far(plan, alone, j)
+    held_on_plan, _ = _so_far(plan, waterfall(_unsupported(plan)), j)
+    shape = (3, len(held), j + 1)
+    found, on_plan, now = np.empty(shape), np.empty(shape[1:]), []
+    for seen, rating in enumerate(ratings):
+        scheduled, sure = outlook.coming(seen)
+        coming = scheduled * rating.level + sure
+        now = [
+            _seen_from(plan, k, seen, cash, coming, rating.volatility, drift)
+            for k, cash in enumerate(held[:, seen])
+        ]
+        found[:, :, seen] = np.array([_final(risk) for risk in now]).T
+        for k, cash in enumerate(held_on_plan[:, seen]):
+            on_plan[k, seen] = _final(_seen_from(plan, k, seen, cash, planned, volatility, drift))[2]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.cumsum(paid_in) / np.cumsum(planned[:j])
+    coverage, distance, pd = found
+    if record.collections_only and not outlook.rows.size:
+        # More cash may be kept when less comes in, and a wider pool may lift a class that is under water.
+        pd[:, 1:] = np.where(ratio < 1.0, np.maximum(pd, on_plan)[:, 1:], pd[:, 1:])
+    coverage, distance, pd = (
+        np.where(missed, bad, x) for x, bad in zip((coverage, distance, pd), (0.0, -np.inf, 1.0), strict=True)
+    )
+    band = np.searchsorted(limits, pd, side="right")
     return Surveillance(
-        actual=paid_in,
+        record=record,
         planned=planned[:j],
+        expected=outlook.expected,
         accumulated_ratio=ratio,
         behind=ratio < BEHIND,
-        reratings=tuple(reratings),
+        reratings=ratings,
+        coverage=coverage,
         distance=distance,
         pd=pd,
+        on_plan=on_plan,
         band=band,
         missed=missed,
         alert=(band > band[:, :1]) & np.append(False, ratio < 1.0),
-        now=tuple(risk for risk, _, _ in risks[-1]),
+        limit=np.append(limits, np.nan)[band[:, 0]],
+        now=tuple(now),
+        supported_pd=_with_undertaking(plan, run, held[:, j], pd[:, j], coming, ratings[j], drift, j),
+        balance=run.balance[:, j - 1] if j else np.array([t.amount for t in plan.deal.tranches]),
     )
 
 
-def _so_far(plan: Stressed, paid_in: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+def _unsupported(plan: Stressed) -> Stressed:
+    """The plan without the undertaking."""
+    return replace(plan, deal=replace(plan.deal, controls=plan.deal.controls.without("support")))
+
+
+def _so_far(plan: Stressed, run: Waterfall, j: int) -> tuple[Array, npt.NDArray[np.bool_]]:
     """After 0 to j dates, per tranche: cash in hand less what is behind, and whether it missed anything.
 
     In hand are the account, and the reserve where it protects the tranche. Principal of it and
     those ahead that is paid before its date counts too, and so does interest that may wait until
     the legal final; principal, interest and fees that are late count against it.
     """
-    deal, dues, j = plan.deal, plan.dues, paid_in.size
-    alone = replace(plan, deal=replace(deal, controls=deal.controls.without("support")))
-    run = waterfall(alone, np.concatenate([paid_in, plan.collections[j:]]))
+    dues = plan.dues
     target, interest = dues.opening - dues.principal, -run.interest_missed
     by_plan = _expected(plan) or plan.default_point == "all"
     if by_plan and dues.expected is not None:
@@ -253,6 +353,37 @@ def _so_far(plan: Stressed, paid_in: Array) -> tuple[Array, npt.NDArray[np.bool_
     return np.array(held), np.array(missed)
 
 
+def _with_undertaking(
+    plan: Stressed,
+    run: Waterfall,
+    held: Array,
+    pd: Array,
+    coming: Array,
+    rating: Rerating,
+    drift: float,
+    seen: int,
+) -> Array:
+    """Any-date PDs now, given those by pool and reserve, when the payer of the undertaking counts, too."""
+    controls, terms, out = plan.deal.controls, plan.deal.terms, pd.copy()
+    for k in np.flatnonzero(plan.senior).tolist() if controls.support else ():
+        end = plan.due_by(k)
+        if seen > end:
+            continue
+        payer = default_probability_by(controls.support_pd, terms.times[end] - _now(plan, seen))
+        beyond = 0.0
+        if plan.support_cap is not None:
+            cash = held[k] + max(plan.support_cap - float(run.support_drawn[:seen].sum()), 0.0)
+            beyond = _final(_seen_from(plan, k, seen, cash, coming, rating.volatility, drift))[2]
+        # Short, and the payer in default; or short by more than the cap, and the payer not.
+        joint = joint_default_probability([pd[k], beyond], payer, terms.support_correlation)
+        out[k] = joint[0] + beyond - joint[1]
+    return out
+
+
+def _now(plan: Stressed, seen: int) -> float:
+    return float(plan.deal.terms.times[seen - 1]) if seen else 0.0
+
+
 def _due_to(plan: Stressed, tranche: int) -> Array:
     return plan.dues.total if plan.default_point == "all" else plan.dues.ahead(tranche, _expected(plan))
 
@@ -262,52 +393,22 @@ def _expected(plan: Stressed) -> bool:
     return plan.deal.terms.default_point == "expected"
 
 
-def survivors(plan: Stressed, seen: int) -> Array:
-    """Planned collections per date without the claims that are known to be gone after some dates.
-
-    Parameters
-    ----------
-    plan : Stressed
-    seen : int
-        Dates that have passed.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Money. What a claim in default recovers arrives its lag after the first date from then on.
-    """
-    pool, dates, times = plan.deal.pool, plan.deal.terms.dates, plan.deal.terms.times
-    today = dates[seen - 1] if seen else plan.deal.terms.closing
-    flows = plan.collections
-    for row, (word, since) in enumerate(zip(pool.status, pool.since, strict=False)):
-        if word not in GONE or since is None or since > today:
-            continue
-        first = next((k for k, date in enumerate(dates) if date >= since), len(dates))
-        flows[first:] -= pool.schedule[row, first:]
-        if word == "defaulted" and first < len(dates):
-            arrives = int(arrival_date(times, pool.lag[row])[first])
-            if arrives < times.size:
-                flows[arrives] += pool.recovery[row] * plan.claim[row, first]
-    return np.maximum(flows, 0.0)
-
-
 def _seen_from(
-    plan: Stressed, tranche: int, seen: int, held: float, rating: Rerating
-) -> tuple[PlanRisk | None, float, float]:
-    """Risk over the dates still to come, its smallest distance, and its any-date PD."""
+    plan: Stressed, tranche: int, seen: int, held: float, coming: Array, volatility: float, drift: float
+) -> PlanRisk | None:
+    """Risk over the dates still to come up to the maturity; None when that has passed."""
     times, dues = plan.deal.terms.times, _due_to(plan, tranche)
     end = plan.due_by(tranche) + 1
-    if seen >= end:  # paid, unless it has missed something
-        return None, np.inf, 0.0
-    now = float(times[seen - 1]) if seen else 0.0
-    coming = dues[seen:end].copy()
-    coming[0] += max(-held, 0.0)
-    risk = pool_risk(
-        survivors(plan, seen)[seen:end],
-        coming,
-        rating.volatility,
-        times[seen:end] - now,
-        rating.drift,
-        max(held, 0.0),
-    )
-    return risk, float(risk.distance.min()), float(risk.anydate_pd[-1])
+    if seen >= end:
+        return None
+    now = _now(plan, seen)
+    due = dues[seen:end].copy()
+    due[0] += max(-held, 0.0)
+    return pool_risk(coming[seen:end], due, volatility, times[seen:end] - now, drift, max(held, 0.0))
+
+
+def _final(risk: PlanRisk | None) -> tuple[float, float, float]:
+    """Coverage and distance at the maturity, any-date PD up to it; a class that has matured was paid."""
+    if risk is None:
+        return np.inf, np.inf, 0.0
+    return float(risk.coverage[-1]), float(risk.distance[-1]), float(risk.anydate_pd[-1])

@@ -31,6 +31,7 @@ from xlkmv.deal.terms.plan import (
     Terms,
     terms_faults,
 )
+from xlkmv.deal.terms.record import RECORD_RULE, Record, Today, record_faults
 from xlkmv.deal.terms.scale import (
     HORIZONS,
     LONG_RUN,
@@ -57,6 +58,7 @@ __all__ = [
     "PASS_THROUGH",
     "PAYMENT_TYPES",
     "POOL_NUMBERS",
+    "RECORD_RULE",
     "RESERVE_FUNDING",
     "RESERVE_UNITS",
     "SCHEDULE",
@@ -74,7 +76,9 @@ __all__ = [
     "Fault",
     "Loans",
     "Pool",
+    "Record",
     "Terms",
+    "Today",
     "Tranche",
     "class_scale_faults",
     "column_faults",
@@ -86,6 +90,7 @@ __all__ = [
     "months_after",
     "payment_dates",
     "pool_faults",
+    "record_faults",
     "scale_faults",
     "status_faults",
     "terms_faults",

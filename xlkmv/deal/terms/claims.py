@@ -117,9 +117,10 @@ class Loans:
 
 def _alike(one: Any, other: Any) -> bool:
     """Whether two columns are the same: numbers to the last bit, blanks with blanks."""
-    if one is None or other is None or not isinstance(one, np.ndarray):
-        return bool(one is other or (other is not None and one == other))
-    return one is other or np.array_equal(one, other, equal_nan=True)
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one is other or np.array_equal(one, other, equal_nan=True)
+    # A column may be there in one of them only.
+    return not isinstance(one, np.ndarray) and not isinstance(other, np.ndarray) and bool(one == other)
 
 
 def _days(name: str, words: Iterable[Any]) -> tuple[dt.date | None, ...]:

@@ -15,6 +15,7 @@ from xlkmv.deal.terms.covenants import Covenant, covenant_faults
 from xlkmv.deal.terms.faults import Fault, raise_first
 from xlkmv.deal.terms.notes import Tranche, tranche_faults
 from xlkmv.deal.terms.plan import Terms
+from xlkmv.deal.terms.record import Today
 from xlkmv.errors import InputError
 
 __all__ = ["Deal"]
@@ -32,6 +33,8 @@ class Deal:
     terms : Terms
     controls : Controls
     covenants : tuple of Covenant
+    today : Today or None
+        Where the paths of a simulation begin, if not at closing.
     """
 
     pool: Pool
@@ -39,6 +42,7 @@ class Deal:
     terms: Terms
     controls: Controls = field(default_factory=Controls)
     covenants: tuple[Covenant, ...] = ()
+    today: Today | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tranches", tuple(sorted(self.tranches, key=lambda t: t.rank)))

@@ -14,6 +14,7 @@ from xlkmv.deal.terms.dates import DAY_COUNTS, as_date, year_fraction
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.deal.terms.scale import LONG_RUN, ClassScale
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
+from xlkmv.model.robust import FREEDOM, STRENGTH
 
 __all__ = [
     "OC_ALL",
@@ -98,6 +99,11 @@ class Terms:
         the last one holds on.
     curves : tuple of Curve
         Base rates that floating claims and notes refer to.
+    closing_periods : float
+        Surveillance: payment periods that the view at closing is worth beside what has come in since.
+    surprise_tail : float
+        Surveillance: degrees of freedom of a surprise in the collections; the smaller, the less a
+        single one counts.
     headline : str
         Class that headlines speak of; "": the last of the senior classes.
     class_scale : ClassScale
@@ -136,6 +142,8 @@ class Terms:
     cdr: tuple[float, ...] = ()
     loss_curve: tuple[float, ...] = ()
     curves: tuple[Curve, ...] = ()
+    closing_periods: float = 8.0
+    surprise_tail: float = 4.0
     headline: str = ""
     class_scale: ClassScale = LONG_RUN
 
@@ -167,6 +175,8 @@ TERM_RULES: dict[str, Rule] = {
     "seed": Rule("must be a whole number from 0 on", low=0, high=2**53),
     "degrees_of_freedom": Rule("must be a whole number from 3 to 1000", low=3, high=1000),
     "industry_correlation": ASSET_CORRELATION,
+    "closing_periods": STRENGTH,
+    "surprise_tail": FREEDOM,
     "prepayment": Rule("must be between 0 and 16 (a decimal: 0.06 means 6 %; 1.65 means 165 PSA)", 0.0, 16.0),
     "fee_amount": NOT_NEGATIVE,
     "oc_floor": PROBABILITY,

@@ -1,0 +1,280 @@
+"""The plan as seen from a date that has passed: what is known to be gone, and what is still to come.
+
+Claims of which the status says so are gone one by one. What the record says beyond them (defaults,
+prepayments, the balance of the pool) is taken off all other claims in proportion. Cash and reserve
+need nothing of their own: the waterfall runs from closing with what really came in, and arrives today
+with the balances, the account, the reserve, the triggers and the arrears as they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.terms.faults import raise_first
+from xlkmv.deal.terms.record import Record, record_faults
+from xlkmv.errors import InputError
+from xlkmv.model.domain import Array
+from xlkmv.model.loans import implied_principal
+from xlkmv.model.plan import arrival_date
+
+__all__ = ["GONE", "Outlook", "as_seen", "fitting", "record_limits"]
+
+# Claims of these statuses pay nothing more of their schedule.
+GONE = ("defaulted", "prepaid", "repurchased")
+
+
+def record_limits(plan: Stressed) -> dict[str, tuple[float, str]]:
+    """What the figures of a record cannot exceed in a plan.
+
+    Parameters
+    ----------
+    plan : Stressed
+
+    Returns
+    -------
+    dict
+        Field of :class:`~xlkmv.deal.terms.record.Record` -> money, and what that is in words.
+    """
+    pool = plan.balance_at_closing, "the pool at closing"
+    most = float(np.max(plan.reserve_target(np.array([plan.balance_at_closing]))))
+    return dict.fromkeys(("balance", "defaults", "prepayments"), pool) | {
+        "reserve": (most, "the size of the reserve")
+    }
+
+
+def fitting(plan: Stressed, record: Record) -> Record:
+    """Return a record after holding it against the plan.
+
+    Parameters
+    ----------
+    plan : Stressed
+    record : Record
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    InputError, DomainError
+        When there are more figures than dates, or one is larger than it can be.
+    """
+    dates = plan.deal.terms.dates
+    if len(record) > len(dates):
+        raise InputError(
+            "actual", f"must have at most one value per payment date ({len(dates)})", len(record)
+        )
+    columns = {name: getattr(record, name) for name in Record.more()}
+    raise_first(record_faults(columns, record_limits(plan)), [str(date) for date in dates])
+    return record
+
+
+class Outlook:
+    """What the pool was to bring, given what is known of its claims.
+
+    Parameters
+    ----------
+    plan : Stressed
+    record : Record
+        Of the first j dates.
+
+    Attributes
+    ----------
+    expected : ndarray, shape (j,)
+        What was to come in on each date that has passed, given what is known of its defaults and
+        prepayments, money.
+    left : ndarray, shape (j + 1,)
+        Share of the claims with no such status that is still there at closing and after each date.
+    rows, first : ndarray of int, shape (g,)
+        Claims that are gone by their status, and the first date on which they pay nothing.
+    """
+
+    def __init__(self, plan: Stressed, record: Record) -> None:
+        self.plan, self.record = plan, record
+        self._find_gone()
+        j = len(record)
+        self.left = np.ones(j + 1)
+        # Cash on and after each date from what is gone of claims without a status.
+        self._from_shares = np.zeros((j, plan.collections.size))
+        # What defaulted of them in each period: its share of all claims without a status, and money.
+        self._bad, self.defaulted = np.zeros(j), np.zeros(j)
+        if not record.collections_only:
+            self._take_off_shares()
+        self.expected = np.array([self._expected(k) for k in range(j)])
+
+    def _find_gone(self) -> None:
+        """Find the claims that are gone by their status, what they leave out and what they bring."""
+        plan, pool, terms = self.plan, self.plan.deal.pool, self.plan.deal.terms
+        n, j = len(terms.dates), len(self.record)
+        found = [
+            (row, sum(date < since for date in terms.dates), word == "defaulted", since <= terms.closing)
+            for row, (word, since) in enumerate(zip(pool.status, pool.since, strict=False))
+            if word in GONE and since is not None
+        ]
+        self.rows, self.first = (np.array([f[k] for f in found], np.int64) for k in (0, 1))
+        defaulted, early = (np.array([f[k] for f in found], np.bool_) for k in (2, 3))
+        # What has become known after the last date counts today.
+        known = np.minimum(self.first + 1, j) if j else self.first + 1
+        self.known = np.where(early, 0, known)
+        after = np.arange(n) >= self.first[:, None]
+        share = plan.repurchase_share
+        self.lost = np.where(after, pool.schedule[self.rows], 0.0)
+        self.brings = np.where(defaulted[:, None], share * self.lost, 0.0)
+        self.claims = np.zeros(self.rows.size)
+        pays = np.flatnonzero(self.first < n)
+        at = self.rows[pays], self.first[pays]
+        if pays.size:
+            self.claims[pays] = plan.claim[at]
+        recovered = (1.0 - share) * pool.recovery[at[0]] * self.claims[pays]
+        waits = arrival_date(terms.times, pool.lag[at[0], None])[np.arange(pays.size), at[1]]
+        arrives = np.where(defaulted[pays], waits, at[1])
+        paid_off = recovered if defaulted[pays].all() else self._balance_before()[at]
+        amount = np.where(defaulted[pays], recovered, paid_off)
+        in_time = arrives < n
+        np.add.at(self.brings, (pays[in_time], arrives[in_time]), amount[in_time])
+        self.is_default = defaulted
+
+    def _balance_before(self) -> Array:
+        """Balance of each claim before each date, shape (m, n), money."""
+        rows = self.plan.row_outstanding
+        if rows is not None:
+            return rows
+        pool = self.plan.deal.pool
+        after = implied_principal(pool.amount, pool.schedule, self.plan.deal.terms.times)[0].balance
+        return np.concatenate([pool.amount[:, None], after[:, :-1]], axis=1)
+
+    def _take_off_shares(self) -> None:
+        """Work out date by date what the record takes off the claims without a status."""
+        plan, record, j = self.plan, self.record, len(self.record)
+        n, pool, share = plan.collections.size, plan.deal.pool, plan.repurchase_share
+        rows, claims = self._balance_before(), plan.claim
+        # After the last date everything has been paid, or is lost.
+        before = np.append(rows.sum(axis=0), 0.0)
+        own = np.hstack([rows[self.rows], np.zeros((self.rows.size, 1))])
+        arrives = arrival_date(plan.deal.terms.times, pool.lag[:, None])
+        defaults, prepaid = (np.nan_to_num(record.known(name)) for name in ("defaults", "prepayments"))
+        balance, stays = record.known("balance"), np.ones(len(pool.name), np.bool_)
+        for k in range(j):
+            here = self.first == k
+            gone = self.first <= k
+            stays[self.rows[here]] = False
+            there = self.left[k] * max(float(before[k] - own[gone, k].sum()), 0.0)
+            by_status = [float(own[here & of, k].sum()) for of in (self.is_default, ~self.is_default)]
+            taken = [
+                max(x - known, 0.0) for x, known in zip((defaults[k], prepaid[k]), by_status, strict=True)
+            ]
+            parts = [0.0 if there == 0.0 else 1.0 if x >= there else x / there for x in taken]
+            self._bad[k] = bad = self.left[k] * parts[0]
+            claim = claims[:, k] * stays
+            self.defaulted[k] = bad * float(claim.sum())
+            flows = np.bincount(arrives[:, k], (1.0 - share) * pool.recovery * bad * claim, n + 1)[:n]
+            if share:
+                flows[k:] += share * bad * (pool.schedule[:, k:] * stays[:, None]).sum(axis=0)
+            flows[k] += min(taken[1], there)
+            self._from_shares[k] = flows
+            self.left[k + 1] = self.left[k] * max(1.0 - sum(parts), 0.0)
+            planned = float(before[k + 1] - own[gone, k + 1].sum())
+            if not np.isnan(balance[k]) and planned > 0.0:
+                self.left[k + 1] = balance[k] / planned
+
+    def _expected(self, k: int) -> float:
+        """What was to come in on a date, given all that is known by then."""
+        gone = self.first <= k
+        stays = float(self.plan.collections[k] - self.lost[gone, k].sum())
+        cash = float(self.brings[gone, k].sum() + self._from_shares[: k + 1, k].sum())
+        return max(stays * float(self.left[k] - self._bad[k]) + cash, 0.0)
+
+    def coming(self, seen: int) -> tuple[Array, Array]:
+        """What is to come in as seen from a date, money; figures of dates that have passed mean nothing.
+
+        Parameters
+        ----------
+        seen : int
+            Dates that have passed, 0 to j.
+
+        Returns
+        -------
+        scheduled : ndarray, shape (n,)
+            From claims that may still default.
+        sure : ndarray, shape (n,)
+            From what is gone: recoveries, claims paid off.
+        """
+        gone = self.known <= seen
+        scheduled = self.left[seen] * (self.plan.collections - self.lost[gone].sum(axis=0))
+        sure = self.brings[gone].sum(axis=0) + self._from_shares[:seen].sum(axis=0)
+        return np.maximum(scheduled, 0.0), sure
+
+
+def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
+    """See a plan from the last date of a record.
+
+    Parameters
+    ----------
+    plan : Stressed
+        As seen from closing.
+    record : Record
+        Of the first j dates.
+    level : float
+        Share of what is still scheduled that is expected to come in, defaults apart.
+
+    Returns
+    -------
+    Stressed
+        On the first j dates comes in what did, and nobody defaults; from then on every obligor that is
+        not known to be gone may, by its one-year PD as from a new closing. The plan itself for j = 0.
+
+    Raises
+    ------
+    InputError, DomainError
+        When the record does not fit the plan.
+    """
+    j = len(fitting(plan, record))
+    if not j:
+        return plan
+    outlook, pool, terms = Outlook(plan, record), plan.deal.pool, plan.deal.terms
+    n, m = len(terms.dates), len(pool.name)
+    dates = np.arange(n)
+    here = dates < outlook.first[:, None]
+    # What is left on each date of what a claim pays, of its balance, and of what its loss is counted on;
+    # what that was at closing stays, as default ratios are shares of it.
+    paid = np.ones((m, n))
+    paid[:, j:] = outlook.left[j] * level
+    paid[outlook.rows] *= here | (dates < j)
+    balance = np.ones((m, n))
+    balance[:, :j] = outlook.left[1 : j + 1]
+    balance[:, j:] = outlook.left[j]
+    balance[outlook.rows] *= here
+    claim = plan.claim.copy()
+    claim[:, j:] *= outlook.left[j]
+    claim[outlook.rows] *= here | (dates < 1)
+    pd = pool.pd.copy()
+    pd[outlook.rows] = 0.0
+    now = replace(
+        pool,
+        schedule=pool.schedule * paid,
+        pd=pd,
+        interest=None if pool.interest is None else pool.interest * paid,
+        balance=None if pool.balance is None else pool.balance * balance,
+        claim=claim,
+    )
+    clock = terms.times if plan.clock is None else plan.clock
+    defaults, reserve = np.zeros(n + 1), np.full(n, np.nan)
+    defaults[:j] = outlook.defaulted
+    np.add.at(defaults, outlook.first, outlook.claims * outlook.is_default)
+    reserve[:j] = record.known("reserve")
+    seen = replace(
+        plan,
+        deal=replace(plan.deal, pool=now),
+        row_purchases=None if plan.row_purchases is None else plan.row_purchases * paid,
+        clock=np.maximum(clock - clock[j - 1], 0.0),
+        seen=j,
+        known_defaults=np.cumsum(defaults[:n]) / (plan.claimed or 1.0),
+        known_reserve=reserve,
+    )
+    # On dates that have passed: what makes the collections those of the record.
+    _, sure = outlook.coming(j)
+    sure[:j] = np.array(record.collections) - seen.collections[:j]
+    return replace(seen, sure=sure)
