@@ -394,7 +394,7 @@ def controls(s: Sheets) -> None:
     )
     for k, width in enumerate(CONTROLS_WIDTHS, 1):
         ws.set_column(k, k, width)
-    name_charts(s, ws)
+    name_charts(s, ws, "out_ChartsScenario")
     charts = 3
     attribution, _ = s.table(ws, charts + ROWS, 1, layout.ATTRIBUTION)
     tornado, _ = s.table(ws, attribution + len(CONTROLS) + 1, 1, layout.TORNADO)

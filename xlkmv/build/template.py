@@ -397,6 +397,7 @@ def _curves(s: Sheets, new: Filling) -> Any:
         "Grades that Home gives to classes. Unfold at +: schedules of classes, floating rates, ratings of "
         "obligors, figures by period.",
         sum(len(spec.columns) + 1 for spec in specs),
+        money=True,
     )
     for row, text in enumerate(GRADES_TEXT, 2):
         ws.write(row, 1, text, s.style(font_color=GREY, font_size=9))
@@ -410,6 +411,7 @@ def _curves(s: Sheets, new: Filling) -> Any:
         if spec is layout.CLASS_SCALE or spec.name in new.tables:
             used |= {c.field for c in here}
     fold_columns(ws, 1, columns, used)
+    s.frozen(ws, 6 + len(GRADES_TEXT))
     if sum(pixels(c.width) for c in columns if c.field in used) > WIDEST:
         s.paged(ws, 70, 2 + len(specs[0].columns))
     return ws
@@ -521,6 +523,7 @@ def _structure(s: Sheets, new: Filling) -> Any:
     chart.set_size({"width": 715, "height": 390})
     ws.insert_chart(3, left, chart)
     ws.freeze_panes(2, 0)
+    ws.repeat_rows(STRUCTURE_TOP - 2, STRUCTURE_TOP - 1)
     return ws
 
 
@@ -626,6 +629,7 @@ def _drivers(s: Sheets) -> Any:
     below, _ = s.table(ws, DRIVERS_TOP + 35, 1, layout.DRIVER_ALL)
     for row in (DRIVERS_TOP + 2, top - 1, below - 1):
         ws.set_row(row, 42)
+    ws.repeat_rows(below - 2, below - 1)
     share = s.book.add_chart({"type": "bar"})
     draw(
         share,

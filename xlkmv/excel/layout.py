@@ -1203,7 +1203,7 @@ BRIDGE = TableSpec(
     "Figures of the chart: the last case",
     "图表数据",
     (
-        result("Changed", "变动项", "label", TEXT, 34),
+        result("Changed", "变动项", "label", TEXT, 27),
         result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12),
         result("Change", "变动", "change", CHANGE, 10),
         result("Change, KMV view", "KMV变动", "kmv_change", CHANGE, 10),
@@ -1444,7 +1444,7 @@ CHECK = TableSpec(
     "Checks of the last refresh",
     "校验",
     (
-        result("Check", "校验", "check", TEXT, 62),
+        result("Check", "校验", "check", TEXT, 54),
         result("Outcome", "结果", "outcome", TEXT, 12),
         result("Figure", "数值", "difference", TEXT, 14),
         result("Limit", "限值", "limit", TEXT, 12),
@@ -1458,13 +1458,13 @@ INPUT = TableSpec(
     "输入是否已变",
     (
         result("Table", "表", "table", TEXT, 14),
-        result("Column", "列", "column", TEXT, 24),
-        result("Now", "当前", "now", "General", 16),
-        result("At refresh", "刷新时", "then", "General", 16),
-        result("Same", "一致", "same", TEXT, 9),
+        result("Column", "列", "column", TEXT, 22),
+        result("Now", "当前", "now", "General", 14),
+        result("At refresh", "刷新时", "then", "General", 14),
+        result("Same", "一致", "same", TEXT, 8),
         # Written by a solve, which is another thing than a refresh.
-        formula("At solve", "求解时", "solved", "General", 16),
-        formula("At compare", "对比时", "compared", "General", 16),
+        formula("At solve", "求解时", "solved", "General", 14),
+        formula("At compare", "对比时", "compared", "General", 14),
     ),
 )
 
@@ -1704,8 +1704,7 @@ NAMES: dict[str, tuple[str, str]] = {
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
 CHARTS = {
-    f"out_Charts{x}": f"In the charts: {THE_CLASS}"
-    for x in ("Result", "Scenario", "Drivers", "Controls", "Surveillance")
+    f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Drivers", "Surveillance")
 }
 
 # Currency and unit of money: labels that titles and axes show, and that no figure depends on.
