@@ -480,7 +480,7 @@ def test_nothing_lies_beneath_a_table_that_grows(made: tuple[Path, Any]) -> None
     path, _ = made
     book, drawn, tabs = FileBook(path), charts(path), sheets(path)
     assert set(drawn) == {
-        *("Home", "Result", "By date", "Simulated", "Controls", "Structure", "Drivers", "Models", "Today"),
+        *("Home", "Result", "By date", "Controls", "Structure", "Drivers", "Models", "Today"),
         "What moved",
     }
     tables = [book.table(name) for name in TABLES]

@@ -118,30 +118,12 @@ def result(s: Sheets) -> None:
 
 def simulated(s: Sheets) -> None:
     """Lay out the simulation of every class."""
-    spec, top = layout.SIMULATION, RESULT_TOP
-    ws = s.sheet(
-        "Simulated",
+    s.listed(
+        layout.SIMULATION,
         "Simulated",
         "模拟结果",
         "Every obligor may default, controls and triggers act along each path, and the undertaking may fail.",
-        spec.columns,
     )
-    s.table(ws, top - 3, 1, spec)
-    s.frozen(ws, 2)
-    ws.repeat_rows(top - 2, top - 1)
-    chart = s.book.add_chart({"type": "column"})
-    draw(
-        chart,
-        (spec, top, 1, 1),
-        "tranche",
-        ("expected_loss", "Expected loss", bars(SENIOR, 80)),
-        ("quantile", "Loss that 1 path in 1,000 exceeds", hatched(OFF, 80)),
-    )
-    finish(chart, "What each class may lose, share of its principal (no bar: nothing)")
-    chart.set_x_axis(axis("", "General") | {"major_gridlines": {"visible": False}, "label_position": "low"})
-    chart.set_y_axis(axis("Share of the class (log scale)", "0E+00", log_base=10, **QUOTED_RANGE))
-    chart.set_size({"width": 920, "height": HIGH})
-    ws.insert_chart(2, 1, chart)
 
 
 def by_date(s: Sheets, new: Filling) -> None:
@@ -210,7 +192,7 @@ def _coverage_chart(s: Sheets, new: Filling) -> Any:
     finish(chart, "Coverage of the class and its band (KMV view, no undertaking)")
     # The axis of dates lies where the dues are just covered.
     chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis("Times the dues (short below 1)", "0.00", crossing=1))
+    chart.set_y_axis(axis("Times the dues (short below 1; 4: or more)", "0.0", crossing=1))
     return chart
 
 

@@ -598,7 +598,9 @@ def _models(s: Sheets) -> Any:
         ("ahead", "By classes ahead", hatched(OFF, 10) | together),
     )
     finish(deep, "How likely the pool loses more, and who bears it (KMV)")
-    deep.set_x_axis(axis("Loss of the pool in one year", "0%") | {"major_gridlines": {"visible": False}})
+    deep.set_x_axis(
+        axis("Loss of the pool in one year", "0.0%", interval_unit=3, major_gridlines={"visible": False})
+    )
     bottom = {"min": SMALLEST_LAYER, "max": 1, "crossing": SMALLEST_LAYER}
     deep.set_y_axis(axis("Probability of more (log scale)", "0E+00", log_base=10, **bottom))
     for drawn, place in ((chart, {}), (deep, {"x_offset": 700})):

@@ -739,7 +739,7 @@ SCENARIO_RESULT = TableSpec(
         result("PD", "违约概率", "pd", PROBABILITY),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY),
         result(
-            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 12, ("Expected loss",)
+            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 14, ("Expected loss",)
         ),
         result("First short date", "首次不足日", "first_short", DATE),
         result("Change in any-date PD", "相对基准变动", "change", CHANGE),
@@ -860,9 +860,9 @@ CHART = TableSpec(
             12,
             ("... simulated, controls off",),
         ),
-        result("Coverage", "覆盖倍数", "coverage", RATIO, 12, blank=True),
-        result("Coverage, 1 in 20 is less", "覆盖倍数5%分位", "coverage_low", RATIO, 14, blank=True),
-        result("Coverage, 1 in 20 is more", "覆盖倍数95%分位", "coverage_high", RATIO, 14, blank=True),
+        result("Coverage, drawn to 4", "覆盖倍数", "coverage", RATIO, 12),
+        result("1 in 20 is less", "覆盖倍数5%分位", "coverage_low", RATIO, 14),
+        result("1 in 20 is more", "覆盖倍数95%分位", "coverage_high", RATIO, 14),
     ),
     formerly="tbl_Curve",
 )

@@ -33,7 +33,6 @@ from xlkmv.excel.book import Book, Table
 from xlkmv.excel.layout import TableSpec
 from xlkmv.excel.marks import input_mark
 from xlkmv.excel.reader import filled
-from xlkmv.model.domain import Array
 from xlkmv.model.plan import coverage_quantile
 
 __all__ = [
@@ -57,7 +56,7 @@ LOG_ROWS = 200
 HISTORY_ROWS = 2_000
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
 SMALLEST_DRAWN = 1e-10
-# The band of coverage in its chart, and the most that is drawn: more is safe enough.
+# The band of coverage in its chart, and the most that it draws: more is drawn as that.
 BAND, MOST_COVERAGE = (0.05, 0.95), 4.0
 # Names that the tables of drivers list, of obligors and of industries.
 DRIVERS_SHOWN = 12
@@ -399,14 +398,9 @@ def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
         on.risk.accumulated_due,
         last.risk.accumulated_due,
         *(np.maximum(p, SMALLEST_DRAWN) for p in drawn),
-        *(_drawn_coverage(c) for c in (on.risk.coverage, low, high)),
+        *(np.minimum(c, MOST_COVERAGE) for c in (on.risk.coverage, low, high)),
     )
     return [[date, *(s[k] for s in series)] for k, date in enumerate(deal.terms.dates)]
-
-
-def _drawn_coverage(coverage: Array) -> list[float | None]:
-    """Coverage as the chart shows it: none where nothing is due or it is beyond what matters."""
-    return [float(c) if c <= MOST_COVERAGE else None for c in coverage]
 
 
 def _scenario(analysis: Analysis, row: int, k: int) -> list[Any]:
