@@ -31,6 +31,7 @@ bench: $(DEV)
 workbook: $(DEV)
 	$(BIN)/python -m xlkmv.build.template workbook/KMV_Template.xlsm
 	$(BIN)/python -m xlkmv.build.docs docs/functions.md
+	$(BIN)/python -m xlkmv.build.catalogue
 
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 

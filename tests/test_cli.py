@@ -329,6 +329,23 @@ def test_a_pipe_of_few_letters_ends_no_command(book: Path, encoding: str) -> Non
     assert "Written: " in said and ("优先级" in said or "(???)" in said)
 
 
+def test_a_narrow_terminal_keeps_names_and_figures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, book: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    wide = run(capsys, "refresh", "--quick", book)[1]
+    monkeypatch.setenv("COLUMNS", "48")
+    code, narrow, _ = run(capsys, "refresh", "--quick", book)
+    assert code == 0 and "…" not in narrow
+    lines = narrow.splitlines()
+    start = lines.index("Senior (优先级)")
+    assert max(map(len, lines[: start + 20])) <= 48
+    assert lines[start + 1].startswith("  Grade: ") and lines[start + 2].startswith("  PD to quote: ")
+    # Every figure of the wide table is there.
+    row = next(line for line in wide.splitlines() if line.lstrip().startswith("Senior (优先级)"))
+    assert {word for word in row.split()[2:] if word[0].isdigit()} <= set(" ".join(lines[start:]).split())
+
+
 def test_install_where_there_is_no_excel_says_so_and_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,6 +418,59 @@ def test_solve_refuses_what_is_no_target(
     assert rule in err
     assert err.count("\n") == 1
     assert book.read_bytes() == before
+
+
+# ----------------------------------------------------------------------------------- report
+
+
+def test_report_writes_what_is_asked_for(capsys: pytest.CaptureFixture[str], book: Path) -> None:
+    page, word = book.with_name("a.html"), book.with_name("a.docx")
+    wanted = ("--html", page, "--docx", word, "--lang", "zh", "--quick")
+    code, out, err = run(capsys, "report", book, *wanted)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:2] == [f"Written: {page}", f"Written: {word}"]
+    assert digest_of(book) in out
+    text = page.read_text(encoding="utf-8")
+    assert '<html lang="zh">' in text and "快速预览" in text
+    assert word.read_bytes().startswith(b"PK")
+
+
+def digest_of(book: Path) -> str:
+    return read_book(FileBook(book)).digest
+
+
+def test_report_without_a_file_writes_the_page_beside_the_book(
+    capsys: pytest.CaptureFixture[str], book: Path
+) -> None:
+    code, out, _ = run(capsys, "report", book, "--quick")
+    assert code == 0
+    assert out.startswith(f"Written: {book.with_suffix('.html')}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--lang", "fr"), "xlkmv: language must be one of: en (English), zh (中文) (got 'fr')"),
+        (
+            ("--html", "/nowhere/a.html"),
+            "xlkmv: html must be in a folder that exists (got '/nowhere/a.html')",
+        ),
+        (("--docx", "a.pdf"), "xlkmv: docx must be a file that ends in .docx"),
+    ],
+)
+def test_report_refuses_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], book: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    code, out, err = run(capsys, "report", book, *arguments)
+    assert (code, out) == (cli.BAD_INPUT, "")
+    assert err.startswith(sentence)
+
+
+def test_report_lists_wrong_cells_as_refresh_does(capsys: pytest.CaptureFixture[str], book: Path) -> None:
+    wrong = broken(book, 2.0)
+    code, _, err = run(capsys, "report", wrong)
+    assert (code, err) == (cli.BAD_INPUT, run(capsys, "refresh", wrong)[2])
+    assert not wrong.with_suffix(".html").exists()
 
 
 # ------------------------------------------------------------------------------ uninstall

@@ -25,7 +25,18 @@ from surveillance_study import reactions, study
 ROOT = Path(__file__).resolve().parents[1]
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FILES = {"conf", "git", "log", "md", "oxt", "py", "xlam", "xlsm", "xlsx"}  # xlkmv.oxt is a file, no name
+FILES = {
+    "conf",
+    "git",
+    "log",
+    "md",
+    "oxt",
+    "po",
+    "py",
+    "xlam",
+    "xlsm",
+    "xlsx",
+}  # xlkmv.oxt is a file, no name
 HEADING = "| expression | value |"
 # All that a worked value may use besides the names of the page's own code.
 SAFE = {name: getattr(builtins, name) for name in ("abs", "float", "len", "max", "min", "round", "sum")}
@@ -206,6 +217,13 @@ def test_readme_snippets_run_and_give_the_numbers_beside_them() -> None:
         exec(block, names)
         for expression, digits in re.findall(r"^(\S.*?)\s+# (-?\d[\d.]*\d)\.\.\.", block, flags=re.M):
             assert str(float(eval(expression, names))).startswith(digits)
+
+
+def test_the_snippet_of_the_memo_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in python_blocks((ROOT / "docs" / "memo.md").read_text(encoding="utf-8")):
+        exec(block, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Memo.docx", "Memo.html"]
 
 
 # ------------------------------------------------------------------------ the tests can fail

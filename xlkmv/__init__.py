@@ -11,25 +11,76 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # What the names below are, for those who read and check types; a test keeps the two lists alike.
+    from xlkmv.model.distance import (
+        breakeven_volatility as breakeven_volatility,
+        default_point as default_point,
+        default_probability as default_probability,
+        distance_to_default as distance_to_default,
+        first_passage_probability as first_passage_probability,
+        linear_distance_to_default as linear_distance_to_default,
+        safe_issue as safe_issue,
+    )
+    from xlkmv.model.merton import (
+        assets as assets,
+        equity as equity,
+        invert as invert,
+    )
+    from xlkmv.model.calibration import (
+        fit_series as fit_series,
+        volatility_from_flows as volatility_from_flows,
+    )
+    from xlkmv.model.plan import (
+        minimum_coverage as minimum_coverage,
+        payment_times as payment_times,
+        plan_risk as plan_risk,
+    )
+    from xlkmv.model.passage import (
+        discrete_first_passage as discrete_first_passage,
+    )
+    from xlkmv.model.copula import (
+        joint_default_probability as joint_default_probability,
+    )
+    from xlkmv.model.comparison import (
+        compare_models as compare_models,
+    )
+    from xlkmv.deal.answers import (
+        class_answers as class_answers,
+    )
+    from xlkmv.deal.terms import (
+        ClassScale as ClassScale,
+        Controls as Controls,
+        Covenant as Covenant,
+        Curve as Curve,
+        Deal as Deal,
+        Loans as Loans,
+        Pool as Pool,
+        Record as Record,
+        Terms as Terms,
+        Tranche as Tranche,
+        graded as graded,
+        payment_dates as payment_dates,
+    )
+    from xlkmv.deal.plan.waterfall import (
+        waterfall as waterfall,
+    )
+    from xlkmv.deal.stress import (
+        PRESETS as PRESETS,
+        Stress as Stress,
+        apply as apply,
+    )
     from xlkmv.deal.analysis import (
         analyse as analyse,
         model_table as model_table,
         portfolio_models as portfolio_models,
     )
-    from xlkmv.deal.answers import (
-        class_answers as class_answers,
-    )
-    from xlkmv.deal.examples.patents import (
-        xingye_yuanrong as xingye_yuanrong,
-    )
     from xlkmv.deal.kmv import (
         kmv_view as kmv_view,
     )
+    from xlkmv.deal.reading import (
+        read as read,
+    )
     from xlkmv.deal.paths.run import (
         simulate as simulate,
-    )
-    from xlkmv.deal.plan.waterfall import (
-        waterfall as waterfall,
     )
     from xlkmv.deal.questions.attribution import (
         attribute_controls as attribute_controls,
@@ -47,58 +98,11 @@ if TYPE_CHECKING:
         from_today as from_today,
         rerate as rerate,
     )
-    from xlkmv.deal.reading import (
-        read as read,
+    from xlkmv.memo.writing import (
+        report as report,
     )
-    from xlkmv.deal.stress import (
-        PRESETS as PRESETS,
-        Stress as Stress,
-        apply as apply,
-    )
-    from xlkmv.deal.terms import (
-        ClassScale as ClassScale,
-        Controls as Controls,
-        Covenant as Covenant,
-        Curve as Curve,
-        Deal as Deal,
-        Loans as Loans,
-        Pool as Pool,
-        Terms as Terms,
-        Tranche as Tranche,
-        graded as graded,
-        payment_dates as payment_dates,
-    )
-    from xlkmv.model.calibration import (
-        fit_series as fit_series,
-        volatility_from_flows as volatility_from_flows,
-    )
-    from xlkmv.model.comparison import (
-        compare_models as compare_models,
-    )
-    from xlkmv.model.copula import (
-        joint_default_probability as joint_default_probability,
-    )
-    from xlkmv.model.distance import (
-        breakeven_volatility as breakeven_volatility,
-        default_point as default_point,
-        default_probability as default_probability,
-        distance_to_default as distance_to_default,
-        first_passage_probability as first_passage_probability,
-        linear_distance_to_default as linear_distance_to_default,
-        safe_issue as safe_issue,
-    )
-    from xlkmv.model.merton import (
-        assets as assets,
-        equity as equity,
-        invert as invert,
-    )
-    from xlkmv.model.passage import (
-        discrete_first_passage as discrete_first_passage,
-    )
-    from xlkmv.model.plan import (
-        minimum_coverage as minimum_coverage,
-        payment_times as payment_times,
-        plan_risk as plan_risk,
+    from xlkmv.deal.examples.patents import (
+        xingye_yuanrong as xingye_yuanrong,
     )
 
 __version__ = "0.1.0"
@@ -145,6 +149,7 @@ _HOME = {
     "xlkmv.deal.questions.conditions": ("run_scenarios",),
     "xlkmv.deal.questions.structure": ("solve",),
     "xlkmv.deal.questions.surveillance": ("from_today", "rerate"),
+    "xlkmv.memo.writing": ("report",),
     "xlkmv.deal.examples.patents": ("xingye_yuanrong",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

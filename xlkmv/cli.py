@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("--scheduler", help="simulate on this Dask cluster, such as tcp://10.0.0.1:8786")
     refresh.set_defaults(run=_refresh)
 
+    _memo_parser(commands)
+
     _import_parser(commands)
     _solve_parser(commands)
 
@@ -142,6 +144,17 @@ def _target(text: str) -> float | str:
         return text
 
 
+def _memo_parser(commands: Any) -> None:
+    memo = commands.add_parser("report", help="write a memo of two pages: the answer, charts, assumptions")
+    memo.add_argument("book", type=Path, help="a workbook made from the template; it stays as it is")
+    memo.add_argument("--html", type=Path, help="write this page (BOOK.html when neither is given)")
+    memo.add_argument("--docx", type=Path, help="write this Word file")
+    memo.add_argument("--lang", default="en", metavar="LANGUAGE", help="en (default) or zh")
+    memo.add_argument("--quick", action="store_true", help="the KMV view and 10,000 paths only, marked so")
+    memo.add_argument("--scheduler", help="simulate on this Dask cluster, such as tcp://10.0.0.1:8786")
+    memo.set_defaults(run=_memo)
+
+
 def _import_parser(commands: Any) -> None:
     tape = commands.add_parser("import", help="put the loans of a tape into a workbook's pool")
     tape.add_argument("tape", type=Path, help="CSV, Excel or Parquet, one row per loan")
@@ -218,6 +231,27 @@ def _solve(options: argparse.Namespace) -> int:
     _structure_report(done)
     print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
     _say_blanked(book)
+    return 0
+
+
+def _memo(options: argparse.Namespace) -> int:
+    from xlkmv.excel.book import open_book
+    from xlkmv.excel.live import find_open
+    from xlkmv.excel.memo import write_memo
+
+    with _progress() as progress:
+        done = write_memo(
+            find_open(options.book) or open_book(options.book),
+            options.html,
+            options.docx,
+            options.lang,
+            progress,
+            scheduler=options.scheduler,
+            quick=options.quick,
+        )
+    for path in done.written:
+        print(f"Written: {path}")
+    print(f"Inputs {done.inputs.digest}   {done.seconds:.1f} s")
     return 0
 
 
@@ -550,9 +584,27 @@ def _number(x: float, shown: str) -> str:
 
 def _table(title: str, *columns: str) -> Any:
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    class Narrowing(Table):
+        """A table; row by row, a line a figure, where the terminal is too narrow for it."""
+
+        def __rich_console__(self, console: Any, options: Any) -> Any:
+            if Measurement.get(console, options.update_width(1000), self).minimum <= options.max_width:
+                yield from super().__rich_console__(console, options)
+                return
+            yield f"{self.title}\n"
+            first, *others = self.columns
+            for name, *cells in zip(first.cells, *(c.cells for c in others), strict=True):
+                yield str(name) if name else ""
+                for column, cell in zip(others, cells, strict=True):
+                    if cell:
+                        yield f"  {str(column.header).replace(chr(10), ' ')}: {cell}"
+            yield ""
+
+    look = {"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True}
+    table = Narrowing(title=title, title_justify="left", title_style="bold", **look)
     for k, column in enumerate(columns):
         table.add_column(column, justify="right" if k else "left", no_wrap=bool(k))
     return table
@@ -583,7 +635,7 @@ def _report(done: Any) -> None:
         )
     console.print(table)
     undertaking = (
-        ", and their PDs with the undertaking (unsupported: without)" if deal.controls.support else ""
+        ", and their PDs with the undertaking (unsupported, alone: without)" if deal.controls.support else ""
     )
     console.print(
         f"Pool: volatility {analysis.base.volatility:.2%}, drift {analysis.base.drift:.2%} p.a. "
@@ -650,7 +702,10 @@ def _answer_table(deal: Any, analysis: Any) -> Any:
 
     answers = class_answers(deal, analysis)
     supported = any(a.alone for a in answers)
-    columns = ("Grade", "PD to quote", "Why", *["Unsupported"] * supported, "Loss", "LGD", "Life", "Yield")
+    columns = (
+        *("Grade", "PD to\nquote", "Why", *["Alone"] * supported),
+        *("Loss", "LGD", "Life", "Yield"),
+    )
     table = _table("Each class: grade by default rates of rated companies, no rating", "Class", *columns)
     table.columns[3].justify, table.columns[3].no_wrap = "left", False
     for a in answers:
@@ -662,7 +717,7 @@ def _answer_table(deal: Any, analysis: Any) -> Any:
             a.quote.why,
             *alone,
             probability(a.expected_loss, simulated=True),
-            _number(a.loss_given_default, ".1%"),
+            _number(a.loss_given_default, ".0%"),
             _number(a.average_life, ".2f"),
             _number(a.yield_at_par, ".2%"),
         )

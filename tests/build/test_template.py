@@ -16,7 +16,6 @@ import pytest
 from lxml import etree
 
 import xlkmv.build.template as template_module
-from xlkmv.build.drawing import ASSUMED_FILL
 from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
@@ -43,7 +42,7 @@ from xlkmv.excel.address import Area, parse_area
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.digest import digest
 from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.layout import NAMES, TABLES
+from xlkmv.excel.layout import ASSUMED_FILL, NAMES, TABLES
 from xlkmv.excel.refresh import read_book
 from xlkmv.excel.report import CONDITIONS_SHOWN, UNITS
 

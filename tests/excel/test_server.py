@@ -249,6 +249,27 @@ def test_quick_look_at_an_open_workbook(template):
     assert cell.Value2 == "quick look, 1,000 paths"
 
 
+def test_the_memo_of_an_open_workbook_is_written_beside_its_file(template):
+    fake = open_fake(template)
+    hurry(fake)
+    before = contents(fake)
+    [[outcome, message, _]] = Server().Memo(SimpleNamespace(api=fake))
+    page = template.with_suffix(".html")
+    assert outcome == "done"
+    assert message.startswith("KMV: memo written in ") and message.endswith(f" s: {page}")
+    assert "1,000 paths" in page.read_text(encoding="utf-8")  # as they are now, saved or not
+    assert contents(fake) == before
+
+
+@pytest.mark.parametrize("name", ["Book1", "https://cloud.example/Documents/Deal.xlsm"])
+def test_a_workbook_that_is_not_on_this_computer_has_no_memo_yet(template, name):
+    fake = open_fake(template)
+    fake.FullName = name
+    [[outcome, message, _]] = Server().Memo(SimpleNamespace(api=fake))
+    assert outcome == "failed"
+    assert message == "the memo is written beside the workbook: save that on this computer first"
+
+
 def test_wrong_inputs_are_listed_with_links(template):
     fake = open_fake(template)
     pool = next(t for t in fake.sheet("Pool").ListObjects if t.Name == "tbl_Pool")

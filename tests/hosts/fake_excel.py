@@ -22,6 +22,7 @@ from xlkmv.excel.live import LiveBook
 from xlkmv.excel.stored import ErrorCell, Shared
 
 AUTOMATIC = -4105
+WHITE = 16777215.0
 SCODES = {text: code for code, text in ERROR_CODES.items()}
 SHARED = Shared((), frozenset(), False)
 
@@ -77,6 +78,7 @@ class Worksheet:
         self.values: dict[tuple[int, int], Any] = {}
         self.formulas: dict[tuple[int, int], str] = {}
         self.formats: dict[tuple[int, int], str] = {}
+        self.fills: dict[tuple[int, int], float] = {}
         self.refuse: Area | None = None  # writing here fails
         self.writes = 0
 
@@ -177,6 +179,13 @@ class Range:
     @Formula.setter
     def Formula(self, rows: Any) -> None:
         self._write(rows)
+
+    @property
+    def Interior(self) -> SimpleNamespace:
+        """The fill; its colour is None where it is mixed."""
+        found = self._read(lambda key: self.Worksheet.fills.get(key, WHITE))
+        colors = {color for row in found for color in row} if isinstance(found, tuple) else {found}
+        return SimpleNamespace(Color=colors.pop() if len(colors) == 1 else None)
 
     @property
     def NumberFormat(self) -> str:

@@ -25,7 +25,7 @@ missing() { for package in "$@"; do installed "$package" || printf '%s ' "$packa
 
 # ------------------------------------------------------------------------------------------------ packages
 
-OFFICE=(libreoffice-calc python3-uno libreoffice-script-provider-python)
+OFFICE=(libreoffice-calc libreoffice-writer python3-uno libreoffice-script-provider-python)
 TOOLS=(poppler-utils fonts-noto-cjk fonts-crosextra-carlito fonts-liberation)  # Carlito is as wide as Calibri
 WINDOWS=(wine wine64 gcc-mingw-w64-x86-64 unzip)
 OLDEST_OFFICE=4:25.2

@@ -32,7 +32,7 @@ from xlkmv.excel.calc import environment
 from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.layout import QUICK_STATE
-from xlkmv.excel.refresh import refresh
+from xlkmv.excel.refresh import read_book, refresh
 from xlkmv.excel.solving import solve_book
 from xlkmv.install import libreoffice
 
@@ -469,6 +469,16 @@ def test_a_solve_from_the_menu_is_fresh_until_a_target_or_an_input_changes(offic
             assert book.value(place) == "fresh"
 
 
+def test_the_memo_from_the_menu_is_written_beside_the_workbook(office, template, tmp_path):
+    mine = Path(shutil.copy2(template, tmp_path / "mine.xlsm"))
+    book = office.open(mine)
+    before = mine.read_bytes()
+    book.dispatch("org.xlkmv.menu:memo")
+    page = mine.with_suffix(".html").read_text(encoding="utf-8")
+    assert f"inputs {read_book(open_book(template)).digest}" in page
+    assert mine.read_bytes() == before
+
+
 def test_refresh_saves_what_was_typed(office, template, tmp_path):
     mine = Path(shutil.copy2(template, tmp_path / "typed.xlsm"))
     pool = open_book(template).table("tbl_Pool")
@@ -552,7 +562,8 @@ def test_extension_holds_the_registry(tmp_path):
     assert sorted(texts["Description"]) == sorted(x.text for x in [*FUNCTIONS.values(), *arguments])
     assert list(known["functions"].values()) == list(FUNCTIONS)
     urls = [node.findtext("value") for node in menu.iter("prop") if node.get(name) == "URL"]
-    assert urls == [f"org.xlkmv.menu:{command}" for command in ("refresh", "quick", "solve", "check")]
+    commands = ("refresh", "quick", "solve", "case", "compare", "memo", "check")
+    assert urls == [f"org.xlkmv.menu:{command}" for command in commands]
 
 
 @pytest.fixture

@@ -151,6 +151,7 @@ MENU = {
     "solve": ("Solve structure", "结构求解"),
     "case": ("Save case", "保存情形"),
     "compare": ("Compare cases", "情形对比"),
+    "memo": ("Memo", "备忘录"),
     "check": ("Check installation", "检查安装"),
 }
 

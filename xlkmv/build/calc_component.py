@@ -233,10 +233,11 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
         self.say(INFOBOX, "\n".join(lines))
 
     def compute(self, command):
-        """Save the workbook, refresh, solve or compare its file, and show it in this window."""
+        """Save the workbook; refresh, solve or compare its file and show it here, or write its memo."""
         registry()
         from xlkmv.excel.book import open_book
         from xlkmv.excel.cases import compare_book, save_case
+        from xlkmv.excel.memo import write_memo
         from xlkmv.excel.refresh import refresh
         from xlkmv.excel.solving import solve_book
         from xlkmv.excel.timeleft import TimeLeft
@@ -261,6 +262,10 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
                 # The workbook itself is locked by this very window.
                 copy = Path(shutil.copy2(path, folder))
                 book = open_book(copy)
+                if command == "memo":
+                    (page,) = write_memo(book, path.with_suffix(".html"), progress=progress).written
+                    self.say(INFOBOX, f"The memo is written: {page}")
+                    return
                 if command == "solve":
                     solve_book(book, progress)
                 elif command == "case":

@@ -40,7 +40,7 @@ __all__ = [
 # Stamps of the shipped file: fixed, so that the same sources give the same bytes.
 CREATED = dt.datetime(2026, 1, 1)
 NAVY, INK, PALE, GRID = "#1F3864", "#1F3864", "#DCE6F1", "#BFC8D6"
-INPUT_FILL, ASSUMED_FILL, INPUT_INK = "#FFFBE6", "#FCE8D2", "#0000C8"
+INPUT_FILL, INPUT_INK = "#FFFBE6", "#0000C8"
 INPUT_TAB = "#F2C94C"
 SENIOR, OFF, ALL, GREEN, LIGHT = "#1F5FA8", "#C0504D", "#7F7F7F", "#4F9D69", "#9DB8D9"
 GOOD, BAD = "#C6E7CE", "#F4B6B6"
@@ -107,7 +107,7 @@ class Sheets:
         return self.style(
             num_format=shown,
             font_color=INPUT_INK,
-            bg_color=ASSUMED_FILL if assumed else INPUT_FILL,
+            bg_color=layout.ASSUMED_FILL if assumed else INPUT_FILL,
             border=1,
             border_color=GRID,
             italic=assumed,

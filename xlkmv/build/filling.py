@@ -60,7 +60,6 @@ OF_MODEL = {
 # Later terms that are shown with their defaults, too: what they are set to is part of the answer.
 SHOWN = {"closing_periods", "surprise_tail"}
 DEFAULT = "assumption: default"
-UNNAMED = "Name of the deal"
 # Terms that belong to a control.
 OF_CONTROL = {
     "reserve_unit": "reserve",
@@ -164,7 +163,7 @@ def filling(deal: Deal | Example) -> Filling:
         more, actual, currency = deal.pool, deal.actual, deal.currency
     else:
         sources, found = None, deal
-        title, pages, notes, more, actual, currency = UNNAMED, (), {}, {}, (), ""
+        title, pages, notes, more, actual, currency = layout.UNNAMED, (), {}, {}, (), ""
     if found.pool.interest is not None or found.pool.claim is not None:
         rule = "must come with schedules or loan terms: a workbook has no columns for worked-out interest"
         raise InputError("deal pool", rule, "interest, balance or claim")
@@ -228,7 +227,7 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
     notes = {
         "Pool": "For scheduled collections in place of loan terms add columns headed by payment dates.",
     }
-    return Filling(UNNAMED, dates, (), notes, tables)
+    return Filling(layout.UNNAMED, dates, (), notes, tables)
 
 
 def calendar(closing: dt.date, dates: Sequence[dt.date]) -> tuple[str, dt.date | None, int] | None:

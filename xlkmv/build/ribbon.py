@@ -37,6 +37,7 @@ BUTTONS = (
     ("Solve", "Solve", "GoalSeek", "What the deal could be for the targets on sheet Structure."),
     ("SaveCase", "Save case", "FileSaveAs", "Keep this workbook as it is as a case beside it."),
     ("Compare", "Compare", "ReviewCompareMenu", "Hold the saved cases against this workbook."),
+    ("Memo", "Memo", "FilePrintPreview", "Two pages for a committee, as a file beside the workbook."),
     ("Scenario", "Scenario", "ScenarioManager", "Go to the table of preset conditions."),
     ("NewWorkbook", "New workbook", "FileNew", "A new workbook from the KMV template."),
     ("Import", "Import tape", "ImportTextFile", "Put the loans of a CSV or Excel file into the pool."),

@@ -25,7 +25,6 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 
 from xlkmv.build.drawing import (
     ALL,
-    ASSUMED_FILL,
     BAD,
     CREATED,
     FONT,
@@ -143,6 +142,7 @@ def _home(s: Sheets, new: Filling) -> Any:
     ws = s.sheet(
         "Home", "KMV credit risk of a securitisation plan", "资产证券化 KMV 信用风险", new.title, PANEL + 1
     )
+    s.book.define_name(layout.DEAL_NAME, "=Home!$B$2")
     widths(ws, 1, layout.ANSWER.columns)
     for column, width in ((PANEL - 1, 2), (PANEL, 17), (PANEL + 1, 23)):
         ws.set_column(column, column, width)
@@ -926,8 +926,17 @@ def _checks(s: Sheets) -> Any:
     ]
     s.table(ws, top - 3, inputs, layout.INPUT, marks)
     s.frozen(ws, top, 0)
-    mark(s, ws, top, 1 + layout.CHECK.index("outcome"), top + 400, passed=GOOD, look=ASSUMED_FILL, FAILED=BAD)
-    mark(s, ws, top, inputs + layout.INPUT.index("same"), top + len(marks) - 1, no=ASSUMED_FILL)
+    mark(
+        s,
+        ws,
+        top,
+        1 + layout.CHECK.index("outcome"),
+        top + 400,
+        passed=GOOD,
+        look=layout.ASSUMED_FILL,
+        FAILED=BAD,
+    )
+    mark(s, ws, top, inputs + layout.INPUT.index("same"), top + len(marks) - 1, no=layout.ASSUMED_FILL)
     return ws
 
 

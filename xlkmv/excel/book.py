@@ -146,6 +146,10 @@ class Book(Protocol):
 
     blanked: list[tuple[str, str]]
 
+    @property
+    def path(self) -> Path:
+        """The file, as it is or as Excel knows it."""
+
     def table(self, name: str) -> Table:
         """Read a table; BookError when there is none of this name."""
 
@@ -157,6 +161,9 @@ class Book(Protocol):
 
     def name(self, name: str) -> NamedCell:
         """Read the one cell of a defined name; BookError when it has none."""
+
+    def coloured(self, name: str, color: str) -> set[tuple[int, int]]:
+        """Row and column, from 0, of the cells in the body of a table that have this fill: ``"#FCE8D2"``."""
 
     def write_table(self, name: str, columns: Mapping[str, Sequence[Any]], *, resize: bool = False) -> None:
         """Replace the values of some columns of a table, given by header.
@@ -346,6 +353,29 @@ class FileBook:
         bottom, right = found.used()
         bottom = bottom if rows is None else min(bottom, rows)
         return found.values(Area(1, 1, bottom, right)) if bottom and right else []
+
+    def coloured(self, name: str, color: str) -> set[tuple[int, int]]:
+        """Row and column, from 0, of the cells in the body of a table that have this fill: ``"#FCE8D2"``."""
+        table, styles = self._part_of(name), self._filled_with(color.removeprefix("#").upper())
+        top, left = table.area.top, table.area.left
+        cells = self._sheet(table.sheet).styles(table.area) if styles else ()
+        return {(row - top, column - left) for row, column, style in cells if style in styles}
+
+    def _filled_with(self, color: str) -> set[str]:
+        """Styles of cells whose fill is plain and of this colour."""
+        parts = dict(self._package.related(self._package.workbook).values())
+        if "styles" not in parts:
+            return set()
+        styles = self._package.xml(parts["styles"])
+        path = f"{{{MAIN}}}patternFill[@patternType='solid']/{{{MAIN}}}fgColor"
+        wanted = set()
+        for number, fill in enumerate(styles.iterfind(f"{{{MAIN}}}fills/{{{MAIN}}}fill")):
+            shown = fill.find(path)
+            # The first two digits say how opaque it is, which no spreadsheet heeds.
+            if shown is not None and shown.get("rgb", "")[-6:].upper() == color:
+                wanted.add(str(number))
+        formats = styles.iterfind(f"{{{MAIN}}}cellXfs/{{{MAIN}}}xf")
+        return {str(number) for number, style in enumerate(formats) if style.get("fillId") in wanted}
 
     # -- writing ----------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from xlkmv.excel.registry import Function
 __all__ = ["IDENTIFIER", "describe", "environment"]
 
 IDENTIFIER = "org.xlkmv.calc"
-# Packages that the functions and refresh import; their folders go into the extension.
-NEEDED = ("xlkmv", "numpy", "scipy", "lxml", "xlwings")
+# Packages that functions, refresh and memo import; folders of those that are there go into the extension.
+NEEDED = ("xlkmv", "numpy", "scipy", "lxml", "xlwings", "jinja2", "matplotlib", "docx")
 
 
 def environment() -> dict[str, Any]:

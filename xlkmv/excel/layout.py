@@ -36,10 +36,12 @@ from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
 
 __all__ = [
     "ALL_NUMBERS",
+    "ASSUMED_FILL",
     "CHARTS",
     "CONTROL_ROWS",
     "COUNT_OF_DATES",
     "CURRENCY",
+    "DEAL_NAME",
     "HEADLINE_CLASS",
     "MONEY_LABEL",
     "NAMES",
@@ -52,6 +54,7 @@ __all__ = [
     "TERM_ROWS",
     "TITLES",
     "UNIT",
+    "UNNAMED",
     "Column",
     "ControlRow",
     "TableSpec",
@@ -75,6 +78,8 @@ DATE = "yyyy-mm-dd"
 WHOLE = "0"
 TEXT = "General"
 YES_NO = ("yes", "no")
+# Fill of the cells of inputs that hold an assumption.
+ASSUMED_FILL = "#FCE8D2"
 # Where a title says this, refresh puts the name of the class.
 THE_CLASS = "the headline class"
 
@@ -1652,6 +1657,9 @@ POOL_AMOUNT = "out_PoolAmount"
 
 # The cell of Home that says which class headlines speak of.
 HEADLINE_CLASS = "in_Headline"
+
+# The cell of Home that says what the deal is, and what a new workbook has there.
+DEAL_NAME, UNNAMED = "in_Deal", "Name of the deal"
 
 # Tables that a user may give further columns of money, those of dates above all.
 OPEN_TABLES = (POOL, TRANCHE, SCHEDULE)

@@ -159,6 +159,29 @@ class LiveBook:
             rows = self._values(sheet.Range(str(area)))
         return Table(table.Name, sheet.Name, header, rows, area.top, area.left)
 
+    def coloured(self, name: str, color: str) -> set[tuple[int, int]]:
+        """Row and column, from 0, of the cells in the body of a table that have this fill: ``"#FCE8D2"``."""
+        sheet, _ = self._table(name)
+        red, green, blue = bytes.fromhex(color.removeprefix("#"))
+        body, wanted = self._area(name), red + (green << 8) + (blue << 16)
+        found: set[tuple[int, int]] = set()
+
+        def look(area: Area) -> None:
+            """Ask for the fill of a rectangle; where it is mixed, for that of its halves."""
+            fill = sheet.Range(str(area)).Interior.Color
+            if fill is None and area.top < area.bottom:
+                middle = (area.top + area.bottom) // 2
+                look(area._replace(bottom=middle))
+                look(area._replace(top=middle + 1))
+            elif fill is not None and int(fill) == wanted:
+                found.update(
+                    (row - body.top, area.left - body.left) for row in range(area.top, area.bottom + 1)
+                )
+
+        for column in range(body.left, body.right + 1):
+            look(body._replace(left=column, right=column))
+        return found
+
     def _values(self, cells: Any) -> list[list[CellValue]]:
         # Value2 has every number in full; Value knows which of them are dates.
         exact, shown = _rows(cells.Value2), _rows(cells.Value)

@@ -52,7 +52,7 @@ from xlkmv.excel.report import scope, write_report
 from xlkmv.excel.terms import PayDates, TermCells, labelled, read_payment_dates, read_term_cells
 from xlkmv.model.domain import Rule
 
-__all__ = ["Refreshed", "read_book", "refresh"]
+__all__ = ["Inputs", "Refreshed", "compute", "read_book", "refresh"]
 
 Progress = Callable[[str, float], None]
 SHARE_OF_POOL = Rule("must be between 0 and 1 (a share of the pool: 0.012 means 1.2 %)", low=0.0, high=1.0)
@@ -123,12 +123,7 @@ def refresh(
     """
     started = time.perf_counter()
     report = progress or (lambda what, share: None)
-    report("Reading and checking", 0.0)
-    inputs = read_book(book)
-    with _executor(scheduler or inputs.scheduler, inputs.deal, quick) as executor:
-        analysis = analyse(
-            inputs.deal, inputs.stresses, report, actual=inputs.actual, executor=executor, quick=quick
-        )
+    inputs, analysis = compute(book, report, scheduler, quick=quick)
     report("Writing", 1.0)
     # A given time stamp means that the file must come out the same each time.
     seconds = 0.0 if now else time.perf_counter() - started
@@ -137,6 +132,28 @@ def refresh(
     entry = [stamp, round(seconds, 3), xlkmv.__version__, inputs.digest, inputs.deal.terms.seed, said]
     write_report(book, inputs.deal, analysis, entry, inputs.marks)
     return Refreshed(inputs, analysis, seconds)
+
+
+def compute(
+    book: Book, progress: Progress, scheduler: str | None = None, *, quick: bool = False
+) -> tuple[Inputs, Analysis]:
+    """Read, check and compute one workbook; nothing is written.
+
+    Parameters
+    ----------
+    book, progress, scheduler, quick
+        As in :func:`refresh`.
+
+    Returns
+    -------
+    Inputs, Analysis
+    """
+    progress("Reading and checking", 0.0)
+    inputs = read_book(book)
+    with _executor(scheduler or inputs.scheduler, inputs.deal, quick) as executor:
+        return inputs, analyse(
+            inputs.deal, inputs.stresses, progress, actual=inputs.actual, executor=executor, quick=quick
+        )
 
 
 def _executor(

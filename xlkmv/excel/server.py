@@ -59,6 +59,7 @@ class Server:
         "Refresh",
         "Solve",
         "SaveCase",
+        "Memo",
         "Compare",
         "Import",
         "Version",
@@ -161,6 +162,26 @@ class Server:
             As :meth:`Refresh`.
         """
         return _tried("Compare", lambda: _compare(workbook))
+
+    def Memo(self, workbook: Any) -> Rows:  # noqa: N802
+        """Write the memo of a workbook that is open in Excel, as a page beside its file.
+
+        Parameters
+        ----------
+        workbook : object
+            Excel's Workbook.
+
+        Returns
+        -------
+        list of list
+            As :meth:`Refresh`; the message says where the memo is.
+        """
+        try:
+            return _memo(workbook)
+        except Exception as error:
+            log.exception("memo failed")
+            reason = _short(f"{type(error).__name__}: {error}")
+            return [["failed", f"Memo failed; nothing was written.\n\n{reason}\n\nLog: {log_file()}", ""]]
 
     def Import(self, workbook: Any, tape: str) -> Rows:  # noqa: N802
         """Put the loans of a tape into the pool of a workbook that is open in Excel.
@@ -313,6 +334,16 @@ def _compare(workbook: Any) -> Rows:
         return f"compared with {len(done.ways)} cases in {done.seconds:.1f} s, on sheet Compare"
 
     return _worked(workbook, "compare", work, stale=False)
+
+
+def _memo(workbook: Any) -> Rows:
+    from xlkmv.excel.memo import write_memo
+
+    def work(book: Any, progress: Any) -> str:
+        done = write_memo(book, progress=progress)
+        return f"memo written in {done.seconds:.1f} s: {done.written[0]}"
+
+    return _worked(workbook, "memo", work, stale=False)
 
 
 def _worked(workbook: Any, what: str, work: Callable[[Any, Any], str], stale: bool = True) -> Rows:

@@ -240,6 +240,17 @@ class Sheet:
         """Value of one cell."""
         return self.values(Area(row, column, row, column))[0][0]
 
+    def styles(self, area: Area) -> Iterator[tuple[int, int, str]]:
+        """Row, column and style of the cells of a rectangle that have one."""
+        for row in self._between(area.top, area.bottom):
+            plain = self._plain_cells(row)
+            if plain is not None:
+                cells: Iterable[tuple[int, str]] = ((place.column, place.style) for place in plain.places)
+            else:
+                ((_, element),) = self._parse_all([row])
+                cells = ((column, cell.get("s", "")) for column, cell in self._cells(element))
+            yield from ((row, k, style) for k, style in cells if style and area.left <= k <= area.right)
+
     def _number(self, text: str | bytes, row: int) -> float:
         try:
             number = float(text)

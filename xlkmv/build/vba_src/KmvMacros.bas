@@ -30,6 +30,11 @@ Public Sub KmvCompare()
     KmvRun "Compare"
 End Sub
 
+' Two pages for a committee, as a file beside the workbook.
+Public Sub KmvMemo()
+    KmvRun "Memo"
+End Sub
+
 Private Sub KmvRun(ByVal what As String)
     Dim book As Workbook, server As Object, answer As Variant, first As Long, message As String
     Set book = ActiveWorkbook
@@ -39,6 +44,8 @@ Private Sub KmvRun(ByVal what As String)
     On Error GoTo Failed
     KmvWait True
     Select Case what
+        Case "Memo"
+            answer = server.Memo(book)
         Case "Solve"
             answer = server.Solve(book)
         Case "Save case"
@@ -53,6 +60,7 @@ Private Sub KmvRun(ByVal what As String)
     Select Case answer(first, LBound(answer, 2))
         Case "done"
             Application.StatusBar = answer(first, LBound(answer, 2) + 1)
+            If what = "Memo" Then MsgBox answer(first, LBound(answer, 2) + 1), vbInformation, TITLE
         Case "wrong"
             If MsgBox(answer(first, LBound(answer, 2) + 1), vbExclamation + vbOKCancel, TITLE) = vbOK Then
                 KmvListProblems answer
@@ -167,6 +175,10 @@ End Sub
 
 Public Sub KmvOnCompare(ByVal control As Object)
     KmvCompare
+End Sub
+
+Public Sub KmvOnMemo(ByVal control As Object)
+    KmvMemo
 End Sub
 
 Public Sub KmvOnScenario(ByVal control As Object)

@@ -10,6 +10,7 @@ import pickle
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from xlkmv.errors import HostError
 
 __all__ = ["Executor", "Handle", "dask_executor", "process_executor"]
 
+NOBODY = "the Dask scheduler has no workers"
+# Seconds after which a cluster is asked again who is there.
+LOOKS_APART = 2.0
 ENDED = "a process that simulates has ended by itself: is memory short?"
 
 
@@ -28,7 +32,9 @@ class Executor(Protocol):
     """What runs blocks elsewhere: an executor of ``concurrent.futures``, or one of this module.
 
     One that has a method ``share(x)`` is handed what many tasks need once, and the tasks what that
-    returns; others carry the deal in each task, whose process then prepares it anew.
+    returns; others carry the deal in each task, whose process then prepares it anew. One that has a
+    method ``check()`` is asked now and then while tasks are awaited, and raises when nobody is left to do
+    them.
     """
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
@@ -194,6 +200,9 @@ def process_executor(workers: int | None = None) -> Iterator[Executor | None]:
 class _Cluster:
     client: Any
     executor: Any
+    patience: float
+    # When it was last looked, and when a worker was last there.
+    looked: list[float]
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         future: Future[Any] = self.executor.submit(fn, *args)
@@ -204,11 +213,22 @@ class _Cluster:
         try:
             return self.client.scatter(what, broadcast=True, hash=False)
         except TimeoutError:
-            raise HostError("the Dask scheduler has no workers") from None
+            raise HostError(NOBODY) from None
+
+    def check(self) -> None:
+        """Raise when no worker has been there for a while: a scheduler waits for one for ever."""
+        now = time.monotonic()
+        if now - self.looked[0] < LOOKS_APART:
+            return
+        self.looked[0] = now
+        if self.client.scheduler_info(n_workers=-1)["workers"]:
+            self.looked[1] = now
+        elif now - self.looked[1] > self.patience:
+            raise HostError(f"{NOBODY}: the last one has been gone for {self.patience:.0f} seconds")
 
 
 @contextlib.contextmanager
-def dask_executor(address: str, timeout: float = 5.0) -> Iterator[Executor]:
+def dask_executor(address: str, timeout: float = 5.0, patience: float = 30.0) -> Iterator[Executor]:
     """Run blocks on the workers of a Dask scheduler.
 
     A worker that dies loses nothing: the scheduler gives its blocks to the others.
@@ -218,7 +238,9 @@ def dask_executor(address: str, timeout: float = 5.0) -> Iterator[Executor]:
     address : str
         Of the scheduler, such as "tcp://10.0.0.1:8786".
     timeout : float
-        Seconds to wait for the scheduler.
+        Seconds to wait for the scheduler, and for a first worker.
+    patience : float
+        Seconds to wait for another worker once the last one is gone.
 
     Yields
     ------
@@ -228,7 +250,7 @@ def dask_executor(address: str, timeout: float = 5.0) -> Iterator[Executor]:
     Raises
     ------
     HostError
-        When the scheduler cannot be reached, or Dask is not installed.
+        When the scheduler cannot be reached or has no workers, or Dask is not installed.
     """
     try:
         distributed: Any = importlib.import_module("distributed")
@@ -239,6 +261,11 @@ def dask_executor(address: str, timeout: float = 5.0) -> Iterator[Executor]:
     except (OSError, TimeoutError, ValueError) as error:
         raise HostError(f"the Dask scheduler {address} cannot be reached ({error})") from None
     try:
-        yield _Cluster(client, client.get_executor(pure=False, retries=3))
+        try:
+            client.wait_for_workers(1, timeout=timeout)
+        except TimeoutError:
+            raise HostError(f"{NOBODY}: start one with  dask worker {address}") from None
+        now = time.monotonic()
+        yield _Cluster(client, client.get_executor(pure=False, retries=3), patience, [now, now])
     finally:
         client.close()

@@ -434,6 +434,7 @@ def _elsewhere(
     waiting: collections.deque[concurrent.futures.Future[list[list[Tally]]]] = collections.deque()
     try:
         share = getattr(executor, "share", None)
+        check = getattr(executor, "check", lambda: None)
         shared = deal if share is None else share(deal)
         for first in range(0, layout.bundles, step):
             last = min(first + step, layout.bundles)
@@ -445,11 +446,14 @@ def _elsewhere(
                     left = sum(not future.done() for future in waiting)
                     progress(layout.paths * (count - left) // count, layout.paths)
                 concurrent.futures.wait([waiting[0]], PATIENCE)
+                check()
             yield from waiting.popleft().result()
     except concurrent.futures.BrokenExecutor:
         raise HostError(ENDED) from None
     except concurrent.futures.CancelledError:
-        raise HostError("the cluster has dropped the simulation: is its scheduler gone?") from None
+        raise HostError(
+            "the cluster has dropped the simulation: are its scheduler or all its workers gone?"
+        ) from None
     finally:
         for future in waiting:
             future.cancel()

@@ -1,0 +1,75 @@
+"""Catalogues are complete, and what is shipped is what their sources compile to."""
+
+from __future__ import annotations
+
+import gettext
+import io
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xlkmv.build import catalogue
+from xlkmv.build.catalogue import compiled, names, parse, po_file, texts, written
+from xlkmv.deal.examples import EXAMPLES, example
+from xlkmv.deal.questions.diversification import _variants
+from xlkmv.language import ENGLISH, LANGUAGES
+
+OTHERS = [key for key in LANGUAGES if key != ENGLISH]
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_text_is_missing_and_none_is_left_over(language):
+    found = parse(po_file(language).read_text(encoding="utf-8"))
+    assert [text for text in texts() if not found.get(text)] == []
+    assert set(found) == {"", *texts()}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_shipped_catalogue_is_what_its_source_compiles_to(language):
+    path = po_file(language)
+    text = path.read_text(encoding="utf-8")
+    assert written(language, parse(text)) == text
+    assert path.with_suffix(".mo").read_bytes() == compiled(parse(text))
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_translation_fills_in_what_its_text_does(language):
+    def fields(text: str) -> list[tuple[str, str]]:
+        return sorted(
+            (name, shown) for _, name, shown, _ in string.Formatter().parse(text) if name is not None
+        )
+
+    for text, said in parse(po_file(language).read_text(encoding="utf-8")).items():
+        if text:
+            assert fields(said) == fields(text), text
+
+
+def test_the_texts_of_the_memo_are_among_those_to_translate():
+    assert {"The deal", "Who drives the risk of {name}", "Shortfall undertaking", "PD x 2"} <= {*texts()}
+
+
+def test_every_way_to_spread_a_pool_has_a_name_to_translate():
+    labels = {label for key in EXAMPLES for label, _ in _variants(example(key).deal)}
+    assert labels - {*names()} == set()
+
+
+TEXT = st.text(st.characters(exclude_characters="\0\x04\r", exclude_categories=["Cs"]), min_size=1)
+
+
+@given(st.dictionaries(TEXT, TEXT))
+def test_gettext_reads_what_is_compiled(entries):
+    head = {"": "Content-Type: text/plain; charset=UTF-8\n"}
+    found = gettext.GNUTranslations(io.BytesIO(compiled(head | entries)))
+    assert {text: found.gettext(text) for text in entries} == entries
+
+
+@given(st.dictionaries(TEXT, TEXT))
+def test_a_source_is_read_as_it_was_written(entries):
+    lines = [f"msgid {catalogue._quoted(a)}\nmsgstr {catalogue._quoted(b)}\n" for a, b in entries.items()]
+    assert parse("\n".join(lines)) == entries
+
+
+def test_a_text_may_run_over_several_lines():
+    assert parse('msgid ""\n"one "\n"two"\nmsgstr "eins "\n"zwei\\n"\n') == {"one two": "eins zwei\n"}

@@ -1,0 +1,128 @@
+"""Catalogues of texts: ``python -m xlkmv.build.catalogue`` brings each ``.po`` up to date and compiles it.
+
+What is to be translated is said in the sources as ``_("text")``, or listed where it is a name of the
+product (:func:`names`). Texts that are new come out blank; those that are gone go.
+"""
+
+from __future__ import annotations
+
+import ast
+import struct
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from xlkmv.deal.questions.diversification import CAPS, TIMES
+from xlkmv.deal.reading import READINGS
+from xlkmv.deal.stress import PRESETS
+from xlkmv.deal.terms import CONTROLS
+from xlkmv.language import DOMAIN, ENGLISH, LANGUAGES, LOCALE
+
+__all__ = ["compiled", "main", "names", "parse", "po_file", "texts", "written"]
+
+HEADER = (
+    "Project-Id-Version: xlkmv\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
+    "Language: {language}\n"
+)
+# Of the magic number of a .mo file, its revision and the place of its first table.
+MAGIC, REVISION, START = 0x950412DE, 0, 28
+
+
+def po_file(language: str) -> Path:
+    """Path of the catalogue of a language."""
+    return LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
+def names() -> list[str]:
+    """Names that the product gives to things, and that are looked up when they are shown."""
+    spread = [f"largest share at most {cap:.0%}" for cap in CAPS]
+    spread += [f"{word} as many obligors" for word in TIMES.values()]
+    spread += ["as it is", "as many again, in a new industry"]
+    return [*CONTROLS.values(), *(stress.name for stress in PRESETS), *READINGS.values(), *spread]
+
+
+def texts() -> list[str]:
+    """All texts to translate, in the order of the modules, each once."""
+    found = [text for path in sorted(LOCALE.parent.rglob("*.py")) for text in _marked(path)]
+    return list(dict.fromkeys([*found, *names()]))
+
+
+def _marked(path: Path) -> Iterator[str]:
+    """Yield the texts that a module marks, in its order."""
+    source = path.read_text(encoding="utf-8")
+    if "_(" not in source:
+        return
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        if isinstance(call.func, ast.Name) and call.func.id == "_":
+            (argument,) = call.args
+            if not (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
+                continue  # a name, from the list above
+            yield argument.value
+
+
+def parse(text: str) -> dict[str, str]:
+    """Read a ``.po`` file: text to translation, of what it has of the format."""
+    found: dict[str, str] = {}
+    entry = {"msgid": "", "msgstr": ""}
+    part = ""
+    for line in [*text.split("\n"), "msgid"]:
+        key, _, rest = line.partition(" ")
+        if key == "msgid":
+            if part == "msgstr":
+                found[entry["msgid"]] = entry["msgstr"]
+            entry = {"msgid": "", "msgstr": ""}
+        if key in entry:
+            part, line = key, rest
+        if line.startswith('"'):
+            entry[part] += ast.literal_eval(line)
+    return found
+
+
+def written(language: str, translations: Mapping[str, str]) -> str:
+    """Write a ``.po`` file; texts that are not translated are blank."""
+    entries = {"": HEADER.format(language=language)} | {text: translations.get(text, "") for text in texts()}
+    return "\n".join(f"msgid {_quoted(text)}\nmsgstr {_quoted(said)}\n" for text, said in entries.items())
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def compiled(translations: Mapping[str, str]) -> bytes:
+    """Write a ``.mo`` file: GNU's format, texts in order, blank translations left out."""
+    entries = sorted((a.encode(), b.encode()) for a, b in translations.items() if b)
+    tables, strings = [b"", b""], b""
+    place = START + 16 * len(entries)
+    for column in (0, 1):
+        for entry in entries:
+            tables[column] += struct.pack("<2I", len(entry[column]), place + len(strings))
+            strings += entry[column] + b"\0"
+    second = START + 8 * len(entries)
+    head = struct.pack("<7I", MAGIC, REVISION, len(entries), START, second, 0, place)
+    return head + tables[0] + tables[1] + strings
+
+
+def main() -> int:
+    """Bring every catalogue up to date; the exit code is 1 when a text is not translated yet."""
+    blank = 0
+    for language in LANGUAGES:
+        if language == ENGLISH:
+            continue
+        path = po_file(language)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = written(language, parse(path.read_text(encoding="utf-8")) if path.exists() else {})
+        translations = parse(text)
+        path.write_text(text, encoding="utf-8")
+        path.with_suffix(".mo").write_bytes(compiled(translations))
+        missing = [text for text, said in translations.items() if not said]
+        blank += len(missing)
+        print(f"{path.name} ({language}): {len(translations) - 1} texts, {len(missing)} not translated")
+        for text in missing:
+            print(f"  {text}")
+    return 1 if blank else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
