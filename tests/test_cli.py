@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -241,6 +242,22 @@ def test_the_terminal_speaks_of_the_headline_class(
             assert " ".join(alone).endswith(shown)
         else:
             assert "undertaking" not in out and "unsupported" not in out
+
+
+def test_refresh_says_which_formulas_of_the_users_have_no_value(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path
+) -> None:
+    own, part = tmp_path / "own.xlsm", FileBook(book)._parts["Log"]
+    cell = b'<row r="900"><c r="B900"><f>2*out_HeadlinePD</f><v>1</v></c></row></sheetData>'
+    with zipfile.ZipFile(book) as old, zipfile.ZipFile(own, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, data.replace(b"</sheetData>", cell) if name == part else data)
+    code, out, _ = run(capsys, "refresh", own, "--quick")
+    assert code == 0
+    assert "1 formula has no value until Excel or Calc opens the workbook: Log!B900" in out
+    code, out, _ = run(capsys, "refresh", book, "--quick")
+    assert code == 0 and "no value" not in out
 
 
 @pytest.mark.parametrize("value", [2, "two", "[/red]", "[bold]x", ":smile:", -1])

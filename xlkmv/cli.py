@@ -10,10 +10,13 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xlkmv
 from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
+
+if TYPE_CHECKING:
+    from xlkmv.excel.book import Book
 
 __all__ = ["main"]
 
@@ -197,7 +200,21 @@ def _refresh(options: argparse.Namespace) -> int:
         written = book.save(options.out, backup=options.backup)
     _report(done)
     print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
+    _say_blanked(book)
     return 0
+
+
+# Formulas without a value of which the terminal says where they stand.
+LISTED = 5
+
+
+def _say_blanked(book: Book) -> None:
+    """Say which formulas of the user's show no value until a spreadsheet computes them."""
+    if book.blanked:
+        cells = ", ".join(f"{sheet}!{cell}" for sheet, cell in book.blanked[:LISTED])
+        more = ", ..." if len(book.blanked) > LISTED else ""
+        count = "1 formula has" if len(book.blanked) == 1 else f"{len(book.blanked):,} formulas have"
+        print(f"{count} no value until Excel or Calc opens the workbook: {cells}{more}")
 
 
 def _solve(options: argparse.Namespace) -> int:
@@ -213,6 +230,7 @@ def _solve(options: argparse.Namespace) -> int:
         written = book.save(options.out, backup=options.backup)
     _structure_report(done)
     print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
+    _say_blanked(book)
     return 0
 
 

@@ -18,11 +18,14 @@ from lxml import etree
 import xlkmv.build.template as template_module
 from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
+from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.examples import EXAMPLES, Example, example
 from xlkmv.deal.questions.diversification import CAPS, TIMES
+from xlkmv.deal.questions.layers import LAYER_POINTS
 from xlkmv.deal.questions.structure import SIZES
 from xlkmv.deal.reading import ALARMS
 from xlkmv.deal.terms import (
+    CONTROLS,
     Controls,
     Covenant,
     Curve,
@@ -41,6 +44,7 @@ from xlkmv.excel.digest import digest
 from xlkmv.excel.functions import FUNCTIONS
 from xlkmv.excel.layout import ASSUMED_FILL, NAMES, TABLES
 from xlkmv.excel.refresh import read_book
+from xlkmv.excel.report import CONDITIONS_SHOWN, UNITS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "hosts"))
 from lint import lint
@@ -437,6 +441,13 @@ BOUNDED = {
     "tbl_Diversification": 1 + len(CAPS) + len(TIMES) + 1,
     "tbl_Driver": 12,
     "tbl_Frontier": SIZES,
+    "tbl_Attribution": len(CONTROLS),
+    "tbl_Tornado": CONDITIONS_SHOWN,
+    "tbl_Reverse": len(UNITS),
+    "tbl_Breakeven": TARGET_PDS.size,
+    "tbl_Sigma": SIGMAS.size + 1,
+    "tbl_Waterfall": len(CONTROLS) + 2,
+    "tbl_Layer": LAYER_POINTS,
 }
 
 
@@ -468,15 +479,8 @@ def test_nothing_lies_beneath_a_table_that_grows(made: tuple[Path, Any]) -> None
     path, _ = made
     book, drawn, tabs = FileBook(path), charts(path), sheets(path)
     assert set(drawn) == {
-        "Home",
-        "Cashflow",
-        "Result",
-        "Scenario",
-        "Structure",
-        "Drivers",
-        "Models",
-        "Surveillance",
-        "Compare",
+        *("Home", "Result", "By date", "Controls", "Structure", "Drivers", "Models", "Today"),
+        "What moved",
     }
     tables = [book.table(name) for name in TABLES]
     areas = {
@@ -507,6 +511,129 @@ def test_charts_do_not_cover_one_another(made: tuple[Path, Any]) -> None:
             # They may end and begin in one column.
             apart = [a._replace(left=a.left + 1, right=a.right - 1) for a in areas[k + 1 :]]
             assert not [other for other in apart if area.overlaps(other)], sheet
+
+
+# Pixels of A4 landscape between margins of 0.4 inches, at 100 %.
+PAGE = (297 / 25.4 - 0.8) * 96
+LEAST_SCALE = 60
+
+
+def widths_of(sheet: etree._Element) -> dict[int, float]:
+    """Pixels of the columns that are not of the usual width; of hidden ones none."""
+    return {
+        k: 0.0 if item.get("hidden") == "1" else 7 * float(item.get("width"))
+        for item in sheet.iter(f"{MAIN}col")
+        for k in range(int(item.get("min")), int(item.get("max")) + 1)
+    }
+
+
+def extent(book: FileBook, sheet: str, tab: etree._Element) -> list[float]:
+    """Pixels of each column up to the last one of a table."""
+    tables = [book.table(name) for name in TABLES if TABLES[name].sheet == sheet]
+    last = max((t.left + len(t.header) - 1 for t in tables), default=12)
+    shown = widths_of(tab)
+    return [shown.get(k, 64.0) for k in range(1, last + 1)]
+
+
+def test_every_sheet_prints_on_a4_at_a_size_that_can_be_read(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    book, place = FileBook(path), etree.fromstring(parts(path)["xl/workbook.xml"])
+    tabs = list(sheets(path).items())
+    titles = {
+        tabs[int(x.get("localSheetId"))][0]: x.text
+        for x in place.iter(f"{MAIN}definedName")
+        if x.get("name") == "_xlnm.Print_Titles"
+    }
+    for name, tab in tabs:
+        if tab.find(f"{MAIN}sheetPr") is None or name.startswith("_"):
+            continue
+        setup = tab.find(f"{MAIN}pageSetup")
+        assert (setup.get("paperSize"), setup.get("orientation")) == ("9", "landscape"), name
+        footer = tab.findtext(f"{MAIN}headerFooter/{MAIN}oddFooter")
+        assert all(code in footer for code in ("&F", "&D", "&P", "&N")), name
+        pixels = extent(book, name, tab)
+        if tab.find(f"{MAIN}sheetPr/{MAIN}pageSetUpPr") is not None:  # fits the width
+            assert 100 * PAGE / sum(pixels) >= LEAST_SCALE, (name, sum(pixels))
+        else:  # pages side by side, the labels on each
+            assert int(setup.get("scale")) >= LEAST_SCALE, name
+            assert "$B:$B" in titles[name], name
+            breaks = [int(x.get("id")) for x in tab.iterfind(f"{MAIN}colBreaks/{MAIN}brk")]
+            for first, end in zip((0, *breaks), breaks, strict=False):
+                page = sum(pixels[first:end]) + (sum(pixels[:2]) if first else 0.0)
+                assert page * int(setup.get("scale")) / 100 <= PAGE, (name, first)
+        grows = {n for n, t in TABLES.items() if t.sheet == name} - FIXED - set(BOUNDED) - {"tbl_Answer"}
+        assert name in titles or not grows, name
+
+
+# Pixels of a screen beside the headings of rows and the scroll bar.
+WIDE = 1500
+
+
+def test_no_sheet_is_wider_than_a_screen_unless_its_labels_stay(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    book = FileBook(path)
+    for name, tab in sheets(path).items():
+        if sum(extent(book, name, tab)) <= WIDE or name == "Functions" or name.startswith("_"):
+            continue
+        [pane] = tab.iter(f"{MAIN}pane")
+        assert pane.get("state") == "frozen", name
+        labels = int(pane.get("xSplit", 0))
+        assert labels >= 2 and sum(extent(book, name, tab)[:labels]) <= WIDE / 2, name
+
+
+def test_a_long_table_keeps_its_headings_in_sight(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    book, tabs, drawn = FileBook(path), sheets(path), charts(path)
+    for spec in TABLES.values():
+        alone = [t for t in TABLES.values() if t.sheet == spec.sheet] == [spec]
+        if alone and spec.sheet not in drawn:
+            [pane] = tabs[spec.sheet].iter(f"{MAIN}pane")
+            assert int(pane.get("ySplit")) == book.table(spec.name).top - 1, spec.name
+
+
+def test_home_leads_to_the_answers_and_every_sheet_back(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    tabs = sheets(path)
+    links = {
+        name: {x.get("ref"): x.get("location") for x in tab.iter(f"{MAIN}hyperlink")}
+        for name, tab in tabs.items()
+    }
+    shown = [name for name in tabs if not name.startswith("_") and name != "Home"]
+    assert all(links[name]["A1"] in ("Home!A1", "'Home'!A1") for name in shown)
+    assert set(links["Home"].values()) == {f"'{name}'!A1" for name in template_module.LINKS}
+    assert set(template_module.LINKS) <= set(shown)
+
+
+def test_titles_of_sheets_with_money_follow_currency_and_unit(template: Path) -> None:
+    book, tabs = FileBook(template), sheets(template)
+    assert book.name(layout.CURRENCY).value == "RMB"
+    assert book.name(layout.MONEY_LABEL).value == "RMB"
+    with_money = {
+        spec.sheet
+        for spec in TABLES.values()
+        for c in spec.columns
+        if c.format == layout.MONEY and c.field not in ("count", "obligors", "paths")
+    }
+    for name in with_money:
+        [title] = [c for c in tabs[name].iter(f"{MAIN}c") if c.get("r") == "B1"]
+        assert layout.MONEY_LABEL in title.findtext(f"{MAIN}f"), name
+        assert title.findtext(f"{MAIN}v").endswith("(RMB)"), name
+
+
+def test_cells_of_results_warn_of_a_stray_key_and_inputs_do_not(template: Path) -> None:
+    book, tabs = FileBook(template), sheets(template)
+    for spec in TABLES.values():
+        table = book.table(spec.name)
+        kept = [
+            parse_area(area)
+            for rule in tabs[spec.sheet].iter(f"{MAIN}dataValidation")
+            if rule.findtext(f"{MAIN}formula1") == "FALSE"
+            for area in rule.get("sqref").split()
+        ]
+        for c in spec.columns:
+            for row in (0, len(table.rows) - 1):
+                cell = parse_area(table.cell(row, c.header))
+                assert any(area.overlaps(cell) for area in kept) is not c.is_input, (spec.name, c.header)
 
 
 SCREEN = (1400, 760)

@@ -20,7 +20,19 @@ from xlkmv.excel.refresh import Refreshed, refresh
 
 # What a row is about, by heading; a row that names no class is about the headline class.
 CLASS, CONDITION, DATE = {"Tranche", "Class"}, {"Scenario", "Condition"}, {"Date", "Payment date", "As of"}
-OTHERS = {"Control", "Stress", "Model", "Test", "Target PD", "Step", "Pool", "Obligor", "Name", "Refreshed"}
+OTHERS = {
+    "Control",
+    "Stress",
+    "Model",
+    "Test",
+    "Target PD",
+    "Step",
+    "Pool",
+    "Obligor",
+    "Name",
+    "Refreshed",
+    "Loss of the pool",
+}
 
 Key = tuple[Any, ...]
 

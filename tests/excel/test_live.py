@@ -118,7 +118,7 @@ def test_a_refused_write_is_taken_back(fake):
     book.write_table("tbl_Log", {"Message": ["a", "b", "c"], "Refreshed": ["x", "y", "z"]}, resize=True)
     book.write_table("tbl_Breakeven", {"Target PD": [0.5] * len(table.rows)})
     fake.sheet(table.sheet).refuse = parse_area(table.cell(0, "Target PD"))
-    with pytest.raises(BookError, match=r"Excel refused to write Result!.*Unable to write"):
+    with pytest.raises(BookError, match=r"Excel refused to write Controls!.*Unable to write"):
         book.save()
     assert contents(fake) == before
     assert len(live_book(fake).table("tbl_Log").rows) == len(log.rows)
@@ -180,8 +180,8 @@ def test_a_table_does_not_grow_over_tables_and_merged_cells(fake, monkeypatch):
 
 
 def test_protected_sheets_are_named(fake):
-    fake.sheet("Result").ProtectContents = True
-    with pytest.raises(BookError, match="sheet Result is protected"):
+    fake.sheet("Controls").ProtectContents = True
+    with pytest.raises(BookError, match="sheet Controls is protected"):
         live_book(fake).write_table("tbl_Breakeven", {"Target PD": [0.5]}, resize=True)
 
 

@@ -66,7 +66,7 @@ def test_titles_and_figures_are_those_of_the_headline_class(
     tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}
     assert tables == {
         "Headline", "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual", "Driver",
-        "Diversification", "Tornado", "Step", "Watch",
+        "Diversification", "Tornado", "Step", "Watch", "Layer",
     }  # fmt: skip
 
     def column(spec: layout.TableSpec, field: str) -> list[Any]:
@@ -316,3 +316,23 @@ def test_a_workbook_without_the_new_columns_and_tables_is_filled(draft: Path, tm
     for header in ("Volatility", "DD then", "Any-date PD without undertaking then"):
         assert table.column(header) == new.table("tbl_Actual").column(header)
     assert read_book(old).actual.collections_only
+
+
+def test_the_bars_of_the_controls_lead_from_all_off_to_the_deal_as_it_is(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("A-1")
+    book = written(draft, tmp_path / "book.xlsm", deal, found)
+    steps, controls = book.table("tbl_Waterfall"), book.table("tbl_Attribution")
+    rows = [dict(zip(steps.header, row, strict=True)) for row in steps.rows]
+    assert [r["Step"] for r in rows[1:-1]] == controls.column("Control")
+    level = rows[0]["Any-date PD then"]
+    for row, share in zip(rows[1:-1], controls.column("Share (Shapley)"), strict=True):
+        bar = row["Taken off"] or row["Added"] or 0.0
+        assert bar == pytest.approx(abs(share), abs=1e-15)
+        # The bar spans the level before and the level after.
+        ends = sorted((level, row["Any-date PD then"]))
+        assert (row["Bar from"], row["Bar from"] + bar) == pytest.approx(ends, abs=1e-15)
+        level = row["Any-date PD then"]
+    assert level == pytest.approx(rows[-1]["Any-date PD then"], abs=1e-12)
+    assert rows[-1]["Any-date PD then"] == pytest.approx(
+        found.simulated_base.tranches[0].anydate_pd, abs=1e-12
+    )

@@ -18,6 +18,7 @@ from xlkmv.model.copula import bivariate_normal_cdf
 from xlkmv.model.distance import default_probability
 from xlkmv.model.plan import (
     arrival_date,
+    coverage_quantile,
     default_probability_by,
     implied_lognormal,
     minimum_coverage,
@@ -521,3 +522,31 @@ def test_implied_lognormal_refuses():
         implied_lognormal(100.0, 0.0, 1.0, 1.0)
     with pytest.raises(DomainError, match=r"^variance must be >= 0 \(got -1\)$"):
         implied_lognormal(100.0, 90.0, -1.0, 1.0)
+
+
+@given(
+    st.lists(st.floats(0.0, 100.0), min_size=1, max_size=8),
+    st.floats(0.02, 0.9),
+    st.floats(-0.2, 0.2),
+    st.floats(0.0, 50.0),
+)
+@settings(max_examples=60)
+def test_coverage_is_one_with_the_probability_of_being_short(dues, sigma, mu, reserve):
+    # PD_k is the probability that A_k and the reserve do not cover the dues: that quantile is 1.
+    n = len(dues)
+    risk = plan_risk(np.full(n, 30.0), dues, sigma, np.arange(1.0, n + 1), mu, reserve)
+    for k in range(n):
+        if 1e-12 < risk.pd[k] < 1 - 1e-12:
+            found = coverage_quantile(risk, float(risk.pd[k]), sigma, mu)[k]
+            assert found == pytest.approx(1.0, rel=1e-3)
+
+
+def test_coverage_quantile_by_hand():
+    # 110 against 100 in a year: the median with mu = sigma^2/2 is the plan, one sigma less is e^-0.1 of it.
+    risk = plan_risk([110.0], [100.0], 0.1, [1.0], 0.005)
+    assert coverage_quantile(risk, 0.5, 0.1, 0.005) == pytest.approx([1.1], rel=1e-14)
+    low = coverage_quantile(risk, float(ndtr(-1.0)), 0.1, 0.005)
+    assert low == pytest.approx([1.1 * np.exp(-0.1)], rel=1e-12)
+    assert coverage_quantile(plan_risk([1.0], [0.0], 0.1, [1.0]), 0.5, 0.1)[0] == np.inf
+    with pytest.raises(DomainError, match="probability"):
+        coverage_quantile(risk, 0.0, 0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from xlkmv.excel.report import SMALLEST_DRAWN
 
 __all__ = [
     "CREATED",
+    "LISTED_TOP",
+    "MONEY_AXIS",
+    "WIDEST",
     "Sheets",
     "axis",
     "bars",
@@ -25,8 +29,10 @@ __all__ = [
     "finish",
     "fold_columns",
     "fold_rows",
+    "hatched",
     "line",
     "mark",
+    "pixels",
     "put",
     "widths",
 ]
@@ -35,6 +41,7 @@ __all__ = [
 CREATED = dt.datetime(2026, 1, 1)
 NAVY, INK, PALE, GRID = "#1F3864", "#1F3864", "#DCE6F1", "#BFC8D6"
 INPUT_FILL, INPUT_INK = "#FFFBE6", "#0000C8"
+INPUT_TAB = "#F2C94C"
 SENIOR, OFF, ALL, GREEN, LIGHT = "#1F5FA8", "#C0504D", "#7F7F7F", "#4F9D69", "#9DB8D9"
 GOOD, BAD = "#C6E7CE", "#F4B6B6"
 # Months between two labels of an axis of dates, and how many of them it bears.
@@ -45,14 +52,34 @@ FONT = "Calibri"
 NAMED = {"name", "tranche", "scenario", "condition", "test"}
 # Upright labels of dates run into one another from some ten on.
 SLANTED = {"name": FONT, "size": 9, "rotation": -45}
+# Title of an axis of money: what Terms says of currency and unit.
+MONEY_AXIS = "=Terms!$E$3"
 # A logarithmic axis of probabilities; smaller ones are drawn at its lower end.
 LOG_RANGE = {"min": SMALLEST_DRAWN, "max": 1, "crossing": SMALLEST_DRAWN}
+
+
+# Most pixels of a sheet that prints on the width of A4 landscape at 60 % or more.
+WIDEST = 1700
+# First row of a table that has a sheet for itself.
+LISTED_TOP = 5
+# Column A, wide enough for the way back to Home.
+MARGIN = 6
+# Cells of results warn of a stray key. The sheets are not protected: on a protected one no table can grow.
+KEPT = {
+    "validate": "custom",
+    "value": "=FALSE",
+    "ignore_blank": False,
+    "error_type": "warning",
+    "error_title": "A result",
+    "error_message": "Refresh writes this cell: what is typed here lasts until then.",
+}
 
 
 class Sheets:
     """The workbook under construction: formats are made once, tables from their layout."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, money: str = "money") -> None:
+        self.money = money  # what cell out_Money says
         self.book = xlsxwriter.Workbook(str(path), {"in_memory": True, "default_date_format": layout.DATE})
         self.book.set_properties(
             {
@@ -86,33 +113,83 @@ class Sheets:
             italic=assumed,
         )
 
-    def result(self, shown: str, name: bool = False) -> Any:
-        """Format of a cell that refresh or a formula fills; a name shrinks where it is long."""
+    def result(self, shown: str, name: bool = False, sentence: bool = False) -> Any:
+        """Format of a cell that refresh or a formula fills; a long name shrinks, a sentence is wrapped."""
         # Numbers are sometimes words (covered, none): both stand on the right.
         place = {"indent": 1} if shown == layout.TEXT else {"align": "right"}
-        place |= {"shrink": True} if name else {}
+        place |= {"shrink": True} if name else {"text_wrap": True} if sentence else {}
         return self.style(num_format=shown, border=1, border_color=GRID, **place)
 
-    def sheet(self, name: str, title: str, chinese: str, note: str, width: int = 12) -> Any:
-        """Add a sheet with its title band."""
+    def sheet(
+        self,
+        name: str,
+        title: str,
+        chinese: str,
+        note: str,
+        columns: Sequence[Column] | int = 12,
+        money: bool = False,
+        least: int = 0,
+    ) -> Any:
+        """Add a sheet with its title band over columns, set up for print; one with money says which."""
         ws = self.book.add_worksheet(name)
         ws.hide_gridlines(2)
-        ws.set_column(0, 0, 2)
         ws.set_row(0, 26)
-        band = self.style(bg_color=NAVY, font_color="white")
+        width = max(columns if isinstance(columns, int) else len(columns), least)
+        if not isinstance(columns, int):
+            widths(ws, 1, columns)
+        band = {"bg_color": NAVY, "font_color": "white"}
         for column in range(width + 1):
-            ws.write_blank(0, column, None, band)
-        ws.write(
-            0,
-            1,
-            f"{title}   {chinese}",
-            self.style(bg_color=NAVY, font_color="white", font_size=15, bold=True),
-        )
+            ws.write_blank(0, column, None, self.style(**band))
+        ws.set_column(0, 0, 2 if name == "Home" else MARGIN)
+        if name != "Home":
+            self.link(ws, 0, 0, "Home")
+        shown, style = f"{title}   {chinese}", self.style(**band, font_size=15, bold=True)
+        if money:
+            formula = f'="{shown}   ("&{layout.MONEY_LABEL}&")"'
+            ws.write_formula(0, 1, formula, style, f"{shown}   ({self.money})")
+        else:
+            ws.write(0, 1, shown, style)
         ws.write(1, 1, note, self.style(font_color="#595959", italic=True))
+        if any(spec.sheet == name and spec.inputs for spec in layout.TABLES.values()):
+            ws.set_tab_color(INPUT_TAB)
         ws.set_landscape()
         ws.set_paper(9)
+        ws.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
+        ws.set_footer("&L&F, &A&C&D &T&R&P / &N", {"margin": 0.3})
         ws.fit_to_pages(1, 0)
         return ws
+
+    def link(self, ws: Any, row: int, column: int, sheet: str) -> None:
+        """Write the name of a sheet, which leads there."""
+        look = {"bg_color": PALE, "font_color": NAVY, "underline": 1, "align": "center", "shrink": True}
+        ws.write_url(row, column, f"internal:'{sheet}'!A1", self.style(**look), sheet, f"To sheet {sheet}")
+
+    def listed(
+        self,
+        spec: TableSpec,
+        title: str,
+        chinese: str,
+        note: str,
+        rows: Sequence[Sequence[Any]] | None = None,
+        labels: int = 1,
+        money: bool = False,
+    ) -> Any:
+        """Add a sheet that is one long table; its headings and labels stay in sight and on each page."""
+        ws = self.sheet(spec.sheet, title, chinese, note, spec.columns, money)
+        self.table(ws, LISTED_TOP - 3, 1, spec, rows)
+        self.frozen(ws, LISTED_TOP, labels)
+        return ws
+
+    def frozen(self, ws: Any, top: int, labels: int = 1) -> None:
+        """Keep a table's headings and columns of labels in sight, and print the headings on each page."""
+        ws.freeze_panes(top, 1 + labels)
+        ws.repeat_rows(top - 2, top - 1)
+
+    def paged(self, ws: Any, scale: int, *breaks: int) -> None:
+        """Print in pages side by side, at a scale in per cent, the first column of the table on each."""
+        ws.set_print_scale(scale)
+        ws.repeat_columns(1, 1)
+        ws.set_v_pagebreaks(list(breaks))
 
     def heading(self, ws: Any, row: int, column: int, title: str, chinese: str) -> None:
         """Write a section heading."""
@@ -189,19 +266,24 @@ class Sheets:
                 if c.field in ("basis", "unit", "meaning"):
                     style = self.style(font_color=GREY, italic=True, text_wrap=c.field == "basis", indent=1)
                 elif not c.is_input:
-                    style = self.result(shown, c.field in NAMED)
+                    style = self.result(shown, c.field in NAMED, c.field == "remark")
                 else:
                     style = self.input(shown, mark)
                 put(ws, top + i, column + k, value, style)
         for k, c in enumerate(columns):
             self.validate(ws, c, top, top + len(body) - 1, column + k)
+        places = enumerate(columns, column)
+        for written, group in itertools.groupby(places, lambda place: not place[1].is_input):
+            if written:
+                run = [k for k, _ in group]
+                ws.data_validation(top, run[0], top + len(body) - 1, run[-1], KEPT)
         return top, column
 
     def beside(self, ws: Any, row: int, left: int, specs: Sequence[TableSpec]) -> list[int]:
         """Write empty tables side by side, a narrow column between them; return their first columns."""
         lefts = []
         for spec in specs:
-            ws.set_column(left - 1, left - 1, 3 if left > 1 else 2)
+            ws.set_column(left - 1, left - 1, 3 if left > 1 else MARGIN)
             widths(ws, left, spec.columns)
             self.table(ws, row, left, spec)
             lefts.append(left)
@@ -247,6 +329,11 @@ def put(ws: Any, row: int, column: int, value: Any, style: Any) -> None:
 def widths(ws: Any, column: int, columns: Sequence[Column]) -> None:
     for k, c in enumerate(columns):
         ws.set_column(column + k, column + k, c.width)
+
+
+def pixels(width: float) -> int:
+    """Pixels on a screen at 100 % of a column of some characters."""
+    return int(7 * width + 5)
 
 
 def fold_columns(ws: Any, left: int, columns: Sequence[Column], used: set[str]) -> None:
@@ -332,6 +419,12 @@ def dots(color: str, shape: str) -> dict[str, Any]:
 
 def bars(color: str, gap: int) -> dict[str, Any]:
     return {"fill": {"color": color}, "gap": gap}
+
+
+def hatched(color: str, gap: int) -> dict[str, Any]:
+    """Bars that are told from full ones without their colour."""
+    pattern = {"pattern": "wide_upward_diagonal", "fg_color": color, "bg_color": "white"}
+    return {"pattern": pattern, "border": {"color": color}, "gap": gap}
 
 
 def mark(s: Sheets, ws: Any, top: int, column: int, last: int, **colors: str) -> None:

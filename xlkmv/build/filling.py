@@ -123,6 +123,8 @@ class Filling:
         What sheets say under their title, by their names.
     tables : mapping of str to Filled
         By the name of the table; those that are left out stay blank.
+    currency, unit : str
+        Of all money, such as RMB and million; labels only.
     """
 
     title: str
@@ -130,6 +132,13 @@ class Filling:
     pages: tuple[str, ...]
     notes: Mapping[str, str]
     tables: Mapping[str, Filled]
+    currency: str = ""
+    unit: str = ""
+
+    @property
+    def money_label(self) -> str:
+        """What titles and axes of money say."""
+        return f"{self.currency} {self.unit}".strip() or "money"
 
 
 def filling(deal: Deal | Example) -> Filling:
@@ -151,10 +160,10 @@ def filling(deal: Deal | Example) -> Filling:
     if isinstance(deal, Example):
         sources, found = deal.sources, deal.deal
         title, pages, notes = f"{deal.title}  {deal.chinese}", sources.pages, deal.notes
-        more, actual = deal.pool, deal.actual
+        more, actual, currency = deal.pool, deal.actual, deal.currency
     else:
         sources, found = None, deal
-        title, pages, notes, more, actual = layout.UNNAMED, (), {}, {}, ()
+        title, pages, notes, more, actual, currency = layout.UNNAMED, (), {}, {}, (), ""
     if found.pool.interest is not None or found.pool.claim is not None:
         rule = "must come with schedules or loan terms: a workbook has no columns for worked-out interest"
         raise InputError("deal pool", rule, "interest, balance or claim")
@@ -175,7 +184,7 @@ def filling(deal: Deal | Example) -> Filling:
         layout.TARGET.name: _target(found, sources),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
-    return Filling(title, found.terms.dates, pages, notes, filled)
+    return Filling(title, found.terms.dates, pages, notes, filled, currency)
 
 
 # Excel's calendar begins with 1900, and has a day in it that never was.

@@ -14,8 +14,10 @@ import operator
 import os
 import sys
 import tempfile
+import textwrap
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,12 @@ from xlkmv.build.drawing import (
     GRID,
     INK,
     LIGHT,
+    LISTED_TOP,
     LOG_RANGE,
+    MONEY_AXIS,
     OFF,
     SENIOR,
-    SLANTED,
+    WIDEST,
     Sheets,
     axis,
     bars,
@@ -45,18 +49,34 @@ from xlkmv.build.drawing import (
     finish,
     fold_columns,
     fold_rows,
+    hatched,
     line,
     mark,
+    pixels,
     put,
     widths,
 )
 from xlkmv.build.filling import Filled, Filling, filling
+from xlkmv.build.results import (
+    COVENANT_TOP,
+    by_date,
+    cashflow,
+    classes_by_date,
+    conditions,
+    controls,
+    cover_chart,
+    name_charts,
+    payments,
+    result,
+    scenario,
+    simulated,
+    waterfall,
+)
 from xlkmv.build.ribbon import add_macros, add_ribbon, pack
 from xlkmv.deal.examples import Example, example
 from xlkmv.deal.questions.structure import SIZES as FRONTIER_ROWS
 from xlkmv.deal.reading import ALARMS, READINGS
-from xlkmv.deal.stress import PRESETS, Stress
-from xlkmv.deal.terms import CONTROLS, Deal
+from xlkmv.deal.terms import Deal
 from xlkmv.excel import layout
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.cells import ExcelError
@@ -103,7 +123,12 @@ STEPS = (
     "assumptions), its name into B2.",
     "2  Press Refresh, here or in the tab KMV; Quick look for a first answer in seconds.  Without Excel: "
     "save, then run  xlkmv refresh BOOK.xlsm  (--quick).",
-    "3  Read the answer here, both views and each date on Result, conditions and controls on Scenario.",
+    "3  More answers on",
+)
+# Links beside the last step, as the widths of the columns allow.
+LINKS = (
+    *("Result", "By date", "Surveillance", "Conditions", "Controls"),
+    *("Drivers", "Structure", "Cashflow", "Compare", "Checks"),
 )
 ANSWER_RULES = (
     "PD to quote: something due is missed on a date; simulated where 10 paths or more are short, else the "
@@ -130,6 +155,8 @@ def _home(s: Sheets, new: Filling) -> Any:
     for row, step in enumerate(STEPS, FROZEN):
         ws.write(row, 1, step)
     row = FROZEN + len(STEPS)
+    for column, sheet in enumerate(LINKS, 2):
+        s.link(ws, row - 1, column, sheet)
     _readings(s, ws, row)
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)
@@ -215,53 +242,12 @@ def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
         shown = s.book.add_format({"font_color": "#C00000", "bold": True})
         rule = {"type": "text", "criteria": "begins with", "value": word, "format": shown}
         ws.conditional_format(row + 1, PANEL + 1, below - 1, PANEL + 1, rule)
-    chart = _cover_chart(s, new)
+    chart = cover_chart(s, new)
     chart.set_title({"name": "Accumulated in against due", "name_font": {"name": FONT, "size": 11}})
     chart.set_x_axis(dates_axis(new.dates) | {"name": ""})
     chart.set_y_axis(axis("", '[>=1000000000]0.0,,,"bn";[>=1000000]0.0,,"m";#,##0'))
     chart.set_size({"width": 290, "height": 290})
     ws.insert_chart(below, PANEL, chart, {"y_offset": 6})
-
-
-# Where the chart's figures stand on Result; charts follow the table when refresh resizes it.
-CURVE_TOP = 30
-CURVE_LEFT = 1 + sum(
-    len(spec.columns) + 1
-    for spec in (layout.RISK, layout.HEADLINE, layout.SIMULATION, layout.BREAKEVEN, layout.SIGMA)
-)
-
-
-def _pd_chart(s: Sheets, new: Filling) -> Any:
-    chart = s.book.add_chart({"type": "line"})
-    draw(
-        chart,
-        (layout.CHART, CURVE_TOP, CURVE_LEFT, 1),
-        "date",
-        ("anydate_pd", "KMV view", line(SENIOR)),
-        ("simulated", "Simulated", line(SENIOR, "dash")),
-        ("anydate_off", "KMV view, all controls off", line(OFF)),
-        ("simulated_off", "Simulated, all controls off", line(OFF, "dash")),
-    )
-    finish(chart, "Headline class: any-date default probability up to each date")
-    chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
-    return chart
-
-
-def _cover_chart(s: Sheets, new: Filling) -> Any:
-    chart = s.book.add_chart({"type": "line"})
-    draw(
-        chart,
-        (layout.CHART, CURVE_TOP, CURVE_LEFT, 1),
-        "date",
-        ("accumulated_in", "Accumulated in (pool)", line(GREEN)),
-        ("due_senior", "Due to the class", line(SENIOR)),
-        ("due_all", "Due to all tranches", line(ALL, "dash")),
-    )
-    finish(chart, "What comes in against what is due, accumulated")
-    chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis("Money", "#,##0"))
-    return chart
 
 
 def _note(new: Filling, sheet: str, text: str) -> str:
@@ -285,11 +271,14 @@ def _pool(s: Sheets, new: Filling) -> Any:
     filled = new.tables[layout.POOL.name]
     text = f"A row: one obligor, or Count equal ones. Unused columns: unfold at +. {ORANGE}"
     columns = (*layout.POOL.columns, *filled.extra)
-    ws = s.sheet("Pool", "Pool", "资产池", _note(new, "Pool", text), len(columns))
-    fold_columns(ws, 1, columns, filled.used | {c.field for c in filled.extra})
+    ws = s.sheet("Pool", "Pool", "资产池", _note(new, "Pool", text), len(columns), money=True)
+    shown = filled.used | {c.field for c in filled.extra}
+    fold_columns(ws, 1, columns, shown)
     _all_rows(s, ws, 2, 1, columns, filled.rows)
     top = _inputs(s, ws, 3, 1, layout.POOL, filled.head(1) if _is_long(new) else filled)
-    ws.freeze_panes(top, 2)
+    s.frozen(ws, top)
+    if sum(map(pixels, (c.width for c in columns if c.field in shown))) > WIDEST:
+        s.paged(ws, 70)
     return ws
 
 
@@ -362,20 +351,21 @@ def _tranche(s: Sheets, new: Filling) -> Any:
     filled = new.tables[layout.TRANCHE.name]
     text = f"What the plan owes, class by class. Unused columns: unfold at +. {ORANGE}"
     columns = layout.TRANCHE.columns
-    ws = s.sheet("Tranche", "Tranches", "分层", _note(new, "Tranche", text), len(columns))
+    ws = s.sheet("Tranche", "Tranches", "分层", _note(new, "Tranche", text), len(columns), money=True)
     fold_columns(ws, 1, columns, filled.used)
     top = _inputs(s, ws, 3, 1, layout.TRANCHE, filled)
-    ws.freeze_panes(top, 2)
+    s.frozen(ws, top)
     return ws
 
 
 def _terms(s: Sheets, new: Filling) -> Any:
     spec, filled, controls = layout.TERM, new.tables[layout.TERM.name], new.tables[layout.CONTROL.name]
     text = f"Terms of the plan, and the controls with a switch each. Unused terms: unfold at +. {ORANGE}"
-    ws = s.sheet("Terms", "Terms and controls", "条款与风险控制", _note(new, "Terms", text), 5)
+    ws = s.sheet("Terms", "Terms and controls", "条款与风险控制", _note(new, "Terms", text), 5, money=True)
     widths(ws, 1, layout.CONTROL.columns)
     ws.set_column(3, 3, 24)
     ws.set_column(4, 4, 44)
+    _money(s, ws, 2, new)
     # Neither table grows: their rows are known by their labels.
     top = _inputs(s, ws, 3, 1, layout.CONTROL, controls)
     top = _inputs(s, ws, top + len(controls.rows) + 1, 1, spec, filled)
@@ -391,15 +381,32 @@ def _terms(s: Sheets, new: Filling) -> Any:
     return ws
 
 
+def _money(s: Sheets, ws: Any, row: int, new: Filling) -> None:
+    """Lay out currency and unit, and what the titles and axes of money say of them."""
+    ws.write(row, 1, "Currency, unit (labels)", s.style(font_color=GREY))
+    for column, name, text in ((2, layout.CURRENCY, new.currency), (3, layout.UNIT, new.unit)):
+        put(ws, row, column, text or None, s.input(layout.TEXT))
+        s.book.define_name(name, f"=Terms!{xl_rowcol_to_cell(row, column, True, True)}")
+    shown = f'TRIM({layout.CURRENCY}&" "&{layout.UNIT})'
+    ws.write_formula(
+        row, 4, f'=IF({shown}="","money",{shown})', s.style(font_color=GREY, italic=True), s.money
+    )
+    s.book.define_name(layout.MONEY_LABEL, MONEY_AXIS)
+
+
 # What the grades are, and whose figures they come from.
-GRADES_TEXT = (
+GRADES_TEXT = textwrap.wrap(
     "A yardstick, no rating: the grade of a class is the best one whose default rate by the maturity of the "
-    "class is not below the PD to quote. Rates increase downwards and to the right.",
+    "class is not below the PD to quote. Rates increase downwards and to the right. "
     "Shipped: long-run averages of rated companies, Moody's Annual Default Study 1920-2013, letter ratings "
-    "1970-2013 (Aaa, Aa, A, Baa, Ba, B, Caa-C), as in Hull, Risk Management and Financial",
-    "Institutions, 4th ed., table 19.1. Orange: printed as 0.000 %, taken as half of the last digit. Between "
-    "horizons defaults come at one rate; beyond the last at the average up to it.",
+    "1970-2013 (Aaa, Aa, A, Baa, Ba, B, Caa-C), as in Hull, Risk Management and Financial Institutions, 4th "
+    "ed., table 19.1. Orange: printed as 0.000 %, taken as half of the last digit. Between horizons defaults "
+    "come at one rate; beyond the last at the average up to it.",
+    128,
 )
+
+
+BETWEEN = Column("", "", "between", width=3)
 
 
 def _curves(s: Sheets, new: Filling) -> Any:
@@ -408,18 +415,26 @@ def _curves(s: Sheets, new: Filling) -> Any:
         "Curves",
         "Scales, curves and schedules",
         "等级、曲线与计划",
-        "The grades that Home gives to classes. To the right, only for deals that need them: classes that "
-        "pay by schedule, floating rates, ratings of obligors in place of PDs, figures by payment period.",
+        "Grades that Home gives to classes. Unfold at +: schedules of classes, floating rates, ratings of "
+        "obligors, figures by period.",
         sum(len(spec.columns) + 1 for spec in specs),
+        money=True,
     )
     for row, text in enumerate(GRADES_TEXT, 2):
         ws.write(row, 1, text, s.style(font_color=GREY, font_size=9))
-    left = 1
+    left, used = 1, set[str]()
+    columns: list[Column] = []
     for spec in specs:
-        ws.set_column(left - 1, left - 1, 3 if left > 1 else 2)
-        widths(ws, left, spec.columns)
         _inputs(s, ws, 3 + len(GRADES_TEXT), left, spec, new.tables.get(spec.name))
         left += len(spec.columns) + 1
+        here = [replace(c, field=f"{spec.name} {c.field}") for c in (*spec.columns, BETWEEN)]
+        columns += here
+        if spec is layout.CLASS_SCALE or spec.name in new.tables:
+            used |= {c.field for c in here}
+    fold_columns(ws, 1, columns, used)
+    s.frozen(ws, 6 + len(GRADES_TEXT))
+    if sum(pixels(c.width) for c in columns if c.field in used) > WIDEST:
+        s.paged(ws, 70, 2 + len(specs[0].columns))
     return ws
 
 
@@ -429,120 +444,11 @@ def _covenant(s: Sheets, new: Filling) -> Any:
         "Tests on each payment date; coverage and DSCR count collections, not the reserve. Consequence: "
         "none, trap (subordinate cash is held), turbo (all cash to senior), sequential or amortise."
     )
-    ws = s.sheet("Covenant", "Covenants", "契约测试", _note(new, "Covenant", text), len(spec.columns))
-    widths(ws, 1, spec.columns)
-    top = _inputs(s, ws, 3, 1, spec, filled)
+    ws = s.sheet("Covenant", "Covenants", "契约测试", _note(new, "Covenant", text), spec.columns)
+    _inputs(s, ws, COVENANT_TOP - 3, 1, spec, filled)
+    top = COVENANT_TOP
+    s.frozen(ws, top)
     mark(s, ws, top, 1 + spec.index("status"), top + 400, ok=GOOD, breach=BAD)
-    return ws
-
-
-def _result(s: Sheets, new: Filling) -> Any:
-    specs = (
-        *(layout.RISK, layout.HEADLINE, layout.SIMULATION),
-        *(layout.BREAKEVEN, layout.SIGMA, layout.CHART),
-    )
-    ws = s.sheet(
-        "Result",
-        "Result",
-        "逐日结果",
-        "Accumulated collections against accumulated dues, tranche by tranche. For senior classes the "
-        "reserve counts, too, and in PD and any-date PD the undertaking. "
-        "To the right: each class in both views, the simulation, limits, sensitivity to volatility.",
-        sum(len(spec.columns) + 1 for spec in specs),
-    )
-    _name_charts(s, ws)
-    sigma_left = s.beside(ws, CURVE_TOP - 3, 1, specs)[specs.index(layout.SIGMA)]
-    cover = _cover_chart(s, new)
-    cover.set_size({"width": 640, "height": 440})
-    ws.insert_chart(3, 1, cover)
-    chart = _pd_chart(s, new)
-    chart.set_size({"width": 640, "height": 440})
-    ws.insert_chart(3, 1, chart, {"x_offset": 655})
-    sigma = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
-    draw(
-        sigma,
-        (layout.SIGMA, CURVE_TOP, sigma_left, 1),
-        "volatility",
-        ("pd", "PD of the pool alone", line(SENIOR, "dash", marker=True)),
-        ("anydate_pd", "Any-date PD of the pool alone", line(SENIOR, marker=True)),
-    )
-    finish(sigma, "Headline class: PD against the volatility of the pool")
-    sigma.set_x_axis(axis("Volatility per annum", "0%", min=0))
-    sigma.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
-    sigma.set_size({"width": 640, "height": 440})
-    ws.insert_chart(3, 1, sigma, {"x_offset": 1310})
-    ws.freeze_panes(2, 0)
-    return ws
-
-
-def _name_charts(s: Sheets, ws: Any) -> None:
-    """Say over the charts of which class they speak: their own titles cannot, in every spreadsheet."""
-    name = f"out_Charts{ws.name}"
-    s.named_heading(ws, 2, 1, 8, layout.CHARTS[name], name)
-    ws.set_row(2, 18)
-
-
-SCENARIO_TOP = 34
-# No fewer paths than ten million could bound a PD by less.
-QUOTED_RANGE = {"min": 1e-7, "max": 1, "crossing": 1e-7}
-
-
-def _scenario(s: Sheets) -> Any:
-    spec = layout.SCENARIO
-    others = (layout.ATTRIBUTION, layout.REVERSE, layout.TORNADO, layout.SCENARIO_RESULT)
-    ws = s.sheet(
-        "Scenario",
-        "Scenario",
-        "预设情景",
-        "Preset conditions: edit, add or delete rows; the first row is the base. "
-        "Credit triggers act along the path: "
-        "only the simulated view sees them. "
-        "To the right: what each control takes off, break-even stresses, every tranche.",
-        len(spec.columns) + 1 + len(others) + sum(len(t.columns) for t in others),
-    )
-    widths(ws, 1, spec.columns)
-    blank = [None] * len(spec.results)
-    rows = [[*_stress_row(x), *blank] for x in PRESETS]
-    top, column = s.table(ws, SCENARIO_TOP - 3, 1, spec, rows)
-    shares, _, tornado, _ = s.beside(ws, SCENARIO_TOP - 3, column + len(spec.columns) + 1, others)
-    share = s.book.add_chart({"type": "bar"})
-    draw(
-        share,
-        (layout.ATTRIBUTION, top, shares, 1),
-        "control",
-        ("shapley", "Any-date PD", bars(GREEN, 60)),
-        ("loss_shapley", "Expected loss", bars(LIGHT, 60)),
-    )
-    finish(share, "Headline class: what each control takes off (simulated, Shapley)")
-    share.set_x_axis(axis("Percentage points of probability", "0%"))
-    share.set_y_axis(
-        axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
-    )
-    share.set_plotarea({"layout": {"x": 0.33, "y": 0.14, "width": 0.62, "height": 0.68}})
-    share.set_size({"width": 620, "height": 560})
-    ws.insert_chart(3, 12, share)
-    chart = s.book.add_chart({"type": "bar"})
-    labels = {
-        "value": True,
-        "position": "inside_end",
-        "num_format": layout.PROBABILITY,
-        "font": {"name": FONT, "size": 9, "color": "white"},
-    }
-    draw(
-        chart,
-        (layout.TORNADO, top, tornado, 1),
-        "condition",
-        ("pd", "Under the condition", bars(SENIOR, 40) | {"data_labels": labels}),
-        ("base", "As it is", bars(LIGHT, 40)),
-    )
-    finish(chart, "Headline class: the conditions that move the PD to quote most")
-    # XlsxWriter swaps the axes of a bar chart: x is the horizontal one, here the values.
-    chart.set_x_axis(axis("Probability (log scale)", "0E+00", log_base=10, **QUOTED_RANGE))
-    chart.set_y_axis(axis("", "General", reverse=True, major_gridlines={"visible": False}))
-    chart.set_size({"width": 1090, "height": 560})
-    ws.insert_chart(3, 1, chart)
-    _name_charts(s, ws)
-    ws.freeze_panes(2, 2)
     return ws
 
 
@@ -578,14 +484,15 @@ STRUCTURE_CELLS = {
 
 
 def _structure(s: Sheets, new: Filling) -> Any:
-    specs = (layout.TARGET, layout.STRUCTURE)
+    left = 2 + len(layout.TARGET.columns)
     ws = s.sheet(
         "Structure",
         "Structure",
         "结构求解",
         "What the deal could be for a target PD of each class. Enter targets, press Solve; without Excel: "
-        "xlkmv solve BOOK.xlsm  (or  xlkmv solve BOOK.xlsm --target 0.001).",
-        sum(len(spec.columns) + 1 for spec in specs),
+        "xlkmv solve BOOK.xlsm  (or  xlkmv solve BOOK.xlsm --target 0.001).  Answers: Solutions.",
+        left + len(layout.FRONTIER.columns) - 1,
+        money=True,
     )
     button = {"macro": "KmvSolve", "caption": "Solve 求解", "width": 150, "height": 44}
     ws.insert_button(2, 1, button | {"description": "Solve the deal for the targets of its classes"})
@@ -607,16 +514,16 @@ def _structure(s: Sheets, new: Filling) -> Any:
         ws.conditional_format(
             5, 2, 5, 2, {"type": "text", "criteria": "begins with", "value": word, "format": red}
         )
-    ws.set_column(0, 0, 2)
     widths(ws, 1, layout.TARGET.columns)
+    ws.set_column(left - 1, left - 1, 3)
+    widths(ws, left, layout.FRONTIER.columns)
     top = _inputs(s, ws, STRUCTURE_TOP - 3, 1, layout.TARGET, new.tables.get(layout.TARGET.name))
     ws.data_validation(top, 1, top + 99, 1, {"validate": "list", "source": f"={CLASSES}"})
-    (answers,) = s.beside(ws, STRUCTURE_TOP - 3, 2 + len(layout.TARGET.columns), specs[1:])
-    # The frontier has as many rows for every deal, so it may stand over the answers.
-    left = answers + layout.STRUCTURE.index("now")
-    top, _ = s.table(ws, 2, left, layout.FRONTIER, [[None] * len(layout.FRONTIER.columns)] * FRONTIER_ROWS)
+    frontier = [[None] * len(layout.FRONTIER.columns)] * FRONTIER_ROWS
+    s.table(ws, STRUCTURE_TOP - 3, left, layout.FRONTIER, frontier)
+    last = left + len(layout.FRONTIER.columns) - 1
     ws.set_row(2, 18)
-    s.named_heading(ws, 2, answers, left - 1, layout.FRONTIER_TITLE.format("the class"), "out_TitleFrontier")
+    s.named_heading(ws, 2, left, last, layout.FRONTIER_TITLE.format("the class"), "out_TitleFrontier")
     chart = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
     unmarked = {"marker": {"type": "none"}}
     draw(
@@ -634,77 +541,25 @@ def _structure(s: Sheets, new: Filling) -> Any:
     chart.set_x_axis(axis("Size of the class, share of all notes now", "0%"))
     bottom = {"min": SMALLEST_FRONTIER, "max": 1, "crossing": SMALLEST_FRONTIER}
     chart.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **bottom))
-    chart.set_size({"width": 560, "height": 440})
-    ws.insert_chart(3, answers, chart)
+    chart.set_size({"width": 715, "height": 390})
+    ws.insert_chart(3, left, chart)
     ws.freeze_panes(2, 0)
+    ws.repeat_rows(STRUCTURE_TOP - 2, STRUCTURE_TOP - 1)
     return ws
 
 
-def _stress_row(x: Stress) -> list[Any]:
-    off = "all" if len(x.controls_off) == len(CONTROLS) else ", ".join(CONTROLS[k] for k in x.controls_off)
-    return [
-        x.name,
-        x.pool_haircut,
-        x.volatility_multiplier,
-        x.pd_multiplier,
-        x.recovery_multiplier,
-        x.correlation_add,
-        x.delay,
-        x.rate_shift,
-        x.obligor_recovery,
-        x.obligor or None,
-        off or None,
-        x.default_point,
-    ]
+def _solutions(s: Sheets) -> Any:
+    return s.listed(
+        layout.STRUCTURE,
+        "Solutions",
+        "求解结果",
+        "What a target of sheet Structure allows, question by question, all else as the deal has it.",
+        labels=2,
+    )
 
 
-def _cashflow(s: Sheets, new: Filling) -> Any:
-    ws = s.sheet(
-        "Cashflow",
-        "Cashflow",
-        "现金流",
-        "The waterfall when everybody pays on schedule, and what is expected when obligors may default. "
-        "To the right: every class, and the priority of payments in words.",
-        sum(len(t.columns) + 1 for t in (layout.PRIORITY, layout.ACCOUNT, layout.CASHFLOW)),
-    )
-    spec, top = layout.ACCOUNT, 28
-    # Sentences of the last one may be long: nothing stands beside them.
-    s.beside(ws, top - 3, 1, (spec, layout.CASHFLOW, layout.PRIORITY))
-    chart = s.book.add_chart({"type": "column", "subtype": "stacked"})
-    draw(
-        chart,
-        (spec, top, 1, 1),
-        "date",
-        ("fees", "Fees", bars(ALL, 40)),
-        ("senior", "Paid to senior", bars(SENIOR, 40)),
-        ("others", "Paid to others", bars(LIGHT, 40)),
-        ("residual", "Residual", bars(GREEN, 40)),
-    )
-    finish(chart, "What is paid on each date")
-    chart.set_x_axis(
-        axis("Payment date", "yyyy-mm", text_axis=True)
-        | {"num_font": SLANTED, "major_gridlines": {"visible": False}}
-    )
-    chart.set_y_axis(axis("Money", "#,##0"))
-    chart.set_size({"width": 640, "height": 430})
-    ws.insert_chart(3, 1, chart)
-    kept = s.book.add_chart({"type": "line"})
-    draw(
-        kept,
-        (spec, top, 1, 1),
-        "date",
-        ("account", "Cash kept", line(GREEN, None)),
-        ("reserve", "Reserve", line(SENIOR, None)),
-    )
-    finish(kept, "Cash that stays in the plan after each date")
-    kept.set_x_axis(dates_axis(new.dates))
-    kept.set_y_axis(axis("Money", "#,##0"))
-    kept.set_size({"width": 620, "height": 430})
-    ws.insert_chart(3, 1, kept, {"x_offset": 655})
-    ws.freeze_panes(2, 0)
-    return ws
-
-
+# Losses less likely than one in a million are off the picture of the layers.
+SMALLEST_LAYER = 1e-7
 MODEL_NEEDS = (
     ("KMV", "exposure, PD, recovery, asset correlation", "rating changes short of default"),
     (
@@ -729,16 +584,18 @@ def _models(s: Sheets) -> Any:
         "四种主流模型",
         "The same obligors through four models, one year ahead. Loss above junior notes: by subordination "
         "alone; spread, reserve and undertaking, which protect senior classes too, are not counted.",
-        len(spec.columns),
+        spec.columns,
+        money=True,
     )
-    widths(ws, 1, spec.columns)
-    top, _ = s.table(ws, 3, 1, spec)
-    row = top + 7
+    top, _ = s.table(ws, 2, 1, spec)
+    row = top + 6
     s.heading(ws, row, 1, "What each model needs and leaves out", "输入与局限")
     for k, (model, needs, leaves) in enumerate(MODEL_NEEDS):
         ws.write(row + 1 + k, 1, model, s.style(bold=True))
         ws.write(row + 1 + k, 2, f"needs: {needs}")
         ws.write(row + 1 + k, 6, f"leaves out: {leaves}")
+    charts = row + 6
+    layers, _ = s.table(ws, charts + 21, 1, layout.LAYER)
     chart = s.book.add_chart({"type": "column"})
     draw(
         chart,
@@ -746,13 +603,31 @@ def _models(s: Sheets) -> Any:
         "model",
         ("expected_loss", "Expected loss", bars(LIGHT, 80)),
         ("var_low", "VaR 99 %", bars(SENIOR, 80)),
-        ("var_high", "VaR 99.9 %", bars(OFF, 80)),
+        ("var_high", "VaR 99.9 %", hatched(OFF, 80)),
     )
     finish(chart, "Loss of the pool over one year")
     chart.set_x_axis(axis("Model", "General") | {"major_gridlines": {"visible": False}})
-    chart.set_y_axis(axis("Money", "#,##0"))
-    chart.set_size({"width": 1000, "height": 400})
-    ws.insert_chart(row + 7, 1, chart)
+    chart.set_y_axis(axis(MONEY_AXIS, "#,##0"))
+    deep = s.book.add_chart({"type": "column"})
+    together = {"overlap": 100}
+    draw(
+        deep,
+        (layout.LAYER, layers, 1, 1),
+        "share",
+        ("behind", "Borne by classes behind it", bars(LIGHT, 10) | together),
+        ("own", "By the class and its equals", bars(SENIOR, 10) | together),
+        ("ahead", "By classes ahead", hatched(OFF, 10) | together),
+    )
+    finish(deep, "How likely the pool loses more, and who bears it (KMV)")
+    deep.set_x_axis(
+        axis("Loss of the pool in one year", "0.0%", interval_unit=3, major_gridlines={"visible": False})
+    )
+    bottom = {"min": SMALLEST_LAYER, "max": 1, "crossing": SMALLEST_LAYER}
+    deep.set_y_axis(axis("Probability of more (log scale)", "0E+00", log_base=10, **bottom))
+    for drawn, place in ((chart, {}), (deep, {"x_offset": 700})):
+        drawn.set_size({"width": 690, "height": 400})
+        ws.insert_chart(charts, 1, drawn, place)
+    ws.freeze_panes(2, 0)
     return ws
 
 
@@ -770,13 +645,14 @@ def _drivers(s: Sheets) -> Any:
         len(layout.DRIVER.columns),
     )
     widths(ws, 1, layout.DRIVER.columns)
-    _name_charts(s, ws)
+    name_charts(s, ws)
     s.table(ws, DRIVERS_TOP, 1, layout.CONCENTRATION)
     diversified, left = s.table(ws, DRIVERS_TOP + 5, 1, layout.DIVERSIFICATION)
     top, _ = s.table(ws, DRIVERS_TOP + 18, 1, layout.DRIVER)
     below, _ = s.table(ws, DRIVERS_TOP + 35, 1, layout.DRIVER_ALL)
     for row in (DRIVERS_TOP + 2, top - 1, below - 1):
         ws.set_row(row, 42)
+    ws.repeat_rows(below - 2, below - 1)
     share = s.book.add_chart({"type": "bar"})
     draw(
         share,
@@ -808,43 +684,53 @@ def _drivers(s: Sheets) -> Any:
     return ws
 
 
-SURVEILLANCE_TOP = 27
-MARKED = 60
-
-
 def _surveillance(s: Sheets, new: Filling) -> Any:
     spec, filled = layout.ACTUAL, new.tables[layout.ACTUAL.name]
     text = (
         "Enter what came in, and what else is known; refresh re-rates the plan from there. Status of "
-        "single obligors: sheet Pool. Alert: the PD is in a worse band than at closing. "
-        "Missed: something due is unpaid."
+        "single obligors: Pool. Alert: the PD is in a worse band than at closing. "
+        "Missed: something due is unpaid. Each class, charts: Today."
     )
+    columns = spec.columns
     ws = s.sheet(
-        "Surveillance",
-        "Surveillance",
-        "存续期跟踪",
-        _note(new, "Surveillance", text),
-        len(spec.columns) + 1 + len(layout.RERATE.columns),
+        "Surveillance", "Surveillance", "存续期跟踪", _note(new, spec.sheet, text), columns, money=True
     )
-    widths(ws, 1, spec.columns)
-    top = _inputs(s, ws, SURVEILLANCE_TOP - 3, 1, spec, filled)
-    (left,) = s.beside(ws, SURVEILLANCE_TOP - 3, 2 + len(spec.columns), (layout.RERATE,))
-    # Marks of many dates hide the lines.
+    _inputs(s, ws, LISTED_TOP - 3, 1, spec, filled)
+    s.frozen(ws, LISTED_TOP)
+    mark(s, ws, LISTED_TOP, 1 + spec.index("alert"), LISTED_TOP + 1200, alert=BAD, missed=BAD)
+    return ws
+
+
+TODAY_TOP = 27
+# Marks of more dates would hide the lines.
+MARKED = 60
+
+
+def _today(s: Sheets, new: Filling) -> Any:
+    spec, rows = layout.RERATE, len(new.tables[layout.ACTUAL.name].rows)
+    ws = s.sheet(
+        "Today",
+        "Today",
+        "发行时与当前",
+        "Each class as seen from the last date with collections, and as it was at closing. What came in is "
+        "entered on Surveillance; every refresh leaves a line on History.",
+        spec.columns,
+        money=True,
+    )
+    name_charts(s, ws, "out_ChartsSurveillance")
+    top, _ = s.table(ws, TODAY_TOP - 3, 1, spec)
     marker = len(new.dates) <= MARKED
     chart = s.book.add_chart({"type": "line"})
     draw(
         chart,
-        (spec, top, 1, len(filled.rows)),
+        (layout.ACTUAL, LISTED_TOP, 1, rows),
         "date",
         ("planned", "Planned", line(ALL, "dash", marker=marker)),
         ("collections", "Actual", line(SENIOR, marker=marker)),
     )
     finish(chart, "Collections: actual against plan")
     chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis("Money", "#,##0", min=0))
-    chart.set_size({"width": 640, "height": 400})
-    ws.insert_chart(3, 1, chart)
-    _name_charts(s, ws)
+    chart.set_y_axis(axis(MONEY_AXIS, "#,##0", min=0))
     rating = s.book.add_chart({"type": "line"})
     draw(
         rating,
@@ -857,16 +743,17 @@ def _surveillance(s: Sheets, new: Filling) -> Any:
     finish(rating, "Any-date default probability, as seen from each date")
     rating.set_x_axis(dates_axis(new.dates))
     rating.set_y_axis(axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
-    rating.set_size({"width": 700, "height": 400})
-    ws.insert_chart(3, 1, rating, {"x_offset": 655})
-    for column in (1 + spec.index("alert"), left + layout.RERATE.index("alert")):
-        mark(s, ws, top, column, top + 1200, alert=BAD, missed=BAD)
+    for drawn, place in ((chart, {}), (rating, {"x_offset": 700})):
+        drawn.set_size({"width": 690, "height": 390})
+        ws.insert_chart(3, 1, drawn, place)
+    mark(s, ws, top, 1 + spec.index("alert"), top + 1200, alert=BAD, missed=BAD)
     ws.freeze_panes(2, 2)
+    ws.repeat_rows(top - 2, top - 1)
     return ws
 
 
-# The history grows downwards; the chart of Surveillance draws what stands right of it.
-HISTORY_TOP = 6
+# The history grows downwards; a chart of Today draws what stands right of it.
+HISTORY_TOP = LISTED_TOP
 HISTORY_LEFT = 2 + len(layout.HISTORY.columns)
 
 
@@ -880,7 +767,7 @@ def _history(s: Sheets) -> Any:
     )
     s.beside(ws, HISTORY_TOP - 3, 1, (layout.HISTORY, layout.WATCH))
     mark(s, ws, HISTORY_TOP, 1 + layout.HISTORY.index("alert"), HISTORY_TOP + 2000, alert=BAD, missed=BAD)
-    ws.freeze_panes(HISTORY_TOP, 0)
+    s.frozen(ws, HISTORY_TOP, 3)
     return ws
 
 
@@ -890,14 +777,14 @@ COMPARE_CELLS = {"out_Comparison": "State", "out_Compared": "Compared"}
 
 
 def _compare(s: Sheets) -> Any:
-    specs = (layout.CASE_RESULT, layout.STEP, layout.BRIDGE)
+    spec = layout.CASE_RESULT
     ws = s.sheet(
         "Compare",
         "Compare",
         "情形对比",
         "Save case keeps this workbook as it is beside it; change the deal, press Compare. Without Excel: "
-        "xlkmv case BOOK.xlsm, then xlkmv compare --write BOOK.xlsm.  To the right: what moved, and why.",
-        sum(len(spec.columns) + 1 for spec in specs),
+        "xlkmv case BOOK.xlsm, then xlkmv compare --write BOOK.xlsm.  Why it moved: What moved.",
+        spec.columns,
     )
     for column, macro, caption, what in (
         (1, "KmvSaveCase", "Save case 保存情形", "Keep the workbook as it is as a case beside it"),
@@ -914,24 +801,44 @@ def _compare(s: Sheets) -> Any:
         if name == "out_Comparison":
             ws.write_formula(row, 2, state, style, layout.UNCOMPARED)
         s.book.define_name(name, f"=Compare!{xl_rowcol_to_cell(row, 2, True, True)}")
-    lefts = s.beside(ws, COMPARE_TOP - 3, 1, specs)
     s.table(ws, 9, 1, layout.CASE, [[None] * 2] * 3)
+    top, _ = s.table(ws, COMPARE_TOP - 3, 1, spec)
+    ws.freeze_panes(2, 0)
+    ws.repeat_rows(top - 2, top - 1)
+    return ws
+
+
+MOVED_TOP = 27
+
+
+def _moved(s: Sheets) -> Any:
+    specs, top = (layout.STEP, layout.BRIDGE), MOVED_TOP
+    ws = s.sheet(
+        "What moved",
+        "What moved",
+        "变动原因",
+        "From each case to this workbook, one change after the other; the changes add up. Blank until "
+        "cases are compared on Compare.",
+        sum(len(spec.columns) + 1 for spec in specs) - 1,
+    )
+    _, left = s.beside(ws, top - 3, 1, specs)
     chart = s.book.add_chart({"type": "bar"})
     draw(
         chart,
-        (layout.BRIDGE, COMPARE_TOP, lefts[2], 1),
+        (layout.BRIDGE, top, left, 1),
         "label",
         ("change", "Change of the simulated any-date PD", bars(SENIOR, 60)),
-        ("kmv_change", "Change in the KMV view", bars(LIGHT, 60)),
+        ("kmv_change", "Change in the KMV view", hatched(LIGHT, 60)),
     )
     finish(chart, "What moved the headline class since the last case")
     chart.set_x_axis(axis("Change of the probability", "0.00%"))
     chart.set_y_axis(
         axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )
-    chart.set_size({"width": 640, "height": 440})
-    ws.insert_chart(3, 3, chart)
-    ws.freeze_panes(2, 0)
+    chart.set_size({"width": 1200, "height": 420})
+    ws.insert_chart(2, 1, chart)
+    ws.freeze_panes(2, 3)
+    ws.repeat_rows(top - 2, top - 1)
     return ws
 
 
@@ -1018,17 +925,17 @@ SAME_FORMULA = (
 
 
 def _checks(s: Sheets) -> Any:
+    specs, top = (layout.CHECK, layout.INPUT), 5
     ws = s.sheet(
         "Checks",
-        "Checks and log",
-        "校验与日志",
+        "Checks",
+        "校验",
         "Laws that every result obeys, and inputs in their usual range (look: worth another look), tested at "
-        "each refresh; a line for each refresh. The overall outcome is on Home.",
-        18,
+        "each refresh; which inputs have changed since. The overall outcome is on Home.",
+        sum(len(spec.columns) + 1 for spec in specs) - 1,
     )
-    top = 6
-    column, left = s.beside(ws, top - 3, 1, (layout.CHECK, layout.LOG))
-    inputs = left + len(layout.LOG.columns) + 1
+    s.beside(ws, top - 3, 1, specs[:1])
+    inputs = 2 + len(layout.CHECK.columns)
     ws.set_column(inputs - 1, inputs - 1, 3)
     widths(ws, inputs, layout.INPUT.columns)
     marks = [
@@ -1039,8 +946,23 @@ def _checks(s: Sheets) -> Any:
         for name, header in layout.input_columns()
     ]
     s.table(ws, top - 3, inputs, layout.INPUT, marks)
-    mark(s, ws, top, column + 1, top + 400, passed=GOOD, look=layout.ASSUMED_FILL, FAILED=BAD)
+    s.frozen(ws, top, 0)
+    mark(
+        s,
+        ws,
+        top,
+        1 + layout.CHECK.index("outcome"),
+        top + 400,
+        passed=GOOD,
+        look=layout.ASSUMED_FILL,
+        FAILED=BAD,
+    )
+    mark(s, ws, top, inputs + layout.INPUT.index("same"), top + len(marks) - 1, no=layout.ASSUMED_FILL)
     return ws
+
+
+def _log(s: Sheets) -> Any:
+    return s.listed(layout.LOG, "Log", "刷新日志", "A line for each refresh, the last 200 of them.")
 
 
 def _with_ribbon(source: Path) -> Path:
@@ -1080,7 +1002,7 @@ def build_template(
     new = given if isinstance(given, Filling) else filling(given)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.xlsm"
-        s = Sheets(draft)
+        s = Sheets(draft, new.money_label)
         _home(s, new).activate()
         _pool(s, new)
         _obligor(s, new)
@@ -1088,17 +1010,28 @@ def build_template(
         _terms(s, new)
         _curves(s, new)
         _covenant(s, new)
-        _cashflow(s, new)
-        _result(s, new)
-        _scenario(s)
+        waterfall(s)
+        cashflow(s)
+        payments(s)
+        result(s)
+        by_date(s, new)
+        classes_by_date(s)
+        simulated(s)
+        scenario(s)
+        conditions(s)
+        controls(s)
         _structure(s, new)
+        _solutions(s)
         _drivers(s)
         _models(s)
         _surveillance(s, new)
+        _today(s, new)
         _history(s)
         _compare(s)
+        _moved(s)
         _functions(s)
         _checks(s)
+        _log(s)
         add_macros(s.book)
         s.book.close()
         book = FileBook(_with_ribbon(draft))

@@ -136,7 +136,15 @@ class Book(Protocol):
     """What refresh needs of a workbook, on disk or open in Excel.
 
     Nothing reaches the workbook of the user before :meth:`save`.
+
+    Attributes
+    ----------
+    blanked : list of (str, str)
+        Sheet and first cell of the formulas of whose values the last save took away those that had
+        become wrong: they show none until a spreadsheet computes them.
     """
+
+    blanked: list[tuple[str, str]]
 
     @property
     def path(self) -> Path:
@@ -207,6 +215,7 @@ class FileBook:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.blanked: list[tuple[str, str]] = []
         self._package = Package(path)
         self._path = self._package.path
         workbook = self._package.xml(self._package.workbook)
@@ -530,6 +539,7 @@ class FileBook:
             then as it was.
         """
         stale = self._stale()
+        self.blanked = [(name, address(area.top, area.left)) for name, area in stale]
         for name, area in stale:
             for row in range(area.top, area.bottom + 1):
                 for column in range(area.left, area.right + 1):

@@ -42,8 +42,10 @@ __all__ = [
     "CHARTS",
     "CONTROL_ROWS",
     "COUNT_OF_DATES",
+    "CURRENCY",
     "DEAL_NAME",
     "HEADLINE_CLASS",
+    "MONEY_LABEL",
     "NAMES",
     "ONE_CELL",
     "OTHER_NUMBERS",
@@ -53,6 +55,7 @@ __all__ = [
     "TABLES",
     "TERM_ROWS",
     "TITLES",
+    "UNIT",
     "UNNAMED",
     "Column",
     "ControlRow",
@@ -863,7 +866,7 @@ SCENARIO = TableSpec(
         result("PD", "违约概率", "pd", PROBABILITY, 10),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 11),
         result(
-            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 10, ("Expected loss",)
+            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 14, ("Expected loss",)
         ),
         result("First short date", "首次不足日", "first_short", DATE, 12),
         result("Change in any-date PD", "相对基准变动", "change", CHANGE, 12),
@@ -875,7 +878,7 @@ SCENARIO = TableSpec(
 
 SCENARIO_RESULT = TableSpec(
     "tbl_ScenarioResult",
-    "Scenario",
+    "Conditions",
     "Every tranche under every preset condition",
     "各层级情景结果",
     (
@@ -886,7 +889,7 @@ SCENARIO_RESULT = TableSpec(
         result("PD", "违约概率", "pd", PROBABILITY),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY),
         result(
-            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 12, ("Expected loss",)
+            "Expected shortfall of dues", "应付预期不足", "expected_loss", PROBABILITY, 14, ("Expected loss",)
         ),
         result("First short date", "首次不足日", "first_short", DATE),
         result("Change in any-date PD", "相对基准变动", "change", CHANGE),
@@ -950,7 +953,7 @@ HEADLINE = TableSpec(
 
 RISK = TableSpec(
     "tbl_Result",
-    "Result",
+    "Classes by date",
     "Each tranche on each date",
     "各层级逐日结果",
     (
@@ -981,7 +984,7 @@ RISK = TableSpec(
 
 CHART = TableSpec(
     "tbl_Chart",
-    "Result",
+    "By date",
     f"Figures of the charts: {THE_CLASS} (a probability below one in ten billion is drawn as that)",
     "图表数据",
     (
@@ -1007,13 +1010,16 @@ CHART = TableSpec(
             12,
             ("... simulated, controls off",),
         ),
+        result("Coverage, drawn to 4", "覆盖倍数", "coverage", RATIO, 12),
+        result("1 in 20 is less", "覆盖倍数5%分位", "coverage_low", RATIO, 14),
+        result("1 in 20 is more", "覆盖倍数95%分位", "coverage_high", RATIO, 14),
     ),
     formerly="tbl_Curve",
 )
 
 SIGMA = TableSpec(
     "tbl_Sigma",
-    "Result",
+    "Controls",
     f"PD of {THE_CLASS} by volatility",
     "波动率敏感性",
     (
@@ -1025,7 +1031,7 @@ SIGMA = TableSpec(
 
 BREAKEVEN = TableSpec(
     "tbl_Breakeven",
-    "Result",
+    "Controls",
     f"Limits of {THE_CLASS}",
     "所选层级极限",
     (
@@ -1038,7 +1044,7 @@ BREAKEVEN = TableSpec(
 
 SIMULATION = TableSpec(
     "tbl_Simulation",
-    "Result",
+    "Simulated",
     "Simulated: every obligor may default (PD: interest missed on a date, or principal at maturity)",
     "债务人层面模拟",
     (
@@ -1057,7 +1063,7 @@ SIMULATION = TableSpec(
 
 ATTRIBUTION = TableSpec(
     "tbl_Attribution",
-    "Scenario",
+    "Controls",
     f"What each control takes off the any-date PD and the expected loss of {THE_CLASS} (simulated)",
     "控制措施贡献",
     (
@@ -1172,7 +1178,7 @@ DRIVER_ALL = TableSpec(
 
 REVERSE = TableSpec(
     "tbl_Reverse",
-    "Scenario",
+    "Controls",
     f"Break-even stresses: {THE_CLASS} first misses",
     "反向压力测试",
     (
@@ -1185,7 +1191,7 @@ REVERSE = TableSpec(
 
 TORNADO = TableSpec(
     "tbl_Tornado",
-    "Scenario",
+    "Controls",
     f"The conditions that move the PD to quote of {THE_CLASS} most",
     "影响最大的情景",
     (
@@ -1193,6 +1199,36 @@ TORNADO = TableSpec(
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
         result("As it is", "基准", "base", PROBABILITY, 12),
         result("Why", "依据", "why", TEXT, 28),
+    ),
+)
+
+WATERFALL = TableSpec(
+    "tbl_Waterfall",
+    "Controls",
+    "Figures of the first chart",
+    "图表数据",
+    (
+        result("Step", "步骤", "label", TEXT, 28),
+        result("Any-date PD then", "届时任一日违约概率", "level", SIMULATED, 12),
+        result("Bar from", "起点", "low", SIMULATED, 10, blank=True),
+        result("Taken off", "降低", "less", SIMULATED, 12, blank=True),
+        result("Added", "增加", "more", SIMULATED, 14, blank=True),
+        result("End", "端点", "end", SIMULATED, 16, blank=True),
+    ),
+)
+
+LAYER = TableSpec(
+    "tbl_Layer",
+    "Models",
+    f"How deep a loss of one year goes: the classes as layers (KMV; {THE_CLASS})",
+    "损失分布与分层",
+    (
+        result("Loss of the pool", "资产池损失", "share", RATE, 26),
+        result("in money", "金额", "loss", MONEY, 14),
+        result("Probability of more", "超过概率", "more", PROBABILITY, 14),
+        result("Classes behind it", "次级承担", "behind", PROBABILITY, 14, blank=True),
+        result("The class and its equals", "所选层级承担", "own", PROBABILITY, 14, blank=True),
+        result("Classes ahead", "更优先层级承担", "ahead", PROBABILITY, 14, blank=True),
     ),
 )
 
@@ -1227,13 +1263,13 @@ SHARE = "[=0]0.00%;[<0.0001]0.0E+00;0.00%"
 
 STRUCTURE = TableSpec(
     "tbl_Structure",
-    "Structure",
+    "Solutions",
     "What the deal could be, all else as it is",
     "结构求解",
     (
         result("Question", "问题", "question", TEXT, 37),
         result("Tranche", "层级", "tranche", TEXT, 24),
-        result("Figures are", "单位", "unit", TEXT, 18),
+        result("Figures are", "单位", "unit", TEXT, 17),
         result("Now", "当前", "now", SHARE, 15),
         result("Answer", "答案", "value", SHARE, 12),
         result("From", "下限", "low", SHARE, 12),
@@ -1242,7 +1278,7 @@ STRUCTURE = TableSpec(
         result("Enter in the deal", "填入数值", "setting", "[>=1000]#,##0;0.0000##", 17),
         result("Simulated PD then", "届时模拟违约概率", "pd", SIMULATED, 11),
         result("s.e.", "标准误", "pd_error", ERROR, 9),
-        result("Remark", "说明", "remark", TEXT, 70, blank=True),
+        result("Remark", "说明", "remark", TEXT, 52, blank=True),
     ),
 )
 
@@ -1296,13 +1332,13 @@ CASE_RESULT = TableSpec(
 
 STEP = TableSpec(
     "tbl_Step",
-    "Compare",
+    "What moved",
     "What moved the headline class, from each case to this workbook, one change after the other",
     "变动原因",
     (
-        result("Case", "情形", "case", TEXT, 34),
+        result("Case", "情形", "case", TEXT, 30),
         result("Changed", "变动项", "label", TEXT, 34),
-        result("What differs", "差异", "said", TEXT, 60, blank=True),
+        result("What differs", "差异", "said", TEXT, 52, blank=True),
         result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12),
         result("Change", "变动", "change", CHANGE, 10, blank=True),
         result("s.e. of change", "变动标准误", "change_error", CHANGE_ERROR, 10, blank=True),
@@ -1313,11 +1349,11 @@ STEP = TableSpec(
 
 BRIDGE = TableSpec(
     "tbl_Bridge",
-    "Compare",
+    "What moved",
     "Figures of the chart: the last case",
     "图表数据",
     (
-        result("Changed", "变动项", "label", TEXT, 34),
+        result("Changed", "变动项", "label", TEXT, 27),
         result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12),
         result("Change", "变动", "change", CHANGE, 10),
         result("Change, KMV view", "KMV变动", "kmv_change", CHANGE, 10),
@@ -1349,7 +1385,7 @@ ACCOUNT = TableSpec(
 
 PRIORITY = TableSpec(
     "tbl_Priority",
-    "Cashflow",
+    "Waterfall",
     "The priority of payments, as the terms make it",
     "支付顺序",
     (
@@ -1360,7 +1396,7 @@ PRIORITY = TableSpec(
 
 CASHFLOW = TableSpec(
     "tbl_Cashflow",
-    "Cashflow",
+    "Payments",
     "What each tranche gets and misses",
     "各层级兑付",
     (
@@ -1476,7 +1512,7 @@ ACTUAL = TableSpec(
 
 RERATE = TableSpec(
     "tbl_Rerate",
-    "Surveillance",
+    "Today",
     "Each tranche at closing and now",
     "发行时与当前",
     (
@@ -1558,7 +1594,7 @@ CHECK = TableSpec(
     "Checks of the last refresh",
     "校验",
     (
-        result("Check", "校验", "check", TEXT, 62),
+        result("Check", "校验", "check", TEXT, 54),
         result("Outcome", "结果", "outcome", TEXT, 12),
         result("Figure", "数值", "difference", TEXT, 14),
         result("Limit", "限值", "limit", TEXT, 12),
@@ -1572,19 +1608,19 @@ INPUT = TableSpec(
     "输入是否已变",
     (
         result("Table", "表", "table", TEXT, 14),
-        result("Column", "列", "column", TEXT, 24),
-        result("Now", "当前", "now", "General", 16),
-        result("At refresh", "刷新时", "then", "General", 16),
-        result("Same", "一致", "same", TEXT, 9),
+        result("Column", "列", "column", TEXT, 22),
+        result("Now", "当前", "now", "General", 14),
+        result("At refresh", "刷新时", "then", "General", 14),
+        result("Same", "一致", "same", TEXT, 8),
         # Written by a solve, which is another thing than a refresh.
-        formula("At solve", "求解时", "solved", "General", 16),
-        formula("At compare", "对比时", "compared", "General", 16),
+        formula("At solve", "求解时", "solved", "General", 14),
+        formula("At compare", "对比时", "compared", "General", 14),
     ),
 )
 
 LOG = TableSpec(
     "tbl_Log",
-    "Checks",
+    "Log",
     "Log of refreshes",
     "刷新日志",
     (
@@ -1630,10 +1666,12 @@ TABLES: dict[str, TableSpec] = {
         DRIVER,
         DRIVER_ALL,
         TORNADO,
+        WATERFALL,
         ACCOUNT,
         CASHFLOW,
         PRIORITY,
         MODEL,
+        LAYER,
         ACTUAL,
         RERATE,
         HISTORY,
@@ -1824,9 +1862,11 @@ NAMES: dict[str, tuple[str, str]] = {
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
 CHARTS = {
-    f"out_Charts{sheet}": f"In the charts: {THE_CLASS}"
-    for sheet in ("Result", "Scenario", "Drivers", "Surveillance")
+    f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Drivers", "Surveillance")
 }
+
+# Currency and unit of money: labels that titles and axes show, and that no figure depends on.
+CURRENCY, UNIT, MONEY_LABEL = "in_Currency", "in_Unit", "out_Money"
 
 # The lines of Home that say in words what the figures mean, and their labels in Chinese.
 READING_NAMES = {key: f"out_Reading{key.capitalize()}" for key in READINGS}

@@ -107,6 +107,7 @@ class LiveBook:
     """
 
     def __init__(self, book: Any) -> None:
+        self.blanked: list[tuple[str, str]] = []  # Excel computes at once
         self._book = book.api
         self._excel = self._book.Application
         self._shared = Shared((), frozenset(), bool(self._book.Date1904))

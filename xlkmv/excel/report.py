@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import xlkmv
-from xlkmv.deal.analysis import NOT_IN_QUICK, Analysis
+from xlkmv.deal.analysis import MODELS, NOT_IN_QUICK, Analysis
 from xlkmv.deal.answers import (
     ClassAnswer,
     class_answers,
@@ -18,11 +18,12 @@ from xlkmv.deal.answers import (
     strongest_conditions,
     upper_bound,
 )
-from xlkmv.deal.kmv import TrancheView
+from xlkmv.deal.kmv import LEAST_VOLATILITY, TrancheView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.covenants import CovenantPath
 from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.conditions import MEASURES
+from xlkmv.deal.questions.layers import loss_layers
 from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
@@ -33,12 +34,15 @@ from xlkmv.excel.book import Book, Table
 from xlkmv.excel.layout import TableSpec
 from xlkmv.excel.marks import input_mark
 from xlkmv.excel.reader import filled
+from xlkmv.model.plan import coverage_quantile
 
 __all__ = [
     "AT_COMPARE",
     "AT_SOLVE",
+    "CONDITIONS_SHOWN",
     "SMALLEST_DRAWN",
     "TARGET_MARK",
+    "UNITS",
     "scope",
     "target_mark",
     "write_report",
@@ -53,8 +57,12 @@ LOG_ROWS = 200
 HISTORY_ROWS = 2_000
 # Probabilities below this are drawn as this: a logarithmic axis has no zero.
 SMALLEST_DRAWN = 1e-10
+# The band of coverage in its chart, and the most that it draws: more is drawn as that.
+BAND, MOST_COVERAGE = (0.05, 0.95), 4.0
 # Names that the tables of drivers list, of obligors and of industries.
 DRIVERS_SHOWN = 12
+# Conditions of the chart of those that matter most.
+CONDITIONS_SHOWN = 10
 # In place of a figure that a quick look leaves out.
 NOT_RUN = "not run"
 
@@ -102,10 +110,12 @@ def write_report(
         (layout.DRIVER, _drivers(deal, analysis)),
         (layout.DRIVER_ALL, _all_drivers(deal, analysis)),
         (layout.TORNADO, _tornado(analysis)),
+        (layout.WATERFALL, _waterfall(analysis)),
         (layout.ACCOUNT, _account(deal, analysis)),
         (layout.CASHFLOW, _cashflow(deal, analysis)),
         (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
         (layout.MODEL, _models(analysis)),
+        (layout.LAYER, _layers(deal, analysis)),
         (layout.RERATE, _rerated(analysis, deal)),
         (layout.WATCH, _watched(deal, analysis, history)),
         (layout.CHECK, checks),
@@ -387,11 +397,14 @@ def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     runs = (analysis.simulated_base, analysis.simulated_off)
     simulated, simulated_off = (np.cumsum(run.tranches[k].first_short) for run in runs)
     drawn = (on.anydate_pd, simulated, off.anydate_pd, simulated_off)
+    sigma, mu = max(analysis.base.volatility, LEAST_VOLATILITY), analysis.base.drift
+    low, high = (coverage_quantile(on.risk, p, sigma, mu) for p in BAND)
     series = (
         on.risk.accumulated_in,
         on.risk.accumulated_due,
         last.risk.accumulated_due,
         *(np.maximum(p, SMALLEST_DRAWN) for p in drawn),
+        *(np.minimum(c, MOST_COVERAGE) for c in (on.risk.coverage, low, high)),
     )
     return [[date, *(s[k] for s in series)] for k, date in enumerate(deal.terms.dates)]
 
@@ -548,8 +561,38 @@ def _tornado(analysis: Analysis) -> list[list[Any]]:
     quotes = condition_quotes(analysis, analysis.headline)
     return [
         [analysis.simulated[row].stress.name, quotes[row].pd, quotes[0].pd, quotes[row].why]
-        for row in strongest_conditions(quotes)
+        for row in strongest_conditions(quotes, CONDITIONS_SHOWN)
     ]
+
+
+def _waterfall(analysis: Analysis) -> list[list[Any]]:
+    """Bars of the chart from all controls off to all on."""
+    if analysis.quick:
+        return _left_out(layout.WATERFALL)
+    found, k = analysis.attribution, analysis.headline
+    if found is None:
+        return [["no control is on", *[None] * (len(layout.WATERFALL.columns) - 1)]]
+    levels = found.levels(k)
+    rows: list[list[Any]] = [["All off", levels[0], None, None, None, levels[0]]]
+    for control, before, after in zip(found.controls, levels, levels[1:], strict=False):
+        less, more = max(before - after, 0.0), max(after - before, 0.0)
+        rows.append([CONTROLS[control], after, min(before, after), less or None, more or None, None])
+    return [*rows, ["As it is", found.with_all[k], None, None, None, found.with_all[k]]]
+
+
+def _layers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    """How likely losses of the pool are that reach into the classes."""
+    if analysis.quick:
+        return _left_out(layout.LAYER)
+    kmv = analysis.models[MODELS[0]]
+    if isinstance(kmv, Exception):
+        return [["none", *[None] * (len(layout.LAYER.columns) - 1)]]
+    pool, rows = deal.pool.amount.sum(), []
+    for loss, more, layer in zip(*loss_layers(deal, kmv), strict=True):
+        # A logarithmic axis has no zero.
+        drawn = [max(more, SMALLEST_DRAWN) if k == layer else None for k in range(3)]
+        rows.append([loss / pool, loss, more, *drawn])
+    return rows
 
 
 UNITS = {

@@ -16,12 +16,23 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import InputError
 from xlkmv.model.conditional import NARROW, step_edges, step_nodes
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check, check_all
+from xlkmv.model.domain import (
+    FINITE,
+    INSIDE_PROBABILITY,
+    NOT_NEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    Array,
+    Rule,
+    check,
+    check_all,
+)
 from xlkmv.model.passage import discrete_first_passage
 
 __all__ = [
     "PlanRisk",
     "arrival_date",
+    "coverage_quantile",
     "default_probability_by",
     "implied_lognormal",
     "minimum_coverage",
@@ -181,6 +192,39 @@ def plan_risk(
     return PlanRisk(
         t, paid_in, due, coverage, distance, np.asarray(ndtr(-distance)), discrete_first_passage(distance, t)
     )
+
+
+def coverage_quantile(risk: PlanRisk, probability: float, volatility: float, drift: float = 0.0) -> Array:
+    """Coverage that is not exceeded with some probability on each date.
+
+    ``(A_k exp((mu - sigma^2/2) t_k + sigma sqrt(t_k) N^-1(p)) + reserve) / DP_k``: what pays in is
+    lognormal around the plan, as in :func:`plan_risk`.
+
+    Parameters
+    ----------
+    risk : PlanRisk
+    probability : float
+        Inside 0 to 1.
+    volatility, drift : float
+        With which `risk` was computed, per annum.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Infinite while nothing is due.
+
+    Raises
+    ------
+    DomainError
+        When the probability is not inside 0 to 1, or the volatility not positive.
+    """
+    z = float(ndtri(check("probability", probability, INSIDE_PROBABILITY)))
+    sigma, mu, t = float(check("volatility", volatility, POSITIVE)), float(check("drift", drift)), risk.times
+    due = risk.accumulated_due > 0.0
+    out = np.full(t.shape, np.inf)
+    moved = risk.accumulated_in * np.expm1((mu - 0.5 * sigma * sigma) * t + sigma * np.sqrt(t) * z)
+    out[due] = risk.coverage[due] + moved[due] / risk.accumulated_due[due]
+    return out
 
 
 def minimum_coverage(

@@ -34,6 +34,8 @@ class Example:
         Collections that came in so far, from the first payment date on.
     notes : mapping of str to str
         What a sheet says under its title, by the name of the sheet.
+    currency : str
+        Of all its money.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Example:
     pool: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     actual: tuple[float, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    currency: str = ""
 
 
 def example(key: str) -> Example:
@@ -86,6 +89,7 @@ def _auto() -> Example:
         "盛世融迪2021年第二期个人汽车抵押贷款资产支持证券",
         auto(),
         AUTO_SOURCES,
+        currency="RMB",
         notes={
             "Pool": "The real run-off of the pool in two rows, by what bears interest: each of them stands "
             "for many equal obligors (Count).",
@@ -103,6 +107,7 @@ def _mortgage() -> Example:
         "按揭贷款顺序还本结构（教科书案例）",
         mortgage(),
         MORTGAGE_SOURCES,
+        currency="USD",
         notes={"Pool": "One representative line: its schedule follows from the loan terms."},
     )
 
@@ -116,6 +121,7 @@ def _lease() -> Example:
         "福特汽车租赁资产支持证券",
         lease(),
         LEASE_SOURCES,
+        currency="USD",
         notes={
             "Pool": "The fall of the value of the leases, with its interest: one row for all of them.",
         },

@@ -161,6 +161,7 @@ def patents_example() -> Example:
         "兴业圆融-广州开发区专利许可资产支持专项计划",
         deal,
         PATENT_SOURCES,
+        currency="RMB",
         pool={
             "invention": tuple(x.invention for x in LICENSEES),
             "utility": tuple(x.utility for x in LICENSEES),

@@ -53,6 +53,11 @@ class Attribution:
     on_alone: Array
     stacked: Array
 
+    def levels(self, k: int) -> Array:
+        """Return the measure of class k with no control, then less each one's share, shape (c + 1,)."""
+        taken = np.concatenate([[0.0], np.cumsum(self.shapley[:, k])])
+        return np.asarray(self.without[k] - taken)
+
 
 def attribute_controls(
     deal: Deal,
