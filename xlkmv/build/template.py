@@ -801,6 +801,7 @@ def _moved(s: Sheets) -> Any:
         sum(len(spec.columns) + 1 for spec in specs) - 1,
     )
     _, left = s.beside(ws, top - 3, 1, specs)
+    ws.set_row(top - 1, 42)
     chart = s.book.add_chart({"type": "bar"})
     draw(
         chart,
