@@ -137,7 +137,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
-@pytest.mark.parametrize("name", ["method.md", "models.md", "structures.md", "structure.md"])
+@pytest.mark.parametrize("name", ["method.md", "models.md", "sources.md", "structures.md", "structure.md"])
 def test_worked_values(name: str) -> None:
     assert worked_values((ROOT / "docs" / name).read_text(encoding="utf-8")) == []
 

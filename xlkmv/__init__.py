@@ -40,8 +40,30 @@ if TYPE_CHECKING:
     from xlkmv.model.copula import (
         joint_default_probability as joint_default_probability,
     )
+    from xlkmv.model.history import (
+        history_pd as history_pd,
+        most_prudent_pds as most_prudent_pds,
+    )
+    from xlkmv.model.private import (
+        Peers as Peers,
+        private_firm as private_firm,
+    )
+    from xlkmv.model.pledge import (
+        beta_recovery as beta_recovery,
+        pledge_recovery as pledge_recovery,
+    )
+    from xlkmv.model.correlation import (
+        basel_correlation as basel_correlation,
+        return_correlation as return_correlation,
+    )
     from xlkmv.model.comparison import (
         compare_models as compare_models,
+    )
+    from xlkmv.deal.sources import (
+        ObligorSource as ObligorSource,
+        PeerFirm as PeerFirm,
+        SourceTerms as SourceTerms,
+        obligor_pds as obligor_pds,
     )
     from xlkmv.deal.answers import (
         class_answers as class_answers,
@@ -122,7 +144,12 @@ _HOME = {
     "xlkmv.model.plan": ("minimum_coverage", "payment_times", "plan_risk"),
     "xlkmv.model.passage": ("discrete_first_passage",),
     "xlkmv.model.copula": ("joint_default_probability",),
+    "xlkmv.model.history": ("history_pd", "most_prudent_pds"),
+    "xlkmv.model.private": ("Peers", "private_firm"),
+    "xlkmv.model.pledge": ("beta_recovery", "pledge_recovery"),
+    "xlkmv.model.correlation": ("basel_correlation", "return_correlation"),
     "xlkmv.model.comparison": ("compare_models",),
+    "xlkmv.deal.sources": ("ObligorSource", "PeerFirm", "SourceTerms", "obligor_pds"),
     "xlkmv.deal.answers": ("class_answers",),
     "xlkmv.deal.terms": (
         "ClassScale",

@@ -13,6 +13,7 @@ import pytest
 
 from xlkmv.excel.cells import ExcelError
 from xlkmv.excel.functions import (
+    KMV_ASSET_CORRELATION,
     KMV_ASSETS,
     KMV_BACKTEST,
     KMV_CONCENTRATION,
@@ -23,9 +24,13 @@ from xlkmv.excel.functions import (
     KMV_EQUITY,
     KMV_FIT,
     KMV_GUARANTEE,
+    KMV_HISTORY_PD,
     KMV_LOSSES,
+    KMV_LOW_DEFAULT_PD,
     KMV_PD,
+    KMV_PLEDGE_RECOVERY,
     KMV_PORTFOLIOVIEW,
+    KMV_PRIVATE_PD,
     KMV_RATING,
     KMV_SELFTEST,
     KMV_SENSITIVITY,
@@ -325,3 +330,61 @@ def test_portfolioview_needs_a_sensitivity_or_series() -> None:
     rates, macro = [[0.02], [0.03], [0.025]], [[1.0], [2.0], [1.5]]
     error(KMV_PORTFOLIOVIEW(*POOL, default_rates=rates), "#VALUE!", "given together")
     error(KMV_PORTFOLIOVIEW(*POOL, default_rates=rates, macro=macro), "#VALUE!", "at least 6 periods")
+
+
+# ------------------------------------------------------------------------ where inputs come from
+
+PEERS = [[1000.0 * k, 100.0, v] for k, v in ((0.8, 0.2), (1.0, 0.25), (1.2, 0.3))]
+
+
+def test_private_pd_row_by_row() -> None:
+    found = KMV_PRIVATE_PD([[50.0], [-1.0], [50.0], [50.0]], 100.0, [[300.0], [300.0], [None], [-5.0]], PEERS)
+    assert found[0][0] == pytest.approx(N(-(math.log(2.0) - 0.03125) / 0.25), rel=1e-12)
+    error(found[1][0], "#NUM!", "earnings must be > 0")
+    error(found[2][3], "#N/A", "long_term is needed")
+    error(found[3][1], "#NUM!", "long_term must be >= 0")
+    low, high = found[0][2:]
+    assert 0.0 < low < found[0][0] < high < 1.0
+
+
+def test_private_pd_takes_headings_and_blank_rows_and_names_what_is_wrong() -> None:
+    plain = KMV_PRIVATE_PD(50.0, 100.0, 300.0, PEERS)
+    headed = [["Assets", "EBITDA", "Volatility"], *PEERS, [None, None, None]]
+    assert KMV_PRIVATE_PD(50.0, 100.0, 300.0, headed) == plain
+    error(KMV_PRIVATE_PD(50.0, 100.0, 300.0, PEERS[:2]), "#VALUE!", "peers must be 3 or more (got 2)")
+    error(KMV_PRIVATE_PD(50.0, 100.0, 300.0, [r[:2] for r in PEERS]), "#VALUE!", "must have three columns")
+    wrong = [*PEERS, [500.0, -20.0, 0.2]]
+    error(KMV_PRIVATE_PD(50.0, 100.0, 300.0, wrong), "#NUM!", "peers' earnings must be > 0 (got -20)")
+    (free,) = KMV_PRIVATE_PD([[50.0]], 0.0, 0.0, PEERS)
+    error(free[0], "#NUM!", "no debt, no default")
+
+
+def test_history_pd_row_by_row() -> None:
+    found = KMV_HISTORY_PD([[0.0], [1.5], [9.0], [2.0]], [[49.0], [49.0], [3.0], [350.0]])
+    assert found[0][0] == pytest.approx(0.01, rel=1e-14)  # (0 + 1/2)/(49 + 1)
+    error(found[1][0], "#NUM!", "defaults must be a whole number")
+    error(found[2][0], "#NUM!", "defaults must not be above obligor_years")
+    assert found[3][0] == pytest.approx(2.5 / 351.0, rel=1e-14)
+
+
+def test_low_default_pd_is_a_table_by_grade() -> None:
+    header, *rows = KMV_LOW_DEFAULT_PD([[100.0, 400.0, 300.0]], [[0.0, 2.0, 1.0]], 0.5)
+    assert header[0] == "Grade"
+    assert [row[:3] for row in rows] == [[1, 800.0, 3.0], [2, 700.0, 3.0], [3, 300.0, 1.0]]
+    # Pluto and Tasche (2005), table 4: 0.46 %.
+    assert rows[0][3] == pytest.approx(0.0046, abs=5.01e-5)
+    error(KMV_LOW_DEFAULT_PD([[10.0]], [[11.0]], 0.5), "#NUM!", "must not be above the 10 observed")
+    error(KMV_LOW_DEFAULT_PD([[10.0]], [[0.0]], 0.5, 0.2, 2.5), "#NUM!", "years must be a whole number")
+
+
+def test_pledge_recovery_and_its_refusals() -> None:
+    # Nothing moves: 100 less a quarter, against 120.
+    assert KMV_PLEDGE_RECOVERY(100.0, 120.0, 0.0, None, None, 0.25) == pytest.approx(75.0 / 120.0, rel=1e-14)
+    error(KMV_PLEDGE_RECOVERY(100.0, 0.0, 0.3), "#NUM!", "claim must be > 0")
+    error(KMV_PLEDGE_RECOVERY(100.0, 120.0, 0.3, correlation=0.2), "#NUM!", "pd must be given and < 1")
+    error(KMV_PLEDGE_RECOVERY(100.0, 120.0, 4.0, 16.0), "#NUM!", "volatility must be at most 10/sqrt")
+
+
+def test_asset_correlation_with_and_without_size() -> None:
+    # At PD 0 the ends of the formula: 0.24, and 0.04 less for the smallest.
+    assert KMV_ASSET_CORRELATION([[0.0, 0.0]], [[None, 3.0]])[0] == pytest.approx([0.24, 0.20], rel=1e-14)

@@ -282,6 +282,27 @@ def _pool(s: Sheets, new: Filling) -> Any:
     return ws
 
 
+def _obligor(s: Sheets, new: Filling) -> Any:
+    specs = (layout.OBLIGOR, layout.SOURCE, layout.PEER, layout.PRICE)
+    ws = s.sheet(
+        "Obligor",
+        "Obligor",
+        "债务人",
+        "Only where PDs need a source: a row takes the inputs of its method and leaves the others blank. "
+        "A claim takes its PD from here when its Rating on sheet Pool says source. "
+        "To the right: terms, peers, prices.",
+        sum(len(spec.columns) + 1 for spec in specs),
+    )
+    left = 1
+    for spec in specs:
+        ws.set_column(left - 1, left - 1, 3 if left > 1 else 2)
+        widths(ws, left, spec.columns)
+        _inputs(s, ws, 3, left, spec, new.tables.get(spec.name))
+        left += len(spec.columns) + 1
+    ws.freeze_panes(6, 2)
+    return ws
+
+
 # A pool of more rows is written by the way that tapes take: XlsxWriter holds every cell as an object.
 LONG = 2_000
 
@@ -985,6 +1006,7 @@ def build_template(
         s = Sheets(draft, new.money_label)
         _home(s, new).activate()
         _pool(s, new)
+        _obligor(s, new)
         _tranche(s, new)
         _terms(s, new)
         _curves(s, new)

@@ -29,6 +29,7 @@ from xlkmv.excel.cells import is_blank
 from xlkmv.excel.layout import Column
 from xlkmv.excel.lookups import Curves, Scale
 from xlkmv.excel.reader import Reader, named
+from xlkmv.excel.sources import Sources
 from xlkmv.excel.terms import PayDates
 from xlkmv.model.domain import Array
 
@@ -44,7 +45,12 @@ LOAN_FIELDS = (*(n for n in LOAN_NUMBERS if n != "term"), "amortisation", "first
 
 
 def read_pool(
-    reader: Reader, plan: PayDates, closing: dt.date | None, curves: Curves, scale: Scale
+    reader: Reader,
+    plan: PayDates,
+    closing: dt.date | None,
+    curves: Curves,
+    scale: Scale,
+    sources: Sources,
 ) -> Callable[[], Pool]:
     """Read the claims.
 
@@ -59,6 +65,8 @@ def read_pool(
         That floating claims may refer to.
     scale : Scale
         That ratings refer to.
+    sources : Sources
+        Obligors whose PD follows from their own data.
 
     Returns
     -------
@@ -73,7 +81,7 @@ def read_pool(
     by_terms = _filled(table, "term")
     schedule = _schedule(reader, table, plan, by_terms)
     names = named(words["name"])
-    numbers["pd"] = _pds(reader, table, numbers["pd"], words["rating"], scale)
+    numbers["pd"] = _pds(reader, table, numbers["pd"], words["rating"], scale, names, sources)
     counted = bool(_filled(table, "count").any())
     columns = {field: numbers[field] for field in POOL_NUMBERS}
     if counted:
@@ -128,14 +136,30 @@ def _schedule(reader: Reader, table: Table, plan: PayDates, by_terms: Mask) -> A
     return schedule
 
 
-def _pds(reader: Reader, table: Table, pd: Array, ratings: Sequence[str | None], scale: Scale) -> Array:
-    """One-year PDs, those of ratings by the scale; a row has one or the other."""
+def _pds(
+    reader: Reader,
+    table: Table,
+    pd: Array,
+    ratings: Sequence[str | None],
+    scale: Scale,
+    names: Sequence[str],
+    sources: Sources,
+) -> Array:
+    """One-year PDs, those of ratings by the scale or by the obligor's source; a row has one of them."""
     header, other = (SPEC.column(field).header for field in ("pd", "rating"))
     given, rated, found = _filled(table, "pd"), _filled(table, "rating"), pd.copy()
     for row in _where(rated & given):
         reader.fail(table, row, other, f"must be blank: '{header}' is filled, and a claim has one of the two")
     for row in _where(rated & ~given):
         grade = str(ratings[row]).casefold()
+        if grade == layout.FROM_SOURCE:
+            sourced = sources.pd(names[row])
+            if sourced is None:
+                rule = f"needs the obligor in table {layout.OBLIGOR.name}: it has no row named {names[row]}"
+                reader.fail(table, row, other, rule)
+            else:
+                found[row] = sourced
+            continue
         found[row] = scale.pds.get(grade, np.nan)
         if ratings[row] is not None and grade not in scale.pds:
             reader.fail(table, row, other, scale.rule)

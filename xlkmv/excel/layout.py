@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xlkmv.deal.reading import READINGS
+from xlkmv.deal.sources import METHODS as SOURCE_METHODS
 from xlkmv.deal.stress import DEFAULT_POINTS, STRESS_RULES
 from xlkmv.deal.terms import (
     AMORTISATIONS,
@@ -31,8 +32,9 @@ from xlkmv.deal.terms import (
     horizon_field,
 )
 from xlkmv.deal.terms.plan import VECTOR_RULE
-from xlkmv.model.domain import INSIDE_PROBABILITY, Rule
+from xlkmv.model.domain import INSIDE_PROBABILITY, NOT_NEGATIVE, POSITIVE, RULES, Rule
 from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
+from xlkmv.model.private import DISTANCES
 
 __all__ = [
     "ALL_NUMBERS",
@@ -258,6 +260,12 @@ def formula(header: str, chinese: str, field: str, shown: str = TEXT, width: int
     return Column(header, chinese, field, "shown", shown, width)
 
 
+# Word in the column of ratings: the PD is that of sheet Obligor.
+FROM_SOURCE = "source"
+EQUITY_NOTE = "listed: market value and its volatility p.a., or a series in table tbl_Prices."
+DEBT_NOTE = "listed, comparables: due within a year, and later. Money."
+EARNINGS_NOTE = "or book assets, if all peers give these. Money."
+
 POOL = TableSpec(
     "tbl_Pool",
     "Pool",
@@ -291,7 +299,14 @@ POOL = TableSpec(
             aliases=("Balance",),
         ),
         formula("Share", "占比", "share", RATE, 9),
-        text("Rating", "评级", "rating", 9, True, "A grade of table tbl_Scale, in place of the PD."),
+        text(
+            "Rating",
+            "评级",
+            "rating",
+            9,
+            True,
+            "In place of the PD: a grade of table tbl_Scale, or source: the PD of sheet Obligor.",
+        ),
         number(
             "PD",
             "违约概率",
@@ -402,6 +417,136 @@ POOL = TableSpec(
         date("Since", "起始日", "since", 12, "Since when the claim has its status.", blank=True),
         text("Basis", "依据", "basis", 36, blank=True),
     ),
+)
+
+OBLIGOR = TableSpec(
+    "tbl_Obligor",
+    "Obligor",
+    "Default probabilities from the obligors' own data",
+    "债务人违约概率的来源",
+    (
+        text("Obligor", "债务人", "name", 24, note="As on sheet Pool, where Rating says source."),
+        choice(
+            "Method",
+            "方法",
+            "method",
+            tuple(SOURCE_METHODS),
+            13,
+            "How the PD follows from the inputs beside.",
+        ),
+        result("PD", "违约概率", "found_pd", PROBABILITY, 10, blank=True),
+        result("PD, low", "下限", "found_low", PROBABILITY, 10, blank=True),
+        result("PD, high", "上限", "found_high", PROBABILITY, 10, blank=True),
+        result("DD", "违约距离", "distance", DISTANCE, 8, blank=True),
+        number("Typed PD", "给定PD", "pd", RATE, PROBABILITY_RULE, 9, "given: one year.", blank=True),
+        number("Typed low", "给定下限", "low", RATE, PROBABILITY_RULE, 9, "given, if known.", blank=True),
+        number("Typed high", "给定上限", "high", RATE, PROBABILITY_RULE, 9, "given, if known.", blank=True),
+        text("Grade", "等级", "rating", 9, True, "rating: a grade of table tbl_Scale."),
+        number("Equity", "股权市值", "equity", MONEY, POSITIVE, 14, EQUITY_NOTE, blank=True),
+        number(
+            "Equity volatility",
+            "股权波动率",
+            "equity_volatility",
+            RATE,
+            RULES["equity_volatility"],
+            10,
+            EQUITY_NOTE,
+            blank=True,
+        ),
+        number("Short-term debt", "短期债务", "short_term", MONEY, NOT_NEGATIVE, 14, DEBT_NOTE, blank=True),
+        number("Long-term debt", "长期债务", "long_term", MONEY, NOT_NEGATIVE, 14, DEBT_NOTE, blank=True),
+        number(
+            "Drift", "资产增长", "drift", RATE, RULES["drift"], 8, "Of the assets p.a.; blank: 0.", blank=True
+        ),
+        number(
+            "EBITDA",
+            "息税折旧前利润",
+            "earnings",
+            MONEY,
+            POSITIVE,
+            14,
+            f"comparables: {EARNINGS_NOTE}",
+            blank=True,
+        ),
+        text("Industry", "行业", "industry", 18, True, "comparables: as in table tbl_Peers."),
+        number(
+            "Defaults",
+            "违约数",
+            "defaults",
+            WHOLE,
+            NOT_NEGATIVE,
+            9,
+            "history: of obligors like it.",
+            blank=True,
+        ),
+        number(
+            "Obligor-years",
+            "户年数",
+            "obligor_years",
+            MONEY,
+            POSITIVE,
+            10,
+            "history: obligors x years.",
+            blank=True,
+        ),
+        result("Rests on", "依据", "note", TEXT, 104, blank=True),
+    ),
+    optional=True,
+)
+
+SOURCE = TableSpec(
+    "tbl_Source",
+    "Obligor",
+    "For all of them",
+    "共同参数",
+    (
+        number(
+            "Risk-free rate", "无风险利率", "rate", RATE, RULES["rate"], 10, "p.a.; blank: 0.", blank=True
+        ),
+        number(
+            "Share of long-term debt",
+            "长期债务比例",
+            "weight",
+            "0%",
+            RULES["weight"],
+            12,
+            "In the default point; blank: 50 %.",
+            blank=True,
+        ),
+        choice("Distance", "距离口径", "convention", DISTANCES, 10, "Convention; blank: log.", blank=True),
+        number("Range holds", "区间概率", "level", "0%", RULES["level"], 10, "Blank: 90 %.", blank=True),
+    ),
+    optional=True,
+)
+
+PEER = TableSpec(
+    "tbl_Peers",
+    "Obligor",
+    "Listed peers, for obligors without a price",
+    "可比上市公司",
+    (
+        text("Peer", "公司", "name", 22),
+        text("Industry", "行业", "industry", 18),
+        number("Equity", "股权市值", "equity", MONEY, POSITIVE, 14),
+        number("Equity volatility", "股权波动率", "equity_volatility", RATE, RULES["equity_volatility"], 10),
+        number("Short-term debt", "短期债务", "short_term", MONEY, NOT_NEGATIVE, 14),
+        number("Long-term debt", "长期债务", "long_term", MONEY, NOT_NEGATIVE, 14),
+        number("EBITDA", "息税折旧前利润", "earnings", MONEY, POSITIVE, 14, EARNINGS_NOTE),
+    ),
+    optional=True,
+)
+
+PRICE = TableSpec(
+    "tbl_Prices",
+    "Obligor",
+    "Equity values of listed obligors",
+    "上市债务人股权市值序列",
+    (
+        text("Obligor", "债务人", "name", 24, note="Of table tbl_Obligor, method listed."),
+        date("Date", "日期", "date", note="Increasing, evenly spaced: daily, weekly, monthly."),
+        number("Equity", "股权市值", "equity", MONEY, POSITIVE, 14, "Market value, money."),
+    ),
+    optional=True,
 )
 
 TRANCHE = TableSpec(
@@ -768,7 +913,7 @@ ANSWER = TableSpec(
         result("Why", "依据", "why", TEXT, 27),
         result("PD without undertaking", "无差额支付违约概率", "alone", PROBABILITY, 13),
         result("Coverage", "覆盖倍数", "coverage", RATIO, 9),
-        result("DD", "违约距离", "distance", DISTANCE, 8),
+        result("DD", "违约距离", "distance", DISTANCE, 8, blank=True),
         result("Expected loss", "预期损失", "expected_loss", SIMULATED, 10),
         result("Loss given default", "违约损失率", "loss_given_default", RATE, 10),
         result("Average life by plan", "计划平均期限", "average_life", "0.00", 11),
@@ -1492,6 +1637,10 @@ TABLES: dict[str, TableSpec] = {
     t.name: t
     for t in (
         POOL,
+        OBLIGOR,
+        SOURCE,
+        PEER,
+        PRICE,
         TRANCHE,
         TERM,
         CONTROL,
@@ -1676,6 +1825,7 @@ def input_columns() -> tuple[tuple[str, str], ...]:
         for spec in (
             *(POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL),
             *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR),
+            *(OBLIGOR, SOURCE, PEER, PRICE),
         )
         for c in spec.inputs
         if c.field not in notes

@@ -21,6 +21,7 @@ from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.paths.executors import Executor, dask_executor, process_executor
 from xlkmv.deal.paths.run import in_parts
 from xlkmv.deal.plan.today import record_limits
+from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.stress import BASE, Stress, apply, stress_faults
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.terms import (
@@ -49,6 +50,7 @@ from xlkmv.excel.marks import read_marks
 from xlkmv.excel.notes import read_tranches
 from xlkmv.excel.reader import Reader
 from xlkmv.excel.report import scope, write_report
+from xlkmv.excel.sources import read_sources
 from xlkmv.excel.terms import PayDates, TermCells, labelled, read_payment_dates, read_term_cells
 from xlkmv.model.domain import Rule
 
@@ -63,7 +65,7 @@ class Inputs:
     """What a workbook asks for: deal, preset conditions, collections so far, where to simulate.
 
     `digest` marks everything that moves a number; where the paths run does not. `marks` are those of
-    sheet Checks: table, column, mark.
+    sheet Checks: table, column, mark; `sources` are the PDs of sheet Obligor.
     """
 
     deal: Deal
@@ -72,6 +74,7 @@ class Inputs:
     scheduler: str | None
     digest: str
     marks: tuple[tuple[str, str, float], ...]
+    sources: tuple[ObligorPd | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def refresh(
     stamp = (now or dt.datetime.now()).strftime("%Y-%m-%d %H:%M:%S")
     said = f"{message}, {scope(analysis)}" if quick else message
     entry = [stamp, round(seconds, 3), xlkmv.__version__, inputs.digest, inputs.deal.terms.seed, said]
-    write_report(book, inputs.deal, analysis, entry, inputs.marks)
+    write_report(book, inputs.deal, analysis, entry, inputs.marks, inputs.sources)
     return Refreshed(inputs, analysis, seconds)
 
 
@@ -180,7 +183,8 @@ def read_book(book: Book) -> Inputs:
     cells = read_term_cells(reader)
     plan = read_payment_dates(reader, cells)
     curves, scale = read_curves(reader), read_scale(reader)
-    pool = read_pool(reader, plan, cells.values.get("closing"), curves, scale)
+    sources = read_sources(reader, scale)
+    pool = read_pool(reader, plan, cells.values.get("closing"), curves, scale, sources)
     names, tranches = read_tranches(reader, plan.dates, curves)
     terms = _terms(reader, cells, plan, _headline(reader, names))
     controls = _controls(reader, cells)
@@ -198,7 +202,8 @@ def read_book(book: Book) -> Inputs:
     # A record of collections alone has the mark that it had before there was more to know.
     told = actual.collections if actual.collections_only else actual
     mark = digest(deal, made, told)
-    return Inputs(deal, made, actual, cells.values["scheduler"], mark, tuple(read_marks(reader)))
+    marks = tuple(read_marks(reader))
+    return Inputs(deal, made, actual, cells.values["scheduler"], mark, marks, sources.rows)
 
 
 def _headline(reader: Reader, classes: Sequence[str]) -> str:

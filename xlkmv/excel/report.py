@@ -26,6 +26,7 @@ from xlkmv.deal.questions.conditions import MEASURES
 from xlkmv.deal.questions.layers import loss_layers
 from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.reading import read, riskiest
+from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.errors import BookError
 from xlkmv.excel import layout
@@ -72,6 +73,7 @@ def write_report(
     analysis: Analysis,
     entry: Sequence[Any],
     marks: Sequence[tuple[str, str, float]],
+    sources: Sequence[ObligorPd | None] = (),
 ) -> None:
     """Write every result; the book keeps the writes until it is saved.
 
@@ -84,6 +86,8 @@ def write_report(
         The row for the log: time, seconds, version, input hash, seed, message.
     marks : sequence of (str, str, float)
         What was read: table, column, mark; see :func:`xlkmv.excel.marks.read_marks`.
+    sources : sequence of ObligorPd or None
+        By filled row of sheet Obligor.
     """
     if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
         rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
@@ -124,6 +128,8 @@ def write_report(
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
     write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
+    if _table(book, layout.OBLIGOR) is not None:
+        _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources])
     if marks:
         write_rows(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
         _write_structure_state(book, [mark for *_, mark in marks])
@@ -598,6 +604,12 @@ UNITS = {
     "delay": "payment periods",
     "largest obligors": "obligors in default",
 }
+
+
+def _sourced(found: ObligorPd | None) -> list[Any]:
+    if found is None:
+        return [None] * len(layout.OBLIGOR.results)
+    return [found.pd, found.low, found.high, found.distance, found.note]
 
 
 def _left_out(spec: TableSpec) -> list[list[Any]]:

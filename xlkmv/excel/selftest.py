@@ -221,11 +221,53 @@ def _pool_answers() -> list[KnownAnswer]:
     ]
 
 
-KNOWN_ANSWERS: tuple[KnownAnswer, ...] = (*_firm_answers(), *_pool_answers())
+PLUTO_TASCHE = "Pluto and Tasche (2005), 100, 400 and 300 obligors, no default"
+BROWN = "Brown, Cai and DasGupta (2001), Jeffreys' interval, 95 %"
+GRADES, NO_DEFAULT = (100.0, 400.0, 300.0), (0.0, 0.0, 0.0)
+# Median multiple 10 and volatility 25 %: assets 500 against 250.
+PRIVATE = (50.0, 100.0, 300.0, tuple((m, 100.0, v) for m, v in ((800, 0.2), (1000, 0.25), (1200, 0.3))))
+
+
+def _source_answers() -> list[KnownAnswer]:
+    answers = []
+    # Printed to a hundredth of a per cent: half of it is the tolerance.
+    for confidence, *bounds in ((0.5, 0.0009, 0.0010, 0.0023), (0.9, 0.0029, 0.0033, 0.0076)):
+        for row, bound in enumerate(bounds, 1):
+            what = f"PD of grade {'ABC'[row - 1]}, {confidence:.0%}"
+            given = (GRADES, NO_DEFAULT, confidence)
+            tolerance = 0.0000501 / bound
+            answers.append(
+                KnownAnswer(PLUTO_TASCHE, what, "KMV_LOW_DEFAULT_PD", given, bound, tolerance, row, 3)
+            )
+    # Their table with asset correlation 12 % is simulated: the last digit may be off.
+    for confidence, bound in ((0.5, 0.0037), (0.9, 0.0189), (0.999, 0.0984)):
+        what = f"PD of grade C, rho 12 %, {confidence:.10g}"
+        given = (GRADES, NO_DEFAULT, confidence, 0.12)
+        answers.append(
+            KnownAnswer(PLUTO_TASCHE, what, "KMV_LOW_DEFAULT_PD", given, bound, 0.000101 / bound, 3, 3)
+        )
+    pledged = (60.0, 100.0, 0.4, 2.5, -0.1, 0.25, 1.5, 0.015, 0.3)
+    return [
+        *answers,
+        KnownAnswer(BROWN, "low end, 1 of 10", "KMV_HISTORY_PD", (1.0, 10.0, 0.95), 0.011, 0.05, 0, 2),
+        KnownAnswer(BROWN, "high end, 1 of 10", "KMV_HISTORY_PD", (1.0, 10.0, 0.95), 0.381, 0.0015, 0, 3),
+        KnownAnswer(EXACT, "pledge given default", "KMV_PLEDGE_RECOVERY", pledged, 0.18217983383841, 1e-12),
+        KnownAnswer(EXACT, "PD by peers", "KMV_PRIVATE_PD", PRIVATE, 0.0040534042093310, 1e-12, 0, 0),
+        KnownAnswer(EXACT, "Basel, PD 1 %", "KMV_ASSET_CORRELATION", (0.01,), 0.192783679165516, 1e-13),
+        KnownAnswer(
+            EXACT, "Basel, PD 2 %, small", "KMV_ASSET_CORRELATION", (0.02, 5.0), 0.124145532940573, 1e-13
+        ),
+    ]
+
+
+KNOWN_ANSWERS: tuple[KnownAnswer, ...] = (*_firm_answers(), *_pool_answers(), *_source_answers())
 
 
 def computed(answer: KnownAnswer, function: Any) -> Any:
     """Compute a known answer by its worksheet function."""
-    arguments = [[[x] for x in given] if isinstance(given, tuple) else given for given in answer.arguments]
+    arguments = [
+        [list(x) if isinstance(x, tuple) else [x] for x in given] if isinstance(given, tuple) else given
+        for given in answer.arguments
+    ]
     result = function(*arguments)
     return result if answer.row is None or not isinstance(result, list) else result[answer.row][answer.column]
