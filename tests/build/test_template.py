@@ -558,7 +558,9 @@ def test_every_sheet_prints_on_a4_at_a_size_that_can_be_read(made: tuple[Path, A
             assert int(setup.get("scale")) >= LEAST_SCALE, name
             assert "$B:$B" in titles[name], name
             breaks = [int(x.get("id")) for x in tab.iterfind(f"{MAIN}colBreaks/{MAIN}brk")]
-            for first, end in zip((0, *breaks), breaks, strict=False):
+            for first, end in zip((0, *breaks), (*breaks, len(pixels)), strict=True):
+                if name == "Pool" and not breaks:  # Excel breaks between its columns of dates
+                    continue
                 page = sum(pixels[first:end]) + (sum(pixels[:2]) if first else 0.0)
                 assert page * int(setup.get("scale")) / 100 <= PAGE, (name, first)
         grows = {n for n, t in TABLES.items() if t.sheet == name} - FIXED - set(BOUNDED) - {"tbl_Answer"}

@@ -143,7 +143,10 @@ class Sheets:
         ws.set_column(0, 0, 2 if name == "Home" else MARGIN)
         if name != "Home":
             self.link(ws, 0, 0, "Home")
-        shown, style = f"{title}   {chinese}", self.style(**band, font_size=15, bold=True)
+        shown, style = (
+            f"{title}   {chinese}",
+            self.style(**band, font_size=15, bold=True, indent=name != "Home"),
+        )
         if money:
             formula = f'="{shown}   ("&{layout.MONEY_LABEL}&")"'
             ws.write_formula(0, 1, formula, style, f"{shown}   ({self.money})")

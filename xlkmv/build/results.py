@@ -142,6 +142,7 @@ def by_date(s: Sheets, new: Filling) -> None:
     s.table(ws, top - 3, 1, spec)
     ws.freeze_panes(2, 0)
     ws.repeat_rows(top - 2, top - 1)
+    ws.set_h_pagebreaks([2 + 2 * ROWS, 2 + 3 * ROWS])
     account = (layout.ACCOUNT, LISTED_TOP, 1, 1)
     charts = [
         cover_chart(s, new),
@@ -384,7 +385,7 @@ def controls(s: Sheets) -> None:
     limits, _ = s.table(ws, reverse + len(UNITS) + 1, 1, layout.BREAKEVEN)
     sigma, _ = s.table(ws, limits + len(TARGET_PDS) + 1, 1, layout.SIGMA)
     steps, _ = s.table(ws, sigma + len(SIGMAS) + 2, 1, layout.WATERFALL)
-    ws.set_h_pagebreaks([tornado - 3])
+    ws.set_h_pagebreaks([tornado - 4, limits - 4])
 
     bridge = s.book.add_chart({"type": "column", "subtype": "stacked"})
     draw(

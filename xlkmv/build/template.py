@@ -292,14 +292,18 @@ def _obligor(s: Sheets, new: Filling) -> Any:
         "A claim takes its PD from here when its Rating on sheet Pool says source. "
         "To the right: terms, peers, prices.",
         sum(len(spec.columns) + 1 for spec in specs),
+        money=True,
     )
-    left = 1
+    left, lefts = 1, []
     for spec in specs:
-        ws.set_column(left - 1, left - 1, 3 if left > 1 else 2)
+        lefts.append(left)
+        if left > 1:
+            ws.set_column(left - 1, left - 1, 3)
         widths(ws, left, spec.columns)
         _inputs(s, ws, 3, left, spec, new.tables.get(spec.name))
         left += len(spec.columns) + 1
-    ws.freeze_panes(6, 2)
+    s.frozen(ws, 6)
+    s.paged(ws, 60, lefts[1] - 2, lefts[2] - 1)
     return ws
 
 
@@ -822,6 +826,7 @@ def _moved(s: Sheets) -> Any:
         sum(len(spec.columns) + 1 for spec in specs) - 1,
     )
     _, left = s.beside(ws, top - 3, 1, specs)
+    ws.set_row(top - 1, 42)
     chart = s.book.add_chart({"type": "bar"})
     draw(
         chart,

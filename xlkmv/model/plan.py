@@ -220,10 +220,11 @@ def coverage_quantile(risk: PlanRisk, probability: float, volatility: float, dri
     """
     z = float(ndtri(check("probability", probability, INSIDE_PROBABILITY)))
     sigma, mu, t = float(check("volatility", volatility, POSITIVE)), float(check("drift", drift)), risk.times
-    due = risk.accumulated_due > 0.0
+    due = np.isfinite(risk.coverage)
     out = np.full(t.shape, np.inf)
-    moved = risk.accumulated_in * np.expm1((mu - 0.5 * sigma * sigma) * t + sigma * np.sqrt(t) * z)
-    out[due] = risk.coverage[due] + moved[due] / risk.accumulated_due[due]
+    with np.errstate(over="ignore"):  # next to nothing is due: infinite
+        moved = risk.accumulated_in * np.expm1((mu - 0.5 * sigma * sigma) * t + sigma * np.sqrt(t) * z)
+        out[due] = risk.coverage[due] + moved[due] / risk.accumulated_due[due]
     return out
 
 
