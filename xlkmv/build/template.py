@@ -991,7 +991,8 @@ def build_template(
     deal : Deal, Example or Filling, optional
         The shipped deal when left out. Figures of an example are marked as facts and assumptions.
     refreshed : bool
-        Whether to compute the results, too; otherwise the workbook says that it is stale.
+        Whether to compute the results, too; otherwise the workbook says that it is stale. Sheet Structure
+        of another deal than the shipped one waits for its button.
 
     Returns
     -------
@@ -1044,7 +1045,8 @@ def build_template(
             _write_pool(book, new.tables[layout.POOL.name])
         if refreshed:
             refresh(book, now=CREATED, message="as shipped")
-            solve_book(book, now=CREATED)
+            if deal is None:  # the answers to other deals' targets take as long as a button is for
+                solve_book(book, now=CREATED)
         book.save(target)
     return target
 
