@@ -166,6 +166,28 @@ def test_refresh_reports_the_numbers_that_it_writes(
     assert FileBook(book).table("tbl_Headline").rows == headline.rows
 
 
+def test_the_terminal_speaks_the_language_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = run(capsys, "refresh", book, "--quick", "--lang", "zh", "--out", tmp_path / "a.xlsm")
+    assert (code, err) == (0, "")
+    assert "资产池（按计划）：截至 2024-09-11，回款与储备账户对" in out
+    assert "快速预览：不加 --quick 刷新以获得全部结果。" in out
+    # The workbook keeps its own language; without the option the terminal speaks it.
+    written = FileBook(tmp_path / "a.xlsm")
+    assert written.name("out_ReadingPool").value.startswith("Collections and reserve cover")
+    written.write_name(layout.LANGUAGE, "中文")
+    chinese = written.save(tmp_path / "b.xlsm")
+    assert "回款与储备账户对" in run(capsys, "refresh", chinese, "--quick")[1]
+    assert FileBook(chinese).name("out_ReadingPool").value.startswith("截至 2024-09-11")
+    before = chinese.read_bytes()
+    code, out, err = run(capsys, "refresh", chinese, "--lang", "fr")
+    assert (code, out) == (cli.BAD_INPUT, "")
+    assert err == "xlkmv: language must be one of: en (English), zh (中文) (got 'fr')\n"
+    assert chinese.read_bytes() == before
+
+
 RED = re.compile(r"\x1b\[1;31m(.*?)\x1b\[0m", re.DOTALL)
 
 

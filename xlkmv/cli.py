@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import xlkmv
 from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
+from xlkmv.language import Say, catalogue, said
 
 if TYPE_CHECKING:
     from xlkmv.excel.book import Book
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="the KMV view and 10,000 paths only, in seconds"
     )
     refresh.add_argument("--scheduler", help="simulate on this Dask cluster, such as tcp://10.0.0.1:8786")
+    _language_option(refresh)
     refresh.set_defaults(run=_refresh)
 
     _memo_parser(commands)
@@ -110,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _language_option(command: Any) -> None:
+    command.add_argument(
+        "--lang", metavar="LANGUAGE", help="en or zh (default: as cell Language of Home says)"
+    )
+
+
 def _new_parser(commands: Any) -> None:
     new = commands.add_parser("new", help="make a fresh workbook: the shipped deal, an example, or blank")
     new.add_argument("file", type=Path, help="the workbook to make: FILE.xlsm")
@@ -149,7 +157,7 @@ def _memo_parser(commands: Any) -> None:
     memo.add_argument("book", type=Path, help="a workbook made from the template; it stays as it is")
     memo.add_argument("--html", type=Path, help="write this page (BOOK.html when neither is given)")
     memo.add_argument("--docx", type=Path, help="write this Word file")
-    memo.add_argument("--lang", default="en", metavar="LANGUAGE", help="en (default) or zh")
+    _language_option(memo)
     memo.add_argument("--quick", action="store_true", help="the KMV view and 10,000 paths only, marked so")
     memo.add_argument("--scheduler", help="simulate on this Dask cluster, such as tcp://10.0.0.1:8786")
     memo.set_defaults(run=_memo)
@@ -190,7 +198,10 @@ def _refresh(options: argparse.Namespace) -> int:
     from xlkmv.excel.book import open_book
     from xlkmv.excel.live import find_open
     from xlkmv.excel.refresh import refresh
+    from xlkmv.excel.wording import speaker
 
+    if options.lang is not None:
+        catalogue(options.lang)
     if options.out is not None and options.out.resolve() == options.book.resolve():
         options.out = None
     with _progress() as progress:
@@ -198,7 +209,7 @@ def _refresh(options: argparse.Namespace) -> int:
         book = (None if options.out else find_open(options.book)) or open_book(options.book)
         done = refresh(book, progress, scheduler=options.scheduler, quick=options.quick)
         written = book.save(options.out, backup=options.backup)
-    _report(done)
+    _report(done, speaker(book) if options.lang is None else catalogue(options.lang).gettext)
     print(f"\nWritten: {written}   inputs {done.inputs.digest}   {done.seconds:.1f} s")
     _say_blanked(book)
     return 0
@@ -576,9 +587,9 @@ class _progress:  # noqa: N801  a context manager reads as a verb
         self.bar.stop()
 
 
-def _number(x: float, shown: str) -> str:
+def _number(x: float, shown: str, _: Say = str) -> str:
     if x in (float("inf"), float("-inf")):
-        return "covered" if x > 0 else "short"
+        return _("covered") if x > 0 else _("short")
     return "-" if x != x else format(x, shown)
 
 
@@ -610,51 +621,75 @@ def _table(title: str, *columns: str) -> Any:
     return table
 
 
-def _report(done: Any) -> None:
+def _report(done: Any, _: Say = str) -> None:
     from xlkmv.deal.reading import READINGS, alarming, probability, read
 
     deal, analysis, console = done.inputs.deal, done.analysis, _console()
     lines = read(deal, analysis)
     if alarming(lines["pool"]):
-        console.print(f"{lines['pool']}\n", style=ALARM)
-    console.print(_answer_table(deal, analysis))
-    console.print(_headline_table(deal, analysis))
+        console.print(f"{said(lines['pool'], _)}\n", style=ALARM)
+    console.print(_answer_table(deal, analysis, _))
+    console.print(_headline_table(deal, analysis, _))
     headline = deal.tranches[analysis.headline]
-    title = f"{headline.name} under each preset condition"
-    table = _table(title, "Scenario", "DD", "PD", "Any date", *[] if analysis.quick else ["Simulated"])
+    title = _("{name} under each preset condition").format(name=headline.name)
+    simulated = [] if analysis.quick else [_("Simulated")]
+    table = _table(title, _("Scenario"), _("DD"), _("PD"), _("Any date"), *simulated)
     # None of them is simulated for a quick look.
     runs = [row.simulation.tranches[analysis.headline].anydate_pd for row in analysis.simulated]
     for view, run in itertools.zip_longest(analysis.scenarios, runs):
         tranche = view.tranches[analysis.headline]
         table.add_row(
-            view.stress.name,
-            _number(tranche.distance_at_maturity, ".2f"),
+            _(view.stress.name),
+            _number(tranche.distance_at_maturity, ".2f", _),
             probability(tranche.pd_at_maturity),
             probability(tranche.anydate_pd_at_maturity),
-            *[] if run is None else [probability(run, simulated=True)],
+            *[] if run is None else [said(probability(run, simulated=True), _)],
         )
     console.print(table)
-    undertaking = (
-        ", and their PDs with the undertaking (unsupported, alone: without)" if deal.controls.support else ""
-    )
-    console.print(
-        f"Pool: volatility {analysis.base.volatility:.2%}, drift {analysis.base.drift:.2%} p.a. "
-        f"({deal.terms.volatility_source}).\n"
-        f"Coverage, DD: of the pool; senior classes with the reserve{undertaking}.\n"
-        "PD: short at the maturity. Any date: short on at least one date.\n"
-        f"Simulated: any date, every obligor may default, {analysis.simulated_base.paths:,} paths."
-    )
-    laws = [c for c in analysis.checks if not c.warning]
-    failed = [c.name for c in laws if not c.passed]
-    odd = sum(c.outcome == "look" for c in analysis.checks)
-    console.print(
-        f"Checks: {'FAILED: ' + '; '.join(failed) if failed else f'all {len(laws)} laws hold'}; "
-        f"{odd or 'no'} input{'' if odd == 1 else 's'} to look at again.\n"
-    )
+    _legend(console, deal, analysis, _)
     for key, text in lines.items():
-        console.print(f"{READINGS[key]}: {text}", style=ALARM if alarming(text) else None)
+        console.print(
+            _("{about}: {sentence}").format(about=_(READINGS[key]), sentence=said(text, _)),
+            style=ALARM if alarming(text) else None,
+        )
     if analysis.quick:
-        console.print("\nA quick look: refresh without --quick for everything.", style=ALARM)
+        console.print(f"\n{_('A quick look: refresh without --quick for everything.')}", style=ALARM)
+
+
+def _legend(console: Any, deal: Any, analysis: Any, _: Say) -> None:
+    """What the figures of the tables are, and whether the checks hold."""
+    if deal.controls.support:
+        cover = _(
+            "Coverage, DD: of the pool; senior classes with the reserve, and their PDs with the undertaking "
+            "(unsupported, alone: without)."
+        )
+    else:
+        cover = _("Coverage, DD: of the pool; senior classes with the reserve.")
+    lines = (
+        _("Pool: volatility {sigma:.2%}, drift {drift:.2%} p.a. ({source}).").format(
+            sigma=analysis.base.volatility, drift=analysis.base.drift, source=_(deal.terms.volatility_source)
+        ),
+        cover,
+        _("PD: short at the maturity. Any date: short on at least one date."),
+        _("Simulated: any date, every obligor may default, {paths:,} paths.").format(
+            paths=analysis.simulated_base.paths
+        ),
+    )
+    console.print("\n".join(lines))
+    laws = [c for c in analysis.checks if not c.warning]
+    failed = [said(c.name, _) for c in laws if not c.passed]
+    if failed:
+        checks = _("Checks: FAILED: {names}").format(names="; ".join(failed))
+    else:
+        checks = _("Checks: all {count} laws hold").format(count=len(laws))
+    odd = sum(c.outcome == "look" for c in analysis.checks)
+    if odd == 1:
+        more = _("1 input to look at again.")
+    elif odd:
+        more = _("{count} inputs to look at again.").format(count=odd)
+    else:
+        more = _("no inputs to look at again.")
+    console.print(_("{first}; {then}").format(first=checks, then=f"{more}\n"))
 
 
 def _structure_report(done: Any) -> None:
@@ -695,7 +730,7 @@ def _structure_report(done: Any) -> None:
     )
 
 
-def _answer_table(deal: Any, analysis: Any) -> Any:
+def _answer_table(deal: Any, analysis: Any, _: Say) -> Any:
     """Each class as sheet Home has it; a column without undertaking where one stands behind a class."""
     from xlkmv.deal.answers import class_answers
     from xlkmv.deal.reading import probability
@@ -703,52 +738,53 @@ def _answer_table(deal: Any, analysis: Any) -> Any:
     answers = class_answers(deal, analysis)
     supported = any(a.alone for a in answers)
     columns = (
-        *("Grade", "PD to\nquote", "Why", *["Alone"] * supported),
-        *("Loss", "LGD", "Life", "Yield"),
+        *(_("Grade"), _("PD to\nquote"), _("Why"), *[_("Alone")] * supported),
+        *(_("Loss"), _("LGD"), _("Life"), _("Yield")),
     )
-    table = _table("Each class: grade by default rates of rated companies, no rating", "Class", *columns)
+    title = _("Each class: grade by default rates of rated companies, no rating")
+    table = _table(title, _("Class"), *columns)
     table.columns[3].justify, table.columns[3].no_wrap = "left", False
     for a in answers:
         alone = [probability(a.alone.pd) if a.alone else "-"] if supported else []
         table.add_row(
             a.name,
-            a.grade,
+            said(a.grade, _),
             probability(a.quote.pd),
-            a.quote.why,
+            said(a.quote.why, _),
             *alone,
-            probability(a.expected_loss, simulated=True),
-            _number(a.loss_given_default, ".0%"),
-            _number(a.average_life, ".2f"),
-            _number(a.yield_at_par, ".2%"),
+            said(probability(a.expected_loss, simulated=True), _),
+            _number(a.loss_given_default, ".0%", _),
+            _number(a.average_life, ".2f", _),
+            _number(a.yield_at_par, ".2%", _),
         )
     return table
 
 
-def _headline_table(deal: Any, analysis: Any) -> Any:
+def _headline_table(deal: Any, analysis: Any, _: Say) -> Any:
     """Risk of each tranche as it is, without the undertaking where that protects it, without controls."""
     from xlkmv.deal.reading import probability
 
-    columns = ("Controls", "Coverage", "DD", "PD", "Any date", "Simulated")
-    table = _table("Default risk of each tranche by its maturity", "Tranche", *columns)
+    columns = (_("Controls"), _("Coverage"), _("DD"), _("PD"), _("Any date"), _("Simulated"))
+    table = _table(_("Default risk of each tranche by its maturity"), _("Tranche"), *columns)
 
     def row(name: str, controls: str, view: Any, pds: tuple[float, float], simulated: Any) -> None:
         table.add_row(
             name,
             controls,
-            _number(view.coverage_at_maturity, ".3f"),
-            _number(view.distance_at_maturity, ".2f"),
+            _number(view.coverage_at_maturity, ".3f", _),
+            _number(view.distance_at_maturity, ".2f", _),
             *map(probability, pds),
-            probability(simulated.anydate_pd, simulated=True),
+            said(probability(simulated.anydate_pd, simulated=True), _),
         )
 
     for k, on in enumerate(analysis.base.tranches):
         off, m = analysis.controls_off.tranches[k], on.maturity
         alone, pool = analysis.simulated_unsupported.tranches[k], (on.risk.pd[m], on.risk.anydate_pd[m])
         as_is, bare = ((v.pd_at_maturity, v.anydate_pd_at_maturity) for v in (on, off))
-        row(on.name, "as is", on, as_is, analysis.simulated_base.tranches[k])
+        row(on.name, _("as is"), on, as_is, analysis.simulated_base.tranches[k])
         if deal.controls.support and deal.senior[k]:
-            row("", "unsupported", on, pool, alone)
-        row("", "all off", off, bare, analysis.simulated_off.tranches[k])
+            row("", _("unsupported"), on, pool, alone)
+        row("", _("all off"), off, bare, analysis.simulated_off.tranches[k])
     return table
 
 

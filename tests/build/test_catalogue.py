@@ -14,7 +14,9 @@ from xlkmv.build import catalogue
 from xlkmv.build.catalogue import compiled, names, parse, po_file, texts, written
 from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.questions.diversification import _variants
+from xlkmv.deal.reading import ALARMS, alarming
 from xlkmv.language import ENGLISH, LANGUAGES
+from xlkmv.language import catalogue as catalogue_of
 
 OTHERS = [key for key in LANGUAGES if key != ENGLISH]
 
@@ -48,6 +50,23 @@ def test_a_translation_fills_in_what_its_text_does(language):
 
 def test_the_texts_of_the_memo_are_among_those_to_translate():
     assert {"The deal", "Who drives the risk of {name}", "Shortfall undertaking", "PD x 2"} <= {*texts()}
+
+
+def test_the_texts_of_the_workbook_are_among_those_to_translate():
+    known = {*texts()}
+    assert {"{who} misses at: {sizes}.", "bound: {short} of {paths:,} paths", "Limits of {name}"} <= known
+    assert {"It is off in this deal already.", "Coverage of {name}", "Worst stress", *ALARMS} <= known
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_has_to_be_seen_begins_alike_in_every_language(language):
+    """The workbook shows in red what begins with the translation of an alarm."""
+    say = catalogue_of(language).gettext
+    alarms = [text for text in texts() if alarming(text) and text not in ALARMS]
+    assert len(alarms) >= len(ALARMS)
+    for text in alarms:
+        (word,) = [word for word in ALARMS if text.startswith(word)]
+        assert say(text).startswith(say(word)), text
 
 
 def test_every_way_to_spread_a_pool_has_a_name_to_translate():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from xlkmv.deal.analysis import analyse
+from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.answers import class_answers
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import READINGS, alarming, probability, read, riskiest, rounded_up
 from xlkmv.deal.stress import BASE
 from xlkmv.deal.terms import CONTROLS, Controls, Deal, Tranche
+from xlkmv.language import catalogue, said
 
 
 @pytest.mark.parametrize(
@@ -217,3 +219,52 @@ def test_a_pool_that_all_but_pays_is_not_rounded_up(five) -> None:
     assert read(exact, analyse(exact, [BASE]))["pool"].startswith(
         "Collections cover 100.0% of what is due to A-1"
     )
+
+
+# ------------------------------------------------------------------------------ in Chinese
+
+
+def chinese(deal: Deal, analysis: Analysis) -> dict[str, str]:
+    say = catalogue("zh").gettext
+    return {key: said(text, say) for key, text in read(deal, analysis).items()}
+
+
+def test_every_line_in_chinese() -> None:
+    deal = fast(xingye_yuanrong())
+    found = analyse(deal, [BASE], actual=deal.pool.collections[:10])
+    lines = chinese(deal, found)
+    name = deal.tranches[0].name
+    share = found.base.tranches[0].coverage_at_maturity
+    assert lines["pool"] == f"截至 2024-09-11，回款与储备账户对{name}应付的覆盖率为 {share:.1%}。"
+    assert lines["actual"].startswith(f"20 个兑付日已过 10 个，回款为计划的 100.0%；{name}：")
+    answer = class_answers(deal, found)[0]
+    kmv = probability(found.base.tranches[0].anydate_pd_at_maturity)
+    bounds = {"bound: none of 2,000 paths": "无", "bound: 5 of 2,000 paths": "5"}
+    quoted, alone = (
+        f"{probability(q.pd)}（上限；2,000 条路径中不足额：{bounds[q.why]}）"
+        for q in (answer.quote, answer.alone)
+    )
+    assert lines["senior"] == (
+        f"{name}：{answer.grade}；采用的违约概率 {quoted}，KMV 视角为 {kmv}。不计差额支付承诺为 {alone}。"
+    )
+    assert lines["look"] == "全部输入均在通常范围内。"
+
+
+def test_no_line_has_english_left_in_it_whatever_the_deal(five) -> None:
+    deal = fast(xingye_yuanrong())
+    dear = tuple(replace(t, amount=1.3 * t.amount) for t in deal.tranches)
+    poor = replace(deal, pool=replace(deal.pool, schedule=deal.pool.schedule * 1e-6))
+    cases = [
+        (deal, [0.0] * 4, False),
+        (deal, [], True),
+        (fast(deal, tranches=dear, controls=deal.controls.without("support")), [], False),
+        (replace(deal, pool=replace(deal.pool, pd=0.0)), [], False),
+        (replace(deal, controls=Controls().without(*CONTROLS), tranches=deal.tranches[:1]), [], False),
+        (poor, [], False),
+        (five("B"), [], False),
+    ]
+    # Names of classes and of a sheet, the view; capitals may be those of grades and of 1E-10.
+    kept = r"Senior \(优先级\)|Subordinate \(次级\)|KMV|Checks"
+    for case, actual, quick in cases:
+        for line in chinese(case, analyse(case, [BASE], actual=actual, quick=quick)).values():
+            assert not re.search("[F-Za-z]", re.sub(kept, "", line)), line

@@ -19,10 +19,12 @@ from xlkmv.deal.questions.contributions import contributions
 from xlkmv.deal.reading import riskiest
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import Deal, Tranche
+from xlkmv.errors import BookInputError
 from xlkmv.excel import layout, report
 from xlkmv.excel.book import FileBook
 from xlkmv.excel.refresh import read_book, refresh
 from xlkmv.excel.report import SMALLEST_DRAWN, write_report
+from xlkmv.excel.wording import language_of
 
 # ------------------------------------------------------------------------------ the headline class
 
@@ -336,3 +338,59 @@ def test_the_bars_of_the_controls_lead_from_all_off_to_the_deal_as_it_is(draft: 
     assert rows[-1]["Any-date PD then"] == pytest.approx(
         found.simulated_base.tranches[0].anydate_pd, abs=1e-12
     )
+
+
+# ------------------------------------------------------------------------------ languages
+
+
+def test_the_sentences_come_in_the_language_of_the_workbook(draft: Path, tmp_path: Path) -> None:
+    book = FileBook(draft)
+    assert book.name(layout.LANGUAGE).value is None
+    before = read_book(book)
+    book.write_name(layout.LANGUAGE, "中文")
+    # It is a choice of how results are shown: no mark of the inputs knows of it.
+    after = read_book(FileBook(book.save(tmp_path / "chinese.xlsm")))
+    assert (after.digest, after.marks) == (before.digest, before.marks)
+    deal, found = analysed("A-3")
+    english = written(draft, tmp_path / "english.xlsm", deal, found)
+    chinese = written(tmp_path / "chinese.xlsm", tmp_path / "written.xlsm", deal, found)
+    assert english.name("out_ReadingPool").value.startswith("Collections and reserve cover ")
+    assert chinese.name("out_ReadingPool").value.startswith("截至 ")
+    assert english.name("out_TitleBreakeven").value == "Limits of A-3   所选层级极限"
+    assert chinese.name("out_TitleBreakeven").value == "A-3的极限"
+    why = chinese.table("tbl_Answer").column("Why")
+    assert {*why} <= {"模拟", *(w for w in why if "400 条路径中" in w)}
+    # Figures, and the words that formulas compare, are the same in both.
+    for name in ("tbl_Headline", "tbl_Result", "tbl_Scenario", "tbl_Rerate", "tbl_Check"):
+        for one, other in zip(english.table(name).rows, chinese.table(name).rows, strict=True):
+            assert [x for x in one if isinstance(x, float)] == [x for x in other if isinstance(x, float)]
+    assert chinese.table("tbl_Check").column("Outcome") == english.table("tbl_Check").column("Outcome")
+    assert chinese.name("out_State").value == english.name("out_State").value == "fresh"
+
+
+@pytest.mark.parametrize("given", ["Deutsch", 1.0])
+def test_a_language_that_there_is_not_is_refused(draft: Path, tmp_path: Path, given: Any) -> None:
+    book = FileBook(draft)
+    book.write_name(layout.LANGUAGE, given)
+    with pytest.raises(BookInputError) as caught:
+        refresh(FileBook(book.save(tmp_path / "other.xlsm")))
+    (problem,) = caught.value.problems
+    cell = book.name(layout.LANGUAGE)
+    assert (problem.sheet, problem.cell) == ("Home", cell.cell)
+    assert problem.rule == "must be blank, or one of: English, 中文"
+
+
+@pytest.mark.parametrize("given", ["ZH", " 中文 "])
+def test_a_language_is_known_by_its_key_and_its_name(draft: Path, given: str) -> None:
+    book = FileBook(draft)
+    book.write_name(layout.LANGUAGE, given)
+    assert language_of(book) == "zh"
+
+
+def test_a_quick_look_keeps_the_word_that_the_state_is_told_by(draft: Path, tmp_path: Path) -> None:
+    book = FileBook(draft)
+    book.write_name(layout.LANGUAGE, "中文")
+    refresh(book, quick=True)
+    said = FileBook(book.save(tmp_path / "quick.xlsm"))
+    assert said.name("out_Scope").value.startswith(layout.QUICK)
+    assert said.name("out_ReadingBreaks").value == "快速预览不含此项：请完整刷新。"

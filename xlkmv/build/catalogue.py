@@ -1,7 +1,7 @@
 """Catalogues of texts: ``python -m xlkmv.build.catalogue`` brings each ``.po`` up to date and compiles it.
 
-What is to be translated is said in the sources as ``_("text")``, or listed where it is a name of the
-product (:func:`names`). Texts that are new come out blank; those that are gone go.
+What is to be translated is said in the sources as ``_("text")`` or ``Phrase("text")``, or listed where it is
+a name of the product (:func:`names`). Texts that are new come out blank; those that are gone go.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from xlkmv.deal.questions.diversification import CAPS, TIMES
-from xlkmv.deal.reading import READINGS
+from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.stress import PRESETS
-from xlkmv.deal.terms import CONTROLS
-from xlkmv.language import DOMAIN, ENGLISH, LANGUAGES, LOCALE
+from xlkmv.deal.terms import CONTROLS, TERM_CHOICES
+from xlkmv.excel import layout
+from xlkmv.language import CLAUSES, DOMAIN, ENGLISH, LANGUAGES, LIST, LOCALE, SENTENCES
 
 __all__ = ["compiled", "main", "names", "parse", "po_file", "texts", "written"]
 
@@ -24,6 +25,8 @@ HEADER = (
     "Project-Id-Version: xlkmv\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
     "Language: {language}\n"
 )
+# What marks a text: said at once, or kept to be said later.
+MARKS = ("_", "Phrase")
 # Of the magic number of a .mo file, its revision and the place of its first table.
 MAGIC, REVISION, START = 0x950412DE, 0, 28
 
@@ -38,7 +41,18 @@ def names() -> list[str]:
     spread = [f"largest share at most {cap:.0%}" for cap in CAPS]
     spread += [f"{word} as many obligors" for word in TIMES.values()]
     spread += ["as it is", "as many again, in a new industry"]
-    return [*CONTROLS.values(), *(stress.name for stress in PRESETS), *READINGS.values(), *spread]
+    titles = [*(spec.title for spec in layout.TITLES.values()), *layout.CHARTS.values()]
+    return [
+        *CONTROLS.values(),
+        *(stress.name for stress in PRESETS),
+        *READINGS.values(),
+        *spread,
+        *(layout.of_class(title, "").pattern for title in titles),
+        *(*ALARMS, "FAILED"),
+        *(label for label, _ in layout.NAMES.values()),
+        *(LIST, CLAUSES, SENTENCES),
+        *TERM_CHOICES["volatility_source"],
+    ]
 
 
 def texts() -> list[str]:
@@ -50,12 +64,10 @@ def texts() -> list[str]:
 def _marked(path: Path) -> Iterator[str]:
     """Yield the texts that a module marks, in its order."""
     source = path.read_text(encoding="utf-8")
-    if "_(" not in source:
-        return
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
-        if isinstance(call.func, ast.Name) and call.func.id == "_":
-            (argument,) = call.args
+        if isinstance(call.func, ast.Name) and call.func.id in MARKS:
+            argument = call.args[0]
             if not (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
                 continue  # a name, from the list above
             yield argument.value

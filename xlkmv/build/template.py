@@ -86,6 +86,7 @@ from xlkmv.excel.marks import mark_formula
 from xlkmv.excel.refresh import refresh
 from xlkmv.excel.registry import Function
 from xlkmv.excel.solving import SMALLEST_FRONTIER, solve_book
+from xlkmv.language import ENGLISH, LANGUAGES, Phrase, catalogue
 
 __all__ = ["build_template"]
 
@@ -119,11 +120,15 @@ HEADLINE_FIGURES = {
 FROZEN = 3
 PANEL = len(layout.ANSWER.columns) + 2  # first column of what stands beside the answers
 STEPS = (
-    "1  Put your deal into the yellow cells of Pool, Tranche, Terms, Covenant, Scenario (orange: "
-    "assumptions), its name into B2.",
-    "2  Press Refresh, here or in the tab KMV; Quick look for a first answer in seconds.  Without Excel: "
-    "save, then run  xlkmv refresh BOOK.xlsm  (--quick).",
-    "3  More answers on",
+    Phrase(
+        "1  Put your deal into the yellow cells of Pool, Tranche, Terms, Covenant, Scenario (orange: "
+        "assumptions), its name into B2."
+    ),
+    Phrase(
+        "2  Press Refresh, here or in the tab KMV; Quick look for a first answer in seconds.  Without Excel: "
+        "save, then run  xlkmv refresh BOOK.xlsm  (--quick)."
+    ),
+    Phrase("3  More answers on"),
 )
 # Links beside the last step, as the widths of the columns allow.
 LINKS = (
@@ -131,11 +136,25 @@ LINKS = (
     *("Drivers", "Structure", "Cashflow", "Compare", "Checks"),
 )
 ANSWER_RULES = (
-    "PD to quote: something due is missed on a date; simulated where 10 paths or more are short, else the "
-    "larger of the KMV view and the 95 % bound of the simulation. Grade: yardstick on Curves, no rating.",
-    "Coverage, DD: collections (senior: and reserve) against dues by the maturity.  Loss given default: "
-    "expected loss / simulated any-date PD.  Yield at par: a year, of the expected payments.",
+    Phrase(
+        "PD to quote: something due is missed on a date; simulated where 10 paths or more are short, "
+        "else the larger of the KMV view and the 95 % bound of the simulation. Grade: yardstick on Curves, "
+        "no rating."
+    ),
+    Phrase(
+        "Coverage, DD: collections (senior: and reserve) against dues by the maturity.  Loss given default: "
+        "expected loss / simulated any-date PD.  Yield at par: a year, of the expected payments."
+    ),
 )
+
+
+def _speak(ws: Any, row: int, column: int, text: str, style: Any = None) -> None:
+    """Write a text that is in the language of the workbook at once, without a refresh."""
+    formula = f'"{text}"'
+    for language, name in LANGUAGES.items():
+        if language != ENGLISH:
+            formula = f'IF({layout.LANGUAGE}="{name}","{catalogue(language).gettext(text)}",{formula})'
+    ws.write_formula(row, column, f"={formula}", style, text)
 
 
 def _home(s: Sheets, new: Filling) -> Any:
@@ -153,7 +172,7 @@ def _home(s: Sheets, new: Filling) -> Any:
         ws.set_row(heading, 18)
     _state_and_buttons(s, ws, FROZEN - 1)
     for row, step in enumerate(STEPS, FROZEN):
-        ws.write(row, 1, step)
+        _speak(ws, row, 1, step)
     row = FROZEN + len(STEPS)
     for column, sheet in enumerate(LINKS, 2):
         s.link(ws, row - 1, column, sheet)
@@ -161,7 +180,7 @@ def _home(s: Sheets, new: Filling) -> Any:
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)
     for k, rule in enumerate(ANSWER_RULES):
-        ws.write(row + k, 1, rule, s.style(font_color=GREY, italic=True, font_size=9))
+        _speak(ws, row + k, 1, rule, s.style(font_color=GREY, italic=True, font_size=9))
     s.table(ws, row + len(ANSWER_RULES), 1, layout.ANSWER)
     for name, field in HEADLINE_FIGURES.items():
         column = layout.HEADLINE.column(field).header
@@ -175,7 +194,7 @@ def _home(s: Sheets, new: Filling) -> Any:
 def _state_and_buttons(s: Sheets, ws: Any, row: int) -> None:
     """Say whether the results are fresh, beside the buttons; they stay in sight."""
     ws.set_row(row, 21)
-    ws.write(row, 1, layout.NAMES["out_State"][0], s.style(font_color=GREY))
+    _speak(ws, row, 1, layout.NAMES["out_State"][0], s.style(font_color=GREY))
     style = s.style(bold=True, align="left", shrink=True)
     ws.merge_range(row, 2, row, 4, None, style)
     ws.write_formula(row, 2, STATE_FORMULA, style, STALE)
@@ -191,26 +210,32 @@ def _state_and_buttons(s: Sheets, ws: Any, row: int) -> None:
 
 def _red(s: Sheets, ws: Any, first: int, last: int) -> None:
     """Show what has to be seen in red, in the column of sentences and values."""
-    for word in (*ALARMS, "stale", "FAILED", layout.QUICK):
+    for word in _in_all_languages(*ALARMS, "stale", "FAILED", layout.QUICK):
         shown = s.book.add_format({"font_color": "#C00000", "bold": True})
         rule = {"type": "text", "criteria": "begins with", "value": word, "format": shown}
         ws.conditional_format(first, 2, last, 2, rule)
+
+
+def _in_all_languages(*words: str) -> list[str]:
+    """Give words as they stand in the cells of any language, each once."""
+    says = [catalogue(language).gettext for language in LANGUAGES]
+    return list(dict.fromkeys(say(word) for word in words for say in says))
 
 
 def _readings(s: Sheets, ws: Any, row: int) -> None:
     """Lay out the sentences that are read first, and the cell that says of which class they speak."""
     last = PANEL - 2
     s.heading(ws, row, 1, "What the figures say", "结论")
-    ws.write(
-        row, 6, "Headlines speak of (blank: last senior class) ", s.style(font_color=GREY, align="right")
-    )
-    ws.merge_range(row, 7, row, last, None, s.input(layout.TEXT))
+    spoken = Phrase("Headlines speak of (blank: last senior class) ")
+    _speak(ws, row, 6, spoken, s.style(font_color=GREY, align="right"))
+    ws.merge_range(row, 7, row, last - 2, None, s.input(layout.TEXT))
     cell = xl_rowcol_to_cell(row, 7, True, True)
     s.book.define_name(layout.HEADLINE_CLASS, f"=Home!{cell}")
     s.book.define_name(CLASSES, f"=tbl_Tranche[{layout.TRANCHE.column('name').header}]")
     rule = {"validate": "list", "source": f"={CLASSES}", "input_title": "Headline class"}
     note = "Any class of sheet Tranche. Blank: the last senior one. Refresh afterwards."
     ws.data_validation(row, 7, row, 7, rule | {"input_message": note})
+    _language(s, ws, row, last)
     for k, (key, name) in enumerate(layout.READING_NAMES.items(), row + 1):
         ws.write(k, 1, f"{READINGS[key]}  {layout.READINGS_CHINESE[key]}", s.style(font_color=GREY))
         # What a long name makes longer shrinks; it is never cut.
@@ -221,6 +246,16 @@ def _readings(s: Sheets, ws: Any, row: int) -> None:
     _red(s, ws, row + 1, row + len(READINGS))
 
 
+def _language(s: Sheets, ws: Any, row: int, column: int) -> None:
+    """Lay out the cell that says in which language sentences come."""
+    ws.write(row, column - 1, "Language 语言 ", s.style(font_color=GREY, align="right", shrink=True))
+    ws.write_blank(row, column, None, s.input(layout.TEXT))
+    s.book.define_name(layout.LANGUAGE, f"=Home!{xl_rowcol_to_cell(row, column, True, True)}")
+    rule = {"validate": "list", "source": [*LANGUAGES.values()], "input_title": "Language 语言"}
+    note = "Of the sentences that Refresh writes; blank: English. 刷新后以所选语言显示结论。"
+    ws.data_validation(row, column, row, column, rule | {"input_message": note})
+
+
 def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
     """Lay out what the last refresh did, right of the answers, and a chart beneath it."""
     s.heading(ws, row, PANEL, "Last refresh", "最近一次刷新")
@@ -228,7 +263,7 @@ def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
     for name, (text, shown) in layout.NAMES.items():
         if name == "out_State":
             continue
-        ws.write(below, PANEL, text, s.style(font_color=GREY, shrink=True))
+        _speak(ws, below, PANEL, text, s.style(font_color=GREY, shrink=True))
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(below, PANEL + 1, True, True)}")
         if name == "out_WorstScenario":  # a sentence, more often than not
             style = s.style(bold=True, align="left", valign="top", text_wrap=True, font_size=9)
@@ -238,7 +273,7 @@ def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
         style = s.style(num_format=shown, bold=True, align="left", shrink=True)
         ws.write_blank(below, PANEL + 1, None, style)
         below += 1
-    for word in ("FAILED", layout.QUICK):
+    for word in _in_all_languages("FAILED", layout.QUICK):
         shown = s.book.add_format({"font_color": "#C00000", "bold": True})
         rule = {"type": "text", "criteria": "begins with", "value": word, "format": shown}
         ws.conditional_format(row + 1, PANEL + 1, below - 1, PANEL + 1, rule)

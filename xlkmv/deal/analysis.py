@@ -32,6 +32,7 @@ from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, remark
 from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Record
 from xlkmv.errors import InputError, XlkmvError
+from xlkmv.language import Phrase
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.distance import breakeven_volatility, safe_issue
 from xlkmv.model.domain import RULES, Array
@@ -153,7 +154,7 @@ MODELS = ("KMV", "CreditMetrics", "CreditRisk+", "CreditPortfolioView")
 # Most paths of a quick look.
 QUICK_PATHS = 10_000
 # Stands where a quick look has no figures.
-NOT_IN_QUICK = "not in a quick look"
+NOT_IN_QUICK = Phrase("not in a quick look")
 
 
 def analyse(

@@ -21,6 +21,7 @@ from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.language import Phrase
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import internal_rate, weighted_average_life
 
@@ -75,7 +76,7 @@ class Quote:
     ----------
     pd : float
     why : str
-        Where it comes from, in a few words.
+        Where it comes from, in a few words; a :class:`~xlkmv.language.Phrase`.
     """
 
     pd: float
@@ -293,10 +294,12 @@ def quoted_pd(short: int, paths: int, kmv: float) -> Quote:
     Quote
     """
     if short >= ENOUGH:
-        return Quote(short / paths, "simulated")
+        return Quote(short / paths, Phrase("simulated"))
     bound = min(upper_bound(short, paths), ENOUGH / paths)
-    seen = f"{short or 'none'} of {paths:,} paths"
-    return Quote(kmv, f"KMV view; {seen}") if kmv > bound else Quote(bound, f"bound: {seen}")
+    seen = {"short": short or Phrase("none"), "paths": paths}
+    if kmv > bound:
+        return Quote(kmv, Phrase("KMV view; {short} of {paths:,} paths", **seen))
+    return Quote(bound, Phrase("bound: {short} of {paths:,} paths", **seen))
 
 
 def upper_bound(short: int, paths: int) -> float:

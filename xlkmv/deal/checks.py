@@ -14,6 +14,7 @@ from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.terms import Deal
+from xlkmv.language import Phrase
 from xlkmv.model.plan import default_probability_by
 
 __all__ = ["Check", "laws", "warnings"]
@@ -58,38 +59,42 @@ def laws(
     if attribution is not None:
         gained = attribution.without - attribution.with_all
         shares = float(np.abs(attribution.shapley.sum(axis=0) - gained).max())
-        attributed = [Check("Shapley shares sum to what the controls take off", shares, 1e-9)]
+        attributed = [Check(Phrase("Shapley shares sum to what the controls take off"), shares, 1e-9)]
     return (
-        Check("Cash in equals cash out along the planned waterfall", float(flow - paid - kept) / money, 1e-9),
+        Check(
+            Phrase("Cash in equals cash out along the planned waterfall"),
+            float(flow - paid - kept) / money,
+            1e-9,
+        ),
         *attributed,
         Check(
-            "Simulated volatility against the exact one, in standard errors",
+            Phrase("Simulated volatility against the exact one, in standard errors"),
             _standard_errors(deal, base, run),
             5.0,
         ),
         Check(
-            "Simulated collections against their expectation, in standard errors",
+            Phrase("Simulated collections against their expectation, in standard errors"),
             _errors_of_mean(plan, base, run),
             5.0,
         ),
-        Check("Principal due sums to the notes", float(dues.principal.sum() - money) / money, 1e-9),
+        Check(Phrase("Principal due sums to the notes"), float(dues.principal.sum() - money) / money, 1e-9),
         Check(
-            "Every balance ends at zero",
+            Phrase("Every balance ends at zero"),
             float(np.abs((dues.opening - dues.principal)[:, -1]).max()) / money,
             1e-9,
         ),
         Check(
-            "Dues of the last rank are all dues",
+            Phrase("Dues of the last rank are all dues"),
             float(last.accumulated_due[-1] - dues.total.sum()) / float(dues.total.sum()),
             1e-9,
         ),
         Check(
-            "Any-date PD is never below the terminal PD",
+            Phrase("Any-date PD is never below the terminal PD"),
             max(0.0, *(float((t.risk.pd - t.risk.anydate_pd).max()) for t in base.tranches)),
             1e-12,
         ),
         Check(
-            "A later rank is never safer by the pool alone",
+            Phrase("A later rank is never safer by the pool alone"),
             max(
                 [
                     0.0,
@@ -115,18 +120,22 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
     scheduled = max(float(pool.collections.sum()), 1e-300)
     headline = base.tranches[deal.headline]
     figures = (
-        ("Notes / financed amount", notes / financed, 1.2),
-        ("Financed amount / notes", financed / notes, 2.0),
-        ("Financed amount / scheduled collections", financed / scheduled, 1.0 + 1e-9),
-        ("Share of the pool that falls due after the last payment date", left / financed, 1e-6),
-        ("Largest one-year PD of an obligor", float(pool.pd.max()), 0.2),
-        ("Obligors with a PD of 0", float((pool.pd == 0.0).sum()), 0.0),
-        ("Largest coupon p.a.", float(plan.dues.coupons.max()), 0.15),
-        ("Senior fees p.a.", deal.terms.fee_rate, 0.03),
-        ("Reserve in periods", reserve, 4.0),
-        (f"Coverage of {headline.name}", headline.coverage_at_maturity, 3.0),
-        ("Tranches short although everybody pays", float(planned.short.any(axis=-1).sum()), 0.0),
-        ("Covenants in breach although everybody pays", float(planned.breaches.any(axis=-1).sum()), 0.0),
+        (Phrase("Notes / financed amount"), notes / financed, 1.2),
+        (Phrase("Financed amount / notes"), financed / notes, 2.0),
+        (Phrase("Financed amount / scheduled collections"), financed / scheduled, 1.0 + 1e-9),
+        (Phrase("Share of the pool that falls due after the last payment date"), left / financed, 1e-6),
+        (Phrase("Largest one-year PD of an obligor"), float(pool.pd.max()), 0.2),
+        (Phrase("Obligors with a PD of 0"), float((pool.pd == 0.0).sum()), 0.0),
+        (Phrase("Largest coupon p.a."), float(plan.dues.coupons.max()), 0.15),
+        (Phrase("Senior fees p.a."), deal.terms.fee_rate, 0.03),
+        (Phrase("Reserve in periods"), reserve, 4.0),
+        (Phrase("Coverage of {name}", name=headline.name), headline.coverage_at_maturity, 3.0),
+        (Phrase("Tranches short although everybody pays"), float(planned.short.any(axis=-1).sum()), 0.0),
+        (
+            Phrase("Covenants in breach although everybody pays"),
+            float(planned.breaches.any(axis=-1).sum()),
+            0.0,
+        ),
     )
     return tuple(Check(name, float(figure), limit, warning=True) for name, figure, limit in figures)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.analysis import NOT_IN_QUICK, Analysis
+from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import Quote, class_answers, upper_bound
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.terms import CONTROLS, Deal
+from xlkmv.language import CLAUSES, LIST, Phrase, joined
 
 __all__ = ["ALARMS", "READINGS", "alarming", "probability", "read", "riskiest", "rounded_up"]
 
@@ -24,24 +26,28 @@ READINGS = {
     "breaks": "What breaks",
     "look": "Look again at",
 }
-# How a line begins that has to be seen: it is shown in red.
+# How a line begins that has to be seen, in any language: it is shown in red.
 ALARMS = ("POOL CANNOT PAY", "ALERT", "Behind plan", "SHORT")
 # A tranche whose PD a control alone more than halves owes it to that control.
 MOSTLY = 0.5
 # Below this no model can tell.
 LEAST = 1e-10
 
-_BREAKS: dict[str, Callable[[float], str]] = {
-    "pool_haircut": lambda x: f"collections {x:.1%} below plan",
-    "pd_multiplier": lambda x: f"PDs x {x:.1f}" if x >= 1.05 else "the PDs as they are",
-    "delay": lambda x: "payments 1 period late" if x == 1 else f"payments {x:.0f} periods late",
+_BREAKS: dict[str, Callable[[float], Phrase]] = {
+    "pool_haircut": lambda x: Phrase("collections {x:.1%} below plan", x=x),
+    "pd_multiplier": lambda x: Phrase("PDs x {x:.1f}", x=x) if x >= 1.05 else Phrase("the PDs as they are"),
+    "delay": lambda x: (
+        Phrase("payments 1 period late") if x == 1 else Phrase("payments {x:.0f} periods late", x=x)
+    ),
     "largest obligors": lambda x: (
-        "the largest obligor in default" if x == 1 else f"the {x:.0f} largest obligors in default"
+        Phrase("the largest obligor in default")
+        if x == 1
+        else Phrase("the {x:.0f} largest obligors in default", x=x)
     ),
 }
 # Less of an expected loss than this is written as 0.00 points.
 LEAST_POINTS = 5e-5
-_LEFT_OUT = f"{NOT_IN_QUICK.capitalize()}: refresh for everything."
+_LEFT_OUT = Phrase("Not in a quick look: refresh for everything.")
 # A haircut up to this is no room, and one from the other on is no stress but another deal.
 NO_ROOM, ANOTHER_DEAL = 5e-4, 0.995
 
@@ -60,7 +66,7 @@ def probability(p: float, simulated: bool = False) -> str:
     str
     """
     if simulated and p == 0.0:
-        return "none seen"
+        return Phrase("none seen")
     if p < LEAST:
         return "< 1E-10"
     # As a sheet rounds: 48.635 % up, though its binary fraction lies below.
@@ -79,7 +85,8 @@ def read(deal: Deal, analysis: Analysis) -> dict[str, str]:
     Returns
     -------
     dict
-        One sentence for each key of :data:`READINGS`.
+        One sentence for each key of :data:`READINGS`, to be said in any language by
+        :func:`~xlkmv.language.said`.
     """
     return {
         "pool": _pool(deal, analysis),
@@ -98,6 +105,7 @@ def alarming(text: str) -> bool:
     Parameters
     ----------
     text : str
+        In English.
 
     Returns
     -------
@@ -109,17 +117,27 @@ def alarming(text: str) -> bool:
 def _pool(deal: Deal, analysis: Analysis) -> str:
     """Whether the pool can pay at all: no undertaking may hide that."""
     kmv = analysis.base.tranches[analysis.headline]
-    held = " and reserve" if deal.controls.reserve and deal.senior[analysis.headline] else ""
-    due = f"of what is due to {kmv.name} by {deal.terms.dates[kmv.maturity]}"
+    held = bool(deal.controls.reserve and deal.senior[analysis.headline])
     share = kmv.coverage_at_maturity
+    due: dict[str, Any] = {"name": kmv.name, "date": deal.terms.dates[kmv.maturity]}
     if analysis.pool_pays:
-        return f"Collections{held} cover {share:.1%} {due}."
+        if held:
+            return Phrase(
+                "Collections and reserve cover {share:.1%} of what is due to {name} by {date}.",
+                share=share,
+                **due,
+            )
+        return Phrase("Collections cover {share:.1%} of what is due to {name} by {date}.", share=share, **due)
     through = deal.tranches[analysis.headline].passes_through
-    final = ", the legal final" if through else ""
-    # What does not pay all is never rounded up to all.
-    return (
-        f"POOL CANNOT PAY: collections{held} cover {min(share, 0.999):.1%} {due}; whatever supports it, "
-        f"look at the units of the schedule{final} and the amounts."
+    return Phrase(
+        "POOL CANNOT PAY: {what} cover {share:.1%} of what is due to {name} by {date}; whatever supports it, "
+        "look at {places}.",
+        what=Phrase("collections and reserve") if held else Phrase("collections"),
+        share=min(share, 0.999),  # what does not pay all is never rounded up to all
+        places=Phrase("the units of the schedule, the legal final and the amounts")
+        if through
+        else Phrase("the units of the schedule and the amounts"),
+        **due,
     )
 
 
@@ -132,8 +150,9 @@ def _seen(analysis: Analysis, p: float) -> str:
     """Write a share of the paths; what none shows is below a bound (95 %)."""
     paths = analysis.simulated_base.paths
     if p > 0.0:
-        return f"{probability(p)} of the paths"
-    return f"none of {paths:,} paths (PD < {rounded_up(upper_bound(0, paths))})"
+        return Phrase("{p} of the paths", p=probability(p))
+    bound = rounded_up(upper_bound(0, paths))
+    return Phrase("none of {paths:,} paths (PD < {bound})", paths=paths, bound=bound)
 
 
 def rounded_up(p: float) -> str:
@@ -152,10 +171,11 @@ def rounded_up(p: float) -> str:
     return f"{math.ceil(p / step - 1e-9) * step:.1E}"
 
 
-def _short_by_plan(deal: Deal, analysis: Analysis, k: int) -> str:
-    """Say when a tranche is short although everybody pays, undertaking counted."""
+def _short_by_plan(deal: Deal, analysis: Analysis, k: int) -> list[str]:
+    """Say when a tranche is short although everybody pays, undertaking counted; nothing where it is not."""
     short = np.flatnonzero(analysis.planned.short[k])
-    return f"SHORT on {deal.terms.dates[short[0]]} even if everybody pays. " if short.size else ""
+    dates = [deal.terms.dates[n] for n in short[:1]]
+    return [Phrase("SHORT on {date} even if everybody pays.", date=date) for date in dates]
 
 
 def _headline(deal: Deal, analysis: Analysis) -> str:
@@ -163,16 +183,21 @@ def _headline(deal: Deal, analysis: Analysis) -> str:
     answer = class_answers(deal, analysis)[k]
     quote = answer.quote
     kmv = analysis.base.tranches[k].anydate_pd_at_maturity
-    beside = "" if quote.pd == kmv else f", {probability(kmv)} in the KMV view"
-    text = (
-        f"{_short_by_plan(deal, analysis, k)}{answer.name}: {answer.grade}; "
-        f"PD to quote {_quoted(quote)}{beside}."
-    )
-    return text if answer.alone is None else f"{text} Without the undertaking {_quoted(answer.alone)}."
+    quoted: dict[str, str] = {"name": answer.name, "grade": answer.grade, "quote": _quoted(quote)}
+    if quote.pd == kmv:
+        text = Phrase("{name}: {grade}; PD to quote {quote}.", **quoted)
+    else:
+        text = Phrase(
+            "{name}: {grade}; PD to quote {quote}, {kmv} in the KMV view.", kmv=probability(kmv), **quoted
+        )
+    texts = [*_short_by_plan(deal, analysis, k), text]
+    if answer.alone is not None:
+        texts.append(Phrase("Without the undertaking {quote}.", quote=_quoted(answer.alone)))
+    return joined(texts)
 
 
-def _quoted(quote: Quote) -> str:
-    return f"{probability(quote.pd)} ({quote.why})"
+def _quoted(quote: Quote) -> Phrase:
+    return Phrase("{pd} ({why})", pd=probability(quote.pd), why=quote.why)
 
 
 def riskiest(analysis: Analysis) -> int:
@@ -203,22 +228,35 @@ def _others_than(analysis: Analysis) -> list[int]:
 def _others(deal: Deal, analysis: Analysis) -> str:
     k, runs = riskiest(analysis), analysis.simulated_base.tranches
     if k == analysis.headline:
-        return "There is no other tranche."
+        return Phrase("There is no other tranche.")
     lost = 1.0 - float(runs[k].loss_probability[0])
-    text = (
-        f"{_short_by_plan(deal, analysis, k)}{runs[k].name} loses principal on "
-        f"{_seen(analysis, lost if lost > 1e-12 else 0.0)} (expected loss "
-        f"{probability(runs[k].expected_loss, simulated=True)}); "
-        f"any-date PD {probability(analysis.base.tranches[k].anydate_pd_at_maturity)} in the KMV view."
-    )
+    texts = [
+        *_short_by_plan(deal, analysis, k),
+        Phrase(
+            "{name} loses principal on {seen} (expected loss {loss}); any-date PD {pd} in the KMV view.",
+            name=runs[k].name,
+            seen=_seen(analysis, lost if lost > 1e-12 else 0.0),
+            loss=probability(runs[k].expected_loss, simulated=True),
+            pd=probability(analysis.base.tranches[k].anydate_pd_at_maturity),
+        ),
+    ]
     late = max(_others_than(analysis), key=lambda i: runs[i].anydate_pd)
     if runs[late].anydate_pd > runs[k].anydate_pd:
-        found, why = analysis.attribution, ""
-        if found is not None and "triggers" in found.controls:
-            without = found.off_alone[found.controls.index("triggers"), late]
-            why = ", mostly as a trigger holds its cash" if without < MOSTLY * runs[late].anydate_pd else ""
-        text += f" {runs[late].name} is paid late on {probability(runs[late].anydate_pd)}{why}."
-    return text
+        said = {"name": runs[late].name, "pd": probability(runs[late].anydate_pd)}
+        if _held_back(analysis, late):
+            texts.append(Phrase("{name} is paid late on {pd}, mostly as a trigger holds its cash.", **said))
+        else:
+            texts.append(Phrase("{name} is paid late on {pd}.", **said))
+    return joined(texts)
+
+
+def _held_back(analysis: Analysis, k: int) -> bool:
+    """Whether a tranche would mostly be paid in time without the triggers."""
+    found = analysis.attribution
+    if found is None or "triggers" not in found.controls:
+        return False
+    without = found.off_alone[found.controls.index("triggers"), k]
+    return bool(without < MOSTLY * analysis.simulated_base.tranches[k].anydate_pd)
 
 
 def _controls(deal: Deal, analysis: Analysis) -> str:
@@ -227,21 +265,35 @@ def _controls(deal: Deal, analysis: Analysis) -> str:
     found, k = analysis.attribution, analysis.headline
     name = deal.tranches[k].name
     if found is None:
-        return "Every control is off."
+        return Phrase("Every control is off.")
     if found.without[k] == 0.0:
-        return f"Without any control {name} is never short, either."
+        return Phrase("Without any control {name} is never short, either.", name=name)
     total = float(found.without[k] - found.with_all[k])
     order = _strongest(found, k)
     if not order:
-        return f"None lowers the any-date PD of {name} (simulated)."
-    text = f"They take {100.0 * total:.2f} points off the any-date PD of {name} ({_shares(found, k, order)})"
+        return Phrase("None lowers the any-date PD of {name} (simulated).", name=name)
     # Short by a cent is short: where everybody is, only what is lost tells the controls apart.
     losses = analysis.loss_attribution
     assert losses is not None
     lost = float(losses.without[k] - losses.with_all[k])
     most = _strongest(losses, k)[:1]
-    return f"{text}, {100.0 * lost:.2f} off its expected loss" + (
-        f" ({_shares(losses, k, most)})." if most and lost >= LEAST_POINTS else "."
+    taken: dict[str, Any] = {
+        "points": 100.0 * total,
+        "name": name,
+        "shares": _shares(found, k, order),
+        "lost": 100.0 * lost,
+    }
+    if most and lost >= LEAST_POINTS:
+        return Phrase(
+            "They take {points:.2f} points off the any-date PD of {name} ({shares}), {lost:.2f} off its "
+            "expected loss ({most}).",
+            most=_shares(losses, k, most),
+            **taken,
+        )
+    return Phrase(
+        "They take {points:.2f} points off the any-date PD of {name} ({shares}), {lost:.2f} off its "
+        "expected loss.",
+        **taken,
     )
 
 
@@ -252,7 +304,17 @@ def _strongest(found: Attribution, k: int) -> list[int]:
 
 
 def _shares(found: Attribution, k: int, controls: list[int]) -> str:
-    return ", ".join(f"{CONTROLS[found.controls[c]]} {100.0 * found.shapley[c, k]:.2f}" for c in controls)
+    return joined(
+        [
+            Phrase(
+                "{control} {points:.2f}",
+                control=Phrase(CONTROLS[found.controls[c]]),
+                points=100.0 * float(found.shapley[c, k]),
+            )
+            for c in controls
+        ],
+        LIST,
+    )
 
 
 def _breaks(deal: Deal, analysis: Analysis) -> str:
@@ -261,50 +323,88 @@ def _breaks(deal: Deal, analysis: Analysis) -> str:
     found = {b.column: b.size for b in analysis.reverse if b.size is not None and b.column in _BREAKS}
     cut = found.get("pool_haircut", 1.0)
     name = deal.tranches[analysis.headline].name
-    alone = f"Without the undertaking {name}" if _supported(deal) else name
+    who = Phrase("Without the undertaking {name}", name=name) if _supported(deal) else name
     if cut == 0.0:
-        return f"{alone} misses although everybody pays."
+        return Phrase("{who} misses although everybody pays.", who=who)
     if cut < NO_ROOM:
-        return f"No room at all. {alone} misses as soon as collections fall short."
+        return Phrase("No room at all. {who} misses as soon as collections fall short.", who=who)
     if cut > ANOTHER_DEAL:
         found.pop("pool_haircut", None)
-    sizes = "; ".join(_BREAKS[column](found[column]) for column in _BREAKS if column in found)
-    return f"{alone} misses at: {sizes}." if sizes else "No single stress does."
+    sizes = [_BREAKS[column](found[column]) for column in _BREAKS if column in found]
+    if not sizes:
+        return Phrase("No single stress does.")
+    return Phrase("{who} misses at: {sizes}.", who=who, sizes=joined(sizes, CLAUSES))
 
 
 def _actual(deal: Deal, analysis: Analysis) -> str:
     s, run = analysis.surveillance, analysis.simulated_now
     if run is None:
-        return "No actual collections yet."
+        return Phrase("No actual collections yet.")
     marked = np.flatnonzero(s.alert[:, -1] | s.missed[:, -1])
     k = analysis.headline
     if marked.size and k not in marked:
         k = int(marked[0])
+    state = _state(deal, analysis, k)
+    if others := [deal.tranches[i].name for i in marked if i != k]:
+        state = joined([state, Phrase("{names} too", names=joined(others, LIST))], CLAUSES)
+    ratio = float(s.accumulated_ratio[-1])
+    now: dict[str, Any] = {
+        "seen": s.seen,
+        "dates": len(deal.terms.dates),
+        "name": deal.tranches[k].name,
+        "state": state,
+    }
+    if np.isfinite(ratio):
+        text = Phrase(
+            "After {seen} of {dates} dates collections are {ratio:.1%} of plan; {name}: {state}.",
+            ratio=ratio,
+            **now,
+        )
+    else:
+        text = Phrase("After {seen} of {dates} dates collections were not planned; {name}: {state}.", **now)
+    mark = [Phrase("ALERT.")] if marked.size else [Phrase("Behind plan.")] if s.behind[-1] else []
+    return joined([*mark, text])
+
+
+def _state(deal: Deal, analysis: Analysis, k: int) -> str:
+    """Say how a tranche stands on the last date of the record."""
+    s, now = analysis.surveillance, analysis.simulated_now or analysis.simulated_base
     missed = np.flatnonzero(s.missed[k, 1:])
-    mark = "ALERT. " if marked.size else "Behind plan. " if s.behind[-1] else ""
-    then, now = (x.tranches[k].anydate_pd for x in (analysis.simulated_base, run))
-    helped = ", with the undertaking," if deal.controls.support and deal.senior[k] else ""
-    text = (
-        f"any-date PD by pool and reserve {probability(s.pd[k, -1])} ({probability(s.pd[k, 0])} at closing), "
-        f"simulated{helped} {probability(now, simulated=True)} ({probability(then, simulated=True)})"
-    )
     if missed.size:
-        text = f"missed on {deal.terms.dates[missed[0]]}"
-    more = f"; {', '.join(deal.tranches[i].name for i in marked if i != k)} too" if marked.size > 1 else ""
-    ratio = s.accumulated_ratio[-1]
-    share = f"are {ratio:.1%} of plan" if np.isfinite(ratio) else "were not planned"
-    dates = f"{s.seen} of {len(deal.terms.dates)} dates"
-    return f"{mark}After {dates} collections {share}; {deal.tranches[k].name}: {text}{more}."
+        return Phrase("missed on {date}", date=deal.terms.dates[missed[0]])
+    then_pd, now_pd = (x.tranches[k].anydate_pd for x in (analysis.simulated_base, now))
+    pds = {
+        "pd": probability(s.pd[k, -1]),
+        "then": probability(s.pd[k, 0]),
+        "simulated": probability(now_pd, simulated=True),
+        "simulated_then": probability(then_pd, simulated=True),
+    }
+    if deal.controls.support and deal.senior[k]:
+        return Phrase(
+            "any-date PD by pool and reserve {pd} ({then} at closing), simulated, with the undertaking, "
+            "{simulated} ({simulated_then})",
+            **pds,
+        )
+    return Phrase(
+        "any-date PD by pool and reserve {pd} ({then} at closing), simulated {simulated} ({simulated_then})",
+        **pds,
+    )
 
 
 def _look(analysis: Analysis) -> str:
     odd = [c for c in analysis.checks if c.warning and not c.passed]
-    shown = "; ".join(
-        f"{c.name} {_figure(c.difference)}" + (f" (usually at most {c.limit:.4g})" if c.limit else "")
-        for c in odd[:2]
-    )
-    more = f"; {len(odd) - 2} more on Checks" if len(odd) > 2 else ""
-    return f"{shown}{more}." if odd else "nothing: all inputs are in the usual range."
+    if not odd:
+        return Phrase("nothing: all inputs are in the usual range.")
+    shown: list[str] = []
+    for c in odd[:2]:
+        found: dict[str, Any] = {"check": c.name, "figure": _figure(c.difference)}
+        if c.limit:
+            shown.append(Phrase("{check} {figure} (usually at most {limit:.4g})", limit=c.limit, **found))
+        else:
+            shown.append(Phrase("{check} {figure}", **found))
+    if len(odd) > 2:
+        shown.append(Phrase("{count} more on Checks", count=len(odd) - 2))
+    return Phrase("{what}.", what=joined(shown, CLAUSES))
 
 
 def _figure(x: float) -> str:

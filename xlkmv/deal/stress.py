@@ -23,6 +23,7 @@ from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche
 from xlkmv.deal.terms.faults import twice
 from xlkmv.errors import DomainError, InputError
+from xlkmv.language import Phrase, joined
 from xlkmv.model.domain import PROBABILITY, Array, Rule
 
 __all__ = [
@@ -315,42 +316,46 @@ def remark(deal: Deal, stress: Stress) -> str:
     Returns
     -------
     str
-        Sentences; "" where the condition has a meaning.
+        Sentences (:class:`~xlkmv.language.Phrase`); "" where the condition has a meaning.
     """
     controls, pool, terms = deal.controls, deal.pool, deal.terms
     idle = {key: text for key, text in _idle_controls(deal).items() if key in stress.controls_off}
     # Of several controls that are off together, those that do something speak for themselves.
-    texts = list(idle.values()) if len(stress.controls_off) == 1 else []
+    texts: list[str] = list(idle.values()) if len(stress.controls_off) == 1 else []
     if stress.default_point == "all" and len({t.rank for t in deal.tranches}) == 1:
-        texts.append("There is one rank: its dues are all dues.")
+        texts.append(Phrase("There is one rank: its dues are all dues."))
     if stress.pd_multiplier != 1.0 and not (pool.pd > 0.0).any() and terms.default_timing == "PD":
-        texts.append("No obligor has a PD.")
+        texts.append(Phrase("No obligor has a PD."))
     recovery = pool.recovery if controls.pledge else np.minimum(pool.recovery, controls.unpledged_recovery)
     if stress.recovery_multiplier != 1.0 and not (recovery > 0.0).any():
-        texts.append("Nothing is recovered anyway.")
+        texts.append(Phrase("Nothing is recovered anyway."))
     if stress.rate_shift != 0.0 and not terms.curves and not any(t.coupon for t in deal.tranches):
-        texts.append("No class has a coupon, and nothing floats.")
+        texts.append(Phrase("No class has a coupon, and nothing floats."))
     if terms.volatility_source == "user" and (stress.pd_multiplier, stress.recovery_multiplier) != (1.0, 1.0):
-        texts.append("With volatility from the user the KMV view does not see it.")
-    return " ".join(texts)
+        texts.append(Phrase("With volatility from the user the KMV view does not see it."))
+    return joined(texts) if texts else ""
 
 
 def _idle_controls(deal: Deal) -> dict[str, str]:
     """Controls that do nothing in a deal, and why."""
     controls = deal.controls
-    out = {key: "It is off in this deal already." for key in CONTROLS if not getattr(controls, key)}
+    off = Phrase("It is off in this deal already.")
+    out: dict[str, str] = {key: off for key in CONTROLS if not getattr(controls, key)}
     reasons = {
-        "subordination": (len({t.rank for t in deal.tranches}) == 1, "There is one rank."),
-        "reserve": (controls.reserve_size == 0.0 == controls.reserve_floor, "The reserve has no size."),
-        "support": (controls.support_cap == 0.0, "The undertaking is capped at nothing."),
+        "subordination": (len({t.rank for t in deal.tranches}) == 1, Phrase("There is one rank.")),
+        "reserve": (
+            controls.reserve_size == 0.0 == controls.reserve_floor,
+            Phrase("The reserve has no size."),
+        ),
+        "support": (controls.support_cap == 0.0, Phrase("The undertaking is capped at nothing.")),
         "triggers": (
             all(c.consequence == "none" for c in deal.covenants),
-            "No covenant has a consequence.",
+            Phrase("No covenant has a consequence."),
         ),
-        "repurchase": (controls.repurchase_share == 0.0, "Nothing is repurchased."),
+        "repurchase": (controls.repurchase_share == 0.0, Phrase("Nothing is repurchased.")),
         "pledge": (
             not (deal.pool.recovery > controls.unpledged_recovery).any(),
-            "No recovery is above the unpledged one.",
+            Phrase("No recovery is above the unpledged one."),
         ),
     }
     for key, (holds, text) in reasons.items():

@@ -32,6 +32,7 @@ from xlkmv.deal.terms import (
     horizon_field,
 )
 from xlkmv.deal.terms.plan import VECTOR_RULE
+from xlkmv.language import Phrase, Say, said
 from xlkmv.model.domain import INSIDE_PROBABILITY, NOT_NEGATIVE, POSITIVE, RULES, Rule
 from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
 from xlkmv.model.private import DISTANCES
@@ -45,6 +46,7 @@ __all__ = [
     "CURRENCY",
     "DEAL_NAME",
     "HEADLINE_CLASS",
+    "LANGUAGE",
     "MONEY_LABEL",
     "NAMES",
     "ONE_CELL",
@@ -62,6 +64,7 @@ __all__ = [
     "TableSpec",
     "TermRow",
     "input_columns",
+    "of_class",
 ]
 
 MONEY = "#,##0"
@@ -170,9 +173,14 @@ class TableSpec:
         """Return the place of the column that holds a field."""
         return self.columns.index(self.column(field))
 
-    def heading(self, name: str = THE_CLASS) -> str:
-        """Title over the table, with the name of the class that headlines speak of."""
-        return f"{self.title.replace(THE_CLASS, name)}   {self.chinese}"
+    def heading(self, name: str = THE_CLASS, say: Say = str) -> str:
+        """Title over the table, with the name of the class that headlines speak of.
+
+        English has the Chinese title beside it; any other language stands for itself.
+        """
+        title = of_class(self.title, name)
+        spoken = said(title, say)
+        return f"{title}   {self.chinese}" if spoken == title else spoken
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -199,6 +207,11 @@ class TableSpec:
         """Whether a table with these headings has any of the columns."""
         plain = {_plain(h) for h in self.headings(found)}
         return any(_plain(c.header) in plain for c in self.columns)
+
+
+def of_class(text: str, name: str) -> Phrase:
+    """Put the name of the class that headlines speak of into a title."""
+    return Phrase(text.replace(THE_CLASS, "{name}"), name=name)
 
 
 def _plain(header: str) -> str:
@@ -1806,6 +1819,9 @@ POOL_AMOUNT = "out_PoolAmount"
 
 # The cell of Home that says which class headlines speak of.
 HEADLINE_CLASS = "in_Headline"
+
+# The cell of Home that says in which language sentences come. It moves no number: no mark is of it.
+LANGUAGE = "in_Language"
 
 # The cell of Home that says what the deal is, and what a new workbook has there.
 DEAL_NAME, UNNAMED = "in_Deal", "Name of the deal"

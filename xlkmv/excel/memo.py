@@ -14,6 +14,7 @@ from xlkmv.excel.assumptions import read_assumptions
 from xlkmv.excel.book import Book
 from xlkmv.excel.cells import is_blank
 from xlkmv.excel.refresh import Inputs, Progress, compute
+from xlkmv.excel.wording import language_of
 from xlkmv.language import ENGLISH
 from xlkmv.memo.content import Stamp
 from xlkmv.memo.writing import check, report, versions
@@ -36,7 +37,7 @@ def write_memo(
     book: Book,
     html: Target = None,
     docx: Target = None,
-    language: str = ENGLISH,
+    language: str | None = None,
     progress: Progress | None = None,
     *,
     scheduler: str | None = None,
@@ -49,8 +50,8 @@ def write_memo(
     book : Book
     html, docx : path-like, optional
         Files to write; the page beside the workbook, under its name, when neither is given.
-    language : str
-        A key of :data:`~xlkmv.language.LANGUAGES`.
+    language : str, optional
+        A key of :data:`~xlkmv.language.LANGUAGES`; that of the workbook when left out.
     progress, scheduler, quick
         As in :func:`~xlkmv.excel.refresh.refresh`.
 
@@ -70,6 +71,7 @@ def write_memo(
         if not book.path.is_absolute() or not book.path.parent.is_dir():  # new, or in a cloud
             raise BookError("the memo is written beside the workbook: save that on this computer first")
         html = book.path.with_suffix(".html")
+    language = language or language_of(book) or ENGLISH
     check(html, docx, language)
     told = progress or (lambda what, share: None)
     inputs, analysis = compute(book, told, scheduler, quick=quick)

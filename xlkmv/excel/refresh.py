@@ -52,6 +52,8 @@ from xlkmv.excel.reader import Reader
 from xlkmv.excel.report import scope, write_report
 from xlkmv.excel.sources import read_sources
 from xlkmv.excel.terms import PayDates, TermCells, labelled, read_payment_dates, read_term_cells
+from xlkmv.excel.wording import language_of
+from xlkmv.language import LANGUAGES
 from xlkmv.model.domain import Rule
 
 __all__ = ["Inputs", "Refreshed", "compute", "read_book", "refresh"]
@@ -182,6 +184,7 @@ def read_book(book: Book) -> Inputs:
     reader = Reader(book)
     cells = read_term_cells(reader)
     plan = read_payment_dates(reader, cells)
+    _language(reader)
     curves, scale = read_curves(reader), read_scale(reader)
     sources = read_sources(reader, scale)
     pool = read_pool(reader, plan, cells.values.get("closing"), curves, scale, sources)
@@ -217,6 +220,14 @@ def _headline(reader: Reader, classes: Sequence[str]) -> str:
         rule = f"must be blank, or a class of table {layout.TRANCHE.name} ({', '.join(classes)})"
         reader.report(Problem(cell.sheet, cell.cell, cell.value, rule))
     return found or ""
+
+
+def _language(reader: Reader) -> None:
+    """Report a language that there is not."""
+    if language_of(reader.book) is None:
+        cell = reader.book.name(layout.LANGUAGE)
+        rule = f"must be blank, or one of: {', '.join(LANGUAGES.values())}"
+        reader.report(Problem(cell.sheet, cell.cell, cell.value, rule))
 
 
 def _terms(reader: Reader, cells: TermCells, plan: PayDates, headline: str) -> Callable[[], Terms]:

@@ -34,6 +34,8 @@ from xlkmv.excel.book import Book, Table
 from xlkmv.excel.layout import TableSpec
 from xlkmv.excel.marks import input_mark
 from xlkmv.excel.reader import filled
+from xlkmv.excel.wording import speaker
+from xlkmv.language import CLAUSES, Phrase, Say, joined, said
 from xlkmv.model.plan import coverage_quantile
 
 __all__ = [
@@ -64,7 +66,9 @@ DRIVERS_SHOWN = 12
 # Conditions of the chart of those that matter most.
 CONDITIONS_SHOWN = 10
 # In place of a figure that a quick look leaves out.
-NOT_RUN = "not run"
+NOT_RUN = Phrase("not run")
+# There is no such date, size or figure.
+NONE = Phrase("none")
 
 
 def write_report(
@@ -143,15 +147,16 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     """Write the cells that have a name; those that the user has deleted are not wanted."""
     name = deal.tranches[analysis.headline].name
     worst, worst_pd = _worst_stress(analysis)
-    there, lines = set(book.names()), read(deal, analysis)
+    there, lines, say = set(book.names()), read(deal, analysis), speaker(book)
     if layout.READING_NAMES["pool"] not in there and not analysis.pool_pays:
         lines["actual"] = lines["pool"]  # an older workbook has no line of its own for that
     done, outcome = scope(analysis), _outcome(analysis)
     if analysis.quick and "out_Scope" not in there:
-        outcome = f"{done}; {outcome}"  # nor for this
+        outcome = joined([done, outcome], CLAUSES)  # nor for this
     values = {
         "out_State": layout.QUICK_STATE if analysis.quick else "fresh",
-        "out_Scope": done,
+        # The formula of the state reads a quick look by its name.
+        "out_Scope": str(done) if analysis.quick else done,
         "out_Checks": outcome,
         "out_Refreshed": entry[0],
         "out_Volatility": analysis.base.volatility,
@@ -163,12 +168,12 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         "out_Version": xlkmv.__version__,
         "out_InputHash": entry[3],
         **{layout.READING_NAMES[key]: text for key, text in lines.items()},
-        **{cell: spec.heading(name) for cell, spec in layout.TITLES.items()},
-        **{cell: text.replace(layout.THE_CLASS, name) for cell, text in layout.CHARTS.items()},
+        **{cell: spec.heading(name, say) for cell, spec in layout.TITLES.items()},
+        **{cell: layout.of_class(text, name) for cell, text in layout.CHARTS.items()},
     }
     for cell, value in values.items():
         if cell in there:
-            book.write_name(cell, _cell(value))
+            book.write_name(cell, _cell(value, say))
 
 
 def _write_comparison_state(book: Book, marks: Sequence[float]) -> None:
@@ -220,8 +225,10 @@ def target_mark(names: Sequence[Any], targets: Sequence[Any]) -> float:
 
 def scope(analysis: Analysis) -> str:
     """Say how much was computed: everything, or a quick look, and on how many paths."""
-    what = layout.QUICK if analysis.quick else "everything"
-    return f"{what}, {analysis.simulated_base.paths:,} paths"
+    paths = analysis.simulated_base.paths
+    if analysis.quick:
+        return Phrase("quick look, {paths:,} paths", paths=paths)
+    return Phrase("everything, {paths:,} paths", paths=paths)
 
 
 def _worst_stress(analysis: Analysis) -> tuple[str, float | str]:
@@ -232,7 +239,7 @@ def _worst_stress(analysis: Analysis) -> tuple[str, float | str]:
     stresses = [
         r for r in analysis.simulated[1:] if not r.stress.controls_off and r.stress.default_point == "own"
     ] or analysis.simulated
-    found = [(r.simulation.tranches[analysis.headline].anydate_pd, r.stress.name) for r in stresses]
+    found = [(r.simulation.tranches[analysis.headline].anydate_pd, Phrase(r.stress.name)) for r in stresses]
     pd, name = max(found, key=lambda pair: pair[0])
     return name, pd
 
@@ -278,7 +285,8 @@ def write_rows(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resiz
     found = _table(book, spec)
     if found is None:
         return
-    cells = [[_cell(value) for value in row] for row in rows]
+    say = speaker(book)
+    cells = [[_cell(value, say) for value in row] for row in rows]
     columns = list(zip(*cells, strict=True)) if cells else [()] * len(spec.results)
     headings = [c.heading(found.has) for c in spec.results]
     wanted = {h: column for h, column in zip(headings, columns, strict=True) if found.has(h)}
@@ -296,10 +304,12 @@ def _write_beside(book: Book, spec: TableSpec, rows: Sequence[Sequence[Any]]) ->
     write_rows(book, spec, cells, resize=False)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any, say: Say) -> Any:
     """Turn a result into a cell; a distance or coverage without end is said in a word."""
     if isinstance(value, (float, np.floating)) and not np.isfinite(value):
-        return "none" if np.isnan(value) else "covered" if value > 0 else "short"
+        value = NONE if np.isnan(value) else Phrase("covered") if value > 0 else Phrase("short")
+    if isinstance(value, Phrase):
+        return said(value, say)
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -310,18 +320,21 @@ def _four_digits(x: float) -> float:
 def _outcome(analysis: Analysis) -> str:
     failed, odd = ([c for c in analysis.checks if c.outcome == word] for word in ("FAILED", "look"))
     if failed:
-        return "FAILED: see sheet Checks"
-    return f"all passed, {len(odd)} to look at" if odd else "all passed"
+        return Phrase("FAILED: see sheet Checks")
+    return Phrase("all passed, {count} to look at", count=len(odd)) if odd else Phrase("all passed")
 
 
 def _short_by_plan(deal: Deal, planned: Waterfall) -> str:
     """Which tranche misses a payment although everybody pays, when first, and how many more do."""
-    short = [
-        f"{tranche.name}, {deal.terms.dates[int(np.argmax(row))]}"
+    short: list[str] = [
+        Phrase("{name}, {date}", name=tranche.name, date=deal.terms.dates[int(np.argmax(row))])
         for tranche, row in zip(deal.tranches, planned.short, strict=True)
         if row.any()
     ]
-    return short[0] + (f" and {len(short) - 1} more" if len(short) > 1 else "") if short else "no tranche"
+    if not short:
+        return Phrase("no tranche")
+    more = len(short) - 1
+    return Phrase("{first} and {more} more", first=short[0], more=more) if more else short[0]
 
 
 def _final(tranche: TrancheView) -> list[float]:
@@ -353,7 +366,7 @@ def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     for (base, off), (run, unsupported), senior in zip(views, runs, deal.senior, strict=True):
         alone: list[Any] = [float(base.risk.anydate_pd[base.maturity]), unsupported.anydate_pd]
         if not (deal.controls.support and senior):
-            alone = ["not covered" if deal.controls.support else "no undertaking"] * 2
+            alone = [Phrase("not covered") if deal.controls.support else Phrase("no undertaking")] * 2
         simulated = [alone[0], run.anydate_pd, alone[1], run.expected_loss]
         rows.append([base.name, *_final(base), *simulated, *_final(off)[1:]])
     return [[*row, life] for row, life in zip(rows, analysis.average_life.tolist(), strict=True)]
@@ -415,7 +428,7 @@ def _scenario(analysis: Analysis, row: int, k: int) -> list[Any]:
     view = [
         *_final(tranche),
         tranche.expected_loss,
-        tranche.first_short or "none",
+        tranche.first_short or NONE,
         tranche.anydate_pd_at_maturity - analysis.scenarios[0].tranches[k].anydate_pd_at_maturity,
     ]
     if analysis.quick:
@@ -455,7 +468,7 @@ def _simulation(deal: Deal, run: Simulation) -> list[list[Any]]:
                 t.expected_loss_error,
                 t.wal,
                 t.loss_quantile(0.999),
-                deal.terms.dates[likely] if t.first_short[likely] > 0.0 else "none",
+                deal.terms.dates[likely] if t.first_short[likely] > 0.0 else NONE,
             ]
         )
     return rows
@@ -471,7 +484,7 @@ def _attribution(analysis: Analysis) -> list[list[Any]]:
         return []
     return [
         [
-            CONTROLS[control],
+            Phrase(CONTROLS[control]),
             found.off_alone[c, k],
             found.on_alone[c, k],
             found.stacked[c + 1, k],
@@ -488,7 +501,7 @@ def _attribution(analysis: Analysis) -> list[list[Any]]:
 
 def _concentration(analysis: Analysis) -> list[Any]:
     found = analysis.concentration
-    largest = found.industries[0] if found.industries else ("none named", None)
+    largest = found.industries[0] if found.industries else (Phrase("none named"), None)
     return [
         *largest,
         found.obligors,
@@ -507,7 +520,15 @@ def _diversification(analysis: Analysis) -> list[list[Any]]:
         return _left_out(layout.DIVERSIFICATION)
     k = analysis.headline
     return [
-        [d.label, d.obligors, d.effective_number, d.largest, d.kmv[k], d.simulated[k], d.simulated_error[k]]
+        [
+            Phrase(d.label),
+            d.obligors,
+            d.effective_number,
+            d.largest,
+            d.kmv[k],
+            d.simulated[k],
+            d.simulated_error[k],
+        ]
         for d in analysis.diversification
     ]
 
@@ -538,13 +559,13 @@ def _all_drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
         return _left_out(layout.DRIVER_ALL)
     by_industry = dict(analysis.concentration.industries)
     kinds = (
-        ("industry", found.industries, [by_industry[name] for name in found.industries.name]),
-        ("obligor", found.obligors, pool.share),
+        (Phrase("industry"), found.industries, [by_industry[name] for name in found.industries.name]),
+        (Phrase("obligor"), found.obligors, pool.share),
     )
     rows: list[list[Any]] = []
     for k, tranche in enumerate(deal.tranches):
         if not found.short[k]:
-            never = f"never short on {found.paths:,} paths"
+            never = Phrase("never short on {paths:,} paths", paths=found.paths)
             rows.append([tranche.name, never, *[None] * (len(layout.DRIVER_ALL.columns) - 2)])
             continue
         for kind, drivers, share in kinds:
@@ -560,7 +581,7 @@ def _tornado(analysis: Analysis) -> list[list[Any]]:
         return _left_out(layout.TORNADO)
     quotes = condition_quotes(analysis, analysis.headline)
     return [
-        [analysis.simulated[row].stress.name, quotes[row].pd, quotes[0].pd, quotes[row].why]
+        [Phrase(analysis.simulated[row].stress.name), quotes[row].pd, quotes[0].pd, quotes[row].why]
         for row in strongest_conditions(quotes, CONDITIONS_SHOWN)
     ]
 
@@ -571,13 +592,14 @@ def _waterfall(analysis: Analysis) -> list[list[Any]]:
         return _left_out(layout.WATERFALL)
     found, k = analysis.attribution, analysis.headline
     if found is None:
-        return [["no control is on", *[None] * (len(layout.WATERFALL.columns) - 1)]]
+        return [[Phrase("no control is on"), *[None] * (len(layout.WATERFALL.columns) - 1)]]
     levels = found.levels(k)
-    rows: list[list[Any]] = [["All off", levels[0], None, None, None, levels[0]]]
+    rows: list[list[Any]] = [[Phrase("All off"), levels[0], None, None, None, levels[0]]]
     for control, before, after in zip(found.controls, levels, levels[1:], strict=False):
         less, more = max(before - after, 0.0), max(after - before, 0.0)
-        rows.append([CONTROLS[control], after, min(before, after), less or None, more or None, None])
-    return [*rows, ["As it is", found.with_all[k], None, None, None, found.with_all[k]]]
+        bar = [min(before, after), less or None, more or None, None]
+        rows.append([Phrase(CONTROLS[control]), after, *bar])
+    return [*rows, [Phrase("As it is"), found.with_all[k], None, None, None, found.with_all[k]]]
 
 
 def _layers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -586,7 +608,7 @@ def _layers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
         return _left_out(layout.LAYER)
     kmv = analysis.models[MODELS[0]]
     if isinstance(kmv, Exception):
-        return [["none", *[None] * (len(layout.LAYER.columns) - 1)]]
+        return [[NONE, *[None] * (len(layout.LAYER.columns) - 1)]]
     pool, rows = deal.pool.amount.sum(), []
     for loss, more, layer in zip(*loss_layers(deal, kmv), strict=True):
         # A logarithmic axis has no zero.
@@ -596,13 +618,13 @@ def _layers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
 
 
 UNITS = {
-    "pool_haircut": "of all collections",
-    "volatility_multiplier": "times",
-    "pd_multiplier": "times",
-    "recovery_multiplier": "times",
-    "rate_shift": "added to coupons",
-    "delay": "payment periods",
-    "largest obligors": "obligors in default",
+    "pool_haircut": Phrase("of all collections"),
+    "volatility_multiplier": Phrase("times"),
+    "pd_multiplier": Phrase("times"),
+    "recovery_multiplier": Phrase("times"),
+    "rate_shift": Phrase("added to coupons"),
+    "delay": Phrase("payment periods"),
+    "largest obligors": Phrase("obligors in default"),
 }
 
 
@@ -624,9 +646,9 @@ def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     return [
         [
             labels.get(b.column, b.column.capitalize()),
-            "none" if b.size is None else b.size,
+            NONE if b.size is None else b.size,
             UNITS[b.column],
-            "none" if b.date is None else deal.terms.dates[b.date],
+            NONE if b.date is None else deal.terms.dates[b.date],
         ]
         for b in analysis.reverse
     ]
@@ -674,7 +696,7 @@ def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
     tested = np.flatnonzero(~np.isnan(path.probability))
     broken = None if path.first_breach is None else deal.terms.dates[path.first_breach]
     if not tested.size:
-        return ["none", np.nan, np.nan, "not tested", np.nan, np.nan, broken or "none"]
+        return [NONE, np.nan, np.nan, "not tested", np.nan, np.nan, broken or NONE]
     tightest = int(tested[np.argmax(path.probability[tested])])
     return [
         deal.terms.dates[tightest],
@@ -683,7 +705,7 @@ def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
         "breach" if broken else "ok",
         path.distance[tightest],
         path.anydate_probability[-1],
-        broken or "none",
+        broken or NONE,
     ]
 
 
@@ -691,7 +713,7 @@ def _models(analysis: Analysis) -> list[list[Any]]:
     rows: list[list[Any]] = []
     for name, found in analysis.models.items():
         if isinstance(found, Exception):
-            rows.append([name, *["none"] * 8, str(found)])
+            rows.append([name, *[NONE] * 8, str(found)])
             continue
         errors = found.standard_errors
         rows.append(

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from xlkmv.language import Phrase, said
+
 __all__ = ["CLSID", "PROGID", "TEMPLATE", "Server", "data_folder", "main", "serve"]
 
 CLSID = "{6B9D2C1E-3F54-4A0B-9C77-0E5D8A41B2F6}"
@@ -295,12 +297,14 @@ def _refresh(workbook: Any, quick: bool) -> Rows:
     from xlkmv.excel.refresh import refresh
     from xlkmv.excel.report import scope
 
-    def work(book: Any, progress: Any) -> str:
+    def work(book: Any, progress: Any) -> Phrase:
         done = refresh(book, progress, quick=quick)
-        checks = done.analysis.checks
-        passed = "all checks passed" if all(c.passed for c in checks) else "CHECKS FAILED: see sheet Checks"
-        what = f"{scope(done.analysis)}," if quick else "refreshed"
-        return f"{what} in {done.seconds:.1f} s, {passed}"
+        passed = all(c.passed for c in done.analysis.checks)
+        checks = Phrase("all checks passed") if passed else Phrase("CHECKS FAILED: see sheet Checks")
+        found: dict[str, Any] = {"seconds": done.seconds, "checks": checks}
+        if quick:
+            return Phrase("KMV: {scope}, in {seconds:.1f} s, {checks}", scope=scope(done.analysis), **found)
+        return Phrase("KMV: refreshed in {seconds:.1f} s, {checks}", **found)
 
     return _worked(workbook, "refresh", work)
 
@@ -308,9 +312,13 @@ def _refresh(workbook: Any, quick: bool) -> Rows:
 def _solve(workbook: Any) -> Rows:
     from xlkmv.excel.solving import solve_book
 
-    def work(book: Any, progress: Any) -> str:
+    def work(book: Any, progress: Any) -> Phrase:
         done = solve_book(book, progress)
-        return f"solved in {done.seconds:.1f} s, {len(done.structure.answers)} answers on sheet Structure"
+        return Phrase(
+            "KMV: solved in {seconds:.1f} s, {count} answers on sheet Structure",
+            seconds=done.seconds,
+            count=len(done.structure.answers),
+        )
 
     return _worked(workbook, "solve", work, stale=False)
 
@@ -320,8 +328,9 @@ def _save_case(workbook: Any) -> Rows:
 
     excel = _opened(workbook).api
 
-    def work(book: Any, progress: Any) -> str:
-        return f"saved as {save_case(book, lambda path: excel.SaveCopyAs(str(path))).name}"
+    def work(book: Any, progress: Any) -> Phrase:
+        case = save_case(book, lambda path: excel.SaveCopyAs(str(path)))
+        return Phrase("KMV: saved as {name}", name=case.name)
 
     return _worked(workbook, "save case", work, stale=False)
 
@@ -329,9 +338,13 @@ def _save_case(workbook: Any) -> Rows:
 def _compare(workbook: Any) -> Rows:
     from xlkmv.excel.cases import compare_book
 
-    def work(book: Any, progress: Any) -> str:
+    def work(book: Any, progress: Any) -> Phrase:
         done = compare_book(book, progress)
-        return f"compared with {len(done.ways)} cases in {done.seconds:.1f} s, on sheet Compare"
+        return Phrase(
+            "KMV: compared with {count} cases in {seconds:.1f} s, on sheet Compare",
+            count=len(done.ways),
+            seconds=done.seconds,
+        )
 
     return _worked(workbook, "compare", work, stale=False)
 
@@ -339,17 +352,20 @@ def _compare(workbook: Any) -> Rows:
 def _memo(workbook: Any) -> Rows:
     from xlkmv.excel.memo import write_memo
 
-    def work(book: Any, progress: Any) -> str:
+    def work(book: Any, progress: Any) -> Phrase:
         done = write_memo(book, progress=progress)
-        return f"memo written in {done.seconds:.1f} s: {done.written[0]}"
+        return Phrase(
+            "KMV: memo written in {seconds:.1f} s: {path}", seconds=done.seconds, path=str(done.written[0])
+        )
 
     return _worked(workbook, "memo", work, stale=False)
 
 
-def _worked(workbook: Any, what: str, work: Callable[[Any, Any], str], stale: bool = True) -> Rows:
+def _worked(workbook: Any, what: str, work: Callable[[Any, Any], Phrase], stale: bool = True) -> Rows:
     """Compute on an open workbook, and say how it ended; `stale`: wrong inputs make its results so."""
     from xlkmv.errors import BookInputError, XlkmvError
     from xlkmv.excel.live import CancelledError, LiveBook, escape_pressed, progress_of
+    from xlkmv.excel.wording import speaker
 
     opened = _opened(workbook)
     excel = opened.api.Application
@@ -369,8 +385,8 @@ def _worked(workbook: Any, what: str, work: Callable[[Any, Any], str], stale: bo
     except XlkmvError as error:
         log.info("refused: %s", error)
         return [["failed", _short(str(error)), ""]]
-    log.info(message)
-    return [["done", f"KMV: {message}", ""]]
+    log.info("%s", message)
+    return [["done", said(message, speaker(book)), ""]]
 
 
 def _import(workbook: Any, path: str) -> Rows:

@@ -6,23 +6,20 @@ Nothing is computed here: every figure is one of the analysis, written as a bank
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xlkmv.deal.analysis import Analysis
-from xlkmv.deal.answers import Quote, class_answers
+from xlkmv.deal.answers import class_answers
 from xlkmv.deal.questions.contributions import Drivers
 from xlkmv.deal.reading import READINGS, alarming, probability, read
 from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.language import ENGLISH, catalogue
+from xlkmv.language import ENGLISH, Say, catalogue, said
 from xlkmv.model.domain import Array
 
 __all__ = ["Assumption", "Cover", "Memo", "Move", "Sentence", "Stamp", "Table", "cut", "memo"]
-
-Say = Callable[[str], str]
 
 # What two pages hold: classes, conditions, obligors, ways to spread the pool.
 CLASSES, MOVES, OBLIGORS, SPREADS = 10, 10, 6, 6
@@ -221,8 +218,8 @@ def memo(
     stamp : Stamp
     assumptions : sequence of Assumption
     language : str
-        A key of :data:`~xlkmv.language.LANGUAGES`. Names of the deal, sentences of the reading and what
-        the workbook says of its assumptions stay as they are.
+        A key of :data:`~xlkmv.language.LANGUAGES`. Names of the deal and what the workbook says of its
+        assumptions stay as they are.
 
     Returns
     -------
@@ -250,7 +247,7 @@ def memo(
         deal=_deal(_, deal, analysis),
         classes=_classes(_, deal, analysis),
         reading=tuple(
-            Sentence(_(label), lines[key], alarming(lines[key])) for key, label in READINGS.items()
+            Sentence(_(label), said(lines[key], _), alarming(lines[key])) for key, label in READINGS.items()
         ),
         headline=name,
         cover=_cover(deal, analysis),
@@ -366,7 +363,7 @@ def _classes(_: Say, deal: Deal, analysis: Analysis) -> Table:
     rows: list[tuple[str, ...]] = []
     for answer, tranche in [*zip(answers, deal.tranches, strict=True)][:CLASSES]:
         due = deal.terms.dates[deal.legal_final(tranche)]
-        said = _("{amount:,.0f} ({share:.0%}), coupon {coupon}, due {due}").format(
+        terms = _("{amount:,.0f} ({share:.0%}), coupon {coupon}, due {due}").format(
             amount=tranche.amount,
             share=tranche.amount / total,
             coupon=_("floating") if tranche.base else f"{tranche.coupon:.2%}",
@@ -374,9 +371,9 @@ def _classes(_: Say, deal: Deal, analysis: Analysis) -> Table:
         )
         rows.append(
             (
-                f"{cut(answer.name)}\n{said}",
-                answer.grade,
-                f"{probability(answer.quote.pd)}\n{_why(_, answer.quote)}",
+                f"{cut(answer.name)}\n{terms}",
+                said(answer.grade, _),
+                f"{probability(answer.quote.pd)}\n{said(answer.quote.why, _)}",
                 NONE if answer.alone is None else probability(answer.alone.pd),
                 _ratio(_, answer.coverage, "{:.3f}"),
                 _ratio(_, answer.distance, "{:.2f}"),
@@ -409,17 +406,6 @@ def _classes(_: Say, deal: Deal, analysis: Analysis) -> Table:
 
 def _without(row: tuple[str, ...], column: int) -> tuple[str, ...]:
     return row[:column] + row[column + 1 :]
-
-
-def _why(_: Say, quote: Quote) -> str:
-    """Where a PD comes from, in the language of the memo."""
-    words = {"simulated": _("simulated"), "bound": _("bound"), "KMV view": _("KMV view")}
-    kind, _mark, seen = quote.why.replace(";", ":").partition(": ")
-    counted = re.fullmatch(r"(\w+) of ([\d,]+) paths", seen)
-    if counted is None:
-        return words.get(quote.why, quote.why)
-    short = _("none") if counted[1] == "none" else counted[1]
-    return _("{kind}: {short} of {paths} paths").format(kind=words[kind], short=short, paths=counted[2])
 
 
 def _simulated(_: Say, p: float) -> str:
@@ -615,7 +601,7 @@ def _assumptions(_: Say, found: Sequence[Assumption], classes: int) -> Table:
 
 def _footer(_: Say, deal: Deal, analysis: Analysis, stamp: Stamp) -> tuple[str, ...]:
     versions = ", ".join(f"{name} {version}" for name, version in stamp.versions)
-    failed = [c.name for c in analysis.checks if not c.warning and not c.passed]
+    failed = [said(c.name, _) for c in analysis.checks if not c.warning and not c.passed]
     checks = _("Checks FAILED: {names}").format(names="; ".join(failed)) if failed else _("All checks passed")
     parts = [
         cut(stamp.source, LONG),

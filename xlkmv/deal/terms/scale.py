@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
+from xlkmv.language import Phrase
 from xlkmv.model.domain import POSITIVE, Array, check
 
 __all__ = ["HORIZONS", "LONG_RUN", "NOT_PUBLISHED", "ClassScale", "class_scale_faults", "horizon_field"]
@@ -117,7 +118,9 @@ class ClassScale:
             A grade, or "below" and the last one.
         """
         place = int(np.searchsorted(self.limits(years), pd))
-        return self.grades[place] if place < len(self.grades) else f"below {self.grades[-1]}"
+        if place < len(self.grades):
+            return self.grades[place]
+        return Phrase("below {grade}", grade=self.grades[-1])
 
 
 def class_scale_faults(
