@@ -173,7 +173,7 @@ def test_the_terminal_speaks_the_language_that_is_asked_for(
     code, out, err = run(capsys, "refresh", book, "--quick", "--lang", "zh", "--out", tmp_path / "a.xlsm")
     assert (code, err) == (0, "")
     assert "资产池（按计划）：截至 2024-09-11，回款与储备账户对" in out
-    assert "快速预览：不加 --quick 刷新以获得全部结果。" in out
+    assert "速览：不加 --quick 刷新以获得全部结果。" in out
     # The workbook keeps its own language; without the option the terminal speaks it.
     written = FileBook(tmp_path / "a.xlsm")
     assert written.name("out_ReadingPool").value.startswith("Collections and reserve cover")
@@ -453,7 +453,7 @@ def test_report_writes_what_is_asked_for(capsys: pytest.CaptureFixture[str], boo
     assert out.splitlines()[:2] == [f"Written: {page}", f"Written: {word}"]
     assert digest_of(book) in out
     text = page.read_text(encoding="utf-8")
-    assert '<html lang="zh">' in text and "快速预览" in text
+    assert '<html lang="zh">' in text and "速览" in text
     assert word.read_bytes().startswith(b"PK")
 
 

@@ -393,4 +393,4 @@ def test_a_quick_look_keeps_the_word_that_the_state_is_told_by(draft: Path, tmp_
     refresh(book, quick=True)
     said = FileBook(book.save(tmp_path / "quick.xlsm"))
     assert said.name("out_Scope").value.startswith(layout.QUICK)
-    assert said.name("out_ReadingBreaks").value == "快速预览不含此项：请完整刷新。"
+    assert said.name("out_ReadingBreaks").value == "速览不含此项：请完整刷新。"
