@@ -241,8 +241,7 @@ def test_every_line_in_chinese() -> None:
     kmv = probability(found.base.tranches[0].anydate_pd_at_maturity)
     bounds = {"bound: none of 2,000 paths": "无", "bound: 5 of 2,000 paths": "5"}
     quoted, alone = (
-        f"{probability(q.pd)}（上限；2,000 条路径：{bounds[q.why]}）"
-        for q in (answer.quote, answer.alone)
+        f"{probability(q.pd)}（上限；2,000 条路径：{bounds[q.why]}）" for q in (answer.quote, answer.alone)
     )
     assert lines["senior"] == (
         f"{name}：{answer.grade}；采用的违约概率 {quoted}，KMV 视角为 {kmv}。不计差额支付承诺为 {alone}。"

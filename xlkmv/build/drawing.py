@@ -145,7 +145,7 @@ class Sheets:
             self.link(ws, 0, 0, "Home")
         shown, style = (
             f"{title}   {chinese}",
-            self.style(**band, font_size=15, bold=True, indent=name != "Home"),
+            self.style(**band, font_size=15, bold=True, indent=int(name != "Home")),
         )
         if money:
             formula = f'="{shown}   ("&{layout.MONEY_LABEL}&")"'
