@@ -178,12 +178,7 @@ class Server:
         list of list
             As :meth:`Refresh`; the message says where the memo is.
         """
-        try:
-            return _memo(workbook)
-        except Exception as error:
-            log.exception("memo failed")
-            reason = _short(f"{type(error).__name__}: {error}")
-            return [["failed", f"Memo failed; nothing was written.\n\n{reason}\n\nLog: {log_file()}", ""]]
+        return _tried("Memo", lambda: _memo(workbook), "written")
 
     def Import(self, workbook: Any, tape: str) -> Rows:  # noqa: N802
         """Put the loans of a tape into the pool of a workbook that is open in Excel.
@@ -200,12 +195,7 @@ class Server:
         list of list
             One row ``[outcome, message, ""]``; outcome is done or failed.
         """
-        try:
-            return _import(workbook, tape)
-        except Exception as error:
-            log.exception("import failed")
-            reason = _short(f"{type(error).__name__}: {error}")
-            return [["failed", f"Import failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
+        return _tried("Import", lambda: _import(workbook, tape))
 
     def Version(self) -> str:  # noqa: N802
         """Version of xlkmv."""
@@ -283,14 +273,14 @@ def _xlwings_dispatch() -> Dispatch:
     return dispatch
 
 
-def _tried(what: str, work: Callable[[], Rows]) -> Rows:
+def _tried(what: str, work: Callable[[], Rows], done: str = "changed") -> Rows:
     """Answer, whatever goes wrong."""
     try:
         return work()
     except Exception as error:
         log.exception("%s failed", what)
         reason = _short(f"{type(error).__name__}: {error}")
-        return [["failed", f"{what} failed; nothing was changed.\n\n{reason}\n\nLog: {log_file()}", ""]]
+        return [["failed", f"{what} failed; nothing was {done}.\n\n{reason}\n\nLog: {log_file()}", ""]]
 
 
 def _refresh(workbook: Any, quick: bool) -> Rows:

@@ -13,7 +13,7 @@ from xlkmv.deal.paths.cash import PoolEngine, pool_key
 from xlkmv.deal.paths.draws import Layout
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.plan.stressed import Stressed
-from xlkmv.deal.plan.waterfall import NORMAL, TRAP, TURBO, PoolState, grown, payments
+from xlkmv.deal.plan.waterfall import NORMAL, TRAP, TURBO, Payment, PoolState, grown, payments
 from xlkmv.deal.terms import TOLERANCE
 from xlkmv.model.domain import Array
 
@@ -67,12 +67,12 @@ class PlanEngine:
         self.planned = float(pool.base.sum())
         self.amount = np.array([t.amount for t in deal.tranches])
         self.maturity = np.array([deal.legal_final(t) for t in deal.tranches])
+        self.floor, self.waits = TOLERANCE * self.amount[:, None], any(t.deferrable for t in deal.tranches)
 
     def run(self, patterns: Patterns, state: PoolState, layout: Layout, bundle: int) -> Tally:
         """Pay every pattern through the waterfall and add up over the paths of the bundle."""
         n, k, parent = self.n, self.amount.size, patterns.parent
         weight, covenants = patterns.weights[-1], len(self.plan.deal.covenants)
-        floor = TOLERANCE * self.amount[:, None]
         served = np.ones((k, 1), np.bool_)
         defaulted = np.zeros((k, 1), np.bool_)
         dated = np.zeros((k, 1))
@@ -80,7 +80,6 @@ class PlanEngine:
         collected = np.zeros(1)
         never = np.ones((covenants, 1), np.bool_)
         together = self.plan.default_point == "all"
-        waits = any(t.deferrable for t in self.plan.deal.tranches)
         tally = Tally(
             first_short=np.zeros((k, n)),
             loss_bins=np.zeros((k, LOSS_BINS + 1)),
@@ -98,20 +97,15 @@ class PlanEngine:
             weight, like = patterns.weights[date], parent[: patterns.active[date]]
             served, defaulted = grown(served, like), grown(defaulted, like)
             dated, never = grown(dated, like), grown(never, like)
-            late = p.interest_missed if waits else p.interest_due - p.interest_paid
-            short = late > floor
+            unpaid, short = self._missed(p)
+            if unpaid.any():
+                defaulted = np.asarray(defaulted | unpaid)
             if short.any():
-                defaulted = np.asarray(defaulted | short)
-            if p.principal_due.any():
-                short = late + p.principal_missed > floor
-            if short.any():
-                if together:
-                    short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
                 tally.first_short[:, date] = _over_paths(short & served, weight)
                 served = np.asarray(served & ~short)
             at_maturity = np.asarray(self.maturity == date)
             if at_maturity.any():
-                defaulted |= at_maturity[:, None] & (p.balance > floor)
+                defaulted |= at_maturity[:, None] & (p.balance > self.floor)
             dated = dated + self.times[date] * p.principal_paid
             balance = p.balance
             came_in = state.collections[date, : weight.size]
@@ -143,6 +137,15 @@ class PlanEngine:
         tally.groups = _group_sums(values, patterns, layout, bundle)
         return tally
 
+    def _missed(self, p: Payment) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Whether each class misses interest, and whether anything due by schedule, shape (k, paths)."""
+        late = p.interest_missed if self.waits else p.interest_due - p.interest_paid
+        unpaid = np.asarray(late > self.floor)
+        short = np.asarray(late + p.principal_missed > self.floor) if p.principal_due.any() else unpaid
+        if self.plan.default_point == "all" and short.any():
+            short = np.repeat(short.any(axis=0, keepdims=True), self.amount.size, axis=0)
+        return unpaid, short
+
     def outcomes(self, patterns: Patterns, state: PoolState) -> tuple[npt.NDArray[np.int64], Array]:
         """Pay every pattern through the waterfall; return how each class fares on each of them.
 
@@ -160,15 +163,10 @@ class PlanEngine:
             Principal never repaid, as a share of the tranche.
         """
         k, parent = self.amount.size, patterns.parent
-        floor = TOLERANCE * self.amount[:, None]
         first_short, balance = np.full((k, 1), self.n), np.zeros((k, 1))
-        waits = any(t.deferrable for t in self.plan.deal.tranches)
         for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
             first_short = grown(first_short, parent[: patterns.active[date]])
-            late = p.interest_missed if waits else p.interest_due - p.interest_paid
-            short = late + p.principal_missed > floor
-            if self.plan.default_point == "all":
-                short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
+            _, short = self._missed(p)
             first_short = np.where(short, np.minimum(first_short, date), first_short)
             balance = p.balance
         return first_short, balance / self.amount[:, None]
