@@ -110,6 +110,7 @@ def test_the_comparison_is_stale_once_an_input_has_changed(path: Path) -> None:
     compare_book(book, now=NOW)
     book.save()
     assert FileBook(path).name("out_Comparison").value == layout.COMPARED
+    assert FileBook(path).table("tbl_Bridge").column("Changed") == ["nothing has changed"]
     assert state() == layout.COMPARED
     changed(path)
     assert state() == layout.COMPARED_BEFORE

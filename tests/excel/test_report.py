@@ -132,6 +132,10 @@ def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: 
             assert of_class == [(None, f"never short on {drivers.paths:,} paths")]
     spread = book.table("tbl_Diversification")
     assert spread.column("Simulated") == [d.simulated[4] for d in found.diversification]
+    # A class that is never short is drawn at the bound of its PD: no chart is empty.
+    for seen, drawn in zip(spread.column("Simulated"), spread.column("Simulated, drawn"), strict=True):
+        assert drawn == (seen or pytest.approx(1.0 - 0.05 ** (1 / 400)))
+    assert min(spread.column("KMV view, drawn")) >= SMALLEST_DRAWN
     assert book.table("tbl_Concentration").column("Effective number") == [
         found.concentration.effective_number
     ]

@@ -711,8 +711,8 @@ def _drivers(s: Sheets) -> Any:
         chart,
         (layout.DIVERSIFICATION, diversified, left, 1),
         "effective_number",
-        ("kmv", "KMV view", dots(SENIOR, "circle")),
-        ("simulated", "Simulated", dots(GREEN, "diamond")),
+        ("kmv_drawn", "KMV view", dots(SENIOR, "circle")),
+        ("simulated_drawn", "Simulated (none seen: its bound)", dots(GREEN, "diamond")),
     )
     finish(chart, "The same money spread over more obligors: any-date PD")
     chart.set_x_axis(axis("Effective number of obligors", "#,##0"))
@@ -848,6 +848,7 @@ def _compare(s: Sheets) -> Any:
 
 
 MOVED_TOP = 27
+NOT_COMPARED = ("nothing compared yet", 0.0, 0.0, 0.0)
 
 
 def _moved(s: Sheets) -> Any:
@@ -862,6 +863,8 @@ def _moved(s: Sheets) -> Any:
     )
     _, left = s.beside(ws, top - 3, 1, specs)
     ws.set_row(top - 1, 42)
+    for k, value in enumerate(NOT_COMPARED):  # a chart of nothing would have a scale of its own
+        put(ws, top, left + k, value, s.result(layout.BRIDGE.columns[k].format))
     chart = s.book.add_chart({"type": "bar"})
     draw(
         chart,

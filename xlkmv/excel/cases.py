@@ -208,7 +208,9 @@ def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
     write_rows(book, layout.CASE_RESULT, _standing(found.cases))
     write_rows(book, layout.STEP, _steps(found))
     last = found.ways[-1].steps[1:]
-    write_rows(book, layout.BRIDGE, [[s.label, s.simulated, s.change, s.kmv_change] for s in last])
+    moved = [[s.label, s.simulated, s.change, s.kmv_change] for s in last]
+    now = found.ways[-1].steps[0].simulated
+    write_rows(book, layout.BRIDGE, moved or [["nothing has changed", now, 0.0, 0.0]])
     if inputs.marks:
         book.write_table(layout.INPUT.name, {AT_COMPARE: [mark for *_, mark in inputs.marks]})
     values = {"out_Comparison": layout.COMPARED, "out_Compared": f"{stamp}, inputs {inputs.digest}"}

@@ -1146,6 +1146,8 @@ DIVERSIFICATION = TableSpec(
         result("KMV view", "KMV", "kmv", PROBABILITY, 12),
         result("Simulated", "模拟", "simulated", SIMULATED, 12),
         result("s.e.", "标准误", "simulated_error", ERROR, 12),
+        result("KMV view, drawn", "图中KMV", "kmv_drawn", "0.0E+00", 12),
+        result("Simulated, drawn", "图中模拟", "simulated_drawn", "0.0E+00", 12),
     ),
 )
 

@@ -519,18 +519,13 @@ def _diversification(analysis: Analysis) -> list[list[Any]]:
     if analysis.quick:
         return _left_out(layout.DIVERSIFICATION)
     k = analysis.headline
-    return [
-        [
-            Phrase(d.label),
-            d.obligors,
-            d.effective_number,
-            d.largest,
-            d.kmv[k],
-            d.simulated[k],
-            d.simulated_error[k],
-        ]
-        for d in analysis.diversification
-    ]
+    rows = []
+    for d in analysis.diversification:
+        # Where no path is short the chart shows what the PD is below.
+        drawn = max(d.kmv[k], SMALLEST_DRAWN), d.simulated[k] or upper_bound(0, d.paths)
+        figures = (d.kmv[k], d.simulated[k], d.simulated_error[k], *drawn)
+        rows.append([Phrase(d.label), d.obligors, d.effective_number, d.largest, *figures])
+    return rows
 
 
 def _drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:

@@ -40,6 +40,8 @@ class Diversified:
         Of its obligors, by amount.
     largest : float
         Share of the largest one.
+    paths : int
+        Simulated for it.
     kmv : ndarray, shape (k,)
         Any-date PD of each class at its maturity, KMV view.
     simulated, simulated_error : ndarray, shape (k,)
@@ -50,6 +52,7 @@ class Diversified:
     obligors: int
     effective_number: float
     largest: float
+    paths: int
     kmv: Array
     simulated: Array
     simulated_error: Array
@@ -100,6 +103,7 @@ def diversification(
                 spread.obligors,
                 spread.effective_number,
                 spread.largest,
+                count,
                 np.array([t.anydate_pd_at_maturity for t in view.tranches]),
                 np.array([t.anydate_pd for t in run.tranches]),
                 np.array([t.anydate_pd_error for t in run.tranches]),
