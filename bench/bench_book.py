@@ -22,12 +22,12 @@ import numpy as np
 from deals import sequential
 from table import Row, main
 
-import xlkmv.excel.refresh
+import xlkmv.refresh.run
 from xlkmv.build.template import build_template
 from xlkmv.cli import main as xlkmv_command
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.terms import Deal
-from xlkmv.excel.book import open_book
+from xlkmv.workbook.book import open_book
 
 DATES, CLASSES = 60, 5
 SHAPES = {"terms": "by loan terms", "dates": f"typed on {DATES} dates"}
@@ -97,7 +97,7 @@ def prepare_import(shape: str, rows: int, folder: Path) -> Callable[[], object]:
 
 
 def prepare_read(shape: str, rows: int, folder: Path) -> Callable[[], object]:
-    return lambda: xlkmv.excel.refresh.read_book(open_book(folder / f"{shape}.xlsm"))
+    return lambda: xlkmv.refresh.run.read_book(open_book(folder / f"{shape}.xlsm"))
 
 
 def prepare_refresh(shape: str, rows: int, folder: Path) -> Callable[[], object]:
@@ -107,11 +107,11 @@ def prepare_refresh(shape: str, rows: int, folder: Path) -> Callable[[], object]
     def known(*_: object, **__: object) -> Analysis:
         return found
 
-    xlkmv.excel.refresh.analyse = known  # type: ignore[attr-defined]
+    xlkmv.refresh.run.analyse = known  # type: ignore[attr-defined]
 
     def work() -> None:
         book = open_book(folder / f"{shape}.xlsm")
-        xlkmv.excel.refresh.refresh(book)
+        xlkmv.refresh.run.refresh(book)
         book.save(folder / "refreshed.xlsm")
 
     return work

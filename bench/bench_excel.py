@@ -130,7 +130,7 @@ def _times() -> dict[str, list[list[float]]]:
             "    machine.write(root, key, command)\n"
         )
         wine.python(folder / "register.py")
-        from xlkmv.excel.server import CLSID
+        from xlkmv.hosts.server import CLSID
 
         head = f"OURS, BARE = {CLSID!r}, {BARE!r}\n"
         (folder / "client.py").write_text(head + CLIENT)

@@ -22,7 +22,7 @@ from scipy.optimize import fsolve
 from scipy.special import ndtr
 from table import Row, main
 
-from xlkmv.excel.functions import KMV_ASSETS
+from xlkmv.functions import KMV_ASSETS
 from xlkmv.model import merton
 
 COUNT, SAMPLE, ON_SHEET = 1_000_000, 400, 100_000

@@ -39,7 +39,7 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
     command = _python("-m", "xlkmv.cli", "pd", "120", "100", "0.25")
     needed = "import numpy, scipy.special"
     yield _row("xlkmv pd 120 100 0.25", STARTS, command, needed, _python("-c", needed))
-    functions = "import xlkmv.excel.functions"
+    functions = "import xlkmv.functions"
     yield _row(functions, STARTS, _python("-c", functions), needed, _python("-c", needed))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xlkmv.build import template as template_module
-from xlkmv.excel.book import FileBook
+from xlkmv.workbook.book import FileBook
 
 
 @pytest.fixture(scope="session")

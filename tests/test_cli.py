@@ -22,12 +22,12 @@ from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import probability
 from xlkmv.deal.stress import BASE
-from xlkmv.excel import layout
-from xlkmv.excel.book import FileBook
-from xlkmv.excel.digest import digest
-from xlkmv.excel.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
-from xlkmv.excel.refresh import read_book
+from xlkmv.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
 from xlkmv.install import libreoffice, windows
+from xlkmv.refresh.digest import digest
+from xlkmv.refresh.run import read_book
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import FileBook
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -382,7 +382,7 @@ def test_ctrl_c_changes_nothing(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xlkmv.excel.refresh.analyse", interrupted)
+    monkeypatch.setattr("xlkmv.refresh.run.analyse", interrupted)
     before = book.read_bytes()
     code, out, err = run(capsys, "refresh", book)
     assert (code, out) == (130, "")

@@ -21,9 +21,9 @@ import xlkmv.errors
 from xlkmv.build.docs import functions_page
 from xlkmv.build.template import HEADLINE_FIGURES
 from xlkmv.cli import _parser
-from xlkmv.excel import layout
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.creditmetrics import EXAMPLE_FORWARD_RATES, EXAMPLE_MATRIX, EXAMPLE_RATINGS, bond_values
+from xlkmv.workbook import layout
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 from surveillance_study import reactions, study
@@ -421,4 +421,4 @@ def test_commands_are_found_without_the_words_beside_them() -> None:
 
 
 def test_a_file_is_no_name() -> None:
-    assert dotted_names("`xlkmv.oxt` holds `xlkmv.excel.functions`") == ["xlkmv.excel.functions"]
+    assert dotted_names("`xlkmv.oxt` holds `xlkmv.functions`") == ["xlkmv.functions"]

@@ -17,7 +17,7 @@ from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
 from xlkmv.language import Say, catalogue, said
 
 if TYPE_CHECKING:
-    from xlkmv.excel.book import Book
+    from xlkmv.workbook.book import Book
 
 __all__ = ["main"]
 
@@ -195,10 +195,10 @@ def _import_parser(commands: Any) -> None:
 
 
 def _refresh(options: argparse.Namespace) -> int:
-    from xlkmv.excel.book import open_book
-    from xlkmv.excel.live import find_open
-    from xlkmv.excel.refresh import refresh
-    from xlkmv.excel.wording import speaker
+    from xlkmv.refresh.live import find_open
+    from xlkmv.refresh.run import refresh
+    from xlkmv.refresh.wording import speaker
+    from xlkmv.workbook.book import open_book
 
     if options.lang is not None:
         catalogue(options.lang)
@@ -229,9 +229,9 @@ def _say_blanked(book: Book) -> None:
 
 
 def _solve(options: argparse.Namespace) -> int:
-    from xlkmv.excel.book import open_book
-    from xlkmv.excel.live import find_open
-    from xlkmv.excel.solving import solve_book
+    from xlkmv.refresh.live import find_open
+    from xlkmv.refresh.solving import solve_book
+    from xlkmv.workbook.book import open_book
 
     if options.out is not None and options.out.resolve() == options.book.resolve():
         options.out = None
@@ -246,9 +246,9 @@ def _solve(options: argparse.Namespace) -> int:
 
 
 def _memo(options: argparse.Namespace) -> int:
-    from xlkmv.excel.book import open_book
-    from xlkmv.excel.live import find_open
-    from xlkmv.excel.memo import write_memo
+    from xlkmv.refresh.live import find_open
+    from xlkmv.refresh.memo import write_memo
+    from xlkmv.workbook.book import open_book
 
     with _progress() as progress:
         done = write_memo(
@@ -267,9 +267,9 @@ def _memo(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from xlkmv.excel.book import open_book
-    from xlkmv.excel.live import find_open
-    from xlkmv.excel.tape import group, import_tape, read_map, read_tape, workbook_terms
+    from xlkmv.refresh.live import find_open
+    from xlkmv.tape import group, import_tape, read_map, read_tape, workbook_terms
+    from xlkmv.workbook.book import open_book
 
     book = (None if options.out else find_open(options.book)) or open_book(options.book)
     closing, grades = workbook_terms(book)
@@ -303,9 +303,9 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from xlkmv.excel.book import open_book
-    from xlkmv.excel.cases import compare_book, compare_deals
-    from xlkmv.excel.refresh import read_book
+    from xlkmv.refresh.cases import compare_book, compare_deals
+    from xlkmv.refresh.run import read_book
+    from xlkmv.workbook.book import open_book
 
     if (len(options.books) == 1) != options.write:
         rule = "must be one with --write, which takes its saved cases, or two and more without"
@@ -330,8 +330,8 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _case(options: argparse.Namespace) -> int:
-    from xlkmv.excel.book import open_book
-    from xlkmv.excel.cases import save_case
+    from xlkmv.refresh.cases import save_case
+    from xlkmv.workbook.book import open_book
 
     book = open_book(options.book)
     path = save_case(book, lambda case: shutil.copy2(options.book, case))
@@ -399,8 +399,8 @@ def _yes(question: str) -> bool:
 def _models(options: argparse.Namespace) -> int:
     from xlkmv.deal.analysis import model_table, portfolio_models
     from xlkmv.deal.reading import probability
-    from xlkmv.excel.book import open_book
-    from xlkmv.excel.refresh import read_book
+    from xlkmv.refresh.run import read_book
+    from xlkmv.workbook.book import open_book
 
     deal = read_book(open_book(options.book)).deal
     found = model_table(portfolio_models(deal))
@@ -442,7 +442,7 @@ def _wanted(options: argparse.Namespace) -> tuple[Any, str]:
     """What the new workbook holds (None: the shipped deal), and what to do with it."""
     from xlkmv.build.filling import blank, filling
     from xlkmv.deal.examples import example
-    from xlkmv.excel import layout
+    from xlkmv.workbook import layout
 
     calendar = {"--closing": options.closing, "--every": options.every, "--dates": options.dates}
     given = [name for name, value in calendar.items() if value is not None]
@@ -468,7 +468,7 @@ def _wanted(options: argparse.Namespace) -> tuple[Any, str]:
 
 def _shipped_template() -> Path | None:
     """Find the shipped template: inside the installed package, or beside it in a checkout."""
-    from xlkmv.excel.server import TEMPLATE
+    from xlkmv.hosts.server import TEMPLATE
 
     package = Path(xlkmv.__file__).parent
     places = (package / TEMPLATE, package.parent / "workbook" / TEMPLATE)
@@ -519,7 +519,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _self_test(options: argparse.Namespace) -> int:
-    from xlkmv.excel.functions import KMV_SELFTEST
+    from xlkmv.functions import KMV_SELFTEST
     from xlkmv.install import windows
     from xlkmv.install.machine import Machine
 
@@ -565,7 +565,7 @@ class _progress:  # noqa: N801  a context manager reads as a verb
     def __enter__(self) -> Callable[[str, float], None]:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        from xlkmv.excel.timeleft import TimeLeft
+        from xlkmv.refresh.timeleft import TimeLeft
 
         console = _console(stderr=True)
         self.bar = Progress(
@@ -695,7 +695,7 @@ def _legend(console: Any, deal: Any, analysis: Any, _: Say) -> None:
 def _structure_report(done: Any) -> None:
     """Every answer as sheet Structure has it."""
     from xlkmv.deal.reading import probability
-    from xlkmv.excel.solving import answer_cells
+    from xlkmv.refresh.solving import answer_cells
 
     found, console = done.structure, _console()
     table = _table("Any-date PD of each class by its maturity", "Class", "Target", "Simulated", "KMV view")

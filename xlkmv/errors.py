@@ -10,7 +10,7 @@
     ├── BookError             a file that cannot be used as a workbook
     │   └── BookInputError    a workbook with wrong cells, all listed at once
     ├── HostError             a program or service outside Python is missing or fails
-    └── CancelledError        the user pressed Esc (in xlkmv.excel.live)
+    └── CancelledError        the user pressed Esc (in xlkmv.refresh.live)
 
 The message of an InputError names the argument, the rule it breaks and the value that was given; the
 other messages are sentences for the user.

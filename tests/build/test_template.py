@@ -37,14 +37,14 @@ from xlkmv.deal.terms import (
     payment_dates,
 )
 from xlkmv.errors import BookInputError, InputError
-from xlkmv.excel import layout
-from xlkmv.excel.address import Area, parse_area
-from xlkmv.excel.book import FileBook
-from xlkmv.excel.digest import digest
-from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.layout import ASSUMED_FILL, NAMES, TABLES
-from xlkmv.excel.refresh import read_book
-from xlkmv.excel.report import CONDITIONS_SHOWN, UNITS
+from xlkmv.functions import FUNCTIONS
+from xlkmv.refresh.digest import digest
+from xlkmv.refresh.report import CONDITIONS_SHOWN, UNITS
+from xlkmv.refresh.run import read_book
+from xlkmv.workbook import layout
+from xlkmv.workbook.address import Area, parse_area
+from xlkmv.workbook.book import FileBook
+from xlkmv.workbook.layout import ASSUMED_FILL, NAMES, TABLES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "hosts"))
 from lint import lint

@@ -30,8 +30,8 @@ from xlkmv.build.ribbon import (
 )
 from xlkmv.build.vba import addin_project, function_module, help_module, modules, template_project
 from xlkmv.errors import InputError
-from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.registry import Function, Text
+from xlkmv.functions import FUNCTIONS
+from xlkmv.functions.registry import Function, Text
 
 with warnings.catch_warnings():  # oletools uses old names of pyparsing
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from xlkmv.errors import BookError
-from xlkmv.excel.address import Area, address, parse_area
-from xlkmv.excel.book import FileBook
-from xlkmv.excel.com import ERROR_CODES
-from xlkmv.excel.live import LiveBook
-from xlkmv.excel.stored import ErrorCell, Shared
+from xlkmv.functions.com import ERROR_CODES
+from xlkmv.refresh.live import LiveBook
+from xlkmv.workbook.address import Area, address, parse_area
+from xlkmv.workbook.book import FileBook
+from xlkmv.workbook.stored import ErrorCell, Shared
 
 AUTOMATIC = -4105
 WHITE = 16777215.0

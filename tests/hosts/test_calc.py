@@ -26,15 +26,15 @@ from lxml import etree
 import xlkmv
 from xlkmv.build import calc_addin
 from xlkmv.errors import HostError
-from xlkmv.excel.address import address
-from xlkmv.excel.book import open_book
-from xlkmv.excel.calc import environment
-from xlkmv.excel.cells import ExcelError
-from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.layout import QUICK_STATE
-from xlkmv.excel.refresh import read_book, refresh
-from xlkmv.excel.solving import solve_book
+from xlkmv.functions import FUNCTIONS
+from xlkmv.functions.cells import ExcelError
+from xlkmv.hosts.calc import environment
 from xlkmv.install import libreoffice
+from xlkmv.refresh.run import read_book, refresh
+from xlkmv.refresh.solving import solve_book
+from xlkmv.workbook.address import address
+from xlkmv.workbook.book import open_book
+from xlkmv.workbook.layout import QUICK_STATE
 
 pytestmark = pytest.mark.host
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"

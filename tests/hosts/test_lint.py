@@ -12,7 +12,7 @@ import xlsxwriter
 from lint import lint
 
 from xlkmv.build.ovba import WORKBOOK, WORKSHEET, build_project, document_module, load_module
-from xlkmv.excel.book import open_book
+from xlkmv.workbook.book import open_book
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:oletools")
 

@@ -22,8 +22,8 @@ from lint import lint
 from lxml import etree
 
 from xlkmv.build.ribbon import build_addin
-from xlkmv.excel.book import open_book
-from xlkmv.excel.refresh import refresh
+from xlkmv.refresh.run import refresh
+from xlkmv.workbook.book import open_book
 
 pytestmark = [pytest.mark.host, pytest.mark.filterwarnings("ignore::DeprecationWarning:oletools")]
 

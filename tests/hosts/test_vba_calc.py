@@ -13,7 +13,7 @@ import xlsxwriter
 
 from xlkmv.build.ovba import WORKBOOK, WORKSHEET, build_project, document_module, load_module
 from xlkmv.build.vba import function_module
-from xlkmv.excel.functions import FUNCTIONS
+from xlkmv.functions import FUNCTIONS
 
 SOURCE = Path(__file__).resolve().parents[2] / "xlkmv" / "build" / "vba_src" / "KmvServer.bas"
 

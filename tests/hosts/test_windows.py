@@ -17,8 +17,8 @@ from fake_excel import hurry
 
 import xlkmv
 from xlkmv.build.ribbon import build_addin
-from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.server import CLSID
+from xlkmv.functions import FUNCTIONS
+from xlkmv.hosts.server import CLSID
 
 HERE = Path(__file__).parent
 SHIPPED = HERE.parents[1] / "workbook" / "KMV_Template.xlsm"
@@ -161,7 +161,7 @@ addin = build_addin()
 print(doctor(addin=addin))
 path = machine.startup_folder() / ADDIN
 path.write_bytes(b"old")
-machine.write(USER, CLASS_KEY + r"\\LocalServer32", r'"C:\\moved\\pythonw.exe" -P -m xlkmv.excel.server')
+machine.write(USER, CLASS_KEY + r"\\LocalServer32", r'"C:\\moved\\pythonw.exe" -P -m xlkmv.hosts.server')
 print(doctor(addin=addin))
 print(doctor(addin=addin, fix=True))
 assert path.read_bytes() == addin
@@ -228,7 +228,7 @@ def _sendable(value) -> bool:
 
 def test_every_function_answers_through_com(answers):
     """The server on Windows and the functions here give the same cells."""
-    from xlkmv.excel.com import ErrorText, to_com
+    from xlkmv.functions.com import ErrorText, to_com
 
     asked = [f for f in FUNCTIONS.values() if all(map(_sendable, f.example))]
     assert len(asked) > len(FUNCTIONS) / 2
@@ -373,8 +373,8 @@ print(json.dumps([wrong, done, quick, row, settings, len(excel.messages)]))
     assert quick[0][1].startswith("KMV: quick look, 1,000 paths, in "), quick
     assert settings == [-4105, True, True]
     assert messages > 0
-    from xlkmv.excel.book import FileBook
-    from xlkmv.excel.refresh import refresh
+    from xlkmv.refresh.run import refresh
+    from xlkmv.workbook.book import FileBook
 
     file = FileBook(tmp_path / "Book.xlsm")
     hurry(file)
@@ -417,10 +417,10 @@ import io, json
 import xlwings
 from xlwings import udfs
 from types import SimpleNamespace
-import xlkmv.excel.functions as functions
+import xlkmv.functions as functions
 text = io.StringIO()
-udfs.generate_vba_wrapper("xlkmv.excel.functions", functions, text, SimpleNamespace(Name="Book1.xlsm"))
-call = lambda name, *args: udfs.call_udf("xlkmv.excel.functions", name, args)
+udfs.generate_vba_wrapper("xlkmv.functions", functions, text, SimpleNamespace(Name="Book1.xlsm"))
+call = lambda name, *args: udfs.call_udf("xlkmv.functions", name, args)
 out = [
     text.getvalue(),
     call("KMV_PD", 120.0, 100.0, 0.25),

@@ -9,10 +9,10 @@ import pytest
 import xlsxwriter
 
 import xlkmv
-from xlkmv.excel import layout
-from xlkmv.excel.book import FileBook
-from xlkmv.excel.refresh import refresh
 from xlkmv.install.books import examine_books
+from xlkmv.refresh.run import refresh
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import FileBook
 
 ALL = len(layout.TABLES)
 

@@ -10,8 +10,8 @@ import pytest
 
 import xlkmv
 from xlkmv.errors import HostError
-from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.server import CLSID
+from xlkmv.functions import FUNCTIONS
+from xlkmv.hosts.server import CLSID
 from xlkmv.install import windows
 from xlkmv.install.doctor import APP_PATHS, CLICK_TO_RUN, POLICIES, doctor
 from xlkmv.install.machine import MACHINE, USER, VIEWS, Finding
@@ -134,7 +134,7 @@ def test_install_then_uninstall_leaves_the_machine_as_it_was(machine):
         assert (machine.data / "KMV_Template.xlsm").read_bytes() == b"template"
     for view in VIEWS:
         command = machine.read(USER, rf"{CLASS_KEY}\LocalServer32", "", view)
-        assert command == f'"{machine.server_python}" -P -m xlkmv.excel.server'
+        assert command == f'"{machine.server_python}" -P -m xlkmv.hosts.server'
         assert machine.read(USER, rf"{PROGID_KEY}\CLSID", "", view) == CLSID
     assert not any("xlkmv" in key for view in VIEWS for key in machine.registry[MACHINE, view])
     assert "Self-test:" in "\n".join(said)

@@ -25,9 +25,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 import xlkmv
 from xlkmv.build.ribbon import pack
-from xlkmv.excel.calc import IDENTIFIER, describe, environment
-from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.registry import Argument, Function
+from xlkmv.functions import FUNCTIONS
+from xlkmv.functions.registry import Argument, Function
+from xlkmv.hosts.calc import IDENTIFIER, describe, environment
 
 __all__ = ["build_addin"]
 

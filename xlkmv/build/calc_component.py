@@ -70,7 +70,7 @@ def _import():
     # In front, because a numpy of the system may be older than the one xlkmv was installed with.
     sys.path[:0] = [folder for folder in ENVIRONMENT["folders"] if folder not in sys.path]
     try:
-        from xlkmv.excel.functions import FUNCTIONS
+        from xlkmv.functions import FUNCTIONS
     except Exception as error:
         raise UnusableError(
             f"xlkmv cannot be loaded from {', '.join(ENVIRONMENT['folders'])} "
@@ -235,12 +235,12 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
     def compute(self, command):
         """Save the workbook; refresh, solve or compare its file and show it here, or write its memo."""
         registry()
-        from xlkmv.excel.book import open_book
-        from xlkmv.excel.cases import compare_book, save_case
-        from xlkmv.excel.memo import write_memo
-        from xlkmv.excel.refresh import refresh
-        from xlkmv.excel.solving import solve_book
-        from xlkmv.excel.timeleft import TimeLeft
+        from xlkmv.refresh.cases import compare_book, save_case
+        from xlkmv.refresh.memo import write_memo
+        from xlkmv.refresh.run import refresh
+        from xlkmv.refresh.solving import solve_book
+        from xlkmv.refresh.timeleft import TimeLeft
+        from xlkmv.workbook.book import open_book
 
         document = self.frame.getController().getModel()
         url = document.getURL()

@@ -16,8 +16,8 @@ from xlkmv.deal.questions.diversification import CAPS, TIMES
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import CONTROLS, TERM_CHOICES
-from xlkmv.excel import layout
 from xlkmv.language import CLAUSES, DOMAIN, ENGLISH, LANGUAGES, LIST, LOCALE, SENTENCES
+from xlkmv.workbook import layout
 
 __all__ = ["compiled", "main", "names", "parse", "po_file", "texts", "written"]
 

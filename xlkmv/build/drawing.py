@@ -12,9 +12,9 @@ import xlsxwriter
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 import xlkmv
-from xlkmv.excel import layout
-from xlkmv.excel.layout import Column, TableSpec
-from xlkmv.excel.report import SMALLEST_DRAWN
+from xlkmv.refresh.report import SMALLEST_DRAWN
+from xlkmv.workbook import layout
+from xlkmv.workbook.layout import Column, TableSpec
 
 __all__ = [
     "CREATED",

@@ -31,8 +31,8 @@ from xlkmv.deal.terms import (
     payment_dates,
 )
 from xlkmv.errors import InputError
-from xlkmv.excel import layout
-from xlkmv.excel.layout import Column, TableSpec
+from xlkmv.workbook import layout
+from xlkmv.workbook.layout import Column, TableSpec
 
 __all__ = ["Filled", "Filling", "blank", "calendar", "filling"]
 

@@ -33,8 +33,8 @@ from xlkmv.build.filling import Filling
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import CONTROLS
-from xlkmv.excel import layout
-from xlkmv.excel.report import CONDITIONS_SHOWN, UNITS
+from xlkmv.refresh.report import CONDITIONS_SHOWN, UNITS
+from xlkmv.workbook import layout
 
 __all__ = [
     "COVENANT_TOP",

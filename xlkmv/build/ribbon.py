@@ -14,8 +14,8 @@ import xlsxwriter
 
 import xlkmv
 from xlkmv.build.vba import CATEGORY, WORKBOOK_NAME, addin_project, template_project
-from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.registry import Function
+from xlkmv.functions import FUNCTIONS
+from xlkmv.functions.registry import Function
 
 __all__ = ["HELP_SHEET", "add_macros", "add_ribbon", "build_addin", "help_rows", "pack", "ribbon"]
 

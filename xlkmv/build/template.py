@@ -77,16 +77,16 @@ from xlkmv.deal.examples import Example, example
 from xlkmv.deal.questions.structure import SIZES as FRONTIER_ROWS
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.terms import Deal
-from xlkmv.excel import layout
-from xlkmv.excel.book import FileBook
-from xlkmv.excel.cells import ExcelError
-from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.layout import Column, TableSpec
-from xlkmv.excel.marks import mark_formula
-from xlkmv.excel.refresh import refresh
-from xlkmv.excel.registry import Function
-from xlkmv.excel.solving import SMALLEST_FRONTIER, solve_book
+from xlkmv.functions import FUNCTIONS
+from xlkmv.functions.cells import ExcelError
+from xlkmv.functions.registry import Function
 from xlkmv.language import ENGLISH, LANGUAGES, Phrase, catalogue
+from xlkmv.refresh.marks import mark_formula
+from xlkmv.refresh.run import refresh
+from xlkmv.refresh.solving import SMALLEST_FRONTIER, solve_book
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import FileBook
+from xlkmv.workbook.layout import Column, TableSpec
 
 __all__ = ["build_template"]
 

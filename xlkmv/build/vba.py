@@ -21,8 +21,8 @@ from xlkmv.build.ovba import (
     load_module,
 )
 from xlkmv.errors import InputError
-from xlkmv.excel.functions import FUNCTIONS
-from xlkmv.excel.registry import Argument, Function
+from xlkmv.functions import FUNCTIONS
+from xlkmv.functions.registry import Argument, Function
 
 __all__ = ["CATEGORY", "addin_project", "function_module", "help_module", "modules", "template_project"]
 

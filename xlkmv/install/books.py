@@ -8,10 +8,10 @@ from pathlib import Path
 import xlkmv
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError
-from xlkmv.excel import layout
-from xlkmv.excel.book import FileBook, open_book
-from xlkmv.excel.refresh import read_book
 from xlkmv.install.machine import Finding
+from xlkmv.refresh.run import read_book
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import FileBook, open_book
 
 __all__ = ["examine_books"]
 

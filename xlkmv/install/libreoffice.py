@@ -18,7 +18,7 @@ from typing import Any
 
 import xlkmv
 from xlkmv.errors import HostError
-from xlkmv.excel.calc import IDENTIFIER, describe, environment
+from xlkmv.hosts.calc import IDENTIFIER, describe, environment
 from xlkmv.install.machine import Finding
 
 __all__ = ["Office", "checks", "find_office", "install", "installed", "uninstall"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from xlkmv.errors import HostError
-from xlkmv.excel.server import CLSID, data_folder
+from xlkmv.hosts.server import CLSID, data_folder
 
 __all__ = ["MACHINE", "OFFICE_VERSIONS", "USER", "VIEWS", "Finding", "Machine"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import xlkmv
 from xlkmv.errors import HostError
-from xlkmv.excel.server import CLSID, PROGID, TEMPLATE
+from xlkmv.hosts.server import CLSID, PROGID, TEMPLATE
 from xlkmv.install.machine import MACHINE, USER, VIEWS, Machine
 
 __all__ = ["ADDIN", "CLASS_KEY", "PROGID_KEY", "command", "install", "self_test", "supported", "uninstall"]
@@ -31,7 +31,7 @@ NOT_WINDOWS = """\
 Nothing was installed: typing =KMV_PD(...) into Excel needs Excel on Windows. What works here:
   xlkmv refresh BOOK.xlsm          computes a workbook, in Excel's own format, without Excel
   xlkmv install --libreoffice      the same functions in LibreOffice Calc (Linux)
-  from xlkmv.excel.functions import KMV_PD      the same functions in Python"""
+  from xlkmv.functions import KMV_PD      the same functions in Python"""
 
 Say = Callable[[str], None]
 
@@ -43,7 +43,7 @@ def supported() -> bool:
 
 def command(machine: Machine) -> str:
     """Command with which COM starts the server; -P keeps the current folder off the module path."""
-    return f'"{machine.server_python}" -P -m xlkmv.excel.server'
+    return f'"{machine.server_python}" -P -m xlkmv.hosts.server'
 
 
 def install(

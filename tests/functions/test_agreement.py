@@ -1,0 +1,167 @@
+"""One figure, one definition: wherever a workbook shows a label for the same thing, it shows the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xlkmv.build.template import build_template
+from xlkmv.deal.examples import Example, example
+from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
+from xlkmv.refresh.run import Refreshed, refresh
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import FileBook
+
+# What a row is about, by heading; a row that names no class is about the headline class.
+CLASS, CONDITION, DATE = {"Tranche", "Class"}, {"Scenario", "Condition"}, {"Date", "Payment date", "As of"}
+OTHERS = {
+    "Control",
+    "Stress",
+    "Model",
+    "Test",
+    "Target PD",
+    "Step",
+    "Pool",
+    "Obligor",
+    "Name",
+    "Refreshed",
+    "Loss of the pool",
+}
+
+Key = tuple[Any, ...]
+
+
+def ten_classes() -> Deal:
+    """Ten classes over lines of loans; the last ones are short."""
+    closing = dt.date(2025, 1, 31)
+    dates = payment_dates(closing, "quarter", 12)
+    loans = Loans(np.full(4, 36.0), np.full(4, 0.07))
+    pool = Pool(
+        tuple(f"Line {k}" for k in range(4)),
+        np.full(4, 250.0),
+        np.zeros((4, 12)),
+        0.03,
+        0.4,
+        0.5,
+        0.15,
+        count=np.full(4, 5.0),
+        loans=loans,
+    )
+    classes = tuple(
+        Tranche(f"Class {k}", k + 1, 100.0, 0.02 + 0.005 * k, "pass-through", senior=k < 3) for k in range(10)
+    )
+    return Deal(pool, classes, Terms(closing, dates, interest="first"), Controls(support_pd=0.05))
+
+
+def fast(deal: Deal) -> Deal:
+    return dataclasses.replace(deal, terms=dataclasses.replace(deal.terms, paths=1_000))
+
+
+def shipped() -> Example:
+    """The shipped deal, with what has come in since closing."""
+    found = example("patents")
+    return dataclasses.replace(found, deal=fast(found.deal))
+
+
+DEALS = {"patents": shipped, "auto": lambda: fast(example("auto").deal), "ten": lambda: fast(ten_classes())}
+
+
+@pytest.fixture(scope="module", params=DEALS)
+def made(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[FileBook, Refreshed]:
+    """A refreshed workbook, and what it shows."""
+    target = tmp_path_factory.mktemp("agree") / "book.xlsm"
+    book = FileBook(build_template(target, DEALS[request.param](), refreshed=False))
+    done = refresh(book)
+    return FileBook(book.save()), done
+
+
+def figures(book: FileBook, done: Refreshed) -> Iterator[tuple[Key, str, Any, str]]:
+    """Yield what each cell of a result is about, its label, its value and its table."""
+    deal, analysis = done.inputs.deal, done.analysis
+    names = [t.name for t in deal.tranches]
+    maturity = {t.name: deal.terms.dates[t.maturity] for t in analysis.base.tranches}
+    base = book.table("tbl_Scenario").column("Scenario")[0]
+    for spec in layout.TABLES.values():
+        if not spec.results or spec.sheet == "Checks":
+            continue
+        table = book.table(spec.name)
+        shown = [c.header for c in spec.results]
+        for row in table.rows:
+            cells = dict(zip(table.header, row, strict=True))
+            about = {"class": names[analysis.headline], "condition": "", "date": None, "other": None}
+            for header, value in cells.items():
+                if header in CLASS and spec.sheet != "Tranche":
+                    about["class"] = value
+                elif header in CONDITION:
+                    about["condition"] = "" if value == base else value
+                elif header in DATE:
+                    about["date"] = value
+                elif header in OTHERS or (spec is layout.SIGMA and header == "Volatility"):
+                    about["other"] = value
+            if spec is layout.SIGMA and about["other"] == analysis.base.volatility:
+                about["other"] = None
+            places = [tuple(about.values())]
+            # What a class risks by its maturity is what the date of the maturity shows.
+            if spec is layout.RISK and about["date"] == maturity[about["class"]]:
+                places.append((*places[0][:2], None, None))
+            for header in shown:
+                if header in CLASS | CONDITION | DATE | OTHERS or cells.get(header) is None:
+                    continue
+                for key in places:
+                    yield key, header.casefold(), cells[header], spec.name
+
+
+def test_a_label_shows_one_figure_on_all_sheets(made: tuple[FileBook, Refreshed]) -> None:
+    found: dict[tuple[Key, str], dict[str, Any]] = defaultdict(dict)
+    for key, label, value, table in figures(*made):
+        assert found[key, label].setdefault(table, value) == value, (key, label, table)
+    apart = {
+        (key, label): values
+        for (key, label), values in found.items()
+        if len({repr(x) for x in values.values()}) > 1
+    }
+    assert not apart
+    # The comparison has something to compare: the same labels on Home, Result and Scenario.
+    together: dict[str, set[str]] = defaultdict(set)
+    for (_, label), values in found.items():
+        if len(values) > 1:
+            together[label] |= set(values)
+    assert together["coverage"] >= {"tbl_Answer", "tbl_Headline", "tbl_Result", "tbl_ScenarioResult"}
+    assert together["simulated any-date pd"] >= {"tbl_Headline", "tbl_Simulation", "tbl_ScenarioResult"}
+    assert together["any-date pd of the pool alone"] == {"tbl_Result", "tbl_Sigma"}
+    assert together["expected loss"] == {"tbl_Answer", "tbl_Simulation"}
+
+
+def test_different_labels_of_one_figure_agree(made: tuple[FileBook, Refreshed]) -> None:
+    book, done = made
+    answers, headline = book.table("tbl_Answer"), done.analysis.headline
+    for row in book.table("tbl_Tornado").rows:
+        assert row[2] == answers.column("PD to quote")[headline]
+    assert book.table("tbl_Headline").column("Simulated expected loss") == answers.column("Expected loss")
+    for why, pd, simulated in zip(
+        answers.column("Why"),
+        answers.column("PD to quote"),
+        book.table("tbl_Headline").column("Simulated any-date PD"),
+        strict=True,
+    ):
+        assert pd == simulated if why == "simulated" else pd >= simulated
+
+
+def test_nothing_is_said_of_an_undertaking_that_is_not_there(made: tuple[FileBook, Refreshed]) -> None:
+    book, done = made
+    deal = done.inputs.deal
+    for tranche, senior, alone in zip(
+        deal.tranches, deal.senior, book.table("tbl_Answer").column("PD without undertaking"), strict=True
+    ):
+        assert isinstance(alone, float) == (deal.controls.support and bool(senior)), tranche.name
+    if not deal.controls.support:
+        said = [str(book.name(cell).value) for cell in layout.READING_NAMES.values()]
+        assert not any("ndertaking" in text for text in said)

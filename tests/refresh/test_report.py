@@ -1,0 +1,401 @@
+"""What refresh writes: figures of the headline class, and marks that tell of changed inputs."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xlkmv.deal.analysis import Analysis, analyse
+from xlkmv.deal.answers import class_answers, current_grades
+from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.questions.contributions import contributions
+from xlkmv.deal.reading import riskiest
+from xlkmv.deal.stress import PRESETS
+from xlkmv.deal.terms import Deal, Tranche
+from xlkmv.errors import BookInputError
+from xlkmv.refresh import report
+from xlkmv.refresh.report import SMALLEST_DRAWN, write_report
+from xlkmv.refresh.run import read_book, refresh
+from xlkmv.refresh.wording import language_of
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import FileBook
+
+# ------------------------------------------------------------------------------ the headline class
+
+ENTRY = ["2026-01-02 03:04:05", 0.0, "0", "0123456789ab", 1, "test"]
+
+
+@cache
+def analysed(headline: str, undertaking: bool = True) -> tuple[Deal, Analysis]:
+    """The shipped pool under four senior classes and one behind them."""
+    deal = xingye_yuanrong()
+    dates = deal.terms.dates
+    classes = [
+        Tranche(f"A-{k}", k, 60e6, 0.03, "with collections", dates[5 * k - 1], senior=True)
+        for k in range(1, 5)
+    ]
+    deal = replace(
+        deal,
+        tranches=(*classes, Tranche("B", 5, 50e6, 0.05, "with collections", dates[-1])),
+        terms=replace(deal.terms, headline=headline, paths=400),
+        controls=deal.controls if undertaking else deal.controls.without("support"),
+    )
+    return deal, analyse(deal, PRESETS, actual=deal.pool.collections[:4] * 0.9)
+
+
+def written(source: Path, target: Path, deal: Deal, analysis: Analysis) -> FileBook:
+    book = FileBook(source)
+    write_report(book, deal, analysis, ENTRY, ())
+    return FileBook(book.save(target))
+
+
+@pytest.mark.parametrize(("headline", "k"), [("A-1", 0), ("A-3", 2), ("", 3), ("B", 4)])
+def test_titles_and_figures_are_those_of_the_headline_class(
+    draft: Path, tmp_path: Path, headline: str, k: int
+) -> None:
+    deal, found = analysed(headline)
+    book, name = written(draft, tmp_path / "book.xlsm", deal, found), deal.tranches[k].name
+    assert book.name("out_Headline").value == name
+    for cell in (*layout.TITLES, *layout.CHARTS):
+        text = book.name(cell).value
+        assert name in text and "enior" not in text and layout.THE_CLASS not in text
+    tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}
+    assert tables == {
+        "Headline", "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual", "Driver",
+        "Diversification", "Tornado", "Step", "Watch", "Layer",
+    }  # fmt: skip
+
+    def column(spec: layout.TableSpec, field: str) -> list[Any]:
+        return book.table(spec.name).column(spec.column(field).header)
+
+    on, simulated = found.base.tranches[k], found.simulated_base.tranches[k]
+    assert column(layout.CHART, "due_senior") == on.risk.accumulated_due.tolist()
+    assert column(layout.CHART, "anydate_pd") == np.maximum(on.anydate_pd, SMALLEST_DRAWN).tolist()
+    drawn = np.maximum(np.cumsum(simulated.first_short), SMALLEST_DRAWN)
+    assert column(layout.CHART, "simulated") == drawn.tolist()
+    rows = [view.tranches[k].anydate_pd_at_maturity for view in found.scenarios]
+    assert column(layout.SCENARIO, "anydate_pd") == rows
+    runs = [row.simulation.tranches[k].anydate_pd for row in found.simulated]
+    assert column(layout.SCENARIO, "simulated") == runs
+    assert column(layout.ATTRIBUTION, "shapley") == found.attribution.shapley[:, k].tolist()
+    assert column(layout.ATTRIBUTION, "off_alone") == found.attribution.off_alone[:, k].tolist()
+    other = riskiest(found)
+    assert column(layout.ATTRIBUTION, "other_off") == found.attribution.off_alone[:, other].tolist()
+    watched = [x for x in column(layout.ACTUAL, "pd") if x is not None]
+    assert watched == found.surveillance.pd[k, 1:].tolist()
+    # A stress is a condition under which all controls are on.
+    stressed = [
+        (run, row.stress.name)
+        for run, row in zip(runs[1:], found.simulated[1:], strict=True)
+        if not row.stress.controls_off and row.stress.default_point == "own"
+    ]
+    worst = book.name("out_WorstPD").value
+    assert worst == max(pd for pd, _ in stressed)
+    assert (worst, book.name("out_WorstScenario").value) in stressed
+    # Cash to senior classes is cash to those that are marked, whoever makes the headline.
+    paid = (found.planned.interest_paid + found.planned.principal_paid)[:4].sum(axis=0)
+    assert column(layout.ACCOUNT, "senior") == paid.tolist()
+
+
+def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("B")
+    # Times are bad enough for the last class to lose something, and not for the first.
+    worse = replace(deal, pool=replace(deal.pool, pd=deal.pool.pd * 8.0))
+    drivers = contributions(worse, paths=400)
+    found = replace(found, contributions=drivers)
+    book = written(draft, tmp_path / "book.xlsm", deal, found)
+    table, names = book.table("tbl_Driver"), list(deal.pool.name)
+    rows = [names.index(name) for name in table.column("Obligor")]
+    assert sorted(rows) == list(range(11))
+    for header, figures in (
+        ("Share of the class's expected loss", drivers.obligors.loss_share[:, 4]),
+        ("In default when the class is short", drivers.obligors.in_default[:, 4]),
+        ("Class short if it defaults", drivers.obligors.short_given[:, 4]),
+        ("Share of the pool's expected loss", drivers.obligors.pool_share),
+    ):
+        assert table.column(header) == figures[rows].tolist()
+    shares = table.column("Share of the class's expected loss")
+    assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1.0)
+    every = book.table("tbl_DriverAll")
+    lines = list(zip(every.column("Tranche"), every.column("What it is"), every.column("Name"), strict=True))
+    for k, tranche in enumerate(deal.tranches):
+        of_class = [line[1:] for line in lines if line[0] == tranche.name]
+        if drivers.short[k]:
+            assert [kind for kind, _ in of_class] == ["industry"] * 11 + ["obligor"] * 11
+        else:
+            assert of_class == [(None, f"never short on {drivers.paths:,} paths")]
+    spread = book.table("tbl_Diversification")
+    assert spread.column("Simulated") == [d.simulated[4] for d in found.diversification]
+    # A class that is never short is drawn at the bound of its PD: no chart is empty.
+    for seen, drawn in zip(spread.column("Simulated"), spread.column("Simulated, drawn"), strict=True):
+        assert drawn == (seen or pytest.approx(1.0 - 0.05 ** (1 / 400)))
+    assert min(spread.column("KMV view, drawn")) >= SMALLEST_DRAWN
+    assert book.table("tbl_Concentration").column("Effective number") == [
+        found.concentration.effective_number
+    ]
+
+
+def test_beside_each_pd_stands_the_one_without_the_undertaking(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("A-3")
+    table = written(draft, tmp_path / "book.xlsm", deal, found).table("tbl_Headline")
+    assert table.column("Any-date PD without undertaking")[:4] == [
+        t.risk.anydate_pd[t.maturity] for t in found.base.tranches[:4]
+    ]
+    assert table.column("Simulated any-date PD without undertaking")[:4] == [
+        t.anydate_pd for t in found.simulated_unsupported.tranches[:4]
+    ]
+    one, other = table.column("Any-date PD"), table.column("Any-date PD without undertaking")
+    # It helps the classes that it protects: the last of them most, and B not at all.
+    assert all(x <= y for x, y in zip(one[:4], other[:4], strict=True))
+    assert one[3] < other[3] and other[4] == "not covered"
+    # Where there is none, nothing stands there that could be taken for a figure.
+    table = written(draft, tmp_path / "none.xlsm", *analysed("A-3", False)).table("tbl_Headline")
+    for header in ("Any-date PD without undertaking", "Simulated any-date PD without undertaking"):
+        assert table.column(header) == ["no undertaking"] * 5
+
+
+def test_the_cell_on_home_switches_the_class(draft: Path, tmp_path: Path) -> None:
+    book = FileBook(draft)
+    tranche = book.table("tbl_Tranche").column("Tranche")[1]
+    book.write_name(layout.HEADLINE_CLASS, tranche.upper())
+    book = FileBook(book.save(tmp_path / "book.xlsm"))
+    done = refresh(book)
+    book = FileBook(book.save())
+    assert done.analysis.headline == 1
+    assert book.name("out_Headline").value == tranche
+    assert book.name("out_TitleScenario").value.startswith(
+        f"Preset conditions and what they do to {tranche} "
+    )
+    rows = [view.tranches[1].anydate_pd_at_maturity for view in done.analysis.scenarios]
+    assert book.table("tbl_Scenario").column("Any-date PD") == rows
+    assert book.name("out_ReadingPool").value.startswith("Collections cover ")
+
+
+OLD = {
+    "tbl_Chart": {
+        "Due to the class": "Due to senior",
+        "KMV view": "Senior any-date PD",
+        "KMV view, controls off": "Senior any-date PD, controls off",
+    },
+    "tbl_Simulation": {"Simulated any-date PD": "Any-date PD", "Simulated PD": "PD"},
+    "tbl_Attribution": {
+        "Any-date PD, this off": "Senior any-date PD, this off",
+        "Any-date PD, only this on": "Senior any-date PD, only this on",
+        "Any-date PD, this and all above on": "Any-date PD, stacked",
+    },
+    "tbl_Actual": {"DD then": "Senior DD", "Any-date PD without undertaking then": "Senior any-date PD"},
+}
+
+
+def renamed(source: Path, target: Path, change: Callable[[str], str]) -> Path:
+    """A copy of a workbook with its parts of tables and names rewritten."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            data = old.read(info)
+            if info.filename.startswith("xl/tables/") or info.filename == "xl/workbook.xml":
+                data = change(data.decode()).encode()
+            new.writestr(info, data)
+    return target
+
+
+def test_a_workbook_with_the_headings_of_an_earlier_edition_is_filled(draft: Path, tmp_path: Path) -> None:
+    def earlier(text: str) -> str:
+        for table, headings in OLD.items():
+            if f'displayName="{table}"' in text:
+                for new, old in headings.items():
+                    assert f'name="{new}"' in text
+                    text = text.replace(f'name="{new}"', f'name="{old}"')
+        return text.replace('name="out_ReadingPool"', 'name="mine"')
+
+    deal, found = analysed("A-3")
+    new = written(draft, tmp_path / "new.xlsm", deal, found)
+    source = renamed(draft, tmp_path / "earlier.xlsm", earlier)
+    book = written(source, tmp_path / "old.xlsm", deal, found)
+    for table, headings in OLD.items():
+        for now, then in headings.items():
+            assert book.table(table).column(then) == new.table(table).column(now), then
+            assert any(x is not None for x in book.table(table).column(then))
+    # It has no line of its own for the pool: a pool that cannot pay is said in its first one.
+    assert book.name("out_ReadingActual").value == new.name("out_ReadingActual").value
+    poor = replace(deal, pool=replace(deal.pool, schedule=deal.pool.schedule * 0.1))
+    dead = written(source, tmp_path / "dead.xlsm", poor, analyse(poor, PRESETS))
+    assert dead.name("out_ReadingActual").value.startswith("POOL CANNOT PAY: ")
+
+
+def test_no_older_heading_is_the_heading_of_another_column() -> None:
+    for spec in layout.TABLES.values():
+        names = [name for c in spec.columns for name in (c.header, *c.aliases)]
+        assert len({name.casefold() for name in names}) == len(names), spec.name
+
+
+# ------------------------------------------------------------------------------ surveillance
+
+
+def of_class(book: FileBook, name: str, table: str) -> list[dict[str, Any]]:
+    """Lines of a class in a table of results."""
+    found = book.table(table)
+    rows = [dict(zip(found.header, row, strict=True)) for row in found.rows]
+    return [row for row in rows if row["Tranche"] == name]
+
+
+def test_one_label_is_one_number_on_home_and_on_surveillance(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("A-3")
+    book = written(draft, tmp_path / "book.xlsm", deal, found)
+    for t in deal.tranches:
+        ((home,), (watch,)) = (of_class(book, t.name, table) for table in ("tbl_Headline", "tbl_Rerate"))
+        for label in ("DD", "Any-date PD without undertaking", "Simulated any-date PD"):
+            # Where no undertaking stands behind the class, Result says so in place of a second figure.
+            there = home["Any-date PD"] if isinstance(home[label], str) else home[label]
+            assert watch[f"{label} at closing"] == there, label
+        ((line,),) = (of_class(book, t.name, "tbl_History"),)
+        for label in ("DD", "Any-date PD without undertaking", "Simulated any-date PD"):
+            assert line[label] == watch[f"{label} now"], label
+        assert line["Coverage"] == watch["Coverage now"] and line["Alert"] == watch["Alert"]
+
+
+def test_each_refresh_adds_its_lines_to_the_history_up_to_a_bound(
+    draft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deal, found = analysed("A-3")
+    source = written(draft, tmp_path / "one.xlsm", deal, found)
+    two = written(source.path, tmp_path / "two.xlsm", deal, found)
+    lines = two.table("tbl_History")
+    assert lines.column("Tranche") == [t.name for t in deal.tranches] * 2
+    assert set(lines.column("As of")) == {deal.terms.dates[3]}
+    assert set(lines.column("Input hash")) == {ENTRY[3]} and set(lines.column("Paths")) == {400}
+    assert lines.column("Grade") == [*current_grades(deal, found)] * 2
+    monkeypatch.setattr(report, "HISTORY_ROWS", 7)
+    three = written(two.path, tmp_path / "three.xlsm", deal, found)
+    assert three.table("tbl_History").column("Tranche") == ["A-4", "B", *[t.name for t in deal.tranches]]
+
+
+def test_the_chart_of_the_rating_starts_at_closing_and_keeps_what_was_simulated(
+    draft: Path, tmp_path: Path
+) -> None:
+    deal, found = analysed("A-1")
+    new = analyse(deal, PRESETS)
+    book = written(draft, tmp_path / "closing.xlsm", deal, new)
+    dates = [deal.terms.closing, *deal.terms.dates]
+    at_closing = book.table("tbl_Watch")
+    assert at_closing.column("As of") == dates
+    # Nothing has been seen: one point of each view, and the line of the alarm.
+    for header in ("Any-date PD without undertaking, drawn", "Simulated any-date PD, drawn"):
+        first, *later = at_closing.column(header)
+        assert first > 0.0 and set(later) == {None}
+    assert set(at_closing.column("Alert from")) == {new.surveillance.limit[0]}
+    grades = [answer.grade for answer in class_answers(deal, new)]
+    assert book.table("tbl_History").column("Grade") == grades
+    then = written(book.path, tmp_path / "then.xlsm", deal, found).table("tbl_Watch")
+    pds = np.maximum(found.surveillance.pd[0], SMALLEST_DRAWN).tolist()
+    assert then.column("Any-date PD without undertaking, drawn") == [*pds, *[None] * 16]
+    simulated = then.column("Simulated any-date PD, drawn")
+    assert [k for k, x in enumerate(simulated) if x is not None] == [0, 4]
+    # None of 400 paths misses: the line is drawn at what the PD is below with 95 %.
+    assert found.simulated_now.tranches[0].anydate_pd == 0.0
+    assert simulated[4] == pytest.approx(1.0 - 0.05 ** (1 / 400))
+
+
+def test_a_workbook_without_the_new_columns_and_tables_is_filled(draft: Path, tmp_path: Path) -> None:
+    """No history, nothing known beside collections, and a column of results that nobody fills any more."""
+    deal, found = analysed("A-3")
+
+    def earlier(text: str) -> str:
+        for name in ("tbl_History", "tbl_Watch"):
+            text = text.replace(f'displayName="{name}"', f'displayName="my_{name}"')
+        for header in ("Pool balance", "Defaults", "Prepayments", "Reserve held"):
+            text = text.replace(f'name="{header}"', f'name="My {header}"')
+        return text.replace('name="Level expected from now on"', 'name="Growth of the median"')
+
+    source = FileBook(renamed(draft, tmp_path / "source.xlsm", earlier))
+    rows = len(source.table("tbl_Actual").rows)
+    source.write_table("tbl_Actual", {"Growth of the median": [0.01] * rows}, resize=False)
+    old = written(source.save(tmp_path / "old.xlsm"), tmp_path / "filled.xlsm", deal, found)
+    new = written(draft, tmp_path / "new.xlsm", deal, found)
+    table = old.table("tbl_Actual")
+    assert set(table.column("Growth of the median")) == {None}
+    for header in ("Volatility", "DD then", "Any-date PD without undertaking then"):
+        assert table.column(header) == new.table("tbl_Actual").column(header)
+    assert read_book(old).actual.collections_only
+
+
+def test_the_bars_of_the_controls_lead_from_all_off_to_the_deal_as_it_is(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("A-1")
+    book = written(draft, tmp_path / "book.xlsm", deal, found)
+    steps, controls = book.table("tbl_Waterfall"), book.table("tbl_Attribution")
+    rows = [dict(zip(steps.header, row, strict=True)) for row in steps.rows]
+    assert [r["Step"] for r in rows[1:-1]] == controls.column("Control")
+    level = rows[0]["Any-date PD then"]
+    for row, share in zip(rows[1:-1], controls.column("Share (Shapley)"), strict=True):
+        bar = row["Taken off"] or row["Added"] or 0.0
+        assert bar == pytest.approx(abs(share), abs=1e-15)
+        # The bar spans the level before and the level after.
+        ends = sorted((level, row["Any-date PD then"]))
+        assert (row["Bar from"], row["Bar from"] + bar) == pytest.approx(ends, abs=1e-15)
+        level = row["Any-date PD then"]
+    assert level == pytest.approx(rows[-1]["Any-date PD then"], abs=1e-12)
+    assert rows[-1]["Any-date PD then"] == pytest.approx(
+        found.simulated_base.tranches[0].anydate_pd, abs=1e-12
+    )
+
+
+# ------------------------------------------------------------------------------ languages
+
+
+def test_the_sentences_come_in_the_language_of_the_workbook(draft: Path, tmp_path: Path) -> None:
+    book = FileBook(draft)
+    assert book.name(layout.LANGUAGE).value is None
+    before = read_book(book)
+    book.write_name(layout.LANGUAGE, "中文")
+    # It is a choice of how results are shown: no mark of the inputs knows of it.
+    after = read_book(FileBook(book.save(tmp_path / "chinese.xlsm")))
+    assert (after.digest, after.marks) == (before.digest, before.marks)
+    deal, found = analysed("A-3")
+    english = written(draft, tmp_path / "english.xlsm", deal, found)
+    chinese = written(tmp_path / "chinese.xlsm", tmp_path / "written.xlsm", deal, found)
+    assert english.name("out_ReadingPool").value.startswith("Collections and reserve cover ")
+    assert chinese.name("out_ReadingPool").value.startswith("截至 ")
+    assert english.name("out_TitleBreakeven").value == "Limits of A-3   所选层级极限"
+    assert chinese.name("out_TitleBreakeven").value == "A-3的极限"
+    why = chinese.table("tbl_Answer").column("Why")
+    assert {*why} <= {"模拟", *(w for w in why if "400 条路径" in w)}
+    # Figures, and the words that formulas compare, are the same in both.
+    for name in ("tbl_Headline", "tbl_Result", "tbl_Scenario", "tbl_Rerate", "tbl_Check"):
+        for one, other in zip(english.table(name).rows, chinese.table(name).rows, strict=True):
+            assert [x for x in one if isinstance(x, float)] == [x for x in other if isinstance(x, float)]
+    assert chinese.table("tbl_Check").column("Outcome") == english.table("tbl_Check").column("Outcome")
+    assert chinese.name("out_State").value == english.name("out_State").value == "fresh"
+
+
+@pytest.mark.parametrize("given", ["Deutsch", 1.0])
+def test_a_language_that_there_is_not_is_refused(draft: Path, tmp_path: Path, given: Any) -> None:
+    book = FileBook(draft)
+    book.write_name(layout.LANGUAGE, given)
+    with pytest.raises(BookInputError) as caught:
+        refresh(FileBook(book.save(tmp_path / "other.xlsm")))
+    (problem,) = caught.value.problems
+    cell = book.name(layout.LANGUAGE)
+    assert (problem.sheet, problem.cell) == ("Home", cell.cell)
+    assert problem.rule == "must be blank, or one of: English, 中文"
+
+
+@pytest.mark.parametrize("given", ["ZH", " 中文 "])
+def test_a_language_is_known_by_its_key_and_its_name(draft: Path, given: str) -> None:
+    book = FileBook(draft)
+    book.write_name(layout.LANGUAGE, given)
+    assert language_of(book) == "zh"
+
+
+def test_a_quick_look_keeps_the_word_that_the_state_is_told_by(draft: Path, tmp_path: Path) -> None:
+    book = FileBook(draft)
+    book.write_name(layout.LANGUAGE, "中文")
+    refresh(book, quick=True)
+    said = FileBook(book.save(tmp_path / "quick.xlsm"))
+    assert said.name("out_Scope").value.startswith(layout.QUICK)
+    assert said.name("out_ReadingBreaks").value == "速览不含此项：请完整刷新。"

@@ -1,0 +1,173 @@
+"""Sheet Obligor: PDs from the obligors' own data, into the pool and onto the sheet."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xlkmv.deal.sources import ObligorSource, PeerFirm, SourceTerms, obligor_pds
+from xlkmv.refresh.run import refresh
+from xlkmv.workbook.book import FileBook
+
+VTRON, HUAYIN, SMALL = "Vtron Group (威创集团)", "Huayin Medical (华银医学)", "Licensee 11"
+LABORATORIES = [(5200.0, 0.38, 600.0, 900.0, 480.0), (2300.0, 0.45, 250.0, 500.0, 240.0)]
+LABORATORIES += [(9800.0, 0.33, 1500.0, 2200.0, 1050.0)]
+FIRM = ("Equity", "Equity volatility", "Short-term debt", "Long-term debt", "EBITDA")
+PEERS = [
+    {"Peer": f"Peer {k}", "Industry": "Laboratories"} | dict(zip(FIRM, x, strict=True))
+    for k, x in enumerate(LABORATORIES)
+]
+OBLIGORS = [
+    {
+        "Obligor": VTRON,
+        "Method": "listed",
+        "Short-term debt": 800.0,
+        "Long-term debt": 400.0,
+        "Equity": 3400.0,
+    }
+    | {"Equity volatility": 0.46},
+    {"Obligor": HUAYIN, "Method": "comparables", "EBITDA": 105.0, "Industry": "laboratories"}
+    | {"Short-term debt": 320.0},
+    {"Obligor": SMALL.upper(), "Method": "history", "Defaults": 6.0, "Obligor-years": 410.0},
+]
+
+
+def expected() -> list[float]:
+    rows = [
+        ObligorSource(VTRON, "listed", equity=3400, equity_volatility=0.46, short_term=800, long_term=400),
+        ObligorSource(HUAYIN, "comparables", earnings=105, industry="Laboratories", short_term=320),
+        ObligorSource(SMALL, "history", defaults=6, obligor_years=410),
+    ]
+    peers = [PeerFirm(f"Peer {k}", "Laboratories", *x) for k, x in enumerate(LABORATORIES)]
+    return [found.pd for found in obligor_pds(rows, SourceTerms(peers=peers, rate=0.025))]
+
+
+def say_source(book: Any, *names: str) -> None:
+    for name in names:
+        book.put("tbl_Pool", name, "Rating", "Source")
+        book.put("tbl_Pool", name, "PD", None)
+
+
+@pytest.fixture
+def sourced(shipped: Any) -> Any:
+    shipped.rows("tbl_Obligor", OBLIGORS)
+    shipped.rows("tbl_Peers", PEERS)
+    shipped.rows("tbl_Source", [{"Risk-free rate": 0.025}])
+    say_source(shipped, VTRON, HUAYIN, SMALL)
+    return shipped
+
+
+def test_the_pool_takes_pds_from_their_sources(sourced: Any) -> None:
+    inputs = sourced.read()
+    pds = dict(zip(inputs.deal.pool.name, inputs.deal.pool.pd.tolist(), strict=True))
+    assert [pds[name] for name in (VTRON, HUAYIN, SMALL)] == pytest.approx(expected(), rel=1e-14)
+    assert pds["Licensee 01"] == 0.012  # typed, as before
+    assert [found.method for found in inputs.sources] == ["listed", "comparables", "history"]
+
+
+def test_a_sheet_that_nobody_filled_or_has_changes_nothing(shipped: Any) -> None:
+    before = shipped.read()
+    assert before.sources == ()
+    for name in ("tbl_Obligor", "tbl_Source", "tbl_Peers", "tbl_Prices"):
+        shipped.drop(name)
+    assert shipped.read().digest == before.digest
+
+
+def test_prices_go_before_a_typed_volatility_and_tell_their_frequency(sourced: Any) -> None:
+    rng = np.random.default_rng(4)
+    values = (3400.0 * np.exp(np.cumsum(rng.normal(0.0, 0.06, 60)))).tolist()
+    days = [dt.date(2018, 1, 5) + dt.timedelta(days=7 * k) for k in range(60)]
+    sourced.rows(
+        "tbl_Prices",
+        [{"Obligor": VTRON, "Date": d, "Equity": v} for d, v in zip(days, values, strict=True)],
+    )
+    found = sourced.read().sources[0]
+    # Weeks: 59 steps in 413 days.
+    row = ObligorSource(VTRON, "listed", prices=values, periods_per_year=59 / (413 / 365.25),
+                        short_term=800, long_term=400)  # fmt: skip
+    (same,) = obligor_pds([row], SourceTerms(rate=0.025))
+    assert (found.pd, found.low, found.high) == pytest.approx((same.pd, same.low, same.high), rel=1e-12)
+
+
+def test_refresh_writes_pd_range_and_note(draft: Path, tmp_path: Path) -> None:
+    book = FileBook(draft)
+    for name, rows in (
+        ("tbl_Obligor", OBLIGORS),
+        ("tbl_Peers", PEERS),
+        ("tbl_Source", [{"Risk-free rate": 0.025}]),
+    ):
+        header = [h for h in book.table(name).header if any(h in row for row in rows)]
+        book.write_table(name, {h: [row.get(h) for row in rows] for h in header}, resize=True)
+    refresh(book, quick=True)
+    book.save(tmp_path / "b.xlsm")
+    table = FileBook(tmp_path / "b.xlsm").table("tbl_Obligor")
+    assert table.column("PD") == pytest.approx(expected(), rel=1e-12)
+    low, high = table.column("PD, low"), table.column("PD, high")
+    assert low[0] is high[0] is None
+    assert all(a < p < b for a, p, b in zip(low[1:], table.column("PD")[1:], high[1:], strict=True))
+    assert table.column("Rests on")[2] == "6 of 410 obligor-years in default, Jeffreys' prior"
+    # They count nowhere unless the pool asks for them.
+    assert refresh(book, quick=True).inputs.deal.pool.pd[10] == 0.025
+
+
+@pytest.mark.parametrize(
+    ("row", "header", "value", "at", "rule"),
+    [
+        (1, "EBITDA", -5.0, "EBITDA", "must be > 0"),
+        (1, "EBITDA", None, "EBITDA", "is needed by the method comparables"),
+        (1, "Industry", "Biotech", "Industry", "must have 3 listed peers or more, and has 0"),
+        (0, "Equity volatility", 46.0, "Equity volatility",
+         "must be > 0 and < 20 (a decimal: 0.25 means 25 %)"),
+        (0, "Equity", 1e-200, "Method", "equity carries no information about the assets"),
+        (2, "Defaults", 500.0, "Defaults", "must not be above the 410 observed"),
+        (2, "Method", "guess", "Method", "must be one of: given, rating, listed, comparables, history"),
+        (2, "Method", "rating", "Grade", "is needed by the method rating"),
+        (2, "Obligor", VTRON, "Obligor", "is there twice: every obligor needs one row"),
+    ],
+)  # fmt: skip
+def test_a_wrong_input_is_told_at_its_cell(
+    sourced: Any, row: int, header: str, value: Any, at: str, rule: str
+) -> None:
+    sourced.put("tbl_Obligor", row, header, value)
+    if header == "Obligor":
+        sourced.put("tbl_Pool", SMALL, "Rating", None)
+        sourced.put("tbl_Pool", SMALL, "PD", 0.02)
+    ((place, _, said),) = sourced.wrong()
+    assert place == sourced.place("tbl_Obligor", row, at)
+    assert said.startswith(rule)
+
+
+def test_a_wrong_peer_is_told_once(sourced: Any) -> None:
+    sourced.put("tbl_Peers", 1, "EBITDA", -240.0)
+    assert sourced.wrong() == [(sourced.place("tbl_Peers", 1, "EBITDA"), -240.0, "must be > 0")]
+
+
+def test_a_source_without_a_row(sourced: Any) -> None:
+    say_source(sourced, "Licensee 02")
+    rule = "needs the obligor in table tbl_Obligor: it has no row named Licensee 02"
+    assert sourced.wrong() == [(sourced.place("tbl_Pool", "Licensee 02", "Rating"), "Source", rule)]
+
+
+def test_prices_of_strangers_and_out_of_order(sourced: Any) -> None:
+    prices = [(VTRON, 5, 3400.0), (VTRON, 3, 3300.0), ("Nobody", 4, 10.0)]
+    rows = [{"Obligor": n, "Date": dt.date(2019, 1, d), "Equity": v} for n, d, v in prices]
+    sourced.rows("tbl_Prices", [rows[0], rows[2]])
+    stranger = sourced.wrong()
+    assert (
+        sourced.place("tbl_Prices", 1, "Obligor"),
+        "Nobody",
+        "must be an obligor of table tbl_Obligor",
+    ) in stranger
+    sourced.rows("tbl_Prices", rows[:2])
+    late = "dates of an obligor's prices must increase (2019-01-05 comes before it)"
+    assert (sourced.place("tbl_Prices", 1, "Date"), dt.date(2019, 1, 3), late) in sourced.wrong()
+
+
+def test_terms_have_one_row(sourced: Any) -> None:
+    sourced.rows("tbl_Source", [{"Risk-free rate": 0.025}, {"Risk-free rate": 0.03}])
+    rule = "must be blank: the table has one row"
+    assert sourced.wrong() == [(sourced.place("tbl_Source", 1, "Risk-free rate"), 0.03, rule)]

@@ -1,0 +1,228 @@
+"""A firm and its equity: assets and volatility that a price implies, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.special import ndtr
+
+from xlkmv.errors import ConvergenceError, InputError
+from xlkmv.functions.distance import dd_steps
+from xlkmv.functions.registry import Fault, Step, Text, elementwise, one_or_each, table
+from xlkmv.model import calibration, distance, merton, sensitivity
+
+__all__ = [
+    "KMV_ASSETS",
+    "KMV_ASSET_VALUE",
+    "KMV_ASSET_VOL",
+    "KMV_EQUITY",
+    "KMV_FIT",
+    "KMV_GUARANTEE",
+    "KMV_NAIVE_DD",
+    "KMV_RECOVERY",
+    "KMV_SENSITIVITY",
+    "KMV_SPREAD",
+    "KMV_TERM",
+]
+
+# Half a year of weekly equity values of one firm, for the example of KMV_FIT.
+EQUITY_SERIES = (
+    43.3, 43.9, 44.7, 44.1, 42.6, 42.9, 41.7, 42.8, 44.2, 43.5, 44.9, 45.8, 44.6,
+    45.3, 46.4, 45.1, 43.8, 44.4, 45.9, 46.8, 46.1, 47.2, 45.7, 46.3, 47.5, 47.0,
+)  # fmt: skip
+
+
+def _inverted(inversion, *answers):
+    """Answers of an inversion, with the reason of each row that has none."""
+    return *answers, [Fault(~inversion.converged, lambda k: str(inversion.error(k)))]
+
+
+@elementwise("Asset value of a firm that its equity implies (Merton).", (3.0, 10.0, 0.8, 1.0, 0.05))
+def KMV_ASSET_VALUE(equity, default_point, equity_volatility, horizon=1.0, rate=0.0):
+    inversion = merton.invert(equity, default_point, equity_volatility, horizon, rate)
+    return _inverted(inversion, inversion.asset_value)
+
+
+@elementwise("Asset volatility of a firm that its equity implies (Merton).", (3.0, 10.0, 0.8, 1.0, 0.05))
+def KMV_ASSET_VOL(equity, default_point, equity_volatility, horizon=1.0, rate=0.0):
+    inversion = merton.invert(equity, default_point, equity_volatility, horizon, rate)
+    return _inverted(inversion, inversion.volatility)
+
+
+@elementwise(
+    "Asset value and asset volatility of a firm that its equity implies (Merton).",
+    (3.0, 10.0, 0.8, 1.0, 0.05),
+    ("asset value", "asset volatility"),
+)
+def KMV_ASSETS(equity, default_point, equity_volatility, horizon=1.0, rate=0.0):
+    inversion = merton.invert(equity, default_point, equity_volatility, horizon, rate)
+    return _inverted(inversion, inversion.asset_value, inversion.volatility)
+
+
+@KMV_ASSETS.explain
+def _inversion_steps(equity, default_point, equity_volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    E, F, T, r = equity, default_point, horizon, rate
+    inversion = merton.invert(E, F, equity_volatility, T, r)
+    V, sigma = float(inversion.asset_value), float(inversion.volatility)
+    yield Step("Equations", "E = V N(d1) - F e^(-rT) N(d2);  sigma_E E = N(d1) sigma V", "")
+    yield Step("Asset value", "V, solved in logs and scaled", V)
+    yield Step("Asset volatility", "sigma", sigma)
+    yield Step("Iterations", "Householder, third order", int(inversion.iterations))
+    yield Step("Repricing error", "largest relative error of E and sigma_E", float(inversion.residual))
+    of_value, of_volatility = merton.condition_number(V, F, sigma, T, r)
+    yield Step("Condition of V", "its relative change per relative change of an input", of_value)
+    yield Step("Condition of sigma", "its relative change per relative change of an input", of_volatility)
+    dd = distance.distance_to_default(V, F, sigma, T, r)
+    yield Step("Risk-neutral distance to default", "d2", dd)
+    yield Step("Risk-neutral PD", "N(-d2)", ndtr(-dd))
+
+
+KMV_ASSET_VALUE.explain(_inversion_steps)
+KMV_ASSET_VOL.explain(_inversion_steps)
+
+
+@elementwise(
+    "Equity value and equity volatility of a firm with these assets (Merton).",
+    (140.0, 100.0, 0.25, 1.0, 0.05),
+    ("equity", "equity volatility"),
+)
+def KMV_EQUITY(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+    value, vol = merton.equity(asset_value, default_point, volatility, horizon, rate)
+    return value, vol, [Fault(~(value > 0.0), "equity must be > 0: it is smaller than any number")]
+
+
+@KMV_EQUITY.explain
+def _equity_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    V, F, sigma, T, r = asset_value, default_point, volatility, horizon, rate
+    value, vol = merton.equity(V, F, sigma, T, r)
+    yield from _d_steps(V, F, sigma, T, r)
+    yield Step("Equity", "V N(d1) - F e^(-rT) N(d2)", value)
+    yield Step("Equity volatility", "sigma V N(d1) / E", vol)
+
+
+def _d_steps(V, F, sigma, T, r) -> Iterator[Step]:
+    s = sigma * np.sqrt(T)
+    d1 = (np.log(V / F) + r * T) / s + 0.5 * s
+    yield Step("Discounted default point", "F e^(-rT)", F * np.exp(-r * T))
+    yield Step("d1", "[ln(V/F) + (r + sigma^2/2) T] / (sigma sqrt(T))", d1)
+    yield Step("d2", "d1 - sigma sqrt(T)", d1 - s)
+
+
+@elementwise(
+    "Credit spread of the debt, continuously compounded.", (12.3953871886, 10.0, 0.212304713423, 1.0, 0.05)
+)
+def KMV_SPREAD(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+    return merton.spread(asset_value, default_point, volatility, horizon, rate)
+
+
+@KMV_SPREAD.explain
+def _spread_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    firm = (asset_value, default_point, volatility, horizon, rate)
+    yield from _d_steps(*firm)
+    yield Step("Debt", "F e^(-rT) - guarantee", merton.debt_value(*firm))
+    yield Step("Credit spread", "-ln(D/F)/T - r", merton.spread(*firm))
+
+
+@elementwise(
+    "Expected recovery rate of the debt on default, under Q.",
+    (12.3953871886, 10.0, 0.212304713423, 1.0, 0.05),
+)
+def KMV_RECOVERY(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+    return merton.expected_recovery(asset_value, default_point, volatility, horizon, rate)
+
+
+@KMV_RECOVERY.explain
+def _recovery_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    firm = (asset_value, default_point, volatility, horizon, rate)
+    yield from _d_steps(*firm)
+    yield Step(
+        "Expected recovery",
+        "E[V_T/F | V_T < F] = V e^(rT) N(-d1) / (F N(-d2))",
+        merton.expected_recovery(*firm),
+    )
+
+
+@elementwise("Value today of a guarantee of the full amount due.", (140.0, 100.0, 0.25, 1.0, 0.05))
+def KMV_GUARANTEE(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+    return merton.guarantee_value(asset_value, default_point, volatility, horizon, rate)
+
+
+@KMV_GUARANTEE.explain
+def _guarantee_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+    firm = (asset_value, default_point, volatility, horizon, rate)
+    yield from _d_steps(*firm)
+    yield Step("Guarantee", "F e^(-rT) N(-d2) - V N(-d1)", merton.guarantee_value(*firm))
+
+
+@elementwise(
+    "Naive distance to default (Bharath-Shumway): no equation is solved.", (3.0, 10.0, 0.8, 1.0, 0.05)
+)
+def KMV_NAIVE_DD(equity, debt, equity_volatility, horizon=1.0, drift=0.0):
+    return calibration.naive_distance_to_default(equity, debt, equity_volatility, horizon, drift)
+
+
+@KMV_NAIVE_DD.explain
+def _naive_steps(equity, debt, equity_volatility, horizon=1.0, drift=0.0) -> Iterator[Step]:
+    E, F = equity, debt
+    sigma = calibration.naive_asset_volatility(E, F, equity_volatility)
+    yield Step("Debt volatility", "0.05 + 0.25 sigma_E", 0.05 + 0.25 * equity_volatility)
+    yield Step("Asset volatility", "E/(E+F) sigma_E + F/(E+F) sigma_D", sigma)
+    yield from dd_steps(E + F, F, float(sigma), horizon, drift)
+
+
+@table(
+    "Term structure: DD, PD, marginal PD and hazard rate at each horizon.",
+    (120.0, 100.0, 0.25, (1.0, 2.0, 5.0)),
+)
+def KMV_TERM(asset_value, default_point, volatility, horizons, drift=0.0, method="terminal"):
+    if (np.diff(horizons) <= 0.0).any():
+        raise InputError("horizons", "must increase")
+    pd = distance.default_probability(asset_value, default_point, volatility, horizons, drift, method)
+    if method == "linear":
+        dd = np.broadcast_to(
+            distance.linear_distance_to_default(asset_value, default_point, volatility), pd.shape
+        )
+    else:
+        dd = distance.distance_to_default(asset_value, default_point, volatility, horizons, drift)
+    before, step = np.concatenate([[0.0], pd[:-1]]), np.diff(horizons, prepend=0.0)
+    # A terminal PD is no running total: it may fall with the horizon, and the margin with it.
+    hazard = (np.log1p(-before) - np.log1p(-pd)) / step
+    header = ["Horizon", "DD", "PD", "Marginal PD", "Hazard rate"]
+    return [header, *zip(horizons, dd, pd, pd - before, hazard, strict=True)]
+
+
+@table(
+    "Asset value, volatility and drift from a series of equity values (KMV iteration or maximum likelihood).",
+    (EQUITY_SERIES, 100.0, 0.03, 52.0),
+    {
+        "default_point": Text("Debt due at the horizon: one number, or one per date.", "series"),
+        "periods_per_year": Text("Equity values per year: 250 when daily, 52 weekly. Blank: 250.", "scalar"),
+        "method": Text("mle (Duan 1994) or iterative (KMV). Blank: mle.", "option", ("mle", "iterative")),
+    },
+)
+def KMV_FIT(equity_values, default_point, rate=0.0, periods_per_year=250.0, horizon=1.0, method="mle"):
+    fit = calibration.fit_series(
+        equity_values, one_or_each(default_point), rate, periods_per_year, horizon, method
+    )
+    if not fit.converged:
+        raise ConvergenceError(
+            f"equity_values must determine the assets (stopped after {fit.iterations} steps)"
+        )
+    return [
+        ["Figure", "Value", "Standard error"],
+        ["Asset value", fit.asset_value, fit.asset_value_error],
+        ["Volatility", fit.volatility, fit.volatility_error],
+        ["Drift", fit.drift, fit.drift_error],
+        ["Distance to default", fit.distance_to_default, fit.distance_error],
+        ["Default probability", fit.default_probability, fit.probability_error],
+        ["Converged", fit.converged, f"after {fit.iterations} steps"],
+    ]
+
+
+@table("How DD and PD change with each input, per unit of it.", (120.0, 100.0, 0.25))
+def KMV_SENSITIVITY(asset_value, default_point, volatility, horizon=1.0, drift=0.0):
+    firm = (asset_value, default_point, volatility, horizon, drift)
+    dd, pd = sensitivity.distance_sensitivities(*firm), sensitivity.probability_sensitivities(*firm)
+    names = ("asset_value", "default_point", "volatility", "horizon", "drift")
+    return [["Input", "Change of DD", "Change of PD"], *([n, getattr(dd, n), getattr(pd, n)] for n in names)]

@@ -1,0 +1,270 @@
+"""A plan in cells: collections against dues, its scenarios, its waterfall, its covenants."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from xlkmv.errors import DomainError, InputError
+from xlkmv.functions.cells import is_blank
+from xlkmv.functions.distance import dd_steps
+from xlkmv.functions.registry import Step, Text, needed_number, needed_text, table
+from xlkmv.model import plan
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Rule
+
+__all__ = ["KMV_ANYDATE_PD", "KMV_COVENANT", "KMV_POOL", "KMV_SCENARIO", "KMV_WATERFALL"]
+
+
+LEVEL_POOL = (27.811,) * 4
+LEVEL_DUES = (26.689, 26.451, 26.212, 25.974)
+
+
+@table(
+    "Plan, date by date: accumulated in and due, coverage, DD, PD and any-date PD.",
+    (LEVEL_POOL, LEVEL_DUES, 0.1),
+)
+def KMV_POOL(collections, dues, volatility, periods_per_year=4.0, drift=0.0):
+    risk = plan.plan_risk(
+        collections, dues, volatility, plan.payment_times(len(collections), periods_per_year), drift
+    )
+    header = ["k", "t", "Accumulated in", "Accumulated due", "Coverage", "DD", "PD", "Any-date PD"]
+    columns = (
+        risk.times,
+        risk.accumulated_in,
+        risk.accumulated_due,
+        risk.coverage,
+        risk.distance,
+        risk.pd,
+        risk.anydate_pd,
+    )
+    return [header, *([k, *row] for k, row in enumerate(zip(*columns, strict=True), 1))]
+
+
+@KMV_POOL.explain
+def _pool_steps(collections, dues, volatility, periods_per_year=4.0, drift=0.0) -> Iterator[Step]:
+    t = len(collections) / periods_per_year
+    paid_in, due = np.sum(collections), np.sum(dues)
+    risk = plan.plan_risk(
+        collections, dues, volatility, plan.payment_times(len(collections), periods_per_year), drift
+    )
+    yield Step("Years to the last date", "n / periods per year", t)
+    yield Step("Accumulated collections", "A = sum of collections", paid_in)
+    yield Step("Accumulated dues", "DP = sum of dues", due)
+    yield from dd_steps(paid_in, due, volatility, t, drift)
+    yield Step("Terminal default probability", "N(-DD)", ndtr(-risk.distance[-1]))
+    yield Step(
+        "Any-date default probability", "P(short on at least one date), by quadrature", risk.anydate_pd[-1]
+    )
+
+
+@table(
+    "Probability that a plan is short on at least one payment date up to the last.",
+    (LEVEL_POOL, LEVEL_DUES, 0.1),
+)
+def KMV_ANYDATE_PD(collections, dues, volatility, periods_per_year=4.0, drift=0.0):
+    times = plan.payment_times(len(collections), periods_per_year)
+    return plan.plan_risk(collections, dues, volatility, times, drift).anydate_pd[-1]
+
+
+KMV_ANYDATE_PD.explain(_pool_steps)
+
+# Heading of a stress -> the value that changes nothing, and the rule for any other.
+STRESSES = {"pool haircut": 0.0, "volatility x": 1.0, "delay": 0.0, "dues x": 1.0}
+STRESS_RULES = {
+    "pool haircut": Rule("must be >= 0 and < 1 (a decimal: 0.1 means 10 %)", 0.0, 1.0, high_open=True),
+    "volatility x": Rule("must be > 0 and <= 100", 0.0, 100.0, low_open=True),
+    "delay": Rule("must be a whole number of periods, >= 0", 0.0),
+    "dues x": Rule("must be > 0 and <= 100", 0.0, 100.0, low_open=True),
+}
+
+
+def _stressed(collections, dues, volatility, stress):
+    """Plan figures under one row of stresses: a delay moves every collection back by whole periods."""
+    shift = int(stress["delay"])
+    moved = np.concatenate([np.zeros(min(shift, len(collections))), collections])[: len(collections)]
+    return (
+        moved * (1.0 - stress["pool haircut"]),
+        dues * stress["dues x"],
+        volatility * stress["volatility x"],
+    )
+
+
+def _stress_rows(scenarios: list[list[Any]]) -> Iterator[tuple[str, dict[str, float]]]:
+    """Names and stresses of a scenario range whose first row holds the headings."""
+    headings = [str(h or "").strip().lower() for h in scenarios[0]]
+    known_once = set(headings[1:]) <= set(STRESSES) and len(set(headings)) == len(headings)
+    if headings[0] != "scenario" or not known_once:
+        known = ", ".join(h.capitalize() for h in STRESSES)
+        raise InputError("scenarios", f"must have the headings Scenario and any of: {known}", scenarios[0])
+    if len(scenarios) < 2:
+        raise InputError("scenarios", "must have a row below the headings")
+    for row in scenarios[1:]:
+        stress = dict(STRESSES)
+        name = needed_text("scenarios, a name,", row[0])
+        for heading, cell in zip(headings[1:], row[1:], strict=True):
+            if not is_blank(cell):
+                stress[heading] = needed_number(f"scenarios, {name}, {heading}", cell)
+        for heading, rule in STRESS_RULES.items():
+            value = stress[heading]
+            if not rule.holds(np.asarray(value)) or (heading == "delay" and value % 1):
+                raise DomainError(f"scenarios, {name}, {heading}", rule.text, value)
+        yield name, stress
+
+
+@table(
+    "Plan under the scenarios of a range: DD, PD, any-date PD, change against the first row.",
+    (
+        LEVEL_POOL,
+        LEVEL_DUES,
+        0.1,
+        (("Scenario", "Pool haircut", "Volatility x"), ("Base", 0.0, 1.0), ("Haircut", 0.05, 1.0)),
+    ),
+)
+def KMV_SCENARIO(collections, dues, volatility, scenarios, periods_per_year=4.0, drift=0.0):
+    times = plan.payment_times(len(collections), periods_per_year)
+    rows: list[list[Any]] = []
+    for name, stress in _stress_rows(scenarios):
+        risk = plan.plan_risk(*_stressed(collections, dues, volatility, stress), times, drift)
+        rows.append([name, risk.distance[-1], risk.pd[-1], risk.anydate_pd[-1]])
+    base = rows[0]
+    header = ["Scenario", "DD", "PD", "Any-date PD", "Change in PD", "Change in any-date PD"]
+    return [header, *([*row, row[2] - base[2], row[3] - base[3]] for row in rows)]
+
+
+TRANCHES_EXAMPLE = (
+    ("Tranche", "Rank", "Amount", "Coupon", "Payment type"),
+    ("Senior", 1.0, 95.0, 0.04, "straight-line"),
+    ("Junior", 2.0, 5.0, 0.0, "bullet"),
+)
+WATERFALL_OPTIONS = {"periods per year": 4.0, "senior fees": 0.0, "reserve periods": 0.0}
+
+
+@table(
+    "Waterfall of a plan: what each tranche is due, gets and misses on each date.",
+    ((26.5, 26.5, 20.0, 26.5), TRANCHES_EXAMPLE, (("Periods per year", 4.0), ("Reserve periods", 0.0))),
+    {
+        "collections": Text("What comes in per period: one row or column.", "series"),
+        "tranches": Text("Range with the headings Tranche, Rank, Amount, Coupon, Payment type.", "grid"),
+        "options": Text(
+            "Two columns, name and value: Periods per year (4), Senior fees (0), Reserve periods (0).", "grid"
+        ),
+    },
+)
+def KMV_WATERFALL(collections, tranches, options=None):
+    # The deal room is loaded by the functions that need it: every other cell starts faster.
+    from xlkmv.deal.plan.waterfall import waterfall
+    from xlkmv.deal.stress import BASE, apply
+
+    chosen = dict(WATERFALL_OPTIONS)
+    for row in options or ():
+        name = str(row[0] or "").strip().lower()
+        if len(row) != 2 or name not in chosen:
+            raise InputError("options", f"must be name and value, of: {', '.join(chosen)}", row[0])
+        if not is_blank(row[1]):
+            chosen[name] = needed_number(f"options, {name},", row[1])
+    per_year = chosen["periods per year"]
+    if per_year not in (1, 2, 3, 4, 6, 12):
+        raise DomainError("options, periods per year,", "must be 1, 2, 3, 4, 6 or 12", per_year)
+    deal = _small_deal(collections, tranches, int(12 / per_year), chosen)
+    flow = waterfall(apply(deal, BASE))
+    header = [
+        "Date",
+        "Tranche",
+        "Interest due",
+        "Interest paid",
+        "Principal due",
+        "Principal paid",
+        "Missed",
+        "Balance",
+    ]
+    rows = [header]
+    for n in range(len(collections)):
+        for k, tranche in enumerate(deal.tranches):
+            missed = flow.interest_missed[k, n] + flow.principal_missed[k, n]
+            due = (flow.interest_due, flow.interest_paid, flow.principal_due, flow.principal_paid)
+            rows.append([n + 1, tranche.name, *(x[k, n] for x in due), missed, flow.balance[k, n]])
+    return rows
+
+
+def _small_deal(collections, tranches, months, chosen):
+    """A deal of one obligor that cannot default, its dates `months` apart."""
+    from xlkmv.deal.terms import Controls, Deal, Pool, Terms, Tranche
+
+    headings = [str(h or "").strip().lower() for h in tranches[0]]
+    wanted = ["tranche", "rank", "amount", "coupon", "payment type"]
+    missing = [w for w in wanted if w not in headings]
+    if missing or len(tranches) < 2:
+        raise InputError(
+            "tranches", f"must have the headings {', '.join(wanted)} and a row below", tranches[0]
+        )
+    steps = [months * (k + 1) for k in range(len(collections))]
+    dates = tuple(dt.date(2000 + m // 12, m % 12 + 1, 1) for m in steps)
+    rows = []
+    for row in tranches[1:]:
+        cell = {w: row[headings.index(w)] for w in wanted}
+        numbers = {w: needed_number(f"tranches, {w},", cell[w]) for w in ("rank", "amount", "coupon")}
+        rows.append(
+            Tranche(
+                needed_text("tranches, a name,", cell["tranche"]),
+                numbers["rank"],
+                numbers["amount"],
+                numbers["coupon"],
+                str(cell["payment type"] or "").strip().lower(),
+                dates[-1],
+            )
+        )
+    pool = Pool(("Pool",), float(collections.sum()) or 1.0, collections[None, :], 0.0, 0.0, 0.0, 0.0)
+    terms = Terms(dt.date(2000, 1, 1), dates, fee_rate=chosen["senior fees"])
+    reserve = chosen["reserve periods"]
+    controls = Controls(
+        reserve=reserve > 0,
+        reserve_size=reserve,
+        support=False,
+        triggers=False,
+        repurchase=False,
+        pledge=False,
+    )
+    return Deal(pool, tuple(rows), terms, controls)
+
+
+@table(
+    "A covenant on each date: headroom, status, distance to breach and its probability.",
+    ((1.05, 1.07, 1.09, 1.12), 1.0, 0.05),
+    {
+        "values": Text(
+            "Value of the test on each date, as planned: a row or column.", "series", rule=NOT_NEGATIVE
+        ),
+        "threshold": Text("Floor or ceiling of the value.", "scalar", rule=POSITIVE),
+        "volatility": Text("Volatility of ln(value) per annum, a decimal: 0.05 means 5 %.", "scalar"),
+        "side": Text("min: the threshold is a floor; max: a ceiling. Blank: min.", "option", ("min", "max")),
+    },
+)
+def KMV_COVENANT(values, threshold, volatility, periods_per_year=4.0, drift=0.0, side="min"):
+    from xlkmv.deal.plan.covenants import covenant_path
+
+    times = plan.payment_times(len(values), periods_per_year)
+    path = covenant_path(values, threshold, volatility, times, drift, side)
+    header = [
+        "k",
+        "t",
+        "Value",
+        "Headroom",
+        "Status",
+        "Distance to breach",
+        "Probability",
+        "Any-date probability",
+    ]
+    columns = (
+        times,
+        path.values,
+        path.headroom,
+        path.status,
+        path.distance,
+        path.probability,
+        path.anydate_probability,
+    )
+    return [header, *([k, *row] for k, row in enumerate(zip(*columns, strict=True), 1))]

@@ -1,0 +1,102 @@
+"""Large pools in closed form, concentration, backtest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from xlkmv.functions.registry import Fault, Step, Text, elementwise, table
+from xlkmv.model import distance, largepool, validation
+from xlkmv.model.domain import ASSET_CORRELATION
+
+__all__ = ["KMV_BACKTEST", "KMV_CONCENTRATION", "KMV_LOSS_QUANTILE", "KMV_TRANCHE_EL"]
+
+
+POOL_CORRELATION = Text("Asset correlation, 0 to below 1.", rule=ASSET_CORRELATION)
+
+
+@elementwise(
+    "Quantile of the default rate of a large uniform pool (Vasicek).",
+    (0.02, 0.1, 0.999),
+    texts={"correlation": POOL_CORRELATION, "level": Text("Confidence level, such as 0.999.")},
+)
+def KMV_LOSS_QUANTILE(pd, correlation, level):
+    return largepool.loss_quantile(pd, correlation, level)
+
+
+@KMV_LOSS_QUANTILE.explain
+def _quantile_steps(pd, correlation, level) -> Iterator[Step]:
+    yield Step("Default threshold", "N^-1(p)", distance.ndtri(pd))
+    yield Step("Bad state of the factor", "N^-1(level)", distance.ndtri(level))
+    yield Step(
+        "Quantile of the default rate",
+        "N[(N^-1(p) + sqrt(rho) N^-1(level)) / sqrt(1 - rho)]",
+        largepool.loss_quantile(pd, correlation, level),
+    )
+
+
+@elementwise(
+    "Expected loss of a tranche of a large uniform pool, as a share of the tranche.",
+    (0.0, 0.03, 0.05, 0.2, 0.6),
+    texts={
+        "attach": Text("Loss of the pool at which the tranche starts to lose, a share."),
+        "detach": Text("Loss of the pool at which nothing of it is left, a share above attach."),
+        "correlation": POOL_CORRELATION,
+        "lgd": Text("Loss given default, 0 to 1. Blank: 0.45."),
+    },
+)
+def KMV_TRANCHE_EL(attach, detach, pd, correlation, lgd=0.45):
+    wrong = detach <= attach
+    safe = np.where(wrong, np.nextafter(attach, 2.0), detach)
+    loss = np.full(np.shape(attach), np.nan)
+    right = ~wrong
+    if right.any():
+        loss[right] = largepool.tranche_expected_loss(
+            attach[right], safe[right], pd[right], correlation[right], lgd[right]
+        )
+    return loss, [Fault(wrong, "detach must be above attach")]
+
+
+@table(
+    "Concentration of a pool: HHI, effective number, largest share, top 5.",
+    ((45.0, 42.0, 38.0, 36.0, 32.0, 28.0, 23.0, 22.0, 18.0, 14.0, 3.0),),
+)
+def KMV_CONCENTRATION(exposures):
+    found = largepool.concentration(exposures)
+    return [
+        ["Measure", "Value"],
+        ["HHI", found.hhi],
+        ["Effective number", found.effective_number],
+        ["Largest share", found.largest_share],
+        ["Top 5 share", found.top5_share],
+    ]
+
+
+METRICS = {
+    "auc": "AUC",
+    "accuracy_ratio": "Accuracy ratio",
+    "ks": "Kolmogorov-Smirnov",
+    "brier": "Brier score",
+    "hosmer_lemeshow": "Hosmer-Lemeshow",
+    "p_value": "Hosmer-Lemeshow p-value",
+}
+
+
+@table(
+    "Backtest of default probabilities against what happened.",
+    ((0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3), (0, 0, 0, 1, 0, 0, 1, 1)),
+    {
+        "pds": Text("Default probabilities given beforehand.", "series"),
+        "defaults": Text("1 where the obligor defaulted, 0 where not.", "series"),
+        "metric": Text(
+            "Blank: all. Or one of: all, " + ", ".join(METRICS) + ".", "option", ("all", *METRICS)
+        ),
+    },
+)
+def KMV_BACKTEST(pds, defaults, metric="all"):
+    found = validation.backtest(pds, defaults)
+    if metric != "all":
+        return getattr(found, metric)
+    rows = [[label, getattr(found, name)] for name, label in METRICS.items()]
+    return [["Measure", "Value"], ["Observations", found.observations], ["Defaults", found.defaults], *rows]

@@ -1,0 +1,127 @@
+"""The assumptions of a workbook: what its orange cells hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from xlkmv.functions.cells import is_blank
+from xlkmv.memo.content import Assumption
+from xlkmv.workbook import layout
+from xlkmv.workbook.address import Area
+from xlkmv.workbook.book import Book, Table
+from xlkmv.workbook.layout import Column, ControlRow, TableSpec, TermRow
+
+__all__ = ["read_assumptions"]
+
+# Tables whose rows are things of their own, each with a label in the first column.
+LABELLED: dict[str, Sequence[TermRow | ControlRow]] = {
+    layout.TERM.name: layout.TERM_ROWS,
+    layout.CONTROL.name: layout.CONTROL_ROWS,
+}
+
+
+def read_assumptions(book: Book) -> tuple[Assumption, ...]:
+    """List the orange cells of the tables of inputs.
+
+    A row of a labelled table is a line; of other tables a column is, and columns that differ by their date
+    or horizon only are one together.
+
+    Parameters
+    ----------
+    book : Book
+
+    Returns
+    -------
+    tuple of Assumption
+        In the order of the layout: pool and classes first.
+    """
+    here = {name.casefold() for name in book.tables()}
+    specs = [spec for spec in layout.TABLES.values() if spec.inputs and spec.name.casefold() in here]
+    return tuple(line for spec in specs for line in _of_table(book, spec))
+
+
+def _of_table(book: Book, spec: TableSpec) -> Iterator[Assumption]:
+    table = book.table(spec.name)
+    rows = range(len(table.rows))
+    orange = {(row, k) for row, k in book.coloured(spec.name, layout.ASSUMED_FILL) if row in rows}
+    marked = [(row, k) for row, k in orange if not is_blank(table.rows[row][k])]
+    kinds = [_kind(spec, header) for header in table.header]
+    first = [kinds.index(kind) for kind in kinds]
+
+    def by(cell: tuple[int, int]) -> int:
+        """Row of a labelled table; of others the first column of the kind."""
+        row, k = cell
+        return row if spec.name in LABELLED else first[k]
+
+    marked.sort(key=lambda cell: (by(cell), cell))
+    for _, cells in itertools.groupby(marked, key=by):
+        yield _line(spec, table, list(cells))
+
+
+def _column(spec: TableSpec, header: str) -> Column | None:
+    """Column of a layout under one of its headings; None: it is the user's, or of a date."""
+    wanted = " ".join(header.split()).casefold()
+    return next((c for c in spec.columns if wanted in map(str.casefold, (c.header, *c.aliases))), None)
+
+
+def _kind(spec: TableSpec, header: str) -> str:
+    """What a column is about: its field; "" for amounts by date, and one word for all horizons."""
+    column = _column(spec, header)
+    if column is None:
+        return ""
+    return "rates" if spec is layout.CLASS_SCALE and column.kind == "number" else column.field
+
+
+def _line(spec: TableSpec, table: Table, cells: list[tuple[int, int]]) -> Assumption:
+    rows, columns = sorted({row for row, _ in cells}), sorted({k for _, k in cells})
+    area = Area(table.top + rows[0], table.left + columns[0], table.top + rows[-1], table.left + columns[-1])
+    values = [table.rows[row][k] for row, k in cells]
+    unit = ""
+    if spec.name in LABELLED:
+        label = str(table.rows[rows[0]][0])
+        items = (item for item in LABELLED[spec.name] if item.label.casefold() == label.strip().casefold())
+        shown = next((item.format for item in items), layout.TEXT)
+        header = next((h for h in ("Unit", "Figure is") if table.has(h)), "")
+        if header and isinstance(values[0], float) and not is_blank(table.column(header)[rows[0]]):
+            unit = f" {table.column(header)[rows[0]]}"
+    else:
+        first, last = table.header[columns[0]], table.header[columns[-1]]
+        column = _column(spec, first)
+        shown = layout.MONEY if column is None else column.format
+        what = re.split("[:,]", spec.title)[0]
+        label = f"{what}: {first}" + (f" – {last}" if len(columns) > 1 else "")
+    value = _range(values, shown) + unit
+    return Assumption(f"{table.sheet}!{area}", label, value, _basis(table, rows), len(cells))
+
+
+def _range(values: Sequence[Any], shown: str) -> str:
+    """Write numbers as least and largest, words as the first of them."""
+    if all(isinstance(x, float) for x in values):
+        values = [min(values), max(values)]
+    words = list(dict.fromkeys(_shown(x, shown) for x in values))
+    return " – ".join(words) if len(words) <= 2 else f"{words[0]}, {words[1]}, …"
+
+
+def _shown(value: Any, shown: str) -> str:
+    """Write a value much as its cell shows it."""
+    if isinstance(value, dt.date):
+        return f"{value:%Y-%m-%d}"
+    if not isinstance(value, float):
+        return str(value)
+    if shown.endswith("%"):
+        return f"{value:.2%}"
+    return f"{value:,.0f}" if shown == layout.MONEY else f"{value:,.10g}"
+
+
+def _basis(table: Table, rows: list[int]) -> str:
+    """What the table says of the rows, or of most of them."""
+    if not table.has("Basis"):
+        return ""
+    column = table.column("Basis")
+    said = Counter(str(column[row]) for row in rows if not is_blank(column[row]))
+    return next((f"{text} …" if len(said) > 1 else text for text, _ in said.most_common(1)), "")

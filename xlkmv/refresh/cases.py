@@ -1,0 +1,255 @@
+"""Saved cases: the state of a workbook kept beside it, and sheet Compare, which holds them against it.
+
+A case is an ordinary workbook, a copy with the time in its name: it can be opened, read and refreshed. The
+buttons, the ribbon, Calc's menu and ``xlkmv case`` and ``xlkmv compare --write`` all come here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from xlkmv.deal.answers import ClassAnswer, rate
+from xlkmv.deal.questions.compare import Comparison, compare
+from xlkmv.deal.terms import Deal
+from xlkmv.errors import BookError, BookInputError
+from xlkmv.refresh.reader import Reader, is_blank
+from xlkmv.refresh.report import AT_COMPARE, write_rows
+from xlkmv.refresh.run import Inputs, Progress, read_book
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import Book, FileBook
+from xlkmv.workbook.layout import TableSpec
+
+__all__ = ["HERE", "Case", "Compared", "compare_book", "compare_deals", "save_case"]
+
+# How this workbook is called among its cases.
+HERE = "this workbook"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A deal under a name, and where its classes stand."""
+
+    name: str
+    answers: tuple[ClassAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison did: each earlier case, this workbook last, and the way from each to it."""
+
+    cases: tuple[Case, ...]
+    ways: tuple[Comparison, ...]
+    seconds: float
+
+
+def save_case(
+    book: Book,
+    copy: Callable[[Path], object],
+    now: dt.datetime | None = None,
+    *,
+    folder: Path | None = None,
+) -> Path:
+    """Keep the state of a workbook as a case beside it, and list it on sheet Compare.
+
+    Parameters
+    ----------
+    book : Book
+        The listing is among its writes; the caller saves it.
+    copy : callable
+        Called with the path: writes the workbook as it is there.
+    now : datetime, optional
+        For the name of the case; the clock by default.
+    folder : Path, optional
+        Where cases are, if not beside `book`.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    BookError
+        When the workbook has no table of cases, or was never saved.
+    """
+    spec, here = _table_of_cases(book), book.path
+    if not here.is_file():
+        raise BookError("a case is saved beside the workbook: save the workbook itself first")
+    here = here if folder is None else folder / here.name
+    stem = f"{here.stem} case {now or dt.datetime.now():%Y-%m-%d %H%M}"
+    names = (f"{stem}{'' if k == 1 else f' ({k})'}{here.suffix}" for k in count(1))
+    path = next(p for p in (here.with_name(name) for name in names) if not p.exists())
+    header = spec.column("name").header
+    listed = [name for name in book.table(spec.name).column(header) if not is_blank(name)]
+    book.write_table(spec.name, {header: [*listed, path.name]}, resize=True)
+    copy(path)
+    return path
+
+
+def compare_book(
+    book: Book,
+    progress: Progress | None = None,
+    now: dt.datetime | None = None,
+    *,
+    folder: Path | None = None,
+) -> Compared:
+    """Hold the cases that a workbook lists against it, and write sheet Compare; the caller saves it.
+
+    Parameters
+    ----------
+    book : Book
+    progress : callable, optional
+        Called as ``progress(what, share_done)``; may raise to cancel, and nothing is written.
+    now : datetime, optional
+        Time stamp on the sheet; the clock by default.
+    folder : Path, optional
+        Where cases are, if not beside `book`.
+
+    Returns
+    -------
+    Compared
+
+    Raises
+    ------
+    BookInputError
+        With every wrong cell, here or the names of cases that cannot be read; nothing is written.
+    BookError
+        When there is no case, or no table for it.
+    """
+    started = time.perf_counter()
+    report = progress or (lambda what, share: None)
+    report("Reading and checking", 0.0)
+    inputs = read_book(book)
+    names, deals = _listed(book, inputs.deal, folder or book.path.parent)
+    found = compare_deals([*names, HERE], [*deals, inputs.deal], report)
+    report("Writing", 1.0)
+    _write(book, inputs, found, f"{now or dt.datetime.now():%Y-%m-%d %H:%M:%S}")
+    return Compared(found.cases, found.ways, time.perf_counter() - started)
+
+
+def compare_deals(names: Sequence[str], deals: Sequence[Deal], progress: Progress) -> Compared:
+    """Rate some deals, and go from each but the last to the last one.
+
+    Parameters
+    ----------
+    names : sequence of str
+    deals : sequence of Deal
+    progress : callable
+        As in :func:`compare_book`.
+
+    Returns
+    -------
+    Compared
+
+    Raises
+    ------
+    InputError
+        When two of them have no obligor in common.
+    """
+    started, steps = time.perf_counter(), 2 * len(deals) - 1
+
+    def part(k: int) -> Progress:
+        return lambda what, share: progress(what, (k + share) / steps)
+
+    ways = tuple(compare(deal, deals[-1], progress=part(k)) for k, deal in enumerate(deals[:-1]))
+    cases = []
+    for k, (name, deal) in enumerate(zip(names, deals, strict=True), len(ways)):
+        part(k)(f"Rating {name}", 0.0)
+        cases.append(Case(name, rate(deal)))
+    return Compared(tuple(cases), ways, time.perf_counter() - started)
+
+
+def _table_of_cases(book: Book) -> TableSpec:
+    spec = layout.CASE
+    if spec.name.casefold() not in {name.casefold() for name in book.tables()}:
+        raise BookError(f"it has no table {spec.name}: take sheet {spec.sheet} from a new workbook")
+    return spec
+
+
+def _listed(book: Book, here: Deal, folder: Path) -> tuple[list[str], list[Deal]]:
+    """Names and deals of the cases that a workbook lists."""
+    spec = _table_of_cases(book)
+    reader, header = Reader(book), spec.column("name").header
+    table, rows = reader.records(spec)
+    names: list[str] = []
+    deals: list[Deal] = []
+    for row, given in enumerate(rows):
+        if table is None or given.name is None:
+            continue
+        path = folder / given.name
+        if not path.is_file():
+            reader.fail(table, row, header, f"must be the name of a workbook in {folder}")
+            continue
+        try:
+            deal = read_book(FileBook(path)).deal
+        except BookInputError as error:
+            reader.fail(table, row, header, f"has {error.count} wrong inputs: open it, and refresh it")
+        except BookError as error:
+            reader.fail(table, row, header, f"must be a workbook of this kind: {error}")
+        else:
+            if {*deal.pool.name} & {*here.pool.name}:
+                names.append(given.name)
+                deals.append(deal)
+            else:
+                reader.fail(table, row, header, "must be a case of this deal: no obligor is in both")
+    if problems := reader.problems():
+        raise BookInputError(problems)
+    if not names:
+        raise BookError(f"there is no case to compare with: save one first (table {spec.name})")
+    return names, deals
+
+
+def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
+    write_rows(book, layout.CASE_RESULT, _standing(found.cases))
+    write_rows(book, layout.STEP, _steps(found))
+    last = found.ways[-1].steps[1:]
+    moved = [[s.label, s.simulated, s.change, s.kmv_change] for s in last]
+    now = found.ways[-1].steps[0].simulated
+    write_rows(book, layout.BRIDGE, moved or [["nothing has changed", now, 0.0, 0.0]])
+    if inputs.marks:
+        book.write_table(layout.INPUT.name, {AT_COMPARE: [mark for *_, mark in inputs.marks]})
+    values = {"out_Comparison": layout.COMPARED, "out_Compared": f"{stamp}, inputs {inputs.digest}"}
+    for name in values.keys() & set(book.names()):
+        book.write_name(name, values[name])
+
+
+def _standing(cases: Sequence[Case]) -> list[list[Any]]:
+    """Every class in every case, class by class."""
+    return [
+        [
+            label,
+            name,
+            a.grade,
+            a.quote.pd,
+            a.quote.why,
+            a.coverage,
+            a.distance,
+            a.expected_loss,
+            a.average_life,
+            a.yield_at_par,
+        ]
+        for name in dict.fromkeys(a.name for c in reversed(cases) for a in c.answers)
+        for label, a in [(c.name, a) for c in cases for a in c.answers if a.name == name]
+    ]
+
+
+def _steps(found: Compared) -> list[list[Any]]:
+    """What moved the headline class on the way from each case to this workbook."""
+    rows: list[list[Any]] = []
+    for start, way in zip(found.cases, found.ways, strict=False):
+        for k, step in enumerate(way.steps):
+            said = "; ".join(
+                f"{d.item}: {d.before} -> {d.after}"
+                for d in way.differences
+                if d.part in step.label.split("; ")
+            )
+            moved = [step.change, step.change_error, step.kmv_change] if k else [None] * 3
+            rows.append(
+                [start.name, step.label, said or None, step.simulated, *moved[:2], step.kmv, moved[2]]
+            )
+    return rows

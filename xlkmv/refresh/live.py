@@ -1,0 +1,471 @@
+"""A workbook that is open in Excel, as refresh sees it.
+
+:class:`LiveBook` is the second implementation of :class:`xlkmv.workbook.book.Book`; Excel is
+reached through xlwings. Only addresses as text and members without optional arguments are
+used, because those mean the same whether or not Windows holds a cache of Excel's types.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xlkmv.errors import BookError, XlkmvError
+from xlkmv.functions.com import ERROR_CODES
+from xlkmv.refresh.timeleft import TimeLeft
+from xlkmv.workbook.address import LAST_ROW, Area, address
+from xlkmv.workbook.book import NamedCell, Table, no_room, not_empty
+from xlkmv.workbook.stored import CellValue, ErrorCell, Shared
+
+__all__ = ["CancelledError", "LiveBook", "cell_text", "escape_pressed", "find_open", "progress_of", "quiet"]
+
+MANUAL = -4135  # xlCalculationManual
+ESCAPE = 0x1B
+SECONDS_BETWEEN_MESSAGES = 0.2
+
+
+class CancelledError(XlkmvError):
+    """The user pressed Esc; nothing has been written."""
+
+
+@contextlib.contextmanager
+def quiet(excel: Any) -> Iterator[None]:
+    """Keep Excel from redrawing, recalculating and firing events; restore its settings whatever happens."""
+    settings = {"ScreenUpdating": False, "EnableEvents": False, "Calculation": MANUAL}
+    before = {name: getattr(excel, name) for name in settings}
+    try:
+        for name, value in settings.items():
+            setattr(excel, name, value)
+        yield
+    finally:
+        # Redrawing comes last, or the user sees every step; one failure must not keep the others back.
+        for name in reversed(settings):
+            with contextlib.suppress(Exception):
+                setattr(excel, name, before[name])
+
+
+def progress_of(excel: Any, escape: Callable[[], bool] | None = None) -> Callable[[str, float], None]:
+    """Return a progress report into Excel's status bar, which Esc turns into a :class:`CancelledError`."""
+    shown, time_left = -SECONDS_BETWEEN_MESSAGES, TimeLeft()
+
+    def report(what: str, share: float) -> None:
+        nonlocal shown
+        if escape is not None and escape():
+            raise CancelledError("Cancelled with Esc: nothing has been changed.")
+        now = time.monotonic()
+        if now - shown >= SECONDS_BETWEEN_MESSAGES:
+            shown = now
+            left = time_left(share)
+            # A status bar is no reason to fail.
+            with contextlib.suppress(Exception):
+                excel.StatusBar = f"KMV: {what} ... {share:.0%}{left and f', {left}'} (Esc cancels)"
+
+    return report
+
+
+def escape_pressed(excel: Any) -> Callable[[], bool]:
+    """Return a check whether Esc was pressed since the last check, with Excel in front (Windows)."""
+    import win32api
+    import win32gui
+
+    window = excel.Hwnd
+    win32api.GetAsyncKeyState(ESCAPE)  # forget what was pressed before
+
+    def pressed() -> bool:
+        return bool(win32api.GetAsyncKeyState(ESCAPE)) and win32gui.GetForegroundWindow() == window
+
+    return pressed
+
+
+def cell_text(text: str) -> str:
+    """Write a text so that Excel takes it as text, whatever it looks like.
+
+    Excel reads an assigned text like a typed one: ``=1+1`` becomes a formula, ``2019-12-11`` a
+    date. An apostrophe in front, which no cell shows, prevents that.
+    """
+    plain = (
+        text[:1].isalpha() and not any(c.isdigit() for c in text) and text.upper() not in ("TRUE", "FALSE")
+    )
+    return text if plain or not text else f"'{text}"
+
+
+class LiveBook:
+    """An open workbook: reads at once, writes only in :meth:`save`.
+
+    Parameters
+    ----------
+    book : xlwings.Book
+        Its ``api`` is Excel's own Workbook.
+    """
+
+    def __init__(self, book: Any) -> None:
+        self.blanked: list[tuple[str, str]] = []  # Excel computes at once
+        self._book = book.api
+        self._excel = self._book.Application
+        self._shared = Shared((), frozenset(), bool(self._book.Date1904))
+        self._tables = {
+            table.Name.casefold(): (sheet, table)
+            for sheet in self._book.Worksheets
+            for table in sheet.ListObjects
+        }
+        self._names: dict[str, Any] | None = None
+        self._writes: list[_Write] = []
+        self._areas: dict[str, Area] = {}
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        """The file, as Excel knows it."""
+        return Path(self._book.FullName)
+
+    def _table(self, name: str) -> tuple[Any, Any]:
+        try:
+            return self._tables[name.casefold()]
+        except KeyError:
+            raise BookError(f"{self._book.Name} has no table {name}") from None
+
+    def _area(self, name: str) -> Area:
+        """Body of a table as it will be after the writes so far."""
+        key = name.casefold()
+        if key not in self._areas:
+            _, table = self._table(name)
+            whole = table.Range
+            top, left = int(whole.Row), int(whole.Column)
+            bottom, right = top + int(whole.Rows.Count) - 1, left + int(whole.Columns.Count) - 1
+            area = Area(top + bool(table.ShowHeaders), left, bottom - bool(table.ShowTotals), right)
+            self._areas[key] = area
+        return self._areas[key]
+
+    def tables(self) -> list[str]:
+        """Names of all tables."""
+        return [table.Name for _, table in self._tables.values()]
+
+    def table(self, name: str) -> Table:
+        """Read a table; BookError when there is none of this name."""
+        sheet, table = self._table(name)
+        area = self._area(name)
+        header = tuple(str(column.Name) for column in table.ListColumns)
+        rows: list[list[CellValue]] = []
+        if table.DataBodyRange is not None:
+            rows = self._values(sheet.Range(str(area)))
+        return Table(table.Name, sheet.Name, header, rows, area.top, area.left)
+
+    def coloured(self, name: str, color: str) -> set[tuple[int, int]]:
+        """Row and column, from 0, of the cells in the body of a table that have this fill: ``"#FCE8D2"``."""
+        sheet, _ = self._table(name)
+        red, green, blue = bytes.fromhex(color.removeprefix("#"))
+        body, wanted = self._area(name), red + (green << 8) + (blue << 16)
+        found: set[tuple[int, int]] = set()
+
+        def look(area: Area) -> None:
+            """Ask for the fill of a rectangle; where it is mixed, for that of its halves."""
+            fill = sheet.Range(str(area)).Interior.Color
+            if fill is None and area.top < area.bottom:
+                middle = (area.top + area.bottom) // 2
+                look(area._replace(bottom=middle))
+                look(area._replace(top=middle + 1))
+            elif fill is not None and int(fill) == wanted:
+                found.update(
+                    (row - body.top, area.left - body.left) for row in range(area.top, area.bottom + 1)
+                )
+
+        for column in range(body.left, body.right + 1):
+            look(body._replace(left=column, right=column))
+        return found
+
+    def _values(self, cells: Any) -> list[list[CellValue]]:
+        # Value2 has every number in full; Value knows which of them are dates.
+        exact, shown = _rows(cells.Value2), _rows(cells.Value)
+        return [
+            [self._value(x, y) for x, y in zip(*pair, strict=True)] for pair in zip(exact, shown, strict=True)
+        ]
+
+    def _value(self, exact: Any, shown: Any) -> CellValue:
+        if isinstance(exact, bool) or exact is None or isinstance(exact, str):
+            return exact
+        if isinstance(exact, int) and exact in ERROR_CODES:
+            return ErrorCell(ERROR_CODES[exact])
+        return self._shared.date(float(exact)) if isinstance(shown, dt.date) else float(exact)
+
+    def _named(self) -> dict[str, Any]:
+        if self._names is None:
+            # Names of one sheet only are spelled with it, as in Pool!total.
+            self._names = {n.Name.casefold(): n for n in self._book.Names if "!" not in n.Name}
+        return self._names
+
+    def names(self) -> list[str]:
+        """Defined names of the whole workbook."""
+        return [name.Name for name in self._named().values()]
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def write_table(self, name: str, columns: Mapping[str, Sequence[Any]], *, resize: bool = False) -> None:
+        """Replace the values of some columns of a table; see :meth:`FileBook.write_table`.
+
+        Raises
+        ------
+        BookError
+            A column is missing, the sheet is protected, or the table has no room to grow.
+        """
+        sheet, table = self._table(name)
+        header = Table(table.Name, "", tuple(str(c.Name) for c in table.ListColumns), [], 1, 1)
+        lengths = {len(values) for values in columns.values()}
+        if len(lengths) > 1:
+            raise BookError(f"the columns for table {table.Name} differ in length")
+        if not lengths:
+            return
+        area = self._area(name)
+        places = {header.index(h): values for h, values in columns.items()}
+        count = area.bottom - area.top + 1
+        wanted = max(lengths.pop(), 1) if resize else count
+        if wanted != count:
+            self._resize(sheet, table, area, wanted)
+            area = self._areas[name.casefold()] = area._replace(bottom=area.top + wanted - 1)
+        # Neighbouring columns are written together.
+        for _, group in itertools.groupby(enumerate(sorted(places)), lambda item: item[1] - item[0]):
+            block = [position for _, position in group]
+            rows = list(zip(*(places[p] for p in block), strict=True)) or [(None,) * len(block)]
+            if len(rows) != wanted:
+                raise BookError(f"table {table.Name} has {wanted} rows (got {len(rows)} values)")
+            left = area.left + block[0]
+            cells = Area(area.top, left, area.bottom, left + len(block) - 1)
+            self._queue(sheet, cells, rows)
+
+    def _resize(self, sheet: Any, table: Any, area: Area, rows: int) -> None:
+        self._writable(sheet)
+        if table.ShowTotals:
+            raise BookError(f"table {table.Name} has a totals row: switch it off, then refresh again")
+        new = area._replace(bottom=area.top + rows - 1)
+        if rows > area.bottom - area.top + 1:
+            self._refuse_growth(sheet, table, area._replace(top=area.bottom + 1, bottom=new.bottom), rows)
+        self._writes.append(_Resize(sheet, table, area, new))
+
+    def _refuse_growth(self, sheet: Any, table: Any, delta: Area, rows: int) -> None:
+        if delta.bottom > LAST_ROW:
+            raise no_room(table.Name, rows)
+        for other_sheet, other in self._tables.values():
+            if other_sheet is sheet and other is not table:
+                body = self._area(other.Name)
+                whole = body._replace(top=body.top - bool(other.ShowHeaders))
+                if whole.overlaps(delta):
+                    obstacle = f"table {other.Name}, {sheet.Name}!{whole}, lies beneath it"
+                    raise no_room(table.Name, rows, obstacle)
+        cells = sheet.Range(str(delta))
+        if cells.MergeCells is not False:  # None where only some are
+            raise no_room(table.Name, rows, f"merged cells lie beneath it in {sheet.Name}!{delta}")
+        if found := self._filled(cells, delta):
+            raise no_room(table.Name, rows, not_empty(sheet.Name, *found))
+
+    def _filled(self, cells: Any, area: Area) -> tuple[Area, str, CellValue] | None:
+        """See :meth:`xlkmv.workbook.sheet.Sheet.filled`."""
+        # A formula may show nothing; its text is there all the same.
+        texts = enumerate(_rows(cells.Formula))
+        found = [(i, j) for i, row in texts for j, text in enumerate(row) if text not in (None, "")]
+        if not found:
+            return None
+        (top, left), (bottom, _) = found[0], found[-1]
+        columns = [area.left + j for _, j in found]
+        around = Area(area.top + top, min(columns), area.top + bottom, max(columns))
+        return around, address(area.top + top, area.left + left), self._values(cells)[top][left]
+
+    def _writable(self, sheet: Any) -> None:
+        if sheet.ProtectContents:
+            raise BookError(f"sheet {sheet.Name} is protected: unprotect it (Review), then refresh again")
+
+    def _queue(self, sheet: Any, area: Area, rows: Sequence[Sequence[Any]]) -> None:
+        self._writable(sheet)
+        self._writes.append(_Values(sheet, area, [tuple(self._out(v) for v in row) for row in rows]))
+
+    def _out(self, value: Any) -> Any:
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, dt.date):
+            return self._shared.serial(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(value, float) and not np.isfinite(value):
+            return "#NUM!"
+        if isinstance(value, str):
+            return cell_text(value)
+        return str(value) if isinstance(value, ErrorCell) else value
+
+    def _place(self, name: str) -> tuple[str, Any, Area]:
+        """Spelling, sheet and cell of a name that points to one cell."""
+        found = self._named().get(name.casefold())
+        if found is None:
+            raise BookError(f"{self._book.Name} has no name {name}")
+        try:
+            cells = found.RefersToRange
+            row, column = int(cells.Row), int(cells.Column)
+            one = bool(cells.MergeCells) or (cells.Rows.Count, cells.Columns.Count) == (1, 1)
+            sheet = cells.Worksheet
+        except Exception:
+            one = False
+        if not one:
+            raise BookError(f"the name {found.Name} must point to one cell (it points to {found.RefersTo})")
+        return found.Name, sheet, Area(row, column, row, column)
+
+    def name(self, name: str) -> NamedCell:
+        """Read the one cell of a defined name; BookError when it has none."""
+        shown, sheet, area = self._place(name)
+        ((value,),) = self._values(sheet.Range(str(area)))
+        return NamedCell(shown, sheet.Name, str(area), value)
+
+    def write_name(self, name: str, value: Any) -> None:
+        """Write the one cell of a defined name."""
+        _, sheet, area = self._place(name)
+        self._queue(sheet, area, [[value]])
+
+    def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
+        """Put all writes into the open workbook; saving the file is left to the user.
+
+        If Excel refuses one of them, those before it are taken back.
+
+        Raises
+        ------
+        BookError
+            Excel refused a write, or another file was asked for.
+        """
+        if path is not None or backup:
+            raise BookError("the workbook is open in Excel: save a copy or a backup there")
+        done: list[_Write] = []
+        with quiet(self._excel):
+            try:
+                for write in self._writes:
+                    done.append(write)
+                    write.apply()
+            except Exception as error:
+                for earlier in reversed(done):
+                    with contextlib.suppress(Exception):
+                        earlier.undo()
+                raise BookError(f"Excel refused to write {write}: {_reason(error)}") from error
+        self._writes.clear()
+        return self.path
+
+
+class _Write:
+    """One change of the workbook that can be taken back."""
+
+    sheet: Any
+    area: Area
+
+    def __str__(self) -> str:
+        return f"{self.sheet.Name}!{self.area}"
+
+    def apply(self) -> None:
+        raise NotImplementedError
+
+    def undo(self) -> None:
+        raise NotImplementedError
+
+
+class _Values(_Write):
+    """Values of a rectangle; cells with formulas keep them."""
+
+    def __init__(self, sheet: Any, area: Area, rows: list[tuple[Any, ...]]) -> None:
+        self.sheet, self.area, self.rows = sheet, area, rows
+        self.before: list[tuple[Any, ...]] = []
+        self.formula: list[list[bool]] = []
+
+    def apply(self) -> None:
+        cells = self.sheet.Range(str(self.area))
+        values, formulas = _rows(cells.Value2), _rows(cells.Formula)
+        # A text that looks like a formula has itself as its value.
+        self.formula = [
+            [isinstance(f, str) and f.startswith("=") and v != f for v, f in zip(*pair, strict=True)]
+            for pair in zip(values, formulas, strict=True)
+        ]
+        self.before = [tuple(_as_written(v) for v in row) for row in values]
+        self._put(self.rows)
+
+    def undo(self) -> None:
+        if self.before:
+            self._put(self.before)
+
+    def _put(self, rows: list[tuple[Any, ...]]) -> None:
+        area = self.area
+        if not any(map(any, self.formula)):
+            self._write(area, rows)
+            return
+        for j in range(area.right - area.left + 1):
+            for has_formula, run in itertools.groupby(range(len(rows)), lambda i, j=j: self.formula[i][j]):
+                if not has_formula:
+                    lines, column = list(run), area.left + j
+                    part = Area(area.top + lines[0], column, area.top + lines[-1], column)
+                    self._write(part, [(rows[i][j],) for i in lines])
+
+    def _write(self, area: Area, rows: list[tuple[Any, ...]]) -> None:
+        self.sheet.Range(str(area)).Value2 = rows if len(rows) > 1 or len(rows[0]) > 1 else rows[0][0]
+
+
+class _Resize(_Write):
+    """A new number of rows for a table."""
+
+    def __init__(self, sheet: Any, table: Any, old: Area, new: Area) -> None:
+        self.sheet, self.table, self.old, self.area = sheet, table, old, new
+        self.before: Any = None
+
+    def _fit(self, area: Area) -> None:
+        top = area.top - bool(self.table.ShowHeaders)
+        self.table.Resize(self.sheet.Range(str(area._replace(top=top))))
+
+    def apply(self) -> None:
+        if self.area.bottom < self.old.bottom:
+            gone = self.sheet.Range(str(self.old._replace(top=self.area.bottom + 1)))
+            self.before = [tuple(row) for row in _rows(gone.Formula)]
+            self._fit(self.area)
+            gone.ClearContents()
+            return
+        self._fit(self.area)
+        for column in range(self.old.left, self.old.right + 1):
+            shown = self.sheet.Range(address(self.old.top, column)).NumberFormat
+            added = Area(self.old.bottom + 1, column, self.area.bottom, column)
+            self.sheet.Range(str(added)).NumberFormat = shown
+
+    def undo(self) -> None:
+        self._fit(self.old)
+        if self.before is not None:
+            gone = self.old._replace(top=self.area.bottom + 1)
+            self.sheet.Range(str(gone)).Formula = self.before
+
+
+def _rows(value: Any) -> list[tuple[Any, ...]]:
+    """Rows of what a range holds; one cell comes as its value alone."""
+    return [tuple(row) for row in value] if isinstance(value, (tuple, list)) else [(value,)]
+
+
+def _as_written(value: Any) -> Any:
+    if isinstance(value, str):
+        return cell_text(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return ERROR_CODES.get(value, value)
+    return value
+
+
+def _reason(error: BaseException) -> str:
+    """What Excel said: the third part of a COM error, or the message."""
+    details = getattr(error, "excepinfo", None)
+    return str(details[2] if details and details[2] else error)
+
+
+def find_open(path: str | os.PathLike[str]) -> LiveBook | None:
+    """Return the workbook if it is open in Excel on this machine, else None (always so without Windows)."""
+    if os.name != "nt":
+        return None
+    import xlwings as xw
+
+    wanted = os.path.normcase(Path(path).resolve())
+    for app in xw.apps:
+        for book in app.books:
+            if os.path.normcase(str(book.fullname)) == wanted:
+                return LiveBook(book)
+    return None

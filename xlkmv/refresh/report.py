@@ -1,0 +1,821 @@
+"""Write an analysis into the workbook's tables, in one go."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+import xlkmv
+from xlkmv.deal.analysis import MODELS, NOT_IN_QUICK, Analysis
+from xlkmv.deal.answers import (
+    ClassAnswer,
+    class_answers,
+    condition_quotes,
+    current_grades,
+    strongest_conditions,
+    upper_bound,
+)
+from xlkmv.deal.kmv import LEAST_VOLATILITY, TrancheView
+from xlkmv.deal.paths.run import Simulation
+from xlkmv.deal.plan.covenants import CovenantPath
+from xlkmv.deal.plan.waterfall import Waterfall
+from xlkmv.deal.questions.conditions import MEASURES
+from xlkmv.deal.questions.layers import loss_layers
+from xlkmv.deal.questions.surveillance import Surveillance
+from xlkmv.deal.reading import read, riskiest
+from xlkmv.deal.sources import ObligorPd
+from xlkmv.deal.terms import CONTROLS, Deal
+from xlkmv.errors import BookError
+from xlkmv.language import CLAUSES, Phrase, Say, joined, said
+from xlkmv.model.plan import coverage_quantile
+from xlkmv.refresh.marks import input_mark
+from xlkmv.refresh.reader import filled
+from xlkmv.refresh.wording import speaker
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import Book, Table
+from xlkmv.workbook.layout import TableSpec
+
+__all__ = [
+    "AT_COMPARE",
+    "AT_SOLVE",
+    "CONDITIONS_SHOWN",
+    "SMALLEST_DRAWN",
+    "TARGET_MARK",
+    "UNITS",
+    "scope",
+    "target_mark",
+    "write_report",
+    "write_rows",
+]
+
+# Column of the marks that the last solve was of, the cell for that of the targets, and how close equal
+# marks are.
+AT_SOLVE, TARGET_MARK, SAME = layout.INPUT.column("solved").header, "out_TargetMark", 1e-12
+AT_COMPARE = layout.INPUT.column("compared").header
+LOG_ROWS = 200
+HISTORY_ROWS = 2_000
+# Probabilities below this are drawn as this: a logarithmic axis has no zero.
+SMALLEST_DRAWN = 1e-10
+# The band of coverage in its chart, and the most that it draws: more is drawn as that.
+BAND, MOST_COVERAGE = (0.05, 0.95), 4.0
+# Names that the tables of drivers list, of obligors and of industries.
+DRIVERS_SHOWN = 12
+# Conditions of the chart of those that matter most.
+CONDITIONS_SHOWN = 10
+# In place of a figure that a quick look leaves out.
+NOT_RUN = Phrase("not run")
+# There is no such date, size or figure.
+NONE = Phrase("none")
+
+
+def write_report(
+    book: Book,
+    deal: Deal,
+    analysis: Analysis,
+    entry: Sequence[Any],
+    marks: Sequence[tuple[str, str, float]],
+    sources: Sequence[ObligorPd | None] = (),
+) -> None:
+    """Write every result; the book keeps the writes until it is saved.
+
+    Parameters
+    ----------
+    book : Book
+    deal : Deal
+    analysis : Analysis
+    entry : sequence
+        The row for the log: time, seconds, version, input hash, seed, message.
+    marks : sequence of (str, str, float)
+        What was read: table, column, mark; see :func:`xlkmv.refresh.marks.read_marks`.
+    sources : sequence of ObligorPd or None
+        By filled row of sheet Obligor.
+    """
+    if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
+        rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
+        raise BookError(f"the results cannot be written: {rule}")
+    history = _history(book, deal, analysis, entry)
+    checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
+    for spec, rows in (
+        (layout.ANSWER, [_answer(a) for a in class_answers(deal, analysis)]),
+        (layout.HEADLINE, _headline(deal, analysis)),
+        (layout.RISK, _risk(deal, analysis)),
+        (layout.CHART, _curve(deal, analysis)),
+        (layout.SIGMA, analysis.sigma.tolist()),
+        (layout.BREAKEVEN, analysis.breakeven.tolist()),
+        (layout.SIMULATION, _simulation(deal, analysis.simulated_base)),
+        (layout.SCENARIO_RESULT, _scenario_results(analysis)),
+        (layout.ATTRIBUTION, _attribution(analysis)),
+        (layout.REVERSE, _reverse(deal, analysis)),
+        (layout.CONCENTRATION, [_concentration(analysis)]),
+        (layout.DIVERSIFICATION, _diversification(analysis)),
+        (layout.DRIVER, _drivers(deal, analysis)),
+        (layout.DRIVER_ALL, _all_drivers(deal, analysis)),
+        (layout.TORNADO, _tornado(analysis)),
+        (layout.WATERFALL, _waterfall(analysis)),
+        (layout.ACCOUNT, _account(deal, analysis)),
+        (layout.CASHFLOW, _cashflow(deal, analysis)),
+        (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
+        (layout.MODEL, _models(analysis)),
+        (layout.LAYER, _layers(deal, analysis)),
+        (layout.RERATE, _rerated(analysis, deal)),
+        (layout.WATCH, _watched(deal, analysis, history)),
+        (layout.CHECK, checks),
+    ):
+        write_rows(book, spec, rows)
+    headline = [
+        [*_scenario(analysis, row, analysis.headline)[:9], text or None]
+        for row, text in enumerate(analysis.remarks)
+    ]
+    _write_beside(book, layout.SCENARIO, headline)
+    _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
+    write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
+    if _table(book, layout.OBLIGOR) is not None:
+        _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources])
+    if marks:
+        write_rows(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
+        _write_structure_state(book, [mark for *_, mark in marks])
+        _write_comparison_state(book, [mark for *_, mark in marks])
+    _write_log(book, entry)
+    write_rows(book, layout.HISTORY, history)
+    _write_names(book, deal, analysis, entry)
+
+
+def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> None:
+    """Write the cells that have a name; those that the user has deleted are not wanted."""
+    name = deal.tranches[analysis.headline].name
+    worst, worst_pd = _worst_stress(analysis)
+    there, lines, say = set(book.names()), read(deal, analysis), speaker(book)
+    if layout.READING_NAMES["pool"] not in there and not analysis.pool_pays:
+        lines["actual"] = lines["pool"]  # an older workbook has no line of its own for that
+    done, outcome = scope(analysis), _outcome(analysis)
+    if analysis.quick and "out_Scope" not in there:
+        outcome = joined([done, outcome], CLAUSES)  # nor for this
+    values = {
+        "out_State": layout.QUICK_STATE if analysis.quick else "fresh",
+        # The formula of the state reads a quick look by its name.
+        "out_Scope": str(done) if analysis.quick else done,
+        "out_Checks": outcome,
+        "out_Refreshed": entry[0],
+        "out_Volatility": analysis.base.volatility,
+        "out_Drift": analysis.base.drift,
+        "out_Headline": name,
+        "out_WorstScenario": worst,
+        "out_WorstPD": worst_pd,
+        "out_PlanShort": _short_by_plan(deal, analysis.planned),
+        "out_Version": xlkmv.__version__,
+        "out_InputHash": entry[3],
+        **{layout.READING_NAMES[key]: text for key, text in lines.items()},
+        **{cell: spec.heading(name, say) for cell, spec in layout.TITLES.items()},
+        **{cell: layout.of_class(text, name) for cell, text in layout.CHARTS.items()},
+    }
+    for cell, value in values.items():
+        if cell in there:
+            book.write_name(cell, _cell(value, say))
+
+
+def _write_comparison_state(book: Book, marks: Sequence[float]) -> None:
+    """Say whether sheet Compare is still of these inputs."""
+    there, listed = set(book.names()), book.table(layout.INPUT.name)
+    if {"out_Comparison", "out_Compared"} <= there and listed.has(AT_COMPARE):
+        fresh = _alike(listed.column(AT_COMPARE), marks)
+        compared = book.name("out_Compared").value is not None
+        state = layout.COMPARED if fresh else layout.COMPARED_BEFORE
+        book.write_name("out_Comparison", state if compared else layout.UNCOMPARED)
+
+
+def _alike(then: Sequence[Any], now: Sequence[float]) -> bool:
+    """Whether marks are those of before."""
+    return len(then) == len(now) and all(
+        isinstance(a, float) and abs(a - b) <= SAME * (1.0 + abs(a)) for a, b in zip(then, now, strict=True)
+    )
+
+
+def _write_structure_state(book: Book, marks: Sequence[float]) -> None:
+    """Say whether sheet Structure is still of these inputs: its formula would, but has to be computed."""
+    there, listed = set(book.names()), book.table(layout.INPUT.name)
+    if not {"out_Structure", "out_Solved", TARGET_MARK} <= there or not listed.has(AT_SOLVE):
+        return
+    targets = _table(book, layout.TARGET)
+    then = [*listed.column(AT_SOLVE), book.name(TARGET_MARK).value]
+    now = list(marks)
+    if targets is not None:
+        now.append(target_mark(*(targets.column(c.header) for c in layout.TARGET.inputs)))
+    same = _alike(then, now)
+    state = layout.SOLVED if same else layout.SOLVED_BEFORE
+    book.write_name("out_Structure", layout.UNSOLVED if book.name("out_Solved").value is None else state)
+
+
+def target_mark(names: Sequence[Any], targets: Sequence[Any]) -> float:
+    """Mark the classes and their targets, as the formula on sheet Structure does.
+
+    Parameters
+    ----------
+    names, targets : sequence
+        Cells.
+
+    Returns
+    -------
+    float
+    """
+    return input_mark(names) + input_mark(targets)
+
+
+def scope(analysis: Analysis) -> str:
+    """Say how much was computed: everything, or a quick look, and on how many paths."""
+    paths = analysis.simulated_base.paths
+    if analysis.quick:
+        return Phrase("quick look, {paths:,} paths", paths=paths)
+    return Phrase("everything, {paths:,} paths", paths=paths)
+
+
+def _worst_stress(analysis: Analysis) -> tuple[str, float | str]:
+    """Condition with the largest simulated any-date PD of the headline class, and that PD."""
+    if analysis.quick:
+        return NOT_IN_QUICK, NOT_RUN
+    # A control that is off and another default point are no stress.
+    stresses = [
+        r for r in analysis.simulated[1:] if not r.stress.controls_off and r.stress.default_point == "own"
+    ] or analysis.simulated
+    found = [(r.simulation.tranches[analysis.headline].anydate_pd, Phrase(r.stress.name)) for r in stresses]
+    pd, name = max(found, key=lambda pair: pair[0])
+    return name, pd
+
+
+def _table(book: Book, spec: TableSpec) -> Table | None:
+    """Find the table of a layout, also under an earlier name; None when the workbook has none."""
+    here = {name.casefold() for name in book.tables()}
+    for name in (spec.name, spec.formerly):
+        if name.casefold() in here:
+            table = book.table(name)
+            if spec.describes(table.header):
+                return table
+    return None
+
+
+def _write_log(book: Book, entry: Sequence[Any]) -> None:
+    """Add a line to the log."""
+    write_rows(book, layout.LOG, [*_kept(book, layout.LOG), list(entry)][-LOG_ROWS:])
+
+
+def _kept(book: Book, spec: TableSpec) -> list[list[Any]]:
+    """Rows of results that earlier refreshes have left; none where the table is gone."""
+    found = _table(book, spec)
+    if found is None:
+        return []
+    # By heading: the user may have moved, added or deleted columns.
+    kept = [found.column(c.header) if found.has(c.header) else [None] * len(found.rows) for c in spec.results]
+    return [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
+
+
+def write_rows(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
+    """Write rows of results; none where the table is gone, nor columns that the user has deleted.
+
+    Parameters
+    ----------
+    book : Book
+    spec : TableSpec
+    rows : iterable of sequence
+        In the order of the table's columns of results.
+    resize : bool
+        Whether the table takes as many rows; otherwise it keeps its own.
+    """
+    found = _table(book, spec)
+    if found is None:
+        return
+    say = speaker(book)
+    cells = [[_cell(value, say) for value in row] for row in rows]
+    columns = list(zip(*cells, strict=True)) if cells else [()] * len(spec.results)
+    headings = [c.heading(found.has) for c in spec.results]
+    wanted = {h: column for h, column in zip(headings, columns, strict=True) if found.has(h)}
+    # What nobody fills any more must not stand beside new figures.
+    wanted |= {h: [None] * len(cells) for h in spec.retired if found.has(h)}
+    book.write_table(found.name, wanted, resize=resize)
+
+
+def _write_beside(book: Book, spec: TableSpec, rows: Sequence[Sequence[Any]]) -> None:
+    """Write results beside the inputs they belong to; the table keeps its rows, the blank ones too."""
+    table = book.table(spec.name)
+    cells: list[Sequence[Any]] = [[None] * len(spec.results)] * len(table.rows)
+    for place, row in zip(filled(table, spec).places, rows, strict=True):
+        cells[place] = row
+    write_rows(book, spec, cells, resize=False)
+
+
+def _cell(value: Any, say: Say) -> Any:
+    """Turn a result into a cell; a distance or coverage without end is said in a word."""
+    if isinstance(value, (float, np.floating)) and not np.isfinite(value):
+        value = NONE if np.isnan(value) else Phrase("covered") if value > 0 else Phrase("short")
+    if isinstance(value, Phrase):
+        return said(value, say)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _four_digits(x: float) -> float:
+    return float(f"{x:.4g}") if abs(x) > 1e-15 else 0.0
+
+
+def _outcome(analysis: Analysis) -> str:
+    failed, odd = ([c for c in analysis.checks if c.outcome == word] for word in ("FAILED", "look"))
+    if failed:
+        return Phrase("FAILED: see sheet Checks")
+    return Phrase("all passed, {count} to look at", count=len(odd)) if odd else Phrase("all passed")
+
+
+def _short_by_plan(deal: Deal, planned: Waterfall) -> str:
+    """Which tranche misses a payment although everybody pays, when first, and how many more do."""
+    short: list[str] = [
+        Phrase("{name}, {date}", name=tranche.name, date=deal.terms.dates[int(np.argmax(row))])
+        for tranche, row in zip(deal.tranches, planned.short, strict=True)
+        if row.any()
+    ]
+    if not short:
+        return Phrase("no tranche")
+    more = len(short) - 1
+    return Phrase("{first} and {more} more", first=short[0], more=more) if more else short[0]
+
+
+def _final(tranche: TrancheView) -> list[float]:
+    """Coverage, distance, PD and any-date PD when the tranche has to be repaid."""
+    return [
+        tranche.coverage_at_maturity,
+        tranche.distance_at_maturity,
+        tranche.pd_at_maturity,
+        tranche.anydate_pd_at_maturity,
+    ]
+
+
+# Stands where there is nothing to say.
+NOTHING = "-"
+
+
+def _answer(a: ClassAnswer) -> list[Any]:
+    """One class on Home."""
+    alone = NOTHING if a.alone is None else a.alone.pd
+    lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
+    kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
+    return [a.name, a.grade, a.quote.pd, a.quote.why, alone, *kept]
+
+
+def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    runs = zip(analysis.simulated_base.tranches, analysis.simulated_unsupported.tranches, strict=True)
+    views = zip(analysis.base.tranches, analysis.controls_off.tranches, strict=True)
+    for (base, off), (run, unsupported), senior in zip(views, runs, deal.senior, strict=True):
+        alone: list[Any] = [float(base.risk.anydate_pd[base.maturity]), unsupported.anydate_pd]
+        if not (deal.controls.support and senior):
+            alone = [Phrase("not covered") if deal.controls.support else Phrase("no undertaking")] * 2
+        simulated = [alone[0], run.anydate_pd, alone[1], run.expected_loss]
+        rows.append([base.name, *_final(base), *simulated, *_final(off)[1:]])
+    return [[*row, life] for row, life in zip(rows, analysis.average_life.tolist(), strict=True)]
+
+
+def _risk(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    return [
+        [
+            tranche.name,
+            date,
+            *(
+                series[k]
+                for series in (
+                    tranche.risk.times,
+                    tranche.risk.accumulated_in,
+                    tranche.risk.accumulated_due,
+                    tranche.risk.coverage,
+                    tranche.risk.distance,
+                    tranche.risk.pd,
+                    tranche.risk.anydate_pd,
+                    tranche.pd,
+                    tranche.anydate_pd,
+                )
+            ),
+            *_expected(tranche, k),
+        ]
+        for tranche in analysis.base.tranches
+        for k, date in enumerate(deal.terms.dates)
+    ]
+
+
+def _expected(tranche: TrancheView, k: int) -> list[Any]:
+    """Coverage, distance and any-date PD by expected payments; blank where nothing else is due."""
+    risk = tranche.expected
+    return [None] * 3 if risk is None else [risk.coverage[k], risk.distance[k], risk.anydate_pd[k]]
+
+
+def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    k = analysis.headline
+    on, last, off = analysis.base.tranches[k], analysis.base.tranches[-1], analysis.controls_off.tranches[k]
+    runs = (analysis.simulated_base, analysis.simulated_off)
+    simulated, simulated_off = (np.cumsum(run.tranches[k].first_short) for run in runs)
+    drawn = (on.anydate_pd, simulated, off.anydate_pd, simulated_off)
+    sigma, mu = max(analysis.base.volatility, LEAST_VOLATILITY), analysis.base.drift
+    low, high = (coverage_quantile(on.risk, p, sigma, mu) for p in BAND)
+    series = (
+        on.risk.accumulated_in,
+        on.risk.accumulated_due,
+        last.risk.accumulated_due,
+        *(np.maximum(p, SMALLEST_DRAWN) for p in drawn),
+        *(np.minimum(c, MOST_COVERAGE) for c in (on.risk.coverage, low, high)),
+    )
+    return [[date, *(s[k] for s in series)] for k, date in enumerate(deal.terms.dates)]
+
+
+def _scenario(analysis: Analysis, row: int, k: int) -> list[Any]:
+    """One tranche under one condition: KMV view, then simulated."""
+    tranche = analysis.scenarios[row].tranches[k]
+    view = [
+        *_final(tranche),
+        tranche.expected_loss,
+        tranche.first_short or NONE,
+        tranche.anydate_pd_at_maturity - analysis.scenarios[0].tranches[k].anydate_pd_at_maturity,
+    ]
+    if analysis.quick:
+        return [*view, *[NOT_RUN] * 5]
+    run, measure = analysis.simulated[row], MEASURES.index("anydate_pd")
+    simulated = run.simulation.tranches[k]
+    return [
+        *view,
+        simulated.anydate_pd,
+        simulated.anydate_pd_error,
+        simulated.expected_loss,
+        run.change[measure, k],
+        run.change_error[measure, k],
+    ]
+
+
+def _scenario_results(analysis: Analysis) -> list[list[Any]]:
+    return [
+        [view.stress.name, tranche.name, *_scenario(analysis, row, k)]
+        for row, view in enumerate(analysis.scenarios)
+        for k, tranche in enumerate(view.tranches)
+    ]
+
+
+def _simulation(deal: Deal, run: Simulation) -> list[list[Any]]:
+    rows = []
+    for t in run.tranches:
+        likely = int(np.argmax(t.first_short))
+        rows.append(
+            [
+                t.name,
+                t.pd,
+                t.pd_error,
+                t.anydate_pd,
+                t.anydate_pd_error,
+                t.expected_loss,
+                t.expected_loss_error,
+                t.wal,
+                t.loss_quantile(0.999),
+                deal.terms.dates[likely] if t.first_short[likely] > 0.0 else NONE,
+            ]
+        )
+    return rows
+
+
+def _attribution(analysis: Analysis) -> list[list[Any]]:
+    """Each control for the headline class, and for the riskiest other one."""
+    if analysis.quick:
+        return _left_out(layout.ATTRIBUTION)
+    found, losses = analysis.attribution, analysis.loss_attribution
+    k, other = analysis.headline, riskiest(analysis)
+    if found is None or losses is None:
+        return []
+    return [
+        [
+            Phrase(CONTROLS[control]),
+            found.off_alone[c, k],
+            found.on_alone[c, k],
+            found.stacked[c + 1, k],
+            found.shapley[c, k],
+            found.shapley_error[c, k],
+            losses.off_alone[c, k],
+            losses.shapley[c, k],
+            found.off_alone[c, other],
+            found.shapley[c, other],
+        ]
+        for c, control in enumerate(found.controls)
+    ]
+
+
+def _concentration(analysis: Analysis) -> list[Any]:
+    found = analysis.concentration
+    largest = found.industries[0] if found.industries else (Phrase("none named"), None)
+    return [
+        *largest,
+        found.obligors,
+        found.effective_number,
+        found.herfindahl,
+        found.largest,
+        found.five_largest,
+        found.ten_largest,
+        len(found.industries),
+        found.industry_herfindahl,
+    ]
+
+
+def _diversification(analysis: Analysis) -> list[list[Any]]:
+    if analysis.quick:
+        return _left_out(layout.DIVERSIFICATION)
+    k = analysis.headline
+    rows = []
+    for d in analysis.diversification:
+        # Where no path is short the chart shows what the PD is below.
+        drawn = max(d.kmv[k], SMALLEST_DRAWN), d.simulated[k] or upper_bound(0, d.paths)
+        figures = (d.kmv[k], d.simulated[k], d.simulated_error[k], *drawn)
+        rows.append([Phrase(d.label), d.obligors, d.effective_number, d.largest, *figures])
+    return rows
+
+
+def _drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    """The obligors that count most for the headline class."""
+    found, pool = analysis.contributions, deal.pool
+    if found is None:
+        return _left_out(layout.DRIVER)
+    share, k = pool.share, analysis.headline
+    return [
+        [
+            pool.name[i],
+            pool.industry[i] or None,
+            share[i],
+            pool.pd[i],
+            found.obligors.pool_share[i],
+            *found.obligors.of_class(i, k),
+        ]
+        for i in found.obligors.order(k)[:DRIVERS_SHOWN]
+    ]
+
+
+def _all_drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    """Industries and obligors that count most for each class; one line for a class that is never hurt."""
+    found, pool = analysis.contributions, deal.pool
+    if found is None:
+        return _left_out(layout.DRIVER_ALL)
+    by_industry = dict(analysis.concentration.industries)
+    kinds = (
+        (Phrase("industry"), found.industries, [by_industry[name] for name in found.industries.name]),
+        (Phrase("obligor"), found.obligors, pool.share),
+    )
+    rows: list[list[Any]] = []
+    for k, tranche in enumerate(deal.tranches):
+        if not found.short[k]:
+            never = Phrase("never short on {paths:,} paths", paths=found.paths)
+            rows.append([tranche.name, never, *[None] * (len(layout.DRIVER_ALL.columns) - 2)])
+            continue
+        for kind, drivers, share in kinds:
+            for i in drivers.order(k)[:DRIVERS_SHOWN]:
+                said = [share[i], drivers.pool_share[i], *drivers.of_class(i, k)]
+                rows.append([tranche.name, drivers.name[i], kind, *said])
+    return rows
+
+
+def _tornado(analysis: Analysis) -> list[list[Any]]:
+    """The conditions that matter most to the headline class."""
+    if analysis.quick:
+        return _left_out(layout.TORNADO)
+    quotes = condition_quotes(analysis, analysis.headline)
+    return [
+        [Phrase(analysis.simulated[row].stress.name), quotes[row].pd, quotes[0].pd, quotes[row].why]
+        for row in strongest_conditions(quotes, CONDITIONS_SHOWN)
+    ]
+
+
+def _waterfall(analysis: Analysis) -> list[list[Any]]:
+    """Bars of the chart from all controls off to all on."""
+    if analysis.quick:
+        return _left_out(layout.WATERFALL)
+    found, k = analysis.attribution, analysis.headline
+    if found is None:
+        return [[Phrase("no control is on"), *[None] * (len(layout.WATERFALL.columns) - 1)]]
+    levels = found.levels(k)
+    rows: list[list[Any]] = [[Phrase("All off"), levels[0], None, None, None, levels[0]]]
+    for control, before, after in zip(found.controls, levels, levels[1:], strict=False):
+        less, more = max(before - after, 0.0), max(after - before, 0.0)
+        bar = [min(before, after), less or None, more or None, None]
+        rows.append([Phrase(CONTROLS[control]), after, *bar])
+    return [*rows, [Phrase("As it is"), found.with_all[k], None, None, None, found.with_all[k]]]
+
+
+def _layers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    """How likely losses of the pool are that reach into the classes."""
+    if analysis.quick:
+        return _left_out(layout.LAYER)
+    kmv = analysis.models[MODELS[0]]
+    if isinstance(kmv, Exception):
+        return [[NONE, *[None] * (len(layout.LAYER.columns) - 1)]]
+    pool, rows = deal.pool.amount.sum(), []
+    for loss, more, layer in zip(*loss_layers(deal, kmv), strict=True):
+        # A logarithmic axis has no zero.
+        drawn = [max(more, SMALLEST_DRAWN) if k == layer else None for k in range(3)]
+        rows.append([loss / pool, loss, more, *drawn])
+    return rows
+
+
+UNITS = {
+    "pool_haircut": Phrase("of all collections"),
+    "volatility_multiplier": Phrase("times"),
+    "pd_multiplier": Phrase("times"),
+    "recovery_multiplier": Phrase("times"),
+    "rate_shift": Phrase("added to coupons"),
+    "delay": Phrase("payment periods"),
+    "largest obligors": Phrase("obligors in default"),
+}
+
+
+def _sourced(found: ObligorPd | None) -> list[Any]:
+    if found is None:
+        return [None] * len(layout.OBLIGOR.results)
+    return [found.pd, found.low, found.high, found.distance, found.note]
+
+
+def _left_out(spec: TableSpec) -> list[list[Any]]:
+    """One row that says why a table has no figures."""
+    return [[NOT_IN_QUICK, *[None] * (len(spec.results) - 1)]]
+
+
+def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    if analysis.quick:
+        return _left_out(layout.REVERSE)
+    labels = {c.field: c.header for c in layout.SCENARIO.columns}
+    return [
+        [
+            labels.get(b.column, b.column.capitalize()),
+            NONE if b.size is None else b.size,
+            UNITS[b.column],
+            NONE if b.date is None else deal.terms.dates[b.date],
+        ]
+        for b in analysis.reverse
+    ]
+
+
+TRIGGERS = ("normal", "trap", "turbo")
+
+
+def _account(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    w = analysis.planned
+    paid, senior = w.interest_paid + w.principal_paid, deal.senior
+    series = (
+        w.collections,
+        analysis.pool_interest,
+        analysis.pool_balance,
+        w.sale,
+        w.fees_paid,
+        paid[senior].sum(axis=0),
+        paid[~senior].sum(axis=0),
+        w.residual,
+        w.account,
+        w.reserve,
+        w.support_drawn,
+    )
+    expected = analysis.simulated_base.expected_collections
+    return [
+        [date, *(s[k] for s in series), TRIGGERS[int(w.trigger[k])], expected[k]]
+        for k, date in enumerate(deal.terms.dates)
+    ]
+
+
+def _cashflow(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    w, rows = analysis.planned, []
+    for k, tranche in enumerate(deal.tranches):
+        expected = analysis.simulated_base.tranches[k].expected_paid
+        for n, date in enumerate(deal.terms.dates):
+            missed = w.interest_missed[k, n] + w.principal_missed[k, n]
+            due = (w.interest_due[k, n], w.interest_paid[k, n], w.principal_due[k, n], w.principal_paid[k, n])
+            rows.append([tranche.name, date, *due, missed, w.balance[k, n], expected[n]])
+    return rows
+
+
+def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
+    """What the test looks like by plan on the date closest to a breach; its probability up to the end."""
+    tested = np.flatnonzero(~np.isnan(path.probability))
+    broken = None if path.first_breach is None else deal.terms.dates[path.first_breach]
+    if not tested.size:
+        return [NONE, np.nan, np.nan, "not tested", np.nan, np.nan, broken or NONE]
+    tightest = int(tested[np.argmax(path.probability[tested])])
+    return [
+        deal.terms.dates[tightest],
+        path.values[tightest],
+        path.headroom[tightest],
+        "breach" if broken else "ok",
+        path.distance[tightest],
+        path.anydate_probability[-1],
+        broken or NONE,
+    ]
+
+
+def _models(analysis: Analysis) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    for name, found in analysis.models.items():
+        if isinstance(found, Exception):
+            rows.append([name, *[NONE] * 8, str(found)])
+            continue
+        errors = found.standard_errors
+        rows.append(
+            [
+                name,
+                found.expected_loss,
+                found.unexpected_loss,
+                found.value_at_risk[0],
+                found.expected_shortfall[0],
+                found.value_at_risk[1],
+                found.expected_shortfall[1],
+                0.0 if errors is None else errors.value_at_risk[1],
+                found.hit_probability,
+                found.method,
+            ]
+        )
+    return rows
+
+
+def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
+    s, then = analysis.surveillance, analysis.simulated_base
+    now = analysis.simulated_now or then
+    return [
+        [
+            t.name,
+            s.balance[k],
+            s.coverage[k, -1],
+            s.distance[k, 0],
+            s.distance[k, -1],
+            s.pd[k, 0],
+            s.pd[k, -1],
+            then.tranches[k].anydate_pd,
+            now.tranches[k].anydate_pd,
+            now.tranches[k].anydate_pd_error,
+            now.tranches[k].expected_loss,
+            grade,
+            _alert(s, k, -1),
+        ]
+        for k, (t, grade) in enumerate(zip(deal.tranches, current_grades(deal, analysis), strict=True))
+    ]
+
+
+def _alert(s: Surveillance, k: int, date: int) -> str:
+    """What is wrong with a tranche after a date, in a word."""
+    if not s.seen:
+        return "none"
+    if s.missed[k, 1:][date]:
+        return "missed"
+    return "alert" if s.alert[k, 1:][date] else "behind plan" if s.behind[date] else "none"
+
+
+def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
+    """Beside each date of the table: the headline class as seen from it, blank where nothing is known."""
+    s, h, rows = analysis.surveillance, analysis.headline, []
+    place = {date: k for k, date in enumerate(deal.terms.dates)}
+    for given in book.table(layout.ACTUAL.name).column("Payment date"):
+        date = given.date() if isinstance(given, dt.datetime) else given
+        k = place.get(date, len(place))
+        if k >= s.seen:
+            rows.append([analysis.scheduled[k] if k < len(place) else None, *[None] * 10])
+            continue
+        r = s.reratings[k + 1]
+        # Once a payment was missed its PD is a fact, and no estimate is worth showing.
+        estimate = [np.nan] * 4 if s.missed[h, k + 1] else [r.level, r.volatility, r.low, r.high]
+        rating = [*estimate, r.closing_weight, s.distance[h, k + 1], s.pd[h, k + 1], s.on_plan[h, k + 1]]
+        rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *rating, _alert(s, h, k)])
+    return rows
+
+
+def _history(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> list[list[Any]]:
+    """Return the lines of earlier refreshes and those of this one, the oldest left out beyond a bound."""
+    s, run = analysis.surveillance, analysis.simulated_now or analysis.simulated_base
+    as_of = deal.terms.dates[s.seen - 1] if s.seen else deal.terms.closing
+    new: list[list[Any]] = []
+    grades = current_grades(deal, analysis)
+    for k, (t, simulated) in enumerate(zip(deal.tranches, run.tranches, strict=True)):
+        figures = [simulated.anydate_pd, s.pd[k, -1], s.coverage[k, -1], s.distance[k, -1]]
+        new.append([entry[0], as_of, t.name, *figures, grades[k], _alert(s, k, -1), run.paths, entry[3]])
+    return [*_kept(book, layout.HISTORY), *new][-HISTORY_ROWS:]
+
+
+def _watched(deal: Deal, analysis: Analysis, history: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Figures of the chart: the headline class as seen from closing and from each date.
+
+    The simulated view of an earlier date is that of the last refresh that ended there.
+    """
+    s, h, closing = analysis.surveillance, analysis.headline, analysis.simulated_base
+    date, name, pd, paths = (
+        layout.HISTORY.index(field) for field in ("as_of", "tranche", "simulated", "paths")
+    )
+    simulated = {deal.terms.closing: _or_bound(closing.tranches[h].anydate_pd, closing.paths)}
+    for row in history:
+        if row[name] == deal.tranches[h].name and all(isinstance(row[k], (int, float)) for k in (pd, paths)):
+            day = row[date].date() if isinstance(row[date], dt.datetime) else row[date]
+            simulated[day] = _or_bound(row[pd], int(row[paths]))
+    limit = None if np.isnan(s.limit[h]) else s.limit[h]
+
+    def drawn(p: float | None) -> float | None:
+        return None if p is None else max(float(p), SMALLEST_DRAWN)
+
+    views = [*s.pd[h].tolist(), *[None] * (len(deal.terms.dates) - s.seen)]
+    return [
+        [day, drawn(view), drawn(simulated.get(day)), limit]
+        for day, view in zip((deal.terms.closing, *deal.terms.dates), views, strict=True)
+    ]
+
+
+def _or_bound(share: float, paths: int) -> float:
+    """Share of the paths; where it is none, what the probability is below: no line falls to nothing."""
+    return share or upper_bound(0, paths)

@@ -1,0 +1,243 @@
+"""Solve: read the deal and the targets of a workbook, ask what it could be for them, write sheet Structure.
+
+The button, the ribbon, Calc's menu and ``xlkmv solve`` all come here. A refresh leaves the sheet as it is,
+and says whether it is still of the same inputs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xlkmv.deal.questions.structure import QUESTIONS, UNITS, Answer, Frontier, Structure, solve, target_pd
+from xlkmv.deal.terms import Deal
+from xlkmv.errors import BookError, BookInputError, InputError
+from xlkmv.refresh.reader import Reader
+from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_rows
+from xlkmv.refresh.run import Inputs, Progress, read_book
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import Book
+
+__all__ = ["Solved", "answer_cells", "read_targets", "solve_book"]
+
+Target = float | str
+OPEN, NONE = "open", "out of reach"
+# Smaller PDs are not drawn in the frontier.
+SMALLEST_FRONTIER = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What a solve did."""
+
+    inputs: Inputs
+    structure: Structure
+    seconds: float
+
+
+def solve_book(
+    book: Book,
+    progress: Progress | None = None,
+    now: dt.datetime | None = None,
+    *,
+    target: Target | None = None,
+    name: str | None = None,
+) -> Solved:
+    """Read, check, solve and write one workbook; the caller saves it.
+
+    Parameters
+    ----------
+    book : Book
+    progress : callable, optional
+        Called as ``progress(what, share_done)``; may raise to cancel, and nothing is written.
+    now : datetime, optional
+        Time stamp on the sheet; the clock by default.
+    target : float or str, optional
+        A PD or a grade in place of the targets of the workbook, which it then writes there, too: for
+        the named class, or for all but the most junior one.
+    name : str, optional
+        The one class to solve for; by default all that have a target.
+
+    Returns
+    -------
+    Solved
+
+    Raises
+    ------
+    BookInputError
+        With every wrong cell; nothing is written.
+    InputError
+        When the target or the class that is asked for is none.
+    BookError
+        When the workbook cannot be used.
+    """
+    started = time.perf_counter()
+    report = progress or (lambda what, share: None)
+    report("Reading and checking", 0.0)
+    inputs, reader = read_book(book), Reader(book)
+    if layout.STRUCTURE.name.casefold() not in {table.casefold() for table in book.tables()}:
+        rule = f"it has no table {layout.STRUCTURE.name}: take sheet Structure from a new workbook"
+        raise BookError(f"the answers cannot be written: {rule}")
+    targets = _wanted(inputs.deal, reader, target, name)
+    structure = solve(inputs.deal, targets, progress=lambda share: report("Solving", share))
+    report("Writing", 1.0)
+    _write_targets(book, reader, inputs.deal, structure, None if target is None else targets)
+    _write(book, inputs, structure, now or dt.datetime.now())
+    return Solved(inputs, structure, time.perf_counter() - started)
+
+
+# ---------------------------------------------------------------------------------- reading
+
+
+def _wanted(
+    deal: Deal, reader: Reader, target: Target | None, name: str | None
+) -> Target | dict[str, Target]:
+    """Targets by class, or one for all."""
+    known = {t.name.casefold(): t.name for t in deal.tranches}
+    if name is not None and name.strip().casefold() not in known:
+        raise InputError("class", f"must be one of: {', '.join(known.values())}", name)
+    chosen = None if name is None else known[name.strip().casefold()]
+    if target is not None:
+        return target if chosen is None else {chosen: target}
+    given = read_targets(reader, deal)
+    if problems := reader.problems():
+        raise BookInputError(problems)
+    if chosen is not None:
+        given = {c: x for c, x in given.items() if c == chosen}
+    if not given:
+        who = "no class has a target" if chosen is None else f"{chosen} has no target"
+        where = f"column 'Target' of table {layout.TARGET.name} on sheet {layout.TARGET.sheet}"
+        raise BookError(f"{who}: enter a PD or a grade in {where}, or give --target in a terminal")
+    return dict(given)
+
+
+def read_targets(reader: Reader, deal: Deal) -> dict[str, Target]:
+    """Read the targets of the classes; a class without one is not asked about.
+
+    Parameters
+    ----------
+    reader : Reader
+        Keeps the problems.
+    deal : Deal
+
+    Returns
+    -------
+    dict
+        Class -> PD or grade.
+    """
+    spec = layout.TARGET
+    table, rows = reader.records(spec)
+    if table is None:
+        return {}
+    known = {t.name.casefold(): t.name for t in deal.tranches}
+    found: dict[str, Target] = {}
+    for row, given in enumerate(rows):
+        if given.name is None:
+            continue
+        name = known.get(given.name.casefold())
+        if name is None:
+            rule = f"must be a class of table {layout.TRANCHE.name} ({', '.join(known.values())})"
+            reader.fail(table, row, spec.column("name").header, rule)
+        elif name in found:
+            reader.fail(table, row, spec.column("name").header, "is there twice: one target is enough")
+        elif given.target is not None:
+            found[name] = given.target
+            try:
+                target_pd(given.target, deal.terms.class_scale, 1.0)
+            except InputError as error:
+                reader.fail(table, row, spec.column("target").header, error.rule)
+    return found
+
+
+# ---------------------------------------------------------------------------------- writing
+
+
+def _write_targets(
+    book: Book, reader: Reader, deal: Deal, found: Structure, given: Target | Mapping[str, Target] | None
+) -> None:
+    """Write how each class stands against its target, and the targets that came from a terminal."""
+    spec, table = layout.TARGET, reader.found(layout.TARGET.name)
+    if table is None:
+        return
+    name, target = (spec.column(field).header for field in ("name", "target"))
+    if given is None:
+        names, targets = table.column(name), table.column(target)
+    else:
+        every = given if isinstance(given, Mapping) else dict.fromkeys(found.targets, given)
+        names = [t.name for t in deal.tranches]
+        targets = [every.get(name) for name in names]
+    classes = {t.name.casefold(): t.name for t in deal.tranches}
+    rows = [_standing(found, classes.get(str(x or "").strip().casefold(), "")) for x in names]
+    cells = {c.header: column for c, column in zip(spec.results, zip(*rows, strict=True), strict=True)}
+    if given is not None:
+        cells |= {name: names, target: targets}
+    book.write_table(spec.name, {h: c for h, c in cells.items() if table.has(h)}, resize=given is not None)
+    if TARGET_MARK in book.names():
+        book.write_name(TARGET_MARK, target_mark(names, targets))
+
+
+def _standing(found: Structure, name: str) -> list[float | None]:
+    """Target of a class as a PD, and its PDs now; blank where none was asked for."""
+    figures = (found.targets, found.pd, found.pd_error, found.kmv)
+    return [figure.get(name) for figure in figures]
+
+
+def _write(book: Book, inputs: Inputs, found: Structure, now: dt.datetime) -> None:
+    write_rows(book, layout.STRUCTURE, [answer_cells(answer) for answer in found.answers])
+    write_rows(book, layout.FRONTIER, _frontier(inputs.deal, found.frontier))
+    if inputs.marks and book.table(layout.INPUT.name).has(AT_SOLVE):
+        book.write_table(layout.INPUT.name, {AT_SOLVE: [mark for *_, mark in inputs.marks]})
+    notes = sum(t.amount for t in inputs.deal.tranches)
+    values = {
+        "out_Structure": layout.SOLVED,
+        "out_Solved": f"{now:%Y-%m-%d %H:%M:%S}, inputs {inputs.digest}, {found.paths:,} paths, "
+        f"seed {found.seed}",
+        "out_Issuable": f"{found.issuable:,.0f}, {found.issuable / notes:.1%} of all notes now, "
+        f"{found.issuable / float(inputs.deal.pool.amount.sum()):.1%} of the pool",
+        "out_TitleFrontier": layout.FRONTIER_TITLE.format(found.frontier.name),
+    }
+    there = set(book.names())
+    for name, value in values.items():
+        if name in there:
+            book.write_name(name, value)
+
+
+def answer_cells(answer: Answer) -> list[Any]:
+    """Write an answer as a row of table tbl_Structure.
+
+    Parameters
+    ----------
+    answer : Answer
+
+    Returns
+    -------
+    list
+        In the order of the columns.
+    """
+    ends = [NONE if answer.value is None else OPEN if x is None else x for x in (answer.low, answer.high)]
+    return [
+        QUESTIONS[answer.question],
+        answer.name,
+        UNITS[answer.question],
+        answer.now,
+        NONE if answer.value is None else answer.value,
+        *ends,
+        NONE if answer.kmv is None else answer.kmv,
+        NONE if answer.setting is None else answer.setting,
+        answer.pd,
+        answer.pd_error,
+        answer.remark or None,
+    ]
+
+
+def _frontier(deal: Deal, found: Frontier) -> list[list[Any]]:
+    """Sizes with their PDs; blank where no path is short, or the PD is too small to be drawn."""
+    notes = sum(t.amount for t in deal.tranches)
+    drawn = [[p if p >= SMALLEST_FRONTIER else None for p in row] for row in (*found.pd, found.kmv)]
+    return [
+        [size, size / notes, *(row[k] for row in drawn), found.target]
+        for k, size in enumerate(found.size.tolist())
+    ]

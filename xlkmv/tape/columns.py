@@ -1,0 +1,186 @@
+"""Which column of a tape is which field of the pool: by the known headings, and by the user's own map."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xlkmv.errors import BookError, show
+from xlkmv.tape.files import decode
+from xlkmv.tape.headings import FIELDS, Field, Match, as_field, field_of, fold, heading_date, recognise
+
+__all__ = ["Columns", "Matcher", "read_map"]
+
+
+@dataclass(slots=True)
+class Columns:
+    """Places of the columns that a tape has, from 0.
+
+    Attributes
+    ----------
+    fields : dict of str to (int, Match)
+        By name of the field.
+    dates : dict of date to int
+        Columns of scheduled collections.
+    left_out : list of str
+        Headings that mean nothing, or that the user's map leaves out.
+    problems : list of str
+        Sentences: two columns that mean one thing, lines of the map that fit nothing.
+    """
+
+    fields: dict[str, tuple[int, Match]] = field(default_factory=dict)
+    dates: dict[dt.date, int] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+class Matcher:
+    """Says what headings mean.
+
+    Parameters
+    ----------
+    mapping : mapping of str to str
+        Heading of the tape -> heading of the pool (or a synonym, or a date); blank: leave the column out.
+    """
+
+    def __init__(self, mapping: Mapping[str, str]) -> None:
+        self.mapping = {fold(heading): meaning for heading, meaning in mapping.items()}
+        self.written = {fold(heading): heading for heading in mapping}
+
+    def known(self, heading: str) -> bool:
+        """Whether a heading means something."""
+        return fold(heading) in self.mapping or recognise(heading) is not None
+
+    def match(self, headings: Sequence[Any]) -> Columns:
+        """Find the fields of all columns; a heading of the map goes before known ones."""
+        found = Columns()
+        found.problems += self._wrong_lines(headings)
+        chosen: dict[Any, list[int]] = {}
+        asked: set[Any] = set()
+        matches: dict[int, Match] = {}
+        for place, heading in enumerate(headings):
+            target, match, mapped = self._meaning(heading)
+            if target is None:
+                if heading is not None:
+                    found.left_out.append(str(heading))
+                continue
+            if match is not None:
+                matches[place] = match
+            if mapped and target not in asked:
+                found.left_out += [str(headings[other]) for other in chosen.pop(target, [])]
+                asked.add(target)
+            elif not mapped and target in asked:
+                found.left_out.append(str(heading))
+                continue
+            chosen.setdefault(target, []).append(place)
+        for target, places in chosen.items():
+            if len(places) > 1:
+                found.problems.append(_twice(target, [(headings[p], p) for p in places]))
+            if isinstance(target, dt.date):
+                found.dates[target] = places[0]
+            else:
+                found.fields[target] = places[0], matches[places[0]]
+        return found
+
+    def _meaning(self, heading: Any) -> tuple[Any, Match | None, bool]:
+        """Field or date of a heading (None: leave it out), its match, and whether the map says so."""
+        if isinstance(heading, str) and fold(heading) in self.mapping:
+            meaning = self.mapping[fold(heading)].strip()
+            target = _target(meaning) if meaning else None
+            if isinstance(target, Field):
+                return target.name, as_field(heading, target), True
+            return target, None, True
+        date = heading_date(heading) if heading is not None else None
+        if date is not None:
+            return date, None, False
+        match = recognise(heading) if isinstance(heading, str) else None
+        return (match.field.name, match, False) if match is not None else (None, None, False)
+
+    def _wrong_lines(self, headings: Sequence[Any]) -> Iterator[str]:
+        there = {fold(h) for h in headings if isinstance(h, str)}
+        for key, meaning in self.mapping.items():
+            if key not in there:
+                shown = ", ".join(str(h) for h in headings if h is not None)
+                yield f"the map names {show(self.written[key])}, which is no heading of the tape ({shown})"
+            elif meaning.strip() and _target(meaning) is None:
+                names = ", ".join(f.title for f in FIELDS.values())
+                yield (
+                    f"the map says that {show(self.written[key])} means {show(meaning)}, but it must be one "
+                    f"of: {names}, a date such as 2025-01-15, or blank to leave the column out"
+                )
+
+
+def _target(meaning: str) -> Field | dt.date | None:
+    return field_of(meaning) or heading_date(meaning)
+
+
+def _twice(target: Any, columns: Sequence[tuple[Any, int]]) -> str:
+    names = " and ".join(f"{show(str(heading))} (column {place + 1})" for heading, place in columns)
+    meaning = FIELDS[target].title if isinstance(target, str) else target.isoformat()
+    return f"{names} all mean {meaning}" if len(columns) > 2 else f"{names} both mean {meaning}"
+
+
+def read_map(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read the user's map of headings.
+
+    Parameters
+    ----------
+    path : path-like
+        CSV with two columns, heading of the tape and heading of the pool, or a JSON object of the
+        same. A second column that is blank leaves the column of the tape out.
+
+    Returns
+    -------
+    dict of str to str
+
+    Raises
+    ------
+    BookError
+        When the file cannot be read or is none of the two, or names a heading twice.
+    """
+    file = Path(path)
+    try:
+        text, _ = decode(file.read_bytes(), file.name)
+    except OSError as error:
+        raise BookError(f"the map {file} cannot be read: {error.strerror}") from error
+    pairs = _json_pairs(file, text) if text.lstrip().startswith("{") else _csv_pairs(file, text)
+    found: dict[str, str] = {}
+    for heading, meaning in pairs:
+        if fold(heading) in map(fold, found):
+            raise BookError(f"the map {file.name} names {show(heading)} twice")
+        found[heading] = meaning
+    return found
+
+
+def _json_pairs(file: Path, text: str) -> list[tuple[str, str]]:
+    try:
+        pairs = json.loads(text, object_pairs_hook=list)
+    except ValueError as error:
+        raise BookError(f"the map {file.name} is no JSON: {error}") from None
+    wrong = [key for key, meaning in pairs if not (meaning is None or isinstance(meaning, str))]
+    if wrong:
+        raise BookError(f"the map {file.name} must say with a text what {show(wrong[0])} means")
+    return [(key, meaning or "") for key, meaning in pairs]
+
+
+def _csv_pairs(file: Path, text: str) -> list[tuple[str, str]]:
+    mark = max(",;\t", key=text.partition("\n")[0].count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if any(row)]
+    except csv.Error as error:
+        raise BookError(f"the map {file.name} is no CSV: {error}") from None
+    for number, row in enumerate(rows, 1):
+        if len(row) != 2 or not row[0].strip():
+            raise BookError(
+                f"the map {file.name} must have two columns, heading of the tape and heading of the pool "
+                f"(row {number} has {show(mark.join(row))})"
+            )
+    pairs = [(heading.strip(), meaning.strip()) for heading, meaning in rows]
+    return pairs[1:] if pairs and tuple(map(fold, pairs[0])) == ("tapeheading", "poolheading") else pairs

@@ -1,0 +1,95 @@
+"""The outcome of a reading: rows that can be used, and the report of all columns and rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xlkmv.tape.headings import FIELDS
+from xlkmv.tape.result import Refused, Report, Taken, Tape
+from xlkmv.tape.work import Work, counted, plain
+
+__all__ = ["finished"]
+
+
+def finished(work: Work, name: str) -> Tape:
+    """Usable rows and the finished report of a tape whose rows have been checked."""
+    report = work.report
+    usable = np.ones(work.size, np.bool_)
+    for place, key, reason in sorted(work.faults, key=lambda fault: fault[0]):
+        usable[place] = False
+        report.refused.append(Refused(int(work.rows[place]), *_cell(work, place, key), reason))
+    money = work.figures["amount"]
+    report.refused_rows = int((~usable).sum())
+    report.refused_money = float(np.nansum(money[~usable]))
+    fields = [f for f in FIELDS.values() if not f.helps and f.name in work.figures]
+    rows = {f.name: work.figures[f.name][usable] for f in fields}
+    frame = pd.DataFrame(
+        {key: v.astype(object) if v.dtype.kind == "M" else v for key, v in rows.items()},
+        index=pd.Index(work.rows[usable], name="row"),
+    )
+    schedule = {date: np.nan_to_num(work.figures[date][usable]) for date in work.dates}
+    flows = pd.DataFrame(schedule, index=frame.index, columns=work.dates)
+    report.taken += [_taken(work, f.name, frame[f.name]) for f in fields]
+    if work.dates:
+        total = f"{flows.to_numpy().sum():,.2f} in all"
+        report.taken.append(
+            Taken(
+                f"{len(work.dates)} dates",
+                f"{work.dates[0]} to {work.dates[-1]}",
+                total,
+                "scheduled collections",
+            )
+        )
+    report.left_out += [
+        f"{work.sources[key].heading} (not needed)"
+        for key in work.sources
+        if isinstance(key, str) and FIELDS[key].helps and key not in work.used
+    ]
+    report.notes.insert(0, f"Taken: {counted(usable)} with {money[usable].sum():,.2f}.")
+    _note_usual(report, frame)
+    return Tape(name, frame, flows, report)
+
+
+def _cell(work: Work, place: int, key: Any) -> tuple[str, Any]:
+    """Heading and content of a cell, as the file has them."""
+    source = work.sources.get(key)
+    if source is None:
+        return FIELDS[key].title if key in FIELDS else str(key), None
+    return source.heading, plain(work.figures[key][place]) if source.cells is None else source.cells[place]
+
+
+def _note_usual(report: Report, frame: pd.DataFrame) -> None:
+    """Say what the deal takes for terms that the tape has no column for."""
+    if "term" in frame and "amortisation" not in frame:
+        report.notes.append("No column of amortisations: level instalments (annuity).")
+    if "term" in frame and "payments_per_year" not in frame:
+        report.notes.append("No column of payment frequencies: monthly.")
+
+
+def _taken(work: Work, key: str, column: pd.Series[Any]) -> Taken:
+    source, field = work.sources[key], FIELDS[key]
+    return Taken(source.heading, field.title, _summary(field.kind, column), source.how)
+
+
+def _summary(kind: str, column: pd.Series[Any]) -> str:
+    """Range of a column, or its different values when they are few."""
+    there = column.dropna()
+    blank = f", {len(column) - len(there):,} blank" if len(there) < len(column) else ""
+    if there.empty:
+        return f"none{blank}"
+    if kind in ("text", "word"):
+        counts = there.value_counts()
+        if len(counts) > 4 or (kind == "text" and len(counts) == len(there)):
+            return f"{len(counts):,} different{blank}"
+        words = (f"{v:g}" if isinstance(v, float) else str(v) for v in counts.index)
+        return ", ".join(f"{word} ({n:,})" for word, n in zip(words, counts, strict=True)) + blank
+    low, high = there.min(), there.max()
+    shown = {"ratio": _percent, "money": "{:,.2f}".format, "date": str}.get(kind, "{:g}".format)
+    return (shown(low) if low == high else f"{shown(low)} to {shown(high)}") + blank
+
+
+def _percent(x: float) -> str:
+    return f"{100.0 * x:.6g} %"

@@ -1,0 +1,615 @@
+"""A workbook as refresh sees it: tables and names to read, results to write, nothing else.
+
+:class:`Book` is the interface, :class:`FileBook` its implementation on a file, without Excel. Data is
+found by table name and header, never by address, so that users may insert rows, move columns, tables
+and sheets, and add what they like.
+
+What happens to formulas when a file is patched
+-----------------------------------------------
+A formula that gets a value keeps its text; only the saved value is new. Saved values of *other*
+formulas that depend, directly or not, on a changed cell would be out of date. They are removed, and
+the workbook asks Excel to calculate everything when it loads: a reader that cannot calculate sees an
+empty cell, never an old number. The request is made only then, because on a machine without Python it
+also turns the live KMV functions into #NAME?; the file format has no request for single cells. A
+workbook whose formulas were all given their values, or read none of the changed cells, is saved
+without it and opens as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from lxml import etree
+
+from xlkmv.errors import BookError, Problem, show
+from xlkmv.workbook.address import LAST_ROW, Area, address, parse_area, runs, stretched
+from xlkmv.workbook.package import MAIN, RELATIONSHIPS, Package
+from xlkmv.workbook.sheet import Sheet
+from xlkmv.workbook.stale import References, stale_formulas
+from xlkmv.workbook.stored import NO_VALUE, CellValue, ErrorCell, Shared, rich_text, unescape
+
+__all__ = [
+    "NO_VALUE",
+    "Book",
+    "CellValue",
+    "ErrorCell",
+    "FileBook",
+    "NamedCell",
+    "Table",
+    "no_room",
+    "not_empty",
+    "open_book",
+]
+
+_NO_VALUE_RULE = "formula has no saved value: open the workbook in Excel, recalculate and save"
+_RANGES_NAMED = 3  # of the cells that share a fault
+_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}f"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCell:
+    """The one cell that a defined name points to."""
+
+    name: str
+    sheet: str
+    cell: str
+    value: CellValue
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The body of an Excel table, or some of its rows.
+
+    Attributes
+    ----------
+    name, sheet : str
+        Name of the table and of the sheet it is on.
+    header : tuple of str
+        Names of the columns, from left to right.
+    rows : list of list
+        Values, row by row, as wide as the header.
+    top, left : int
+        Row and column of the first cell of the body.
+    places : sequence of int
+        Where the rows stand in the body, from 0.
+    """
+
+    name: str
+    sheet: str
+    header: tuple[str, ...]
+    rows: list[list[CellValue]]
+    top: int
+    left: int
+    places: Sequence[int] = ()
+    _columns: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        columns = {_plain(header): k for k, header in reversed([*enumerate(self.header)])}
+        object.__setattr__(self, "_columns", columns)
+        object.__setattr__(self, "places", self.places or range(len(self.rows)))
+
+    def only(self, rows: Sequence[int]) -> Table:
+        """Return the table with some of its rows; they keep their addresses."""
+        if len(rows) == len(self.rows):
+            return self
+        return replace(self, rows=[self.rows[k] for k in rows], places=[self.places[k] for k in rows])
+
+    def has(self, header: str) -> bool:
+        """Whether the table has a column of this name; case and extra spaces do not count."""
+        return _plain(header) in self._columns
+
+    def index(self, header: str) -> int:
+        """Position of a column, counted from 0."""
+        if self.has(header):
+            return self._columns[_plain(header)]
+        raise _no_column(self, header)
+
+    def column(self, header: str) -> list[CellValue]:
+        """Values of a column, from top to bottom."""
+        position = self.index(header)
+        return [row[position] for row in self.rows]
+
+    def cell(self, row: int, header: str) -> str:
+        """A1 address of the cell in one of the rows, counted from 0."""
+        return address(self.top + self.places[row], self.left + self.index(header))
+
+    def problem(self, row: int | Sequence[int], header: str, rule: str, width: int = 1) -> Problem:
+        """Report that a value breaks a rule; several rows, and columns from this one on, in one."""
+        rows = [row] if isinstance(row, int) else row
+        position = self.index(header)
+        value = self.rows[min(rows)][position]
+        rule = _NO_VALUE_RULE if value is NO_VALUE else rule
+        left = self.left + position
+        found = runs(self.top + self.places[k] for k in rows)
+        areas = [str(Area(first, left, last, left + width - 1)) for first, last in found[:_RANGES_NAMED]]
+        more = f" and {len(found) - _RANGES_NAMED:,} more" if len(found) > _RANGES_NAMED else ""
+        cells = ", ".join(areas) + more
+        return Problem(self.sheet, self.cell(min(rows), header), value, rule, len(set(rows)) * width, cells)
+
+
+class Book(Protocol):
+    """What refresh needs of a workbook, on disk or open in Excel.
+
+    Nothing reaches the workbook of the user before :meth:`save`.
+
+    Attributes
+    ----------
+    blanked : list of (str, str)
+        Sheet and first cell of the formulas of whose values the last save took away those that had
+        become wrong: they show none until a spreadsheet computes them.
+    """
+
+    blanked: list[tuple[str, str]]
+
+    @property
+    def path(self) -> Path:
+        """The file, as it is or as Excel knows it."""
+
+    def table(self, name: str) -> Table:
+        """Read a table; BookError when there is none of this name."""
+
+    def tables(self) -> list[str]:
+        """Names of all tables."""
+
+    def names(self) -> list[str]:
+        """Defined names of the whole workbook."""
+
+    def name(self, name: str) -> NamedCell:
+        """Read the one cell of a defined name; BookError when it has none."""
+
+    def coloured(self, name: str, color: str) -> set[tuple[int, int]]:
+        """Row and column, from 0, of the cells in the body of a table that have this fill: ``"#FCE8D2"``."""
+
+    def write_table(self, name: str, columns: Mapping[str, Sequence[Any]], *, resize: bool = False) -> None:
+        """Replace the values of some columns of a table, given by header.
+
+        With `resize` the table takes the length of the columns, growing or shrinking at its lower
+        end; otherwise they must have the length of the table.
+        """
+
+    def write_name(self, name: str, value: Any) -> None:
+        """Write the one cell of a defined name."""
+
+    def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
+        """Put all writes into the workbook in one stroke."""
+
+
+@dataclass
+class _TablePart:
+    """Where a table lies, as its part says."""
+
+    part: str
+    name: str
+    sheet: str
+    header: tuple[str, ...]
+    area: Area  # body only
+    has_header: bool
+    has_totals: bool
+
+
+def open_book(path: str | os.PathLike[str]) -> FileBook:
+    """Open a workbook file; BookError with one clear sentence when it cannot be used."""
+    return FileBook(path)
+
+
+class FileBook:
+    """A workbook file, patched without Excel: only what is written changes.
+
+    Implements :class:`Book`. Writes are collected; the file itself changes only in :meth:`save`,
+    which replaces it as a whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        A workbook: .xlsx or .xlsm.
+
+    Raises
+    ------
+    BookError
+        The file is open elsewhere, encrypted, signed, of another format or broken.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.blanked: list[tuple[str, str]] = []
+        self._package = Package(path)
+        self._path = self._package.path
+        workbook = self._package.xml(self._package.workbook)
+        related = self._package.related(self._package.workbook)
+        self._parts: dict[str, str] = {}
+        for item in workbook.iter(f"{{{MAIN}}}sheet"):
+            kind, part = related.get(item.get(f"{{{RELATIONSHIPS}}}id"), ("", ""))
+            if kind == "worksheet":
+                self._parts[_attribute(item, "name")] = part
+        self._tabs = [_attribute(item, "name") for item in workbook.iter(f"{{{MAIN}}}sheet")]
+        self._names = {
+            name.casefold(): (name, (item.text or "").strip())
+            for item in workbook.iter(f"{{{MAIN}}}definedName")
+            if not (name := _attribute(item, "name")).startswith("_xlnm.")
+            and item.get("localSheetId") is None
+        }
+        self._shared = self._read_shared(workbook, dict(related.values()))
+        self._sheets: dict[str, Sheet] = {}
+        self._tables = self._read_tables()
+
+    # -- structure --------------------------------------------------------------------------------
+
+    def _read_shared(self, workbook: Any, parts: Mapping[str, str]) -> Shared:
+        properties = workbook.find(f"{{{MAIN}}}workbookPr")
+        from_1904 = properties is not None and properties.get("date1904") in ("1", "true")
+        texts: list[str] = []
+        if "sharedStrings" in parts:
+            texts = [rich_text(item) for item in self._package.xml(parts["sharedStrings"]) if _is(item, "si")]
+        dates: set[str] = set()
+        if "styles" in parts:
+            styles = self._package.xml(parts["styles"])
+            codes = {
+                item.get("numFmtId"): item.get("formatCode", "") for item in styles.iter(f"{{{MAIN}}}numFmt")
+            }
+            formats = styles.find(f"{{{MAIN}}}cellXfs")
+            for number, style in enumerate(() if formats is None else formats):
+                if _shows_date(style.get("numFmtId", "0"), codes):
+                    dates.add(str(number))
+        return Shared(texts, frozenset(dates), from_1904)
+
+    def _read_tables(self) -> dict[str, _TablePart]:
+        tables = {}
+        for sheet, part in self._parts.items():
+            for kind, target in self._package.related(part).values():
+                if kind != "table":
+                    continue
+                root = self._package.xml(target)
+                area = parse_area(root.get("ref"))
+                header = root.get("headerRowCount", "1") != "0"
+                totals = root.get("totalsRowCount", "0") != "0"
+                found = _TablePart(
+                    part=target,
+                    name=_attribute(root, "displayName"),
+                    sheet=sheet,
+                    header=tuple(
+                        unescape(_attribute(item, "name")) for item in root.iter(f"{{{MAIN}}}tableColumn")
+                    ),
+                    area=area._replace(top=area.top + header, bottom=area.bottom - totals),
+                    has_header=header,
+                    has_totals=totals,
+                )
+                if len(found.header) != area.right - area.left + 1 or found.area.bottom < found.area.top:
+                    raise BookError(f"{self._path.name} is broken: table {found.name} does not fit its range")
+                tables[found.name.casefold()] = found
+        return tables
+
+    def _sheet(self, name: str) -> Sheet:
+        if name not in self._sheets:
+            if name not in self._parts:
+                raise BookError(f"{self._path.name} has no sheet {name!r}")
+            part = self._parts[name]
+            self._sheets[name] = self._package.checked(
+                lambda: Sheet(name, part, self._package.read(part), self._shared), part
+            )
+        return self._sheets[name]
+
+    def _part_of(self, name: str) -> _TablePart:
+        try:
+            return self._tables[name.casefold()]
+        except KeyError:
+            raise BookError(f"{self._path.name} has no table {name}") from None
+
+    def _place(self, name: str) -> tuple[str, Area]:
+        if name.casefold() not in self._names:
+            raise BookError(f"{self._path.name} has no name {name}")
+        shown, text = self._names[name.casefold()]
+        match = re.fullmatch(r"(?:'((?:[^']|'')+)'|([^'!]+))!([$A-Z0-9:]+)", text)
+        sheet = (match[1] or match[2]).replace("''", "'") if match else ""
+        try:
+            area = parse_area(match[3] if match else "")
+        except BookError:
+            area = Area(0, 0, 0, 0)
+        found = next((tab for tab in self._parts if tab.casefold() == sheet.casefold()), None)
+        if found is not None and area.top:
+            one = (area.top, area.left) == (area.bottom, area.right)
+            if one or area in self._sheet(found).merged():
+                return found, area
+        raise BookError(f"the name {shown} must point to one cell (it points to {text})")
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        """The file that was opened."""
+        return self._path
+
+    def tables(self) -> list[str]:
+        """Names of all tables."""
+        return [table.name for table in self._tables.values()]
+
+    def table(self, name: str) -> Table:
+        """Read a table; BookError when there is none of this name."""
+        found = self._part_of(name)
+        rows = self._sheet(found.sheet).values(found.area)
+        return Table(found.name, found.sheet, found.header, rows, found.area.top, found.area.left)
+
+    def names(self) -> list[str]:
+        """Defined names of the whole workbook."""
+        return [name for name, _ in self._names.values()]
+
+    def name(self, name: str) -> NamedCell:
+        """Read the one cell of a defined name."""
+        sheet, area = self._place(name)
+        shown = self._names[name.casefold()][0]
+        value = self._sheet(sheet).value(area.top, area.left)
+        return NamedCell(shown, sheet, address(area.top, area.left), value)
+
+    def sheets(self) -> list[str]:
+        """Names of the worksheets, in the order of their tabs."""
+        return list(self._parts)
+
+    def cells(self, sheet: str, rows: int | None = None) -> list[list[CellValue]]:
+        """Values of a sheet from A1 on, row by row; of its first rows only, if `rows` says so."""
+        found = self._sheet(sheet)
+        bottom, right = found.used()
+        bottom = bottom if rows is None else min(bottom, rows)
+        return found.values(Area(1, 1, bottom, right)) if bottom and right else []
+
+    def coloured(self, name: str, color: str) -> set[tuple[int, int]]:
+        """Row and column, from 0, of the cells in the body of a table that have this fill: ``"#FCE8D2"``."""
+        table, styles = self._part_of(name), self._filled_with(color.removeprefix("#").upper())
+        top, left = table.area.top, table.area.left
+        cells = self._sheet(table.sheet).styles(table.area) if styles else ()
+        return {(row - top, column - left) for row, column, style in cells if style in styles}
+
+    def _filled_with(self, color: str) -> set[str]:
+        """Styles of cells whose fill is plain and of this colour."""
+        parts = dict(self._package.related(self._package.workbook).values())
+        if "styles" not in parts:
+            return set()
+        styles = self._package.xml(parts["styles"])
+        path = f"{{{MAIN}}}patternFill[@patternType='solid']/{{{MAIN}}}fgColor"
+        wanted = set()
+        for number, fill in enumerate(styles.iterfind(f"{{{MAIN}}}fills/{{{MAIN}}}fill")):
+            shown = fill.find(path)
+            # The first two digits say how opaque it is, which no spreadsheet heeds.
+            if shown is not None and shown.get("rgb", "")[-6:].upper() == color:
+                wanted.add(str(number))
+        formats = styles.iterfind(f"{{{MAIN}}}cellXfs/{{{MAIN}}}xf")
+        return {str(number) for number, style in enumerate(formats) if style.get("fillId") in wanted}
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def write_table(self, name: str, columns: Mapping[str, Sequence[Any]], *, resize: bool = False) -> None:
+        """Replace the values of some columns of a table, given by header.
+
+        A formula in a written cell stays, with the new saved value. With `resize` the table takes
+        the length of the columns (at least one row, blank if they are empty): new rows get the
+        styles of its first and the formulas of its last row, surplus rows are cleared, and charts,
+        conditional formats, data validations and names that span all its rows follow. A column that is
+        folded away in an outline group, was blank and gets values is shown.
+
+        Raises
+        ------
+        BookError
+            A column is missing, or there is no room for the table to grow.
+        """
+        table = self._part_of(name)
+        lengths = {len(values) for values in columns.values()}
+        if len(lengths) > 1:
+            raise BookError(f"the columns for table {table.name} differ in length")
+        if not lengths:
+            return
+        places = {header: _position(table, header) for header in columns}
+        wanted = max(lengths.pop(), 1) if resize else table.area.bottom - table.area.top + 1
+        if resize:
+            self._resize(table, wanted)
+        sheet = self._sheet(table.sheet)
+        cells = {places[header]: values if len(values) else [None] for header, values in columns.items()}
+        count = len(next(iter(cells.values())))
+        if count != wanted:
+            raise BookError(f"table {table.name} has {wanted} rows (got {count} values)")
+        self._unfold(table, cells)
+        sheet.put(table.area.top, {table.area.left + place: values for place, values in cells.items()})
+
+    def _unfold(self, table: _TablePart, columns: Mapping[int, Sequence[Any]]) -> None:
+        """Show columns that were folded away while they were blank, and get values now."""
+        sheet, left = self._sheet(table.sheet), table.area.left
+        for column in sheet.folded():
+            if any(value is not None for value in columns.get(column - left, ())):
+                before = sheet.values(table.area._replace(left=column, right=column))
+                if all(cell is None for (cell,) in before):
+                    sheet.unfold(column)
+
+    def write_name(self, name: str, value: Any) -> None:
+        """Write the one cell of a defined name."""
+        sheet, area = self._place(name)
+        self._sheet(sheet).set(area.top, area.left, value)
+
+    def write_cell(self, sheet: str, cell: str, value: Any) -> None:
+        """Write one cell; a formula in it stays and gets the value as its saved one."""
+        area = parse_area(cell)
+        self._sheet(sheet).set(area.top, area.left, value)
+
+    def _resize(self, table: _TablePart, rows: int) -> None:
+        sheet, old = self._sheet(table.sheet), table.area
+        new = old._replace(bottom=old.top + rows - 1)
+        if new == old:
+            return
+        if table.has_totals:
+            raise BookError(f"table {table.name} has a totals row: switch it off, then refresh again")
+        if new.bottom > old.bottom:
+            delta = old._replace(top=old.bottom + 1, bottom=new.bottom)
+            self._refuse_growth(table, delta, rows)
+            sheet.extend(old, new.bottom)
+        else:
+            sheet.clear(old._replace(top=new.bottom + 1))
+        sheet.stretch(old, new.bottom)
+        self._stretch_charts_and_names(table.sheet, old, new.bottom)
+        root = self._package.xml(table.part)
+        for item in root.iter():
+            if _is(item, "table") or _is(item, "autoFilter") or _is(item, "sortState"):
+                area = parse_area(item.get("ref"))
+                if area.bottom == old.bottom:
+                    item.set("ref", str(area._replace(bottom=new.bottom)))
+        self._package.replace_xml(table.part, root)
+        table.area = new
+
+    def _refuse_growth(self, table: _TablePart, delta: Area, rows: int) -> None:
+        sheet = self._sheet(table.sheet)
+        if delta.bottom > LAST_ROW:
+            raise no_room(table.name, rows)
+        for other in self._tables.values():
+            whole = other.area._replace(top=other.area.top - other.has_header)
+            if other.sheet == table.sheet and whole.overlaps(delta):
+                raise no_room(table.name, rows, f"table {other.name}, {table.sheet}!{whole}, lies beneath it")
+        for area in sheet.merged():
+            if area.overlaps(delta):
+                raise no_room(table.name, rows, f"the merged cells {table.sheet}!{area} lie beneath it")
+        if found := sheet.filled(delta):
+            raise no_room(table.name, rows, not_empty(table.sheet, *found))
+
+    def _stretch_charts_and_names(self, sheet: str, old: Area, bottom: int) -> None:
+        """Let chart series and defined names that span all rows of a table follow its size."""
+
+        def follow(text: str, single: bool) -> str:
+            def move(match: re.Match[str]) -> str:
+                found = (match[2].replace("''", "'") if match[2] else match[3]).casefold()
+                if found != sheet.casefold() or not (single or ":" in match[4]):
+                    return match[0]
+                return f"{match[1]}!{stretched(match[4], old, bottom)}"
+
+            return re.sub(
+                r"('((?:[^']|'')+)'|([^\W\d][\w.]*))!(\$?[A-Z]+\$?\d+(?::\$?[A-Z]+\$?\d+)?)", move, text
+            )
+
+        for part in self._package.parts():
+            if re.search(r"/charts/chart[^/]*\.xml$", part, re.IGNORECASE):
+                root = self._package.xml(part)
+                for item in root.iter(_CHART):
+                    item.text = follow(item.text or "", single=True)
+                self._replace_if_changed(part, root)
+        root = self._package.xml(self._package.workbook)
+        for item in root.iter(f"{{{MAIN}}}definedName"):
+            # A name of one cell means that cell, also when the table has one row only.
+            item.text = follow(item.text or "", single=False)
+            if item.get("localSheetId") is None and item.get("name").casefold() in self._names:
+                self._names[item.get("name").casefold()] = (item.get("name"), item.text.strip())
+        self._replace_if_changed(self._package.workbook, root)
+
+    def _replace_if_changed(self, part: str, root: Any) -> None:
+        if etree.tostring(root) != etree.tostring(self._package.xml(part)):
+            self._package.replace_xml(part, root)
+
+    # -- saving -----------------------------------------------------------------------------------
+
+    def stale(self) -> list[tuple[str, str]]:
+        """Sheet and cell of each formula whose saved value is out of date through the writes so far."""
+        return [(sheet, address(area.top, area.left)) for sheet, area in self._stale()]
+
+    def _stale(self) -> list[tuple[str, Area]]:
+        changed = {name: sheet.changed for name, sheet in self._sheets.items() if sheet.changed}
+
+        def formulas() -> Any:
+            for name in self._parts:
+                sheet = self._sheet(name)
+                for formula in sheet.formulas():
+                    if (formula.area.top, formula.area.left) not in sheet.written:
+                        # What-if tables read cells that their formula text does not name.
+                        text = "INDIRECT()" if formula.kind == "dataTable" else formula.text
+                        yield name, text, formula.area
+
+        tables = {}
+        for key, table in self._tables.items():
+            whole = table.area._replace(top=table.area.top - table.has_header)
+            tables[key] = (table.sheet, whole, list(table.header))
+        names: dict[str, str] = {}
+        for item in self._package.xml(self._package.workbook).iter(f"{{{MAIN}}}definedName"):
+            # Several sheets may each have a name of this spelling: any of them counts.
+            key = item.get("name").casefold()
+            names[key] = ",".join(filter(None, (names.get(key), item.text)))
+        return stale_formulas(changed, formulas, References(self._tabs, tables, names))
+
+    def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
+        """Write the file in one stroke, by default over the one that was opened.
+
+        Raises
+        ------
+        BookError
+            The target is open elsewhere, changed since it was read, or cannot be written; it is
+            then as it was.
+        """
+        stale = self._stale()
+        self.blanked = [(name, address(area.top, area.left)) for name, area in stale]
+        for name, area in stale:
+            for row in range(area.top, area.bottom + 1):
+                for column in range(area.left, area.right + 1):
+                    self._sheet(name).forget(row, column)
+        added = any(sheet.added - sheet.written for sheet in self._sheets.values())
+        for sheet in self._sheets.values():
+            if sheet.touched:
+                self._package.replace(sheet.part, sheet.to_bytes())
+        if stale or added:
+            self._calculate_on_load()
+        if any(sheet.formula_gone for sheet in self._sheets.values()):
+            # The order of calculation must not name cells without formula; Excel makes it anew.
+            self._package.remove(self._package.workbook, "calcChain")
+        return self._package.save(path, backup=backup)
+
+    def _calculate_on_load(self) -> None:
+        root = self._package.xml(self._package.workbook)
+        settings = root.find(f"{{{MAIN}}}calcPr")
+        if settings is None:
+            settings = etree.Element(f"{{{MAIN}}}calcPr")
+            before = ("sheets", "functionGroups", "externalReferences", "definedNames")
+            last = [item for item in root if any(_is(item, tag) for tag in before)][-1]
+            last.addnext(settings)
+        settings.set("fullCalcOnLoad", "1")
+        self._package.replace_xml(self._package.workbook, root)
+
+
+def no_room(table: str, rows: int, obstacle: str = "") -> BookError:
+    """Error for a table that cannot grow: what is in the way (by default the sheet ends), what to do."""
+    what = f"{obstacle}; move those cells or the table" if obstacle else "the sheet ends before; move it up"
+    return BookError(f"table {table} cannot grow to {rows:,} rows: {what}, then refresh again")
+
+
+def not_empty(sheet: str, area: Area, cell: str, value: CellValue) -> str:
+    """Say which cells beneath a table are filled: the rectangle around them, and the first of them."""
+    return f"{sheet}!{area} beneath it is not empty (first: {cell} {show(value)})"
+
+
+def _position(table: _TablePart, header: str) -> int:
+    for position, found in enumerate(table.header):
+        if _plain(found) == _plain(header):
+            return position
+    raise _no_column(table, header)
+
+
+def _no_column(table: Table | _TablePart, header: str) -> BookError:
+    return BookError(f"table {table.name} on sheet {table.sheet} has no column {header!r}")
+
+
+def _plain(header: str) -> str:
+    return " ".join(header.split()).casefold()
+
+
+def _attribute(item: Any, name: str) -> str:
+    value = item.get(name)
+    if value is None:
+        raise BookError(f"the workbook is broken: <{etree.QName(item).localname}> has no {name}")
+    return str(value)
+
+
+def _is(item: Any, tag: str) -> bool:
+    return bool(item.tag == f"{{{MAIN}}}{tag}")
+
+
+def _shows_date(number: str, codes: Mapping[str, str]) -> bool:
+    """Whether a number format shows a day; times and durations alone stay numbers."""
+    if number in codes:
+        # Quoted and escaped characters, colours and conditions say nothing; [h] is a duration.
+        code = re.sub(r'"[^"]*"|\[(?![hms]+\])[^\]]*\]|[\\_*].', "", codes[number].lower())
+        return bool(re.search(r"[yd]", code)) or ("m" in code and not re.search(r"[hs]", code))
+    # Built in: for every language, and those that East Asian versions add. A time of day alone is
+    # below 1 and no date, so it stays a number.
+    return number in {*map(str, range(14, 23)), *map(str, range(27, 37)), *map(str, range(50, 59))}

@@ -1,0 +1,315 @@
+"""Tables of the pool: claims, and the data of obligors that default probabilities come from."""
+
+from __future__ import annotations
+
+from xlkmv.deal.sources import METHODS as SOURCE_METHODS
+from xlkmv.deal.terms import AMORTISATIONS, COLUMN_RULES, STATUSES
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Rule
+from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
+from xlkmv.model.private import DISTANCES
+from xlkmv.workbook.layout.column import (
+    DISTANCE,
+    MONEY,
+    PROBABILITY,
+    RATE,
+    TEXT,
+    WHOLE,
+    TableSpec,
+    choice,
+    date,
+    formula,
+    number,
+    result,
+    text,
+)
+
+__all__ = ["FROM_SOURCE", "OBLIGOR", "PEER", "POOL", "PRICE", "SOURCE"]
+
+# Word in the column of ratings: the PD is that of sheet Obligor.
+FROM_SOURCE = "source"
+EQUITY_NOTE = "listed: market value and its volatility p.a., or a series in table tbl_Prices."
+DEBT_NOTE = "listed, comparables: due within a year, and later. Money."
+EARNINGS_NOTE = "or book assets, if all peers give these. Money."
+
+POOL = TableSpec(
+    "tbl_Pool",
+    "Pool",
+    "Claims: by scheduled collections on dates, or by loan terms",
+    "债权：按日期的计划回款，或按贷款条款",
+    (
+        text("Obligor", "债务人", "name", 26),
+        text("Industry", "行业", "industry", 24, blank=True),
+        number(
+            "Invention patents", "发明专利", "invention", WHOLE, Rule("must be >= 0", 0.0), 10, blank=True
+        ),
+        number("Utility patents", "实用新型", "utility", WHOLE, Rule("must be >= 0", 0.0), 10, blank=True),
+        number(
+            "Count",
+            "笔数",
+            "count",
+            MONEY,
+            COLUMN_RULES["count"],
+            8,
+            "Equal, separate obligors in the row; blank: 1. Amounts are totals of the row.",
+            blank=True,
+        ),
+        number(
+            "Financed amount",
+            "融资金额",
+            "amount",
+            MONEY,
+            COLUMN_RULES["amount"],
+            15,
+            "Money, any currency unit; of a loan its balance at closing.",
+            aliases=("Balance",),
+        ),
+        formula("Share", "占比", "share", RATE, 9),
+        text(
+            "Rating",
+            "评级",
+            "rating",
+            9,
+            True,
+            "In place of the PD: a grade of table tbl_Scale, or source: the PD of sheet Obligor.",
+        ),
+        number(
+            "PD",
+            "违约概率",
+            "pd",
+            RATE,
+            COLUMN_RULES["pd"],
+            9,
+            "One-year default probability, a decimal. Blank where there is a rating.",
+            blank=True,
+            required=True,
+        ),
+        number(
+            "Recovery",
+            "回收率",
+            "recovery",
+            RATE,
+            COLUMN_RULES["recovery"],
+            10,
+            "Share of the claim that is recovered.",
+        ),
+        number(
+            "Recovery lag",
+            "回收时滞",
+            "lag",
+            "0.00",
+            COLUMN_RULES["lag"],
+            10,
+            "Years from default to the recovery.",
+        ),
+        number(
+            "Correlation",
+            "相关性",
+            "correlation",
+            "0.00",
+            COLUMN_RULES["correlation"],
+            11,
+            "Asset correlation with the common factor.",
+        ),
+        number(
+            "Remaining term (months)",
+            "剩余期限（月）",
+            "term",
+            WHOLE,
+            COLUMN_RULES["term"],
+            15,
+            "Months. Filled: the schedule follows from the loan terms; the columns of dates stay blank.",
+            blank=True,
+            aliases=("Remaining term",),
+        ),
+        number(
+            "Rate",
+            "利率",
+            "rate",
+            RATE,
+            COLUMN_RULES["loan_rate"],
+            8,
+            "Nominal, per annum. Not needed where Base is filled.",
+            blank=True,
+        ),
+        text("Base", "基准利率", "base", 10, True, "Floating: name of a curve of table tbl_Curve."),
+        number(
+            "Margin",
+            "利差",
+            "margin",
+            RATE,
+            COLUMN_RULES["loan_margin"],
+            8,
+            "Over the base, per annum; blank: 0.",
+            blank=True,
+        ),
+        choice("Amortisation", "还款方式", "amortisation", AMORTISATIONS, 13, "Blank: annuity.", blank=True),
+        number(
+            "Interest-only (months)",
+            "只付息期（月）",
+            "interest_only",
+            WHOLE,
+            COLUMN_RULES["interest_only"],
+            11,
+            "Months of interest alone; blank: none.",
+            blank=True,
+            aliases=("Interest-only",),
+        ),
+        date(
+            "First payment", "首次还款日", "first", 12, "Blank: one payment period after closing.", blank=True
+        ),
+        number(
+            "Payments p.a.",
+            "年还款次数",
+            "payments_per_year",
+            WHOLE,
+            COLUMN_RULES["payments_per_year"],
+            10,
+            "1, 2, 4, 6 or 12; blank: 12.",
+            blank=True,
+        ),
+        number(
+            "Age (months)",
+            "账龄（月）",
+            "age",
+            WHOLE,
+            COLUMN_RULES["age"],
+            8,
+            "Months since origination, at closing; blank: 0. Speeds ABS and PSA depend on it.",
+            blank=True,
+            aliases=("Age",),
+        ),
+        choice("Status", "状态", "status", STATUSES, 12, "As known today; blank: performing.", blank=True),
+        date("Since", "起始日", "since", 12, "Since when the claim has its status.", blank=True),
+        text("Basis", "依据", "basis", 36, blank=True),
+    ),
+)
+
+OBLIGOR = TableSpec(
+    "tbl_Obligor",
+    "Obligor",
+    "Default probabilities from the obligors' own data",
+    "债务人违约概率的来源",
+    (
+        text("Obligor", "债务人", "name", 24, note="As on sheet Pool, where Rating says source."),
+        choice(
+            "Method",
+            "方法",
+            "method",
+            tuple(SOURCE_METHODS),
+            13,
+            "How the PD follows from the inputs beside.",
+        ),
+        result("PD", "违约概率", "found_pd", PROBABILITY, 10, blank=True),
+        result("PD, low", "下限", "found_low", PROBABILITY, 10, blank=True),
+        result("PD, high", "上限", "found_high", PROBABILITY, 10, blank=True),
+        result("DD", "违约距离", "distance", DISTANCE, 8, blank=True),
+        number("Typed PD", "给定PD", "pd", RATE, PROBABILITY_RULE, 9, "given: one year.", blank=True),
+        number("Typed low", "给定下限", "low", RATE, PROBABILITY_RULE, 9, "given, if known.", blank=True),
+        number("Typed high", "给定上限", "high", RATE, PROBABILITY_RULE, 9, "given, if known.", blank=True),
+        text("Grade", "等级", "rating", 9, True, "rating: a grade of table tbl_Scale."),
+        number("Equity", "股权市值", "equity", MONEY, POSITIVE, 14, EQUITY_NOTE, blank=True),
+        number(
+            "Equity volatility",
+            "股权波动率",
+            "equity_volatility",
+            RATE,
+            RULES["equity_volatility"],
+            10,
+            EQUITY_NOTE,
+            blank=True,
+        ),
+        number("Short-term debt", "短期债务", "short_term", MONEY, NOT_NEGATIVE, 14, DEBT_NOTE, blank=True),
+        number("Long-term debt", "长期债务", "long_term", MONEY, NOT_NEGATIVE, 14, DEBT_NOTE, blank=True),
+        number(
+            "Drift", "资产增长", "drift", RATE, RULES["drift"], 8, "Of the assets p.a.; blank: 0.", blank=True
+        ),
+        number(
+            "EBITDA",
+            "息税折旧前利润",
+            "earnings",
+            MONEY,
+            POSITIVE,
+            14,
+            f"comparables: {EARNINGS_NOTE}",
+            blank=True,
+        ),
+        text("Industry", "行业", "industry", 18, True, "comparables: as in table tbl_Peers."),
+        number(
+            "Defaults",
+            "违约数",
+            "defaults",
+            WHOLE,
+            NOT_NEGATIVE,
+            9,
+            "history: of obligors like it.",
+            blank=True,
+        ),
+        number(
+            "Obligor-years",
+            "户年数",
+            "obligor_years",
+            MONEY,
+            POSITIVE,
+            10,
+            "history: obligors x years.",
+            blank=True,
+        ),
+        result("Rests on", "依据", "note", TEXT, 104, blank=True),
+    ),
+    optional=True,
+)
+
+SOURCE = TableSpec(
+    "tbl_Source",
+    "Obligor",
+    "For all of them",
+    "共同参数",
+    (
+        number(
+            "Risk-free rate", "无风险利率", "rate", RATE, RULES["rate"], 10, "p.a.; blank: 0.", blank=True
+        ),
+        number(
+            "Share of long-term debt",
+            "长期债务比例",
+            "weight",
+            "0%",
+            RULES["weight"],
+            12,
+            "In the default point; blank: 50 %.",
+            blank=True,
+        ),
+        choice("Distance", "距离口径", "convention", DISTANCES, 10, "Convention; blank: log.", blank=True),
+        number("Range holds", "区间概率", "level", "0%", RULES["level"], 10, "Blank: 90 %.", blank=True),
+    ),
+    optional=True,
+)
+
+PEER = TableSpec(
+    "tbl_Peers",
+    "Obligor",
+    "Listed peers, for obligors without a price",
+    "可比上市公司",
+    (
+        text("Peer", "公司", "name", 22),
+        text("Industry", "行业", "industry", 18),
+        number("Equity", "股权市值", "equity", MONEY, POSITIVE, 14),
+        number("Equity volatility", "股权波动率", "equity_volatility", RATE, RULES["equity_volatility"], 10),
+        number("Short-term debt", "短期债务", "short_term", MONEY, NOT_NEGATIVE, 14),
+        number("Long-term debt", "长期债务", "long_term", MONEY, NOT_NEGATIVE, 14),
+        number("EBITDA", "息税折旧前利润", "earnings", MONEY, POSITIVE, 14, EARNINGS_NOTE),
+    ),
+    optional=True,
+)
+
+PRICE = TableSpec(
+    "tbl_Prices",
+    "Obligor",
+    "Equity values of listed obligors",
+    "上市债务人股权市值序列",
+    (
+        text("Obligor", "债务人", "name", 24, note="Of table tbl_Obligor, method listed."),
+        date("Date", "日期", "date", note="Increasing, evenly spaced: daily, weekly, monthly."),
+        number("Equity", "股权市值", "equity", MONEY, POSITIVE, 14, "Market value, money."),
+    ),
+    optional=True,
+)

@@ -1,0 +1,180 @@
+"""Tables of the deal since closing: what came in, the view from today, its history, the watch list."""
+
+from __future__ import annotations
+
+from xlkmv.deal.terms import RECORD_RULE
+from xlkmv.workbook.layout.column import (
+    DATE,
+    DISTANCE,
+    ERROR,
+    MONEY,
+    PROBABILITY,
+    RATE,
+    RATIO,
+    SIMULATED,
+    TEXT,
+    THE_CLASS,
+    Column,
+    TableSpec,
+    number,
+    result,
+)
+
+__all__ = ["ACTUAL", "HISTORY", "RERATE", "WATCH"]
+
+# Inputs of surveillance that may stay blank: nobody knows.
+_UNKNOWN = "Blank: not known."
+
+ACTUAL = TableSpec(
+    "tbl_Actual",
+    "Surveillance",
+    f"What came in, and {THE_CLASS} re-rated after each date",
+    "实际回款与动态评级",
+    (
+        Column(
+            "Payment date", "日期", "date", "date", DATE, 12, note="A payment date of the plan.", blank=True
+        ),
+        number(
+            "Actual collections", "实际回款", "collections", MONEY, RECORD_RULE, 14, "Blank: not yet.", True
+        ),
+        number(
+            "Pool balance",
+            "资产池余额",
+            "balance",
+            MONEY,
+            RECORD_RULE,
+            14,
+            f"Principal that performs after the date. {_UNKNOWN}",
+            True,
+        ),
+        number(
+            "Defaults",
+            "违约金额",
+            "defaults",
+            MONEY,
+            RECORD_RULE,
+            12,
+            f"Balance of the claims that defaulted in the period, those with a status too. {_UNKNOWN}",
+            True,
+        ),
+        number(
+            "Prepayments",
+            "提前还款",
+            "prepayments",
+            MONEY,
+            RECORD_RULE,
+            12,
+            f"Principal ahead of the plan in the period, part of the collections. {_UNKNOWN}",
+            True,
+        ),
+        number(
+            "Reserve held",
+            "储备余额",
+            "reserve",
+            MONEY,
+            RECORD_RULE,
+            12,
+            f"Reserve account after the date. {_UNKNOWN}",
+            True,
+        ),
+        result("Planned", "计划回款", "planned", MONEY, 14),
+        result("Actual / plan, accumulated", "累计实际/计划", "ratio", RATIO, 12),
+        result("Level expected from now on", "预计后续水平", "level", "0.0%", 14),
+        result("Volatility", "波动率", "volatility", RATE, 10),
+        result("Volatility from (90 %)", "90%区间下限", "low", RATE, 10),
+        result("Volatility to (90 %)", "90%区间上限", "high", RATE, 10),
+        result(
+            "Weight of the view at closing", "发行时观点权重", "weight", "0%", 12, ("Weight of the prior",)
+        ),
+        result("DD then", "违约距离", "dd", DISTANCE, 9, ("DD", "Senior DD")),
+        result(
+            "Any-date PD without undertaking then",
+            "无差额支付任一日违约概率",
+            "pd",
+            PROBABILITY,
+            17,
+            ("Any-date PD without undertaking", "Any-date PD", "Senior any-date PD"),
+        ),
+        result("The same, all as planned", "如按计划", "on_plan", PROBABILITY, 12),
+        result("Alert", "预警", "alert", TEXT, 12),
+    ),
+    retired=("Growth of the median",),
+)
+
+RERATE = TableSpec(
+    "tbl_Rerate",
+    "Today",
+    "Each tranche at closing and now",
+    "发行时与当前",
+    (
+        result("Tranche", "层级", "tranche", TEXT, 26),
+        result("Outstanding now", "当前余额", "balance", MONEY, 15),
+        result("Coverage now", "当前覆盖倍数", "coverage", RATIO, 10),
+        result("DD at closing", "发行时违约距离", "dd_closing", DISTANCE, 10),
+        result("DD now", "当前违约距离", "dd_now", DISTANCE, 9),
+        result(
+            "Any-date PD without undertaking at closing",
+            "发行时无差额支付任一日违约概率",
+            "pd_closing",
+            PROBABILITY,
+            22,
+            ("Any-date PD at closing",),
+        ),
+        result(
+            "Any-date PD without undertaking now",
+            "当前无差额支付任一日违约概率",
+            "pd_now",
+            PROBABILITY,
+            22,
+            ("Any-date PD now",),
+        ),
+        result(
+            "Simulated any-date PD at closing", "发行时模拟任一日违约概率", "simulated_closing", SIMULATED, 17
+        ),
+        result("Simulated any-date PD now", "当前模拟任一日违约概率", "simulated_now", SIMULATED, 15),
+        result("s.e. now", "标准误", "simulated_error", ERROR, 9),
+        result("Simulated expected loss now", "当前模拟预期损失", "loss_now", SIMULATED, 18),
+        result("Grade now", "当前评级", "grade", TEXT, 12),
+        result("Alert", "预警", "alert", TEXT, 12),
+    ),
+)
+
+HISTORY = TableSpec(
+    "tbl_History",
+    "History",
+    "What each refresh found, class by class",
+    "评级历史",
+    (
+        result("Refreshed", "刷新时间", "when", TEXT, 20),
+        result("As of", "截至", "as_of", DATE, 12),
+        result("Tranche", "层级", "tranche", TEXT, 26),
+        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 13),
+        result("Any-date PD without undertaking", "无差额支付任一日违约概率", "pd", PROBABILITY, 18),
+        result("Coverage", "覆盖倍数", "coverage", RATIO, 10),
+        result("DD", "违约距离", "dd", DISTANCE, 9),
+        result("Grade", "评级", "grade", TEXT, 12, blank=True),
+        result("Alert", "预警", "alert", TEXT, 12),
+        result("Paths", "路径数", "paths", MONEY, 10),
+        result("Input hash", "输入指纹", "hash", TEXT, 16),
+    ),
+)
+
+WATCH = TableSpec(
+    "tbl_Watch",
+    "History",
+    f"Figures of the chart: {THE_CLASS} as seen from each date",
+    "图表数据",
+    (
+        result("As of", "截至", "date", DATE, 12),
+        result(
+            "Any-date PD without undertaking, drawn",
+            "无差额支付任一日违约概率",
+            "pd",
+            "0.0E+00",
+            18,
+            blank=True,
+        ),
+        result("Simulated any-date PD, drawn", "模拟任一日违约概率", "simulated", "0.0E+00", 16, blank=True),
+        result("Alert from", "预警线", "limit", "0.0E+00", 12, blank=True),
+    ),
+)
