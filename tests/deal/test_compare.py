@@ -130,7 +130,7 @@ def test_every_term_that_a_deal_can_say_belongs_to_a_change():
     assert listed(module.NOTES) == {f.name for f in fields(Tranche)} - {"name"}
     terms = {f.name for f in fields(Terms)} - {"closing", "dates", "day_count"}
     assert listed(module.TERMS) == terms
-    figures = {name for names in module.FIGURES.values() for name in names}
+    figures = {name for control in module.CONTROLS.values() for name in control.figures}
     assert figures | set(module.CONTROLS) == {f.name for f in fields(Controls)}
     assert {f.name for f in fields(Deal)} == {"pool", "tranches", "terms", "controls", "covenants", "today"}
 

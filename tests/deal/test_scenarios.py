@@ -47,7 +47,7 @@ def test_removing_controls_raises_the_senior_pd(table):
     assert off.change[2, 0] > 10.0 * off.change_error[2, 0] > 0.0
     alone = table["Shortfall undertaking off"]
     assert alone.change[0, 0] > 4.0 * alone.change_error[0, 0] > 0.0
-    for label in CONTROLS.values():
+    for label in (control.label for control in CONTROLS.values()):
         row = table[f"{label} off"]
         assert row.change[0, 0] >= 0.0
         # Subordination is what the junior gives; every other control protects it or leaves it alone.

@@ -133,7 +133,7 @@ def test_install_registers_and_ends_with_a_self_test(wine, installed):
     assert "Done. Close and open Excel" in installed
     for root in ("HKCU", "HKLM"):
         text = wine.registry(rf"{root}\Software\Classes\CLSID\{CLSID}")
-        assert re.search(r'pythonw\.exe\\" -P -m xlkmv\.excel\.server"', text)
+        assert re.search(r'pythonw\.exe\\" -P -m xlkmv\.hosts\.server"', text)
         assert f'"xlkmv"="{xlkmv.__version__}"' in text
     assert CLSID in wine.registry(rf"HKLM\Software\Classes\Wow6432Node\CLSID\{CLSID}")  # for 32-bit Excel
     startup = wine.unix_path(r"C:\users") / "root" / "AppData" / "Roaming" / "Microsoft" / "Excel" / "XLSTART"

@@ -43,7 +43,7 @@ def names() -> list[str]:
     spread += ["as it is", "as many again, in a new industry"]
     titles = [*(spec.title for spec in layout.TITLES.values()), *layout.CHARTS.values()]
     return [
-        *CONTROLS.values(),
+        *(control.label for control in CONTROLS.values()),
         *(stress.name for stress in PRESETS),
         *READINGS.values(),
         *spread,

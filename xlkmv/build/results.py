@@ -332,7 +332,11 @@ def scenario(s: Sheets) -> None:
 
 
 def _stress_row(x: Stress) -> list[Any]:
-    off = "all" if len(x.controls_off) == len(CONTROLS) else ", ".join(CONTROLS[k] for k in x.controls_off)
+    off = (
+        "all"
+        if len(x.controls_off) == len(CONTROLS)
+        else ", ".join(CONTROLS[k].label for k in x.controls_off)
+    )
     return [
         x.name,
         x.pool_haircut,

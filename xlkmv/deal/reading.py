@@ -308,7 +308,7 @@ def _shares(found: Attribution, k: int, controls: list[int]) -> str:
         [
             Phrase(
                 "{control} {points:.2f}",
-                control=Phrase(CONTROLS[found.controls[c]]),
+                control=Phrase(CONTROLS[found.controls[c]].label),
                 points=100.0 * float(found.shapley[c, k]),
             )
             for c in controls

@@ -80,7 +80,9 @@ def control_keys(text: str | Iterable[str]) -> tuple[str, ...]:
         When a name is no control.
     """
     names = [n.strip() for n in (text.split(",") if isinstance(text, str) else text)]
-    known = {label.casefold(): key for key, label in CONTROLS.items()} | {key: key for key in CONTROLS}
+    known = {control.label.casefold(): key for key, control in CONTROLS.items()} | {
+        key: key for key in CONTROLS
+    }
     chosen: set[str] = set()
     for name in filter(None, names):
         if name.casefold() == "all":
@@ -88,7 +90,8 @@ def control_keys(text: str | Iterable[str]) -> tuple[str, ...]:
         elif name.casefold() in known:
             chosen.add(known[name.casefold()])
         else:
-            raise InputError("controls off", f"must be all or some of: {', '.join(CONTROLS.values())}", name)
+            labels = ", ".join(control.label for control in CONTROLS.values())
+            raise InputError("controls off", f"must be all or some of: {labels}", name)
     return tuple(key for key in CONTROLS if key in chosen)
 
 
@@ -533,7 +536,7 @@ ALL_OFF = Stress("All controls off", controls_off=tuple(CONTROLS))
 
 PRESETS: tuple[Stress, ...] = (
     BASE,
-    *(Stress(f"{label} off", controls_off=(key,)) for key, label in CONTROLS.items()),
+    *(Stress(f"{control.label} off", controls_off=(key,)) for key, control in CONTROLS.items()),
     ALL_OFF,
     Stress("Default point: dues of all tranches", default_point="all"),
     Stress("Largest obligor defaults, nothing recovered", obligor_recovery=0.0),

@@ -321,7 +321,7 @@ def _headings(_: Say, name: str) -> dict[str, str]:
 def _deal(_: Say, deal: Deal, analysis: Analysis) -> tuple[tuple[str, str], ...]:
     pool, terms, c = deal.pool, deal.terms, analysis.concentration
     notes, weight = sum(t.amount for t in deal.tranches), pool.amount / pool.amount.sum()
-    on = [_(label) for key, label in CONTROLS.items() if getattr(deal.controls, key)]
+    on = [_(control.label) for key, control in CONTROLS.items() if getattr(deal.controls, key)]
     lines = [
         (
             _("Pool"),
@@ -451,7 +451,7 @@ def _controls(_: Say, analysis: Analysis) -> tuple[Move, ...]:
     moves, level = [], float(found.without[k])
     for c in np.argsort(-found.shapley[:, k], kind="stable"):
         after = level - float(found.shapley[c, k])
-        moves.append(Move(_(CONTROLS[found.controls[c]]), level, after))
+        moves.append(Move(_(CONTROLS[found.controls[c]].label), level, after))
         level = after
     # The shares add up to rounding; the last level is the figure of the plan.
     return (

@@ -484,7 +484,7 @@ def _attribution(analysis: Analysis) -> list[list[Any]]:
         return []
     return [
         [
-            Phrase(CONTROLS[control]),
+            Phrase(CONTROLS[control].label),
             found.off_alone[c, k],
             found.on_alone[c, k],
             found.stacked[c + 1, k],
@@ -593,7 +593,7 @@ def _waterfall(analysis: Analysis) -> list[list[Any]]:
     for control, before, after in zip(found.controls, levels, levels[1:], strict=False):
         less, more = max(before - after, 0.0), max(after - before, 0.0)
         bar = [min(before, after), less or None, more or None, None]
-        rows.append([Phrase(CONTROLS[control]), after, *bar])
+        rows.append([Phrase(CONTROLS[control].label), after, *bar])
     return [*rows, [Phrase("As it is"), found.with_all[k], None, None, None, found.with_all[k]]]
 
 

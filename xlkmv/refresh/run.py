@@ -256,7 +256,7 @@ def _terms(reader: Reader, cells: TermCells, plan: PayDates, headline: str) -> C
 
 
 def _controls(reader: Reader, cells: TermCells) -> Callable[[], Controls]:
-    table, rows = labelled(reader, layout.CONTROL, CONTROLS.values())
+    table, rows = labelled(reader, layout.CONTROL, (control.label for control in CONTROLS.values()))
     if table is None or not (table.has("On") and table.has("Figure")):
         return Controls
     # Units and floors of the figures are terms.

@@ -40,12 +40,6 @@ NOTES: Groups = (
     ("Coupons", ("coupon", "base", "margin", "cap", "floor", "deferrable")),
     ("Payment of principal", ("payment", "maturity", "legal_final")),
 )
-FIGURES: dict[str, tuple[str, ...]] = {
-    "reserve": ("reserve_size", "reserve_unit", "reserve_floor", "reserve_funding"),
-    "support": ("support_pd", "support_cap", "support_cap_unit"),
-    "repurchase": ("repurchase_share",),
-    "pledge": ("unpledged_recovery",),
-}
 TERMS: Groups = (
     ("Base curves", ("curves",)),
     ("Senior fees", ("fee_rate", "fee_amount", "fee_base")),
@@ -301,9 +295,9 @@ def _changes(first: Deal, second: Deal) -> list[_Change]:
                 for item, before, after in _fields(a, b, names)
             ]
             add(label, {"tranches": names}, lines)
-    for key, label in CONTROLS.items():
-        names = (key, *FIGURES.get(key, ()))
-        add(label, {"controls": names}, _fields(first.controls, second.controls, names))
+    for key, control in CONTROLS.items():
+        names = (key, *control.figures)
+        add(control.label, {"controls": names}, _fields(first.controls, second.controls, names))
     if first.covenants != second.covenants:
         one, other = (", ".join(c.name for c in x.covenants) or "none" for x in (first, second))
         add("Covenants", {"covenants": None}, [("tests", one, other)])

@@ -15,7 +15,7 @@ from xlkmv.deal.terms.claims import (
     pool_faults,
     status_faults,
 )
-from xlkmv.deal.terms.controls import CAP_UNITS, CONTROLS, RESERVE_FUNDING, RESERVE_UNITS, Controls
+from xlkmv.deal.terms.controls import CAP_UNITS, CONTROLS, RESERVE_FUNDING, RESERVE_UNITS, Control, Controls
 from xlkmv.deal.terms.covenants import CONSEQUENCES, METRICS, Covenant, covenant_faults
 from xlkmv.deal.terms.curves import Curve, curve_faults, graded, scale_faults
 from xlkmv.deal.terms.dates import DAY_COUNTS, INTERVALS, months_after, payment_dates, year_fraction
@@ -69,6 +69,7 @@ __all__ = [
     "VECTORS",
     "VOLATILITY_SOURCES",
     "ClassScale",
+    "Control",
     "Controls",
     "Covenant",
     "Curve",

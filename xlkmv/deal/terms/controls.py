@@ -1,4 +1,9 @@
-"""The plan's risk controls, with a switch each."""
+"""The plan's risk controls, with a switch each.
+
+A new control is an entry of :data:`CONTROLS`, its switch and its figures among the fields of
+:class:`Controls`, and what it does in :mod:`xlkmv.deal.plan`: sheet, conditions, attribution and
+comparison take it from here.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +12,45 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.terms.faults import column_faults, raise_first
+from xlkmv.deal.terms.faults import COLUMN_RULES, column_faults, raise_first
 from xlkmv.errors import DomainError, InputError
 
-__all__ = ["CAP_UNITS", "CONTROLS", "RESERVE_FUNDING", "RESERVE_UNITS", "Controls"]
+__all__ = ["CAP_UNITS", "CONTROLS", "RESERVE_FUNDING", "RESERVE_UNITS", "Control", "Controls"]
 
-CONTROLS: dict[str, str] = {
-    "subordination": "Subordination",
-    "excess_coverage": "Excess coverage",
-    "reserve": "Reserve account",
-    "support": "Shortfall undertaking",
-    "triggers": "Credit triggers",
-    "repurchase": "Repurchase of defaulted claims",
-    "pledge": "Patent pledge",
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A risk control by name.
+
+    Attributes
+    ----------
+    label : str
+    figures : tuple of str
+        Fields of :class:`Controls` that say how much there is of it. The first has a cell in the control's
+        own row of the table of controls, the others are terms.
+    unit : str
+        What the first figure is counted in.
+    """
+
+    label: str
+    figures: tuple[str, ...] = ()
+    unit: str = ""
+
+
+CONTROLS: dict[str, Control] = {
+    "subordination": Control("Subordination"),
+    "excess_coverage": Control("Excess coverage"),
+    "reserve": Control(
+        "Reserve account", ("reserve_size", "reserve_unit", "reserve_floor", "reserve_funding"), "periods"
+    ),
+    "support": Control("Shortfall undertaking", ("support_pd", "support_cap", "support_cap_unit"), "PD p.a."),
+    "triggers": Control("Credit triggers"),
+    "repurchase": Control("Repurchase of defaulted claims", ("repurchase_share",), "of a claim"),
+    "pledge": Control("Patent pledge", ("unpledged_recovery",), "recovery"),
 }
 RESERVE_UNITS = ("periods", "money", "of pool")
 RESERVE_FUNDING = ("cash", "built up")
 CAP_UNITS = ("money", "of notes")
-FIGURES = (
-    "reserve_size",
-    "reserve_floor",
-    "support_pd",
-    "repurchase_share",
-    "unpledged_recovery",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +103,9 @@ class Controls:
             # "no" would count as on.
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise InputError(f"control {name}", "must be True or False", getattr(self, name))
-        for name in FIGURES:
-            raise_first(column_faults("control", name, [getattr(self, name)], settled=True))
-        if self.support_cap is not None:
-            raise_first(column_faults("control", "support_cap", [self.support_cap], settled=True))
+        for name in (n for control in CONTROLS.values() for n in control.figures if n in COLUMN_RULES):
+            if getattr(self, name) is not None:
+                raise_first(column_faults("control", name, [getattr(self, name)], settled=True))
         choices = {
             "reserve_unit": RESERVE_UNITS,
             "reserve_funding": RESERVE_FUNDING,

@@ -16,7 +16,9 @@ from xlkmv.deal.terms import (
     RESERVE_UNITS,
     TERM_CHOICES,
     TERM_RULES,
+    Control,
 )
+from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
 from xlkmv.model.domain import Rule
 from xlkmv.workbook.layout.column import (
     CHANGE,
@@ -260,12 +262,10 @@ class ControlRow:
         return COLUMN_RULES[self.figure] if self.figure else None
 
 
-CONTROL_ROWS: tuple[ControlRow, ...] = (
-    ControlRow(CONTROLS["subordination"], "subordination"),
-    ControlRow(CONTROLS["excess_coverage"], "excess_coverage"),
-    ControlRow(CONTROLS["reserve"], "reserve", "reserve_size", "periods", "0.00"),
-    ControlRow(CONTROLS["support"], "support", "support_pd", "PD p.a.", RATE),
-    ControlRow(CONTROLS["triggers"], "triggers"),
-    ControlRow(CONTROLS["repurchase"], "repurchase", "repurchase_share", "of a claim", RATE),
-    ControlRow(CONTROLS["pledge"], "pledge", "unpledged_recovery", "recovery", RATE),
-)
+def _control_row(field: str, control: Control) -> ControlRow:
+    figure = control.figures[0] if control.figures else ""
+    shown = RATE if figure and COLUMN_RULES[figure] is PROBABILITY_RULE else "0.00"
+    return ControlRow(control.label, field, figure, control.unit, shown)
+
+
+CONTROL_ROWS: tuple[ControlRow, ...] = tuple(_control_row(key, control) for key, control in CONTROLS.items())
