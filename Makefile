@@ -7,7 +7,7 @@ DEV := $(VENV)/.ready-dev
 PEERS := $(VENV)-merton/.ready $(VENV)-financepy/.ready
 RELEASE := $(VENV)-release/.ready
 
-.PHONY: everything demo test check bench workbook release clean
+.PHONY: everything demo test check bench workbook docs release clean
 
 demo: $(READY)
 	@mkdir -p out && rm -f out/demo.xlsm
@@ -18,7 +18,7 @@ test: $(DEV)
 	$(BIN)/python -m pytest -n auto --ignore=tests/hosts
 	$(BIN)/python -m pytest tests/hosts -rs
 
-everything: check test release
+everything: check test docs release
 
 check: $(DEV)
 	$(BIN)/ruff check .
@@ -29,6 +29,11 @@ check: $(DEV)
 bench: $(DEV)
 	-@$(MAKE) -s -k $(PEERS)
 	@$(BIN)/python bench/run.py $(BENCH)
+
+# The site of the documentation: a broken link, name or example fails.
+docs: $(DEV)
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs/site docs out/site
+	@echo "Open out/site/index.html"
 
 # Build, check and try what is published; make release FEW=--few: two environments instead of all.
 release: $(RELEASE)
@@ -67,4 +72,4 @@ $(RELEASE): release/tools.txt constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-* dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* dist docs/api out .pytest_cache .mypy_cache .ruff_cache .hypothesis
