@@ -1,4 +1,4 @@
-"""The site of the documentation: ``make docs``. Its pages are those that the repository shows, and docstrings."""
+"""The site of the documentation, ``make docs``: the pages that the repository shows, and docstrings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference of the Python API, written from ``__all__`` and docstrings; pages that name a function link to it."""
+"""The reference of the Python API, from ``__all__`` and docstrings; pages that name a function link to it."""
 
 from __future__ import annotations
 
