@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
 PEERS := $(VENV)-merton/.ready $(VENV)-financepy/.ready
+RELEASE := $(VENV)-release/.ready
 
-.PHONY: demo test check bench workbook clean
+.PHONY: everything demo test check bench workbook docs release clean
 
 demo: $(READY)
 	@mkdir -p out && rm -f out/demo.xlsm
@@ -17,6 +18,8 @@ test: $(DEV)
 	$(BIN)/python -m pytest -n auto --ignore=tests/hosts
 	$(BIN)/python -m pytest tests/hosts -rs
 
+everything: check test docs release
+
 check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -26,6 +29,15 @@ check: $(DEV)
 bench: $(DEV)
 	-@$(MAKE) -s -k $(PEERS)
 	@$(BIN)/python bench/run.py $(BENCH)
+
+# The site of the documentation: a broken link, name or example fails.
+docs: $(DEV)
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs/site docs out/site
+	@echo "Open out/site/index.html"
+
+# Build, check and try what is published; make release FEW=--few: two environments instead of all.
+release: $(RELEASE)
+	@$(VENV)-release/bin/python release/run.py $(FEW)
 
 # What is generated from the sources and kept in the repository.
 workbook: $(DEV)
@@ -53,5 +65,11 @@ $(PEERS): $(VENV)-%/.ready: bench/peers/%.txt pyproject.toml
 	@$(VENV)-$*/bin/python -m pip install -q --disable-pip-version-check -r $< -e .
 	@touch $@
 
+$(RELEASE): release/tools.txt constraints.txt
+	@test -x $(VENV)-release/bin/python || $(PYTHON) -m venv $(VENV)-release
+	@echo "Setting up $(VENV)-release (once) ..."
+	@$(VENV)-release/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-* out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* dist docs/api out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -491,6 +491,7 @@ def _install(options: argparse.Namespace) -> int:
 
 
 def _uninstall(options: argparse.Namespace) -> int:
+    from xlkmv.environment import remove
     from xlkmv.install import libreoffice, windows
 
     if options.libreoffice:
@@ -500,7 +501,7 @@ def _uninstall(options: argparse.Namespace) -> int:
     if libreoffice.find_office() is not None:
         print(libreoffice.uninstall())
     if clean:
-        print("Nothing of xlkmv is left but the Python package: pip uninstall xlkmv.")
+        print(f"Nothing of xlkmv is left but the Python package: {remove()}")
     return 0 if clean else 1
 
 

@@ -163,7 +163,8 @@ def test_what_stops_an_install_is_said(machine):
         install(NEW, all_users=True, say=[].append, machine=machine)
     machine.broken["pythoncom"] = "ImportError: DLL load failed"
     with pytest.raises(
-        HostError, match=r"pywin32 is missing or broken \(ImportError: DLL.*pip install pywin32"
+        HostError,
+        match=r"pywin32 is missing or broken \(ImportError: DLL.*pip install --force-reinstall pywin32",
     ):
         install(NEW, say=[].append, machine=machine)
 

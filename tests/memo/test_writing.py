@@ -10,6 +10,7 @@ import pytest
 from memo_deals import STAMP, analysed
 
 import xlkmv
+from xlkmv.environment import add
 from xlkmv.errors import HostError, InputError
 from xlkmv.memo import writing
 from xlkmv.memo.writing import check, report
@@ -75,7 +76,7 @@ def test_without_the_extra_one_sentence_says_how_to_get_it(tmp_path, monkeypatch
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "docx" else found(name))
     with pytest.raises(HostError) as caught:
         report(*analysed("patents"), tmp_path / "memo.html")
-    assert str(caught.value) == "a memo needs python-docx: run  pip install 'xlkmv[report]'"
+    assert str(caught.value) == f"a memo needs python-docx: run  {add('report')}"
     assert [*tmp_path.iterdir()] == []
 
 

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import json
 import math
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlkmv import cli
+from xlkmv.environment import add
 from xlkmv.errors import BookError, InputError
 from xlkmv.refresh.run import read_book
 from xlkmv.tape import group, import_tape, read_map, read_tape, workbook_terms
@@ -217,7 +219,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     file = tmp_path / "tape.parquet"
     file.write_bytes(b"PAR1 whatever")
-    with pytest.raises(BookError, match=r"pip install 'xlkmv\[parquet\]'"):
+    with pytest.raises(BookError, match=re.escape(add("parquet"))):
         read_tape(file, **REST)
 
 

@@ -1,16 +1,16 @@
 """Default probabilities of obligors, each by the method that its data allow, in one table.
 
-========== ============================================================ ==========================
-method     needs                                                        its range comes from
-========== ============================================================ ==========================
-given      pd; low and high if known                                    low and high
-rating     a grade of the user's scale                                  the grades beside it
-listed     equity and its volatility, or a series of equity values;     standard error of the
-           debt                                                         volatility, from a series
-comparables earnings (EBITDA or book assets), debt, listed peers of its how far the peers lie apart
-           industry
-history    defaults in obligor-years                                    posterior distribution
-========== ============================================================ ==========================
+=========== ============================================================ ==========================
+method      needs                                                        its range comes from
+=========== ============================================================ ==========================
+given       pd; low and high if known                                    low and high
+rating      a grade of the user's scale                                  the grades beside it
+listed      equity and its volatility, or a series of equity values;     standard error of the
+            debt                                                         volatility, from a series
+comparables earnings (EBITDA or book assets), debt, listed peers of      how far the peers lie apart
+            its industry
+history     defaults in obligor-years                                    posterior distribution
+=========== ============================================================ ==========================
 """
 
 from __future__ import annotations

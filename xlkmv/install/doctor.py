@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 import xlkmv
+from xlkmv.environment import repair
 from xlkmv.errors import HostError
 from xlkmv.install import windows
 from xlkmv.install.machine import MACHINE, OFFICE_VERSIONS, USER, VIEWS, Finding, Machine
@@ -41,7 +42,7 @@ class Case:
 def _python(case: Case) -> Iterator[Finding]:
     machine = case.machine
     if "WindowsApps" in PureWindowsPath(machine.base_python).parts:
-        cure = "install Python from python.org, then pip install xlkmv and xlkmv install with it"
+        cure = "install Python from python.org, then xlkmv with it, and run  xlkmv install"
         yield Finding(
             "Python", "wrong", "is the Microsoft Store's: Windows hides what it registers from Excel", cure
         )
@@ -49,7 +50,7 @@ def _python(case: Case) -> Iterator[Finding]:
         yield Finding("Python", "ok", f"{machine.python} ({machine.bits} bit)")
     trouble = machine.can_import("pythoncom")
     if trouble:
-        cure = f"run  {machine.python} -m pip install --force-reinstall pywin32"
+        cure = f"run  {repair('pywin32', machine.python)}"
         yield Finding("pywin32", "wrong", f"does not load: {trouble}", cure)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import xlkmv
+from xlkmv.environment import repair
 from xlkmv.errors import HostError
 from xlkmv.hosts.server import CLSID, PROGID, TEMPLATE
 from xlkmv.install.machine import MACHINE, USER, VIEWS, Machine
@@ -85,9 +86,7 @@ def install(
         machine = Machine()
     trouble = machine.can_import("pythoncom")
     if trouble:
-        raise HostError(
-            f"pywin32 is missing or broken ({trouble}): run  {machine.python} -m pip install pywin32"
-        )
+        raise HostError(f"pywin32 is missing or broken ({trouble}): run  {repair('pywin32', machine.python)}")
     register(machine, all_users=all_users)
     who = "all users" if all_users else "this user"
     say(f"Registered the server for {who}: {machine.server_python}")

@@ -15,6 +15,7 @@ from pathlib import Path
 import xlkmv
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.terms import Deal
+from xlkmv.environment import add
 from xlkmv.errors import HostError, InputError
 from xlkmv.language import ENGLISH, catalogue
 from xlkmv.memo.content import Assumption, Stamp, memo
@@ -111,7 +112,7 @@ def check(html: Target, docx: Target, language: str = ENGLISH) -> dict[str, Path
         if rule := _fault(path, SUFFIXES[kind]):
             raise InputError(kind, rule, str(path))
     if missing := [package for name, package in NEEDED.items() if importlib.util.find_spec(name) is None]:
-        raise HostError(f"a memo needs {', '.join(missing)}: run  pip install 'xlkmv[report]'")
+        raise HostError(f"a memo needs {', '.join(missing)}: run  {add('report')}")
     return targets
 
 

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from xlkmv.environment import add
 from xlkmv.errors import BookError, show
 from xlkmv.tape.headings import heading_date
 from xlkmv.workbook.book import FileBook
@@ -331,7 +332,7 @@ def _read_parquet(file: Path) -> RawTape:
         import pyarrow  # noqa: F401
     except ImportError:
         raise BookError(
-            f"{file.name} is a Parquet file, and pyarrow is not installed: pip install 'xlkmv[parquet]', "
+            f"{file.name} is a Parquet file, and pyarrow is not installed: {add('parquet')}, "
             "or save the tape as CSV or Excel"
         ) from None
     try:

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
+from xlkmv.environment import add
 from xlkmv.errors import HostError
 
 __all__ = ["Executor", "Handle", "dask_executor", "process_executor"]
@@ -255,7 +256,7 @@ def dask_executor(address: str, timeout: float = 5.0, patience: float = 30.0) ->
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
-        raise HostError("Dask is not installed: pip install xlkmv[dask]") from None
+        raise HostError(f"Dask is not installed: {add('dask')}") from None
     try:
         client = distributed.Client(address, timeout=timeout, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
