@@ -18,9 +18,11 @@ import hashlib
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from xlkmv.deal.paths.draws import COARSE, EDGES, STEPS, Draws, Ints
+from xlkmv.deal.plan.factors import factor_loadings
+from xlkmv.deal.plan.recovery import Returns
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import default_probability_by
@@ -58,10 +60,8 @@ class DefaultModel:
         names = sorted(set(pool.industry) - {""})
         self.industry = np.array([names.index(i) if i else 0 for i in (*pool.industry, "")])
         # Obligors, and the payer in the last place.
-        rho = np.append(pool.correlation, loading**2)
-        extra = np.array([terms.industry_correlation if i else 0.0 for i in (*pool.industry, "")])
-        # Something of its own stays with every obligor.
-        extra = np.minimum(extra, 0.999 * (1.0 - rho))
+        common, shared = factor_loadings(pool, terms)
+        rho, extra = np.append(common, loading**2), np.append(shared, 0.0)
         self.common, self.shared = np.sqrt(rho), np.sqrt(extra)
         self.own = np.sqrt(1.0 - rho - extra)
         pd = plan.obligor_pd.copy()
@@ -175,6 +175,22 @@ class DefaultModel:
             found.append((row.take(sure), column.take(sure), first))
         rows, columns, dates = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return rows, columns, dates
+
+    def returns(self, draws: Draws, path: Ints, column: Ints) -> Returns:
+        """What moves the recoveries of some defaults, given by path and obligor."""
+        at, grade = path * self.grade.size + column, self.grade.take(column)
+        e, own = np.asarray(ndtri(draws.uniform(at))), self.own.take(grade)
+        x = self._latent(draws, e, path, grade)
+        gaussian = x
+        if draws.scale is not None:
+            gaussian = x * draws.scale.take(path)
+            x = np.asarray(ndtri(stdtr(self.freedom, x)))
+        # The factor of the obligor, S: X = sqrt(1 - own^2) S + own e, so that own S - sqrt(1 - own^2) e
+        # is independent of X. Who shares nothing with anybody looks at the common one.
+        loading = np.sqrt((1.0 - own) * (1.0 + own))
+        factor = draws.common.take(path)
+        np.divide(gaussian - own * e, loading, out=factor, where=loading > 0.0)
+        return Returns(x, own * factor - loading * e, np.asarray(ndtri(draws.another(at))))
 
     def payer_default(self, draws: Draws) -> Ints:
         """First date on which the payer is dead, shape (paths,); n: never."""

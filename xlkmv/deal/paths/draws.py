@@ -122,11 +122,19 @@ class Draws:
 
     def uniform(self, at: Ints) -> Array:
         """Uniforms with all their bits, for the given positions in `coarse`."""
-        x = (at.astype(np.uint64) + np.uint64(self.salt)) * np.uint64(0x9E3779B97F4A7C15)
+        return np.asarray((self.coarse[at] + self._hashed(at, self.salt)) / COARSE)
+
+    def another(self, at: Ints) -> Array:
+        """Uniforms beside those, independent of them: what a position draws if it needs two."""
+        # Half of the counter's way apart, so that no position of the one is one of the other.
+        return self._hashed(at, self.salt ^ 1 << 63)
+
+    @staticmethod
+    def _hashed(at: Ints, salt: int) -> Array:
+        x = (at.astype(np.uint64) + np.uint64(salt)) * np.uint64(0x9E3779B97F4A7C15)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
             x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-        rest = ((x ^ (x >> np.uint64(31))) >> np.uint64(11) | np.uint64(1)) * 0.5**53
-        return np.asarray((self.coarse[at] + rest) / COARSE)
+        return np.asarray(((x ^ (x >> np.uint64(31))) >> np.uint64(11) | np.uint64(1)) * 0.5**53)
 
 
 def layout_of(deal: Deal, paths: int, seed: int, thin: bool = False) -> Layout:

@@ -165,6 +165,8 @@ def capped(deal: Deal, cap: float) -> Deal:
     for name in ("interest", "balance", "claim"):
         table = getattr(pool, name)
         money[name] = None if table is None else table * factor[:, None]
+    if pool.recoveries is not None:
+        money["recoveries"] = pool.recoveries.pick(np.arange(factor.size), factor)
     return replace(deal, pool=replace(pool, **money))
 
 

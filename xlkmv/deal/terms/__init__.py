@@ -32,6 +32,7 @@ from xlkmv.deal.terms.plan import (
     terms_faults,
 )
 from xlkmv.deal.terms.record import RECORD_RULE, Record, Today, record_faults
+from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.deal.terms.scale import (
     HORIZONS,
     LONG_RUN,
@@ -59,6 +60,7 @@ __all__ = [
     "PAYMENT_TYPES",
     "POOL_NUMBERS",
     "RECORD_RULE",
+    "RECOVERY_NUMBERS",
     "RESERVE_FUNDING",
     "RESERVE_UNITS",
     "SCHEDULE",
@@ -77,6 +79,7 @@ __all__ = [
     "Loans",
     "Pool",
     "Record",
+    "Recoveries",
     "Terms",
     "Today",
     "Tranche",
@@ -91,6 +94,7 @@ __all__ = [
     "payment_dates",
     "pool_faults",
     "record_faults",
+    "recovery_faults",
     "scale_faults",
     "status_faults",
     "terms_faults",
