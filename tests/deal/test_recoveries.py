@@ -17,6 +17,7 @@ from xlkmv.deal.paths.draws import draw, layout_of
 from xlkmv.deal.paths.kept import KeptPaths
 from xlkmv.deal.paths.patterns import all_paths
 from xlkmv.deal.paths.run import patterns_of, simulate, simulate_stresses
+from xlkmv.deal.plan.recovery import Returns
 from xlkmv.deal.plan.stressed import separate
 from xlkmv.deal.questions.contributions import contributions
 from xlkmv.deal.stress import BASE, Stress, apply, expected_recovery
@@ -375,3 +376,27 @@ def test_wrong_recoveries_are_named(build, recoveries, text):
 def test_a_loss_curve_and_a_pledge_say_it_twice(build):
     with pytest.raises(InputError, match="net losses"):
         drawn(build, Recoveries(pledge=10.0), default_timing="loss curve", loss_curve=(0.01,))
+
+
+def test_many_spreads_are_drawn_as_few_are(build):
+    """Quantiles read off a table against those worked out one by one."""
+    m = 70  # more distributions than there are tables
+    spreads = 0.1 + 0.002 * np.arange(m)
+    deal = drawn(build, Recoveries(spread=spreads, tie=0.4), np.full((m, 1), 1.0), recovery=0.5)
+    law = apply(deal, BASE).recovery_law
+    rng = np.random.default_rng(2)
+    row, returns = (
+        rng.integers(m, size=5000),
+        Returns(*rng.standard_normal((3, 5000)) - [[2.0], [0.0], [0.0]]),
+    )
+    exact = law.rates(row, np.zeros(5000, int), np.ones(5000), returns)
+    assert law.tables.shape[0] == 0
+    few = drawn(build, Recoveries(spread=spreads[:60], tie=0.4), np.full((60, 1), 1.0), recovery=0.5)
+    kept = np.flatnonzero(row < 60)
+    part = Returns(*(getattr(returns, name)[kept] for name in ("asset", "factor", "own")))
+    read = apply(few, BASE).recovery_law
+    assert read.tables.shape[0] == 60
+    ones = np.ones(kept.size)
+    np.testing.assert_allclose(
+        read.rates(row[kept], np.zeros(kept.size, int), ones, part), exact[kept], atol=5e-6
+    )

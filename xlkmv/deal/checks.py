@@ -13,7 +13,6 @@ from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.questions.breakeven import expected_collections
-from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import Deal
 from xlkmv.language import Phrase
 from xlkmv.model.plan import default_probability_by
@@ -144,13 +143,14 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
 def _standard_errors(deal: Deal, base: KmvView, run: Simulation) -> float:
     """How far the simulated volatility lies from the exact one; 0 where no exact one was computed."""
     exact = deal.terms.volatility_source == "implied" and deal.terms.copula == "gaussian"
+    exact &= deal.pool.recoveries is None
     if not exact or deal.terms.industry_correlation > 0.0 or run.volatility_error <= 0.0:
         return 0.0
     # An event that nobody drew is not in the simulated error: defaults of single obligors add theirs,
     # var[v] about sum F l^4 / paths for what they lose.
     pool, T = deal.pool, float(deal.terms.times[-1])
     share = deal.controls.repurchase_share if deal.controls.repurchase else 0.0
-    loss = (1.0 - share) * (1.0 - expected_recovery(deal)) * pool.owed[:, 0] / float(pool.schedule.sum())
+    loss = (1.0 - share) * (1.0 - pool.recovery) * pool.owed[:, 0] / float(pool.schedule.sum())
     fourth = float((default_probability_by(pool.pd, np.array(T)) * loss**4).sum())
     variance = float(np.expm1(base.volatility**2 * T))
     unseen = 0.5 * base.volatility * np.sqrt(fourth / run.paths) / max(variance, 1e-300)

@@ -99,7 +99,23 @@ def find_patterns(
     A default is a number, larger the earlier it is. The earliest of a path, in this order,
     make its key: sorted by key, paths with the same first defaults stand together, and the
     first one of them has no other default until they part. Paths whose defaults fill a key
-    are taken for different; unless `alike`, all paths with a default are, from the first one on.
+    are taken for different.
+
+    Parameters
+    ----------
+    paths : int
+    rows, columns, first : ndarray of int, shape (events,)
+        Path, increasing, obligor and first missed date of each default.
+    payer : ndarray of int, shape (paths,)
+        First date on which the payer of the undertaking is dead; `dates`: never.
+    obligors, dates : int
+    alike : bool
+        Whether equal defaults bring the same. If not, all paths with a default are taken for
+        different, from their first default on.
+
+    Returns
+    -------
+    Patterns
     """
     slots = obligors + 1  # the payer is one more
     bits = int(slots * dates).bit_length()

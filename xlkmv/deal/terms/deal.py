@@ -18,7 +18,9 @@ from xlkmv.deal.terms.plan import Terms
 from xlkmv.deal.terms.record import Today
 from xlkmv.errors import InputError
 
-__all__ = ["Deal"]
+__all__ = ["TOLD_TWICE", "Deal"]
+
+TOLD_TWICE = "must not be 'loss curve' where a claim has a pledge: net losses say what comes back already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,7 @@ class Deal:
         raise_first(self._loan_faults(curves), self.pool.name)
         drawn = self.pool.recoveries
         if terms.default_timing == "loss curve" and drawn is not None and drawn.pledged.any():
-            rule = (
-                "must not be 'loss curve' where a claim has a pledge: net losses say what comes back already"
-            )
-            raise InputError("terms default timing", rule, terms.default_timing)
+            raise InputError("terms default timing", TOLD_TWICE, terms.default_timing)
         if terms.headline and terms.headline not in names:
             raise InputError("terms headline", f"must be one of: {', '.join(names)}", terms.headline)
 
