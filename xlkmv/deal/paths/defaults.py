@@ -2,14 +2,14 @@
 
 Obligor i defaults when its latent variable
 
-``X_i = sqrt(rho_i) Z + sqrt(w_i) Y_industry(i) + sqrt(1 - rho_i - w_i) e_i``
+``X_i = sqrt(a_i) Z + sqrt(b_i) Y_industry(i) + sqrt(1 - a_i - b_i) e_i``
 
 falls below ``N^{-1}(F_i(t))``, ``F_i(t) = 1 - (1 - PD_i)^t``, Z common to all, Y common to
-an industry (Li 2000). Under the Student-t copula ``X_i sqrt(nu/chi^2_nu)`` and the quantile
-of t take their place. The payer of the shortfall undertaking has a latent variable too,
-correlated with Z. Most obligors survive on most paths: a bound per path and class of obligors
-shows which few can be in default, and most of these are dated by the first 16 bits of their
-uniform alone.
+an industry (Li 2000; a and b: :mod:`xlkmv.deal.plan.factors`). Under the Student-t copula
+``X_i sqrt(nu/chi^2_nu)`` and the quantile of t take their place. The payer of the shortfall
+undertaking has a latent variable too, correlated with Z. Most obligors survive on most paths: a
+bound per path and class of obligors shows which few can be in default, and most of these are dated
+by the first 16 bits of their uniform alone.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ def default_key(plan: Stressed) -> bytes:
     for figure in (plan.obligor_pd, pool.correlation, terms.times, plan.clock):
         mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
     payer = (plan.deal.controls.support_pd, terms.support_correlation, plan.today)
-    copula = (terms.copula, terms.degrees_of_freedom, terms.industry_correlation, pool.industry)
-    mark.update(repr((payer, copula, plan.defaulted)).encode())
+    copula = (terms.copula, terms.degrees_of_freedom, plan.defaulted)
+    factors = (terms.industry_correlation, terms.between_industries, pool.industry)
+    mark.update(repr((payer, copula, factors)).encode())
     return mark.digest()
 
 

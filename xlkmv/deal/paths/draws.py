@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 
@@ -157,9 +158,9 @@ def layout_of(deal: Deal, paths: int, seed: int, thin: bool = False) -> Layout:
     largest = FEWEST_TOGETHER if crowded else LARGEST_BLOCK
     block = 1 << int(np.log2(np.clip(BLOCK_NUMBERS // obligors, SMALLEST_BLOCK, largest)))
     group = 1 << int(np.log2(np.clip(paths // FEWEST_GROUPS, 1, min(LARGEST_GROUP, block))))
-    industries = len(set(pool.industry) - {""}) if terms.industry_correlation > 0.0 else 0
     freedom = terms.degrees_of_freedom if terms.copula == "t" else 0
-    return Layout(obligors, industries, freedom, paths, seed, block, group, crowded, thin)
+    factors = industries(pool, terms)
+    return Layout(obligors, factors, freedom, paths, seed, block, group, crowded, thin)
 
 
 def draw(layout: Layout, block: int) -> Draws:

@@ -10,6 +10,7 @@ import numpy as np
 
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.questions.contributions import concentration
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import Deal
@@ -122,7 +123,7 @@ def _variants(deal: Deal) -> Iterator[tuple[str, Deal]]:
         return
     for times, word in TIMES.items():
         yield f"{word} as many obligors", divided(deal, times)
-    if deal.terms.industry_correlation > 0.0:
+    if industries(deal.pool, deal.terms):
         yield "as many again, in a new industry", divided(deal, 2, NEW_INDUSTRY)
 
 
