@@ -15,7 +15,7 @@ from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions import compare as module
 from xlkmv.deal.questions.compare import compare, differences
-from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Terms, Tranche
+from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Recoveries, Terms, Tranche
 from xlkmv.errors import InputError
 
 PATHS = 2_000
@@ -147,6 +147,19 @@ def test_loan_terms_are_compared_column_by_column(build):
         "7 % on average",
         "7.5 % on average",
     )
+
+
+def test_recoveries_that_are_drawn_are_compared_column_by_column(build):
+    first = build([[30.0, 30.0], [20.0, 20.0]], recovery=[0.4, 0.0])
+    pool = replace(first.pool, recoveries=Recoveries(pledge=[np.nan, 25.0], spread=[0.1, 0.0]))
+    second = replace(first, pool=pool)
+    found = {d.item: (d.before, d.after) for d in differences(first, second)}
+    assert found == {
+        "spread (1 of 2 rows)": ("0 % on average", "6 % on average"),
+        "pledge (1 of 2 rows)": ("0 in all", "25 in all"),
+    }
+    assert {d.part for d in differences(second, first)} == {"Recoveries"}
+    assert differences(second, replace(second)) == ()
 
 
 def test_what_makes_no_deal_alone_is_changed_together(build):

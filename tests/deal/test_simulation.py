@@ -194,6 +194,58 @@ def test_an_industry_adds_to_the_correlation(build):
     within(other.pd, other.pd_error, float(bivariate_normal_cdf(a, b, 0.2)))
 
 
+@pytest.mark.parametrize(
+    ("industry", "joint"),
+    [
+        (("x", "x"), 0.3),
+        (("x", "y"), 0.4 * 0.3),
+        (("x", ""), np.sqrt(0.4) * 0.3),
+        (("", ""), 0.3),
+    ],
+)
+def test_factors_of_industries_move_together_as_told(build, industry, joint):
+    a, b = ndtri([0.05, 0.1])
+    # A third obligor that cannot default, so that there are always two industries.
+    three = {"pd": [0.05, 0.1, 0.0], "industry": (*industry, "z"), "correlation": 0.3}
+    deal = bullet(build, np.full((3, 1), 10.0), 15.0, **three, between_industries=0.4)
+    risk = simulate(deal, paths=1 << 18).tranches[0]
+    within(risk.pd, risk.pd_error, float(bivariate_normal_cdf(a, b, joint)))
+    # Each alone defaults as often as before.
+    one = bullet(
+        build, np.full((3, 1), 10.0), 30.0, **three | {"pd": [0.05, 0.0, 0.0]}, between_industries=0.4
+    )
+    alone = simulate(one, paths=1 << 16).tranches[0]
+    within(alone.pd, alone.pd_error, 0.05)
+
+
+def test_a_pool_of_one_industry_knows_no_other(build):
+    deal = build(np.full((3, 2), 10.0), pd=0.1, industry=("x", "x", "x"), senior=20.0)
+    told = replace(deal, terms=replace(deal.terms, between_industries=0.2))
+    one, other = simulate(deal, paths=4096), simulate(told, paths=4096)
+    np.testing.assert_array_equal(one.replicates, other.replicates)
+
+
+def test_industries_and_the_t_copula_and_more_inside_an_industry(build):
+    nu, a, b = 4, *stats.t.ppf([0.05, 0.1], 4)
+    options = {
+        "copula": "t",
+        "degrees_of_freedom": nu,
+        "industry_correlation": 0.1,
+        "between_industries": 0.5,
+    }
+    for industry, rho in ((("x", "x"), 0.3), (("x", "y"), 0.1)):
+        risk = both_default(build, correlation=0.2, industry=industry, **options)
+        chance = integrate.quad(
+            lambda w, rho=rho: (
+                float(bivariate_normal_cdf(a * np.sqrt(w / nu), b * np.sqrt(w / nu), rho))
+                * stats.chi2.pdf(w, nu)
+            ),
+            0.0,
+            60.0,
+        )[0]
+        within(risk.pd, risk.pd_error, chance)
+
+
 def test_student_t_defaults_together_more_often(build):
     nu, rho = 4, 0.3
     risk = both_default(build, correlation=rho, copula="t", degrees_of_freedom=nu)

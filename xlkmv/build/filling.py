@@ -45,6 +45,7 @@ MEANINGS = {
     "copula": "of the simulation",
     "degrees_of_freedom": "of the t copula",
     "industry_correlation": "extra correlation inside an industry",
+    "between_industries": "of the factors of two industries; blank: 1, one factor for all",
     "cure": "whether a trigger ends when its test is met again",
     "closing_periods": "surveillance: the larger, the less collections since closing move the view",
     "surprise_tail": "surveillance: the smaller, the less a single surprise counts; 1000: in full",

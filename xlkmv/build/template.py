@@ -318,14 +318,14 @@ def _pool(s: Sheets, new: Filling) -> Any:
 
 
 def _obligor(s: Sheets, new: Filling) -> Any:
-    specs = (layout.OBLIGOR, layout.SOURCE, layout.PEER, layout.PRICE)
+    specs = (layout.OBLIGOR, layout.RECOVERY, layout.SOURCE, layout.PEER, layout.PRICE)
     ws = s.sheet(
         "Obligor",
         "Obligor",
         "债务人",
         "Only where PDs need a source: a row takes the inputs of its method and leaves the others blank. "
         "A claim takes its PD from here when its Rating on sheet Pool says source. "
-        "To the right: terms, peers, prices.",
+        "To the right: recoveries that are drawn, terms, peers, prices.",
         sum(len(spec.columns) + 1 for spec in specs),
         money=True,
     )
@@ -338,7 +338,7 @@ def _obligor(s: Sheets, new: Filling) -> Any:
         _inputs(s, ws, 3, left, spec, new.tables.get(spec.name))
         left += len(spec.columns) + 1
     s.frozen(ws, 6)
-    s.paged(ws, 60, lefts[1] - 2, lefts[2] - 1)
+    s.paged(ws, 60, *(left - 2 for left in lefts[1:3]), lefts[3] - 1)
     return ws
 
 

@@ -29,7 +29,7 @@ from xlkmv.deal.questions.conditions import ScenarioResult, run_scenarios
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
 from xlkmv.deal.questions.diversification import Diversified, diversification
 from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
-from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, remark
+from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, expected_recovery, remark
 from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Record
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.language import Phrase
@@ -337,7 +337,7 @@ def portfolio_models(
             pool.pd[each],
             pool.correlation[each],
             LEVELS,
-            lgd=1.0 - pool.recovery[each],
+            lgd=1.0 - expected_recovery(deal)[each],
             attachment=sum(t.amount for t in deal.tranches if t.rank > deal.tranches[deal.headline].rank),
             seed=deal.terms.seed,
             contributions=False,

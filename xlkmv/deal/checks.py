@@ -9,6 +9,7 @@ import numpy as np
 
 from xlkmv.deal.kmv import KmvView
 from xlkmv.deal.paths.run import Simulation
+from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution
@@ -143,7 +144,8 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
 def _standard_errors(deal: Deal, base: KmvView, run: Simulation) -> float:
     """How far the simulated volatility lies from the exact one; 0 where no exact one was computed."""
     exact = deal.terms.volatility_source == "implied" and deal.terms.copula == "gaussian"
-    if not exact or deal.terms.industry_correlation > 0.0 or run.volatility_error <= 0.0:
+    exact &= deal.pool.recoveries is None
+    if not exact or industries(deal.pool, deal.terms) or run.volatility_error <= 0.0:
         return 0.0
     # An event that nobody drew is not in the simulated error: defaults of single obligors add theirs,
     # var[v] about sum F l^4 / paths for what they lose.

@@ -16,7 +16,7 @@ import numpy as np
 
 from xlkmv.deal.plan.claims import Claims, needs_balance, planned_claims, summed
 from xlkmv.deal.plan.dues import Dues, planned_dues, settled_dues
-from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.plan.stressed import Stressed, drawing
 from xlkmv.deal.plan.timing import default_clock
 from xlkmv.deal.plan.today import as_seen
 from xlkmv.deal.plan.waterfall import waterfall
@@ -36,6 +36,7 @@ __all__ = [
     "Stress",
     "apply",
     "control_keys",
+    "expected_recovery",
     "remark",
     "stress_faults",
     "stressed_pd",
@@ -251,15 +252,13 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         schedule = schedule * kept
     schedule = _delayed(schedule * (1.0 - stress.pool_haircut), stress.delay)
 
-    recovery = stressed_recovery(pool.recovery, stress, controls)
+    given = None
     if gone is not None and stress.obligor_recovery != TABLE:
-        given = float(stress.obligor_recovery or 0.0)
-        recovery[gone] = given if controls.pledge else min(given, controls.unpledged_recovery)
+        given = gone, float(stress.obligor_recovery or 0.0)
     stressed_pool = replace(
         pool,
         schedule=schedule,
         pd=stressed_pd(pool.pd, stress),
-        recovery=recovery,
         correlation=np.clip(pool.correlation + stress.correlation_add, 0.0, HIGHEST_CORRELATION),
         **_late(pool, schedule, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
@@ -273,7 +272,50 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         defaulted=gone,
         **_buying(claims, kept * (1.0 - stress.pool_haircut), stress.delay),
     )
-    return plan if deal.today is None else as_seen(plan, deal.today.record, deal.today.level)
+    plan = _recovering(plan, pool, stress, given, drawn=not by_plan)
+    if deal.today is None:
+        return plan
+    seen = as_seen(plan, deal.today.record, deal.today.level)
+    return seen if plan.recovery_law is None else _recovering(seen, pool, stress, given)
+
+
+def _recovering(
+    plan: Stressed, pool: Pool, stress: Stress, given: tuple[int, float] | None, drawn: bool = True
+) -> Stressed:
+    """Work the recoveries of a pool into a plan; `given` is what one row brings whatever it has."""
+    controls, law = plan.deal.controls, None
+    if pool.recoveries is None or not drawn:
+        recovery = stressed_recovery(pool.recovery, stress, controls)
+    else:
+        plan = drawing(plan, pool.recoveries, pool.recovery, stress.recovery_multiplier)
+        recovery, law = plan.deal.pool.recovery.copy(), plan.recovery_law
+        if not controls.pledge:
+            # Of what comes in without the pledge no more than its rate is known.
+            recovery, law = np.minimum(recovery, controls.unpledged_recovery), None
+    if given is not None:
+        row, rate = given
+        recovery[row] = rate if controls.pledge else min(rate, controls.unpledged_recovery)
+    expecting = replace(plan.deal.pool, recovery=recovery, recoveries=None)
+    return replace(plan, deal=replace(plan.deal, pool=expecting), recovery_law=law)
+
+
+def expected_recovery(deal: Deal) -> Array:
+    """Recovery rate that each claim is expected to bring, given default and the pledge.
+
+    Parameters
+    ----------
+    deal : Deal
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Typed rates; of a claim with a pledge what follows from it as seen from closing.
+    """
+    drawn = deal.pool.recoveries
+    if drawn is None or not drawn.pledged.any():
+        return deal.pool.recovery
+    pledged = replace(deal, controls=replace(deal.controls, pledge=True), today=None)
+    return apply(pledged, BASE).deal.pool.recovery
 
 
 def stressed_pd(pd: Array, stress: Stress) -> Array:
@@ -329,7 +371,9 @@ def remark(deal: Deal, stress: Stress) -> str:
         texts.append(Phrase("There is one rank: its dues are all dues."))
     if stress.pd_multiplier != 1.0 and not (pool.pd > 0.0).any() and terms.default_timing == "PD":
         texts.append(Phrase("No obligor has a PD."))
-    recovery = pool.recovery if controls.pledge else np.minimum(pool.recovery, controls.unpledged_recovery)
+    recovery = expected_recovery(deal)
+    if not controls.pledge:
+        recovery = np.minimum(recovery, controls.unpledged_recovery)
     if stress.recovery_multiplier != 1.0 and not (recovery > 0.0).any():
         texts.append(Phrase("Nothing is recovered anyway."))
     if stress.rate_shift != 0.0 and not terms.curves and not any(t.coupon for t in deal.tranches):
@@ -357,7 +401,7 @@ def _idle_controls(deal: Deal) -> dict[str, str]:
         ),
         "repurchase": (controls.repurchase_share == 0.0, Phrase("Nothing is repurchased.")),
         "pledge": (
-            not (deal.pool.recovery > controls.unpledged_recovery).any(),
+            not (expected_recovery(deal) > controls.unpledged_recovery).any(),
             Phrase("No recovery is above the unpledged one."),
         ),
     }

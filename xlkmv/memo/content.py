@@ -15,6 +15,7 @@ from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import class_answers
 from xlkmv.deal.questions.contributions import Drivers
 from xlkmv.deal.reading import READINGS, alarming, probability, read
+from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.language import ENGLISH, Say, catalogue, said
 from xlkmv.model.domain import Array
@@ -331,7 +332,7 @@ def _deal(_: Say, deal: Deal, analysis: Analysis) -> tuple[tuple[str, str], ...]
                 obligors=c.obligors,
                 amount=float(pool.amount.sum()),
                 pd=probability(float(weight @ pool.pd)),
-                recovery=float(weight @ pool.recovery),
+                recovery=float(weight @ expected_recovery(deal)),
             ),
         ),
         (

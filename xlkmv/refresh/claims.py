@@ -26,6 +26,7 @@ from xlkmv.functions.cells import is_blank
 from xlkmv.model.domain import Array
 from xlkmv.refresh.lookups import Curves, Scale
 from xlkmv.refresh.reader import Reader, named
+from xlkmv.refresh.recoveries import RecoveryRows
 from xlkmv.refresh.sources import Sources
 from xlkmv.refresh.terms import PayDates
 from xlkmv.workbook import layout
@@ -51,6 +52,7 @@ def read_pool(
     curves: Curves,
     scale: Scale,
     sources: Sources,
+    drawn: RecoveryRows,
 ) -> Callable[[], Pool]:
     """Read the claims.
 
@@ -67,6 +69,8 @@ def read_pool(
         That ratings refer to.
     sources : Sources
         Obligors whose PD follows from their own data.
+    drawn : RecoveryRows
+        Obligors whose recovery is drawn.
 
     Returns
     -------
@@ -82,6 +86,7 @@ def read_pool(
     schedule = _schedule(reader, table, plan, by_terms)
     names = named(words["name"])
     numbers["pd"] = _pds(reader, table, numbers["pd"], words["rating"], scale, names, sources)
+    numbers["recovery"] = _recovery(reader, table, numbers["recovery"], names, drawn)
     counted = bool(_filled(table, "count").any())
     columns = {field: numbers[field] for field in POOL_NUMBERS}
     if counted:
@@ -106,6 +111,7 @@ def read_pool(
             loans=Loans(**loans) if by_terms.any() else None,
             status=tuple(word or "" for word in status) if known else (),
             since=tuple(since) if known else (),
+            recoveries=drawn.made(names),
             **columns,
         )
 
@@ -167,6 +173,21 @@ def _pds(
     for row in _where(~rated & ~given):
         reader.fail(table, row, header, f"must not be blank: {either}, or clear the whole row")
     return found
+
+
+def _recovery(
+    reader: Reader, table: Table, recovery: Array, names: Sequence[str], drawn: RecoveryRows
+) -> Array:
+    """Recovery rates; that of a row with a pledge, which follows from it, is 0 here."""
+    header, filled = SPEC.column("recovery").header, _filled(table, "recovery")
+    pledged = np.array([name.casefold() in drawn.pledged for name in names], np.bool_)
+    for row in _where(pledged & filled):
+        rule = f"must be blank: the obligor has a pledge in table {layout.RECOVERY.name}"
+        reader.fail(table, row, header, rule)
+    for row in _where(~pledged & ~filled):
+        reader.fail(table, row, header, "must not be blank: fill it, or clear the whole row")
+    drawn.report(reader, names, recovery)
+    return np.where(pledged, 0.0, recovery)
 
 
 def _loans(

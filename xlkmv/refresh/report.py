@@ -27,6 +27,7 @@ from xlkmv.deal.questions.layers import loss_layers
 from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
+from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.errors import BookError
 from xlkmv.language import CLAUSES, Phrase, Say, joined, said
@@ -134,6 +135,7 @@ def write_report(
     write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
     if _table(book, layout.OBLIGOR) is not None:
         _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources])
+    _write_recoveries(book, deal)
     if marks:
         write_rows(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
         _write_structure_state(book, [mark for *_, mark in marks])
@@ -627,6 +629,16 @@ def _sourced(found: ObligorPd | None) -> list[Any]:
     if found is None:
         return [None] * len(layout.OBLIGOR.results)
     return [found.pd, found.low, found.high, found.distance, found.note]
+
+
+def _write_recoveries(book: Book, deal: Deal) -> None:
+    """Write what a default of each obligor of table tbl_Recovery is expected to bring."""
+    table = _table(book, layout.RECOVERY)
+    if table is None:
+        return
+    known = dict(zip(map(str.casefold, deal.pool.name), expected_recovery(deal).tolist(), strict=True))
+    names = filled(table, layout.RECOVERY).column(layout.RECOVERY.column("name").header)
+    _write_beside(book, layout.RECOVERY, [[known[str(name).strip().casefold()]] for name in names])
 
 
 def _left_out(spec: TableSpec) -> list[list[Any]]:

@@ -26,6 +26,7 @@ from xlkmv.deal.stress import BASE, Stress, apply, stress_faults
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.terms import (
     CONTROLS,
+    TOLD_TWICE,
     VECTORS,
     Controls,
     Covenant,
@@ -47,6 +48,7 @@ from xlkmv.refresh.lookups import read_class_scale, read_curves, read_scale, rea
 from xlkmv.refresh.marks import read_marks
 from xlkmv.refresh.notes import read_tranches
 from xlkmv.refresh.reader import Reader
+from xlkmv.refresh.recoveries import read_recoveries
 from xlkmv.refresh.report import scope, write_report
 from xlkmv.refresh.sources import read_sources
 from xlkmv.refresh.terms import PayDates, TermCells, labelled, read_payment_dates, read_term_cells
@@ -187,7 +189,10 @@ def read_book(book: Book) -> Inputs:
     _language(reader)
     curves, scale = read_curves(reader), read_scale(reader)
     sources = read_sources(reader, scale)
-    pool = read_pool(reader, plan, cells.values.get("closing"), curves, scale, sources)
+    drawn = read_recoveries(reader)
+    if cells.values.get("default_timing") == "loss curve" and drawn.pledged:
+        cells.fail("default_timing", TOLD_TWICE)
+    pool = read_pool(reader, plan, cells.values.get("closing"), curves, scale, sources, drawn)
     names, tranches = read_tranches(reader, plan.dates, curves)
     terms = _terms(reader, cells, plan, _headline(reader, names))
     controls = _controls(reader, cells)

@@ -40,6 +40,7 @@ def pool_key(plan: Stressed) -> bytes:
     mark = hashlib.blake2b(default_key(plan), digest_size=20)
     for figure in (pool.recovery, pool.lag, plan.sure, plan.known_defaults):
         mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
+    mark.update(b"-" if plan.recovery_law is None else plan.recovery_law.mark())
     tables = [id(table) for table in (*(getattr(pool, name) for name in TABLES), plan.row_purchases)]
     metrics = sorted({c.metric for c in deal.covenants})
     other = (deal.controls.support, plan.repurchase_share, plan.needs_balance, terms.accounts)
@@ -182,6 +183,9 @@ class PoolEngine:
         lags, self.lag = np.unique(pool.lag, return_inverse=True)
         self.arrival = arrival_date(self.times, lags[:, None])
         self.recovery = (1.0 - plan.repurchase_share) * pool.recovery
+        self.law = plan.recovery_law
+        # Whether equal defaults may bring different recoveries.
+        self.drawn = self.law is not None and self.law.random
         self.base = plan.collections
         metrics = {c.metric for c in deal.covenants}
         self.needs_ratio = "cumulative default ratio" in metrics
@@ -199,7 +203,10 @@ class PoolEngine:
         claimed = sums.at_default(self.claim)
         arrival = self.arrival.take(self.lag.take(columns) * n + first)
         # What comes back after the last date is left out.
-        arrived = np.bincount(arrival * size + owner, self.recovery.take(columns) * claimed, (n + 1) * size)
+        rate = self.recovery.take(columns)
+        if self.law is not None:
+            rate = (1.0 - share) * self.rates(patterns, claimed)
+        arrived = np.bincount(arrival * size + owner, rate * claimed, (n + 1) * size)
         cash: Array = np.asarray(arrived[: n * size], np.float64).reshape(n, size)
         cash += self.base[:, None]
         state = PoolState(cash, active=patterns.active, parent=patterns.parent)
@@ -231,6 +238,12 @@ class PoolEngine:
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         return state
+
+    def rates(self, patterns: Patterns, claimed: Array) -> Array:
+        """Recovery rate of each default, of which `claimed` is owed."""
+        if self.law is None:
+            return self.plan.deal.pool.recovery.take(patterns.columns)
+        return self.law.rates(patterns.columns, patterns.first, claimed, patterns.returns)
 
     def severity(self, defaults: Defaults, paths: int) -> Array:
         """What is lost on each path in the end, money."""

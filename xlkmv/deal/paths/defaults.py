@@ -2,14 +2,14 @@
 
 Obligor i defaults when its latent variable
 
-``X_i = sqrt(rho_i) Z + sqrt(w_i) Y_industry(i) + sqrt(1 - rho_i - w_i) e_i``
+``X_i = sqrt(a_i) Z + sqrt(b_i) Y_industry(i) + sqrt(1 - a_i - b_i) e_i``
 
 falls below ``N^{-1}(F_i(t))``, ``F_i(t) = 1 - (1 - PD_i)^t``, Z common to all, Y common to
-an industry (Li 2000). Under the Student-t copula ``X_i sqrt(nu/chi^2_nu)`` and the quantile
-of t take their place. The payer of the shortfall undertaking has a latent variable too,
-correlated with Z. Most obligors survive on most paths: a bound per path and class of obligors
-shows which few can be in default, and most of these are dated by the first 16 bits of their
-uniform alone.
+an industry (Li 2000; a and b: :mod:`xlkmv.deal.plan.factors`). Under the Student-t copula
+``X_i sqrt(nu/chi^2_nu)`` and the quantile of t take their place. The payer of the shortfall
+undertaking has a latent variable too, correlated with Z. Most obligors survive on most paths: a
+bound per path and class of obligors shows which few can be in default, and most of these are dated
+by the first 16 bits of their uniform alone.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import hashlib
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from xlkmv.deal.paths.draws import COARSE, EDGES, STEPS, Draws, Ints
+from xlkmv.deal.plan.factors import factor_loadings
+from xlkmv.deal.plan.recovery import Returns
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import default_probability_by
@@ -42,8 +44,9 @@ def default_key(plan: Stressed) -> bytes:
     for figure in (plan.obligor_pd, pool.correlation, terms.times, plan.clock):
         mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
     payer = (plan.deal.controls.support_pd, terms.support_correlation, plan.today)
-    copula = (terms.copula, terms.degrees_of_freedom, terms.industry_correlation, pool.industry)
-    mark.update(repr((payer, copula, plan.defaulted)).encode())
+    copula = (terms.copula, terms.degrees_of_freedom, plan.defaulted)
+    factors = (terms.industry_correlation, terms.between_industries, pool.industry)
+    mark.update(repr((payer, copula, factors)).encode())
     return mark.digest()
 
 
@@ -58,10 +61,8 @@ class DefaultModel:
         names = sorted(set(pool.industry) - {""})
         self.industry = np.array([names.index(i) if i else 0 for i in (*pool.industry, "")])
         # Obligors, and the payer in the last place.
-        rho = np.append(pool.correlation, loading**2)
-        extra = np.array([terms.industry_correlation if i else 0.0 for i in (*pool.industry, "")])
-        # Something of its own stays with every obligor.
-        extra = np.minimum(extra, 0.999 * (1.0 - rho))
+        common, shared = factor_loadings(pool, terms)
+        rho, extra = np.append(common, loading**2), np.append(shared, 0.0)
         self.common, self.shared = np.sqrt(rho), np.sqrt(extra)
         self.own = np.sqrt(1.0 - rho - extra)
         pd = plan.obligor_pd.copy()
@@ -175,6 +176,22 @@ class DefaultModel:
             found.append((row.take(sure), column.take(sure), first))
         rows, columns, dates = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return rows, columns, dates
+
+    def returns(self, draws: Draws, path: Ints, column: Ints) -> Returns:
+        """What moves the recoveries of some defaults, given by path and obligor."""
+        at, grade = path * self.grade.size + column, self.grade.take(column)
+        e, own = np.asarray(ndtri(draws.uniform(at))), self.own.take(grade)
+        x = self._latent(draws, e, path, grade)
+        gaussian = x
+        if draws.scale is not None:
+            gaussian = x * draws.scale.take(path)
+            x = np.asarray(ndtri(stdtr(self.freedom, x)))
+        # The factor of the obligor, S: X = sqrt(1 - own^2) S + own e, so that own S - sqrt(1 - own^2) e
+        # is independent of X. Who shares nothing with anybody looks at the common one.
+        loading = np.sqrt((1.0 - own) * (1.0 + own))
+        factor = draws.common.take(path)
+        np.divide(gaussian - own * e, loading, out=factor, where=loading > 0.0)
+        return Returns(x, own * factor - loading * e, np.asarray(ndtri(draws.another(at))))
 
     def payer_default(self, draws: Draws) -> Ints:
         """First date on which the payer is dead, shape (paths,); n: never."""

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 
@@ -122,11 +123,19 @@ class Draws:
 
     def uniform(self, at: Ints) -> Array:
         """Uniforms with all their bits, for the given positions in `coarse`."""
-        x = (at.astype(np.uint64) + np.uint64(self.salt)) * np.uint64(0x9E3779B97F4A7C15)
+        return np.asarray((self.coarse[at] + self._hashed(at, self.salt)) / COARSE)
+
+    def another(self, at: Ints) -> Array:
+        """Uniforms beside those, independent of them: what a position draws if it needs two."""
+        # Half of the counter's way apart, so that no position of the one is one of the other.
+        return self._hashed(at, self.salt ^ 1 << 63)
+
+    @staticmethod
+    def _hashed(at: Ints, salt: int) -> Array:
+        x = (at.astype(np.uint64) + np.uint64(salt)) * np.uint64(0x9E3779B97F4A7C15)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
             x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-        rest = ((x ^ (x >> np.uint64(31))) >> np.uint64(11) | np.uint64(1)) * 0.5**53
-        return np.asarray((self.coarse[at] + rest) / COARSE)
+        return np.asarray(((x ^ (x >> np.uint64(31))) >> np.uint64(11) | np.uint64(1)) * 0.5**53)
 
 
 def layout_of(deal: Deal, paths: int, seed: int, thin: bool = False) -> Layout:
@@ -149,9 +158,9 @@ def layout_of(deal: Deal, paths: int, seed: int, thin: bool = False) -> Layout:
     largest = FEWEST_TOGETHER if crowded else LARGEST_BLOCK
     block = 1 << int(np.log2(np.clip(BLOCK_NUMBERS // obligors, SMALLEST_BLOCK, largest)))
     group = 1 << int(np.log2(np.clip(paths // FEWEST_GROUPS, 1, min(LARGEST_GROUP, block))))
-    industries = len(set(pool.industry) - {""}) if terms.industry_correlation > 0.0 else 0
     freedom = terms.degrees_of_freedom if terms.copula == "t" else 0
-    return Layout(obligors, industries, freedom, paths, seed, block, group, crowded, thin)
+    factors = industries(pool, terms)
+    return Layout(obligors, factors, freedom, paths, seed, block, group, crowded, thin)
 
 
 def draw(layout: Layout, block: int) -> Draws:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xlkmv.deal.paths.draws import Ints
+from xlkmv.deal.plan.recovery import Returns
 from xlkmv.model.domain import Array
 
 __all__ = ["Patterns", "Sample", "all_paths", "find_patterns", "joined", "sampled"]
@@ -52,6 +53,8 @@ class Patterns:
         Paths, and the pattern of each; those that are not named have pattern 0, or are left out.
     stands : ndarray, shape (paths with events,), or None
         Paths that each of these paths stands for, where others were left out; None: itself.
+    returns : Returns or None
+        Of each default, where its recovery is drawn.
     """
 
     columns: Ints
@@ -66,15 +69,30 @@ class Patterns:
     rows: Ints
     index: Ints
     stands: Array | None = None
+    returns: Returns | None = None
 
     def without_defaults(self) -> Patterns:
         """Keep what payments ask for: how paths and patterns hang together."""
         nothing = np.empty(0, np.int64)
-        return replace(self, columns=nothing, first=nothing, owner=nothing)
+        return replace(self, columns=nothing, first=nothing, owner=nothing, returns=None)
+
+    @property
+    def path(self) -> Ints:
+        """Path of each default, shape (events,), where no two paths with defaults are alike."""
+        of_pattern = np.zeros(self.parent.size, np.int64)
+        of_pattern[self.index] = self.rows
+        return of_pattern.take(self.owner)
 
 
 def find_patterns(
-    paths: int, rows: Ints, columns: Ints, first: Ints, payer: Ints, obligors: int, dates: int
+    paths: int,
+    rows: Ints,
+    columns: Ints,
+    first: Ints,
+    payer: Ints,
+    obligors: int,
+    dates: int,
+    alike: bool = True,
 ) -> Patterns:
     """Group the paths of a block that have the same defaults on the same dates, and link the groups.
 
@@ -82,6 +100,22 @@ def find_patterns(
     make its key: sorted by key, paths with the same first defaults stand together, and the
     first one of them has no other default until they part. Paths whose defaults fill a key
     are taken for different.
+
+    Parameters
+    ----------
+    paths : int
+    rows, columns, first : ndarray of int, shape (events,)
+        Path, increasing, obligor and first missed date of each default.
+    payer : ndarray of int, shape (paths,)
+        First date on which the payer of the undertaking is dead; `dates`: never.
+    obligors, dates : int
+    alike : bool
+        Whether equal defaults bring the same. If not, all paths with a default are taken for
+        different, from their first default on.
+
+    Returns
+    -------
+    Patterns
     """
     slots = obligors + 1  # the payer is one more
     bits = int(slots * dates).bit_length()
@@ -100,10 +134,11 @@ def find_patterns(
     key = np.add.reduceat(parts, (ends - counts)[touched]) if touched.size else parts
     order = np.argsort(key, kind="stable")  # the same on every machine
     key, by_key = np.append(np.uint64(0), key[order]), touched[order]
-    new = (key[1:] != key[:-1]) | (key[1:] & np.uint64(mask) != 0)
+    new = (key[1:] != key[:-1]) | (key[1:] & np.uint64(mask) != 0) | (not alike)
     chosen, key = by_key[new], key[np.append(True, new)]
     # They part at the earlier date of the first defaults that differ, which is in the larger key.
-    differ, part = key[1:] ^ key[:-1], key[1:] & np.uint64(mask)
+    differ = key[1:] ^ key[:-1] if alike else key[1:]
+    part = key[1:] & np.uint64(mask)
     for shift in range(bits, bits * held, bits):
         apart = differ >> np.uint64(shift) != 0
         part[apart] = (key[1:][apart] >> np.uint64(shift)) & np.uint64(mask)

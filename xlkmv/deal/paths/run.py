@@ -6,7 +6,7 @@ import collections
 import concurrent.futures
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -172,7 +172,9 @@ class Engines:
             self.plans.append(PlanEngine(plan, pools[key], *lognormal))
         # Pools with the same defaults stand together, so that these need not be kept.
         order = [*models.values()]
-        self.pools = sorted(pools.values(), key=lambda pool: (order.index(pool.model), pool.support))
+        self.pools = sorted(
+            pools.values(), key=lambda pool: (order.index(pool.model), pool.support, pool.drawn)
+        )
         self.of_pool: dict[int, list[int]] = {}
         for place, engine in enumerate(self.plans):
             self.of_pool.setdefault(id(engine.pool), []).append(place)
@@ -230,7 +232,7 @@ def pool_states(
     state : PoolState
     """
     blocks = layout.bundled(bundle)
-    parts: dict[tuple[int, bool], list[tuple[int, Patterns]]] = {}
+    parts: dict[tuple[int, bool, bool], list[tuple[int, Patterns]]] = {}
     states: dict[int, list[PoolState]] = {}
     start = 0
     for block in blocks:
@@ -250,9 +252,9 @@ def pool_states(
         start += layout.size(block)
 
 
-def _like(pool: PoolEngine) -> tuple[int, bool]:
+def _like(pool: PoolEngine) -> tuple[int, bool, bool]:
     """Pools of which this is equal have the same patterns."""
-    return id(pool.model), pool.support
+    return id(pool.model), pool.support, pool.drawn
 
 
 def patterns_of(
@@ -263,18 +265,22 @@ def patterns_of(
     sample: Sample | None = None
     for model, alike in itertools.groupby(pools, lambda pool: pool.model):
         rows, columns, first = defaults = model.obligor_defaults(draws)
-        for support, same in itertools.groupby(alike, lambda pool: pool.support):
+        for (support, drawn), same in itertools.groupby(alike, lambda pool: (pool.support, pool.drawn)):
             n, obligors = model.times.size, layout.obligors
             payer = model.payer_default(draws) if support else np.full(paths, n, np.int64)
             patterns: Patterns | None = None
             for pool in same:
                 if patterns is None and not layout.crowded and rows.size <= CROWDED * paths:
-                    patterns = find_patterns(paths, rows, columns, first, payer, obligors, n)
+                    patterns = find_patterns(paths, rows, columns, first, payer, obligors, n, not drawn)
                 elif patterns is None:
                     if layout.thin and sample is None and layout.group >= SMALLEST_THINNED:
                         rng = np.random.default_rng([layout.seed, block])
                         sample = sampled(pool.severity(defaults, paths), layout.group, rng)
                     patterns = all_paths(rows, columns, first, payer, obligors, n, sample)
+                if drawn and patterns.returns is None:
+                    patterns = replace(
+                        patterns, returns=model.returns(draws, patterns.path, patterns.columns)
+                    )
                 yield pool, patterns
 
 

@@ -143,7 +143,8 @@ def summed(claims: Claims) -> Claims:
 
     first = pool.pick(np.array([rows[0] for rows in kinds]), np.ones(len(kinds)))
     money = {name: together(getattr(pool, name)) for name in ("schedule", "interest", "balance", "claim")}
-    rows = replace(first, amount=together(pool.amount), count=together(pool.obligors), **money)
+    money |= {"amount": together(pool.amount), "count": together(pool.obligors), "recoveries": None}
+    rows = replace(first, **money)
     return replace(claims, pool=rows, purchases=together(claims.purchases))
 
 

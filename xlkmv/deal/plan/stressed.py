@@ -9,7 +9,9 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.plan.dues import Dues
-from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.deal.plan.factors import factor_loadings
+from xlkmv.deal.plan.recovery import RecoveryLaw, recovery_law
+from xlkmv.deal.terms import TOLERANCE, Deal, Recoveries
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import (
     PlanRisk,
@@ -20,7 +22,7 @@ from xlkmv.model.plan import (
     pool_moments,
 )
 
-__all__ = ["CERTAIN", "Stressed", "pool_lognormal", "pool_risk", "separate", "widened"]
+__all__ = ["CERTAIN", "Stressed", "drawing", "pool_lognormal", "pool_risk", "separate", "widened"]
 
 # Below this a volatility is rounding: nobody can default.
 CERTAIN = 1e-7
@@ -71,6 +73,8 @@ class Stressed:
         Accumulated known defaults, as a share of all claims at closing.
     known_reserve : ndarray, shape (n,), or None
         Reserve after each date, money; NaN where the waterfall says it.
+    recovery_law : RecoveryLaw or None
+        How recoveries are drawn, whose means are those of the pool; None: they are its rates.
     """
 
     deal: Deal
@@ -91,6 +95,7 @@ class Stressed:
     sure: Array | None = None
     known_defaults: Array | None = None
     known_reserve: Array | None = None
+    recovery_law: RecoveryLaw | None = None
 
     @property
     def today(self) -> float:
@@ -233,6 +238,41 @@ class Stressed:
         return np.maximum(controls.reserve_size * pool, controls.reserve_floor * self.balance_at_closing)
 
 
+def drawing(plan: Stressed, drawn: Recoveries, recovery: Array, multiplier: float = 1.0) -> Stressed:
+    """Draw recoveries in a plan, and expect in its pool what they bring on average.
+
+    Parameters
+    ----------
+    plan : Stressed
+        All of its pool worked in but its recoveries.
+    drawn : Recoveries
+    recovery : ndarray, shape (m,)
+        Typed rates, before the multiplier.
+    multiplier : float
+        On every recovery rate; no recovery is above 1.
+
+    Returns
+    -------
+    Stressed
+    """
+    pool, terms = plan.deal.pool, plan.deal.terms
+    common, shared = factor_loadings(pool, terms)
+    law = recovery_law(
+        drawn,
+        recovery,
+        pool.lag,
+        np.maximum(terms.times - plan.today, 0.0),
+        plan.default_by,
+        plan.claim,
+        common + shared,
+        plan.deal.controls.unpledged_recovery,
+        multiplier,
+    )
+    # The law has taken their place.
+    expecting = replace(pool, recovery=law.mean, recoveries=None)
+    return replace(plan, deal=replace(plan.deal, pool=expecting), recovery_law=law)
+
+
 def widened(pd: Array, multiplier: float) -> Array:
     """PD of firms whose volatility is m times as large, ``N(N^{-1}(PD)/m)``.
 
@@ -271,6 +311,7 @@ def separate(plan: Stressed) -> Stressed:
         plan,
         deal=replace(plan.deal, pool=pool.pick(rows, share)),
         row_purchases=None if bought is None else bought[rows] * share[:, None],
+        recovery_law=None if plan.recovery_law is None else plan.recovery_law.pick(rows, share),
         # Its row stands for one obligor.
         defaulted=None if plan.defaulted is None else int(count[: plan.defaulted].sum()),
     )

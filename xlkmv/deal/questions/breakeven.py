@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, widened
 from xlkmv.deal.plan.waterfall import DUST, PoolState, payments, planned_state
-from xlkmv.deal.stress import Stress, apply, stressed_pd, stressed_recovery
+from xlkmv.deal.stress import Stress, apply, expected_recovery, stressed_pd, stressed_recovery
 from xlkmv.deal.terms import TOLERANCE, Deal, Pool
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date, default_probability_by
@@ -170,7 +170,9 @@ class _Trials:
         self.plan = apply(deal, Stress("reverse"))
         # Unless a test asks who owes what, sums over the rows will do.
         self.sums = {c.metric for c in deal.covenants}.isdisjoint({"senior DD", "largest obligor share"})
-        self.rows = _Expecting(self.plan, self.plan.deal.pool.pd, deal.pool.recovery)
+        self.rows = _Expecting(self.plan, self.plan.deal.pool.pd, expected_recovery(deal))
+        # What a pledge brings moves with the PD.
+        self.shortcut = self.sums and self.plan.recovery_law is None
         ratio, largest = planned_state(self.plan)
         self.defaults = {"default_ratio": ratio, "largest_share": largest}
 
@@ -191,8 +193,8 @@ class _Trials:
 
     def _tried(self, stress: Stress, expected: bool) -> tuple[Stressed, dict[str, Array]]:
         """Plan under a stress, and what the pool does, by field of PoolState."""
-        if not expected or not self.sums:
-            plan = apply(self.deal, stress, by_plan=self.sums)
+        if not expected or not self.shortcut:
+            plan = apply(self.deal, stress, by_plan=self.sums and not expected)
             return plan, _pool_state(plan, expected)
         # PD, volatility and recovery move nothing but what is expected.
         pd = widened(stressed_pd(self.rows.pd, stress), stress.volatility_multiplier)

@@ -13,7 +13,7 @@ from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.executors import Executor
 from xlkmv.deal.paths.run import Simulation, simulate
 from xlkmv.deal.paths.tally import group_error
-from xlkmv.deal.terms import CONTROLS, Curve, Deal, Loans, Pool, Tranche
+from xlkmv.deal.terms import CONTROLS, Curve, Deal, Loans, Pool, Recoveries, Tranche
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.domain import Array
 
@@ -26,7 +26,7 @@ Line = tuple[str, str, str]
 # What changes together, in the order in which changes are made: a label, and the fields.
 POOL: Groups = (
     ("PDs of the obligors", ("pd",)),
-    ("Recoveries", ("recovery", "lag")),
+    ("Recoveries", ("recovery", "lag", "recoveries")),
     ("Correlations and industries", ("correlation", "industry")),
     (
         "Amounts and schedules of the claims",
@@ -51,7 +51,7 @@ TERMS: Groups = (
     ("Correlation of the undertaking's payer", ("support_correlation",)),
     ("Prepayment", ("prepayment", "prepayment_type", "prepayment_vector")),
     ("Default timing", ("default_timing", "cdr", "loss_curve")),
-    ("Industry correlation", ("industry_correlation",)),
+    ("Industry correlation", ("industry_correlation", "between_industries")),
     ("Volatility of the pool", ("volatility_source", "volatility", "drift")),
     ("Default point", ("default_point",)),
     ("Copula", ("copula", "degrees_of_freedom")),
@@ -63,6 +63,7 @@ TERMS: Groups = (
 LABELS = {
     "pd": "PD",
     "cdr": "CDR",
+    "between_industries": "correlation between industries",
     "lag": "recovery lag",
     "oc_target": "overcollateralisation target",
     "oc_floor": "overcollateralisation floor",
@@ -77,7 +78,8 @@ SHARES = {
     *("pd", "recovery", "correlation", "coupon", "margin", "cap", "floor", "rate"),
     *("fee_rate", "oc_target", "oc_floor", "cleanup", "prepayment", "industry_correlation", "volatility"),
     *("drift", "support_pd", "support_correlation", "repurchase_share", "unpledged_recovery"),
-    *("prepayment_vector", "cdr", "loss_curve"),
+    *("prepayment_vector", "cdr", "loss_curve", "between_industries"),
+    *("spread", "pledge_volatility", "pledge_growth", "sale_discount", "tie"),
 }
 
 
@@ -345,7 +347,11 @@ def _columns(one: Pool, other: Pool, names: Iterable[str]) -> Iterator[Line]:
     for name in names:
         a, b = getattr(one, name), getattr(other, name)
         if isinstance(a, Loans) and isinstance(b, Loans):
-            yield from _columns_of_loans(a, b)
+            yield from _columns_of_terms(a, b, np.ones(len(one.name)))
+            continue
+        if isinstance(a, Recoveries) or isinstance(b, Recoveries):
+            none = Recoveries(spread=np.zeros(len(one.name)))
+            yield from _columns_of_terms(a or none, b or none, one.amount)
             continue
         rows = _rows_that_differ(a, b, len(one.name))
         if rows:
@@ -353,13 +359,18 @@ def _columns(one: Pool, other: Pool, names: Iterable[str]) -> Iterator[Line]:
             yield item, _sum(name, a, one.amount), _sum(name, b, other.amount)
 
 
-def _columns_of_loans(one: Loans, other: Loans) -> Iterator[Line]:
-    size = one.term.size
-    for field in fields(Loans):
+def _columns_of_terms(one: Any, other: Any, weights: Array) -> Iterator[Line]:
+    """Yield what differs in loan terms, or in recoveries that are drawn."""
+    size = weights.size
+    for field in fields(one):
         a, b = getattr(one, field.name), getattr(other, field.name)
         if rows := _rows_that_differ(a, b, size):
-            item = f"{_label(field.name)} ({rows:,} of {size:,} rows)"
-            yield item, _sum(field.name, a, np.ones(size)), _sum(field.name, b, np.ones(size))
+            label = "pledge" if field.name == "pledge" else _label(field.name)
+            yield (
+                f"{label} ({rows:,} of {size:,} rows)",
+                _sum(field.name, a, weights),
+                _sum(field.name, b, weights),
+            )
 
 
 def _rows_that_differ(a: Any, b: Any, size: int) -> int:
@@ -377,6 +388,8 @@ def _sum(name: str, values: Any, weights: Array) -> str:
     """What a column comes to: money in all, other numbers on average by amount, words not at all."""
     if values is None or isinstance(values, tuple):
         return "" if values else "none"
+    if name == "pledge":
+        return f"{float(np.nansum(values)):,.12g} in all"
     if name in ("amount", "schedule", "count", "interest", "balance", "claim"):
         return f"{float(np.sum(values)):,.12g} in all"
     known = ~np.isnan(values)

@@ -140,7 +140,7 @@ def contributions(
         ((_, patterns),) = patterns_of([pool], layout, block)
         first_short, loss = engine.outcomes(patterns, pool.pool_state(patterns))
         claim = pool.claim[patterns.columns, patterns.first]
-        cost = (1.0 - plan.deal.pool.recovery[patterns.columns]) * claim
+        cost = (1.0 - pool.rates(patterns, claim)) * claim
         of_row = row[patterns.columns]
         rows.add(patterns, of_row, cost, first_short, loss)
         groups.add(patterns, industry[of_row], cost, first_short, loss)

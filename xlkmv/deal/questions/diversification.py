@@ -10,6 +10,7 @@ import numpy as np
 
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.questions.contributions import concentration
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import Deal
@@ -122,7 +123,7 @@ def _variants(deal: Deal) -> Iterator[tuple[str, Deal]]:
         return
     for times, word in TIMES.items():
         yield f"{word} as many obligors", divided(deal, times)
-    if deal.terms.industry_correlation > 0.0:
+    if industries(deal.pool, deal.terms):
         yield "as many again, in a new industry", divided(deal, 2, NEW_INDUSTRY)
 
 
@@ -165,6 +166,8 @@ def capped(deal: Deal, cap: float) -> Deal:
     for name in ("interest", "balance", "claim"):
         table = getattr(pool, name)
         money[name] = None if table is None else table * factor[:, None]
+    if pool.recoveries is not None:
+        money["recoveries"] = pool.recoveries.pick(np.arange(factor.size), factor)
     return replace(deal, pool=replace(pool, **money))
 
 

@@ -19,7 +19,7 @@ from xlkmv.deal.terms.controls import CAP_UNITS, CONTROLS, RESERVE_FUNDING, RESE
 from xlkmv.deal.terms.covenants import CONSEQUENCES, METRICS, Covenant, covenant_faults
 from xlkmv.deal.terms.curves import Curve, curve_faults, graded, scale_faults
 from xlkmv.deal.terms.dates import DAY_COUNTS, INTERVALS, months_after, payment_dates, year_fraction
-from xlkmv.deal.terms.deal import Deal
+from xlkmv.deal.terms.deal import TOLD_TWICE, Deal
 from xlkmv.deal.terms.faults import COLUMN_RULES, TOLERANCE, Fault, column_faults
 from xlkmv.deal.terms.notes import PASS_THROUGH, PAYMENT_TYPES, SCHEDULE, Tranche, tranche_faults
 from xlkmv.deal.terms.plan import (
@@ -32,6 +32,7 @@ from xlkmv.deal.terms.plan import (
     terms_faults,
 )
 from xlkmv.deal.terms.record import RECORD_RULE, Record, Today, record_faults
+from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.deal.terms.scale import (
     HORIZONS,
     LONG_RUN,
@@ -59,12 +60,14 @@ __all__ = [
     "PAYMENT_TYPES",
     "POOL_NUMBERS",
     "RECORD_RULE",
+    "RECOVERY_NUMBERS",
     "RESERVE_FUNDING",
     "RESERVE_UNITS",
     "SCHEDULE",
     "STATUSES",
     "TERM_CHOICES",
     "TERM_RULES",
+    "TOLD_TWICE",
     "TOLERANCE",
     "VECTORS",
     "VOLATILITY_SOURCES",
@@ -78,6 +81,7 @@ __all__ = [
     "Loans",
     "Pool",
     "Record",
+    "Recoveries",
     "Terms",
     "Today",
     "Tranche",
@@ -92,6 +96,7 @@ __all__ = [
     "payment_dates",
     "pool_faults",
     "record_faults",
+    "recovery_faults",
     "scale_faults",
     "status_faults",
     "terms_faults",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import MOST_OBLIGORS, Fault, column_faults, raise_first, twice
+from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, numbers
 
@@ -209,6 +210,9 @@ class Pool:
         One of :data:`STATUSES`, since a date: what is known of the claim today, for
         surveillance. "" is performing.
     since : tuple of (date or None), length m or 0
+    recoveries : Recoveries or None
+        Recoveries that are drawn, where rows have them: about `recovery`, which is their mean, or from
+        a pledge, from which it follows. None: every recovery is its rate.
     """
 
     name: tuple[str, ...]
@@ -226,6 +230,7 @@ class Pool:
     claim: Array | None = None
     status: tuple[str, ...] = ()
     since: tuple[dt.date | None, ...] = ()
+    recoveries: Recoveries | None = None
 
     def __post_init__(self) -> None:
         # An obligor may have nothing (left) to pay: late payments can fall outside the plan.
@@ -286,6 +291,21 @@ class Pool:
             raise_first(_both_faults(self.schedule, self.loans.given), self.name)
         if self.status:
             raise_first(status_faults(self.status, self.since or (None,) * m), self.name)
+        if self.recoveries is not None:
+            self._check_recoveries(self.recoveries)
+
+    def _check_recoveries(self, drawn: Recoveries) -> None:
+        m = len(self.name)
+        if drawn.spread.size not in (1, m):
+            raise InputError(
+                "pool recoveries", f"must have one row per obligor ({m})", f"{drawn.spread.size} rows"
+            )
+        if drawn.spread.size < m:
+            columns: dict[str, Any] = {c: np.broadcast_to(getattr(drawn, c), (m,)) for c in RECOVERY_NUMBERS}
+            drawn = Recoveries(**columns)
+            object.__setattr__(self, "recoveries", drawn)
+        columns = {c: getattr(drawn, c) for c in RECOVERY_NUMBERS}
+        raise_first(recovery_faults(columns, self.recovery, settled=True), self.name)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Pool):
@@ -335,7 +355,8 @@ class Pool:
         columns |= {k: tuple(w[i] for i in rows.tolist()) if w else () for k, w in words.items()}
         columns["name"] = self._numbered(rows)
         loans = None if self.loans is None else self.loans.pick(rows)
-        return replace(self, **columns, count=count, loans=loans)
+        drawn = None if self.recoveries is None else self.recoveries.pick(rows, share)
+        return replace(self, **columns, count=count, loans=loans, recoveries=drawn)
 
     def _numbered(self, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
         """Names of some rows; one that is there again gets the next number that makes no other name."""

@@ -18,7 +18,9 @@ from xlkmv.deal.terms.plan import Terms
 from xlkmv.deal.terms.record import Today
 from xlkmv.errors import InputError
 
-__all__ = ["Deal"]
+__all__ = ["TOLD_TWICE", "Deal"]
+
+TOLD_TWICE = "must not be 'loss curve' where a claim has a pledge: net losses say what comes back already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ class Deal:
         raise_first(tranche_faults(self.tranches, terms.dates, curves=curves), names)
         raise_first(covenant_faults(self.covenants), [c.name for c in self.covenants])
         raise_first(self._loan_faults(curves), self.pool.name)
+        drawn = self.pool.recoveries
+        if terms.default_timing == "loss curve" and drawn is not None and drawn.pledged.any():
+            raise InputError("terms default timing", TOLD_TWICE, terms.default_timing)
         if terms.headline and terms.headline not in names:
             raise InputError("terms headline", f"must be one of: {', '.join(names)}", terms.headline)
 

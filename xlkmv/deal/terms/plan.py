@@ -57,6 +57,8 @@ class Terms:
         Of the Student-t copula.
     industry_correlation : float
         Extra asset correlation of obligors of one industry.
+    between_industries : float
+        Correlation of the factors of two industries; 1: all obligors have one factor.
     prepayment : float
         Speed of prepayment by obligors that have not defaulted, as `prepayment_type` counts it.
     cure : bool
@@ -124,6 +126,7 @@ class Terms:
     copula: str = "gaussian"
     degrees_of_freedom: int = 4
     industry_correlation: float = 0.0
+    between_industries: float = 1.0
     prepayment: float = 0.0
     cure: bool = False
     principal: str = "sequential"
@@ -175,6 +178,7 @@ TERM_RULES: dict[str, Rule] = {
     "seed": Rule("must be a whole number from 0 on", low=0, high=2**53),
     "degrees_of_freedom": Rule("must be a whole number from 3 to 1000", low=3, high=1000),
     "industry_correlation": ASSET_CORRELATION,
+    "between_industries": Rule("must be between 0 and 1 (a decimal: 0.6 means 60 %)", 0.0, 1.0),
     "closing_periods": STRENGTH,
     "surprise_tail": FREEDOM,
     "prepayment": Rule("must be between 0 and 16 (a decimal: 0.06 means 6 %; 1.65 means 165 PSA)", 0.0, 16.0),

@@ -64,6 +64,7 @@ TABLES: dict[str, TableSpec] = {
     for t in (
         POOL,
         OBLIGOR,
+        RECOVERY,
         SOURCE,
         PEER,
         PRICE,
@@ -148,7 +149,7 @@ def input_columns() -> tuple[tuple[str, str], ...]:
         for spec in (
             *(POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL),
             *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR),
-            *(OBLIGOR, SOURCE, PEER, PRICE),
+            *(OBLIGOR, RECOVERY, SOURCE, PEER, PRICE),
         )
         for c in spec.inputs
         if c.field not in notes

@@ -23,7 +23,7 @@ from xlkmv.workbook.layout.column import (
     text,
 )
 
-__all__ = ["FROM_SOURCE", "OBLIGOR", "PEER", "POOL", "PRICE", "SOURCE"]
+__all__ = ["FROM_SOURCE", "OBLIGOR", "PEER", "POOL", "PRICE", "RECOVERY", "SOURCE"]
 
 # Word in the column of ratings: the PD is that of sheet Obligor.
 FROM_SOURCE = "source"
@@ -90,7 +90,9 @@ POOL = TableSpec(
             RATE,
             COLUMN_RULES["recovery"],
             10,
-            "Share of the claim that is recovered.",
+            "Share of the claim that is recovered. Blank where sheet Obligor has a pledge.",
+            blank=True,
+            required=True,
         ),
         number(
             "Recovery lag",
@@ -255,6 +257,63 @@ OBLIGOR = TableSpec(
             blank=True,
         ),
         result("Rests on", "依据", "note", TEXT, 104, blank=True),
+    ),
+    optional=True,
+)
+
+SPREAD_NOTE = "Standard deviation about the Recovery of sheet Pool, which is the mean. Blank: none."
+TIE_NOTE = "Of the value, or of a recovery with a spread, with the obligor's assets; blank: 0."
+
+RECOVERY = TableSpec(
+    "tbl_Recovery",
+    "Obligor",
+    "Recoveries that are drawn: from a pledge, or with a spread",
+    "随机回收：质押物或回收率波动",
+    (
+        text("Obligor", "债务人", "name", 24, note="As on sheet Pool."),
+        result("Expected", "期望回收率", "expected", RATE, 10, blank=True),
+        number(
+            "Pledge value",
+            "质押物价值",
+            "pledge",
+            MONEY,
+            COLUMN_RULES["pledge"],
+            14,
+            "Of the whole row, today, money. What it does not cover brings the recovery without pledge.",
+            blank=True,
+        ),
+        number(
+            "Pledge volatility",
+            "质押物波动率",
+            "pledge_volatility",
+            RATE,
+            COLUMN_RULES["pledge_volatility"],
+            10,
+            "Of the value p.a.; blank: 0.",
+            blank=True,
+        ),
+        number(
+            "Growth",
+            "价值增长",
+            "pledge_growth",
+            RATE,
+            COLUMN_RULES["pledge_growth"],
+            9,
+            "Of the value p.a., negative where it wears out; blank: 0.",
+            blank=True,
+        ),
+        number(
+            "Sale discount",
+            "变现折扣",
+            "sale_discount",
+            RATE,
+            COLUMN_RULES["sale_discount"],
+            10,
+            "What a forced sale loses and costs; blank: 0. It takes the recovery lag.",
+            blank=True,
+        ),
+        number("Spread", "回收率波动", "spread", RATE, COLUMN_RULES["spread"], 9, SPREAD_NOTE, blank=True),
+        number("Correlation", "与债务人相关性", "tie", "0.00", COLUMN_RULES["tie"], 11, TIE_NOTE, blank=True),
     ),
     optional=True,
 )

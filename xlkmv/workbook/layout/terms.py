@@ -231,6 +231,7 @@ TERM_ROWS: tuple[TermRow, ...] = (
     _more("Prepayment type", "prepayment_type", "choice", "how it is counted"),
     _more("Default timing", "default_timing", "choice", "when obligors default"),
     _term("Industry correlation", "industry_correlation", "number", "added", "0.00"),
+    _more("Correlation between industries", "between_industries", "number", "of their factors", "0.00"),
     _term("Volatility source", "volatility_source", "choice", "implied or user"),
     _term("Volatility", "volatility", "number", "p.a., if user", RATE),
     _term("Drift", "drift", "number", "p.a., if user", RATE),
