@@ -25,7 +25,7 @@ from xlkmv.deal.plan.stressed import Stressed, pool_risk
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.questions.attribution import Attribution, attribute_measures
 from xlkmv.deal.questions.breakeven import BreakEven, reverse_stress
-from xlkmv.deal.questions.conditions import ScenarioResult, run_scenarios
+from xlkmv.deal.questions.conditions import ScenarioResult, scenarios_beside
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
 from xlkmv.deal.questions.diversification import Diversified, diversification
 from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
@@ -196,14 +196,15 @@ def analyse(
     # The plan as it is, without controls and without the undertaking runs with the others, on the
     # same random numbers.
     presets, record = () if quick else tuple(stresses), Record.of(actual)
-    conditions = [*presets, BASE, ALL_OFF, *([UNSUPPORTED] if deal.controls.support else [])]
+    whole = [BASE, ALL_OFF, *([UNSUPPORTED] if deal.controls.support else [])]
     paths = min(deal.terms.paths, QUICK_PATHS) if quick else None
     # Of a quick look the simulation from today is one of four; of a refresh, one of many.
     simulated_end = 0.95 if quick else 0.60
     conditions_end = simulated_end - (0.25 if quick else 0.02) * bool(len(record))
-    runs = run_scenarios(
+    (run, run_off, *unsupported), simulated = scenarios_beside(
         deal,
-        conditions,
+        whole,
+        presets,
         paths=paths,
         executor=executor,
         progress=_stage(progress, "Simulating the conditions", 0.05, conditions_end),
@@ -239,7 +240,6 @@ def analyse(
         spread = diversification(deal, UNSUPPORTED, progress=seen)
     progress("The plan when everybody pays", 0.94)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
-    run, run_off, *unsupported = (r.simulation for r in runs[len(presets) :])
     covenants = covenant_risk(
         deal.covenants,
         planned.covenants,
@@ -257,7 +257,7 @@ def analyse(
         base,
         controls_off,
         tuple(scenarios),
-        runs[: len(presets)],
+        simulated,
         run,
         run_off,
         unsupported[0] if unsupported else run,

@@ -6,7 +6,8 @@ import collections
 import concurrent.futures
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -24,16 +25,21 @@ from xlkmv.errors import DomainError, HostError
 from xlkmv.model.domain import Array
 
 __all__ = [
+    "Measured",
     "Progress",
     "Simulation",
     "TallySum",
+    "TrancheMeasures",
     "TrancheRisk",
+    "Wanted",
     "in_parts",
+    "measured_of",
     "patterns_of",
     "pool_states",
     "result_of",
     "simulate",
     "simulate_stresses",
+    "simulate_wanted",
 ]
 
 Progress = Callable[[int, int], object]
@@ -48,8 +54,8 @@ PATIENCE = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrancheRisk:
-    """What the simulation says of one tranche; probabilities are decimals.
+class TrancheMeasures:
+    """What a tranche is judged by; probabilities are decimals.
 
     Attributes
     ----------
@@ -61,6 +67,25 @@ class TrancheRisk:
         Probability that anything due by schedule is missed on at least one date.
     expected_loss, expected_loss_error : float
         Principal never repaid, as a share of the tranche.
+    """
+
+    name: str
+    pd: float
+    pd_error: float
+    anydate_pd: float
+    anydate_pd_error: float
+    expected_loss: float
+    expected_loss_error: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrancheRisk(TrancheMeasures):
+    """What the simulation says of one tranche; probabilities are decimals.
+
+    Attributes
+    ----------
+    name, pd, pd_error, anydate_pd, anydate_pd_error, expected_loss, expected_loss_error
+        As in :class:`TrancheMeasures`.
     wal, wal_error : float
         Weighted average life of the principal that is repaid, years.
     first_short : ndarray, shape (n,)
@@ -71,13 +96,6 @@ class TrancheRisk:
         Expected interest and principal paid on each date, money.
     """
 
-    name: str
-    pd: float
-    pd_error: float
-    anydate_pd: float
-    anydate_pd_error: float
-    expected_loss: float
-    expected_loss_error: float
     wal: float
     wal_error: float
     first_short: Array
@@ -97,23 +115,13 @@ class TrancheRisk:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Simulation:
-    """Result of simulating one plan.
+class Measured:
+    """Measures of every tranche of one plan, simulated.
 
     Attributes
     ----------
     paths, seed : int
-    tranches : tuple of TrancheRisk
-    volatility, volatility_error, drift, drift_error : float
-        sigma and mu per annum of the lognormal pool with the simulated mean and variance of
-        what comes in up to the last date.
-    expected_collections, expected_support : ndarray, shape (n,)
-        Expected collections and draws on the undertaking per date, money.
-    breach, anydate_breach : ndarray, shape (c, n)
-        Share of paths on which each covenant is in breach on the date, and on at least one
-        date so far.
-    trigger : ndarray, shape (3, n)
-        Share of paths that are normal, trapping and in turbo on each date.
+    tranches : tuple of TrancheMeasures
     waterfalls : int
         Patterns that ran through the waterfall, summed over blocks: paths, where nearly all differ.
     replicates : ndarray, shape (groups, 3 k)
@@ -125,6 +133,33 @@ class Simulation:
 
     paths: int
     seed: int
+    tranches: tuple[TrancheMeasures, ...]
+    waterfalls: int
+    replicates: Array
+    replicate_paths: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulation(Measured):
+    """Result of simulating one plan.
+
+    Attributes
+    ----------
+    paths, seed, waterfalls, replicates, replicate_paths
+        As in :class:`Measured`.
+    tranches : tuple of TrancheRisk
+    volatility, volatility_error, drift, drift_error : float
+        sigma and mu per annum of the lognormal pool with the simulated mean and variance of
+        what comes in up to the last date.
+    expected_collections, expected_support : ndarray, shape (n,)
+        Expected collections and draws on the undertaking per date, money.
+    breach, anydate_breach : ndarray, shape (c, n)
+        Share of paths on which each covenant is in breach on the date, and on at least one
+        date so far.
+    trigger : ndarray, shape (3, n)
+        Share of paths that are normal, trapping and in turbo on each date.
+    """
+
     tranches: tuple[TrancheRisk, ...]
     volatility: float
     volatility_error: float
@@ -135,21 +170,29 @@ class Simulation:
     breach: Array
     anydate_breach: Array
     trigger: Array
-    waterfalls: int
-    replicates: Array
-    replicate_paths: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Stresses that are simulated whole, and those of which the measures of each class will do."""
+
+    whole: tuple[Stress, ...] = ()
+    brief: tuple[Stress, ...] = ()
 
 
 class Engines:
-    """Plans of one deal, ready to run: equal pools are one, and pools with equal defaults share them."""
+    """Plans of one deal, ready to run: equal pools are one, and pools with equal defaults share them.
 
-    def __init__(self, plans: Sequence[Stressed]) -> None:
+    The first `whole` of them are asked for everything, the others for their measures only.
+    """
+
+    def __init__(self, plans: Sequence[Stressed], whole: int) -> None:
         self.plans: list[PlanEngine] = []
         models: dict[bytes, DefaultModel] = {}
         pools: dict[bytes, PoolEngine] = {}
         moments: dict[tuple[object, ...], tuple[float, float]] = {}
         claims: dict[int, Array] = {}  # of schedules, which are one where they are equal
-        for plan in plans:
+        for place, plan in enumerate(plans):
             alike, key = default_key(plan), pool_key(plan)
             if alike not in models:
                 models[alike] = DefaultModel(plan)
@@ -162,14 +205,15 @@ class Engines:
                     claim = claims[id(pool.schedule)]
                 pools[key] = PoolEngine(plan, models[alike], claim)
             lognormal = (0.0, 0.0)
-            if any(c.metric == "senior DD" for c in plan.deal.covenants):
+            tested = plan.deal.covenants if place < whole else plan.deal.acting
+            if any(c.metric == "senior DD" for c in tested):
                 terms = plan.deal.terms
                 given = (terms.volatility_source, terms.volatility, terms.drift)
                 stretched = (key, plan.volatility_multiplier, *given)
                 if stretched not in moments:
                     moments[stretched] = pool_lognormal(plan)
                 lognormal = moments[stretched]
-            self.plans.append(PlanEngine(plan, pools[key], *lognormal))
+            self.plans.append(PlanEngine(plan, pools[key], *lognormal, brief=place >= whole))
         # Pools with the same defaults stand together, so that these need not be kept.
         order = [*models.values()]
         self.pools = sorted(pools.values(), key=lambda pool: (order.index(pool.model), pool.support))
@@ -279,18 +323,19 @@ def patterns_of(
 
 
 # What a run needs where it runs; kept there for its next blocks.
-_ready: tuple[Deal, tuple[Stress, ...], Engines] | None = None
+_ready: tuple[Deal, Wanted, Engines] | None = None
 
 
 def _run_task(
-    deal: Deal | Handle, stresses: tuple[Stress, ...], layout: Layout, first: int, last: int
+    deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int
 ) -> list[list[Tally]]:
     global _ready
-    whole: Deal = deal.load() if isinstance(deal, Handle) else deal
+    held: Deal = deal.load() if isinstance(deal, Handle) else deal
     ready = _ready
-    if ready is None or ready[0] is not whole or ready[1] != stresses:
+    if ready is None or ready[0] is not held or ready[1] != wanted:
         ready = _ready = None  # its memory first
-        ready = whole, stresses, Engines(_different(whole, stresses)[0])
+        plans, whole, _ = _different(held, wanted)
+        ready = held, wanted, Engines(plans, whole)
         _ready = ready
     engines = ready[2]
     return [engines.run(layout, bundle, lambda share: None) for bundle in range(first, last)]
@@ -301,17 +346,22 @@ def in_parts(deal: Deal) -> bool:
     return layout_of(deal, deal.terms.paths, deal.terms.seed).bundles >= FEWEST_PARTS
 
 
-def _different(deal: Deal, stresses: Sequence[Stress]) -> tuple[list[Stressed], list[int]]:
-    """Plans of the stresses, equal ones once, and which of them each stress has."""
+def _different(deal: Deal, wanted: Wanted) -> tuple[list[Stressed], int, list[int]]:
+    """Plans of the stresses, equal ones once, those wanted whole first; how many these are.
+
+    Then which of the plans each stress has, in the order of the stresses.
+    """
     plans: dict[bytes, Stressed] = {}
     tables: dict[float, list[Array]] = {}
-    keys = []
-    for stress in stresses:
+    keys, whole = [], 0
+    for stress in (*wanted.whole, *wanted.brief):
         plan = with_shared(separate(apply(deal, stress)), tables)
         keys.append(plan_key(plan))
         plans.setdefault(keys[-1], plan)
+        if len(keys) == len(wanted.whole):
+            whole = len(plans)
     places = {key: place for place, key in enumerate(plans)}
-    return [*plans.values()], [places[key] for key in keys]
+    return [*plans.values()], whole, [places[key] for key in keys]
 
 
 def simulate(
@@ -381,9 +431,42 @@ def simulate_stresses(
     DomainError
         When there are less than 100 paths, or the seed is negative or takes more than 128 bits.
     """
-    stresses = tuple(stresses)
-    if not stresses:
-        return ()
+    wanted = Wanted(tuple(stresses))
+    return simulate_wanted(
+        deal, wanted, paths=paths, seed=seed, thin=thin, executor=executor, progress=progress, tasks=tasks
+    )[0]
+
+
+def simulate_wanted(
+    deal: Deal,
+    wanted: Wanted,
+    *,
+    paths: int | None = None,
+    seed: int | None = None,
+    thin: bool = False,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    tasks: int = 256,
+) -> tuple[tuple[Simulation, ...], tuple[Measured, ...]]:
+    """Simulate a deal under some stresses, and measure its classes under others, in one run.
+
+    Parameters
+    ----------
+    deal : Deal
+    wanted : Wanted
+    paths, seed, thin, executor, progress, tasks, and what is raised
+        As in :func:`simulate_stresses`.
+
+    Returns
+    -------
+    simulations : tuple of Simulation
+        In the order of the stresses that are wanted whole.
+    measured : tuple of Measured
+        In the order of those of which the measures will do; a Simulation, where one of the whole ones
+        is the same plan.
+    """
+    if not (wanted.whole or wanted.brief):
+        return (), ()
     terms = deal.terms
     count = terms.paths if paths is None else int(paths)
     start = terms.seed if seed is None else int(seed)
@@ -392,20 +475,27 @@ def simulate_stresses(
     if not 0 <= start < 1 << 128:
         raise DomainError("seed", "must be >= 0 and below 2^128", start)
     # Conditions and sets of controls that come to the same plan are simulated once.
-    plans, places = _different(deal, stresses)
+    plans, whole, places = _different(deal, wanted)
     layout = layout_of(deal, count, start, thin)
     sums: list[TallySum] = [TallySum() for _ in plans]
     work: Iterator[list[Tally]]
     if executor is None or layout.bundles == 1:
-        work = _here(Engines(plans), layout, progress)
+        work = _here(Engines(plans, whole), layout, progress)
     else:
-        work = _elsewhere(deal, stresses, layout, executor, progress, tasks)
+        work = _elsewhere(deal, wanted, layout, executor, progress, tasks)
     for tallies in work:
         for total, tally in zip(sums, tallies, strict=True):
             total.add(tally)
     if progress is not None:
         progress(count, count)
-    return tuple(result_of(plans[place], layout, sums[place]) for place in places)
+    pairs = [*zip(plans, sums, strict=True)]
+    simulations = [result_of(plan, layout, total) for plan, total in pairs[:whole]]
+    measures = [measured_of(plan, layout, total) for plan, total in pairs[whole:]]
+    found, parted = [*simulations, *measures], len(wanted.whole)
+    return (
+        tuple(simulations[place] for place in places[:parted]),
+        tuple(found[place] for place in places[parted:]),
+    )
 
 
 def _here(engines: Engines, layout: Layout, progress: Progress | None) -> Iterator[list[Tally]]:
@@ -423,7 +513,7 @@ def _here(engines: Engines, layout: Layout, progress: Progress | None) -> Iterat
 
 def _elsewhere(
     deal: Deal,
-    stresses: tuple[Stress, ...],
+    wanted: Wanted,
     layout: Layout,
     executor: Executor,
     progress: Progress | None,
@@ -438,7 +528,7 @@ def _elsewhere(
         shared = deal if share is None else share(deal)
         for first in range(0, layout.bundles, step):
             last = min(first + step, layout.bundles)
-            waiting.append(executor.submit(_run_task, shared, stresses, layout, first, last))
+            waiting.append(executor.submit(_run_task, shared, wanted, layout, first, last))
         count = len(waiting)
         while waiting:
             while not waiting[0].done():
@@ -472,13 +562,14 @@ class TallySum:
         if self.tally is None:
             self.tally = tally
             return
-        for name in Tally.__dataclass_fields__:
-            if name != "groups":
-                setattr(self.tally, name, getattr(self.tally, name) + getattr(tally, name))
+        self.tally.sums = self.tally.sums + tally.sums
+        self.tally.waterfalls += tally.waterfalls
+        if self.tally.flows is not None and tally.flows is not None:
+            self.tally.flows.add(tally.flows)
 
 
-def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
-    """Turn the tallies of all bundles into probabilities with their standard errors.
+def measured_of(plan: Stressed, layout: Layout, total: TallySum) -> Measured:
+    """Turn the tallies of all bundles into the measures of each class with their standard errors.
 
     Parameters
     ----------
@@ -488,22 +579,65 @@ def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
 
     Returns
     -------
+    Measured
+    """
+    assert total.tally is not None
+    k = len(plan.deal.tranches)
+    mean, groups, sizes = _means(layout, total)
+    errors = [float(group_error(groups[:, q], sizes)) for q in range(3 * k)]
+    tranches = [
+        TrancheMeasures(
+            name=tranche.name,
+            pd=float(mean[i]),
+            pd_error=errors[i],
+            anydate_pd=float(mean[k + i]),
+            anydate_pd_error=errors[k + i],
+            expected_loss=float(mean[2 * k + i]),
+            expected_loss_error=errors[2 * k + i],
+        )
+        for i, tranche in enumerate(plan.deal.tranches)
+    ]
+    return Measured(
+        paths=layout.paths,
+        seed=layout.seed,
+        tranches=tuple(tranches),
+        waterfalls=total.tally.waterfalls,
+        replicates=groups[:, : 3 * k],
+        replicate_paths=sizes,
+    )
+
+
+def _means(layout: Layout, total: TallySum) -> tuple[Array, Array, Array]:
+    """Means of all values over all paths, and over each group; paths of each group."""
+    assert total.tally is not None
+    sizes = np.concatenate([layout.group_sizes(bundle) for bundle in range(layout.bundles)])
+    return total.tally.sums / layout.paths, np.concatenate(total.groups), sizes
+
+
+def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
+    """Turn the tallies of all bundles into all that a simulation says.
+
+    Parameters
+    ----------
+    plan : Stressed
+    layout : Layout
+    total : TallySum
+        With flows.
+
+    Returns
+    -------
     Simulation
     """
-    tally = total.tally
-    assert tally is not None
+    assert total.tally is not None and total.tally.flows is not None
+    flows, measured = total.tally.flows, measured_of(plan, layout, total)
     paths, k = layout.paths, len(plan.deal.tranches)
-    mean = tally.sums / paths
-    groups = np.concatenate(total.groups)
-
-    sizes = np.concatenate([layout.group_sizes(bundle) for bundle in range(layout.bundles)])
+    mean, groups, sizes = _means(layout, total)
 
     def error(of_groups: Array) -> float:
         return float(group_error(of_groups, sizes))
 
-    errors = [error(groups[:, q]) for q in range(3 * k)]
     tranches = []
-    for i, tranche in enumerate(plan.deal.tranches):
+    for i, measures in enumerate(measured.tranches):
         repaid = 1.0 - mean[2 * k + i]
         wal = mean[3 * k + i] / repaid if repaid > 0.0 else np.nan
         wal_error = (
@@ -511,18 +645,12 @@ def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
         )
         tranches.append(
             TrancheRisk(
-                name=tranche.name,
-                pd=float(mean[i]),
-                pd_error=errors[i],
-                anydate_pd=float(mean[k + i]),
-                anydate_pd_error=errors[k + i],
-                expected_loss=float(mean[2 * k + i]),
-                expected_loss_error=errors[2 * k + i],
+                **_fields(measures),
                 wal=float(wal),
                 wal_error=float(wal_error),
-                first_short=tally.first_short[i] / paths,
-                loss_probability=tally.loss_bins[i] / paths,
-                expected_paid=tally.paid[i] / paths,
+                first_short=flows.first_short[i] / paths,
+                loss_probability=flows.loss_bins[i] / paths,
+                expected_paid=flows.paid[i] / paths,
             )
         )
     # sigma = sqrt[ln(m2/m1^2)/T], mu = ln(m1)/T, errors by their derivatives.
@@ -537,19 +665,19 @@ def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
         slope = groups[:, 4 * k + 1] / second - 2.0 * groups[:, 4 * k] / first
         sigma_error = error(slope) / (2.0 * sigma * horizon) if sigma > 0.0 else 0.0
     return Simulation(
-        paths=paths,
-        seed=layout.seed,
-        tranches=tuple(tranches),
+        **_fields(measured) | {"tranches": tuple(tranches)},
         volatility=sigma,
         volatility_error=sigma_error,
         drift=float(drift),
         drift_error=float(drift_error),
-        expected_collections=tally.collections / paths,
-        expected_support=tally.support / paths,
-        breach=tally.breach / paths,
-        anydate_breach=np.cumsum(tally.first_breach, axis=1) / paths,
-        trigger=tally.trigger / paths,
-        waterfalls=tally.waterfalls,
-        replicates=groups[:, : 3 * k],
-        replicate_paths=sizes,
+        expected_collections=flows.collections / paths,
+        expected_support=flows.support / paths,
+        breach=flows.breach / paths,
+        anydate_breach=np.cumsum(flows.first_breach, axis=1) / paths,
+        trigger=flows.trigger / paths,
     )
+
+
+def _fields(of: Any) -> dict[str, Any]:
+    """Fields of a dataclass by name, as they are."""
+    return {each.name: getattr(of, each.name) for each in fields(of)}

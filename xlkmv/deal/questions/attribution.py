@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
+from xlkmv.deal.paths.run import Measured, Progress, Wanted, simulate_wanted
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.questions.conditions import MEASURES, measures
 from xlkmv.deal.stress import BASE, Stress
@@ -139,15 +139,19 @@ def attribute_measures(
     for mask in range(1 << len(players)):
         off = tuple(c for bit, c in enumerate(players) if not mask >> bit & 1)
         sets.append(replace(stress, controls_off=stress.controls_off + off))
-    runs = simulate_stresses(
-        deal, sets, paths=paths, seed=seed, thin=True, executor=executor, progress=progress
+    _, runs = simulate_wanted(
+        deal,
+        Wanted(brief=tuple(sets)),
+        paths=paths,
+        seed=seed,
+        thin=True,
+        executor=executor,
+        progress=progress,
     )
     return tuple(_attribution(deal, measure, players, runs) for measure in names)
 
 
-def _attribution(
-    deal: Deal, measure: str, players: tuple[str, ...], runs: Sequence[Simulation]
-) -> Attribution:
+def _attribution(deal: Deal, measure: str, players: tuple[str, ...], runs: Sequence[Measured]) -> Attribution:
     """Shares of each control in one measure, from the runs of all sets of them."""
     count, everything = len(players), (1 << len(players)) - 1
     row, k = MEASURES.index(measure), len(deal.tranches)

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
+from xlkmv.deal.paths.run import Measured, Progress, Simulation, Wanted, simulate_wanted
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import PRESETS, Stress, apply
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 
-__all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios"]
+__all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenarios_beside"]
 
 # What a tranche is judged by, in the order of Simulation.replicates.
 MEASURES = ("pd", "anydate_pd", "expected_loss")
@@ -29,7 +29,7 @@ class ScenarioResult:
     Attributes
     ----------
     stress : Stress
-    simulation : Simulation
+    simulation : Measured
     first_short : tuple of int or None
         Per tranche, position of the first date on which it is short although nobody
         defaults; None: never.
@@ -39,7 +39,7 @@ class ScenarioResult:
     """
 
     stress: Stress
-    simulation: Simulation
+    simulation: Measured
     first_short: tuple[int | None, ...]
     change: Array
     change_error: Array
@@ -69,7 +69,41 @@ def run_scenarios(
     tuple of ScenarioResult
         In the order of the stresses.
     """
-    runs = simulate_stresses(deal, stresses, paths=paths, seed=seed, executor=executor, progress=progress)
+    return scenarios_beside(deal, (), stresses, paths=paths, seed=seed, executor=executor, progress=progress)[
+        1
+    ]
+
+
+def scenarios_beside(
+    deal: Deal,
+    whole: Sequence[Stress],
+    stresses: Sequence[Stress],
+    *,
+    paths: int | None = None,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> tuple[tuple[Simulation, ...], tuple[ScenarioResult, ...]]:
+    """Simulate some stresses whole and, in the same run, every preset condition.
+
+    Parameters
+    ----------
+    deal : Deal
+    whole : sequence of Stress
+    stresses, paths, seed, executor, progress
+        As in :func:`run_scenarios`.
+
+    Returns
+    -------
+    simulations : tuple of Simulation
+        In the order of those simulated whole.
+    results : tuple of ScenarioResult
+        In the order of the stresses.
+    """
+    wanted = Wanted(tuple(whole), tuple(stresses))
+    simulations, runs = simulate_wanted(
+        deal, wanted, paths=paths, seed=seed, executor=executor, progress=progress
+    )
     results = []
     for stress, run in zip(stresses, runs, strict=True):
         plan = apply(deal, stress)
@@ -87,19 +121,19 @@ def run_scenarios(
                 group_error(difference, run.replicate_paths).reshape(len(MEASURES), -1),
             )
         )
-    return tuple(results)
+    return simulations, tuple(results)
 
 
 def _first(short: npt.NDArray[np.bool_]) -> int | None:
     return int(np.argmax(short)) if short.any() else None
 
 
-def measures(run: Simulation) -> Array:
+def measures(run: Measured) -> Array:
     """Put the measures of a simulation into rows, tranche by tranche.
 
     Parameters
     ----------
-    run : Simulation
+    run : Measured
 
     Returns
     -------
