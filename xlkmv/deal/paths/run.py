@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from xlkmv.deal.paths.cash import PoolEngine, Sums, pool_key, with_shared
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
-from xlkmv.deal.paths.executors import ENDED, Executor, Handle
+from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
 from xlkmv.deal.paths.tally import LOSS_BINS, PlanEngine, Tally, group_error, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal
-from xlkmv.errors import DomainError, HostError
+from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array
 
 __all__ = [
     "Measured",
     "Progress",
+    "Run",
     "Simulation",
     "TallySum",
     "TrancheMeasures",
     "TrancheRisk",
     "Wanted",
-    "in_parts",
     "measured_of",
     "patterns_of",
+    "pays_for_processes",
     "pool_states",
     "result_of",
     "simulate",
     "simulate_stresses",
-    "simulate_wanted",
 ]
 
 Progress = Callable[[int, int], object]
@@ -47,10 +47,8 @@ Tick = Callable[[float], object]
 
 # Groups of fewer paths are not thinned out.
 SMALLEST_THINNED = 1 << 8
-# Less is done before other processes have started.
-FEWEST_PARTS = 4
-# Seconds after which a run on other processes looks whether somebody wants it to stop.
-PATIENCE = 0.2
+# Less (paths times obligors times dates) is done before other processes have started.
+FEWEST_FIGURES = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -327,23 +325,23 @@ _ready: tuple[Deal, Wanted, Engines] | None = None
 
 
 def _run_task(
-    deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int
+    shared_deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int
 ) -> list[list[Tally]]:
     global _ready
-    held: Deal = deal.load() if isinstance(deal, Handle) else deal
+    deal: Deal = held(shared_deal)
     ready = _ready
-    if ready is None or ready[0] is not held or ready[1] != wanted:
+    if ready is None or ready[0] is not deal or ready[1] != wanted:
         ready = _ready = None  # its memory first
-        plans, whole, _ = _different(held, wanted)
-        ready = held, wanted, Engines(plans, whole)
+        plans, whole, _ = _different(deal, wanted)
+        ready = deal, wanted, Engines(plans, whole)
         _ready = ready
     engines = ready[2]
     return [engines.run(layout, bundle, lambda share: None) for bundle in range(first, last)]
 
 
-def in_parts(deal: Deal) -> bool:
-    """Whether a simulation of the deal has parts enough to start processes for them."""
-    return layout_of(deal, deal.terms.paths, deal.terms.seed).bundles >= FEWEST_PARTS
+def pays_for_processes(deal: Deal) -> bool:
+    """Whether all that a refresh asks of a deal takes longer than other processes need to start."""
+    return deal.terms.paths * float(deal.pool.obligors.sum()) * len(deal.terms.dates) >= FEWEST_FIGURES
 
 
 def _different(deal: Deal, wanted: Wanted) -> tuple[list[Stressed], int, list[int]]:
@@ -432,70 +430,115 @@ def simulate_stresses(
         When there are less than 100 paths, or the seed is negative or takes more than 128 bits.
     """
     wanted = Wanted(tuple(stresses))
-    return simulate_wanted(
-        deal, wanted, paths=paths, seed=seed, thin=thin, executor=executor, progress=progress, tasks=tasks
-    )[0]
+    with Run(deal, wanted, paths=paths, seed=seed, thin=thin, executor=executor, tasks=tasks) as run:
+        return run.results(progress)[0]
 
 
-def simulate_wanted(
-    deal: Deal,
-    wanted: Wanted,
-    *,
-    paths: int | None = None,
-    seed: int | None = None,
-    thin: bool = False,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-    tasks: int = 256,
-) -> tuple[tuple[Simulation, ...], tuple[Measured, ...]]:
-    """Simulate a deal under some stresses, and measure its classes under others, in one run.
+class Run:
+    """A simulation of a deal under some stresses, and of the measures of its classes under others.
+
+    An executor begins at once; without one all is done when the results are wanted. A context: whoever
+    leaves it drops what has not begun.
 
     Parameters
     ----------
     deal : Deal
     wanted : Wanted
-    paths, seed, thin, executor, progress, tasks, and what is raised
+    paths, seed, thin, executor, tasks, and what is raised
         As in :func:`simulate_stresses`.
-
-    Returns
-    -------
-    simulations : tuple of Simulation
-        In the order of the stresses that are wanted whole.
-    measured : tuple of Measured
-        In the order of those of which the measures will do; a Simulation, where one of the whole ones
-        is the same plan.
+    apart : bool
+        Whether the executor gets a run in one part, too, while this process does other things.
     """
-    if not (wanted.whole or wanted.brief):
-        return (), ()
-    terms = deal.terms
-    count = terms.paths if paths is None else int(paths)
-    start = terms.seed if seed is None else int(seed)
-    if count < 100:
-        raise DomainError("paths", "must be at least 100", count)
-    if not 0 <= start < 1 << 128:
-        raise DomainError("seed", "must be >= 0 and below 2^128", start)
-    # Conditions and sets of controls that come to the same plan are simulated once.
-    plans, whole, places = _different(deal, wanted)
-    layout = layout_of(deal, count, start, thin)
-    sums: list[TallySum] = [TallySum() for _ in plans]
-    work: Iterator[list[Tally]]
-    if executor is None or layout.bundles == 1:
-        work = _here(Engines(plans, whole), layout, progress)
-    else:
-        work = _elsewhere(deal, wanted, layout, executor, progress, tasks)
-    for tallies in work:
-        for total, tally in zip(sums, tallies, strict=True):
-            total.add(tally)
-    if progress is not None:
-        progress(count, count)
-    pairs = [*zip(plans, sums, strict=True)]
-    simulations = [result_of(plan, layout, total) for plan, total in pairs[:whole]]
-    measures = [measured_of(plan, layout, total) for plan, total in pairs[whole:]]
-    found, parted = [*simulations, *measures], len(wanted.whole)
-    return (
-        tuple(simulations[place] for place in places[:parted]),
-        tuple(found[place] for place in places[parted:]),
-    )
+
+    def __init__(
+        self,
+        deal: Deal,
+        wanted: Wanted,
+        *,
+        paths: int | None = None,
+        seed: int | None = None,
+        thin: bool = False,
+        executor: Executor | None = None,
+        tasks: int = 256,
+        apart: bool = False,
+    ) -> None:
+        terms = deal.terms
+        count = terms.paths if paths is None else int(paths)
+        start = terms.seed if seed is None else int(seed)
+        if count < 100:
+            raise DomainError("paths", "must be at least 100", count)
+        if not 0 <= start < 1 << 128:
+            raise DomainError("seed", "must be >= 0 and below 2^128", start)
+        self.deal, self.wanted, self.executor = deal, wanted, executor
+        self.layout = layout_of(deal, count, start, thin)
+        self.waiting: collections.deque[Future[list[list[Tally]]]] = collections.deque()
+        bundles = self.layout.bundles if wanted.whole or wanted.brief else 0
+        if executor is None or bundles < (1 if apart else 2):
+            return
+        step, sent = -(-bundles // tasks), shared(executor, deal)
+        for first in range(0, bundles, step):
+            last = min(first + step, bundles)
+            self.waiting.append(executor.submit(_run_task, sent, wanted, self.layout, first, last))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for future in self.waiting:
+            future.cancel()
+
+    def results(
+        self, progress: Progress | None = None
+    ) -> tuple[tuple[Simulation, ...], tuple[Measured, ...]]:
+        """Finish the run.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            As in :func:`simulate`.
+
+        Returns
+        -------
+        simulations : tuple of Simulation
+            In the order of the stresses that are wanted whole.
+        measured : tuple of Measured
+            In the order of those of which the measures will do; a Simulation, where one of the whole
+            ones is the same plan.
+        """
+        if not (self.wanted.whole or self.wanted.brief):
+            return (), ()
+        layout = self.layout
+        # Conditions and sets of controls that come to the same plan are simulated once.
+        plans, whole, places = _different(self.deal, self.wanted)
+        sums: list[TallySum] = [TallySum() for _ in plans]
+        work = self._there(progress) if self.waiting else _here(Engines(plans, whole), layout, progress)
+        for tallies in work:
+            for total, tally in zip(sums, tallies, strict=True):
+                total.add(tally)
+        if progress is not None:
+            progress(layout.paths, layout.paths)
+        pairs = [*zip(plans, sums, strict=True)]
+        simulations = [result_of(plan, layout, total) for plan, total in pairs[:whole]]
+        measures = [measured_of(plan, layout, total) for plan, total in pairs[whole:]]
+        found, parted = [*simulations, *measures], len(self.wanted.whole)
+        return (
+            tuple(simulations[place] for place in places[:parted]),
+            tuple(found[place] for place in places[parted:]),
+        )
+
+    def _there(self, progress: Progress | None) -> Iterator[list[Tally]]:
+        """Tallies of all bundles, in their order whoever computes them."""
+        assert self.executor is not None
+        waiting, count, paths = self.waiting, len(self.waiting), self.layout.paths
+
+        def tick() -> None:
+            if progress is not None:
+                left = sum(not future.done() for future in waiting)
+                progress(paths * (count - left) // count, paths)
+
+        while waiting:
+            yield from awaited(self.executor, waiting[0], tick)
+            waiting.popleft()
 
 
 def _here(engines: Engines, layout: Layout, progress: Progress | None) -> Iterator[list[Tally]]:
@@ -509,44 +552,6 @@ def _here(engines: Engines, layout: Layout, progress: Progress | None) -> Iterat
 
         yield engines.run(layout, bundle, tick)
         done += size
-
-
-def _elsewhere(
-    deal: Deal,
-    wanted: Wanted,
-    layout: Layout,
-    executor: Executor,
-    progress: Progress | None,
-    tasks: int,
-) -> Iterator[list[Tally]]:
-    """Tallies of all bundles, in their order whoever computes them."""
-    step = -(-layout.bundles // tasks)
-    waiting: collections.deque[concurrent.futures.Future[list[list[Tally]]]] = collections.deque()
-    try:
-        share = getattr(executor, "share", None)
-        check = getattr(executor, "check", lambda: None)
-        shared = deal if share is None else share(deal)
-        for first in range(0, layout.bundles, step):
-            last = min(first + step, layout.bundles)
-            waiting.append(executor.submit(_run_task, shared, wanted, layout, first, last))
-        count = len(waiting)
-        while waiting:
-            while not waiting[0].done():
-                if progress is not None:
-                    left = sum(not future.done() for future in waiting)
-                    progress(layout.paths * (count - left) // count, layout.paths)
-                concurrent.futures.wait([waiting[0]], PATIENCE)
-                check()
-            yield from waiting.popleft().result()
-    except concurrent.futures.BrokenExecutor:
-        raise HostError(ENDED) from None
-    except concurrent.futures.CancelledError:
-        raise HostError(
-            "the cluster has dropped the simulation: are its scheduler or all its workers gone?"
-        ) from None
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 @dataclass(slots=True, eq=False)

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Measured, Progress, Simulation, Wanted, simulate_wanted
+from xlkmv.deal.paths.run import Measured, Progress, Run, Wanted
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import PRESETS, Stress, apply
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 
-__all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenarios_beside"]
+__all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenario_results"]
 
 # What a tranche is judged by, in the order of Simulation.replicates.
 MEASURES = ("pd", "anydate_pd", "expected_loss")
@@ -69,41 +69,28 @@ def run_scenarios(
     tuple of ScenarioResult
         In the order of the stresses.
     """
-    return scenarios_beside(deal, (), stresses, paths=paths, seed=seed, executor=executor, progress=progress)[
-        1
-    ]
+    wanted = Wanted(brief=tuple(stresses))
+    with Run(deal, wanted, paths=paths, seed=seed, executor=executor) as run:
+        return scenario_results(deal, stresses, run.results(progress)[1])
 
 
-def scenarios_beside(
-    deal: Deal,
-    whole: Sequence[Stress],
-    stresses: Sequence[Stress],
-    *,
-    paths: int | None = None,
-    seed: int | None = None,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
-) -> tuple[tuple[Simulation, ...], tuple[ScenarioResult, ...]]:
-    """Simulate some stresses whole and, in the same run, every preset condition.
+def scenario_results(
+    deal: Deal, stresses: Sequence[Stress], runs: Sequence[Measured]
+) -> tuple[ScenarioResult, ...]:
+    """Hold every preset condition against the first.
 
     Parameters
     ----------
     deal : Deal
-    whole : sequence of Stress
-    stresses, paths, seed, executor, progress
-        As in :func:`run_scenarios`.
+    stresses : sequence of Stress
+    runs : sequence of Measured
+        One for each, on the same random numbers.
 
     Returns
     -------
-    simulations : tuple of Simulation
-        In the order of those simulated whole.
-    results : tuple of ScenarioResult
+    tuple of ScenarioResult
         In the order of the stresses.
     """
-    wanted = Wanted(tuple(whole), tuple(stresses))
-    simulations, runs = simulate_wanted(
-        deal, wanted, paths=paths, seed=seed, executor=executor, progress=progress
-    )
     results = []
     for stress, run in zip(stresses, runs, strict=True):
         plan = apply(deal, stress)
@@ -121,7 +108,7 @@ def scenarios_beside(
                 group_error(difference, run.replicate_paths).reshape(len(MEASURES), -1),
             )
         )
-    return simulations, tuple(results)
+    return tuple(results)
 
 
 def _first(short: npt.NDArray[np.bool_]) -> int | None:
