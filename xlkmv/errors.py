@@ -58,6 +58,10 @@ class InputError(XlkmvError, ValueError):
         self.value = value
         super().__init__(f"{argument} {rule}" + ("" if value is ... else f" (got {show(value)})"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be raised alike where another process has met it."""
+        return type(self), (self.argument, self.rule, self.value)
+
 
 class DomainError(InputError):
     """A number outside the domain of the formula."""

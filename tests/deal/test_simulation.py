@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from xlkmv.deal.paths import run as run_module
 from xlkmv.deal.paths.defaults import DefaultModel
 from xlkmv.deal.paths.draws import draw, layout_of
 from xlkmv.deal.paths.patterns import find_patterns, sampled
-from xlkmv.deal.paths.run import simulate, simulate_stresses
+from xlkmv.deal.paths.run import Simulation, Wanted, simulate, simulate_stresses, simulate_wanted
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
@@ -623,10 +623,28 @@ def test_conditions_that_come_to_one_plan_are_simulated_once_and_others_are_not(
     ]
     seen = []
     once = run_module.Engines
-    monkeypatch.setattr(run_module, "Engines", lambda plans: seen.append(len(plans)) or once(plans))
+    monkeypatch.setattr(run_module, "Engines", lambda *plans: seen.append(len(plans[0])) or once(*plans))
     together = simulate_stresses(deal, stresses, paths=1000, seed=3)
     assert seen == [5]
     for stress, found in zip(stresses, together, strict=True):
         alone = simulate(deal, stress, paths=1000, seed=3)
         np.testing.assert_array_equal(alone.replicates, found.replicates)
         assert [t.expected_loss for t in alone.tranches] == [t.expected_loss for t in found.tranches]
+
+
+@pytest.mark.parametrize("key", ["patents", "auto", "lease", "mortgage"])
+def test_measures_alone_are_those_of_the_whole_simulation_to_the_last_bit(key):
+    """What is left out (flows, tests without a consequence) moves none of them."""
+    deal = example(key).deal
+    watched = Covenant("Watched", "coverage", "min", 5.0)
+    deal = replace(deal, covenants=(*deal.covenants, watched))
+    stresses = (BASE, Stress("Triggers off", controls_off="triggers"), Stress("All", default_point="all"))
+    whole = simulate_stresses(deal, stresses, paths=1000)
+    _, brief = simulate_wanted(deal, Wanted(brief=stresses), paths=1000)
+    for one, other in zip(whole, brief, strict=True):
+        assert isinstance(one, Simulation)
+        assert not isinstance(other, Simulation)
+        np.testing.assert_array_equal(one.replicates, other.replicates)
+        for a, b in zip(one.tranches, other.tranches, strict=True):
+            for field in fields(b):
+                assert getattr(a, field.name) == getattr(b, field.name)

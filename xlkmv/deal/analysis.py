@@ -8,26 +8,27 @@ a lumpy pool, and controls that act along the path, are seen as they are.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xlkmv.deal.checks import Check, laws, warnings
 from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, kmv_view
-from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Simulation, simulate
+from xlkmv.deal.paths.executors import Executor, Questions
+from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate
 from xlkmv.deal.plan.claims import pool_by_date
 from xlkmv.deal.plan.covenants import CovenantPath, covenant_risk
 from xlkmv.deal.plan.priority import priority
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
-from xlkmv.deal.questions.attribution import Attribution, attribute_measures
+from xlkmv.deal.questions.attribution import Attributing, Attribution
 from xlkmv.deal.questions.breakeven import BreakEven, reverse_stress
-from xlkmv.deal.questions.conditions import ScenarioResult, run_scenarios
+from xlkmv.deal.questions.conditions import ScenarioResult, scenario_results
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
-from xlkmv.deal.questions.diversification import Diversified, diversification
+from xlkmv.deal.questions.diversification import Diversified, rated, spread_otherwise
 from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, expected_recovery, remark
 from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Record
@@ -187,59 +188,40 @@ def analyse(
     -------
     Analysis
     """
-    views, seen = [], _share(progress, "KMV view", 0.0, 0.05)
-    for at, stress in enumerate([BASE, ALL_OFF, *stresses]):
-        seen(at / (len(stresses) + 2))
-        views.append(kmv_view(deal, stress, both=at < 2))
-    base, controls_off, *scenarios = views
-
+    presets, record = () if quick else tuple(stresses), Record.of(actual)
     # The plan as it is, without controls and without the undertaking runs with the others, on the
     # same random numbers.
-    presets, record = () if quick else tuple(stresses), Record.of(actual)
-    conditions = [*presets, BASE, ALL_OFF, *([UNSUPPORTED] if deal.controls.support else [])]
+    wanted = Wanted((BASE, ALL_OFF, *([UNSUPPORTED] if deal.controls.support else [])), presets)
     paths = min(deal.terms.paths, QUICK_PATHS) if quick else None
     # Of a quick look the simulation from today is one of four; of a refresh, one of many.
     simulated_end = 0.95 if quick else 0.60
     conditions_end = simulated_end - (0.25 if quick else 0.02) * bool(len(record))
-    runs = run_scenarios(
-        deal,
-        conditions,
-        paths=paths,
-        executor=executor,
-        progress=_stage(progress, "Simulating the conditions", 0.05, conditions_end),
-    )
-    plan = apply(deal, BASE)
-    surveillance, simulated_now = _since_closing(
-        deal,
-        plan,
-        base,
-        record,
-        paths=paths,
-        executor=executor,
-        progress=_stage(progress, "Surveillance", conditions_end, simulated_end),
-    )
-    attribution = loss_attribution = None
-    if not quick and any(getattr(deal.controls, control) for control in CONTROLS):
-        attribution, loss_attribution = attribute_measures(
+    with contextlib.ExitStack() as begun:
+        # An executor begins with all of it at once, in the order in which the answers are awaited below.
+        conditions = begun.enter_context(Run(deal, wanted, paths=paths, executor=executor))
+        deeper = None if quick else begun.enter_context(_Deeper(deal, executor))
+        views, seen = [], _share(progress, "KMV view", 0.0, 0.05)
+        for at, stress in enumerate([BASE, ALL_OFF, *stresses]):
+            seen(at / (len(stresses) + 2))
+            views.append(kmv_view(deal, stress, both=at < 2))
+        base, controls_off, *scenarios = views
+        (run, run_off, *others), measured = conditions.results(
+            _stage(progress, "Simulating the conditions", 0.05, conditions_end)
+        )
+        unsupported = others[0] if others else run
+        plan = apply(deal, BASE)
+        surveillance, simulated_now = _since_closing(
             deal,
-            ("anydate_pd", "expected_loss"),
+            plan,
+            base,
+            record,
+            paths=paths,
             executor=executor,
-            progress=_stage(progress, "Attributing to the controls", 0.60, 0.85),
+            progress=_stage(progress, "Surveillance", conditions_end, simulated_end),
         )
-    reverse: tuple[BreakEven, ...] = ()
-    if not quick:
-        reverse = reverse_stress(deal, _share(progress, "Break-even stresses", 0.85, 0.90))
-    drivers: Contributions | None = None
-    spread: tuple[Diversified, ...] = ()
-    if not quick:
-        drivers = contributions(
-            deal, UNSUPPORTED, progress=_share(progress, "Who drives the risk", 0.90, 0.92)
-        )
-        seen = _share(progress, "The pool spread otherwise", 0.92, 0.94)
-        spread = diversification(deal, UNSUPPORTED, progress=seen)
-    progress("The plan when everybody pays", 0.94)
+        answers = _Answers() if deeper is None else deeper.answers(progress, unsupported)
+    progress("The plan when everybody pays", 0.98)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
-    run, run_off, *unsupported = (r.simulation for r in runs[len(presets) :])
     covenants = covenant_risk(
         deal.covenants,
         planned.covenants,
@@ -249,39 +231,84 @@ def analyse(
         run.breach,
         run.anydate_breach,
     )
-    models: dict[str, LossDistribution | XlkmvError] = dict.fromkeys(MODELS, XlkmvError(NOT_IN_QUICK))
-    if not quick:
-        models = portfolio_models(deal, _share(progress, "Four portfolio models", 0.94, 0.98))
     return Analysis(
         deal.headline,
         base,
         controls_off,
         tuple(scenarios),
-        runs[: len(presets)],
+        scenario_results(deal, presets, measured),
         run,
         run_off,
-        unsupported[0] if unsupported else run,
-        attribution,
-        loss_attribution,
-        reverse,
+        unsupported,
+        answers.attribution,
+        answers.loss_attribution,
+        answers.reverse,
         concentration(deal.pool),
-        drivers,
-        spread,
+        answers.drivers,
+        answers.spread,
         planned,
         weighted_average_life(deal.terms.times, planned.principal_paid),
         tuple(step.text for step in priority(plan) if step.text),
         tuple(remark(deal, stress) for stress in stresses),
         *pool_by_date(deal),
         covenants,
-        models,
+        answers.models,
         _scheduled(deal),
         surveillance,
         simulated_now,
         _against_sigma(plan, base),
         _breakeven(plan, base),
-        (*laws(plan, base, planned, run, attribution), *warnings(plan, base, planned)),
+        (*laws(plan, base, planned, run, answers.attribution), *warnings(plan, base, planned)),
         quick,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What a refresh says beyond a quick look, whose answers these are."""
+
+    attribution: Attribution | None = None
+    loss_attribution: Attribution | None = None
+    reverse: tuple[BreakEven, ...] = ()
+    drivers: Contributions | None = None
+    spread: tuple[Diversified, ...] = ()
+    models: dict[str, LossDistribution | XlkmvError] = field(
+        default_factory=lambda: dict.fromkeys(MODELS, XlkmvError(NOT_IN_QUICK))
+    )
+
+
+class _Deeper(contextlib.ExitStack):
+    """The questions of a refresh beyond a quick look; an executor begins with them at once."""
+
+    def __init__(self, deal: Deal, executor: Executor | None) -> None:
+        super().__init__()
+        self.deal, self.attributing = deal, None
+        if any(getattr(deal.controls, control) for control in CONTROLS):
+            asked = Attributing(deal, ("anydate_pd", "expected_loss"), executor=executor)
+            self.attributing = self.enter_context(asked)
+        questions = self.enter_context(Questions(deal, executor))
+        self.spread = questions.ask(spread_otherwise, UNSUPPORTED)
+        self.reverse = questions.ask(reverse_stress)
+        self.drivers = questions.ask(contributions, UNSUPPORTED)
+        self.models = questions.ask(portfolio_models)
+
+    def answers(self, progress: Callable[[str, float], None], unsupported: Simulation) -> _Answers:
+        """Wait for the answers; the pool as it is has been simulated without the undertaking."""
+        attribution = loss_attribution = None
+        if self.attributing is not None:
+            attribution, loss_attribution = self.attributing.results(
+                _stage(progress, "Attributing to the controls", 0.60, 0.80)
+            )
+        view = kmv_view(self.deal, UNSUPPORTED, both=False)
+        otherwise = self.spread(_share(progress, "The pool spread otherwise", 0.80, 0.90))
+        return _Answers(
+            attribution,
+            loss_attribution,
+            self.reverse(_share(progress, "Break-even stresses", 0.90, 0.94)),
+            self.drivers(_share(progress, "Who drives the risk", 0.94, 0.97)),
+            (rated("as it is", self.deal, view, unsupported), *otherwise),
+            self.models(_share(progress, "Four portfolio models", 0.97, 0.98)),
+        )
 
 
 def _scheduled(deal: Deal) -> Array:

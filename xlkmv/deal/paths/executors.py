@@ -12,21 +12,35 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 from xlkmv.environment import add
 from xlkmv.errors import HostError
 
-__all__ = ["Executor", "Handle", "dask_executor", "process_executor"]
+__all__ = [
+    "Executor",
+    "Handle",
+    "Questions",
+    "awaited",
+    "dask_executor",
+    "held",
+    "process_executor",
+    "shared",
+]
+
+Answer = TypeVar("Answer")
 
 NOBODY = "the Dask scheduler has no workers"
 # Seconds after which a cluster is asked again who is there.
 LOOKS_APART = 2.0
+# Seconds after which whoever waits for a task looks whether somebody wants it to stop.
+PATIENCE = 0.2
 ENDED = "a process that simulates has ended by itself: is memory short?"
+DROPPED = "the cluster has dropped the simulation: are its scheduler or all its workers gone?"
 
 
 class Executor(Protocol):
@@ -44,7 +58,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """Stands for something that a process was handed once."""
+    """Stands for something that a process was handed once; a task has one at most."""
 
     key: int
 
@@ -53,7 +67,7 @@ class Handle:
         return _kept[self.key]
 
 
-# In a process that simulates: what it was handed last.
+# In a process that computes: what it was handed last.
 _kept: dict[int, Any] = {}
 
 
@@ -131,16 +145,16 @@ class _Processes:
             thread.join()
 
     def _feed(self, pipe: Connection) -> None:
-        given = None
+        given = -1
         with pipe:
             while (task := self.tasks.get()) is not None:
                 future, fn, args = task
                 if not future.set_running_or_notify_cancel():
                     continue
                 try:
-                    if self.shared and self.shared[-1][1] != given:
-                        _, given, pickled = self.shared[-1]
-                        _asked(pipe, _keep, (given.key, pickled))
+                    for key in (x.key for x in args if isinstance(x, Handle) and x.key != given):
+                        _asked(pipe, _keep, (key, self.shared[key][2]))
+                        given = key
                     future.set_result(_asked(pipe, fn, args))
                 except (EOFError, OSError):
                     self._leave()
@@ -157,6 +171,102 @@ class _Processes:
                 task = self.tasks.get()
                 if task is not None and task[0].set_running_or_notify_cancel():
                     task[0].set_exception(HostError(ENDED))
+
+
+def awaited(
+    executor: Executor, future: Future[Answer], progress: Callable[[], object] = lambda: None
+) -> Answer:
+    """Wait for a task, and let somebody stop that.
+
+    Parameters
+    ----------
+    executor : Executor
+        That has the task.
+    future : Future
+    progress : callable
+        Called now and then; what it raises ends the waiting.
+
+    Returns
+    -------
+    object
+        What the task returns.
+
+    Raises
+    ------
+    HostError
+        When nobody is left to do it; else what the task raises.
+    """
+    check = getattr(executor, "check", lambda: None)
+    try:
+        while not future.done():
+            progress()
+            wait([future], PATIENCE)
+            check()
+        return future.result()
+    except BrokenExecutor:
+        raise HostError(ENDED) from None
+    except CancelledError:
+        raise HostError(DROPPED) from None
+
+
+def shared(executor: Executor, what: Any) -> Any:
+    """What stands for an object in the tasks of an executor: a handle, or the object itself."""
+    share = getattr(executor, "share", None)
+    return what if share is None else share(what)
+
+
+def held(what: Any) -> Any:
+    """What something stands for where a task runs."""
+    return what.load() if isinstance(what, Handle) else what
+
+
+class Questions:
+    """Questions about one deal: answered by an executor from now on, or here when the answer is wanted.
+
+    A context; whoever leaves it drops what is not answered yet.
+
+    Parameters
+    ----------
+    deal : object
+    executor : Executor or None
+    """
+
+    def __init__(self, deal: Any, executor: Executor | None) -> None:
+        self.deal, self.executor = deal, executor
+        self.asked: list[Future[Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for future in self.asked:
+            future.cancel()
+
+    def ask(self, question: Callable[..., Answer], *args: Any) -> Callable[[Callable[[float], None]], Answer]:
+        """Ask ``question(deal, *args, progress=...)``.
+
+        Parameters
+        ----------
+        question : callable
+            Of a module; its answer and arguments have to go from process to process.
+        *args
+
+        Returns
+        -------
+        callable
+            Called with the progress of this question (share done; what it raises ends the waiting), it
+            returns the answer.
+        """
+        executor = self.executor
+        if executor is None:
+            return lambda progress: question(self.deal, *args, progress=progress)
+        future = executor.submit(_answer, shared(executor, self.deal), question, args)
+        self.asked.append(future)
+        return lambda progress: awaited(executor, future, lambda: progress(0.0))
+
+
+def _answer(deal: Any, question: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    return question(held(deal), *args)
 
 
 def _asked(pipe: Connection, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:

@@ -9,7 +9,7 @@ from functools import cached_property
 from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import layout_of
 from xlkmv.deal.paths.patterns import Patterns
-from xlkmv.deal.paths.run import Simulation, TallySum, pool_states, result_of
+from xlkmv.deal.paths.run import Measured, TallySum, measured_of, pool_states
 from xlkmv.deal.paths.tally import PlanEngine
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState
@@ -51,7 +51,7 @@ class KeptPaths:
         drawn = (pool_states([pool], self.layout, bundle, self.progress) for bundle in bundles)
         return pool, [(patterns, state) for states in drawn for _, patterns, state in states]
 
-    def simulate(self, plan: Stressed) -> Simulation:
+    def simulate(self, plan: Stressed) -> Measured:
         """Pay the paths to a structure of notes and controls.
 
         Parameters
@@ -62,7 +62,7 @@ class KeptPaths:
 
         Returns
         -------
-        Simulation
+        Measured
         """
         plan = replace(
             self.plan,
@@ -75,8 +75,8 @@ class KeptPaths:
             retained=plan.retained,
         )
         pool, bundles = self._drawn
-        engine, total = PlanEngine(plan, pool, self.volatility, self.drift), TallySum()
+        engine, total = PlanEngine(plan, pool, self.volatility, self.drift, brief=True), TallySum()
         for bundle, (patterns, state) in enumerate(bundles):
             total.add(engine.run(patterns, state, self.layout, bundle))
             self.progress()
-        return result_of(plan, self.layout, total)
+        return measured_of(plan, self.layout, total)

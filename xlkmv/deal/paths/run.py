@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 import numpy as np
 
 from xlkmv.deal.paths.cash import PoolEngine, Sums, pool_key, with_shared
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
-from xlkmv.deal.paths.executors import ENDED, Executor, Handle
+from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
 from xlkmv.deal.paths.tally import LOSS_BINS, PlanEngine, Tally, group_error, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal
-from xlkmv.errors import DomainError, HostError
+from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array
 
 __all__ = [
+    "Measured",
     "Progress",
+    "Run",
     "Simulation",
     "TallySum",
+    "TrancheMeasures",
     "TrancheRisk",
-    "in_parts",
+    "Wanted",
+    "measured_of",
     "patterns_of",
+    "pays_for_processes",
     "pool_states",
     "result_of",
     "simulate",
@@ -41,15 +47,13 @@ Tick = Callable[[float], object]
 
 # Groups of fewer paths are not thinned out.
 SMALLEST_THINNED = 1 << 8
-# Less is done before other processes have started.
-FEWEST_PARTS = 4
-# Seconds after which a run on other processes looks whether somebody wants it to stop.
-PATIENCE = 0.2
+# Less (paths times obligors times dates) is done before other processes have started.
+FEWEST_FIGURES = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrancheRisk:
-    """What the simulation says of one tranche; probabilities are decimals.
+class TrancheMeasures:
+    """What a tranche is judged by; probabilities are decimals.
 
     Attributes
     ----------
@@ -61,6 +65,25 @@ class TrancheRisk:
         Probability that anything due by schedule is missed on at least one date.
     expected_loss, expected_loss_error : float
         Principal never repaid, as a share of the tranche.
+    """
+
+    name: str
+    pd: float
+    pd_error: float
+    anydate_pd: float
+    anydate_pd_error: float
+    expected_loss: float
+    expected_loss_error: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrancheRisk(TrancheMeasures):
+    """What the simulation says of one tranche; probabilities are decimals.
+
+    Attributes
+    ----------
+    name, pd, pd_error, anydate_pd, anydate_pd_error, expected_loss, expected_loss_error
+        As in :class:`TrancheMeasures`.
     wal, wal_error : float
         Weighted average life of the principal that is repaid, years.
     first_short : ndarray, shape (n,)
@@ -71,13 +94,6 @@ class TrancheRisk:
         Expected interest and principal paid on each date, money.
     """
 
-    name: str
-    pd: float
-    pd_error: float
-    anydate_pd: float
-    anydate_pd_error: float
-    expected_loss: float
-    expected_loss_error: float
     wal: float
     wal_error: float
     first_short: Array
@@ -97,23 +113,13 @@ class TrancheRisk:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Simulation:
-    """Result of simulating one plan.
+class Measured:
+    """Measures of every tranche of one plan, simulated.
 
     Attributes
     ----------
     paths, seed : int
-    tranches : tuple of TrancheRisk
-    volatility, volatility_error, drift, drift_error : float
-        sigma and mu per annum of the lognormal pool with the simulated mean and variance of
-        what comes in up to the last date.
-    expected_collections, expected_support : ndarray, shape (n,)
-        Expected collections and draws on the undertaking per date, money.
-    breach, anydate_breach : ndarray, shape (c, n)
-        Share of paths on which each covenant is in breach on the date, and on at least one
-        date so far.
-    trigger : ndarray, shape (3, n)
-        Share of paths that are normal, trapping and in turbo on each date.
+    tranches : tuple of TrancheMeasures
     waterfalls : int
         Patterns that ran through the waterfall, summed over blocks: paths, where nearly all differ.
     replicates : ndarray, shape (groups, 3 k)
@@ -125,6 +131,33 @@ class Simulation:
 
     paths: int
     seed: int
+    tranches: tuple[TrancheMeasures, ...]
+    waterfalls: int
+    replicates: Array
+    replicate_paths: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulation(Measured):
+    """Result of simulating one plan.
+
+    Attributes
+    ----------
+    paths, seed, waterfalls, replicates, replicate_paths
+        As in :class:`Measured`.
+    tranches : tuple of TrancheRisk
+    volatility, volatility_error, drift, drift_error : float
+        sigma and mu per annum of the lognormal pool with the simulated mean and variance of
+        what comes in up to the last date.
+    expected_collections, expected_support : ndarray, shape (n,)
+        Expected collections and draws on the undertaking per date, money.
+    breach, anydate_breach : ndarray, shape (c, n)
+        Share of paths on which each covenant is in breach on the date, and on at least one
+        date so far.
+    trigger : ndarray, shape (3, n)
+        Share of paths that are normal, trapping and in turbo on each date.
+    """
+
     tranches: tuple[TrancheRisk, ...]
     volatility: float
     volatility_error: float
@@ -135,21 +168,29 @@ class Simulation:
     breach: Array
     anydate_breach: Array
     trigger: Array
-    waterfalls: int
-    replicates: Array
-    replicate_paths: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Stresses that are simulated whole, and those of which the measures of each class will do."""
+
+    whole: tuple[Stress, ...] = ()
+    brief: tuple[Stress, ...] = ()
 
 
 class Engines:
-    """Plans of one deal, ready to run: equal pools are one, and pools with equal defaults share them."""
+    """Plans of one deal, ready to run: equal pools are one, and pools with equal defaults share them.
 
-    def __init__(self, plans: Sequence[Stressed]) -> None:
+    The first `whole` of them are asked for everything, the others for their measures only.
+    """
+
+    def __init__(self, plans: Sequence[Stressed], whole: int) -> None:
         self.plans: list[PlanEngine] = []
         models: dict[bytes, DefaultModel] = {}
         pools: dict[bytes, PoolEngine] = {}
         moments: dict[tuple[object, ...], tuple[float, float]] = {}
         claims: dict[int, Array] = {}  # of schedules, which are one where they are equal
-        for plan in plans:
+        for place, plan in enumerate(plans):
             alike, key = default_key(plan), pool_key(plan)
             if alike not in models:
                 models[alike] = DefaultModel(plan)
@@ -162,14 +203,15 @@ class Engines:
                     claim = claims[id(pool.schedule)]
                 pools[key] = PoolEngine(plan, models[alike], claim)
             lognormal = (0.0, 0.0)
-            if any(c.metric == "senior DD" for c in plan.deal.covenants):
+            tested = plan.deal.covenants if place < whole else plan.deal.acting
+            if any(c.metric == "senior DD" for c in tested):
                 terms = plan.deal.terms
                 given = (terms.volatility_source, terms.volatility, terms.drift)
                 stretched = (key, plan.volatility_multiplier, *given)
                 if stretched not in moments:
                     moments[stretched] = pool_lognormal(plan)
                 lognormal = moments[stretched]
-            self.plans.append(PlanEngine(plan, pools[key], *lognormal))
+            self.plans.append(PlanEngine(plan, pools[key], *lognormal, brief=place >= whole))
         # Pools with the same defaults stand together, so that these need not be kept.
         order = [*models.values()]
         self.pools = sorted(
@@ -285,39 +327,45 @@ def patterns_of(
 
 
 # What a run needs where it runs; kept there for its next blocks.
-_ready: tuple[Deal, tuple[Stress, ...], Engines] | None = None
+_ready: tuple[Deal, Wanted, Engines] | None = None
 
 
 def _run_task(
-    deal: Deal | Handle, stresses: tuple[Stress, ...], layout: Layout, first: int, last: int
+    shared_deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int
 ) -> list[list[Tally]]:
     global _ready
-    whole: Deal = deal.load() if isinstance(deal, Handle) else deal
+    deal: Deal = held(shared_deal)
     ready = _ready
-    if ready is None or ready[0] is not whole or ready[1] != stresses:
+    if ready is None or ready[0] is not deal or ready[1] != wanted:
         ready = _ready = None  # its memory first
-        ready = whole, stresses, Engines(_different(whole, stresses)[0])
+        plans, whole, _ = _different(deal, wanted)
+        ready = deal, wanted, Engines(plans, whole)
         _ready = ready
     engines = ready[2]
     return [engines.run(layout, bundle, lambda share: None) for bundle in range(first, last)]
 
 
-def in_parts(deal: Deal) -> bool:
-    """Whether a simulation of the deal has parts enough to start processes for them."""
-    return layout_of(deal, deal.terms.paths, deal.terms.seed).bundles >= FEWEST_PARTS
+def pays_for_processes(deal: Deal) -> bool:
+    """Whether all that a refresh asks of a deal takes longer than other processes need to start."""
+    return deal.terms.paths * float(deal.pool.obligors.sum()) * len(deal.terms.dates) >= FEWEST_FIGURES
 
 
-def _different(deal: Deal, stresses: Sequence[Stress]) -> tuple[list[Stressed], list[int]]:
-    """Plans of the stresses, equal ones once, and which of them each stress has."""
+def _different(deal: Deal, wanted: Wanted) -> tuple[list[Stressed], int, list[int]]:
+    """Plans of the stresses, equal ones once, those wanted whole first; how many these are.
+
+    Then which of the plans each stress has, in the order of the stresses.
+    """
     plans: dict[bytes, Stressed] = {}
     tables: dict[float, list[Array]] = {}
-    keys = []
-    for stress in stresses:
+    keys, whole = [], 0
+    for stress in (*wanted.whole, *wanted.brief):
         plan = with_shared(separate(apply(deal, stress)), tables)
         keys.append(plan_key(plan))
         plans.setdefault(keys[-1], plan)
+        if len(keys) == len(wanted.whole):
+            whole = len(plans)
     places = {key: place for place, key in enumerate(plans)}
-    return [*plans.values()], [places[key] for key in keys]
+    return [*plans.values()], whole, [places[key] for key in keys]
 
 
 def simulate(
@@ -387,31 +435,116 @@ def simulate_stresses(
     DomainError
         When there are less than 100 paths, or the seed is negative or takes more than 128 bits.
     """
-    stresses = tuple(stresses)
-    if not stresses:
-        return ()
-    terms = deal.terms
-    count = terms.paths if paths is None else int(paths)
-    start = terms.seed if seed is None else int(seed)
-    if count < 100:
-        raise DomainError("paths", "must be at least 100", count)
-    if not 0 <= start < 1 << 128:
-        raise DomainError("seed", "must be >= 0 and below 2^128", start)
-    # Conditions and sets of controls that come to the same plan are simulated once.
-    plans, places = _different(deal, stresses)
-    layout = layout_of(deal, count, start, thin)
-    sums: list[TallySum] = [TallySum() for _ in plans]
-    work: Iterator[list[Tally]]
-    if executor is None or layout.bundles == 1:
-        work = _here(Engines(plans), layout, progress)
-    else:
-        work = _elsewhere(deal, stresses, layout, executor, progress, tasks)
-    for tallies in work:
-        for total, tally in zip(sums, tallies, strict=True):
-            total.add(tally)
-    if progress is not None:
-        progress(count, count)
-    return tuple(result_of(plans[place], layout, sums[place]) for place in places)
+    wanted = Wanted(tuple(stresses))
+    with Run(deal, wanted, paths=paths, seed=seed, thin=thin, executor=executor, tasks=tasks) as run:
+        return run.results(progress)[0]
+
+
+class Run:
+    """A simulation of a deal under some stresses, and of the measures of its classes under others.
+
+    An executor begins at once; without one all is done when the results are wanted. A context: whoever
+    leaves it drops what has not begun.
+
+    Parameters
+    ----------
+    deal : Deal
+    wanted : Wanted
+    paths, seed, thin, executor, tasks, and what is raised
+        As in :func:`simulate_stresses`.
+    apart : bool
+        Whether the executor gets a run in one part, too, while this process does other things.
+    """
+
+    def __init__(
+        self,
+        deal: Deal,
+        wanted: Wanted,
+        *,
+        paths: int | None = None,
+        seed: int | None = None,
+        thin: bool = False,
+        executor: Executor | None = None,
+        tasks: int = 256,
+        apart: bool = False,
+    ) -> None:
+        terms = deal.terms
+        count = terms.paths if paths is None else int(paths)
+        start = terms.seed if seed is None else int(seed)
+        if count < 100:
+            raise DomainError("paths", "must be at least 100", count)
+        if not 0 <= start < 1 << 128:
+            raise DomainError("seed", "must be >= 0 and below 2^128", start)
+        self.deal, self.wanted, self.executor = deal, wanted, executor
+        self.layout = layout_of(deal, count, start, thin)
+        self.waiting: collections.deque[Future[list[list[Tally]]]] = collections.deque()
+        bundles = self.layout.bundles if wanted.whole or wanted.brief else 0
+        if executor is None or bundles < (1 if apart else 2):
+            return
+        step, sent = -(-bundles // tasks), shared(executor, deal)
+        for first in range(0, bundles, step):
+            last = min(first + step, bundles)
+            self.waiting.append(executor.submit(_run_task, sent, wanted, self.layout, first, last))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for future in self.waiting:
+            future.cancel()
+
+    def results(
+        self, progress: Progress | None = None
+    ) -> tuple[tuple[Simulation, ...], tuple[Measured, ...]]:
+        """Finish the run.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            As in :func:`simulate`.
+
+        Returns
+        -------
+        simulations : tuple of Simulation
+            In the order of the stresses that are wanted whole.
+        measured : tuple of Measured
+            In the order of those of which the measures will do; a Simulation, where one of the whole
+            ones is the same plan.
+        """
+        if not (self.wanted.whole or self.wanted.brief):
+            return (), ()
+        layout = self.layout
+        # Conditions and sets of controls that come to the same plan are simulated once.
+        plans, whole, places = _different(self.deal, self.wanted)
+        sums: list[TallySum] = [TallySum() for _ in plans]
+        work = self._there(progress) if self.waiting else _here(Engines(plans, whole), layout, progress)
+        for tallies in work:
+            for total, tally in zip(sums, tallies, strict=True):
+                total.add(tally)
+        if progress is not None:
+            progress(layout.paths, layout.paths)
+        pairs = [*zip(plans, sums, strict=True)]
+        simulations = [result_of(plan, layout, total) for plan, total in pairs[:whole]]
+        measures = [measured_of(plan, layout, total) for plan, total in pairs[whole:]]
+        found, parted = [*simulations, *measures], len(self.wanted.whole)
+        return (
+            tuple(simulations[place] for place in places[:parted]),
+            tuple(found[place] for place in places[parted:]),
+        )
+
+    def _there(self, progress: Progress | None) -> Iterator[list[Tally]]:
+        """Tallies of all bundles, in their order whoever computes them."""
+        assert self.executor is not None
+        waiting, count, paths = self.waiting, len(self.waiting), self.layout.paths
+
+        def tick() -> None:
+            if progress is not None:
+                left = sum(not future.done() for future in waiting)
+                progress(paths * (count - left) // count, paths)
+
+        while waiting:
+            yield from awaited(self.executor, waiting[0], tick)
+            waiting.popleft()
 
 
 def _here(engines: Engines, layout: Layout, progress: Progress | None) -> Iterator[list[Tally]]:
@@ -427,44 +560,6 @@ def _here(engines: Engines, layout: Layout, progress: Progress | None) -> Iterat
         done += size
 
 
-def _elsewhere(
-    deal: Deal,
-    stresses: tuple[Stress, ...],
-    layout: Layout,
-    executor: Executor,
-    progress: Progress | None,
-    tasks: int,
-) -> Iterator[list[Tally]]:
-    """Tallies of all bundles, in their order whoever computes them."""
-    step = -(-layout.bundles // tasks)
-    waiting: collections.deque[concurrent.futures.Future[list[list[Tally]]]] = collections.deque()
-    try:
-        share = getattr(executor, "share", None)
-        check = getattr(executor, "check", lambda: None)
-        shared = deal if share is None else share(deal)
-        for first in range(0, layout.bundles, step):
-            last = min(first + step, layout.bundles)
-            waiting.append(executor.submit(_run_task, shared, stresses, layout, first, last))
-        count = len(waiting)
-        while waiting:
-            while not waiting[0].done():
-                if progress is not None:
-                    left = sum(not future.done() for future in waiting)
-                    progress(layout.paths * (count - left) // count, layout.paths)
-                concurrent.futures.wait([waiting[0]], PATIENCE)
-                check()
-            yield from waiting.popleft().result()
-    except concurrent.futures.BrokenExecutor:
-        raise HostError(ENDED) from None
-    except concurrent.futures.CancelledError:
-        raise HostError(
-            "the cluster has dropped the simulation: are its scheduler or all its workers gone?"
-        ) from None
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
 @dataclass(slots=True, eq=False)
 class TallySum:
     """Tallies added up in the order of the blocks."""
@@ -478,13 +573,14 @@ class TallySum:
         if self.tally is None:
             self.tally = tally
             return
-        for name in Tally.__dataclass_fields__:
-            if name != "groups":
-                setattr(self.tally, name, getattr(self.tally, name) + getattr(tally, name))
+        self.tally.sums = self.tally.sums + tally.sums
+        self.tally.waterfalls += tally.waterfalls
+        if self.tally.flows is not None and tally.flows is not None:
+            self.tally.flows.add(tally.flows)
 
 
-def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
-    """Turn the tallies of all bundles into probabilities with their standard errors.
+def measured_of(plan: Stressed, layout: Layout, total: TallySum) -> Measured:
+    """Turn the tallies of all bundles into the measures of each class with their standard errors.
 
     Parameters
     ----------
@@ -494,22 +590,65 @@ def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
 
     Returns
     -------
+    Measured
+    """
+    assert total.tally is not None
+    k = len(plan.deal.tranches)
+    mean, groups, sizes = _means(layout, total)
+    errors = [float(group_error(groups[:, q], sizes)) for q in range(3 * k)]
+    tranches = [
+        TrancheMeasures(
+            name=tranche.name,
+            pd=float(mean[i]),
+            pd_error=errors[i],
+            anydate_pd=float(mean[k + i]),
+            anydate_pd_error=errors[k + i],
+            expected_loss=float(mean[2 * k + i]),
+            expected_loss_error=errors[2 * k + i],
+        )
+        for i, tranche in enumerate(plan.deal.tranches)
+    ]
+    return Measured(
+        paths=layout.paths,
+        seed=layout.seed,
+        tranches=tuple(tranches),
+        waterfalls=total.tally.waterfalls,
+        replicates=groups[:, : 3 * k],
+        replicate_paths=sizes,
+    )
+
+
+def _means(layout: Layout, total: TallySum) -> tuple[Array, Array, Array]:
+    """Means of all values over all paths, and over each group; paths of each group."""
+    assert total.tally is not None
+    sizes = np.concatenate([layout.group_sizes(bundle) for bundle in range(layout.bundles)])
+    return total.tally.sums / layout.paths, np.concatenate(total.groups), sizes
+
+
+def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
+    """Turn the tallies of all bundles into all that a simulation says.
+
+    Parameters
+    ----------
+    plan : Stressed
+    layout : Layout
+    total : TallySum
+        With flows.
+
+    Returns
+    -------
     Simulation
     """
-    tally = total.tally
-    assert tally is not None
+    assert total.tally is not None and total.tally.flows is not None
+    flows, measured = total.tally.flows, measured_of(plan, layout, total)
     paths, k = layout.paths, len(plan.deal.tranches)
-    mean = tally.sums / paths
-    groups = np.concatenate(total.groups)
-
-    sizes = np.concatenate([layout.group_sizes(bundle) for bundle in range(layout.bundles)])
+    mean, groups, sizes = _means(layout, total)
 
     def error(of_groups: Array) -> float:
         return float(group_error(of_groups, sizes))
 
-    errors = [error(groups[:, q]) for q in range(3 * k)]
     tranches = []
-    for i, tranche in enumerate(plan.deal.tranches):
+    for i, measures in enumerate(measured.tranches):
         repaid = 1.0 - mean[2 * k + i]
         wal = mean[3 * k + i] / repaid if repaid > 0.0 else np.nan
         wal_error = (
@@ -517,18 +656,12 @@ def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
         )
         tranches.append(
             TrancheRisk(
-                name=tranche.name,
-                pd=float(mean[i]),
-                pd_error=errors[i],
-                anydate_pd=float(mean[k + i]),
-                anydate_pd_error=errors[k + i],
-                expected_loss=float(mean[2 * k + i]),
-                expected_loss_error=errors[2 * k + i],
+                **_fields(measures),
                 wal=float(wal),
                 wal_error=float(wal_error),
-                first_short=tally.first_short[i] / paths,
-                loss_probability=tally.loss_bins[i] / paths,
-                expected_paid=tally.paid[i] / paths,
+                first_short=flows.first_short[i] / paths,
+                loss_probability=flows.loss_bins[i] / paths,
+                expected_paid=flows.paid[i] / paths,
             )
         )
     # sigma = sqrt[ln(m2/m1^2)/T], mu = ln(m1)/T, errors by their derivatives.
@@ -543,19 +676,19 @@ def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
         slope = groups[:, 4 * k + 1] / second - 2.0 * groups[:, 4 * k] / first
         sigma_error = error(slope) / (2.0 * sigma * horizon) if sigma > 0.0 else 0.0
     return Simulation(
-        paths=paths,
-        seed=layout.seed,
-        tranches=tuple(tranches),
+        **_fields(measured) | {"tranches": tuple(tranches)},
         volatility=sigma,
         volatility_error=sigma_error,
         drift=float(drift),
         drift_error=float(drift_error),
-        expected_collections=tally.collections / paths,
-        expected_support=tally.support / paths,
-        breach=tally.breach / paths,
-        anydate_breach=np.cumsum(tally.first_breach, axis=1) / paths,
-        trigger=tally.trigger / paths,
-        waterfalls=tally.waterfalls,
-        replicates=groups[:, : 3 * k],
-        replicate_paths=sizes,
+        expected_collections=flows.collections / paths,
+        expected_support=flows.support / paths,
+        breach=flows.breach / paths,
+        anydate_breach=np.cumsum(flows.first_breach, axis=1) / paths,
+        trigger=flows.trigger / paths,
     )
+
+
+def _fields(of: Any) -> dict[str, Any]:
+    """Fields of a dataclass by name, as they are."""
+    return {each.name: getattr(of, each.name) for each in fields(of)}

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.paths.cash import PoolEngine, pool_key
-from xlkmv.deal.paths.draws import Layout
+from xlkmv.deal.paths.draws import Ints, Layout
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import NORMAL, TRAP, TURBO, Payment, PoolState, grown, payments
 from xlkmv.deal.terms import TOLERANCE
 from xlkmv.model.domain import Array
 
-__all__ = ["LOSS_BINS", "PlanEngine", "Tally", "group_error", "plan_key"]
+__all__ = ["LOSS_BINS", "Flows", "PlanEngine", "Tally", "group_error", "plan_key"]
 
 # Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
 LOSS_BINS = 1000
 
 
 @dataclass(slots=True, eq=False)
-class Tally:
-    """Sums over the paths of one bundle of blocks."""
+class Flows:
+    """Sums over the paths of one bundle of blocks, date by date, and of losses by their size."""
 
     first_short: Array  # (k, n)
     loss_bins: Array  # (k, LOSS_BINS + 1)
@@ -35,9 +36,25 @@ class Tally:
     collections: Array  # (n,)
     support: Array  # (n,)
     paid: Array  # (k, n)
+
+    def add(self, other: Flows) -> None:
+        """Add those of other paths."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+
+@dataclass(slots=True, eq=False)
+class Tally:
+    """Sums over the paths of one bundle of blocks.
+
+    The q values of a path are whether each class defaults, whether it is ever short, and its loss;
+    with flows also when each class is repaid, on average, and the collections and their square.
+    """
+
     sums: Array  # (q,)
     groups: Array  # (groups, q)
     waterfalls: int
+    flows: Flows | None  # None where nobody asks for them
 
 
 def plan_key(plan: Stressed) -> bytes:
@@ -58,11 +75,22 @@ def plan_key(plan: Stressed) -> bytes:
 
 
 class PlanEngine:
-    """One plan, ready to turn the state of its pool into what every tranche gets."""
+    """One plan, ready to turn the state of its pool into what every tranche gets.
 
-    def __init__(self, plan: Stressed, pool: PoolEngine, volatility: float, drift: float) -> None:
+    `brief`: nothing is asked but the measures of each class. Covenants without a consequence, which
+    change no payment, are then not tested.
+    """
+
+    def __init__(
+        self, plan: Stressed, pool: PoolEngine, volatility: float, drift: float, brief: bool = False
+    ) -> None:
         deal = plan.deal
+        if brief:
+            deal = copy.copy(deal)  # `replace` would check everything again
+            object.__setattr__(deal, "covenants", deal.acting)
+            plan = replace(plan, deal=deal)
         self.plan, self.pool, self.volatility, self.drift = plan, pool, volatility, drift
+        self.brief = brief
         self.times, self.n = pool.times, pool.n
         self.planned = float(pool.base.sum())
         self.amount = np.array([t.amount for t in deal.tranches])
@@ -71,71 +99,37 @@ class PlanEngine:
 
     def run(self, patterns: Patterns, state: PoolState, layout: Layout, bundle: int) -> Tally:
         """Pay every pattern through the waterfall and add up over the paths of the bundle."""
-        n, k, parent = self.n, self.amount.size, patterns.parent
-        weight, covenants = patterns.weights[-1], len(self.plan.deal.covenants)
+        k, parent = self.amount.size, patterns.parent
         served = np.ones((k, 1), np.bool_)
         defaulted = np.zeros((k, 1), np.bool_)
-        dated = np.zeros((k, 1))
         balance = np.zeros((k, 1))
-        collected = np.zeros(1)
-        never = np.ones((covenants, 1), np.bool_)
-        together = self.plan.default_point == "all"
-        tally = Tally(
-            first_short=np.zeros((k, n)),
-            loss_bins=np.zeros((k, LOSS_BINS + 1)),
-            breach=np.zeros((covenants, n)),
-            first_breach=np.zeros((covenants, n)),
-            trigger=np.zeros((3, n)),
-            collections=np.zeros(n),
-            support=np.zeros(n),
-            paid=np.zeros((k, n)),
-            sums=np.zeros(0),
-            groups=np.zeros(0),
-            waterfalls=parent.size,
-        )
+        flows = None if self.brief else _Flowing(self, state)
         for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
             weight, like = patterns.weights[date], parent[: patterns.active[date]]
             served, defaulted = grown(served, like), grown(defaulted, like)
-            dated, never = grown(dated, like), grown(never, like)
             unpaid, short = self._missed(p)
             if unpaid.any():
                 defaulted = np.asarray(defaulted | unpaid)
+            if flows is not None:
+                flows.add(date, p, short & served, weight, like)
             if short.any():
-                tally.first_short[:, date] = _over_paths(short & served, weight)
                 served = np.asarray(served & ~short)
             at_maturity = np.asarray(self.maturity == date)
             if at_maturity.any():
                 defaulted |= at_maturity[:, None] & (p.balance > self.floor)
-            dated = dated + self.times[date] * p.principal_paid
             balance = p.balance
-            came_in = state.collections[date, : weight.size]
-            tally.collections[date] = _over_paths(came_in, weight)
-            collected = grown(collected, like) + came_in
-            tally.support[date] = _over_paths(p.support_drawn, weight)
-            tally.paid[:, date] = _over_paths(p.interest_paid + p.principal_paid, weight)
-            for mode in (TRAP, TURBO):
-                on = p.trigger == mode
-                if on.any():
-                    tally.trigger[mode, date] = _over_paths(on, weight)
-            tally.trigger[NORMAL, date] = weight.sum() - tally.trigger[:, date].sum()
-            for c, bad in enumerate(p.breaches):
-                if bad.any():
-                    tally.breach[c, date] = _over_paths(bad, weight)
-                    tally.first_breach[c, date] = _over_paths(bad & never[c], weight)
-                    never[c] &= ~bad
-        if together:
+        if self.plan.default_point == "all":
             defaulted = np.repeat(defaulted.any(axis=0, keepdims=True), k, axis=0)
-        loss = balance / self.amount[:, None]
-        bins = np.ceil(np.minimum(loss, 1.0) * LOSS_BINS - 1e-9).astype(np.int64)
-        for i in range(k):
-            tally.loss_bins[i] = np.bincount(np.maximum(bins[i], 0), weight, LOSS_BINS + 1)
-        total = collected / (self.planned or 1.0)
+        loss, weight = balance / self.amount[:, None], patterns.weights[-1]
         values = np.concatenate(
-            [defaulted, ~served, loss, dated / self.amount[:, None], total[None], total[None] ** 2]
+            [defaulted, ~served, loss, *([] if flows is None else flows.values(loss, weight))]
         )
-        tally.sums = _over_paths(values, weight)
-        tally.groups = _group_sums(values, patterns, layout, bundle)
-        return tally
+        return Tally(
+            sums=_over_paths(values, weight),
+            groups=_group_sums(values, patterns, layout, bundle),
+            waterfalls=parent.size,
+            flows=None if flows is None else flows.sums,
+        )
 
     def _missed(self, p: Payment) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Whether each class misses interest, and whether anything due by schedule, shape (k, paths)."""
@@ -170,6 +164,59 @@ class PlanEngine:
             first_short = np.where(short, np.minimum(first_short, date), first_short)
             balance = p.balance
         return first_short, balance / self.amount[:, None]
+
+
+class _Flowing:
+    """Flows of a plan, added up as its dates go by."""
+
+    def __init__(self, engine: PlanEngine, state: PoolState) -> None:
+        self.engine, self.state = engine, state
+        n, k, covenants = engine.n, engine.amount.size, len(engine.plan.deal.covenants)
+        self.dated, self.collected = np.zeros((k, 1)), np.zeros(1)
+        self.never = np.ones((covenants, 1), np.bool_)
+        self.sums = Flows(
+            first_short=np.zeros((k, n)),
+            loss_bins=np.zeros((k, LOSS_BINS + 1)),
+            breach=np.zeros((covenants, n)),
+            first_breach=np.zeros((covenants, n)),
+            trigger=np.zeros((3, n)),
+            collections=np.zeros(n),
+            support=np.zeros(n),
+            paid=np.zeros((k, n)),
+        )
+
+    def add(
+        self, date: int, p: Payment, first_short: npt.NDArray[np.bool_], weight: Array, parent: Ints
+    ) -> None:
+        """Add a date; `parent` is that of every pattern computed on it."""
+        sums, never = self.sums, grown(self.never, parent)
+        if first_short.any():
+            sums.first_short[:, date] = _over_paths(first_short, weight)
+        self.dated = grown(self.dated, parent) + self.engine.times[date] * p.principal_paid
+        came_in = self.state.collections[date, : weight.size]
+        sums.collections[date] = _over_paths(came_in, weight)
+        self.collected = grown(self.collected, parent) + came_in
+        sums.support[date] = _over_paths(p.support_drawn, weight)
+        sums.paid[:, date] = _over_paths(p.interest_paid + p.principal_paid, weight)
+        for mode in (TRAP, TURBO):
+            on = p.trigger == mode
+            if on.any():
+                sums.trigger[mode, date] = _over_paths(on, weight)
+        sums.trigger[NORMAL, date] = weight.sum() - sums.trigger[:, date].sum()
+        for c, bad in enumerate(p.breaches):
+            if bad.any():
+                sums.breach[c, date] = _over_paths(bad, weight)
+                sums.first_breach[c, date] = _over_paths(bad & never[c], weight)
+                never[c] &= ~bad
+        self.never = never
+
+    def values(self, loss: Array, weight: Array) -> list[Array]:
+        """Values of each pattern beside the measures, once all dates have gone by; count the losses."""
+        bins = np.ceil(np.minimum(loss, 1.0) * LOSS_BINS - 1e-9).astype(np.int64)
+        for i, of_class in enumerate(bins):
+            self.sums.loss_bins[i] = np.bincount(np.maximum(of_class, 0), weight, LOSS_BINS + 1)
+        total = self.collected / (self.engine.planned or 1.0)
+        return [self.dated / self.engine.amount[:, None], total[None], total[None] ** 2]
 
 
 def _over_paths(values: npt.NDArray[Any], weight: Array) -> Array:

@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import comb
+from typing import Self
 
 import numpy as np
 
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
+from xlkmv.deal.paths.run import Measured, Progress, Run, Wanted
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.questions.conditions import MEASURES, measures
 from xlkmv.deal.stress import BASE, Stress
@@ -18,7 +19,7 @@ from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
 
-__all__ = ["Attribution", "attribute_controls", "attribute_measures"]
+__all__ = ["Attributing", "Attribution", "attribute_controls", "attribute_measures"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,26 +129,68 @@ def attribute_measures(
     InputError
         When a measure is not known or no control is on.
     """
-    for measure in names:
-        if measure not in MEASURES:
-            raise InputError("measure", f"must be one of: {', '.join(MEASURES)}", measure)
-    stress = stress or BASE
-    players = tuple(c for c in CONTROLS if getattr(deal.controls, c) and c not in stress.controls_off)
-    if not players:
-        raise InputError("controls", "must have at least one that is on")
-    sets = []
-    for mask in range(1 << len(players)):
-        off = tuple(c for bit, c in enumerate(players) if not mask >> bit & 1)
-        sets.append(replace(stress, controls_off=stress.controls_off + off))
-    runs = simulate_stresses(
-        deal, sets, paths=paths, seed=seed, thin=True, executor=executor, progress=progress
-    )
-    return tuple(_attribution(deal, measure, players, runs) for measure in names)
+    with Attributing(deal, names, stress, paths=paths, seed=seed, executor=executor) as run:
+        return run.results(progress)
 
 
-def _attribution(
-    deal: Deal, measure: str, players: tuple[str, ...], runs: Sequence[Simulation]
-) -> Attribution:
+class Attributing:
+    """An attribution that an executor begins at once; a context, as the run is that it needs.
+
+    Parameters
+    ----------
+    deal, names, stress, paths, seed, executor, and what is raised
+        As in :func:`attribute_measures`.
+    """
+
+    def __init__(
+        self,
+        deal: Deal,
+        names: Sequence[str] = MEASURES,
+        stress: Stress | None = None,
+        *,
+        paths: int | None = None,
+        seed: int | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        for measure in names:
+            if measure not in MEASURES:
+                raise InputError("measure", f"must be one of: {', '.join(MEASURES)}", measure)
+        stress = stress or BASE
+        players = tuple(c for c in CONTROLS if getattr(deal.controls, c) and c not in stress.controls_off)
+        if not players:
+            raise InputError("controls", "must have at least one that is on")
+        self.deal, self.names, self.players = deal, names, players
+        sets = []
+        for mask in range(1 << len(players)):
+            off = tuple(c for bit, c in enumerate(players) if not mask >> bit & 1)
+            sets.append(replace(stress, controls_off=stress.controls_off + off))
+        wanted = Wanted(brief=tuple(sets))
+        self.run = Run(deal, wanted, paths=paths, seed=seed, thin=True, executor=executor, apart=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run.__exit__()
+
+    def results(self, progress: Progress | None = None) -> tuple[Attribution, ...]:
+        """Finish the attribution.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            As in :func:`attribute_measures`.
+
+        Returns
+        -------
+        tuple of Attribution
+            One for each measure.
+        """
+        _, runs = self.run.results(progress)
+        return tuple(_attribution(self.deal, measure, self.players, runs) for measure in self.names)
+
+
+def _attribution(deal: Deal, measure: str, players: tuple[str, ...], runs: Sequence[Measured]) -> Attribution:
     """Shares of each control in one measure, from the runs of all sets of them."""
     count, everything = len(players), (1 << len(players)) - 1
     row, k = MEASURES.index(measure), len(deal.tranches)

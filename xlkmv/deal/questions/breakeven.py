@@ -101,8 +101,7 @@ def reverse_stress(
     every one is tried.
     """
     # Tests without a consequence change no payment.
-    acting = tuple(c for c in deal.covenants if c.consequence != "none" and deal.controls.triggers)
-    deal = replace(deal, controls=deal.controls.without("support"), covenants=acting)
+    deal = replace(deal, controls=deal.controls.without("support"), covenants=deal.acting)
     even, ratios = np.linspace(0.0, 1.0, SCAN + 1), np.geomspace(1.0, 100.0, SCAN + 1)
     # The sizes of each stress, mildest first, and whether expected collections feel it.
     ranges: dict[str, tuple[Array, bool]] = {

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
+from xlkmv.deal.paths.run import Measured, Progress, Run, Wanted
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import PRESETS, Stress, apply
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 
-__all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios"]
+__all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenario_results"]
 
 # What a tranche is judged by, in the order of Simulation.replicates.
 MEASURES = ("pd", "anydate_pd", "expected_loss")
@@ -29,7 +29,7 @@ class ScenarioResult:
     Attributes
     ----------
     stress : Stress
-    simulation : Simulation
+    simulation : Measured
     first_short : tuple of int or None
         Per tranche, position of the first date on which it is short although nobody
         defaults; None: never.
@@ -39,7 +39,7 @@ class ScenarioResult:
     """
 
     stress: Stress
-    simulation: Simulation
+    simulation: Measured
     first_short: tuple[int | None, ...]
     change: Array
     change_error: Array
@@ -69,7 +69,28 @@ def run_scenarios(
     tuple of ScenarioResult
         In the order of the stresses.
     """
-    runs = simulate_stresses(deal, stresses, paths=paths, seed=seed, executor=executor, progress=progress)
+    wanted = Wanted(brief=tuple(stresses))
+    with Run(deal, wanted, paths=paths, seed=seed, executor=executor) as run:
+        return scenario_results(deal, stresses, run.results(progress)[1])
+
+
+def scenario_results(
+    deal: Deal, stresses: Sequence[Stress], runs: Sequence[Measured]
+) -> tuple[ScenarioResult, ...]:
+    """Hold every preset condition against the first.
+
+    Parameters
+    ----------
+    deal : Deal
+    stresses : sequence of Stress
+    runs : sequence of Measured
+        One for each, on the same random numbers.
+
+    Returns
+    -------
+    tuple of ScenarioResult
+        In the order of the stresses.
+    """
     results = []
     for stress, run in zip(stresses, runs, strict=True):
         plan = apply(deal, stress)
@@ -94,12 +115,12 @@ def _first(short: npt.NDArray[np.bool_]) -> int | None:
     return int(np.argmax(short)) if short.any() else None
 
 
-def measures(run: Simulation) -> Array:
+def measures(run: Measured) -> Array:
     """Put the measures of a simulation into rows, tranche by tranche.
 
     Parameters
     ----------
-    run : Simulation
+    run : Measured
 
     Returns
     -------

@@ -128,7 +128,7 @@ def contributions(
     expected = float(plan.default_by[:, -1].sum())
     count = int(min(wanted, max(MOST_DEFAULTS / max(expected, 1e-9), FEWEST_PATHS)))
     layout = layout_of(deal, count, deal.terms.seed)
-    engines = Engines([plan])
+    engines = Engines([plan], whole=0)
     ((engine,), (pool,)) = engines.plans, engines.pools
     names = sorted(set(deal.pool.industry) - {""})
     industry = np.array([names.index(word) if word else len(names) for word in deal.pool.industry])

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.kmv import kmv_view
-from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.kmv import KmvView, kmv_view
+from xlkmv.deal.paths.run import Measured, Run, Wanted, simulate
 from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.questions.contributions import concentration
 from xlkmv.deal.stress import BASE, Stress
@@ -17,7 +17,7 @@ from xlkmv.deal.terms import Deal
 from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array
 
-__all__ = ["Diversified", "capped", "diversification", "divided"]
+__all__ = ["Diversified", "capped", "diversification", "divided", "rated", "spread_otherwise"]
 
 # Caps on the share of one obligor, and how many times as many obligors.
 CAPS = (0.10, 0.05, 0.02, 0.01)
@@ -68,19 +68,45 @@ def diversification(
 ) -> tuple[Diversified, ...]:
     """Spread the pool over its obligors in other ways, and rate the notes on each.
 
-    First comes the pool as it is; then with the largest obligor capped (:func:`capped`), where the cap
-    binds and enough obligors are there; then, unless it is granular already (an effective number
-    from 1,000 on), with each claim divided among several obligors like it (:func:`divided`), and
-    with as many again in a new industry, where claims of one industry hang together.
+    First comes the pool as it is, then :func:`spread_otherwise`.
 
     Parameters
     ----------
     deal : Deal
     stress : Stress
     paths : int, optional
-        In place of those of the terms; fewer where obligors are many.
+        In place of those of the terms; of the other pools fewer where obligors are many.
     progress : callable
         Called with the share that is done; what it raises ends the computation.
+
+    Returns
+    -------
+    tuple of Diversified
+    """
+    others = spread_otherwise(deal, stress, paths=paths, progress=progress)
+    return rated(
+        "as it is", deal, kmv_view(deal, stress, both=False), simulate(deal, stress, paths=paths)
+    ), *others
+
+
+def spread_otherwise(
+    deal: Deal,
+    stress: Stress = BASE,
+    *,
+    paths: int | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> tuple[Diversified, ...]:
+    """Rate the notes on pools of the same size that are spread otherwise.
+
+    First with the largest obligor capped (:func:`capped`), where the cap binds and enough obligors
+    are there; then, unless it is granular already (an effective number from 1,000 on), with each claim
+    divided among several obligors like it (:func:`divided`), and with as many again in a new industry,
+    where claims of one industry hang together.
+
+    Parameters
+    ----------
+    deal, stress, paths, progress
+        As in :func:`diversification`.
 
     Returns
     -------
@@ -94,28 +120,43 @@ def diversification(
         def tick(done: int, total: int, place: int = place) -> None:
             progress((place + done / total) / len(pools))
 
-        spread = concentration(other.pool)
-        count = int(min(wanted, max(MOST_NUMBERS // spread.obligors, FEWEST_PATHS)))
-        run = simulate(other, stress, paths=count, progress=tick)
-        view = kmv_view(other, stress, both=False)
-        found.append(
-            Diversified(
-                label,
-                spread.obligors,
-                spread.effective_number,
-                spread.largest,
-                count,
-                np.array([t.anydate_pd_at_maturity for t in view.tranches]),
-                np.array([t.anydate_pd for t in run.tranches]),
-                np.array([t.anydate_pd_error for t in run.tranches]),
-            )
-        )
+        count = int(min(wanted, max(MOST_NUMBERS // int(other.pool.obligors.sum()), FEWEST_PATHS)))
+        with Run(other, Wanted(brief=(stress,)), paths=count) as run:
+            _, (measured,) = run.results(tick)
+        found.append(rated(label, other, kmv_view(other, stress, both=False), measured))
     return tuple(found)
+
+
+def rated(label: str, deal: Deal, view: KmvView, measured: Measured) -> Diversified:
+    """Put the PDs of the notes on one pool together.
+
+    Parameters
+    ----------
+    label : str
+    deal : Deal
+    view : KmvView
+    measured : Measured
+        Both under the same stress.
+
+    Returns
+    -------
+    Diversified
+    """
+    spread = concentration(deal.pool)
+    return Diversified(
+        label,
+        spread.obligors,
+        spread.effective_number,
+        spread.largest,
+        measured.paths,
+        np.array([t.anydate_pd_at_maturity for t in view.tranches]),
+        np.array([t.anydate_pd for t in measured.tranches]),
+        np.array([t.anydate_pd_error for t in measured.tranches]),
+    )
 
 
 def _variants(deal: Deal) -> Iterator[tuple[str, Deal]]:
     spread = concentration(deal.pool)
-    yield "as it is", deal
     for cap in CAPS:
         if spread.largest > cap and cap * spread.obligors >= 1.0:
             yield f"largest share at most {cap:.0%}", capped(deal, cap)

@@ -85,6 +85,11 @@ class Deal:
         return np.array(marked if any(marked) else [t.rank == self.tranches[0].rank for t in self.tranches])
 
     @property
+    def acting(self) -> tuple[Covenant, ...]:
+        """Covenants whose breach changes payments: those with a consequence, while triggers are on."""
+        return tuple(c for c in self.covenants if c.consequence != "none" and self.controls.triggers)
+
+    @property
     def headline(self) -> int:
         """Position of the class that headlines speak of: the user's, or the last senior one."""
         names = [t.name for t in self.tranches]
