@@ -21,6 +21,7 @@ __all__ = [
     "KmvView",
     "TrancheView",
     "kmv_view",
+    "maturity_risk",
     "support_default_probability",
     "tranche_view",
 ]
@@ -168,20 +169,14 @@ def tranche_view(
     """
     deal = stressed.deal
     tranche, times = deal.tranches[k], deal.terms.times
-    collections = stressed.collections
-    early = deal.terms.default_point == "expected"
-    dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k, early)
-    protected = bool(stressed.senior[k])
-    reserve = stressed.reserve if protected else 0.0
-    risk = pool_risk(collections, dues, volatility, times, drift, reserve)
-    payer = support_default_probability(deal, times) if protected else np.ones_like(times)
-    rho = deal.terms.support_correlation
+    collections, early = stressed.collections, deal.terms.default_point == "expected"
+    faced = _faced(stressed, k)
+    reserve, cap, payer, rho = faced.reserve, faced.cap, faced.payer, deal.terms.support_correlation
+    risk = pool_risk(collections, faced.dues, volatility, times, drift, reserve)
     joint = joint_default_probability(risk.pd, payer, rho)
     anydate = joint_default_probability(risk.anydate_pd, payer, rho)
-    cap = np.inf
-    if protected and stressed.support_cap is not None:
-        cap = reserve + stressed.support_cap
-        beyond = pool_risk(collections, dues, volatility, times, drift, cap)
+    if cap < np.inf:
+        beyond = pool_risk(collections, faced.dues, volatility, times, drift, cap)
         joint = _with_cap(joint, beyond.pd, payer, rho)
         anydate = _with_cap(anydate, beyond.anydate_pd, payer, rho)
     # What a rank misses its tranches share in proportion to what is due to them.
@@ -206,6 +201,62 @@ def tranche_view(
         _expected_risk(stressed, k, volatility, drift, reserve) if both else None,
         stressed.due_by(k, expected=True),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Faced:
+    """What a tranche faces: dues up to it, reserve, most that both guards pay, PD of the payer."""
+
+    dues: Array
+    reserve: float
+    cap: float
+    payer: Array
+
+
+def _faced(stressed: Stressed, k: int) -> _Faced:
+    deal, protected = stressed.deal, bool(stressed.senior[k])
+    early, times = deal.terms.default_point == "expected", deal.terms.times
+    dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k, early)
+    reserve = stressed.reserve if protected else 0.0
+    cap = np.inf
+    if protected and stressed.support_cap is not None:
+        cap = reserve + stressed.support_cap
+    payer = support_default_probability(deal, times) if protected else np.ones_like(times)
+    return _Faced(dues, reserve, cap, payer)
+
+
+def maturity_risk(deal: Deal) -> tuple[float, Array, Array]:
+    """Volatility of the pool, distances and any-date PDs at maturity: part of a :func:`kmv_view`.
+
+    Parameters
+    ----------
+    deal : Deal
+
+    Returns
+    -------
+    volatility : float
+        Per annum.
+    distance, anydate_pd : ndarray, shape (k,)
+        Of each class: from the pool and the reserve alone, and with the undertaking counted.
+    """
+    stressed = apply(deal, BASE)
+    volatility, drift = pool_lognormal(stressed)
+    collections, rho, times = stressed.collections, deal.terms.support_correlation, deal.terms.times
+    distance, anydate = np.empty(len(deal.tranches)), np.empty(len(deal.tranches))
+
+    def risk(reserve: float, dues: Array) -> PlanRisk:
+        return pool_risk(collections[: dues.size], dues, volatility, times[: dues.size], drift, reserve)
+
+    for k in range(len(deal.tranches)):
+        faced, m = _faced(stressed, k), stressed.due_by(k)
+        dues, payer = faced.dues[: m + 1], faced.payer[m]  # later dates are not its risk
+        alone = risk(faced.reserve, dues)
+        distance[k] = alone.distance[m]
+        pd = joint_default_probability(alone.anydate_pd[m], payer, rho)
+        if faced.cap < np.inf:
+            pd = _with_cap(pd, risk(faced.cap, dues).anydate_pd[m], payer, rho)
+        anydate[k] = pd
+    return volatility, distance, anydate
 
 
 def _with_cap(joint: Array, beyond: Array, payer: Array, rho: float) -> Array:
