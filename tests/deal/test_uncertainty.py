@@ -50,7 +50,7 @@ def pool(build):
         junior=80.0,
         coupon=0.04,
         controls=replace(BARE, support=True, support_pd=0.05),
-        paths=40_000,
+        paths=100_000,
     )
 
 
@@ -139,7 +139,7 @@ def test_without_ranges_the_interval_is_the_figure(pool):
         found = uncertainty(pool, ranges)
         assert found.groups == () and found.runs == 0
         for c in found.classes:
-            for spread in (c.kmv, c.simulated, c.expected_loss):
+            for spread in (c.pd, c.expected_loss):
                 assert spread.around(0.03) == (0.03, 0.03)
 
 
@@ -147,8 +147,7 @@ def test_ranges_of_no_width_leave_the_figure(pool):
     ranges = Ranges(recovery=(0.3, 0.3), pd_low=pool.pool.pd, pd_high=pool.pool.pd)
     found = uncertainty(pool, ranges)
     for c in found.classes:
-        assert c.kmv.around(0.03) == pytest.approx((0.03, 0.03), rel=1e-6)
-        assert c.simulated.around(0.03) == pytest.approx((0.03, 0.03), rel=1e-6)
+        assert c.pd.around(0.03) == pytest.approx((0.03, 0.03), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["obligors", "pd"])
@@ -159,10 +158,10 @@ def test_a_class_that_falls_with_one_obligor_has_its_range(one, name):
     given = {"pd": ends} if name == "pd" else {"pd_low": [ends[0]], "pd_high": [ends[1]]}
     found = uncertainty(deal, Ranges(**given))
     assert found.groups == (name,)
-    assert found.classes[0].simulated.around(0.02) == pytest.approx(ends, rel=0.1)
+    assert found.classes[0].pd.around(0.02) == pytest.approx(ends, rel=0.1)
     # All is lost of what the obligor does not pay.
     assert found.classes[0].expected_loss.around(0.02) == pytest.approx(ends, rel=0.1)
-    shares = found.classes[0].simulated
+    shares = found.classes[0].pd
     assert shares.first == pytest.approx([1.0], abs=0.01)
     assert shares.total == pytest.approx([1.0], abs=0.05)
 
@@ -172,9 +171,9 @@ def test_ranges_that_are_as_wide_share_the_variance(one):
     deal = one([0.02], paths=200_000)
     found = uncertainty(deal, Ranges(pd=(0.01, 0.04), pd_low=[0.01], pd_high=[0.04]))
     assert found.groups == ("pd", "obligors")
-    assert found.classes[0].simulated.first == pytest.approx([0.5, 0.5], abs=0.05)
+    assert found.classes[0].pd.first == pytest.approx([0.5, 0.5], abs=0.05)
     # Their sum is wider by the square root of 2.
-    low, high = found.classes[0].simulated.around(0.02)
+    low, high = found.classes[0].pd.around(0.02)
     reach = np.sqrt(0.5) * (logit(high) - logit(low)) / 2.0
     assert reach == pytest.approx(0.5 * (logit(0.04) - logit(0.01)), rel=0.1)
 
@@ -183,9 +182,9 @@ def test_what_obligors_do_by_themselves_averages_out(build):
     """Of n equal obligors their own PDs have 1/n of the variance that one common move of that size has."""
     n = 25
     deal = build(np.full((n, 1), 4.0), pd=0.03, correlation=0.1, senior=80.0, junior=15.0, controls=BARE)
-    own = {"pd_low": np.full(n, 0.015), "pd_high": np.full(n, 0.06)}
-    found = uncertainty(deal, Ranges(pd=(0.015, 0.06), **own))
-    common, each = found.classes[0].kmv.first
+    own = {"pd_low": np.full(n, 0.025), "pd_high": np.full(n, 0.036)}
+    found = uncertainty(deal, Ranges(pd=(0.025, 0.036), **own))
+    common, each = found.classes[0].pd.first
     assert each / common == pytest.approx(1.0 / n, rel=0.15)
 
 
@@ -206,7 +205,8 @@ def test_one_range_alone_reaches_as_far_as_the_view_at_its_ends(pool, name, ends
     at_ends = [kmv_view(varied(pool, {name: REACH * side})) for side in (-down, up)]
     for k, c in enumerate(found.classes):
         expected = sorted(view.tranches[k].anydate_pd_at_maturity for view in at_ends)
-        assert c.kmv.around(base.tranches[k].anydate_pd_at_maturity) == pytest.approx(expected, rel=0.06)
+        if not c.simulated:
+            assert c.pd.around(base.tranches[k].anydate_pd_at_maturity) == pytest.approx(expected, rel=0.06)
         distances = sorted(view.tranches[k].distance_at_maturity for view in at_ends)
         assert c.distance == pytest.approx(distances, abs=0.03)
 
@@ -228,27 +228,43 @@ def test_volatility_and_drift_of_the_user_in_closed_form(pool):
 
 
 def test_brute_force(pool):
-    """Nested: 200 draws of all inputs, each simulated with as many paths as the deal itself has."""
+    """Nested: 500 draws of all inputs, each simulated; their quantiles have errors of .03 themselves."""
     ranges, rng = wide(pool), np.random.default_rng(8)
     found, base = uncertainty(pool, ranges), simulate(pool)
     names = ranges.acting(pool)
-    own_down, own_up = ranges.obligor_spread(pool.pool)
+    down, up = ranges.obligor_spread(pool.pool)
+    e = rng.standard_normal((100_000, 12))
+    weights = pool.pool.pd * pool.pool.amount
+    # Recoveries are alike: the expected loss of the pool goes with PDs and amounts.
+    surplus = np.log(np.median(np.exp(e * np.where(e > 0.0, up, down)) @ weights / weights.sum()))
     pds, losses = [], []
-    for j in range(200):
+    for j in range(500):
         u = rng.standard_normal(len(names))
         shifts = {name: x * ranges.spread(name, pool)[int(x > 0.0)] for name, x in zip(names, u, strict=True)}
         e = rng.standard_normal(12)
-        run = simulate(varied(pool, shifts, e * np.where(e > 0.0, own_up, own_down)), seed=1000 + j)
+        run = simulate(
+            varied(pool, shifts, e * np.where(e > 0.0, up, down) - surplus), paths=5000, seed=1000 + j
+        )
         pds.append([t.anydate_pd for t in run.tranches])
         losses.append([t.expected_loss for t in run.tranches])
     for k, c in enumerate(found.classes):
         risk = base.tranches[k]
         for spread, figure, brute, error in (
-            (c.simulated, risk.anydate_pd, pds, 0.1),
+            (c.pd, risk.anydate_pd, pds, 0.12),
             (c.expected_loss, risk.expected_loss, losses, 0.15),
         ):
             ends = np.quantile(np.array(brute)[:, k], [0.05, 0.95])
             assert norm.isf(spread.around(figure)) == pytest.approx(norm.isf(ends), abs=error)
+
+
+def test_the_figures_are_inside_the_interval_of_many_obligors(build):
+    """PDs that double and halve as easily come to more than the figures in the mean; not so here."""
+    n = 60
+    deal = build(np.full((n, 1), 4.0), pd=0.03, correlation=0.1, senior=200.0, junior=25.0, controls=BARE)
+    found = uncertainty(deal, Ranges(pd_low=np.full(n, 0.008), pd_high=np.full(n, 0.1)))
+    for c, view in zip(found.classes, kmv_view(deal).tranches, strict=True):
+        dd = view.distance_at_maturity
+        assert c.distance[0] + 0.1 < dd < c.distance[1] - 0.1
 
 
 def test_same_bits_for_the_same_seed_and_others_for_another(pool):
@@ -258,7 +274,7 @@ def test_same_bits_for_the_same_seed_and_others_for_another(pool):
         return [
             (x.down, x.up, *x.first.tolist(), *x.total.tolist())
             for c in found.classes
-            for x in (c.kmv, c.simulated, c.expected_loss)
+            for x in (c.pd, c.expected_loss)
         ]
 
     first = digits(uncertainty(pool, ranges))
@@ -275,16 +291,16 @@ def test_a_class_that_is_never_short_has_the_views_interval_only():
     mean = float(deal.pool.share @ deal.pool.pd)
     found = uncertainty(deal, Ranges(pd=(0.5 * mean, 2.0 * mean)))
     for c in found.classes:
-        assert c.simulated is None and c.expected_loss is None
+        assert not c.simulated and c.expected_loss is None
         assert c.distance[0] < c.distance[1]
-        assert c.kmv.first == pytest.approx([1.0], abs=1e-3)
+        assert c.pd.first == pytest.approx([1.0], abs=1e-3)
 
 
 def test_a_pool_that_cannot_default_has_nothing_to_move(build):
     found = uncertainty(build(pd=0.0, recovery=0.4), Ranges(recovery=(0.2, 0.6)))
     for c in found.classes:
-        assert c.kmv.around(0.0) == (0.0, 0.0)
-        assert np.isnan(c.kmv.first).all() and np.isnan(c.distance).all()
+        assert c.pd.around(0.0) == (0.0, 0.0)
+        assert np.isnan(c.pd.first).all() and np.isnan(c.distance).all()
 
 
 def test_spread_around_certainties():

@@ -17,7 +17,7 @@ from scipy.special import betaincinv
 from xlkmv.deal.analysis import UNSUPPORTED, Analysis
 from xlkmv.deal.kmv import KmvView, kmv_view
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
+from xlkmv.deal.paths.run import ENOUGH, Progress, Simulation, simulate_stresses
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import TOLERANCE, Deal
@@ -41,9 +41,6 @@ __all__ = [
     "upper_bound",
 ]
 
-# Paths that are short from which on a share of them is a figure: its standard error is then a third of it
-# at most (1/sqrt(10)).
-ENOUGH = 10
 # How sure it is that a probability lies below its bound.
 CONFIDENCE = 0.95
 

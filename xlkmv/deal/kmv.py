@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -225,38 +226,42 @@ def _faced(stressed: Stressed, k: int) -> _Faced:
     return _Faced(dues, reserve, cap, payer)
 
 
-def maturity_risk(deal: Deal) -> tuple[float, Array, Array]:
+def maturity_risk(deal: Deal, anydate: Sequence[bool]) -> tuple[float, Array, Array]:
     """Volatility of the pool, distances and any-date PDs at maturity: part of a :func:`kmv_view`.
 
     Parameters
     ----------
     deal : Deal
+    anydate : sequence of bool, length k
+        Of which classes the any-date PD, which takes its time, is wanted.
 
     Returns
     -------
     volatility : float
         Per annum.
     distance, anydate_pd : ndarray, shape (k,)
-        Of each class: from the pool and the reserve alone, and with the undertaking counted.
+        Of each class: from the pool and the reserve alone, and with the undertaking counted; NaN where
+        it is not wanted.
     """
     stressed = apply(deal, BASE)
     volatility, drift = pool_lognormal(stressed)
     collections, rho, times = stressed.collections, deal.terms.support_correlation, deal.terms.times
-    distance, anydate = np.empty(len(deal.tranches)), np.empty(len(deal.tranches))
+    distance, found = np.full((2, len(deal.tranches)), np.nan)
 
-    def risk(reserve: float, dues: Array) -> PlanRisk:
-        return pool_risk(collections[: dues.size], dues, volatility, times[: dues.size], drift, reserve)
-
-    for k in range(len(deal.tranches)):
+    for k, wanted in enumerate(anydate):
         faced, m = _faced(stressed, k), stressed.due_by(k)
-        dues, payer = faced.dues[: m + 1], faced.payer[m]  # later dates are not its risk
-        alone = risk(faced.reserve, dues)
-        distance[k] = alone.distance[m]
-        pd = joint_default_probability(alone.anydate_pd[m], payer, rho)
-        if faced.cap < np.inf:
-            pd = _with_cap(pd, risk(faced.cap, dues).anydate_pd[m], payer, rho)
-        anydate[k] = pd
-    return volatility, distance, anydate
+        # Later dates are not its risk; its distance needs no earlier ones, but what they add up to.
+        paid_in, due, dates = collections[: m + 1], faced.dues[: m + 1], times[: m + 1]
+        if not wanted:
+            paid_in, due, dates = np.cumsum(paid_in)[-1:], np.cumsum(due)[-1:], dates[-1:]
+        risk = pool_risk(paid_in, due, volatility, dates, drift, faced.reserve)
+        distance[k] = risk.distance[-1]
+        if wanted:
+            found[k] = joint_default_probability(risk.anydate_pd[m], faced.payer[m], rho)
+            if faced.cap < np.inf:
+                beyond = pool_risk(paid_in, due, volatility, dates, drift, faced.cap).anydate_pd[m]
+                found[k] = _with_cap(found[k], beyond, faced.payer[m], rho)
+    return volatility, distance, found
 
 
 def _with_cap(joint: Array, beyond: Array, payer: Array, rho: float) -> Array:

@@ -2,7 +2,7 @@
 
 Inputs are drawn from their ranges (:mod:`xlkmv.deal.terms.ranges`), evenly. At a few of the draws the
 deal is looked at anew, by the KMV view and by a simulation with a fraction of the paths, each on random
-numbers of its own; a surface (:mod:`xlkmv.model.surface`) through these and the deal as it is says how
+numbers of its own. A surface (:mod:`xlkmv.model.surface`) through these and the deal as it is says how
 the distance -N^{-1}(PD) of each class moves with the inputs, and is read at thousands of draws. All
 paths together are :data:`EFFORT` times those of the deal as it is. Distances of the KMV view are
 inverse to the volatility of the pool: there surfaces go through the distance times the volatility, and
@@ -14,22 +14,23 @@ of the pool, and how far that moves more where single losses are large,
 ``h_1 = ln(sum_i w_i e^{x_i}/sum_i w_i)``, ``w_i = PD_i l_i`` and ``h_2``, ``w_i = PD_i l_i^2``,
 
 x_i the shift of the log odds of PD_i, l_i what is lost of an obligor. They are the first two terms of
-the odds that an obligor is in default given that the pool loses much (exponential tilting).
+the odds that an obligor is in default given that the pool loses much (exponential tilting). Errors of
+many obligors average out, but PDs that double and halve as easily do so to more than the figures: this
+surplus, the median of h_1, is taken off the x_i, so that the figures of the pool are the middle of its
+range as those of a single obligor are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.kmv import KmvView, TrancheView, kmv_view, maturity_risk
-from xlkmv.deal.paths.draws import Ints
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Simulation, simulate
+from xlkmv.deal.paths.run import ENOUGH, Simulation, simulate
 from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.terms import Deal
 from xlkmv.deal.terms.ranges import INPUTS, LEVEL, Ranges, varied
@@ -42,13 +43,11 @@ __all__ = ["OBLIGORS", "ClassUncertainty", "Spread", "Uncertainty", "uncertainty
 # Name of the group of the obligors' own PDs, beside those of INPUTS.
 OBLIGORS = "obligors"
 # Paths of all runs together, in units of those of the deal as it is.
-EFFORT = 1.0
+EFFORT = 1.5
 FEWEST_PATHS = 100
 # Runs that a surface has beyond its coefficients, at least, and runs at least.
 SPARE, FEWEST_RUNS = 2, 8
 DRAWS = 1 << 11
-# Paths on which something is missed, over all runs, from which on a surface means something.
-FEWEST_SHORT = 10
 # Draws of obligors that are looked at together.
 PIECE = 1 << 20
 
@@ -86,19 +85,19 @@ class ClassUncertainty:
     Attributes
     ----------
     name : str
-    kmv : Spread
-        Of the any-date PD of the KMV view, the undertaking counted.
-    simulated : Spread or None
-        Of the simulated any-date PD; None where the class is short on too few paths of all runs.
+    pd : Spread
+        Of the any-date PD, the undertaking counted.
+    simulated : bool
+        Whether it is that of the simulated PD; else, where too few paths are short, of the KMV view's.
     expected_loss : Spread or None
-        Of the simulated expected loss; None where the class loses on too few paths of all runs.
+        Of the simulated expected loss; None where the class loses on too few paths.
     distance : (float, float)
         Ends of the distance to default of the KMV view at the maturity; NaN where it is infinite.
     """
 
     name: str
-    kmv: Spread
-    simulated: Spread | None
+    pd: Spread
+    simulated: bool
     expected_loss: Spread | None
     distance: tuple[float, float]
 
@@ -172,51 +171,46 @@ def uncertainty(
     count, flat = inputs.runs, inputs.flat
     paths = max(int(EFFORT * run.paths / count), FEWEST_PATHS)
     normals, own = inputs.design(count)
+    simulated = [_enough(t.anydate_pd, run) for t in run.tranches]
+    viewed = [not known for known in simulated]
     views, runs = [_at_maturity(base)], [run]
     for j in range(count):
         progress(j / count)
         other = inputs.deal_at(normals[j], own[j])
-        views.append(maturity_risk(other))
+        views.append(maturity_risk(other, viewed))
         runs.append(simulate(other, paths=paths, seed=deal.terms.seed + 1 + j, executor=executor))
     progress(1.0)
     at = inputs.features(normals, inputs.figures([(slice(None), own)]))
     at = np.vstack([np.zeros(at.shape[1]), at])
     counts = np.array([float(r.paths) for r in runs])
-
     # Of a pool that nobody's default can move distances are not inverse to anything.
     sigma, distances, pds = (np.array(figures) for figures in zip(*views, strict=True))
-    moving = bool((sigma >= CERTAIN).all())
-    sigma = sigma / sigma[0] if moving else np.ones(len(views))
-    surfaces, places = [fit_values(at, np.log(sigma), flat)], []
-
-    def add(surface: Array | None, *, inverse: bool = False) -> None:
-        """Keep a surface, and where it stands."""
-        places.append(None if surface is None else (len(surfaces), inverse))
-        if surface is not None:
-            surfaces.append(surface)
-
-    for k in range(len(deal.tranches)):
-        pd, distance = pds[:, k], distances[:, k]
+    sigma = sigma / sigma[0] if (sigma >= CERTAIN).all() else np.ones(len(views))
+    surfaces = _Surfaces([fit_values(at, np.log(sigma), flat)])
+    for k, known in enumerate(simulated):
+        risks, distance = [r.tranches[k] for r in runs], distances[:, k]
         finite = bool(np.isfinite(distance).all())
-        # A PD below all numbers is as far away as its distance to default.
-        far = finite and bool((pd == 0.0).any())
-        add(fit_values(at, (distance if far else distance_of(pd)) * sigma, flat), inverse=True)
-        add(fit_values(at, distance * sigma, flat) if finite else None, inverse=True)
-        risks = [r.tranches[k] for r in runs]
-        short = np.array([risk.anydate_pd for risk in risks])
-        losing = np.array([1.0 - risk.loss_probability[0] for risk in risks])
-        add(_fit(at, short, short, counts, flat))
-        add(_fit(at, np.array([risk.expected_loss for risk in risks]), losing, counts, flat))
-    kept = [place for place in places if place is not None]
-    spreads = inputs.spreads(np.column_stack(surfaces), *map(np.array, zip(*kept, strict=True)))
-    found = [None if place is None else spreads[kept.index(place)] for place in places]
+        if known:
+            short = np.array([risk.anydate_pd for risk in risks])
+            surfaces.add("pd", k, fit_rates(at, short, counts, flat))
+        else:
+            # A PD below all numbers is as far away as its distance to default.
+            far = finite and bool((pds[:, k] == 0.0).any())
+            seen = distance if far else distance_of(pds[:, k])
+            surfaces.add("pd", k, fit_values(at, seen * sigma, flat), inverse=True)
+        if finite:
+            surfaces.add("distance", k, fit_values(at, distance * sigma, flat), inverse=True)
+        if _enough(1.0 - run.tranches[k].loss_probability[0], run):
+            losses = np.array([risk.expected_loss for risk in risks])
+            surfaces.add("loss", k, fit_rates(at, losses, counts, flat))
+    spreads = dict(zip(surfaces.what, inputs.spreads(surfaces), strict=True))
     classes = []
     for k, view in enumerate(base.tranches):
-        kmv, moved, simulated, loss = found[4 * k : 4 * k + 4]
-        assert kmv is not None
-        dd = view.distance_at_maturity
+        dd, moved = view.distance_at_maturity, spreads.get(("distance", k))
         ends = (np.nan, np.nan) if moved is None else (dd + moved.down, dd + moved.up)
-        classes.append(ClassUncertainty(view.name, kmv, simulated, loss, ends))
+        classes.append(
+            ClassUncertainty(view.name, spreads["pd", k], simulated[k], spreads.get(("loss", k)), ends)
+        )
     return Uncertainty(inputs.groups, tuple(classes), count, paths)
 
 
@@ -226,17 +220,39 @@ def _at_maturity(view: KmvView) -> tuple[float, Array, Array]:
     return view.volatility, np.array(distance), np.array([t.anydate_pd_at_maturity for t in view.tranches])
 
 
-def _fit(at: Array, rates: Array, seen: Array, counts: Array, flat: int) -> Array | None:
-    """Surface through simulated rates, where enough paths stand behind them."""
-    hits = float(counts @ seen)
-    return None if min(hits, counts.sum() - hits) < FEWEST_SHORT else fit_rates(at, rates, counts, flat)
+def _enough(share: float, run: Simulation) -> bool:
+    """Whether a share of the paths is a figure."""
+    return min(share, 1.0 - share) * run.paths > ENOUGH - 0.5
+
+
+@dataclass(slots=True, eq=False)
+class _Surfaces:
+    """Surfaces, the first one of the log of the volatility; what each other one is of.
+
+    `inverse` ones have to be divided by the volatility.
+    """
+
+    fitted: list[Array]
+    what: list[tuple[str, int]] = field(default_factory=list)
+    inverse: list[bool] = field(default_factory=list)
+
+    def add(self, what: str, k: int, fitted: Array, *, inverse: bool = False) -> None:
+        """Keep the surface of a figure of a class."""
+        self.fitted.append(fitted)
+        self.what.append((what, k))
+        self.inverse.append(inverse)
+
+    def read(self, inputs: Array, flat: int) -> Array:
+        """Distances at some inputs, shape (n, r)."""
+        read = np.einsum("nq,rq->nr", quadratic_terms(inputs, flat), np.array(self.fitted))
+        return np.asarray(read[:, 1:] * np.exp(np.where(self.inverse, -read[:, :1], 0.0)))
 
 
 def _as_it_is(view: TrancheView) -> ClassUncertainty:
     """Say of a class that nothing moves it."""
     still = Spread(0.0, 0.0, np.empty(0), np.empty(0))
     dd = view.distance_at_maturity
-    return ClassUncertainty(view.name, still, still, still, (dd, dd))
+    return ClassUncertainty(view.name, still, False, still, (dd, dd))
 
 
 class _Inputs:
@@ -264,6 +280,12 @@ class _Inputs:
         self.level, self.common = np.sqrt(level), common
         # A tilt that is none is rounding, or next to nothing beside the level.
         self.tilt = np.sqrt(tilt) if tilt > 1e-6 * level else 0.0
+        # The draws of the obligors, by their level.
+        self.surplus, self.drawn = 0.0, np.zeros((DRAWS, 2))
+        if self.rows.size:
+            drawn = self.figures(self._evenly())
+            self.surplus = float(np.median(drawn[:, 0]))
+            self.drawn = drawn[np.argsort(drawn[:, 0], kind="stable")] - [self.surplus, 0.0]
         self.others = [k for k in range(len(self.plan)) if k != common]
 
     @property
@@ -291,7 +313,7 @@ class _Inputs:
         return np.random.Generator(np.random.Philox(key=self.deal.terms.seed, counter=[0, 0, number, 0]))
 
     def _shifts(self, normals: Array, at: slice = slice(None)) -> Array:
-        return normals * np.where(normals > 0.0, self.up[at], self.down[at])
+        return normals * np.where(normals > 0.0, self.up[at], self.down[at]) - self.surplus
 
     def deal_at(self, normals: Array, own: Array) -> Deal:
         """Return the deal at one draw."""
@@ -330,26 +352,17 @@ class _Inputs:
             columns.insert(0, level / self.level)
         return np.column_stack(columns) if columns else np.empty((len(normals), 0))
 
-    def spreads(self, surfaces: Array, place: Ints, inverse: npt.NDArray[np.bool_]) -> list[Spread]:
-        """Read surfaces, shape (q, 1 + r), at many draws.
-
-        The first one is of the log of the volatility, `place` that of each distance; those that are
-        `inverse` have to be divided by the volatility.
-        """
+    def spreads(self, surfaces: _Surfaces) -> list[Spread]:
+        """Read surfaces at many draws."""
         g, d = len(self.groups), len(self.plan)
         points = sobol_points(DRAWS, 2 * g, self.deal.terms.seed)
-        # Draws of the obligors by their level: which of them it is, is one more even coordinate.
-        figures = np.zeros((DRAWS, 2))
-        if self.rows.size:
-            figures = self.figures(self._evenly())
-            figures = figures[np.argsort(figures[:, 0], kind="stable")]
 
         def distances(at: Array, of_obligors: Array | None = None) -> Array:
             if of_obligors is None:
-                of_obligors = figures[(at[:, -1] * DRAWS).astype(np.int64)]
+                # Which of the draws of the obligors it is, is one more even coordinate.
+                of_obligors = self.drawn[(at[:, -1] * DRAWS).astype(np.int64)]
             inputs = self.features(ndtri(at[:, :d]), of_obligors)
-            read = np.einsum("nq,qr->nr", quadratic_terms(inputs, self.flat), surfaces)
-            return np.asarray(read[:, place] * np.exp(np.where(inverse, -read[:, :1], 0.0)))
+            return surfaces.read(inputs, self.flat)
 
         shares = variance_shares(distances, points[:, :g], points[:, g:], [[k] for k in range(g)])
         as_it_is = distances(np.full((1, g), 0.5), np.zeros((1, 2)))
@@ -358,5 +371,5 @@ class _Inputs:
         down, up = np.quantile(moves, [tail, 1.0 - tail], axis=0)
         return [
             Spread(float(down[r]), float(up[r]), shares.first[:, r], shares.total[:, r])
-            for r in range(place.size)
+            for r in range(down.size)
         ]

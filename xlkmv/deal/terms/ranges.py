@@ -166,13 +166,16 @@ class Ranges:
         return float(at - item.scale.to(low)) / REACH, float(item.scale.to(high) - at) / REACH
 
     def obligor_spread(self, pool: Pool) -> tuple[Array, Array]:
-        """How far the PD of each row reaches down and up, log odds, shape (m,); 0 where it is known."""
+        """How far the PD of each row reaches down and up, standard deviations of its log odds, shape (m,).
+
+        0 where it is known.
+        """
         low, high = self.obligors(len(pool.name))
-        known = np.isnan(low)
-        low, high = np.where(known, pool.pd, low), np.where(known, pool.pd, high)
-        with np.errstate(invalid="ignore"):  # of a PD of 0, which is known
-            down, up = (logit(pool.pd) - logit(low)) / REACH, (logit(high) - logit(pool.pd)) / REACH
-        return np.where(known, 0.0, down), np.where(known, 0.0, up)
+        rows = np.flatnonzero(~np.isnan(low))
+        down, up = np.zeros((2, low.size))
+        at = logit(pool.pd[rows])
+        down[rows], up[rows] = (at - logit(low[rows])) / REACH, (logit(high[rows]) - at) / REACH
+        return down, up
 
 
 def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) -> Deal:
