@@ -29,8 +29,9 @@ from xlkmv.deal.questions.conditions import ScenarioResult, run_scenarios
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
 from xlkmv.deal.questions.diversification import Diversified, diversification
 from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
+from xlkmv.deal.questions.uncertainty import Uncertainty, uncertainty
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, remark
-from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Record
+from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Ranges, Record
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.language import Phrase
 from xlkmv.model.comparison import compare_models
@@ -81,6 +82,8 @@ class Analysis:
         Who drives the risk, the undertaking not called; None in a quick look.
     diversification : tuple of Diversified
         The pool spread otherwise, the undertaking not called; the first is the pool as it is.
+    uncertainty : Uncertainty or None
+        How well the answers are known; None where no input in use has a range, and in a quick look.
     planned : Waterfall
         Payments when everybody pays on schedule.
     average_life : ndarray, shape (k,)
@@ -124,6 +127,7 @@ class Analysis:
     concentration: Concentration
     contributions: Contributions | None
     diversification: tuple[Diversified, ...]
+    uncertainty: Uncertainty | None
     planned: Waterfall
     average_life: Array
     steps: tuple[str, ...]
@@ -163,6 +167,7 @@ def analyse(
     progress: Callable[[str, float], None] = lambda what, share: None,
     *,
     actual: Record | Sequence[float] | Array = (),
+    ranges: Ranges | None = None,
     executor: Executor | None = None,
     quick: bool = False,
 ) -> Analysis:
@@ -177,6 +182,8 @@ def analyse(
         Called as ``progress(what, share_done)``; what it raises ends the computation.
     actual : Record, or sequence of float of length j
         What is known of the first j periods; collections alone as they came in, money.
+    ranges : Ranges, optional
+        How well the inputs are known; as figures that are certain when left out.
     executor : Executor, optional
         Where the paths are simulated; in this process when left out.
     quick : bool
@@ -233,13 +240,17 @@ def analyse(
     spread: tuple[Diversified, ...] = ()
     if not quick:
         drivers = contributions(
-            deal, UNSUPPORTED, progress=_share(progress, "Who drives the risk", 0.90, 0.92)
+            deal, UNSUPPORTED, progress=_share(progress, "Who drives the risk", 0.90, 0.91)
         )
-        seen = _share(progress, "The pool spread otherwise", 0.92, 0.94)
+        seen = _share(progress, "The pool spread otherwise", 0.91, 0.92)
         spread = diversification(deal, UNSUPPORTED, progress=seen)
+    run, run_off, *unsupported = (r.simulation for r in runs[len(presets) :])
+    known: Uncertainty | None = None
+    if not quick and ranges is not None and ranges.any_acts(deal):
+        seen = _share(progress, "How well the answers are known", 0.92, 0.94)
+        known = uncertainty(deal, ranges, base=base, run=run, executor=executor, progress=seen)
     progress("The plan when everybody pays", 0.94)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
-    run, run_off, *unsupported = (r.simulation for r in runs[len(presets) :])
     covenants = covenant_risk(
         deal.covenants,
         planned.covenants,
@@ -267,6 +278,7 @@ def analyse(
         concentration(deal.pool),
         drivers,
         spread,
+        known,
         planned,
         weighted_average_life(deal.terms.times, planned.principal_paid),
         tuple(step.text for step in priority(plan) if step.text),

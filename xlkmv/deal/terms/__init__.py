@@ -31,6 +31,7 @@ from xlkmv.deal.terms.plan import (
     Terms,
     terms_faults,
 )
+from xlkmv.deal.terms.ranges import INPUTS, RangedInput, Ranges, obligor_range_faults, range_faults
 from xlkmv.deal.terms.record import RECORD_RULE, Record, Today, record_faults
 from xlkmv.deal.terms.scale import (
     HORIZONS,
@@ -49,6 +50,7 @@ __all__ = [
     "CONTROLS",
     "DAY_COUNTS",
     "HORIZONS",
+    "INPUTS",
     "INTERVALS",
     "LOAN_NUMBERS",
     "LONG_RUN",
@@ -76,6 +78,8 @@ __all__ = [
     "Fault",
     "Loans",
     "Pool",
+    "RangedInput",
+    "Ranges",
     "Record",
     "Terms",
     "Today",
@@ -88,8 +92,10 @@ __all__ = [
     "horizon_field",
     "loan_faults",
     "months_after",
+    "obligor_range_faults",
     "payment_dates",
     "pool_faults",
+    "range_faults",
     "record_faults",
     "scale_faults",
     "status_faults",

@@ -159,6 +159,10 @@ class Ranges:
         """Names of :data:`INPUTS` that have a range and are in use."""
         return tuple(n for n, item in INPUTS.items() if getattr(self, n) is not None and item.acts(deal))
 
+    def any_acts(self, deal: Deal) -> bool:
+        """Whether anything has a range that is in use."""
+        return bool(self.acting(deal)) or not all(np.isnan(x).all() for x in self.obligors(1))
+
     def spread(self, name: str, deal: Deal) -> tuple[float, float]:
         """How far an input of :data:`INPUTS` reaches down and up, standard deviations on its scale."""
         item, (low, high) = INPUTS[name], getattr(self, name)
