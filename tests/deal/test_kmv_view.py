@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import integrate
 from scipy.special import ndtr, ndtri
 
-from xlkmv.deal.analysis import kmv_view
+from xlkmv.deal.examples import example
+from xlkmv.deal.kmv import kmv_view, maturity_risk
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.model.plan import plan_risk
@@ -219,3 +220,19 @@ def test_classes_that_are_not_senior_are_not_supported():
     a, b = kmv_view(plan(A, B, controls=controls)).tranches
     assert a.pd[-1] < a.risk.pd[-1]
     np.testing.assert_array_equal(b.pd, b.risk.pd)
+
+
+@pytest.mark.parametrize("cap", [None, 0.02])
+@pytest.mark.parametrize("name", ["patents", "auto", "mortgage"])
+def test_the_figures_at_maturity_alone(name, cap):
+    deal = example(name).deal
+    controls = replace(deal.controls, support_cap=cap, support_cap_unit="of notes")
+    deal = replace(deal, controls=controls)
+    view = kmv_view(deal)
+    wanted = [k != 1 for k in range(len(deal.tranches))]
+    volatility, distance, anydate = maturity_risk(deal, wanted)
+    assert volatility == view.volatility
+    assert distance.tolist() == [t.distance_at_maturity for t in view.tranches]
+    assert np.isnan(anydate[1])
+    expected = np.array([t.anydate_pd_at_maturity for t in view.tranches])
+    assert anydate[wanted] == pytest.approx(expected[wanted], rel=1e-9)

@@ -30,8 +30,9 @@ from xlkmv.deal.questions.conditions import ScenarioResult, scenario_results
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
 from xlkmv.deal.questions.diversification import Diversified, rated, spread_otherwise
 from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
+from xlkmv.deal.questions.uncertainty import Uncertainty, uncertainty
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, expected_recovery, remark
-from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Record
+from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Ranges, Record
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.language import Phrase
 from xlkmv.model.comparison import compare_models
@@ -82,6 +83,8 @@ class Analysis:
         Who drives the risk, the undertaking not called; None in a quick look.
     diversification : tuple of Diversified
         The pool spread otherwise, the undertaking not called; the first is the pool as it is.
+    uncertainty : Uncertainty or None
+        How well the answers are known; None where no input in use has a range, and in a quick look.
     planned : Waterfall
         Payments when everybody pays on schedule.
     average_life : ndarray, shape (k,)
@@ -125,6 +128,7 @@ class Analysis:
     concentration: Concentration
     contributions: Contributions | None
     diversification: tuple[Diversified, ...]
+    uncertainty: Uncertainty | None
     planned: Waterfall
     average_life: Array
     steps: tuple[str, ...]
@@ -164,6 +168,7 @@ def analyse(
     progress: Callable[[str, float], None] = lambda what, share: None,
     *,
     actual: Record | Sequence[float] | Array = (),
+    ranges: Ranges | None = None,
     executor: Executor | None = None,
     quick: bool = False,
 ) -> Analysis:
@@ -178,6 +183,8 @@ def analyse(
         Called as ``progress(what, share_done)``; what it raises ends the computation.
     actual : Record, or sequence of float of length j
         What is known of the first j periods; collections alone as they came in, money.
+    ranges : Ranges, optional
+        How well the inputs are known; as figures that are certain when left out.
     executor : Executor, optional
         Where the paths are simulated; in this process when left out.
     quick : bool
@@ -220,7 +227,11 @@ def analyse(
             progress=_stage(progress, "Surveillance", conditions_end, simulated_end),
         )
         answers = _Answers() if deeper is None else deeper.answers(progress, unsupported)
-    progress("The plan when everybody pays", 0.98)
+    known: Uncertainty | None = None
+    if not quick and ranges is not None and ranges.any_acts(deal):
+        seen = _share(progress, "How well the answers are known", 0.98, 0.99)
+        known = uncertainty(deal, ranges, base=base, run=run, executor=executor, progress=seen)
+    progress("The plan when everybody pays", 0.99)
     planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
     covenants = covenant_risk(
         deal.covenants,
@@ -246,6 +257,7 @@ def analyse(
         concentration(deal.pool),
         answers.drivers,
         answers.spread,
+        known,
         planned,
         weighted_average_life(deal.terms.times, planned.principal_paid),
         tuple(step.text for step in priority(plan) if step.text),

@@ -17,8 +17,9 @@ from scipy.special import betaincinv
 from xlkmv.deal.analysis import UNSUPPORTED, Analysis
 from xlkmv.deal.kmv import KmvView, kmv_view
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Progress, Simulation, simulate_stresses
+from xlkmv.deal.paths.run import ENOUGH, Progress, Simulation, simulate_stresses
 from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.questions.uncertainty import ClassUncertainty, Uncertainty
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.language import Phrase
@@ -41,9 +42,6 @@ __all__ = [
     "upper_bound",
 ]
 
-# Paths that are short from which on a share of them is a figure: its standard error is then a third of it
-# at most (1/sqrt(10)).
-ENOUGH = 10
 # How sure it is that a probability lies below its bound.
 CONFIDENCE = 0.95
 
@@ -67,6 +65,10 @@ class Views(Protocol):
     def average_life(self) -> Array:
         """Of each class when everybody pays, shape (k,), years."""
 
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        """How well the answers are known; None where nobody says how well the inputs are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -77,10 +79,12 @@ class Quote:
     pd : float
     why : str
         Where it comes from, in a few words; a :class:`~xlkmv.language.Phrase`.
+    source : {"simulated", "KMV", "bound"}
     """
 
     pd: float
     why: str
+    source: str = "simulated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,9 @@ class ClassAnswer:
         Of the principal when everybody pays, years; NaN where nothing is repaid.
     yield_at_par : float
         Annual rate at which the expected payments are worth the amount; NaN where nothing is paid.
+    pd_range, distance_range, loss_range : (float, float) or None
+        Ends of the 90 % intervals of quoted PD, distance and expected loss, as the ranges of the inputs
+        give them; None where no input has one, of the loss also where too few paths lose.
     """
 
     name: str
@@ -121,6 +128,9 @@ class ClassAnswer:
     loss_given_default: float
     average_life: float
     yield_at_par: float
+    pd_range: tuple[float, float] | None = None
+    distance_range: tuple[float, float] | None = None
+    loss_range: tuple[float, float] | None = None
 
 
 def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
@@ -148,6 +158,7 @@ def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
             pool_pd = float(view.risk.anydate_pd[view.maturity])
             alone = _quote(unsupported.tranches[k].anydate_pd, unsupported.paths, pool_pd)
         horizon = float(times[view.maturity])
+        known = None if analysis.uncertainty is None else analysis.uncertainty.classes[k]
         answers.append(
             ClassAnswer(
                 name=tranche.name,
@@ -161,9 +172,31 @@ def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
                 loss_given_default=loss_given_default(run.expected_loss, run.anydate_pd),
                 average_life=float(analysis.average_life[k]),
                 yield_at_par=internal_rate(times, run.expected_paid, tranche.amount),
+                **_ranges(known, quote, view.anydate_pd_at_maturity, run.expected_loss),
             )
         )
     return tuple(answers)
+
+
+def _ranges(
+    known: ClassUncertainty | None, quote: Quote, kmv: float, loss: float
+) -> dict[str, tuple[float, float] | None]:
+    """Ends of the intervals of an answer.
+
+    A bound is one over the whole range of the inputs, as the paths of all runs are short as seldom: only
+    the KMV view may go beyond it, and below it anything is possible down to that.
+    """
+    if known is None:
+        return {}
+    low, high = known.pd.around(kmv if quote.source == "bound" else quote.pd)
+    if quote.source == "bound":
+        low, high = min(low, quote.pd), max(high, quote.pd)
+    lost = known.expected_loss
+    return {
+        "pd_range": (low, high),
+        "distance_range": None if np.isnan(known.distance[0]) else known.distance,
+        "loss_range": None if lost is None else lost.around(loss),
+    }
 
 
 def condition_quotes(analysis: Analysis, k: int) -> tuple[Quote, ...]:
@@ -218,6 +251,7 @@ class _Rated:
     simulated_base: Simulation
     simulated_unsupported: Simulation
     average_life: Array
+    uncertainty: Uncertainty | None = None
 
 
 def rate(
@@ -298,8 +332,8 @@ def quoted_pd(short: int, paths: int, kmv: float) -> Quote:
     bound = min(upper_bound(short, paths), ENOUGH / paths)
     seen = {"short": short or Phrase("none"), "paths": paths}
     if kmv > bound:
-        return Quote(kmv, Phrase("KMV view; {short} of {paths:,} paths", **seen))
-    return Quote(bound, Phrase("bound: {short} of {paths:,} paths", **seen))
+        return Quote(kmv, Phrase("KMV view; {short} of {paths:,} paths", **seen), "KMV")
+    return Quote(bound, Phrase("bound: {short} of {paths:,} paths", **seen), "bound")
 
 
 def upper_bound(short: int, paths: int) -> float:

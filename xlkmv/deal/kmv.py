@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "KmvView",
     "TrancheView",
     "kmv_view",
+    "maturity_risk",
     "support_default_probability",
     "tranche_view",
 ]
@@ -168,20 +170,14 @@ def tranche_view(
     """
     deal = stressed.deal
     tranche, times = deal.tranches[k], deal.terms.times
-    collections = stressed.collections
-    early = deal.terms.default_point == "expected"
-    dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k, early)
-    protected = bool(stressed.senior[k])
-    reserve = stressed.reserve if protected else 0.0
-    risk = pool_risk(collections, dues, volatility, times, drift, reserve)
-    payer = support_default_probability(deal, times) if protected else np.ones_like(times)
-    rho = deal.terms.support_correlation
+    collections, early = stressed.collections, deal.terms.default_point == "expected"
+    faced = _faced(stressed, k)
+    reserve, cap, payer, rho = faced.reserve, faced.cap, faced.payer, deal.terms.support_correlation
+    risk = pool_risk(collections, faced.dues, volatility, times, drift, reserve)
     joint = joint_default_probability(risk.pd, payer, rho)
     anydate = joint_default_probability(risk.anydate_pd, payer, rho)
-    cap = np.inf
-    if protected and stressed.support_cap is not None:
-        cap = reserve + stressed.support_cap
-        beyond = pool_risk(collections, dues, volatility, times, drift, cap)
+    if cap < np.inf:
+        beyond = pool_risk(collections, faced.dues, volatility, times, drift, cap)
         joint = _with_cap(joint, beyond.pd, payer, rho)
         anydate = _with_cap(anydate, beyond.anydate_pd, payer, rho)
     # What a rank misses its tranches share in proportion to what is due to them.
@@ -206,6 +202,66 @@ def tranche_view(
         _expected_risk(stressed, k, volatility, drift, reserve) if both else None,
         stressed.due_by(k, expected=True),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Faced:
+    """What a tranche faces: dues up to it, reserve, most that both guards pay, PD of the payer."""
+
+    dues: Array
+    reserve: float
+    cap: float
+    payer: Array
+
+
+def _faced(stressed: Stressed, k: int) -> _Faced:
+    deal, protected = stressed.deal, bool(stressed.senior[k])
+    early, times = deal.terms.default_point == "expected", deal.terms.times
+    dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k, early)
+    reserve = stressed.reserve if protected else 0.0
+    cap = np.inf
+    if protected and stressed.support_cap is not None:
+        cap = reserve + stressed.support_cap
+    payer = support_default_probability(deal, times) if protected else np.ones_like(times)
+    return _Faced(dues, reserve, cap, payer)
+
+
+def maturity_risk(deal: Deal, anydate: Sequence[bool]) -> tuple[float, Array, Array]:
+    """Volatility of the pool, distances and any-date PDs at maturity: part of a :func:`kmv_view`.
+
+    Parameters
+    ----------
+    deal : Deal
+    anydate : sequence of bool, length k
+        Of which classes the any-date PD, which takes its time, is wanted.
+
+    Returns
+    -------
+    volatility : float
+        Per annum.
+    distance, anydate_pd : ndarray, shape (k,)
+        Of each class: from the pool and the reserve alone, and with the undertaking counted; NaN where
+        it is not wanted.
+    """
+    stressed = apply(deal, BASE)
+    volatility, drift = pool_lognormal(stressed)
+    collections, rho, times = stressed.collections, deal.terms.support_correlation, deal.terms.times
+    distance, found = np.full((2, len(deal.tranches)), np.nan)
+
+    for k, wanted in enumerate(anydate):
+        faced, m = _faced(stressed, k), stressed.due_by(k)
+        # Later dates are not its risk; its distance needs no earlier ones, but what they add up to.
+        paid_in, due, dates = collections[: m + 1], faced.dues[: m + 1], times[: m + 1]
+        if not wanted:
+            paid_in, due, dates = np.cumsum(paid_in)[-1:], np.cumsum(due)[-1:], dates[-1:]
+        risk = pool_risk(paid_in, due, volatility, dates, drift, faced.reserve)
+        distance[k] = risk.distance[-1]
+        if wanted:
+            found[k] = joint_default_probability(risk.anydate_pd[m], faced.payer[m], rho)
+            if faced.cap < np.inf:
+                beyond = pool_risk(paid_in, due, volatility, dates, drift, faced.cap).anydate_pd[m]
+                found[k] = _with_cap(found[k], beyond, faced.payer[m], rho)
+    return volatility, distance, found
 
 
 def _with_cap(joint: Array, beyond: Array, payer: Array, rho: float) -> Array:

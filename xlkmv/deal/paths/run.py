@@ -25,6 +25,7 @@ from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array
 
 __all__ = [
+    "ENOUGH",
     "Measured",
     "Progress",
     "Run",
@@ -45,6 +46,9 @@ __all__ = [
 Progress = Callable[[int, int], object]
 Tick = Callable[[float], object]
 
+# Paths that are short from which on a share of them is a figure: its standard error is then a third of it
+# at most (1/sqrt(10)).
+ENOUGH = 10
 # Groups of fewer paths are not thinned out.
 SMALLEST_THINNED = 1 << 8
 # Less (paths times obligors times dates) is done before other processes have started.

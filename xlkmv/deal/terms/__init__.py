@@ -31,6 +31,7 @@ from xlkmv.deal.terms.plan import (
     Terms,
     terms_faults,
 )
+from xlkmv.deal.terms.ranges import INPUTS, RangedInput, Ranges, obligor_range_faults, range_faults
 from xlkmv.deal.terms.record import RECORD_RULE, Record, Today, record_faults
 from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.deal.terms.scale import (
@@ -50,6 +51,7 @@ __all__ = [
     "CONTROLS",
     "DAY_COUNTS",
     "HORIZONS",
+    "INPUTS",
     "INTERVALS",
     "LOAN_NUMBERS",
     "LONG_RUN",
@@ -80,6 +82,8 @@ __all__ = [
     "Fault",
     "Loans",
     "Pool",
+    "RangedInput",
+    "Ranges",
     "Record",
     "Recoveries",
     "Terms",
@@ -93,8 +97,10 @@ __all__ = [
     "horizon_field",
     "loan_faults",
     "months_after",
+    "obligor_range_faults",
     "payment_dates",
     "pool_faults",
+    "range_faults",
     "record_faults",
     "recovery_faults",
     "scale_faults",

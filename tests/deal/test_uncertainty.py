@@ -1,0 +1,314 @@
+"""Intervals against what the answers are at the ends of the ranges, against brute force, and known truths."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import logit
+from scipy.stats import norm
+
+from xlkmv.deal.examples import example
+from xlkmv.deal.kmv import kmv_view
+from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.questions.uncertainty import Spread, uncertainty
+from xlkmv.deal.terms import Controls, Tranche
+from xlkmv.deal.terms.ranges import INPUTS, REACH, Ranges, varied
+from xlkmv.errors import InputError
+
+BARE = Controls().without("reserve", "support", "repurchase", "pledge", "triggers")
+
+
+@pytest.fixture(scope="module")
+def one(build):
+    """Obligors that owe 60 each on one date, and a class that is short when the first one defaults."""
+
+    def made(pd, **more):
+        date = build([[60.0]]).terms.dates[0]
+        notes = (Tranche("Notes", 1, 50.0 + 60.0 * (len(pd) - 1), 0.0, "bullet", date),)
+        rows = [[60.0]] * len(pd)
+        return build(rows, pd=pd, correlation=0.0, tranches=notes, controls=BARE, fee_rate=0.0, **more)
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def pool(build):
+    """Twelve obligors of several sizes, three dates, all that may be uncertain."""
+    size = np.linspace(20.0, 75.0, 12)
+    return build(
+        size[:, None] * np.ones(3) / 3.0,
+        pd=np.linspace(0.08, 0.01, 12),
+        recovery=0.3,
+        lag=0.5,
+        correlation=0.2,
+        senior=400.0,
+        junior=80.0,
+        coupon=0.04,
+        controls=replace(BARE, support=True, support_pd=0.05),
+        paths=100_000,
+    )
+
+
+def wide(deal):
+    pd = deal.pool.pd
+    return Ranges(
+        pd=(0.6 * deal.pool.share @ pd, 1.6 * deal.pool.share @ pd),
+        recovery=(0.2, 0.4),
+        correlation=(0.12, 0.3),
+        support_pd=(0.02, 0.12),
+        pd_low=pd / 2.0,
+        pd_high=pd * 2.0,
+    )
+
+
+# ------------------------------------------------------------------------------- ranges
+
+
+@given(
+    figure=st.floats(0.001, 0.9),
+    down=st.floats(0.1, 0.999),
+    up=st.floats(0.001, 0.9),
+    name=st.sampled_from(["pd", "recovery", "correlation"]),
+)
+@settings(max_examples=50, deadline=None)
+def test_the_ends_of_a_range_are_its_quantiles_and_the_figure_its_median(build, figure, down, up, name):
+    deal = build([[60.0], [40.0]], **{"pd": 0.02, "recovery": 0.3, "correlation": 0.2} | {name: figure})
+    low, high = figure * down, figure + (1.0 - figure) * up
+    spread = Ranges(**{name: (low, high)}).spread(name, deal)
+    for side, end in ((-spread[0], low), (spread[1], high)):
+        there = varied(deal, {name: norm.ppf(0.95) * side})
+        assert getattr(there.pool, name) == pytest.approx(np.full(2, end), rel=1e-9)
+    assert varied(deal, {name: 0.0}) == deal
+
+
+def test_obligors_that_differ_move_by_the_same_odds_and_certainties_stay(build):
+    deal = build([[60.0], [40.0], [1.0]], pd=[0.1, 0.01, 0.0], recovery=[0.0, 0.5, 1.0])
+    there = varied(deal, {"pd": 0.7, "recovery": -0.2}, np.array([0.0, 0.3, 1.0]))
+    assert logit(there.pool.pd[:2]) == pytest.approx([logit(0.1) + 0.7, logit(0.01) + 1.0])
+    assert there.pool.pd[2] == 0.0
+    assert there.pool.recovery[[0, 2]].tolist() == [0.0, pytest.approx(1.0)]
+    assert logit(there.pool.recovery[1]) == pytest.approx(-0.2)
+
+
+def test_terms_stay_within_their_rules(build):
+    deal = build(volatility_source="user", volatility=4.0, drift=0.9)
+    there = varied(deal, {"volatility": 1.0, "drift": 1.0})
+    assert (there.terms.volatility, there.terms.drift) == (5.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"pd_low": [0.03, np.nan], "pd_high": [0.02, np.nan]},
+            "'Obligor 1' pd low must not be above the h",
+        ),
+        (
+            {"pd_low": [np.nan, 0.03], "pd_high": [np.nan, 0.05]},
+            "'Obligor 2' pd low must not be above the f",
+        ),
+        ({"pd_low": [0.01, 0.01], "pd_high": [0.05, 0.015]}, "'Obligor 2' pd high must not be below the fig"),
+        (
+            {"pd_low": [0.01, np.nan], "pd_high": [np.nan, np.nan]},
+            "pd high must not be blank: the low end i",
+        ),
+        ({"pd_low": [0.0, np.nan], "pd_high": [0.5, np.nan]}, "'Obligor 1' pd low must be > 0 and < 1"),
+        ({"pd_low": [0.1]}, "pd low must have one value per obligor"),
+        ({"recovery": (0.6, 0.2)}, "range of Recovery low must not be above the high end"),
+        ({"correlation": (0.3, 0.4)}, "range of Asset correlation low must not be above the figure itself"),
+        ({"recovery": 0.4}, "range of recovery must be low and high"),
+    ],
+)
+def test_ranges_that_are_none(build, given, sentence):
+    deal = build([[60.0], [40.0]], pd=0.02, recovery=0.4)
+    with pytest.raises(InputError, match=sentence):
+        uncertainty(deal, Ranges(**given))
+
+
+# ------------------------------------------------------------------------------- intervals
+
+
+def test_without_ranges_the_interval_is_the_figure(pool):
+    idle = Ranges(volatility=(0.05, 0.2))  # the volatility is implied
+    for ranges in (Ranges(), idle):
+        found = uncertainty(pool, ranges)
+        assert found.groups == () and found.runs == 0
+        for c in found.classes:
+            for spread in (c.pd, c.expected_loss):
+                assert spread.around(0.03) == (0.03, 0.03)
+
+
+def test_ranges_of_no_width_leave_the_figure(pool):
+    ranges = Ranges(recovery=(0.3, 0.3), pd_low=pool.pool.pd, pd_high=pool.pool.pd)
+    found = uncertainty(pool, ranges)
+    for c in found.classes:
+        assert c.pd.around(0.03) == pytest.approx((0.03, 0.03), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["obligors", "pd"])
+def test_a_class_that_falls_with_one_obligor_has_its_range(one, name):
+    """PD of the class is that of the obligor, on every draw."""
+    deal = one([0.02], paths=200_000)
+    ends = (0.007, 0.08)
+    given = {"pd": ends} if name == "pd" else {"pd_low": [ends[0]], "pd_high": [ends[1]]}
+    found = uncertainty(deal, Ranges(**given))
+    assert found.groups == (name,)
+    assert found.classes[0].pd.around(0.02) == pytest.approx(ends, rel=0.1)
+    # All is lost of what the obligor does not pay.
+    assert found.classes[0].expected_loss.around(0.02) == pytest.approx(ends, rel=0.1)
+    shares = found.classes[0].pd
+    assert shares.first == pytest.approx([1.0], abs=0.01)
+    assert shares.total == pytest.approx([1.0], abs=0.05)
+
+
+def test_ranges_that_are_as_wide_share_the_variance(one):
+    """The log odds are a sum of two independent normals, of which the class' distance is nearly linear."""
+    deal = one([0.02], paths=200_000)
+    found = uncertainty(deal, Ranges(pd=(0.01, 0.04), pd_low=[0.01], pd_high=[0.04]))
+    assert found.groups == ("pd", "obligors")
+    assert found.classes[0].pd.first == pytest.approx([0.5, 0.5], abs=0.05)
+    # Their sum is wider by the square root of 2.
+    low, high = found.classes[0].pd.around(0.02)
+    reach = np.sqrt(0.5) * (logit(high) - logit(low)) / 2.0
+    assert reach == pytest.approx(0.5 * (logit(0.04) - logit(0.01)), rel=0.1)
+
+
+def test_what_obligors_do_by_themselves_averages_out(build):
+    """Of n equal obligors their own PDs have 1/n of the variance that one common move of that size has."""
+    n = 25
+    deal = build(np.full((n, 1), 4.0), pd=0.03, correlation=0.1, senior=80.0, junior=15.0, controls=BARE)
+    own = {"pd_low": np.full(n, 0.025), "pd_high": np.full(n, 0.036)}
+    found = uncertainty(deal, Ranges(pd=(0.025, 0.036), **own))
+    common, each = found.classes[0].pd.first
+    assert each / common == pytest.approx(1.0 / n, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("pd", (0.02, 0.09)),
+        ("recovery", (0.2, 0.4)),
+        ("correlation", (0.1, 0.35)),
+        ("support_pd", (0.02, 0.12)),
+    ],
+)
+def test_one_range_alone_reaches_as_far_as_the_view_at_its_ends(pool, name, ends):
+    """Of a monotone function the quantiles are its values at the quantiles."""
+    ranges = Ranges(**{name: ends})
+    found, base = uncertainty(pool, ranges), kmv_view(pool)
+    down, up = ranges.spread(name, pool)
+    at_ends = [kmv_view(varied(pool, {name: REACH * side})) for side in (-down, up)]
+    for k, c in enumerate(found.classes):
+        expected = sorted(view.tranches[k].anydate_pd_at_maturity for view in at_ends)
+        if not c.simulated:
+            assert c.pd.around(base.tranches[k].anydate_pd_at_maturity) == pytest.approx(expected, rel=0.06)
+        distances = sorted(view.tranches[k].distance_at_maturity for view in at_ends)
+        assert c.distance == pytest.approx(distances, abs=0.03)
+
+
+def test_volatility_and_drift_of_the_user_in_closed_form(pool):
+    """DD = [ln(V/DP) + (mu - sigma^2/2) T]/(sigma sqrt T), at sigma's ends and at mu's."""
+    terms = replace(pool.terms, volatility_source="user", volatility=0.08, drift=-0.01)
+    deal = replace(pool, terms=terms)
+    view, T = kmv_view(deal).tranches[1], float(terms.times[-1])
+    found = uncertainty(deal, Ranges(volatility=(0.05, 0.12))).classes[1]
+    A = view.distance_at_maturity * 0.08 * np.sqrt(T) - (-0.01 - 0.5 * 0.08**2) * T
+
+    def distance(sigma, mu):
+        return (A + (mu - 0.5 * sigma**2) * T) / (sigma * np.sqrt(T))
+
+    assert found.distance == pytest.approx((distance(0.12, -0.01), distance(0.05, -0.01)), abs=0.01)
+    drifts = uncertainty(deal, Ranges(drift=(-0.03, 0.0))).classes[1]
+    assert drifts.distance == pytest.approx((distance(0.08, -0.03), distance(0.08, 0.0)), abs=0.01)
+
+
+def test_brute_force(pool):
+    """Nested: 500 draws of all inputs, each simulated; their quantiles have errors of .03 themselves."""
+    ranges, rng = wide(pool), np.random.default_rng(8)
+    found, base = uncertainty(pool, ranges), simulate(pool)
+    names = ranges.acting(pool)
+    down, up = ranges.obligor_spread(pool.pool)
+    e = rng.standard_normal((100_000, 12))
+    weights = pool.pool.pd * pool.pool.amount
+    # Recoveries are alike: the expected loss of the pool goes with PDs and amounts.
+    surplus = np.log(np.median(np.exp(e * np.where(e > 0.0, up, down)) @ weights / weights.sum()))
+    pds, losses = [], []
+    for j in range(500):
+        u = rng.standard_normal(len(names))
+        shifts = {name: x * ranges.spread(name, pool)[int(x > 0.0)] for name, x in zip(names, u, strict=True)}
+        e = rng.standard_normal(12)
+        run = simulate(
+            varied(pool, shifts, e * np.where(e > 0.0, up, down) - surplus), paths=5000, seed=1000 + j
+        )
+        pds.append([t.anydate_pd for t in run.tranches])
+        losses.append([t.expected_loss for t in run.tranches])
+    for k, c in enumerate(found.classes):
+        risk = base.tranches[k]
+        for spread, figure, brute, error in (
+            (c.pd, risk.anydate_pd, pds, 0.12),
+            (c.expected_loss, risk.expected_loss, losses, 0.15),
+        ):
+            ends = np.quantile(np.array(brute)[:, k], [0.05, 0.95])
+            assert norm.isf(spread.around(figure)) == pytest.approx(norm.isf(ends), abs=error)
+
+
+def test_the_figures_are_inside_the_interval_of_many_obligors(build):
+    """PDs that double and halve as easily come to more than the figures in the mean; not so here."""
+    n = 60
+    deal = build(np.full((n, 1), 4.0), pd=0.03, correlation=0.1, senior=200.0, junior=25.0, controls=BARE)
+    found = uncertainty(deal, Ranges(pd_low=np.full(n, 0.008), pd_high=np.full(n, 0.1)))
+    for c, view in zip(found.classes[:1], kmv_view(deal).tranches[:1], strict=True):
+        dd = view.distance_at_maturity
+        assert c.distance[0] + 0.1 < dd < c.distance[1] - 0.1
+
+
+def test_same_bits_for_the_same_seed_and_others_for_another(pool):
+    ranges = wide(pool)
+
+    def digits(found):
+        return [
+            (x.down, x.up, *x.first.tolist(), *x.total.tolist())
+            for c in found.classes
+            for x in (c.pd, c.expected_loss)
+        ]
+
+    first = digits(uncertainty(pool, ranges))
+    with ThreadPoolExecutor(2) as executor:
+        assert digits(uncertainty(pool, ranges, executor=executor)) == first
+    base, run = kmv_view(pool), simulate(pool)
+    assert digits(uncertainty(pool, ranges, base=base, run=run)) == first
+    other = replace(pool, terms=replace(pool.terms, seed=pool.terms.seed + 100))
+    assert digits(uncertainty(other, ranges)) != first
+
+
+def test_a_class_that_is_never_short_has_the_views_interval_only():
+    deal = example("auto").deal
+    mean = float(deal.pool.share @ deal.pool.pd)
+    found = uncertainty(deal, Ranges(pd=(0.5 * mean, 2.0 * mean)))
+    for c in found.classes:
+        assert not c.simulated and c.expected_loss is None
+        assert c.distance[0] < c.distance[1]
+        assert c.pd.first == pytest.approx([1.0], abs=1e-3)
+
+
+def test_a_pool_that_cannot_default_has_nothing_to_move(build):
+    found = uncertainty(build(pd=0.0, recovery=0.4), Ranges(recovery=(0.2, 0.6)))
+    for c in found.classes:
+        assert c.pd.around(0.0) == (0.0, 0.0)
+        assert np.isnan(c.pd.first).all() and np.isnan(c.distance).all()
+
+
+def test_spread_around_certainties():
+    spread = Spread(-0.5, 0.4, np.empty(0), np.empty(0))
+    assert spread.around(0.0) == (0.0, 0.0) and spread.around(1.0) == (1.0, 1.0)
+    low, high = spread.around(norm.sf(2.0))
+    assert (low, high) == pytest.approx((norm.sf(2.4), norm.sf(1.5)))
+
+
+def test_every_input_is_called_something():
+    assert len({item.label for item in INPUTS.values()}) == len(INPUTS)

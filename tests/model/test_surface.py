@@ -1,0 +1,70 @@
+"""Surfaces: exact where the truth is one, and the likelihood's maximum by another optimiser."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import binom, norm
+
+from xlkmv.model.sobol import sobol_points
+from xlkmv.model.surface import FARTHEST, distance_of, fit_rates, fit_values, quadratic_terms
+
+
+def inputs(count, dimensions=2, seed=4):
+    return norm.ppf(sobol_points(count, dimensions, seed))
+
+
+def test_terms_by_hand():
+    assert quadratic_terms(np.array([[2.0, 3.0]])) == pytest.approx(np.array([[1, 2, 3, 4, 6, 9]]))
+    assert quadratic_terms(np.empty((2, 0))).tolist() == [[1.0], [1.0]]
+
+
+def test_distances_have_ends():
+    assert distance_of(np.array([0.0, 0.5, 1.0])).tolist() == [FARTHEST, 0.0, -FARTHEST]
+    assert distance_of(0.01) == pytest.approx(norm.isf(0.01))
+
+
+def test_values_of_second_degree_are_met():
+    z = inputs(16)
+    truth = np.array([3.0, -0.8, 0.4, 0.1, -0.05, 0.02])
+    assert fit_values(z, quadratic_terms(z) @ truth) == pytest.approx(truth, abs=1e-3)
+
+
+def test_a_surface_of_nothing_is_a_constant():
+    assert fit_values(np.empty((3, 0)), np.array([1.0, 2.0, 6.0])) == pytest.approx([3.0])
+    rates, counts = np.array([0.1, 0.3]), np.array([100.0, 300.0])
+    assert fit_rates(np.empty((2, 0)), rates, counts) == pytest.approx([norm.isf(0.25)])
+
+
+def test_rates_find_the_truth_that_made_them():
+    z, rng = inputs(32), np.random.default_rng(1)
+    truth = np.array([2.5, -0.5, 0.3, 0.08, 0.05, -0.04])
+    counts = np.full(32, 200_000.0)
+    rates = binom.rvs(200_000, norm.sf(quadratic_terms(z) @ truth), random_state=rng) / counts
+    assert fit_rates(z, rates, counts) == pytest.approx(truth, abs=0.02)
+
+
+def test_without_curvature_rates_are_probit_regression():
+    """Two inputs, one of which means nothing: the plain maximum of the likelihood, by scipy's minimiser."""
+    rng = np.random.default_rng(2)
+    z, counts = inputs(24, 1), np.full(24, 1_000_000.0)
+    p = norm.sf(1.0 + 0.5 * z[:, 0])
+    rates = binom.rvs(1_000_000, p, random_state=rng) / counts
+
+    def minus(b):
+        d = quadratic_terms(z) @ b
+        return -(counts @ (rates * norm.logsf(d) + (1.0 - rates) * norm.logcdf(d))) / counts.sum()
+
+    best = minimize(minus, [1.0, 0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-14})
+    assert fit_rates(z, rates, counts) == pytest.approx(best.x, abs=1e-4)
+
+
+def test_few_events_bend_no_surface():
+    """Of 13 events on 100,000 paths a slope can be seen, and curvatures stay a small part of it."""
+    z, rng = inputs(12), np.random.default_rng(3)
+    counts = np.full(12, 100_000.0)
+    rates = binom.rvs(100_000, norm.sf(3.6 - 0.3 * z[:, 0]), random_state=rng) / counts
+    found = fit_rates(z, rates, counts)
+    assert found[1] == pytest.approx(-0.3, abs=0.1)
+    assert np.abs(found[2:]).max() < 0.1

@@ -1,0 +1,375 @@
+"""How well the answers are known, given how well the inputs are: intervals, and which input matters.
+
+Inputs are drawn from their ranges (:mod:`xlkmv.deal.terms.ranges`), evenly. At a few of the draws the
+deal is looked at anew, by the KMV view and by a simulation with a fraction of the paths, each on random
+numbers of its own. A surface (:mod:`xlkmv.model.surface`) through these and the deal as it is says how
+the distance -N^{-1}(PD) of each class moves with the inputs, and is read at thousands of draws. All
+paths together are :data:`EFFORT` times those of the deal as it is. Distances of the KMV view are
+inverse to the volatility of the pool: there surfaces go through the distance times the volatility, and
+through the log of the volatility.
+
+The PDs of the obligors, however many there are, act through two figures: the log of the expected loss
+of the pool, and how far that moves more where single losses are large,
+
+``h_1 = ln(sum_i w_i e^{x_i}/sum_i w_i)``, ``w_i = PD_i l_i`` and ``h_2``, ``w_i = PD_i l_i^2``,
+
+x_i the shift of the log odds of PD_i, l_i what is lost of an obligor. They are the first two terms of
+the odds that an obligor is in default given that the pool loses much (exponential tilting). Errors of
+many obligors average out, but PDs that double and halve as easily do so to more than the figures: this
+surplus, the median of h_1, is taken off the x_i, so that the figures of the pool are the middle of its
+range as those of a single obligor are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from xlkmv.deal.kmv import KmvView, TrancheView, kmv_view, maturity_risk
+from xlkmv.deal.paths.executors import Executor
+from xlkmv.deal.paths.run import ENOUGH, Simulation, simulate
+from xlkmv.deal.plan.stressed import CERTAIN
+from xlkmv.deal.terms import Deal
+from xlkmv.deal.terms.ranges import INPUTS, LEVEL, Ranges, varied
+from xlkmv.model.domain import Array
+from xlkmv.model.sobol import sobol_points, variance_shares
+from xlkmv.model.surface import count_terms, distance_of, fit_rates, fit_values, quadratic_terms
+
+__all__ = ["OBLIGORS", "ClassUncertainty", "Spread", "Uncertainty", "uncertainty"]
+
+# Name of the group of the obligors' own PDs, beside those of INPUTS.
+OBLIGORS = "obligors"
+# Paths of all runs together, in units of those of the deal as it is.
+EFFORT = 1.5
+FEWEST_PATHS = 100
+# Runs that a surface has beyond its coefficients, at least, and runs at least.
+SPARE, FEWEST_RUNS = 2, 8
+DRAWS = 1 << 11
+# Draws of obligors that are looked at together.
+PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """How a probability moves with the inputs, as its distance -N^{-1}(p) does.
+
+    Attributes
+    ----------
+    down, up : float
+        5 % and 95 % quantile of the distance, less the distance at the inputs as they are.
+    first, total : ndarray, shape (g,)
+        Share of each group of inputs in the variance of the distance: alone, and with all that it does
+        together with others; NaN where nothing moves.
+    """
+
+    down: float
+    up: float
+    first: Array
+    total: Array
+
+    def around(self, probability: float) -> tuple[float, float]:
+        """Low and high end that belong to a probability at the inputs as they are."""
+        if not 0.0 < probability < 1.0 or self.down == 0.0 == self.up:
+            return probability, probability
+        d = float(-ndtri(probability))
+        return float(ndtr(-d - self.up)), float(ndtr(-d - self.down))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassUncertainty:
+    """How well the answers for one class are known.
+
+    Attributes
+    ----------
+    name : str
+    pd : Spread
+        Of the any-date PD, the undertaking counted.
+    simulated : bool
+        Whether it is that of the simulated PD; else, where too few paths are short, of the KMV view's.
+    expected_loss : Spread or None
+        Of the simulated expected loss; None where the class loses on too few paths.
+    distance : (float, float)
+        Ends of the distance to default of the KMV view at the maturity; NaN where it is infinite.
+    """
+
+    name: str
+    pd: Spread
+    simulated: bool
+    expected_loss: Spread | None
+    distance: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Uncertainty:
+    """How well the answers of a deal are known.
+
+    Attributes
+    ----------
+    groups : tuple of str
+        Inputs that have a range and are in use: names of :data:`~xlkmv.deal.terms.ranges.INPUTS`, and
+        "obligors" for the PDs of obligors, each by itself.
+    classes : tuple of ClassUncertainty
+        In the order of ``deal.tranches``.
+    runs, paths : int
+        How often the deal was looked at anew, and paths of each.
+    """
+
+    groups: tuple[str, ...]
+    classes: tuple[ClassUncertainty, ...]
+    runs: int
+    paths: int
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the groups are called."""
+        return tuple("PD of each obligor" if g == OBLIGORS else INPUTS[g].label for g in self.groups)
+
+
+def uncertainty(
+    deal: Deal,
+    ranges: Ranges,
+    *,
+    base: KmvView | None = None,
+    run: Simulation | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Uncertainty:
+    """Turn ranges of the inputs into 90 % intervals of the answers, and say which input matters.
+
+    Parameters
+    ----------
+    deal : Deal
+        As at closing.
+    ranges : Ranges
+    base : KmvView, optional
+        Of the deal as it is; computed when left out.
+    run : Simulation, optional
+        The same, simulated.
+    executor : Executor, optional
+        As in :func:`~xlkmv.deal.paths.run.simulate`; the result is the same, bit for bit.
+    progress : callable
+        Called with the share that is done; what it raises ends the computation.
+
+    Returns
+    -------
+    Uncertainty
+        Without a range in use all intervals are the figures themselves.
+
+    Raises
+    ------
+    InputError, DomainError
+        When a range does not fit the deal.
+    """
+    ranges.check(deal)
+    base, inputs = base or kmv_view(deal, both=False), _Inputs(deal, ranges)
+    if not inputs.groups:
+        return Uncertainty((), tuple(_as_it_is(view) for view in base.tranches), 0, 0)
+    run = run or simulate(deal, executor=executor)
+    count, flat = inputs.runs, inputs.flat
+    paths = max(int(EFFORT * run.paths / count), FEWEST_PATHS)
+    normals, own = inputs.design(count)
+    simulated = [_enough(t.anydate_pd, run) for t in run.tranches]
+    viewed = [not known for known in simulated]
+    views, runs = [_at_maturity(base)], [run]
+    for j in range(count):
+        progress(j / count)
+        other = inputs.deal_at(normals[j], own[j])
+        views.append(maturity_risk(other, viewed))
+        runs.append(simulate(other, paths=paths, seed=deal.terms.seed + 1 + j, executor=executor))
+    progress(1.0)
+    at = inputs.features(normals, inputs.figures([(slice(None), own)]))
+    at = np.vstack([np.zeros(at.shape[1]), at])
+    counts = np.array([float(r.paths) for r in runs])
+    # Of a pool that nobody's default can move distances are not inverse to anything.
+    sigma, distances, pds = (np.array(figures) for figures in zip(*views, strict=True))
+    sigma = sigma / sigma[0] if (sigma >= CERTAIN).all() else np.ones(len(views))
+    surfaces = _Surfaces([fit_values(at, np.log(sigma), flat)])
+    for k, known in enumerate(simulated):
+        risks, distance = [r.tranches[k] for r in runs], distances[:, k]
+        finite = bool(np.isfinite(distance).all())
+        if known:
+            short = np.array([risk.anydate_pd for risk in risks])
+            surfaces.add("pd", k, fit_rates(at, short, counts, flat))
+        else:
+            # A PD below all numbers is as far away as its distance to default.
+            far = finite and bool((pds[:, k] == 0.0).any())
+            seen = distance if far else distance_of(pds[:, k])
+            surfaces.add("pd", k, fit_values(at, seen * sigma, flat), inverse=True)
+        if finite:
+            surfaces.add("distance", k, fit_values(at, distance * sigma, flat), inverse=True)
+        if _enough(1.0 - run.tranches[k].loss_probability[0], run):
+            losses = np.array([risk.expected_loss for risk in risks])
+            surfaces.add("loss", k, fit_rates(at, losses, counts, flat))
+    spreads = dict(zip(surfaces.what, inputs.spreads(surfaces), strict=True))
+    classes = []
+    for k, view in enumerate(base.tranches):
+        dd, moved = view.distance_at_maturity, spreads.get(("distance", k))
+        ends = (np.nan, np.nan) if moved is None else (dd + moved.down, dd + moved.up)
+        classes.append(
+            ClassUncertainty(view.name, spreads["pd", k], simulated[k], spreads.get(("loss", k)), ends)
+        )
+    return Uncertainty(inputs.groups, tuple(classes), count, paths)
+
+
+def _at_maturity(view: KmvView) -> tuple[float, Array, Array]:
+    """Figures of a view as :func:`~xlkmv.deal.kmv.maturity_risk` has them."""
+    distance = [t.distance_at_maturity for t in view.tranches]
+    return view.volatility, np.array(distance), np.array([t.anydate_pd_at_maturity for t in view.tranches])
+
+
+def _enough(share: float, run: Simulation) -> bool:
+    """Whether a share of the paths is a figure."""
+    return min(share, 1.0 - share) * run.paths > ENOUGH - 0.5
+
+
+@dataclass(slots=True, eq=False)
+class _Surfaces:
+    """Surfaces, the first one of the log of the volatility; what each other one is of.
+
+    `inverse` ones have to be divided by the volatility.
+    """
+
+    fitted: list[Array]
+    what: list[tuple[str, int]] = field(default_factory=list)
+    inverse: list[bool] = field(default_factory=list)
+
+    def add(self, what: str, k: int, fitted: Array, *, inverse: bool = False) -> None:
+        """Keep the surface of a figure of a class."""
+        self.fitted.append(fitted)
+        self.what.append((what, k))
+        self.inverse.append(inverse)
+
+    def read(self, inputs: Array, flat: int) -> Array:
+        """Distances at some inputs, shape (n, r)."""
+        read = np.einsum("nq,rq->nr", quadratic_terms(inputs, flat), np.array(self.fitted))
+        return np.asarray(read[:, 1:] * np.exp(np.where(self.inverse, -read[:, :1], 0.0)))
+
+
+def _as_it_is(view: TrancheView) -> ClassUncertainty:
+    """Say of a class that nothing moves it."""
+    still = Spread(0.0, 0.0, np.empty(0), np.empty(0))
+    dd = view.distance_at_maturity
+    return ClassUncertainty(view.name, still, False, still, (dd, dd))
+
+
+class _Inputs:
+    """The inputs of a deal that have a range and are in use, and what their draws come to."""
+
+    def __init__(self, deal: Deal, ranges: Ranges) -> None:
+        self.deal, self.plan = deal, ranges.acting(deal)
+        self.spread = np.array([ranges.spread(name, deal) for name in self.plan]).reshape(-1, 2)
+        down, up = ranges.obligor_spread(deal.pool)
+        self.rows = np.flatnonzero((down > 0.0) | (up > 0.0))
+        self.down, self.up = down[self.rows], up[self.rows]
+        self.groups = (*self.plan, *((OBLIGORS,) if self.rows.size else ()))
+        pool = deal.pool
+        lost = pool.amount / pool.obligors * np.maximum(1.0 - pool.recovery, 1e-6)
+        weights = pool.pd * pool.amount * np.maximum(1.0 - pool.recovery, 1e-6) * np.array([lost**0, lost])
+        total = weights.sum(axis=1, keepdims=True)
+        self.weights = (weights / np.where(total > 0.0, total, 1.0))[:, self.rows]
+        # Spreads of level and tilt of the obligors' PDs, to first order.
+        variance = 0.5 * (self.down**2 + self.up**2)
+        level = float(self.weights[0] ** 2 @ variance)
+        tilt = float((self.weights[1] - self.weights[0]) ** 2 @ variance)
+        common = self.plan.index("pd") if "pd" in self.plan else None
+        if common is not None:
+            level += 0.5 * float((self.spread[common] ** 2).sum())
+        self.level, self.common = np.sqrt(level), common
+        # A tilt that is none is rounding, or next to nothing beside the level.
+        self.tilt = np.sqrt(tilt) if tilt > 1e-6 * level else 0.0
+        # The draws of the obligors, by their level.
+        self.surplus, self.drawn = 0.0, np.zeros((DRAWS, 2))
+        if self.rows.size:
+            drawn = self.figures(self._evenly())
+            self.surplus = float(np.median(drawn[:, 0]))
+            self.drawn = drawn[np.argsort(drawn[:, 0], kind="stable")] - [self.surplus, 0.0]
+        self.others = [k for k in range(len(self.plan)) if k != common]
+
+    @property
+    def runs(self) -> int:
+        """How many draws the deal is looked at for."""
+        p = int(self.level > 0.0) + self.flat + len(self.others)
+        wanted = count_terms(p, self.flat) + SPARE
+        return max(wanted + wanted % 2, FEWEST_RUNS)
+
+    @property
+    def flat(self) -> int:
+        """How many inputs of the surfaces are flat: the tilt does little."""
+        return int(self.tilt > 0.0)
+
+    def design(self, count: int) -> tuple[Array, Array]:
+        """Draws that the deal is looked at for: of the plan, and shifts of the PDs of `rows`."""
+        rng = self._generator(1)
+        half = rng.standard_normal((count // 2, self.rows.size))
+        normals = np.empty((count, 0))
+        if self.plan:
+            normals = ndtri(sobol_points(count, len(self.plan), self.deal.terms.seed))
+        return normals, self._shifts(np.concatenate([half, -half]))
+
+    def _generator(self, number: int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=self.deal.terms.seed, counter=[0, 0, number, 0]))
+
+    def _shifts(self, normals: Array, at: slice = slice(None)) -> Array:
+        return normals * np.where(normals > 0.0, self.up[at], self.down[at]) - self.surplus
+
+    def deal_at(self, normals: Array, own: Array) -> Deal:
+        """Return the deal at one draw."""
+        shifts = normals * np.where(normals > 0.0, self.spread[:, 1], self.spread[:, 0])
+        obligors = np.zeros(len(self.deal.pool.name))
+        obligors[self.rows] = own
+        return varied(self.deal, dict(zip(self.plan, shifts.tolist(), strict=True)), obligors)
+
+    def figures(self, parts: Iterable[tuple[slice, Array]]) -> Array:
+        """Level and tilt of the obligors' PDs, shape (n, 2), from shifts of some of `rows` after others."""
+        moved = sum(np.einsum("nm,wm->nw", np.expm1(x), self.weights[:, at]) for at, x in parts)
+        level, heavy = np.log1p(np.asarray(moved)).T
+        return np.column_stack([level, heavy - level])
+
+    def _evenly(self) -> Iterator[tuple[slice, Array]]:
+        """Shifts of the PDs of `rows`, part after part, each obligor's spread evenly over its range.
+
+        A Latin hypercube (McKay, Beckman and Conover 1979).
+        """
+        rng, normals, step = self._generator(2), ndtri((np.arange(DRAWS) + 0.5) / DRAWS), PIECE // DRAWS
+        for start in range(0, self.rows.size, step):
+            at = slice(start, start + step)
+            count = self.rows[at].size
+            drawn = rng.permuted(np.repeat(normals[:, None], count, axis=1), axis=0)
+            yield at, self._shifts(drawn, at)
+
+    def features(self, normals: Array, figures: Array) -> Array:
+        """Inputs of the surfaces, of spread 1, from draws of the plan and figures of the obligors."""
+        shifts = normals * np.where(normals > 0.0, self.spread[:, 1], self.spread[:, 0])
+        level = figures[:, 0] if self.common is None else figures[:, 0] + shifts[:, self.common]
+        size = np.sqrt(0.5 * (self.spread**2).sum(axis=1))
+        columns = [shifts[:, k] / size[k] for k in self.others if size[k] > 0.0]
+        if self.tilt > 0.0:
+            columns.append(figures[:, 1] / self.tilt)
+        if self.level > 0.0:
+            columns.insert(0, level / self.level)
+        return np.column_stack(columns) if columns else np.empty((len(normals), 0))
+
+    def spreads(self, surfaces: _Surfaces) -> list[Spread]:
+        """Read surfaces at many draws."""
+        g, d = len(self.groups), len(self.plan)
+        points = sobol_points(DRAWS, 2 * g, self.deal.terms.seed)
+
+        def distances(at: Array, of_obligors: Array | None = None) -> Array:
+            if of_obligors is None:
+                # Which of the draws of the obligors it is, is one more even coordinate.
+                of_obligors = self.drawn[(at[:, -1] * DRAWS).astype(np.int64)]
+            inputs = self.features(ndtri(at[:, :d]), of_obligors)
+            return surfaces.read(inputs, self.flat)
+
+        shares = variance_shares(distances, points[:, :g], points[:, g:], [[k] for k in range(g)])
+        as_it_is = distances(np.full((1, g), 0.5), np.zeros((1, 2)))
+        moves = distances(np.concatenate([points[:, :g], points[:, g:]])) - as_it_is
+        tail = 0.5 * (1.0 - LEVEL)
+        down, up = np.quantile(moves, [tail, 1.0 - tail], axis=0)
+        return [
+            Spread(float(down[r]), float(up[r]), shares.first[:, r], shares.total[:, r])
+            for r in range(down.size)
+        ]

@@ -1,0 +1,281 @@
+"""How well the inputs of a deal are known: a low and a high end that hold them 9 times out of 10.
+
+A range becomes a distribution whose median is the figure itself, and whose 5 % and 95 % quantiles are
+its ends: normal, with a spread of its own on either side of the figure, on the scale of the input
+(:data:`INPUTS`): log odds of probabilities, recoveries and correlations, logs of volatilities and
+speeds, the figure itself of drifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, logit, ndtri
+
+from xlkmv.deal.terms.claims import Pool
+from xlkmv.deal.terms.deal import Deal
+from xlkmv.deal.terms.faults import Fault, raise_first
+from xlkmv.deal.terms.plan import TERM_RULES
+from xlkmv.errors import InputError
+from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
+
+__all__ = ["INPUTS", "LEVEL", "RangedInput", "Ranges", "obligor_range_faults", "range_faults", "varied"]
+
+# Probability that a range holds, and the quantile of its high end.
+LEVEL = 0.9
+REACH = float(ndtri(0.5 * (1.0 + LEVEL)))
+HIGHEST = 1.0 - 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where a range is normal: figures are moved there by adding, and their ends obey the rule."""
+
+    to: Callable[[Any], Any]
+    back: Callable[[Any], Any]
+    rule: Rule
+
+    def moved(self, figures: Array, shift: Any) -> Array:
+        """Move figures; what lies at the end of the scale (a recovery of 0) stays."""
+        return np.asarray(self.back(self.to(figures) + shift))
+
+
+ODDS = Scale(logit, lambda x: np.minimum(expit(x), HIGHEST), INSIDE_PROBABILITY)
+LOG = Scale(np.log, np.exp, POSITIVE)
+PLAIN = Scale(lambda x: x, lambda x: x, SIGNED_RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class RangedInput:
+    """An input of the plan as a whole that may have a range.
+
+    Attributes
+    ----------
+    label : str
+    scale : Scale
+    figure : callable
+        Deal -> the figure that the range is about; where obligors differ, their mean by financed amount.
+    acts : callable
+        Deal -> whether the figure is in use at all.
+    """
+
+    label: str
+    scale: Scale
+    figure: Callable[[Deal], float]
+    acts: Callable[[Deal], bool]
+
+
+def _mean(column: str) -> Callable[[Deal], float]:
+    return lambda deal: float(deal.pool.share @ getattr(deal.pool, column))
+
+
+def _user(deal: Deal) -> bool:
+    return deal.terms.volatility_source == "user"
+
+
+INPUTS: dict[str, RangedInput] = {
+    "pd": RangedInput("PD of all obligors together", ODDS, _mean("pd"), lambda deal: True),
+    "recovery": RangedInput("Recovery", ODDS, _mean("recovery"), lambda deal: True),
+    "correlation": RangedInput("Asset correlation", ODDS, _mean("correlation"), lambda deal: True),
+    "volatility": RangedInput("Volatility of the pool", LOG, lambda deal: deal.terms.volatility, _user),
+    "drift": RangedInput("Drift of the pool", PLAIN, lambda deal: deal.terms.drift, _user),
+    "prepayment": RangedInput(
+        "Prepayment",
+        LOG,
+        lambda deal: deal.terms.prepayment,
+        lambda deal: deal.terms.prepayment_type != "vector",
+    ),
+    "support_pd": RangedInput(
+        "PD of the undertaking's payer",
+        ODDS,
+        lambda deal: deal.controls.support_pd,
+        lambda deal: deal.controls.support,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranges:
+    """Ranges of the inputs of a deal, each held with a probability of 90 %.
+
+    Attributes
+    ----------
+    pd, recovery, correlation, volatility, drift, prepayment, support_pd : (float, float) or None
+        Low and high end of :data:`INPUTS`; None: the figure counts as known. Where obligors differ, the
+        range is that of their mean, and the odds of all of them move together.
+    pd_low, pd_high : ndarray, shape (m,), or None
+        Ends of the one-year PD of each row of the pool, independent of the others' and on top of what
+        moves all; NaN where it counts as known.
+    """
+
+    pd: tuple[float, float] | None = None
+    recovery: tuple[float, float] | None = None
+    correlation: tuple[float, float] | None = None
+    volatility: tuple[float, float] | None = None
+    drift: tuple[float, float] | None = None
+    prepayment: tuple[float, float] | None = None
+    support_pd: tuple[float, float] | None = None
+    pd_low: Array | None = None
+    pd_high: Array | None = None
+
+    def __post_init__(self) -> None:
+        for name in INPUTS:
+            given = getattr(self, name)
+            if given is not None:
+                ends = numbers(f"range of {name.replace('_', ' ')}", given)
+                if ends.shape != (2,):
+                    raise InputError(f"range of {name.replace('_', ' ')}", "must be low and high", given)
+                object.__setattr__(self, name, (float(ends[0]), float(ends[1])))
+        for name in ("pd_low", "pd_high"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, numbers(name.replace("_", " "), getattr(self, name)))
+
+    def check(self, deal: Deal) -> None:
+        """Raise on the first range that does not fit the deal, its obligor or input named."""
+        m = len(deal.pool.name)
+        for name in ("pd_low", "pd_high"):
+            values = getattr(self, name)
+            if values is not None and values.shape != (m,):
+                raise InputError(
+                    name.replace("_", " "), f"must have one value per obligor ({m})", f"shape {values.shape}"
+                )
+        raise_first(obligor_range_faults(*self.obligors(m), deal.pool.pd), deal.pool.name)
+        for name, item in INPUTS.items():
+            given = getattr(self, name)
+            if given is not None:
+                # The label says more than a position.
+                for fault in range_faults(given[0], given[1], item.figure(deal), item.scale.rule):
+                    raise_first([replace(fault, part=f"range of {item.label}")])
+
+    def obligors(self, rows: int) -> tuple[Array, Array]:
+        """Low and high ends of the PD of each row, NaN where there is none."""
+        none = np.full(rows, np.nan)
+        return (none if self.pd_low is None else self.pd_low, none if self.pd_high is None else self.pd_high)
+
+    def acting(self, deal: Deal) -> tuple[str, ...]:
+        """Names of :data:`INPUTS` that have a range and are in use."""
+        return tuple(n for n, item in INPUTS.items() if getattr(self, n) is not None and item.acts(deal))
+
+    def any_acts(self, deal: Deal) -> bool:
+        """Whether anything has a range that is in use."""
+        return bool(self.acting(deal)) or not all(np.isnan(x).all() for x in self.obligors(1))
+
+    def spread(self, name: str, deal: Deal) -> tuple[float, float]:
+        """How far an input of :data:`INPUTS` reaches down and up, standard deviations on its scale."""
+        item, (low, high) = INPUTS[name], getattr(self, name)
+        at = item.scale.to(item.figure(deal))
+        return float(at - item.scale.to(low)) / REACH, float(item.scale.to(high) - at) / REACH
+
+    def obligor_spread(self, pool: Pool) -> tuple[Array, Array]:
+        """How far the PD of each row reaches down and up, standard deviations of its log odds, shape (m,).
+
+        0 where it is known.
+        """
+        low, high = self.obligors(len(pool.name))
+        rows = np.flatnonzero(~np.isnan(low))
+        down, up = np.zeros((2, low.size))
+        at = logit(pool.pd[rows])
+        down[rows], up[rows] = (at - logit(low[rows])) / REACH, (logit(high[rows]) - at) / REACH
+        return down, up
+
+
+def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) -> Deal:
+    """Move inputs of a deal on their scales.
+
+    Parameters
+    ----------
+    deal : Deal
+    shifts : dict
+        By name of :data:`INPUTS`; 0 leaves the figure as it is. A recovery without the pledge moves as
+        the others do.
+    obligors : ndarray, shape (m,), optional
+        Of the PD of each row, on top of that of all.
+
+    Returns
+    -------
+    Deal
+    """
+    pool, terms, controls = deal.pool, deal.terms, deal.controls
+
+    def moved(name: str, figures: Any, shift: Any) -> Any:
+        scale = INPUTS[name].scale
+        return figures if not np.any(shift) else scale.moved(np.asarray(figures, float), shift)
+
+    def one(name: str, figure: float) -> float:
+        there = moved(name, figure, shifts.get(name, 0.0))
+        bounds = TERM_RULES.get(name, PROBABILITY)
+        return float(np.clip(there, bounds.low, bounds.high))
+
+    own = 0.0 if obligors is None else obligors
+    pool = replace(
+        pool,
+        pd=moved("pd", pool.pd, shifts.get("pd", 0.0) + own),
+        recovery=moved("recovery", pool.recovery, shifts.get("recovery", 0.0)),
+        correlation=moved("correlation", pool.correlation, shifts.get("correlation", 0.0)),
+    )
+    terms = replace(
+        terms,
+        volatility=one("volatility", terms.volatility),
+        drift=one("drift", terms.drift),
+        prepayment=one("prepayment", terms.prepayment),
+    )
+    controls = replace(
+        controls,
+        unpledged_recovery=one("recovery", controls.unpledged_recovery),
+        support_pd=one("support_pd", controls.support_pd),
+    )
+    return replace(deal, pool=pool, terms=terms, controls=controls)
+
+
+def obligor_range_faults(low: Array, high: Array, pd: Array) -> Iterator[Fault]:
+    """Yield everything that is wrong with the ranges of the PDs of obligors.
+
+    Parameters
+    ----------
+    low, high, pd : ndarray, shape (m,)
+        NaN where a cell is blank; where a PD is NaN it has been reported.
+
+    Yields
+    ------
+    Fault
+        Of part "pool" and column "pd_low" or "pd_high".
+    """
+    for row in np.flatnonzero(~np.isnan(low) | ~np.isnan(high)).tolist():
+        for fault in range_faults(low[row], high[row], float(pd[row]), INSIDE_PROBABILITY):
+            yield replace(fault, part="pool", row=row, column=f"pd_{fault.column}")
+
+
+def range_faults(low: float, high: float, figure: float, rule: Rule) -> Iterator[Fault]:
+    """Yield everything that is wrong with one range; a NaN figure has been reported.
+
+    Parameters
+    ----------
+    low, high : float
+        NaN where a cell is blank.
+    figure : float
+        That the range is about.
+    rule : Rule
+        Of both ends.
+
+    Yields
+    ------
+    Fault
+        Of column "low" or "high".
+    """
+    ends = {"low": float(low), "high": float(high)}
+    for name, other in (("low", "high"), ("high", "low")):
+        if np.isnan(ends[name]):
+            yield Fault("range", None, name, None, f"must not be blank: the {other} end is there")
+            return
+        if not rule.holds(np.asarray(ends[name])):
+            yield Fault("range", None, name, ends[name], rule.text)
+            return
+    if low > high:
+        yield Fault("range", None, "low", ends["low"], f"must not be above the high end ({high:g})")
+    elif low > figure:
+        yield Fault("range", None, "low", ends["low"], f"must not be above the figure itself ({figure:g})")
+    elif high < figure:
+        yield Fault("range", None, "high", ends["high"], f"must not be below the figure itself ({figure:g})")
