@@ -18,7 +18,7 @@ from xlkmv.deal.paths import run as run_module
 from xlkmv.deal.paths.defaults import DefaultModel
 from xlkmv.deal.paths.draws import draw, layout_of
 from xlkmv.deal.paths.patterns import find_patterns, sampled
-from xlkmv.deal.paths.run import Simulation, Wanted, simulate, simulate_stresses, simulate_wanted
+from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate, simulate_stresses
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
@@ -640,7 +640,8 @@ def test_measures_alone_are_those_of_the_whole_simulation_to_the_last_bit(key):
     deal = replace(deal, covenants=(*deal.covenants, watched))
     stresses = (BASE, Stress("Triggers off", controls_off="triggers"), Stress("All", default_point="all"))
     whole = simulate_stresses(deal, stresses, paths=1000)
-    _, brief = simulate_wanted(deal, Wanted(brief=stresses), paths=1000)
+    with Run(deal, Wanted(brief=stresses), paths=1000) as run:
+        _, brief = run.results()
     for one, other in zip(whole, brief, strict=True):
         assert isinstance(one, Simulation)
         assert not isinstance(other, Simulation)

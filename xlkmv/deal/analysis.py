@@ -226,13 +226,13 @@ def analyse(
             executor=executor,
             progress=_stage(progress, "Surveillance", conditions_end, simulated_end),
         )
+        progress("The plan when everybody pays", simulated_end)
+        planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
         answers = _Answers() if deeper is None else deeper.answers(progress, unsupported)
     known: Uncertainty | None = None
     if not quick and ranges is not None and ranges.any_acts(deal):
-        seen = _share(progress, "How well the answers are known", 0.98, 0.99)
+        seen = _share(progress, "How well the answers are known", 0.98, 1.0)
         known = uncertainty(deal, ranges, base=base, run=run, executor=executor, progress=seen)
-    progress("The plan when everybody pays", 0.99)
-    planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
     covenants = covenant_risk(
         deal.covenants,
         planned.covenants,

@@ -79,4 +79,4 @@ class KeptPaths:
         for bundle, (patterns, state) in enumerate(bundles):
             total.add(engine.run(patterns, state, self.layout, bundle))
             self.progress()
-        return measured_of(plan, self.layout, total)
+        return measured_of(plan.deal, self.layout, total)

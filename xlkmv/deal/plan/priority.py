@@ -224,9 +224,7 @@ def rank_rows(ranks: Array) -> list[slice]:
 def pay(cash: Array, due: Array, paid: Array) -> None:
     """Pay what is due from the cash, pari passu over the rows; add to `paid`, reduce the cash."""
     if len(due) == 1:
-        given = np.minimum(due, cash)
-        paid += given
-        cash -= given[0]
+        _pay_one(cash, due[0].copy(), paid[0])
         return
     total = due.sum(axis=0)
     short = total > cash
@@ -237,7 +235,14 @@ def pay(cash: Array, due: Array, paid: Array) -> None:
     share = np.divide(cash, total, out=np.ones_like(total), where=short)
     paid += due * share
     cash -= total
-    cash[short] = 0.0  # to the last digit
+    np.copyto(cash, 0.0, where=short)  # to the last digit
+
+
+def _pay_one(cash: Array, due: Array, paid: Array) -> None:
+    """Pay one class what is due, which is written over."""
+    given = np.minimum(due, cash, out=due)
+    paid += given
+    cash -= given
 
 
 def above(x: Array | float, y: Array) -> Array:
@@ -247,10 +252,22 @@ def above(x: Array | float, y: Array) -> Array:
     return np.maximum(out, np.zeros(out.shape[-1]), out=out)
 
 
+def without(x: Array, where: Flags) -> Array:
+    """The same money, but none where the flag is up; few flags are, and then `numpy.where` is slower."""
+    out = x.copy()
+    np.copyto(out, 0.0, where=where)
+    return out
+
+
 def _pay_left(cash: Array, due: Array, paid: Array) -> None:
     """Pay what an earlier step left, if it left any."""
-    if (due > paid).any():
-        pay(cash, above(due, paid), paid)
+    if len(due) > 1:
+        if (due > paid).any():
+            pay(cash, above(due, paid), paid)
+        return
+    left = due[0] - paid[0]
+    if (left > 0.0).any():
+        _pay_one(cash, np.maximum(left, np.zeros(left.size), out=left), paid[0])
 
 
 def pay_fees(led: Ledger, rows: slice) -> None:
@@ -273,13 +290,7 @@ def pay_missing_interest(led: Ledger, rows: slice) -> None:
 
 def pay_interest_early(led: Ledger, rows: slice) -> None:
     """Pay interest of a later rank before principal of an earlier one, where no trap or turbo is on."""
-    free = ~(led.trap | led.turbo)
-    if free.all():
-        pay_interest(led, rows)
-        return
-    cash = np.where(free, led.income, 0.0)
-    pay(cash, led.interest_due[rows], led.interest[rows])
-    np.copyto(led.income, cash, where=free)
+    pay(led.income, without(led.interest_due[rows], led.trap | led.turbo), led.interest[rows])
 
 
 def lend(led: Ledger, rows: slice) -> None:
@@ -294,7 +305,7 @@ def make_good(led: Ledger, rows: slice) -> None:
 
 def make_good_early(led: Ledger, rows: slice) -> None:
     """Move income to the principal account for later ranks too, where no trap or turbo is on."""
-    _move(led, np.where(led.trap | led.turbo, 0.0, led.income), rows)
+    _move(led, without(led.income, led.trap | led.turbo), rows)
 
 
 def _move(led: Ledger, cash: Array, rows: slice) -> None:
@@ -306,10 +317,7 @@ def _move(led: Ledger, cash: Array, rows: slice) -> None:
 
 def share_principal(led: Ledger, rows: slice) -> None:
     """Pay principal of all classes in proportion to what is wanted, where no trigger is on."""
-    shared = ~(led.trap | led.turbo | led.ordered)
-    cash = np.where(shared, led.capital, 0.0)
-    pay(cash, np.where(shared, led.wanted, 0.0), led.principal)
-    np.copyto(led.capital, cash, where=shared)
+    pay(led.capital, without(led.wanted, led.trap | led.turbo | led.ordered), led.principal)
 
 
 def pay_principal(led: Ledger, rows: slice) -> None:
@@ -367,8 +375,9 @@ def top_up(led: Ledger, rows: slice) -> None:
     if led.last:
         return
     mine = led.protected
-    open_ = (led.balance[mine] > led.rounding[mine]).any(axis=0)
-    topped = np.where(open_, np.minimum(above(led.target, led.reserve), led.income), 0.0)
+    repaid = ~(led.balance[mine] > led.rounding[mine]).any(axis=0)
+    topped = np.minimum(above(led.target, led.reserve), led.income)
+    np.copyto(topped, 0.0, where=repaid)
     led.reserve = led.reserve + topped
     led.income -= topped
     led.reserve_topped = led.reserve_topped + topped
@@ -384,12 +393,13 @@ def fill_reserve(led: Ledger, rows: slice) -> None:
     if not isinstance(target, np.ndarray):
         if target == 0.0:
             return
-        led.reserve_released = np.where(led.held, 0.0, led.reserve)
+        led.reserve_released = without(led.reserve, led.held)
         topped = np.minimum(target - led.reserve, led.income)
     else:
-        led.reserve_released = np.where(led.held, above(led.reserve, target), led.reserve)
+        led.reserve_released = above(led.reserve, target)
+        np.copyto(led.reserve_released, led.reserve, where=~led.held)
         topped = np.minimum(above(target, led.reserve), led.income)
-    topped = np.where(led.held, topped, 0.0)
+    np.copyto(topped, 0.0, where=~led.held)
     led.reserve = led.reserve + (topped - led.reserve_released)
     led.income += led.reserve_released - topped
     led.reserve_topped = led.reserve_topped + topped
