@@ -335,7 +335,7 @@ class _Tests:
 
 def _tested(deal: Deal, seen: Observation, on: npt.NDArray[np.bool_]) -> _Tests:
     """Test every covenant, and update where it is `on`."""
-    paths = on.shape[1]
+    paths = seen.notes.shape[1]
     values = np.empty((len(deal.covenants), paths))
     fails = np.empty(values.shape, np.bool_)
     triggers = {word: np.zeros(paths, np.bool_) for word in CONSEQUENCES[1:]}
