@@ -75,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("book", type=Path, help="a workbook made from the template")
     models.set_defaults(run=_models)
 
+    backtest = commands.add_parser("backtest", help="what was predicted at closing, and what has been seen")
+    backtest.add_argument("book", type=Path, help="a workbook made from the template; it stays as it is")
+    backtest.set_defaults(run=_backtest)
+
     compare = commands.add_parser("compare", help="two or more workbooks of one deal side by side")
     compare.add_argument("books", nargs="+", type=Path, help="the last is where the others lead to")
     compare.add_argument(
@@ -165,8 +169,14 @@ def _memo_parser(commands: Any) -> None:
 
 def _import_parser(commands: Any) -> None:
     tape = commands.add_parser("import", help="put the loans of a tape into a workbook's pool")
-    tape.add_argument("tape", type=Path, help="CSV, Excel or Parquet, one row per loan")
+    tape.add_argument("tape", nargs="?", type=Path, help="CSV, Excel or Parquet, one row per loan")
     tape.add_argument("book", type=Path, help="a workbook made from the template")
+    tape.add_argument(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help="equity values of listed obligors, in place of a tape: a row a price, or a column a firm",
+    )
     tape.add_argument("--map", type=Path, help="CSV or JSON: heading of the tape, heading of the pool")
     tape.add_argument(
         "--percent", action="store_true", help="columns with plain numbers above 1 are percentages"
@@ -266,7 +276,43 @@ def _memo(options: argparse.Namespace) -> int:
     return 0
 
 
+def _import_prices(options: argparse.Namespace) -> int:
+    from xlkmv.refresh.live import find_open
+    from xlkmv.tape import import_prices, listed_obligors, read_prices
+    from xlkmv.workbook.book import open_book
+
+    if options.tape is not None:
+        raise InputError(
+            "--prices", "stands in the place of a tape: import one after the other", options.prices
+        )
+    book = (None if options.out else find_open(options.book)) or open_book(options.book)
+    found = read_prices(options.prices, listed_obligors(book), sheet=options.sheet, encoding=options.encoding)
+    print(f"{options.prices.name}: {found.how}")
+    table = _table("Equity values", "Obligor", "Prices", "From", "To", "Last value")
+    for s in found.series:
+        table.add_row(s.name, f"{s.values.size:,}", str(s.dates[0]), str(s.dates[-1]), f"{s.values[-1]:,.6g}")
+    _console().print(table)
+    for s in found.series:
+        if s.hole:
+            print(f"{s.name}: {s.hole}. The fit takes prices for evenly spaced.")
+    if found.blanks:
+        print(f"Days without a price are left out: {found.blanks:,}.")
+    if found.strangers:
+        print(f"No obligors of sheet Obligor, left out: {', '.join(found.strangers)}.")
+    count = import_prices(found, book)
+    if options.dry_run:
+        print(f"{count:,} prices would be written; nothing was.")
+        return 0
+    written = book.save(options.out, backup=options.backup)
+    print(f"Written: {written}, {count:,} prices. Now: xlkmv refresh {written.name}")
+    return 0
+
+
 def _import(options: argparse.Namespace) -> int:
+    if options.prices is not None:
+        return _import_prices(options)
+    if options.tape is None:
+        raise InputError("tape", "must be a file: xlkmv import TAPE BOOK, or --prices FILE BOOK")
     from xlkmv.refresh.live import find_open
     from xlkmv.tape import group, import_tape, read_map, read_tape, workbook_terms
     from xlkmv.workbook.book import open_book
@@ -394,6 +440,52 @@ def _yes(question: str) -> bool:
     except EOFError:
         return False
     return answer in ("y", "yes")
+
+
+def _backtest(options: argparse.Namespace) -> int:
+    from xlkmv.deal.analysis import backtested
+    from xlkmv.refresh.run import read_book
+    from xlkmv.workbook.book import open_book
+
+    inputs = read_book(open_book(options.book))
+    found = backtested(inputs.deal, inputs.actual)
+    console = _console()
+    console.print(f"Predicted at closing, and seen: {found.verdict}.")
+    if found.measures is None:
+        return 0
+    columns = ("Expected", "1 in 20\nis less", "Came in", "Chance\nof less", "Defaults\nexpected", "Seen")
+    table = _table("Accumulated collections, of the plan, and obligors in default", "Payment date", *columns)
+    shares = (x / found.planned for x in (found.expected, found.low, found.collected))
+    for date, *row in zip(
+        inputs.deal.terms.dates,
+        *shares,
+        found.level,
+        found.defaults_expected,
+        found.defaults_seen,
+        strict=False,
+    ):
+        expected, low, came, level, defaults, seen = row
+        percent = (_number(x, ".1%") for x in (expected, low, came, level))
+        table.add_row(str(date), *percent, _number(defaults, ".2f"), _number(seen, ",.0f"))
+    console.print(table)
+    m = found.measures
+    table = _table("Obligor by obligor", "Measure", "Value")
+    for name, value, shown in (
+        ("Obligors", m.obligors, ",.0f"),
+        ("Defaults seen", m.seen, ",.0f"),
+        ("Defaults expected", m.expected, ".2f"),
+        ("Chance of as many or more", m.as_many, ".1%"),
+        ("Chance of as few or fewer", m.as_few, ".1%"),
+        ("Area under ROC", m.auc, ".3f"),
+        ("Accuracy ratio", m.accuracy_ratio, ".3f"),
+        ("Kolmogorov-Smirnov", m.ks, ".3f"),
+        ("Brier score", m.brier, ".4f"),
+        ("Hosmer-Lemeshow", m.hosmer_lemeshow, ".2f"),
+        ("p-value", m.p_value, ".1%"),
+    ):
+        table.add_row(name, _number(value, shown))
+    console.print(table)
+    return 0
 
 
 def _models(options: argparse.Namespace) -> int:

@@ -791,6 +791,56 @@ def _today(s: Sheets, new: Filling) -> Any:
     return ws
 
 
+BACKTEST_TOP = 8
+
+
+def _backtest(s: Sheets, new: Filling) -> Any:
+    spec, rows = layout.BACKTEST, len(new.tables[layout.ACTUAL.name].rows)
+    ws = s.sheet(
+        "Backtest",
+        "Backtest",
+        "预测检验",
+        "What the view at closing predicted, against what came in (Surveillance) and who defaulted since "
+        "(Status on Pool). Area to KS: whether higher PDs defaulted; blank until somebody has.",
+        spec.columns,
+        money=True,
+    )
+    s.table(ws, 3, 1, layout.MEASURE)
+    chart = s.book.add_chart({"type": "line"})
+    top = BACKTEST_TOP + 24
+    place, marker = (spec, top, 1, rows), len(new.dates) <= MARKED
+    draw(
+        chart,
+        place,
+        "date",
+        ("high_share", "1 in 20 is more", line(ALL, "dash")),
+        ("expected_share", "Expected at closing", line(SENIOR, "long_dash")),
+        ("low_share", "1 in 20 is less", line(OFF, "square_dot")),
+        ("seen_share", "Came in", line(GREEN, marker=marker)),
+    )
+    finish(chart, "Accumulated collections, as a share of the plan")
+    chart.set_x_axis(dates_axis(new.dates))
+    chart.set_y_axis(axis("Share of the plan", "0%"))
+    defaults = s.book.add_chart({"type": "line"})
+    draw(
+        defaults,
+        place,
+        "date",
+        ("defaults_expected", "Expected at closing", line(SENIOR, "long_dash")),
+        ("defaults_seen", "Seen", line(OFF, marker=marker)),
+    )
+    finish(defaults, "Obligors in default")
+    defaults.set_x_axis(dates_axis(new.dates))
+    defaults.set_y_axis(axis("Obligors", "0.0", min=0))
+    for drawn, offset in ((chart, {}), (defaults, {"x_offset": 700})):
+        drawn.set_size({"width": 690, "height": 390})
+        ws.insert_chart(BACKTEST_TOP, 1, drawn, offset)
+    s.table(ws, top - 3, 1, spec)
+    ws.freeze_panes(2, 2)
+    ws.repeat_rows(top - 2, top - 1)
+    return ws
+
+
 # The history grows downwards; a chart of Today draws what stands right of it.
 HISTORY_TOP = LISTED_TOP
 HISTORY_LEFT = 2 + len(layout.HISTORY.columns)
@@ -1071,6 +1121,7 @@ def build_template(
         _surveillance(s, new)
         _today(s, new)
         _history(s)
+        _backtest(s, new)
         _compare(s)
         _moved(s)
         _functions(s)

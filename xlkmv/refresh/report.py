@@ -22,6 +22,7 @@ from xlkmv.deal.kmv import LEAST_VOLATILITY, TrancheView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.covenants import CovenantPath
 from xlkmv.deal.plan.waterfall import Waterfall
+from xlkmv.deal.questions.backtest import PlanBacktest
 from xlkmv.deal.questions.conditions import MEASURES
 from xlkmv.deal.questions.layers import loss_layers
 from xlkmv.deal.questions.surveillance import Surveillance
@@ -123,6 +124,8 @@ def write_report(
         (layout.LAYER, _layers(deal, analysis)),
         (layout.RERATE, _rerated(analysis, deal)),
         (layout.WATCH, _watched(deal, analysis, history)),
+        (layout.MEASURE, [_measures(analysis.backtest)]),
+        (layout.BACKTEST, _backtest(deal, analysis.backtest)),
         (layout.CHECK, checks),
     ):
         write_rows(book, spec, rows)
@@ -760,6 +763,30 @@ def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
             _alert(s, k, -1),
         ]
         for k, (t, grade) in enumerate(zip(deal.tranches, current_grades(deal, analysis), strict=True))
+    ]
+
+
+def _measures(found: PlanBacktest) -> list[Any]:
+    """How the predictions did; a blank where a measure needs a default, and one that is named."""
+    if found.measures is None:
+        return [found.verdict, *[None] * (len(layout.MEASURE.columns) - 1)]
+    figures = (getattr(found.measures, c.field) for c in layout.MEASURE.columns[1:])
+    return [found.verdict, *(None if x != x else x for x in figures)]
+
+
+def _backtest(deal: Deal, found: PlanBacktest) -> list[list[Any]]:
+    """Predicted and seen, date by date; while nothing has come in, a row that says so."""
+    if found.measures is None:
+        return [[NONE, *[None] * (len(layout.BACKTEST.columns) - 1)]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = [x / found.planned for x in (found.expected, found.low, found.high, found.collected)]
+    columns = (
+        *(found.planned, found.expected, found.collected, *shares, found.level),
+        *(found.defaults_expected, found.defaults_seen, found.money_expected, found.money_seen),
+    )
+    return [
+        [deal.terms.dates[k], *(None if x != x else x for x in row)]
+        for k, row in enumerate(np.array(columns).T.tolist())
     ]
 
 

@@ -39,6 +39,7 @@ __all__ = ["RawTape", "decode", "read_file"]
 Cell = str | float | dt.date | None
 Known = Callable[[str], bool]
 
+HINT = "name columns as Balance, Rate, Remaining term, or say by a map what its headings mean"
 TOP_ROWS = 30  # titles and remarks may stand above the headings
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SAMPLE = 100_000  # characters that tell the separator
@@ -76,7 +77,11 @@ class RawTape:
 
 
 def read_file(
-    path: str | os.PathLike[str], known: Known, sheet: str | None = None, encoding: str | None = None
+    path: str | os.PathLike[str],
+    known: Known,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    hint: str = HINT,
 ) -> RawTape:
     """Read the file of a tape.
 
@@ -90,6 +95,8 @@ def read_file(
         Sheet of an Excel file; by default the one with most known headings.
     encoding : str, optional
         Of a text file, in place of the one that is found.
+    hint : str
+        What to do where no row of headings is known.
 
     Returns
     -------
@@ -114,11 +121,11 @@ def read_file(
     if encoding is not None and (excel or start.startswith(b"PAR1")):
         raise BookError(f"{file.name} is no text file: an encoding has no meaning for it")
     if excel:
-        raw = _read_excel(file, known, sheet)
+        raw = _read_excel(file, known, sheet, hint)
     elif start.startswith(b"PAR1"):
         raw = _read_parquet(file)
     else:
-        raw = _read_text(file, known, encoding)
+        raw = _read_text(file, known, encoding, hint)
     if not raw.rows.size:
         raise BookError(f"the tape {file.name} has headings and no rows beneath them")
     return raw
@@ -187,7 +194,7 @@ def _reads_chinese(text: str) -> bool:
     return 2 * common >= len(beyond)
 
 
-def _read_text(file: Path, known: Known, encoding: str | None) -> RawTape:
+def _read_text(file: Path, known: Known, encoding: str | None, hint: str) -> RawTape:
     text, codec = decode(file.read_bytes(), file.name, encoding)
     sample = text[:_SAMPLE]
     tops = {mark: _top(sample, mark) for mark in SEPARATORS}
@@ -199,7 +206,7 @@ def _read_text(file: Path, known: Known, encoding: str | None) -> RawTape:
         return _most_known([cells for _, cells in tops[mark]], known)[1], usual
 
     mark = max(SEPARATORS, key=rank)
-    place = _headings_at(file, [cells for _, cells in tops[mark]], known)
+    place = _headings_at(file, [cells for _, cells in tops[mark]], known, hint)
     try:
         lines = list(_lines(text, mark))
     except csv.Error as error:
@@ -259,22 +266,21 @@ def _most_known(rows: Sequence[Sequence[Cell]], known: Known) -> tuple[int, int]
     return counts.index(max(counts)), max(counts)
 
 
-def _headings_at(file: Path, rows: Sequence[Sequence[Cell]], known: Known) -> int:
+def _headings_at(file: Path, rows: Sequence[Sequence[Cell]], known: Known, hint: str) -> int:
     place, count = _most_known(rows, known)
     if count >= 2:  # one alone may be a word in a cell
         return place
     first = next((row for row in rows if any(row)), ())
     shown = ", ".join(show(cell) for cell in list(first)[:4])
     raise BookError(
-        f"the tape {file.name} has no row of known headings (the first begins with {shown}): name columns "
-        "as Balance, Rate, Remaining term, or say by a map what its headings mean"
+        f"the tape {file.name} has no row of known headings (the first begins with {shown}): {hint}"
     )
 
 
 # ----------------------------------------------------------------------------------------- Excel
 
 
-def _read_excel(file: Path, known: Known, sheet: str | None) -> RawTape:
+def _read_excel(file: Path, known: Known, sheet: str | None, hint: str) -> RawTape:
     book = FileBook(file)
     names = book.sheets()
     if sheet is not None:
@@ -284,7 +290,7 @@ def _read_excel(file: Path, known: Known, sheet: str | None) -> RawTape:
         names = wanted
     tops = {name: book.cells(name, TOP_ROWS) for name in names}
     name = max(names, key=lambda name: _most_known(tops[name], known)[1])
-    place = _headings_at(file, tops[name], known)
+    place = _headings_at(file, tops[name], known, hint)
     rows = book.cells(name)
     headings = [
         None if h is None else h if isinstance(h, dt.date) else str(h).strip() or None for h in rows[place]

@@ -103,6 +103,8 @@ TABLES: dict[str, TableSpec] = {
         RERATE,
         HISTORY,
         WATCH,
+        MEASURE,
+        BACKTEST,
         CASE,
         CASE_RESULT,
         STEP,
