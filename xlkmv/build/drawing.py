@@ -48,8 +48,8 @@ GOOD, BAD = "#C6E7CE", "#F4B6B6"
 MONTHS_APART, LABELS = (1, 2, 3, 6, 12, 24, 60), 14
 GREY = "#595959"
 FONT = "Calibri"
-# Fields of results that hold a name of the user's, of any length.
-NAMED = {"name", "tranche", "scenario", "condition", "test"}
+# Fields of results that hold a name of the user's, or a few words, of any length.
+NAMED = {"name", "tranche", "scenario", "condition", "test", "why", "pd_range", "most"}
 # Upright labels of dates run into one another from some ten on.
 SLANTED = {"name": FONT, "size": 9, "rotation": -45}
 # Title of an axis of money: what Terms says of currency and unit.

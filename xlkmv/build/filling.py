@@ -26,6 +26,7 @@ from xlkmv.deal.terms import (
     Controls,
     Deal,
     Pool,
+    Ranges,
     Record,
     Terms,
     payment_dates,
@@ -183,6 +184,7 @@ def filling(deal: Deal | Example) -> Filling:
         layout.VECTOR.name: _vectors(found.terms),
         layout.CLASS_SCALE.name: _class_scale(found.terms.class_scale),
         layout.TARGET.name: _target(found, sources),
+        layout.RANGE.name: _ranges(deal.ranges if isinstance(deal, Example) else Ranges()),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
     return Filling(title, found.terms.dates, pages, notes, filled, currency)
@@ -224,6 +226,7 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
         layout.CONTROL.name: _controls(UNSET, None),
         layout.ACTUAL.name: _actual(dates, (), None),
         layout.CLASS_SCALE.name: _class_scale(LONG_RUN),
+        layout.RANGE.name: _ranges(Ranges()),
     }
     notes = {
         "Pool": "For scheduled collections in place of loan terms add columns headed by payment dates.",
@@ -320,6 +323,13 @@ def _pool(
     extra = tuple(Column(d, "", "schedule", "number", layout.MONEY, 13) for d in dates)
     rows = map(row, range(len(pool.name)))
     return _filled(layout.POOL, rows, sources and sources.pool, OF_EVERY_POOL, extra)
+
+
+def _ranges(ranges: Ranges) -> Filled:
+    """Rows of what may have a range; ends that are there are assumptions."""
+    ends = [getattr(ranges, item.field) or (None, None) for item in layout.RANGE_ROWS]
+    rows = [[item.label, *pair, None, None] for item, pair in zip(layout.RANGE_ROWS, ends, strict=True)]
+    return Filled(rows, [[False, *(x is not None for x in pair), False, False] for pair in ends])
 
 
 def _loan(pool: Pool, k: int) -> dict[str, Any]:

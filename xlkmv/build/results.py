@@ -12,6 +12,7 @@ from xlkmv.build.drawing import (
     ALL,
     FONT,
     GREEN,
+    GREY,
     LIGHT,
     LISTED_TOP,
     LOG_RANGE,
@@ -32,7 +33,7 @@ from xlkmv.build.drawing import (
 from xlkmv.build.filling import Filling
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.stress import PRESETS, Stress
-from xlkmv.deal.terms import CONTROLS
+from xlkmv.deal.terms import CONTROLS, INPUTS
 from xlkmv.refresh.report import CONDITIONS_SHOWN, UNITS
 from xlkmv.workbook import layout
 
@@ -49,6 +50,7 @@ __all__ = [
     "result",
     "scenario",
     "simulated",
+    "uncertainty",
     "waterfall",
 ]
 
@@ -311,6 +313,62 @@ def payments(s: Sheets) -> None:
         labels=2,
         money=True,
     )
+
+
+# ------------------------------------------------------------------------------- how well it is known
+
+# First row of the ranges, then of what matters, then of the classes, which may be many.
+UNCERTAINTY_TOPS = (3 + ROWS, 3 + ROWS + 4 + len(INPUTS), 3 + ROWS + 9 + 2 * len(INPUTS))
+
+
+def uncertainty(s: Sheets, new: Filling) -> None:
+    """Lay out how well the inputs are known, and so the answers."""
+    text = "Ends hold the figure 9 times out of 10; so do the intervals."
+    text = f"{text} {new.notes.get('Uncertainty', '')}".strip()
+    ws = s.sheet(
+        "Uncertainty",
+        "How well it is known",
+        "不确定性",
+        f"Enter low and high ends of what is not known for sure (PDs one by one: Pool), and Refresh. {text}",
+        layout.INTERVAL.columns,
+    )
+    name_charts(s, ws)
+    ranges, matter, classes = UNCERTAINTY_TOPS
+    filled = new.tables[layout.RANGE.name]
+    s.table(ws, ranges, 1, layout.RANGE, filled.rows, filled.marks)
+    matter, _ = s.table(ws, matter, 1, layout.MATTER)
+    classes, _ = s.table(ws, classes, 1, layout.INTERVAL)
+    ws.repeat_rows(classes - 2, classes - 1)
+    share = s.book.add_chart({"type": "bar"})
+    labels = {"value": True, "num_format": "0%", "font": {"name": FONT, "size": 9}}
+    draw(
+        share,
+        (layout.MATTER, matter, 1, 1),
+        "input",
+        ("first", "By itself", bars(SENIOR, 50) | {"data_labels": labels}),
+        ("total", "Together with the others", hatched(LIGHT, 50)),
+    )
+    finish(share, "Which input matters: share of the uncertainty of the class")
+    share.set_x_axis(axis("Share of the variance of its distance", "0%", min=0, max=1))
+    share.set_y_axis(axis("", "General", reverse=True, major_gridlines={"visible": False}))
+    chart = s.book.add_chart({"type": "line"})
+    unlined = {"line": {"none": True}}
+    draw(
+        chart,
+        (layout.INTERVAL, classes, 1, 1),
+        "name",
+        ("high_drawn", "1 in 20 is higher", unlined | dots(OFF, "long_dash")),
+        ("pd_drawn", "PD to quote", unlined | dots(SENIOR, "diamond")),
+        ("low_drawn", "1 in 20 is lower", unlined | dots(GREEN, "long_dash")),
+    )
+    chart.set_high_low_lines({"line": {"color": GREY, "width": 1.5}})
+    finish(chart, "Each class: PD to quote and its 90 % interval")
+    chart.set_x_axis(axis("", "General", label_position="low") | {"major_gridlines": {"visible": False}})
+    chart.set_y_axis(axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
+    for drawn, place in ((share, {}), (chart, ABREAST)):
+        drawn.set_size(HALF)
+        ws.insert_chart(3, 1, drawn, place)
+    ws.freeze_panes(2, 2)
 
 
 # ------------------------------------------------------------------------------- conditions and controls

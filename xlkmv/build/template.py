@@ -70,6 +70,7 @@ from xlkmv.build.results import (
     result,
     scenario,
     simulated,
+    uncertainty,
     waterfall,
 )
 from xlkmv.build.ribbon import add_macros, add_ribbon, pack
@@ -133,7 +134,7 @@ STEPS = (
 # Links beside the last step, as the widths of the columns allow.
 LINKS = (
     *("Result", "By date", "Surveillance", "Conditions", "Controls"),
-    *("Drivers", "Structure", "Cashflow", "Compare", "Checks"),
+    *("Drivers", "Uncertainty", "Structure", "Cashflow", "Compare", "Checks"),
 )
 ANSWER_RULES = (
     Phrase(
@@ -1117,6 +1118,7 @@ def build_template(
         _structure(s, new)
         _solutions(s)
         _drivers(s)
+        uncertainty(s, new)
         _models(s)
         _surveillance(s, new)
         _today(s, new)

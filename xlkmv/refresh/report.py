@@ -15,6 +15,7 @@ from xlkmv.deal.answers import (
     class_answers,
     condition_quotes,
     current_grades,
+    range_text,
     strongest_conditions,
     upper_bound,
 )
@@ -29,7 +30,7 @@ from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.stress import expected_recovery
-from xlkmv.deal.terms import CONTROLS, Deal
+from xlkmv.deal.terms import CONTROLS, INPUTS, Deal, Ranges
 from xlkmv.errors import BookError
 from xlkmv.language import CLAUSES, Phrase, Say, joined, said
 from xlkmv.model.plan import coverage_quantile
@@ -80,6 +81,7 @@ def write_report(
     entry: Sequence[Any],
     marks: Sequence[tuple[str, str, float]],
     sources: Sequence[ObligorPd | None] = (),
+    ranges: Ranges | None = None,
 ) -> None:
     """Write every result; the book keeps the writes until it is saved.
 
@@ -94,14 +96,17 @@ def write_report(
         What was read: table, column, mark; see :func:`xlkmv.refresh.marks.read_marks`.
     sources : sequence of ObligorPd or None
         By filled row of sheet Obligor.
+    ranges : Ranges, optional
+        How well the inputs are known.
     """
     if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
         rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
         raise BookError(f"the results cannot be written: {rule}")
     history = _history(book, deal, analysis, entry)
     checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
+    answers = class_answers(deal, analysis)
     for spec, rows in (
-        (layout.ANSWER, [_answer(a) for a in class_answers(deal, analysis)]),
+        (layout.ANSWER, [_answer(a) for a in answers]),
         (layout.HEADLINE, _headline(deal, analysis)),
         (layout.RISK, _risk(deal, analysis)),
         (layout.CHART, _curve(deal, analysis)),
@@ -122,6 +127,8 @@ def write_report(
         (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
         (layout.MODEL, _models(analysis)),
         (layout.LAYER, _layers(deal, analysis)),
+        (layout.MATTER, _matter(analysis)),
+        (layout.INTERVAL, _intervals(analysis, answers)),
         (layout.RERATE, _rerated(analysis, deal)),
         (layout.WATCH, _watched(deal, analysis, history)),
         (layout.MEASURE, [_measures(analysis.backtest)]),
@@ -136,6 +143,8 @@ def write_report(
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
     write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
+    if (given := _table(book, layout.RANGE)) is not None:
+        write_rows(book, layout.RANGE, _ranged(given, deal, ranges or Ranges()), False)
     if _table(book, layout.OBLIGOR) is not None:
         _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources])
     _write_recoveries(book, deal)
@@ -361,7 +370,7 @@ def _answer(a: ClassAnswer) -> list[Any]:
     alone = NOTHING if a.alone is None else a.alone.pd
     lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
     kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
-    return [a.name, a.grade, a.quote.pd, a.quote.why, alone, *kept]
+    return [a.name, a.grade, a.quote.pd, range_text(a.pd_range) or None, a.quote.why, alone, *kept]
 
 
 def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -616,6 +625,77 @@ def _layers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
         rows.append([loss / pool, loss, more, *drawn])
     return rows
 
+
+def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
+    """Beside each input that may have a range: what it is now, and whether its range counts."""
+    known = {item.label.casefold(): name for name, item in INPUTS.items()}
+    rows: list[list[Any]] = []
+    for label in table.column(layout.RANGE.columns[0].header):
+        name = known.get(str(label or "").strip().casefold())
+        if name is None:
+            rows.append([None, None])
+            continue
+        counts = Phrase("yes") if name in ranges.acting(deal) else None
+        if counts is None and getattr(ranges, name) is not None:
+            counts = UNUSED[name]
+        rows.append([INPUTS[name].figure(deal), counts])
+    return rows
+
+
+# Why a range does not count.
+UNUSED = {
+    "volatility": Phrase("no: the volatility is implied"),
+    "drift": Phrase("no: the drift is implied"),
+    "prepayment": Phrase("no: prepayment by a vector"),
+    "support_pd": Phrase("no: the undertaking is off"),
+}
+
+
+def _matter(analysis: Analysis) -> list[list[Any]]:
+    """Shares of the inputs in the variance of the headline class, the largest first."""
+    found = analysis.uncertainty
+    if analysis.quick:
+        return _left_out(layout.MATTER)
+    if found is None:
+        return [[Phrase("no input has a range"), 0.0, 0.0]]
+    shares, labels = found.classes[analysis.headline].pd, found.labels
+    # What the estimate says beyond its ends is its error.
+    first, total = (np.clip(np.nan_to_num(x), 0.0, 1.0) for x in (shares.first, shares.total))
+    return [[Phrase(labels[g]), first[g], max(first[g], total[g])] for g in np.argsort(-total, kind="stable")]
+
+
+def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[Any]]:
+    """Each class with its intervals; without ranges the figures alone."""
+    if analysis.quick:
+        return _left_out(layout.INTERVAL)
+    found, rows = analysis.uncertainty, []
+    for k, a in enumerate(answers):
+        run, none = analysis.simulated_base.tranches[k], (None, None)
+        pd, distance, loss = (x or none for x in (a.pd_range, a.distance_range, a.loss_range))
+        drawn = [None if p is None else max(p, SMALLEST_DRAWN) for p in (pd[0], a.quote.pd, pd[1])]
+        source, most = None, None
+        if found is not None:
+            source = QUOTED[a.quote.source]
+            shares = found.classes[k].pd.total
+            if not np.isnan(shares).all():
+                g = int(np.nanargmax(shares))
+                label, share = Phrase(found.labels[g]), min(float(shares[g]), 1.0)
+                most = Phrase("{input} ({share:.0%})", input=label, share=share)
+        rows.append(
+            [
+                *(a.name, a.quote.pd, *pd, source, run.anydate_pd_error),
+                *(a.distance, *distance, a.expected_loss, *loss, run.expected_loss_error, most, *drawn),
+            ]
+        )
+    return rows
+
+
+# Of which view an interval is.
+QUOTED = {
+    "simulated": Phrase("the simulation"),
+    "KMV": Phrase("the KMV view"),
+    "bound": Phrase("KMV view up to the bound"),
+}
 
 UNITS = {
     "pool_haircut": Phrase("of all collections"),

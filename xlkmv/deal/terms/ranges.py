@@ -22,12 +22,21 @@ from xlkmv.deal.terms.plan import TERM_RULES
 from xlkmv.errors import InputError
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
 
-__all__ = ["INPUTS", "LEVEL", "RangedInput", "Ranges", "obligor_range_faults", "range_faults", "varied"]
+__all__ = [
+    "INPUTS",
+    "LEVEL",
+    "RangedInput",
+    "Ranges",
+    "obligor_range_faults",
+    "range_at_level",
+    "range_faults",
+    "varied",
+]
 
 # Probability that a range holds, and the quantile of its high end.
 LEVEL = 0.9
 REACH = float(ndtri(0.5 * (1.0 + LEVEL)))
-HIGHEST = 1.0 - 1e-9
+LOWEST, HIGHEST = 1e-12, 1.0 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +237,28 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
         support_pd=one("support_pd", controls.support_pd),
     )
     return replace(deal, pool=pool, terms=terms, controls=controls)
+
+
+def range_at_level(pd: float, low: float, high: float, level: float) -> tuple[float, float] | None:
+    """Ends that hold a PD with 90 %, from ends that hold it with another probability.
+
+    Parameters
+    ----------
+    pd, low, high : float
+    level : float
+        Probability that the given ends hold.
+
+    Returns
+    -------
+    (float, float) or None
+        None of a PD that is 0 or 1: such a one has no odds.
+    """
+    if not 0.0 < pd < HIGHEST:
+        return None
+    reach = REACH / float(ndtri(0.5 * (1.0 + level)))
+    at, ends = logit(pd), logit(np.clip([low, high], LOWEST, HIGHEST))
+    moved = expit(at + (ends - at) * reach)
+    return min(float(moved[0]), pd), max(float(moved[1]), pd)
 
 
 def obligor_range_faults(low: Array, high: Array, pd: Array) -> Iterator[Fault]:

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 # ruff: noqa: F403, F405
 from xlkmv.deal.reading import READINGS
-from xlkmv.workbook.layout import column, notes, pool, questions, results, surveillance, terms, upkeep
+from xlkmv.workbook.layout import (
+    column,
+    notes,
+    pool,
+    questions,
+    results,
+    surveillance,
+    terms,
+    uncertainty,
+    upkeep,
+)
 from xlkmv.workbook.layout.column import *
 from xlkmv.workbook.layout.notes import *
 from xlkmv.workbook.layout.pool import *
@@ -17,6 +27,7 @@ from xlkmv.workbook.layout.questions import *
 from xlkmv.workbook.layout.results import *
 from xlkmv.workbook.layout.surveillance import *
 from xlkmv.workbook.layout.terms import *
+from xlkmv.workbook.layout.uncertainty import *
 from xlkmv.workbook.layout.upkeep import *
 
 __all__ = [
@@ -56,6 +67,7 @@ __all__ += (
     + results.__all__
     + questions.__all__
     + surveillance.__all__
+    + uncertainty.__all__
     + upkeep.__all__
 )
 
@@ -78,6 +90,7 @@ TABLES: dict[str, TableSpec] = {
         SCALE,
         CLASS_SCALE,
         VECTOR,
+        RANGE,
         SCENARIO_RESULT,
         ANSWER,
         HEADLINE,
@@ -99,6 +112,8 @@ TABLES: dict[str, TableSpec] = {
         PRIORITY,
         MODEL,
         LAYER,
+        MATTER,
+        INTERVAL,
         ACTUAL,
         RERATE,
         HISTORY,
@@ -150,7 +165,7 @@ def input_columns() -> tuple[tuple[str, str], ...]:
         (spec, c)
         for spec in (
             *(POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL),
-            *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR),
+            *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR, RANGE),
             *(OBLIGOR, RECOVERY, SOURCE, PEER, PRICE),
         )
         for c in spec.inputs
@@ -188,7 +203,8 @@ NAMES: dict[str, tuple[str, str]] = {
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
 CHARTS = {
-    f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Drivers", "Surveillance")
+    f"out_Charts{x}": f"In the charts: {THE_CLASS}"
+    for x in ("Result", "Scenario", "Drivers", "Uncertainty", "Surveillance")
 }
 
 # Currency and unit of money: labels that titles and axes show, and that no figure depends on.
