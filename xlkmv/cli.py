@@ -769,6 +769,8 @@ def _legend(console: Any, deal: Any, analysis: Any, _: Say) -> None:
         ),
     )
     console.print("\n".join(lines))
+    if analysis.uncertainty is not None:
+        _what_matters(console, deal, analysis, _)
     laws = [c for c in analysis.checks if not c.warning]
     failed = [said(c.name, _) for c in laws if not c.passed]
     if failed:
@@ -783,6 +785,16 @@ def _legend(console: Any, deal: Any, analysis: Any, _: Say) -> None:
     else:
         more = _("no inputs to look at again.")
     console.print(_("{first}; {then}").format(first=checks, then=f"{more}\n"))
+
+
+def _what_matters(console: Any, deal: Any, analysis: Any, _: Say) -> None:
+    """What the intervals are of, and the inputs that matter most to the headline class."""
+    ranked = analysis.uncertainty.ranked(analysis.headline)
+    console.print(_("90 %: interval of the PD to quote, by the ranges of the inputs."))
+    if ranked:
+        most = ", ".join(f"{said(label, _)} {share:.0%}" for label, _first, share in ranked[:3])
+        name = deal.tranches[analysis.headline].name
+        console.print(_("What matters most to {name}: {most}.").format(name=name, most=most))
 
 
 def _structure_report(done: Any) -> None:
@@ -825,24 +837,26 @@ def _structure_report(done: Any) -> None:
 
 def _answer_table(deal: Any, analysis: Any, _: Say) -> Any:
     """Each class as sheet Home has it; a column without undertaking where one stands behind a class."""
-    from xlkmv.deal.answers import class_answers
+    from xlkmv.deal.answers import class_answers, range_text
     from xlkmv.deal.reading import probability
 
     answers = class_answers(deal, analysis)
-    supported = any(a.alone for a in answers)
+    supported, ranged = any(a.alone for a in answers), any(a.pd_range for a in answers)
     columns = (
-        *(_("Grade"), _("PD to\nquote"), _("Why"), *[_("Alone")] * supported),
+        *(_("Grade"), _("PD to\nquote"), *[_("90 %")] * ranged, _("Why"), *[_("Alone")] * supported),
         *(_("Loss"), _("LGD"), _("Life"), _("Yield")),
     )
     title = _("Each class: grade by default rates of rated companies, no rating")
     table = _table(title, _("Class"), *columns)
-    table.columns[3].justify, table.columns[3].no_wrap = "left", False
+    why = table.columns[3 + ranged]
+    why.justify, why.no_wrap = "left", False
     for a in answers:
         alone = [probability(a.alone.pd) if a.alone else "-"] if supported else []
         table.add_row(
             a.name,
             said(a.grade, _),
             probability(a.quote.pd),
+            *[said(range_text(a.pd_range), _)] * ranged,
             said(a.quote.why, _),
             *alone,
             said(probability(a.expected_loss, simulated=True), _),

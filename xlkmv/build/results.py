@@ -346,7 +346,7 @@ def uncertainty(s: Sheets, new: Filling) -> None:
         (layout.MATTER, matter, 1, 1),
         "input",
         ("first", "By itself", bars(SENIOR, 50) | {"data_labels": labels}),
-        ("total", "Together with the others", hatched(LIGHT, 50)),
+        ("total", "Together with the others", bars(LIGHT, 50)),
     )
     finish(share, "Which input matters: share of the uncertainty of the class")
     share.set_x_axis(axis("Share of the variance of its distance", "0%", min=0, max=1))

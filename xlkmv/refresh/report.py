@@ -658,10 +658,8 @@ def _matter(analysis: Analysis) -> list[list[Any]]:
         return _left_out(layout.MATTER)
     if found is None:
         return [[Phrase("no input has a range"), 0.0, 0.0]]
-    shares, labels = found.classes[analysis.headline].pd, found.labels
-    # What the estimate says beyond its ends is its error.
-    first, total = (np.clip(np.nan_to_num(x), 0.0, 1.0) for x in (shares.first, shares.total))
-    return [[Phrase(labels[g]), first[g], max(first[g], total[g])] for g in np.argsort(-total, kind="stable")]
+    ranked = found.ranked(analysis.headline)
+    return [list(line) for line in ranked] or [[Phrase("nothing moves the class"), 0.0, 0.0]]
 
 
 def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[Any]]:
@@ -676,10 +674,8 @@ def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[
         source, most = None, None
         if found is not None:
             source = QUOTED[a.quote.source]
-            shares = found.classes[k].pd.total
-            if not np.isnan(shares).all():
-                g = int(np.nanargmax(shares))
-                label, share = Phrase(found.labels[g]), min(float(shares[g]), 1.0)
+            if ranked := found.ranked(k):
+                label, _, share = ranked[0]
                 most = Phrase("{input} ({share:.0%})", input=label, share=share)
         rows.append(
             [

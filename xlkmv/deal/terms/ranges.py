@@ -20,6 +20,7 @@ from xlkmv.deal.terms.deal import Deal
 from xlkmv.deal.terms.faults import Fault, raise_first
 from xlkmv.deal.terms.plan import TERM_RULES
 from xlkmv.errors import InputError
+from xlkmv.language import Phrase
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
 
 __all__ = [
@@ -81,24 +82,30 @@ def _mean(column: str) -> Callable[[Deal], float]:
     return lambda deal: float(deal.pool.share @ getattr(deal.pool, column))
 
 
+def _term(name: str) -> Callable[[Deal], float]:
+    return lambda deal: float(getattr(deal.terms, name))
+
+
 def _user(deal: Deal) -> bool:
     return deal.terms.volatility_source == "user"
 
 
 INPUTS: dict[str, RangedInput] = {
-    "pd": RangedInput("PD of all obligors together", ODDS, _mean("pd"), lambda deal: True),
-    "recovery": RangedInput("Recovery", ODDS, _mean("recovery"), lambda deal: True),
-    "correlation": RangedInput("Asset correlation", ODDS, _mean("correlation"), lambda deal: True),
-    "volatility": RangedInput("Volatility of the pool", LOG, lambda deal: deal.terms.volatility, _user),
-    "drift": RangedInput("Drift of the pool", PLAIN, lambda deal: deal.terms.drift, _user),
+    "pd": RangedInput(Phrase("PD of all obligors together"), ODDS, _mean("pd"), lambda deal: True),
+    "recovery": RangedInput(Phrase("Recovery"), ODDS, _mean("recovery"), lambda deal: True),
+    "correlation": RangedInput(Phrase("Asset correlation"), ODDS, _mean("correlation"), lambda deal: True),
+    "volatility": RangedInput(
+        Phrase("Volatility of the pool"), LOG, lambda deal: deal.terms.volatility, _user
+    ),
+    "drift": RangedInput(Phrase("Drift of the pool"), PLAIN, _term("drift"), _user),
     "prepayment": RangedInput(
-        "Prepayment",
+        Phrase("Prepayment"),
         LOG,
-        lambda deal: deal.terms.prepayment,
+        _term("prepayment"),
         lambda deal: deal.terms.prepayment_type != "vector",
     ),
     "support_pd": RangedInput(
-        "PD of the undertaking's payer",
+        Phrase("PD of the undertaking's payer"),
         ODDS,
         lambda deal: deal.controls.support_pd,
         lambda deal: deal.controls.support,
