@@ -7,7 +7,7 @@ DEV := $(VENV)/.ready-dev
 PEERS := $(VENV)-merton/.ready $(VENV)-financepy/.ready
 RELEASE := $(VENV)-release/.ready
 
-.PHONY: everything demo test check bench workbook docs release clean
+.PHONY: everything demo test check bench workbook docs release fuzz clean
 
 demo: $(READY)
 	@mkdir -p out && rm -f out/demo.xlsm
@@ -38,6 +38,10 @@ docs: $(DEV)
 # Build, check and try what is published; make release FEW=--few: two environments instead of all.
 release: $(RELEASE)
 	@$(VENV)-release/bin/python release/run.py $(FEW)
+
+# Hostile workbooks against the reader; make fuzz FUZZ='--changes 100000 --seed 2 --keep out/fuzz'.
+fuzz: $(DEV)
+	@$(BIN)/python tests/workbook/fuzz.py $(FUZZ)
 
 # What is generated from the sources and kept in the repository.
 workbook: $(DEV)

@@ -22,6 +22,7 @@ from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import probability
 from xlkmv.deal.stress import BASE
+from xlkmv.errors import OUT_OF_MEMORY
 from xlkmv.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
 from xlkmv.install import libreoffice, windows
 from xlkmv.refresh.digest import digest
@@ -389,6 +390,20 @@ def test_ctrl_c_changes_nothing(
     assert "Cancelled: nothing was changed." in err
     assert book.read_bytes() == before
     assert [p.name for p in book.parent.iterdir()] == [book.name]
+
+
+def test_the_end_of_memory_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("xlkmv.refresh.run.analyse", full)
+    before = book.read_bytes()
+    code, out, err = run(capsys, "refresh", book)
+    assert (code, out) == (2, "")
+    assert err == f"xlkmv: {OUT_OF_MEMORY}\n"
+    assert book.read_bytes() == before
 
 
 # ---------------------------------------------------------------------------------- solve

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xlkmv
-from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
+from xlkmv.errors import OUT_OF_MEMORY, BookError, BookInputError, InputError, XlkmvError
 from xlkmv.language import Say, catalogue, said
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except XlkmvError as error:
         print(f"xlkmv: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except MemoryError:
+        print(f"xlkmv: {OUT_OF_MEMORY}", file=sys.stderr)
         return BAD_INPUT
 
 

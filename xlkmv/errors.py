@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "OUT_OF_MEMORY",
     "BookError",
     "BookInputError",
     "ConvergenceError",
@@ -33,6 +34,10 @@ __all__ = [
     "Problem",
     "XlkmvError",
 ]
+
+
+OUT_OF_MEMORY = "there is not enough memory for this: close other programs, or make the workbook smaller"
+"""What a user reads in place of a MemoryError."""
 
 
 class XlkmvError(Exception):

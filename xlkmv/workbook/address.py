@@ -1,4 +1,8 @@
-"""Cell addresses: A1 notation to numbers and back. Rows and columns count from 1, as in Excel."""
+"""Cell addresses: A1 notation to numbers and back. Rows and columns count from 1, as in Excel.
+
+Formulas are text of strangers. Every pattern here takes time in proportion to what it reads: repeats give
+nothing back (``*+``), and what is opened and never closed ends with the text.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,13 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from xlkmv.errors import BookError
+from xlkmv.errors import BookError, show
 
 __all__ = [
     "LAST_COLUMN",
     "LAST_ROW",
+    "QUOTED",
+    "TEXT",
     "Area",
     "address",
     "column_letters",
@@ -24,6 +30,11 @@ __all__ = [
 
 LAST_ROW = 1_048_576
 LAST_COLUMN = 16_384
+TEXT = r"""(?:"(?:[^"]|"")*+(?:"|\Z))"""
+"""Pattern of a text in a formula."""
+QUOTED = r"""(?:'(?:[^']|'')*+(?:'|\Z))"""
+"""Pattern of the name of a sheet in a formula, in quotation marks."""
+_COLUMN = re.compile("[A-Z]{1,3}")
 _AREA = re.compile(r"\$?([A-Z]{1,3})\$?([1-9]\d{0,6})(?::\$?([A-Z]{1,3})\$?([1-9]\d{0,6}))?")
 
 
@@ -50,7 +61,9 @@ class Area(NamedTuple):
 
 
 def column_number(letters: str) -> int:
-    """Number of a column: A is 1, XFD is 16384."""
+    """Number of a column: A is 1, XFD is 16384; BookError for anything else than one to three letters."""
+    if not _COLUMN.fullmatch(letters):
+        raise BookError(f"{show(letters)} is no column")
     number = 0
     for letter in letters:
         number = number * 26 + ord(letter) - 64
@@ -75,7 +88,7 @@ def parse_area(text: str | None) -> Area:
     """Read ``B3`` or ``$B$3:$D$9``; BookError for anything else."""
     match = _AREA.fullmatch(text or "")
     if match is None:
-        raise BookError(f"{text!r} is no cell address")
+        raise BookError(f"{show(text or '')} is no cell address")
     column, row, column_2, row_2 = match.groups()
     top, left = int(row), column_number(column)
     bottom, right = (int(row_2), column_number(column_2)) if row_2 else (top, left)
@@ -93,7 +106,8 @@ def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
 
 
 _TOKEN = re.compile(
-    r"""("(?:[^"]|"")*"|'(?:[^']|'')*'|\[(?:[^\[\]]|\[[^\]]*\])*\])"""  # text, sheet name, table column
+    # Text, name of a sheet, column of a table.
+    rf"({TEXT}|{QUOTED}|\[(?:[^\[\]]|\[[^\[\]]*+(?:\]|\Z))*+(?:\]|\Z))"
     r"""|(?<![\w.$])(\$?)([A-Z]{1,3})(\$?)([1-9]\d{0,6})(?![\w.(!])"""  # cell
 )
 

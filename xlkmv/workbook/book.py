@@ -27,11 +27,11 @@ from typing import Any, Protocol
 from lxml import etree
 
 from xlkmv.errors import BookError, Problem, show
-from xlkmv.workbook.address import LAST_ROW, Area, address, parse_area, runs, stretched
+from xlkmv.workbook.address import LAST_ROW, QUOTED, Area, address, parse_area, runs, stretched
 from xlkmv.workbook.package import MAIN, RELATIONSHIPS, Package
 from xlkmv.workbook.sheet import Sheet
-from xlkmv.workbook.stale import References, stale_formulas
-from xlkmv.workbook.stored import NO_VALUE, CellValue, ErrorCell, Shared, rich_text, unescape
+from xlkmv.workbook.stale import ANYTHING, References, stale_formulas
+from xlkmv.workbook.stored import NO_VALUE, CellValue, ErrorCell, Shared, read_texts, unescape
 
 __all__ = [
     "NO_VALUE",
@@ -49,6 +49,12 @@ __all__ = [
 _NO_VALUE_RULE = "formula has no saved value: open the workbook in Excel, recalculate and save"
 _RANGES_NAMED = 3  # of the cells that share a fault
 _CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}f"
+# Each takes time in proportion to the text, as those of `xlkmv.workbook.address` do.
+_SAYS_NOTHING = re.compile(r""""[^"]*+(?:"|\Z)|\[(?![hms]++\])[^\]]*+(?:\]|\Z)|[\\_*].""", re.DOTALL)
+_ON_SHEET = re.compile(
+    rf"({QUOTED}|(?<![\w.])[^\W\d][\w.]*+)!(\$?[A-Z]{{1,3}}\$?\d++(?::\$?[A-Z]{{1,3}}\$?\d++)?)"
+    rf"|{QUOTED}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +230,8 @@ class FileBook:
         for item in workbook.iter(f"{{{MAIN}}}sheet"):
             kind, part = related.get(item.get(f"{{{RELATIONSHIPS}}}id"), ("", ""))
             if kind == "worksheet":
+                if part in self._parts.values():
+                    raise BookError(f"{self._path.name} is broken: two of its sheets are one part")
                 self._parts[_attribute(item, "name")] = part
         self._tabs = [_attribute(item, "name") for item in workbook.iter(f"{{{MAIN}}}sheet")]
         self._names = {
@@ -243,7 +251,8 @@ class FileBook:
         from_1904 = properties is not None and properties.get("date1904") in ("1", "true")
         texts: list[str] = []
         if "sharedStrings" in parts:
-            texts = [rich_text(item) for item in self._package.xml(parts["sharedStrings"]) if _is(item, "si")]
+            part = parts["sharedStrings"]
+            texts = self._package.checked(lambda: read_texts(self._package.read(part)), part)
         dates: set[str] = set()
         if "styles" in parts:
             styles = self._package.xml(parts["styles"])
@@ -251,17 +260,25 @@ class FileBook:
                 item.get("numFmtId"): item.get("formatCode", "") for item in styles.iter(f"{{{MAIN}}}numFmt")
             }
             formats = styles.find(f"{{{MAIN}}}cellXfs")
+            shown: dict[str, bool] = {}
             for number, style in enumerate(() if formats is None else formats):
-                if _shows_date(style.get("numFmtId", "0"), codes):
+                code = style.get("numFmtId", "0")
+                if code not in shown:
+                    shown[code] = _shows_date(code, codes)
+                if shown[code]:
                     dates.add(str(number))
         return Shared(texts, frozenset(dates), from_1904)
 
     def _read_tables(self) -> dict[str, _TablePart]:
-        tables = {}
+        tables: dict[str, _TablePart] = {}
+        parts: set[str] = set()
         for sheet, part in self._parts.items():
             for kind, target in self._package.related(part).values():
                 if kind != "table":
                     continue
+                if target in parts:
+                    raise BookError(f"{self._path.name} is broken: its part {target} is a table twice")
+                parts.add(target)
                 root = self._package.xml(target)
                 area = parse_area(root.get("ref"))
                 header = root.get("headerRowCount", "1") != "0"
@@ -313,6 +330,7 @@ class FileBook:
             one = (area.top, area.left) == (area.bottom, area.right)
             if one or area in self._sheet(found).merged():
                 return found, area
+        text = text if len(text) <= 60 else text[:57] + "..."
         raise BookError(f"the name {shown} must point to one cell (it points to {text})")
 
     # -- reading ----------------------------------------------------------------------------------
@@ -473,14 +491,15 @@ class FileBook:
 
         def follow(text: str, single: bool) -> str:
             def move(match: re.Match[str]) -> str:
-                found = (match[2].replace("''", "'") if match[2] else match[3]).casefold()
-                if found != sheet.casefold() or not (single or ":" in match[4]):
+                if match[1] is None:
                     return match[0]
-                return f"{match[1]}!{stretched(match[4], old, bottom)}"
+                found = match[1]
+                found = (found[1:-1].replace("''", "'") if found.startswith("'") else found).casefold()
+                if found != sheet.casefold() or not (single or ":" in match[2]):
+                    return match[0]
+                return f"{match[1]}!{stretched(match[2], old, bottom)}"
 
-            return re.sub(
-                r"('((?:[^']|'')+)'|([^\W\d][\w.]*))!(\$?[A-Z]+\$?\d+(?::\$?[A-Z]+\$?\d+)?)", move, text
-            )
+            return _ON_SHEET.sub(move, text)
 
         for part in self._package.parts():
             if re.search(r"/charts/chart[^/]*\.xml$", part, re.IGNORECASE):
@@ -515,7 +534,7 @@ class FileBook:
                 for formula in sheet.formulas():
                     if (formula.area.top, formula.area.left) not in sheet.written:
                         # What-if tables read cells that their formula text does not name.
-                        text = "INDIRECT()" if formula.kind == "dataTable" else formula.text
+                        text = ANYTHING if formula.kind == "dataTable" else formula.text
                         yield name, text, formula.area
 
         tables = {}
@@ -541,9 +560,7 @@ class FileBook:
         stale = self._stale()
         self.blanked = [(name, address(area.top, area.left)) for name, area in stale]
         for name, area in stale:
-            for row in range(area.top, area.bottom + 1):
-                for column in range(area.left, area.right + 1):
-                    self._sheet(name).forget(row, column)
+            self._sheet(name).forget(area)
         added = any(sheet.added - sheet.written for sheet in self._sheets.values())
         for sheet in self._sheets.values():
             if sheet.touched:
@@ -561,8 +578,11 @@ class FileBook:
         if settings is None:
             settings = etree.Element(f"{{{MAIN}}}calcPr")
             before = ("sheets", "functionGroups", "externalReferences", "definedNames")
-            last = [item for item in root if any(_is(item, tag) for tag in before)][-1]
-            last.addnext(settings)
+            if not (last := [item for item in root if any(_is(item, tag) for tag in before)]):
+                raise BookError(
+                    f"{self._path.name} is broken: its part {self._package.workbook} has no sheets"
+                )
+            last[-1].addnext(settings)
         settings.set("fullCalcOnLoad", "1")
         self._package.replace_xml(self._package.workbook, root)
 
@@ -608,7 +628,7 @@ def _shows_date(number: str, codes: Mapping[str, str]) -> bool:
     """Whether a number format shows a day; times and durations alone stay numbers."""
     if number in codes:
         # Quoted and escaped characters, colours and conditions say nothing; [h] is a duration.
-        code = re.sub(r'"[^"]*"|\[(?![hms]+\])[^\]]*\]|[\\_*].', "", codes[number].lower())
+        code = _SAYS_NOTHING.sub("", codes[number].lower())
         return bool(re.search(r"[yd]", code)) or ("m" in code and not re.search(r"[hs]", code))
     # Built in: for every language, and those that East Asian versions add. A time of day alone is
     # below 1 and no date, so it stays a number.
