@@ -16,7 +16,7 @@ from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
-from xlkmv.deal.paths.tally import LOSS_BINS, PlanEngine, Tally, group_error, plan_key
+from xlkmv.deal.paths.tally import LOSS_BINS, Outcome, PlanEngine, Tally, group_error, payment_key, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, Stress, apply
@@ -125,7 +125,8 @@ class Measured:
     paths, seed : int
     tranches : tuple of TrancheMeasures
     waterfalls : int
-        Patterns that ran through the waterfall, summed over blocks: paths, where nearly all differ.
+        Patterns that ran through the waterfall, summed over blocks: paths, where nearly all differ;
+        fewer, or none, where the outcome follows from that of another plan of the run.
     replicates : ndarray, shape (groups, 3 k)
         Means over independent groups of paths of default, any shortfall and loss, tranche
         after tranche: two runs with one seed can be compared group by group.
@@ -221,9 +222,12 @@ class Engines:
         self.pools = sorted(
             pools.values(), key=lambda pool: (order.index(pool.model), pool.support, pool.drawn)
         )
+        self.leader = _leaders(plans, whole)
+        self.led = set(self.leader.values())
         self.of_pool: dict[int, list[int]] = {}
-        for place, engine in enumerate(self.plans):
-            self.of_pool.setdefault(id(engine.pool), []).append(place)
+        # Plans by whose outcome others follow come first.
+        for place in sorted(range(len(plans)), key=lambda place: place in self.leader):
+            self.of_pool.setdefault(id(self.plans[place].pool), []).append(place)
 
     def run(self, layout: Layout, bundle: int, tick: Tick) -> list[Tally]:
         """Simulate the blocks of a bundle; all plans see the same random numbers.
@@ -249,11 +253,29 @@ class Engines:
             tick(done / steps)
 
         for pool, patterns, state in pool_states(self.pools, layout, bundle, step):
+            outcomes: dict[int, Outcome] = {}
             for place in self.of_pool[id(pool)]:
-                tallies[place] = self.plans[place].run(patterns, state, layout, bundle)
+                leader = self.leader.get(place)
+                alike = None if leader is None else (self.plans[leader], outcomes[leader])
+                tallies[place], outcome = self.plans[place].run(patterns, state, layout, bundle, alike)
+                if place in self.led:
+                    outcomes[place] = outcome
                 step()
             del state  # of one pool at a time
         return [tallies[place] for place in range(len(self.plans))]
+
+
+def _leaders(plans: Sequence[Stressed], whole: int) -> dict[int, int]:
+    """Which plan each follows that pays like it but for triggers, and of which the measures will do."""
+    groups: dict[bytes, list[int]] = {}
+    for place, plan in enumerate(plans):
+        groups.setdefault(payment_key(plan), []).append(place)
+    leaders: dict[int, int] = {}
+    for group in groups.values():
+        # A plan with triggers tells on which paths they make a difference.
+        first = min(group, key=lambda place: (not plans[place].deal.acting, place))
+        leaders |= {place: first for place in group if place != first and place >= whole}
+    return leaders
 
 
 def pool_states(

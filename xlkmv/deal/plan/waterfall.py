@@ -97,6 +97,15 @@ class PoolState:
                 figures[field.name] = None if each[0] is None else np.concatenate(each, axis=1)
         return PoolState(**figures)
 
+    def picked(self, paths: npt.NDArray[np.int64]) -> PoolState:
+        """State on some of the paths, where all are computed on all dates."""
+        figures: dict[str, Any] = {}
+        for field in fields(PoolState):
+            each = getattr(self, field.name)
+            if each is not None and field.name not in ("active", "parent"):
+                figures[field.name] = each[:, paths]
+        return PoolState(**figures)
+
 
 def grown(x: npt.NDArray[Any], parent: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Lengthen the last axis to one entry per parent: each new one is a copy of its parent's."""
