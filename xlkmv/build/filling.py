@@ -139,7 +139,7 @@ class Filling:
     @property
     def money_label(self) -> str:
         """What titles and axes of money say."""
-        return f"{self.currency} {self.unit}".strip() or "money"
+        return f"{self.currency} {self.unit}".strip() or NO_CURRENCY
 
 
 def filling(deal: Deal | Example) -> Filling:
@@ -188,6 +188,8 @@ def filling(deal: Deal | Example) -> Filling:
     return Filling(title, found.terms.dates, pages, notes, filled, currency)
 
 
+# What titles and axes say of money where nothing says more, in every language.
+NO_CURRENCY = "money 金额"
 # Excel's calendar begins with 1900, and has a day in it that never was.
 EARLIEST = dt.date(1901, 1, 1)
 

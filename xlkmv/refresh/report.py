@@ -34,7 +34,7 @@ from xlkmv.language import CLAUSES, Phrase, Say, joined, said
 from xlkmv.model.plan import coverage_quantile
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
-from xlkmv.refresh.wording import speaker
+from xlkmv.refresh.wording import speaker, write_texts
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, Table
 from xlkmv.workbook.layout import TableSpec
@@ -48,6 +48,7 @@ __all__ = [
     "UNITS",
     "scope",
     "target_mark",
+    "write_name",
     "write_report",
     "write_rows",
 ]
@@ -97,8 +98,11 @@ def write_report(
     if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
         rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
         raise BookError(f"the results cannot be written: {rule}")
+    write_texts(book)
     history = _history(book, deal, analysis, entry)
-    checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
+    checks = [
+        [c.name, Phrase(c.outcome), *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks
+    ]
     for spec, rows in (
         (layout.ANSWER, [_answer(a) for a in class_answers(deal, analysis)]),
         (layout.HEADLINE, _headline(deal, analysis)),
@@ -137,7 +141,7 @@ def write_report(
         _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources])
     _write_recoveries(book, deal)
     if marks:
-        write_rows(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
+        write_rows(book, layout.INPUT, [[*line, line[-1], Phrase("yes")] for line in marks], False)
         _write_structure_state(book, [mark for *_, mark in marks])
         _write_comparison_state(book, [mark for *_, mark in marks])
     _write_log(book, entry)
@@ -156,9 +160,8 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     if analysis.quick and "out_Scope" not in there:
         outcome = joined([done, outcome], CLAUSES)  # nor for this
     values = {
-        "out_State": layout.QUICK_STATE if analysis.quick else "fresh",
-        # The formula of the state reads a quick look by its name.
-        "out_Scope": str(done) if analysis.quick else done,
+        "out_State": layout.QUICK_STATE if analysis.quick else layout.FRESH,
+        "out_Scope": done,
         "out_Checks": outcome,
         "out_Refreshed": entry[0],
         "out_Volatility": analysis.base.volatility,
@@ -174,8 +177,13 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         **{cell: layout.of_class(text, name) for cell, text in layout.CHARTS.items()},
     }
     for cell, value in values.items():
-        if cell in there:
-            book.write_name(cell, _cell(value, say))
+        write_name(book, cell, value)
+
+
+def write_name(book: Book, name: str, value: Any) -> None:
+    """Write the cell of a name in the language of the workbook; one that the user deleted is not wanted."""
+    if name in book.names():
+        book.write_name(name, _cell(value, speaker(book)))
 
 
 def _write_comparison_state(book: Book, marks: Sequence[float]) -> None:
@@ -185,7 +193,7 @@ def _write_comparison_state(book: Book, marks: Sequence[float]) -> None:
         fresh = _alike(listed.column(AT_COMPARE), marks)
         compared = book.name("out_Compared").value is not None
         state = layout.COMPARED if fresh else layout.COMPARED_BEFORE
-        book.write_name("out_Comparison", state if compared else layout.UNCOMPARED)
+        write_name(book, "out_Comparison", state if compared else layout.UNCOMPARED)
 
 
 def _alike(then: Sequence[Any], now: Sequence[float]) -> bool:
@@ -207,7 +215,7 @@ def _write_structure_state(book: Book, marks: Sequence[float]) -> None:
         now.append(target_mark(*(targets.column(c.header) for c in layout.TARGET.inputs)))
     same = _alike(then, now)
     state = layout.SOLVED if same else layout.SOLVED_BEFORE
-    book.write_name("out_Structure", layout.UNSOLVED if book.name("out_Solved").value is None else state)
+    write_name(book, "out_Structure", layout.UNSOLVED if book.name("out_Solved").value is None else state)
 
 
 def target_mark(names: Sequence[Any], targets: Sequence[Any]) -> float:
@@ -652,7 +660,7 @@ def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     labels = {c.field: c.header for c in layout.SCENARIO.columns}
     return [
         [
-            labels.get(b.column, b.column.capitalize()),
+            Phrase(labels.get(b.column, b.column.capitalize())),
             NONE if b.size is None else b.size,
             UNITS[b.column],
             NONE if b.date is None else deal.terms.dates[b.date],
@@ -661,7 +669,7 @@ def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     ]
 
 
-TRIGGERS = ("normal", "trap", "turbo")
+TRIGGERS = (Phrase("normal"), Phrase("trap"), Phrase("turbo"))
 
 
 def _account(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -703,13 +711,13 @@ def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
     tested = np.flatnonzero(~np.isnan(path.probability))
     broken = None if path.first_breach is None else deal.terms.dates[path.first_breach]
     if not tested.size:
-        return [NONE, np.nan, np.nan, "not tested", np.nan, np.nan, broken or NONE]
+        return [NONE, np.nan, np.nan, Phrase("not tested"), np.nan, np.nan, broken or NONE]
     tightest = int(tested[np.argmax(path.probability[tested])])
     return [
         deal.terms.dates[tightest],
         path.values[tightest],
         path.headroom[tightest],
-        "breach" if broken else "ok",
+        Phrase("breach") if broken else Phrase("ok"),
         path.distance[tightest],
         path.anydate_probability[-1],
         broken or NONE,
@@ -734,10 +742,16 @@ def _models(analysis: Analysis) -> list[list[Any]]:
                 found.expected_shortfall[1],
                 0.0 if errors is None else errors.value_at_risk[1],
                 found.hit_probability,
-                found.method,
+                joined([_noted(text) for text in found.method.split("; ")], CLAUSES),
             ]
         )
     return rows
+
+
+def _noted(text: str) -> str:
+    """Note of a model, which knows no language; a figure in it comes last."""
+    what, _, figure = text.partition(" = ")
+    return Phrase("{what} = {figure}", what=Phrase(what), figure=figure) if figure else Phrase(what)
 
 
 def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
@@ -766,10 +780,12 @@ def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
 def _alert(s: Surveillance, k: int, date: int) -> str:
     """What is wrong with a tranche after a date, in a word."""
     if not s.seen:
-        return "none"
+        return NONE
     if s.missed[k, 1:][date]:
-        return "missed"
-    return "alert" if s.alert[k, 1:][date] else "behind plan" if s.behind[date] else "none"
+        return Phrase("missed")
+    if s.alert[k, 1:][date]:
+        return Phrase("alert")
+    return Phrase("behind plan") if s.behind[date] else NONE
 
 
 def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
