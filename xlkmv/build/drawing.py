@@ -20,8 +20,10 @@ from xlkmv.workbook.layout import Column, TableSpec
 
 __all__ = [
     "CREATED",
+    "FRONTIER",
     "LISTED_TOP",
     "MONEY_AXIS",
+    "NOT_COMPARED",
     "WIDEST",
     "Sheets",
     "bars",
@@ -75,6 +77,11 @@ KEPT = {
     "error_message": "Refresh writes this cell: what is typed here lasts until then.\n"
     "此单元格由刷新写入：在此输入的内容只保留到下次刷新。",
 }
+
+
+# What stands on What moved and Structure before they have answers.
+NOT_COMPARED = Phrase("nothing compared yet")
+FRONTIER = Phrase(layout.FRONTIER_TITLE, name=Phrase("the class"))
 
 
 class Sheets:
@@ -274,12 +281,11 @@ class Sheets:
                 shown = formats[i] if formats and c.kind == "any" and c.field == "value" else c.format
                 shown = formats[i] if formats and c.field == "figure" else shown
                 mark = bool(assumed and assumed[i][k])
-                if c.field in ("unit", "meaning") and value:
-                    # What is known by its label in English has its name in other languages here.
-                    named = f"{in_chinese(values[0])}（{in_chinese(value)}）"
-                    value = (self.said(value, named), value)
+                if c.field == "meaning" or (c.field == "unit" and value):
+                    value = self._unit(values[0], value)
                 if c.field in ("basis", "unit", "meaning"):
-                    style = self.style(font_color=GREY, italic=True, text_wrap=c.field == "basis", indent=1)
+                    fits = {"text_wrap": True} if c.field == "basis" else {"shrink": True}
+                    style = self.style(font_color=GREY, italic=True, indent=1, **fits)
                 elif not c.is_input:
                     style = self.result(shown, c.field in NAMED, c.field == "remark")
                 else:
@@ -287,6 +293,8 @@ class Sheets:
                 put(ws, top + i, column + k, value, style)
         for k, c in enumerate(columns):
             self.validate(ws, c, top, top + len(body) - 1, column + k)
+            if c.format == layout.SIMULATED:
+                self.none_seen(ws, top, column + k, top + len(body) - 1)
         places = enumerate(columns, column)
         for written, group in itertools.groupby(places, lambda place: not place[1].is_input):
             if written:
@@ -381,6 +389,10 @@ class Sheets:
         for text in said_texts():
             self.said(text)
         ws = self.listed(spec, "Texts", "文本", "What the workbook says, in each language.", self._texts())
+        left, starts = 2 + len(spec.columns), [NOT_COMPARED, FRONTIER]
+        widths(ws, left, layout.SAID.columns)
+        rows = [[said(text, catalogue(c.field).gettext) for c in layout.SAID.columns] for text in starts]
+        self.table(ws, LISTED_TOP - 3, left, layout.SAID, rows)
         ws.hide()
 
     def _texts(self) -> list[list[Any]]:
@@ -396,6 +408,24 @@ class Sheets:
                     formula = f'IF(OR(TRIM({layout.LANGUAGE})={{"{key}","{name}"}}),{cell},{formula})'
             rows.append([str(text), *others, (f"={formula}", text)])
         return rows
+
+    def _unit(self, label: str, unit: str | None) -> tuple[str, str]:
+        """Unit of a row that is known by its label; in other languages with the name of the row."""
+        shown = unit or "-"
+        named = f"{in_chinese(label)}（{in_chinese(unit)}）" if unit else in_chinese(label)
+        return self.said(shown, named), shown
+
+    def none_seen(self, ws: Any, first: int, column: int, last: int) -> None:
+        """Say of a simulated 0 that it was not seen, in Chinese: number formats speak English."""
+        cell, language = xl_rowcol_to_cell(first, column), f"TRIM({layout.LANGUAGE})"
+        spoken = ",".join(f'{language}="{word}"' for word in ("zh", LANGUAGES["zh"]))
+        shown = self.book.add_format({"num_format": f'"{in_chinese("none seen")}"'})
+        rule = {
+            "type": "formula",
+            "criteria": f"=AND(OR({spoken}),ISNUMBER({cell}),{cell}=0)",
+            "format": shown,
+        }
+        ws.conditional_format(first, column, last, column, rule)
 
     def beside(self, ws: Any, row: int, left: int, specs: Sequence[TableSpec]) -> list[int]:
         """Write empty tables side by side, a narrow column between them; return their first columns."""

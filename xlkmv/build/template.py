@@ -28,6 +28,7 @@ from xlkmv.build.drawing import (
     BAD,
     CREATED,
     FONT,
+    FRONTIER,
     GOOD,
     GREEN,
     GREY,
@@ -37,6 +38,7 @@ from xlkmv.build.drawing import (
     LISTED_TOP,
     LOG_RANGE,
     MONEY_AXIS,
+    NOT_COMPARED,
     OFF,
     SENIOR,
     WIDEST,
@@ -255,6 +257,8 @@ def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
             ws.merge_range(below, PANEL + 1, below + 1, PANEL + 1, None, style)
             below += 2
             continue
+        if shown == layout.SIMULATED:
+            s.none_seen(ws, below, PANEL + 1, below)
         style = s.style(num_format=shown, bold=True, align="left", shrink=True)
         ws.write_blank(below, PANEL + 1, None, style)
         below += 1
@@ -545,8 +549,7 @@ def _structure(s: Sheets, new: Filling) -> Any:
     s.table(ws, STRUCTURE_TOP - 3, left, layout.FRONTIER, frontier)
     last = left + len(layout.FRONTIER.columns) - 1
     ws.set_row(2, 18)
-    title = Phrase(layout.FRONTIER_TITLE, name=Phrase("the class"))
-    s.named_heading(ws, 2, left, last, title, "out_TitleFrontier")
+    s.named_heading(ws, 2, left, last, FRONTIER, "out_TitleFrontier")
     chart = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
     unmarked = {"marker": {"type": "none"}}
     s.draw(
@@ -832,7 +835,6 @@ def _compare(s: Sheets) -> Any:
 
 
 MOVED_TOP = 27
-NOT_COMPARED = ("nothing compared yet", 0.0, 0.0, 0.0)
 
 
 def _moved(s: Sheets) -> Any:
@@ -847,7 +849,8 @@ def _moved(s: Sheets) -> Any:
     )
     _, left = s.beside(ws, top - 3, 1, specs)
     ws.set_row(top - 1, 42)
-    for k, value in enumerate(NOT_COMPARED):  # a chart of nothing would have a scale of its own
+    # A chart of nothing would have a scale of its own.
+    for k, value in enumerate((NOT_COMPARED, 0.0, 0.0, 0.0)):
         put(ws, top, left + k, value, s.result(layout.BRIDGE.columns[k].format))
     chart = s.book.add_chart({"type": "bar"})
     s.draw(

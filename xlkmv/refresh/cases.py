@@ -22,6 +22,7 @@ from xlkmv.language import CLAUSES, Phrase, joined
 from xlkmv.refresh.reader import Reader, is_blank
 from xlkmv.refresh.report import AT_COMPARE, write_name, write_rows
 from xlkmv.refresh.run import Inputs, Progress, read_book
+from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, FileBook
 from xlkmv.workbook.layout import TableSpec
@@ -206,17 +207,22 @@ def _listed(book: Book, here: Deal, folder: Path) -> tuple[list[str], list[Deal]
 
 
 def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
-    write_rows(book, layout.CASE_RESULT, _standing(found.cases))
-    write_rows(book, layout.STEP, _steps(found))
     last = found.ways[-1].steps[1:]
     moved = [[s.label, s.simulated, s.change, s.kmv_change] for s in last]
     now = found.ways[-1].steps[0].simulated
-    write_rows(book, layout.BRIDGE, moved or [[Phrase("nothing has changed"), now, 0.0, 0.0]])
+    tables = {
+        layout.CASE_RESULT: _standing(found.cases),
+        layout.STEP: _steps(found),
+        layout.BRIDGE: moved or [[Phrase("nothing has changed"), now, 0.0, 0.0]],
+    }
+    for spec, rows in tables.items():
+        write_rows(book, spec, rows)
     if inputs.marks:
         book.write_table(layout.INPUT.name, {AT_COMPARE: [mark for *_, mark in inputs.marks]})
-    write_name(book, "out_Comparison", layout.COMPARED)
     done = Phrase("{when}, inputs {digest}", when=stamp, digest=inputs.digest)
+    write_name(book, "out_Comparison", layout.COMPARED)
     write_name(book, "out_Compared", done)
+    remember(book, [done, *(cell for rows in tables.values() for row in rows for cell in row)])
 
 
 def _standing(cases: Sequence[Case]) -> list[list[Any]]:

@@ -34,7 +34,7 @@ from xlkmv.language import CLAUSES, Phrase, Say, joined, said
 from xlkmv.model.plan import coverage_quantile
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
-from xlkmv.refresh.wording import speaker, write_texts
+from xlkmv.refresh.wording import remember, said_again, speaker, write_texts
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, Table
 from xlkmv.workbook.layout import TableSpec
@@ -99,6 +99,7 @@ def write_report(
         rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
         raise BookError(f"the results cannot be written: {rule}")
     write_texts(book)
+    _say_again(book)
     history = _history(book, deal, analysis, entry)
     checks = [
         [c.name, Phrase(c.outcome), *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks
@@ -146,7 +147,30 @@ def write_report(
         _write_comparison_state(book, [mark for *_, mark in marks])
     _write_log(book, entry)
     write_rows(book, layout.HISTORY, history)
+    remember(book, [*entry, *(cell for row in history for cell in row)])
     _write_names(book, deal, analysis, entry)
+
+
+# What a refresh leaves as it is: answers to Solve and Compare.
+STAYING = (layout.STRUCTURE, layout.CASE_RESULT, layout.STEP, layout.BRIDGE)
+STAYING_NAMES = ("out_Solved", "out_Issuable", "out_TitleFrontier", "out_Compared")
+
+
+def _say_again(book: Book) -> None:
+    """Say what a refresh leaves as it is in the language of the workbook."""
+    again, there = said_again(book), set(book.names())
+    for spec in STAYING:
+        table = _table(book, spec)
+        if table is None:
+            continue
+        for header in [h for h in (c.heading(table.has) for c in spec.results) if table.has(h)]:
+            column = table.column(header)
+            now = [again.get(cell, cell) for cell in column]
+            if now != column:
+                book.write_table(table.name, {header: now})
+    for name in STAYING_NAMES:
+        if name in there and (value := book.name(name).value) in again:
+            book.write_name(name, again[value])
 
 
 def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> None:
@@ -277,7 +301,10 @@ def _kept(book: Book, spec: TableSpec) -> list[list[Any]]:
         return []
     # By heading: the user may have moved, added or deleted columns.
     kept = [found.column(c.header) if found.has(c.header) else [None] * len(found.rows) for c in spec.results]
-    return [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
+    again = said_again(book)
+    return [
+        [again.get(x, x) for x in row] for row in zip(*kept, strict=True) if any(x is not None for x in row)
+    ]
 
 
 def write_rows(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
@@ -457,7 +484,7 @@ def _scenario(analysis: Analysis, row: int, k: int) -> list[Any]:
 
 def _scenario_results(analysis: Analysis) -> list[list[Any]]:
     return [
-        [view.stress.name, tranche.name, *_scenario(analysis, row, k)]
+        [Phrase(view.stress.name), tranche.name, *_scenario(analysis, row, k)]
         for row, view in enumerate(analysis.scenarios)
         for k, tranche in enumerate(view.tranches)
     ]

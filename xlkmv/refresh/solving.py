@@ -19,6 +19,7 @@ from xlkmv.language import Phrase
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_name, write_rows
 from xlkmv.refresh.run import Inputs, Progress, read_book
+from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book
 
@@ -187,7 +188,8 @@ def _standing(found: Structure, name: str) -> list[float | None]:
 
 
 def _write(book: Book, inputs: Inputs, found: Structure, now: dt.datetime) -> None:
-    write_rows(book, layout.STRUCTURE, [answer_cells(answer) for answer in found.answers])
+    answers = [answer_cells(answer) for answer in found.answers]
+    write_rows(book, layout.STRUCTURE, answers)
     write_rows(book, layout.FRONTIER, _frontier(inputs.deal, found.frontier))
     if inputs.marks and book.table(layout.INPUT.name).has(AT_SOLVE):
         book.write_table(layout.INPUT.name, {AT_SOLVE: [mark for *_, mark in inputs.marks]})
@@ -211,6 +213,7 @@ def _write(book: Book, inputs: Inputs, found: Structure, now: dt.datetime) -> No
     }
     for name, value in values.items():
         write_name(book, name, value)
+    remember(book, [*values.values(), *(cell for row in answers for cell in row)])
 
 
 def answer_cells(answer: Answer) -> list[Any]:

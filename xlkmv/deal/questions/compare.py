@@ -328,10 +328,11 @@ def labels() -> list[str]:
     -------
     list of str
     """
-    groups = [*POOL, *NOTES, *TERMS, *FIGURES.items(), ("Covenants", DATED)]
+    groups = [*POOL, *NOTES, *TERMS, (WITH_DATES, DATED)]
     named = [name for _, names in groups for name in names]
-    named += [*CONTROLS, *(field.name for field in fields(Loans))]
-    said = [WITH_DATES, "Claims", "Classes", *(label for label, _ in groups if label not in FIGURES)]
+    named += [name for key, control in CONTROLS.items() for name in (key, *control.figures)]
+    named += [field.name for field in fields(Loans)]
+    said = ["Claims", "Classes", "Covenants", *(label for label, _ in groups)]
     return [*said, *(_label(name) for name in named)]
 
 

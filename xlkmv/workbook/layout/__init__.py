@@ -116,6 +116,7 @@ TABLES: dict[str, TableSpec] = {
         INPUT,
         LOG,
         TEXTS,
+        SAID,
     )
 }
 

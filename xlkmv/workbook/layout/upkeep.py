@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xlkmv.workbook.layout.column import TEXT, WHOLE, TableSpec, formula, result
 
-__all__ = ["CHECK", "INPUT", "LOG", "TEXTS"]
+__all__ = ["CHECK", "INPUT", "LOG", "SAID", "TEXTS"]
 
 CHECK = TableSpec(
     "tbl_Check",
@@ -63,4 +63,14 @@ TEXTS = TableSpec(
         formula("中文", "中文", "zh", TEXT, 50),
         result("Shown", "显示", "shown", TEXT, 50),
     ),
+)
+
+# What refreshes, solves and comparisons have said and later ones leave in place, to be said again when the
+# language is another.
+SAID = TableSpec(
+    "tbl_Said",
+    "Texts",
+    "Said so far",
+    "已写入的文字",
+    (result("English", "英文", "en", TEXT, 70), result("中文", "中文", "zh", TEXT, 50)),
 )
