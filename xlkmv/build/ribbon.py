@@ -16,7 +16,7 @@ import xlkmv
 from xlkmv.build.vba import CATEGORY, WORKBOOK_NAME, addin_project, said_texts, template_project
 from xlkmv.functions import FUNCTIONS
 from xlkmv.functions.registry import Function
-from xlkmv.language import catalogue
+from xlkmv.language import LANGUAGES, catalogue
 from xlkmv.workbook import layout
 
 __all__ = ["HELP_SHEET", "add_macros", "add_ribbon", "build_addin", "help_rows", "pack", "ribbon"]
@@ -158,9 +158,9 @@ def build_addin(path: str | os.PathLike[str] | None = None) -> bytes:
     texts = book.add_worksheet(layout.TEXTS.sheet)
     texts.set_vba_name("shtTexts")
     texts.hide()
-    for k, text in enumerate(said_texts()):
-        texts.write_string(k, 1, text)
-        texts.write_string(k, 2, catalogue("zh").gettext(text))
+    rows = [tuple(LANGUAGES.values()), *((text, catalogue("zh").gettext(text)) for text in said_texts())]
+    for k, row in enumerate(rows):
+        texts.write_row(k, 1, row)
     book.set_vba_name(WORKBOOK_NAME)
     book.add_vba_project(io.BytesIO(addin_project(["shtFront", "shtHelp", "shtTexts"])), True)
     book.close()

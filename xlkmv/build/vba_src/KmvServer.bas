@@ -63,15 +63,16 @@ End Function
 
 ' A text in the language of the workbook in front; of Excel, where that says nothing. Both have sheet Texts.
 Public Function KmvSaid(ByVal text As String) As String
-    Dim language As String, other As String
+    Dim language As String, texts As Range, other As String
     KmvSaid = text
     On Error Resume Next
+    Set texts = ThisWorkbook.Worksheets("Texts").Columns("B:C")
     If (Application.LanguageSettings.LanguageID(2) And 1023) = 4 Then language = "zh"
     language = LCase$(Trim$(ActiveWorkbook.Names("in_Language").RefersToRange.Value2))
-    If language <> "zh" And language <> ChrW$(20013) & ChrW$(25991) Then Exit Function
-    other = Application.WorksheetFunction.VLookup(text, ThisWorkbook.Worksheets("Texts").Columns("B:C"), 2, False)
-    ' A message box shows the characters of Windows' own language only.
-    If StrConv(StrConv(other, vbFromUnicode), vbUnicode) = other And other <> "" Then KmvSaid = other
+    If language = Application.WorksheetFunction.VLookup("English", texts, 2, False) Then language = "zh"
+    If language = "zh" Then other = Application.WorksheetFunction.VLookup(text, texts, 2, False)
+    ' A message box has the characters of one language only, that of the computer.
+    If other <> "" And StrConv(StrConv(other, vbFromUnicode), vbUnicode) = other Then KmvSaid = other
 End Function
 
 Private Sub KmvSay(ByVal text As Variant)
