@@ -32,6 +32,7 @@ from xlkmv.deal.terms import (
     payment_dates,
 )
 from xlkmv.errors import InputError
+from xlkmv.language import Phrase, joined
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import Column, TableSpec
 
@@ -140,7 +141,12 @@ class Filling:
     @property
     def money_label(self) -> str:
         """What titles and axes of money say."""
-        return f"{self.currency} {self.unit}".strip() or "money"
+        return f"{self.currency} {self.unit}".strip() or NO_CURRENCY
+
+    def note(self, sheet: str, text: str) -> str:
+        """Line under the title of a sheet: what always holds, and what this deal adds."""
+        more = self.notes.get(sheet, "")
+        return joined([Phrase(text), Phrase(more)]) if more else text
 
 
 def filling(deal: Deal | Example) -> Filling:
@@ -190,6 +196,8 @@ def filling(deal: Deal | Example) -> Filling:
     return Filling(title, found.terms.dates, pages, notes, filled, currency)
 
 
+# What titles and axes say of money where nothing says more, in every language.
+NO_CURRENCY = "money 金额"
 # Excel's calendar begins with 1900, and has a day in it that never was.
 EARLIEST = dt.date(1901, 1, 1)
 

@@ -36,7 +36,7 @@ from xlkmv.language import CLAUSES, Phrase, Say, joined, said
 from xlkmv.model.plan import coverage_quantile
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
-from xlkmv.refresh.wording import speaker
+from xlkmv.refresh.wording import remember, said_again, speaker, write_texts
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, Table
 from xlkmv.workbook.layout import TableSpec
@@ -50,6 +50,7 @@ __all__ = [
     "UNITS",
     "scope",
     "target_mark",
+    "write_name",
     "write_report",
     "write_rows",
 ]
@@ -102,8 +103,12 @@ def write_report(
     if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
         rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
         raise BookError(f"the results cannot be written: {rule}")
+    write_texts(book)
+    _say_again(book)
     history = _history(book, deal, analysis, entry)
-    checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
+    checks = [
+        [c.name, Phrase(c.outcome), *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks
+    ]
     answers = class_answers(deal, analysis)
     for spec, rows in (
         (layout.ANSWER, [_answer(a) for a in answers]),
@@ -149,12 +154,35 @@ def write_report(
         _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources])
     _write_recoveries(book, deal)
     if marks:
-        write_rows(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
+        write_rows(book, layout.INPUT, [[*line, line[-1], Phrase("yes")] for line in marks], False)
         _write_structure_state(book, [mark for *_, mark in marks])
         _write_comparison_state(book, [mark for *_, mark in marks])
     _write_log(book, entry)
     write_rows(book, layout.HISTORY, history)
+    remember(book, [*entry, *(cell for row in history for cell in row)])
     _write_names(book, deal, analysis, entry)
+
+
+# What a refresh leaves as it is: answers to Solve and Compare.
+STAYING = (layout.STRUCTURE, layout.CASE_RESULT, layout.STEP, layout.BRIDGE)
+STAYING_NAMES = ("out_Solved", "out_Issuable", "out_TitleFrontier", "out_Compared")
+
+
+def _say_again(book: Book) -> None:
+    """Say what a refresh leaves as it is in the language of the workbook."""
+    again, there = said_again(book), set(book.names())
+    for spec in STAYING:
+        table = _table(book, spec)
+        if table is None:
+            continue
+        for header in [h for h in (c.heading(table.has) for c in spec.results) if table.has(h)]:
+            column = table.column(header)
+            now = [again.get(cell, cell) for cell in column]
+            if now != column:
+                book.write_table(table.name, {header: now})
+    for name in STAYING_NAMES:
+        if name in there and (value := book.name(name).value) in again:
+            book.write_name(name, again[value])
 
 
 def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> None:
@@ -168,9 +196,8 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     if analysis.quick and "out_Scope" not in there:
         outcome = joined([done, outcome], CLAUSES)  # nor for this
     values = {
-        "out_State": layout.QUICK_STATE if analysis.quick else "fresh",
-        # The formula of the state reads a quick look by its name.
-        "out_Scope": str(done) if analysis.quick else done,
+        "out_State": layout.QUICK_STATE if analysis.quick else layout.FRESH,
+        "out_Scope": done,
         "out_Checks": outcome,
         "out_Refreshed": entry[0],
         "out_Volatility": analysis.base.volatility,
@@ -186,8 +213,13 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         **{cell: layout.of_class(text, name) for cell, text in layout.CHARTS.items()},
     }
     for cell, value in values.items():
-        if cell in there:
-            book.write_name(cell, _cell(value, say))
+        write_name(book, cell, value)
+
+
+def write_name(book: Book, name: str, value: Any) -> None:
+    """Write the cell of a name in the language of the workbook; one that the user deleted is not wanted."""
+    if name in book.names():
+        book.write_name(name, _cell(value, speaker(book)))
 
 
 def _write_comparison_state(book: Book, marks: Sequence[float]) -> None:
@@ -197,7 +229,7 @@ def _write_comparison_state(book: Book, marks: Sequence[float]) -> None:
         fresh = _alike(listed.column(AT_COMPARE), marks)
         compared = book.name("out_Compared").value is not None
         state = layout.COMPARED if fresh else layout.COMPARED_BEFORE
-        book.write_name("out_Comparison", state if compared else layout.UNCOMPARED)
+        write_name(book, "out_Comparison", state if compared else layout.UNCOMPARED)
 
 
 def _alike(then: Sequence[Any], now: Sequence[float]) -> bool:
@@ -219,7 +251,7 @@ def _write_structure_state(book: Book, marks: Sequence[float]) -> None:
         now.append(target_mark(*(targets.column(c.header) for c in layout.TARGET.inputs)))
     same = _alike(then, now)
     state = layout.SOLVED if same else layout.SOLVED_BEFORE
-    book.write_name("out_Structure", layout.UNSOLVED if book.name("out_Solved").value is None else state)
+    write_name(book, "out_Structure", layout.UNSOLVED if book.name("out_Solved").value is None else state)
 
 
 def target_mark(names: Sequence[Any], targets: Sequence[Any]) -> float:
@@ -281,7 +313,10 @@ def _kept(book: Book, spec: TableSpec) -> list[list[Any]]:
         return []
     # By heading: the user may have moved, added or deleted columns.
     kept = [found.column(c.header) if found.has(c.header) else [None] * len(found.rows) for c in spec.results]
-    return [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
+    again = said_again(book)
+    return [
+        [again.get(x, x) for x in row] for row in zip(*kept, strict=True) if any(x is not None for x in row)
+    ]
 
 
 def write_rows(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
@@ -461,7 +496,7 @@ def _scenario(analysis: Analysis, row: int, k: int) -> list[Any]:
 
 def _scenario_results(analysis: Analysis) -> list[list[Any]]:
     return [
-        [view.stress.name, tranche.name, *_scenario(analysis, row, k)]
+        [Phrase(view.stress.name), tranche.name, *_scenario(analysis, row, k)]
         for row, view in enumerate(analysis.scenarios)
         for k, tranche in enumerate(view.tranches)
     ]
@@ -731,7 +766,7 @@ def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     labels = {c.field: c.header for c in layout.SCENARIO.columns}
     return [
         [
-            labels.get(b.column, b.column.capitalize()),
+            Phrase(labels.get(b.column, b.column.capitalize())),
             NONE if b.size is None else b.size,
             UNITS[b.column],
             NONE if b.date is None else deal.terms.dates[b.date],
@@ -740,7 +775,7 @@ def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     ]
 
 
-TRIGGERS = ("normal", "trap", "turbo")
+TRIGGERS = (Phrase("normal"), Phrase("trap"), Phrase("turbo"))
 
 
 def _account(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -782,13 +817,13 @@ def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
     tested = np.flatnonzero(~np.isnan(path.probability))
     broken = None if path.first_breach is None else deal.terms.dates[path.first_breach]
     if not tested.size:
-        return [NONE, np.nan, np.nan, "not tested", np.nan, np.nan, broken or NONE]
+        return [NONE, np.nan, np.nan, Phrase("not tested"), np.nan, np.nan, broken or NONE]
     tightest = int(tested[np.argmax(path.probability[tested])])
     return [
         deal.terms.dates[tightest],
         path.values[tightest],
         path.headroom[tightest],
-        "breach" if broken else "ok",
+        Phrase("breach") if broken else Phrase("ok"),
         path.distance[tightest],
         path.anydate_probability[-1],
         broken or NONE,
@@ -813,10 +848,16 @@ def _models(analysis: Analysis) -> list[list[Any]]:
                 found.expected_shortfall[1],
                 0.0 if errors is None else errors.value_at_risk[1],
                 found.hit_probability,
-                found.method,
+                joined([_noted(text) for text in found.method.split("; ")], CLAUSES),
             ]
         )
     return rows
+
+
+def _noted(text: str) -> str:
+    """Note of a model, which knows no language; a figure in it comes last."""
+    what, _, figure = text.partition(" = ")
+    return Phrase("{what} = {figure}", what=Phrase(what), figure=figure) if figure else Phrase(what)
 
 
 def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
@@ -869,10 +910,12 @@ def _backtest(deal: Deal, found: PlanBacktest) -> list[list[Any]]:
 def _alert(s: Surveillance, k: int, date: int) -> str:
     """What is wrong with a tranche after a date, in a word."""
     if not s.seen:
-        return "none"
+        return NONE
     if s.missed[k, 1:][date]:
-        return "missed"
-    return "alert" if s.alert[k, 1:][date] else "behind plan" if s.behind[date] else "none"
+        return Phrase("missed")
+    if s.alert[k, 1:][date]:
+        return Phrase("alert")
+    return Phrase("behind plan") if s.behind[date] else NONE
 
 
 def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:

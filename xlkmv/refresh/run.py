@@ -41,7 +41,7 @@ from xlkmv.deal.terms import (
 )
 from xlkmv.errors import BookInputError, Problem, show
 from xlkmv.functions.cells import is_blank
-from xlkmv.language import LANGUAGES
+from xlkmv.language import LANGUAGES, LIST, Phrase, joined
 from xlkmv.model.domain import Rule
 from xlkmv.refresh.claims import read_pool
 from xlkmv.refresh.digest import digest
@@ -139,7 +139,8 @@ def refresh(
     # A given time stamp means that the file must come out the same each time.
     seconds = 0.0 if now else time.perf_counter() - started
     stamp = (now or dt.datetime.now()).strftime("%Y-%m-%d %H:%M:%S")
-    said = f"{message}, {scope(analysis)}" if quick else message
+    told = Phrase(message)
+    said = joined([told, scope(analysis)], LIST) if quick else told
     entry = [stamp, round(seconds, 3), xlkmv.__version__, inputs.digest, inputs.deal.terms.seed, said]
     write_report(book, inputs.deal, analysis, entry, inputs.marks, inputs.sources, inputs.ranges)
     return Refreshed(inputs, analysis, seconds)

@@ -7,12 +7,12 @@ and sheets, and add what they like.
 What happens to formulas when a file is patched
 -----------------------------------------------
 A formula that gets a value keeps its text; only the saved value is new. Saved values of *other*
-formulas that depend, directly or not, on a changed cell would be out of date. They are removed, and
-the workbook asks Excel to calculate everything when it loads: a reader that cannot calculate sees an
-empty cell, never an old number. The request is made only then, because on a machine without Python it
-also turns the live KMV functions into #NAME?; the file format has no request for single cells. A
-workbook whose formulas were all given their values, or read none of the changed cells, is saved
-without it and opens as it is.
+formulas that depend, directly or not, on a changed cell would be out of date. One that is nothing but
+another cell takes the value of that cell. The others are removed, and the workbook asks Excel to
+calculate everything when it loads: a reader that cannot calculate sees an empty cell, never an old
+number. The request is made only then, because on a machine without Python it also turns the live KMV
+functions into #NAME?; the file format has no request for single cells. A workbook whose formulas were
+all given their values, or read none of the changed cells, is saved without it and opens as it is.
 """
 
 from __future__ import annotations
@@ -48,13 +48,18 @@ __all__ = [
 
 _NO_VALUE_RULE = "formula has no saved value: open the workbook in Excel, recalculate and save"
 _RANGES_NAMED = 3  # of the cells that share a fault
-_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}f"
+_CHARTS = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_CHART, _TITLE = f"{_CHARTS}f", f"{_CHARTS}tx"
+# What a title or the name of a series shows: saved beside a link, or a text of its own.
+_TITLED = (f"{_CHARTS}v", "{http://schemas.openxmlformats.org/drawingml/2006/main}t")
 # Each takes time in proportion to the text, as those of `xlkmv.workbook.address` do.
 _SAYS_NOTHING = re.compile(r""""[^"]*+(?:"|\Z)|\[(?![hms]++\])[^\]]*+(?:\]|\Z)|[\\_*].""", re.DOTALL)
 _ON_SHEET = re.compile(
     rf"({QUOTED}|(?<![\w.])[^\W\d][\w.]*+)!(\$?[A-Z]{{1,3}}\$?\d++(?::\$?[A-Z]{{1,3}}\$?\d++)?)"
     rf"|{QUOTED}"
 )
+# A formula that is nothing but another cell.
+_LINK = re.compile(r"=?(?:(?:'((?:[^']|'')++)'|([^\W\d][\w.]*+))!)?(\$?[A-Z]{1,3}\$?[1-9]\d*+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +185,9 @@ class Book(Protocol):
 
     def write_name(self, name: str, value: Any) -> None:
         """Write the one cell of a defined name."""
+
+    def retitle(self, texts: Mapping[str, str]) -> None:
+        """Put other texts in the place of those that charts show as titles and names of series."""
 
     def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
         """Put all writes into the workbook in one stroke."""
@@ -501,12 +509,11 @@ class FileBook:
 
             return _ON_SHEET.sub(move, text)
 
-        for part in self._package.parts():
-            if re.search(r"/charts/chart[^/]*\.xml$", part, re.IGNORECASE):
-                root = self._package.xml(part)
-                for item in root.iter(_CHART):
-                    item.text = follow(item.text or "", single=True)
-                self._replace_if_changed(part, root)
+        for part in self._charts():
+            root = self._package.xml(part)
+            for item in root.iter(_CHART):
+                item.text = follow(item.text or "", single=True)
+            self._replace_if_changed(part, root)
         root = self._package.xml(self._package.workbook)
         for item in root.iter(f"{{{MAIN}}}definedName"):
             # A name of one cell means that cell, also when the table has one row only.
@@ -518,6 +525,29 @@ class FileBook:
     def _replace_if_changed(self, part: str, root: Any) -> None:
         if etree.tostring(root) != etree.tostring(self._package.xml(part)):
             self._package.replace_xml(part, root)
+
+    def retitle(self, texts: Mapping[str, str]) -> None:
+        """Put other texts in the place of those that charts show as titles and names of series.
+
+        Titles are links, with what they show saved beside them; LibreOffice saves plain texts.
+
+        Parameters
+        ----------
+        texts : mapping of str to str
+            Text as it is -> as it is to be; any other stays.
+        """
+        for part in self._charts():
+            root = self._package.xml(part)
+            for item in (*root.iter(_TITLED[0]), *root.iter(_TITLED[1])):
+                inside = {above.tag for above in item.iterancestors()}
+                if _TITLE in inside and item.text in texts:
+                    item.text = texts[item.text]
+            self._replace_if_changed(part, root)
+
+    def _charts(self) -> list[str]:
+        """Parts of the package that are charts."""
+        parts = self._package.parts()
+        return [part for part in parts if re.search(r"/charts/chart[^/]*\.xml$", part, re.IGNORECASE)]
 
     # -- saving -----------------------------------------------------------------------------------
 
@@ -558,6 +588,8 @@ class FileBook:
             then as it was.
         """
         stale = self._stale()
+        followed = self._followed(stale)
+        stale = [place for place in stale if place not in followed]
         self.blanked = [(name, address(area.top, area.left)) for name, area in stale]
         for name, area in stale:
             self._sheet(name).forget(area)
@@ -571,6 +603,23 @@ class FileBook:
             # The order of calculation must not name cells without formula; Excel makes it anew.
             self._package.remove(self._package.workbook, "calcChain")
         return self._package.save(path, backup=backup)
+
+    def _followed(self, stale: Sequence[tuple[str, Area]]) -> set[tuple[str, Area]]:
+        """Give formulas that are nothing but another cell the value of that cell; return those formulas."""
+        done = set()
+        for name, area in stale:
+            formula = next(self._sheet(name).formulas(area)).text
+            found = _LINK.fullmatch(formula)
+            if found is None:
+                continue
+            there, cell = (found[1] or found[2] or name).replace("''", "'"), parse_area(found[3])
+            if there not in self._parts or any(there == s and cell.overlaps(a) for s, a in stale):
+                continue
+            value = self._sheet(there).value(cell.top, cell.left)
+            if value is not None and value is not NO_VALUE:
+                self._sheet(name).set(area.top, area.left, value)
+                done.add((name, area))
+        return done
 
     def _calculate_on_load(self) -> None:
         root = self._package.xml(self._package.workbook)

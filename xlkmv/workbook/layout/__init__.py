@@ -9,6 +9,7 @@ from __future__ import annotations
 
 # ruff: noqa: F403, F405
 from xlkmv.deal.reading import READINGS
+from xlkmv.language import Phrase
 from xlkmv.workbook.layout import (
     column,
     notes,
@@ -37,6 +38,7 @@ __all__ = [
     "COMPARED_BEFORE",
     "CURRENCY",
     "DEAL_NAME",
+    "FRESH",
     "FRONTIER_TITLE",
     "HEADLINE_CLASS",
     "LANGUAGE",
@@ -130,6 +132,8 @@ TABLES: dict[str, TableSpec] = {
         CHECK,
         INPUT,
         LOG,
+        TEXTS,
+        SAID,
     )
 }
 
@@ -177,12 +181,14 @@ def input_columns() -> tuple[tuple[str, str], ...]:
 
 # How cell out_Scope begins after a quick look, and the state of its results.
 QUICK = "quick look"
-QUICK_STATE = f"{QUICK}: Refresh for everything"
+QUICK_STATE = Phrase("quick look: Refresh for everything")
+FRESH = Phrase("fresh")
 
 # What sheets Compare and Structure say of their answers.
-COMPARED, COMPARED_BEFORE, UNCOMPARED = "fresh", "stale: compare again", "not compared yet: press Compare"
-SOLVED, SOLVED_BEFORE, UNSOLVED = "fresh", "stale: solve again", "not solved yet: press Solve"
-FRONTIER_TITLE = "Frontier: size of {} against its any-date PD, reserve by reserve"
+COMPARED, COMPARED_BEFORE = FRESH, Phrase("stale: compare again")
+UNCOMPARED = Phrase("not compared yet: press Compare")
+SOLVED, SOLVED_BEFORE, UNSOLVED = FRESH, Phrase("stale: solve again"), Phrase("not solved yet: press Solve")
+FRONTIER_TITLE = "Frontier: size of {name} against its any-date PD, reserve by reserve"
 
 # One-cell names: what refresh writes on the Home sheet, and the format it is shown in.
 NAMES: dict[str, tuple[str, str]] = {
