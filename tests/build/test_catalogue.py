@@ -17,6 +17,7 @@ from xlkmv.deal.questions.diversification import _variants
 from xlkmv.deal.reading import ALARMS, alarming
 from xlkmv.language import ENGLISH, LANGUAGES
 from xlkmv.language import catalogue as catalogue_of
+from xlkmv.workbook.layout import QUICK
 
 OTHERS = [key for key in LANGUAGES if key != ENGLISH]
 
@@ -64,6 +65,9 @@ def test_what_has_to_be_seen_begins_alike_in_every_language(language):
     say = catalogue_of(language).gettext
     alarms = [text for text in texts() if alarming(text) and text not in ALARMS]
     assert len(alarms) >= len(ALARMS)
+    for word in ("stale", "not solved", QUICK):
+        begun = [text for text in texts() if text.startswith(word) and text != word]
+        assert begun and all(say(text).startswith(say(word)) for text in begun), word
     for text in alarms:
         (word,) = [word for word in ALARMS if text.startswith(word)]
         assert say(text).startswith(say(word)), text

@@ -362,7 +362,7 @@ def test_the_line_over_the_pool_says_what_all_rows_come_to(tmp_path: Path) -> No
     assert deal.pool.loans is not None
     assert said["PD"] == pytest.approx(weights @ deal.pool.pd, rel=1e-15)
     assert said["Remaining term (months)"] == pytest.approx(weights @ deal.pool.loans.term, rel=1e-15)
-    assert said["Age (months)"] == "none" and said["Share"] is None
+    assert said["Age (months)"] == "-" and said["Share"] is None
 
 
 def hidden_columns(sheet: etree._Element) -> set[int]:

@@ -379,12 +379,14 @@ def test_the_sentences_come_in_the_language_of_the_workbook(draft: Path, tmp_pat
     assert chinese.name("out_TitleBreakeven").value == "A-3的极限"
     why = chinese.table("tbl_Answer").column("Why")
     assert {*why} <= {"模拟", *(w for w in why if "400 条路径" in w)}
-    # Figures, and the words that formulas compare, are the same in both.
+    # Figures are the same in both.
     for name in ("tbl_Headline", "tbl_Result", "tbl_Scenario", "tbl_Rerate", "tbl_Check"):
         for one, other in zip(english.table(name).rows, chinese.table(name).rows, strict=True):
             assert [x for x in one if isinstance(x, float)] == [x for x in other if isinstance(x, float)]
-    assert chinese.table("tbl_Check").column("Outcome") == english.table("tbl_Check").column("Outcome")
-    assert chinese.name("out_State").value == english.name("out_State").value == "fresh"
+    words = {"passed": "通过", "look": "复核"}
+    outcomes = english.table("tbl_Check").column("Outcome")
+    assert chinese.table("tbl_Check").column("Outcome") == [words[str(x)] for x in outcomes]
+    assert (english.name("out_State").value, chinese.name("out_State").value) == ("fresh", "最新")
 
 
 @pytest.mark.parametrize("given", ["Deutsch", 1.0])
@@ -406,10 +408,14 @@ def test_a_language_is_known_by_its_key_and_its_name(draft: Path, given: str) ->
     assert language_of(book) == "zh"
 
 
-def test_a_quick_look_keeps_the_word_that_the_state_is_told_by(draft: Path, tmp_path: Path) -> None:
+def test_a_quick_look_is_told_by_its_word_in_any_language(draft: Path, tmp_path: Path) -> None:
     book = FileBook(draft)
     book.write_name(layout.LANGUAGE, "中文")
     refresh(book, quick=True)
     said = FileBook(book.save(tmp_path / "quick.xlsm"))
-    assert said.name("out_Scope").value.startswith(layout.QUICK)
+    assert said.name("out_Scope").value.startswith("速览")
+    assert said.name("out_State").value == "速览：完整刷新以获得全部结果"
+    with zipfile.ZipFile(said.path) as package:  # the formula of the state reads the word, in both languages
+        home = package.read("xl/worksheets/sheet1.xml").decode()
+    assert 'LEFT(out_Scope,10)="quick look"' in home and 'LEFT(out_Scope,2)="速览"' in home
     assert said.name("out_ReadingBreaks").value == "速览不含此项：请完整刷新。"

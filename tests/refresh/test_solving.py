@@ -90,7 +90,7 @@ def test_only_answers_are_written(book: FileBook) -> None:
     solve_book(book)
     after = FileBook(book.save())
     changed = {name for name, table in before.items() if after.table(name).rows != table.rows}
-    assert changed == {"tbl_Target", "tbl_Structure", "tbl_Frontier", "tbl_Input"}
+    assert changed == {"tbl_Target", "tbl_Structure", "tbl_Frontier", "tbl_Input", "tbl_Said"}
     marks, old = after.table("tbl_Input"), before["tbl_Input"]
     for header in {*marks.header} - {AT_SOLVE}:
         assert marks.column(header) == old.column(header), header
@@ -109,7 +109,7 @@ def test_an_open_workbook_gets_what_the_file_gets(tmp_path: Path) -> None:
     solve_book(file, now=NOW)
     saved = FileBook(file.save(tmp_path / "out.xlsm"))
     seen = LiveBook(SimpleNamespace(api=fake))
-    for name in ("tbl_Target", "tbl_Structure", "tbl_Frontier"):
+    for name in ("tbl_Target", "tbl_Structure", "tbl_Frontier", "tbl_Said"):
         assert seen.table(name) == saved.table(name), name
     assert seen.table("tbl_Input").column("At solve") == saved.table("tbl_Input").column("At solve")
     for name in ("out_Structure", "out_Solved", "out_Issuable", "out_TargetMark"):

@@ -18,7 +18,7 @@ from xlkmv.deal.questions import compare, structure
 from xlkmv.deal.questions.diversification import CAPS, TIMES
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.stress import PRESETS
-from xlkmv.deal.terms import CONTROLS, TERM_CHOICES
+from xlkmv.deal.terms import CONTROLS, RESERVE_UNITS, TERM_CHOICES
 from xlkmv.language import CLAUSES, DOMAIN, ENGLISH, LANGUAGES, LIST, LOCALE, ORDER, SENTENCES
 from xlkmv.model.comparison import MOST_SIMULATED
 from xlkmv.refresh.report import UNITS
@@ -36,7 +36,9 @@ MARKS = ("_", "Phrase")
 MAGIC, REVISION, START = 0x950412DE, 0, 28
 
 
-# Of cells of Home; of a check; of the log; what models say of their figures.
+# What states begin with, and are shown in red by; notes of cells of Home; outcomes of a check; messages of
+# the log; what models say of their figures.
+STATES = ("stale", "not solved")
 NOTES_OF_CELLS = ("Any class of sheet Tranche. Blank: the last senior one. Refresh afterwards.",)
 OUTCOMES = ("passed", "look")
 MESSAGES = ("refreshed", "as shipped", "refreshed in LibreOffice")
@@ -69,11 +71,11 @@ def names() -> list[str]:
         *(*ALARMS, "FAILED", *OUTCOMES, *MESSAGES, *NOTES_OF_MODELS),
         *compare.labels(),
         *(*structure.QUESTIONS.values(), *structure.UNITS.values(), *structure.WHOLE_RANGE.values()),
-        layout.FRONTIER_TITLE,
+        *(layout.FRONTIER_TITLE, layout.QUICK, *STATES),
         *(c.note for spec in layout.TABLES.values() for c in spec.inputs if c.note),
         *NOTES_OF_CELLS,
         *(text for row in layout.TERM_ROWS for text in (row.label, row.unit)),
-        *(row.meaning for row in layout.CONTROL_ROWS),
+        *(*(row.meaning for row in layout.CONTROL_ROWS), *RESERVE_UNITS),
         *(text for _, label, _, tip in BUTTONS for text in (label, tip)),
         *(c.header for c in layout.SCENARIO.columns if c.field in UNITS),
         *(field.capitalize() for field in UNITS if " " in field),

@@ -59,9 +59,9 @@ TEXTS = TableSpec(
     "Texts",
     "文本",
     (
-        formula("English", "英文", "en", TEXT, 70),
-        formula("中文", "中文", "zh", TEXT, 50),
-        result("Shown", "显示", "shown", TEXT, 50),
+        formula("English", "英文", "en", TEXT, 50),
+        formula("中文", "中文", "zh", TEXT, 34),
+        result("Shown", "显示", "shown", TEXT, 34),
     ),
 )
 
@@ -72,5 +72,5 @@ SAID = TableSpec(
     "Texts",
     "Said so far",
     "已写入的文字",
-    (result("English", "英文", "en", TEXT, 70), result("中文", "中文", "zh", TEXT, 50)),
+    (result("English", "英文", "en", TEXT, 50), result("中文", "中文", "zh", TEXT, 34)),
 )
