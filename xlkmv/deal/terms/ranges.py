@@ -104,9 +104,7 @@ def _user(deal: Deal) -> bool:
 
 INPUTS: dict[str, RangedInput] = {
     "pd": RangedInput(Phrase("PD of all obligors together"), ODDS, _mean("pd"), lambda deal: True),
-    "recovery": RangedInput(
-        Phrase("Recovery"), ODDS, _recovery, lambda deal: bool(_typed(deal.pool).any())
-    ),
+    "recovery": RangedInput(Phrase("Recovery"), ODDS, _recovery, lambda deal: bool(_typed(deal.pool).any())),
     "correlation": RangedInput(Phrase("Asset correlation"), ODDS, _mean("correlation"), lambda deal: True),
     "volatility": RangedInput(
         Phrase("Volatility of the pool"), LOG, lambda deal: deal.terms.volatility, _user
