@@ -439,6 +439,7 @@ FIXED = {"tbl_Term", "tbl_Control", "tbl_Model", "tbl_Input", "tbl_Range"}
 BOUNDED = {
     "tbl_Case": 14,
     "tbl_Concentration": 1,
+    "tbl_Measure": 1,
     "tbl_Diversification": 1 + len(CAPS) + len(TIMES) + 1,
     "tbl_Driver": 12,
     "tbl_Frontier": SIZES,
@@ -482,7 +483,7 @@ def test_nothing_lies_beneath_a_table_that_grows(made: tuple[Path, Any]) -> None
     book, drawn, tabs = FileBook(path), charts(path), sheets(path)
     assert set(drawn) == {
         *("Home", "Result", "By date", "Controls", "Structure", "Drivers", "Models", "Today"),
-        *("What moved", "Uncertainty"),
+        *("Backtest", "What moved", "Uncertainty"),
     }
     tables = [book.table(name) for name in TABLES]
     areas = {

@@ -171,3 +171,38 @@ def test_terms_have_one_row(sourced: Any) -> None:
     sourced.rows("tbl_Source", [{"Risk-free rate": 0.025}, {"Risk-free rate": 0.03}])
     rule = "must be blank: the table has one row"
     assert sourced.wrong() == [(sourced.place("tbl_Source", 1, "Risk-free rate"), 0.03, rule)]
+
+
+def test_a_map_of_the_users_own_turns_distances_into_pds(sourced: Any) -> None:
+    rows = [{"Distance": 8.0, "PD": 2e-4}, {"Distance": 1.0, "PD": 0.08}, {"Distance": 6.0, "PD": 0.004}]
+    sourced.rows("tbl_Edf", rows)
+    listed, compared, history = sourced.read().sources
+    # Linear in ln PD between the points beside it: 1 and 6.
+    for found in (listed, compared):
+        assert 1.0 < found.distance < 6.0
+        share = (found.distance - 1.0) / 5.0
+        assert found.pd == pytest.approx(0.08 ** (1.0 - share) * 0.004**share, rel=1e-12)
+    assert history.pd == pytest.approx(expected()[2], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("row", "header", "value", "rule"),
+    [
+        (1, "PD", 0.0, "must be > 0 and <= 1 (a decimal: 0.02 means 2 %)"),
+        (1, "PD", 0.5, "must have PDs that do not rise with the distance"),
+        (1, "Distance", 1.0, "must have different distances"),
+    ],
+)
+def test_a_wrong_map_is_told_at_its_cell(
+    sourced: Any, row: int, header: str, value: float, rule: str
+) -> None:
+    sourced.rows("tbl_Edf", [{"Distance": 1.0, "PD": 0.08}, {"Distance": 4.0, "PD": 0.004}])
+    sourced.put("tbl_Edf", row, header, value)
+    assert sourced.wrong() == [(sourced.place("tbl_Edf", row, header), value, rule)]
+
+
+def test_a_map_of_one_row_is_none(sourced: Any) -> None:
+    sourced.rows("tbl_Edf", [{"Distance": 1.0, "PD": 0.08}])
+    ((place, _, rule),) = sourced.wrong()
+    assert place == sourced.place("tbl_Edf", 0, "PD")
+    assert rule.endswith("two rows or more")

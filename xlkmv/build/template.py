@@ -303,14 +303,14 @@ def _pool(s: Sheets, new: Filling) -> Any:
 
 
 def _obligor(s: Sheets, new: Filling) -> Any:
-    specs = (layout.OBLIGOR, layout.RECOVERY, layout.SOURCE, layout.PEER, layout.PRICE)
+    specs = (layout.OBLIGOR, layout.RECOVERY, layout.SOURCE, layout.PEER, layout.EDF, layout.PRICE)
     ws = s.sheet(
         "Obligor",
         "Obligor",
         "债务人",
         "Only where PDs need a source: a row takes the inputs of its method and leaves the others blank. "
         "A claim takes its PD from here when its Rating on sheet Pool says source. "
-        "To the right: recoveries that are drawn, terms, peers, prices.",
+        "To the right: recoveries that are drawn, terms, peers, your map to PDs, prices.",
         sum(len(spec.columns) + 1 for spec in specs),
         money=True,
     )

@@ -24,6 +24,7 @@ from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
 from xlkmv.model.normal import density, inverse_mills
 
 __all__ = [
+    "MAPPED_PD",
     "FlowVolatility",
     "SeriesFit",
     "edf",
@@ -34,6 +35,9 @@ __all__ = [
     "rating",
     "volatility_from_flows",
 ]
+
+MAPPED_PD = Rule("must be > 0 and <= 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, low_open=True)
+"""What a PD of the table of :func:`edf` may be: ln PD is interpolated."""
 
 _LOWEST_VOLATILITY = 1e-6
 _MAX_ITERATIONS = 500
@@ -541,7 +545,7 @@ def edf(dd: Any, mapping_dd: Any, mapping_pd: Any) -> Array:
     """
     d = check("dd", dd, FINITE)
     grid = check("mapping_dd", mapping_dd, FINITE).ravel()
-    p = check("mapping_pd", mapping_pd, Rule("must be > 0 and <= 1", 0.0, 1.0, low_open=True)).ravel()
+    p = check("mapping_pd", mapping_pd, MAPPED_PD).ravel()
     if grid.size != p.size or grid.size < 2:
         raise InputError("mapping", "must have two columns of equal length, DD and PD, and two rows or more")
     order = np.argsort(grid)

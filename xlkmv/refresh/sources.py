@@ -10,6 +10,7 @@ from typing import Any
 from xlkmv.deal.sources import ObligorPd, ObligorSource, PeerFirm, SourceTerms, obligor_pd
 from xlkmv.deal.terms.ranges import LEVEL, range_at_level
 from xlkmv.errors import ConvergenceError, InputError, MissingError
+from xlkmv.model.calibration import edf
 from xlkmv.refresh.lookups import Scale
 from xlkmv.refresh.reader import Reader
 from xlkmv.workbook import layout
@@ -89,8 +90,26 @@ def _terms(reader: Reader, scale: Scale) -> SourceTerms | None:
     _, peers = reader.records(layout.PEER)
     if any(value is None for peer in peers for value in vars(peer).values()):
         return None
+    if (mapping := _mapping(reader)) is not None:
+        said["mapping"] = mapping
     grades = tuple((grade, scale.pds[grade.casefold()]) for grade in scale.grades)
     return SourceTerms(scale=grades, peers=tuple(PeerFirm(**vars(peer)) for peer in peers), **said)
+
+
+def _mapping(reader: Reader) -> tuple[list[float], list[float]] | None:
+    """The user's map from distances to PDs; None where there is none, or it is wrong and reported."""
+    table, rows = reader.records(layout.EDF)
+    if not rows or any(row.distance is None or row.pd is None for row in rows):
+        return None
+    mapping = [row.distance for row in rows], [row.pd for row in rows]
+    try:
+        edf(0.0, *mapping)
+    except InputError as error:
+        at = [k for k, row in enumerate(rows) if error.value in (row.distance, row.pd)]
+        header = layout.EDF.column("distance" if at and rows[at[-1]].distance == error.value else "pd").header
+        reader.fail(table, at[-1] if at else 0, header, error.rule)
+        return None
+    return mapping
 
 
 def _prices(reader: Reader, names: Sequence[str]) -> dict[str, tuple[list[dt.date], list[float]]]:

@@ -37,12 +37,12 @@ __all__ = ["RecoveryLaw", "Returns", "recovery_law"]
 Ints = npt.NDArray[np.int64]
 
 # Of the quadrature over asset returns that default in a period; w^3 takes the sting out of the far end.
-# Right to 1e-8; to 1e-3 where |r| = 1 leaves the expected share a kink.
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+# Right to 5e-8 up to |r| = .95; to .003 where |r| = 1 leaves the expected share a kink.
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 POINTS = (0.5 * (NODES + 1.0)) ** 3
 MASSES = 1.5 * WEIGHTS * (0.5 * (NODES + 1.0)) ** 2
 # Numbers that are integrated together.
-PIECE = 1 << 20
+PIECE = 1 << 15
 # Quantiles of a beta distribution are read off a table where few of them are asked for many times: between
 # its points, 1/256 standard deviations apart, they are right to some 1e-6, at a hundredth of the cost.
 STEP, MOST_TABLES = 1.0 / 256.0, 64

@@ -32,6 +32,7 @@ from xlkmv.deal.kmv import KmvView, TrancheView, kmv_view, maturity_risk
 from xlkmv.deal.paths.executors import Executor
 from xlkmv.deal.paths.run import ENOUGH, Simulation, simulate
 from xlkmv.deal.plan.stressed import CERTAIN
+from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import Deal
 from xlkmv.deal.terms.ranges import INPUTS, LEVEL, Ranges, varied
 from xlkmv.language import Phrase
@@ -279,9 +280,9 @@ class _Inputs:
         self.rows = np.flatnonzero((down > 0.0) | (up > 0.0))
         self.down, self.up = down[self.rows], up[self.rows]
         self.groups = (*self.plan, *((OBLIGORS,) if self.rows.size else ()))
-        pool = deal.pool
-        lost = pool.amount / pool.obligors * np.maximum(1.0 - pool.recovery, 1e-6)
-        weights = pool.pd * pool.amount * np.maximum(1.0 - pool.recovery, 1e-6) * np.array([lost**0, lost])
+        pool, loss = deal.pool, np.maximum(1.0 - expected_recovery(deal), 1e-6)
+        lost = pool.amount / pool.obligors * loss
+        weights = pool.pd * pool.amount * loss * np.array([lost**0, lost])
         total = weights.sum(axis=1, keepdims=True)
         self.weights = (weights / np.where(total > 0.0, total, 1.0))[:, self.rows]
         # Spreads of level and tilt of the obligors' PDs, to first order.

@@ -38,6 +38,8 @@ __all__ = [
 LEVEL = 0.9
 REACH = float(ndtri(0.5 * (1.0 + LEVEL)))
 LOWEST, HIGHEST = 1e-12, 1.0 - 1e-9
+# Of a recovery about 1/2 no spread is wider.
+MOST_SPREAD = 0.5 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,23 @@ def _term(name: str) -> Callable[[Deal], float]:
     return lambda deal: float(getattr(deal.terms, name))
 
 
+def _typed(pool: Pool) -> Array:
+    """Rows whose recovery is typed, as no pledge says it, shape (m,), as weights by financed amount."""
+    return pool.amount if pool.recoveries is None else pool.amount * ~pool.recoveries.pledged
+
+
+def _recovery(deal: Deal) -> float:
+    weights = _typed(deal.pool)
+    return float(np.average(deal.pool.recovery, weights=weights)) if weights.any() else np.nan
+
+
 def _user(deal: Deal) -> bool:
     return deal.terms.volatility_source == "user"
 
 
 INPUTS: dict[str, RangedInput] = {
     "pd": RangedInput(Phrase("PD of all obligors together"), ODDS, _mean("pd"), lambda deal: True),
-    "recovery": RangedInput(Phrase("Recovery"), ODDS, _mean("recovery"), lambda deal: True),
+    "recovery": RangedInput(Phrase("Recovery"), ODDS, _recovery, lambda deal: bool(_typed(deal.pool).any())),
     "correlation": RangedInput(Phrase("Asset correlation"), ODDS, _mean("correlation"), lambda deal: True),
     "volatility": RangedInput(
         Phrase("Volatility of the pool"), LOG, lambda deal: deal.terms.volatility, _user
@@ -206,7 +218,8 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
     deal : Deal
     shifts : dict
         By name of :data:`INPUTS`; 0 leaves the figure as it is. A recovery without the pledge moves as
-        the others do.
+        the others do; the log of the value of a pledge moves by as much, and a spread keeps its part
+        of the widest one that its mean allows.
     obligors : ndarray, shape (m,), optional
         Of the PD of each row, on top of that of all.
 
@@ -226,10 +239,18 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
         return float(np.clip(there, bounds.low, bounds.high))
 
     own = 0.0 if obligors is None else obligors
+    recovery = moved("recovery", pool.recovery, shifts.get("recovery", 0.0))
+    drawn = pool.recoveries
+    if drawn is not None and recovery is not pool.recovery:
+        widest, before = recovery * (1.0 - recovery), pool.recovery * (1.0 - pool.recovery)
+        scale = np.sqrt(np.divide(widest, before, out=np.ones_like(before), where=before > 0.0))
+        value = drawn.pledge * np.exp(shifts["recovery"])
+        drawn = replace(drawn, spread=np.minimum(drawn.spread * scale, MOST_SPREAD), pledge=value)
     pool = replace(
         pool,
+        recoveries=drawn,
         pd=moved("pd", pool.pd, shifts.get("pd", 0.0) + own),
-        recovery=moved("recovery", pool.recovery, shifts.get("recovery", 0.0)),
+        recovery=recovery,
         correlation=moved("correlation", pool.correlation, shifts.get("correlation", 0.0)),
     )
     terms = replace(

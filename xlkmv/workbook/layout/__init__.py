@@ -81,6 +81,7 @@ TABLES: dict[str, TableSpec] = {
         RECOVERY,
         SOURCE,
         PEER,
+        EDF,
         PRICE,
         TRANCHE,
         TERM,
@@ -170,7 +171,7 @@ def input_columns() -> tuple[tuple[str, str], ...]:
         for spec in (
             *(POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL),
             *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR, RANGE),
-            *(OBLIGOR, RECOVERY, SOURCE, PEER, PRICE),
+            *(OBLIGOR, RECOVERY, SOURCE, PEER, EDF, PRICE),
         )
         for c in spec.inputs
         if c.field not in notes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xlkmv.deal.sources import METHODS as SOURCE_METHODS
 from xlkmv.deal.terms import AMORTISATIONS, COLUMN_RULES, STATUSES
-from xlkmv.model.domain import INSIDE_PROBABILITY, NOT_NEGATIVE, POSITIVE, RULES, Rule
+from xlkmv.model.calibration import MAPPED_PD
+from xlkmv.model.domain import FINITE, INSIDE_PROBABILITY, NOT_NEGATIVE, POSITIVE, RULES, Rule
 from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
 from xlkmv.model.private import DISTANCES
 from xlkmv.workbook.layout.column import (
@@ -23,7 +24,7 @@ from xlkmv.workbook.layout.column import (
     text,
 )
 
-__all__ = ["FROM_SOURCE", "OBLIGOR", "PEER", "POOL", "PRICE", "RECOVERY", "SOURCE"]
+__all__ = ["EDF", "FROM_SOURCE", "OBLIGOR", "PEER", "POOL", "PRICE", "RECOVERY", "SOURCE"]
 
 # Word in the column of ratings: the PD is that of sheet Obligor.
 FROM_SOURCE = "source"
@@ -359,6 +360,20 @@ PEER = TableSpec(
         number("Short-term debt", "短期债务", "short_term", MONEY, NOT_NEGATIVE, 14),
         number("Long-term debt", "长期债务", "long_term", MONEY, NOT_NEGATIVE, 14),
         number("EBITDA", "息税折旧前利润", "earnings", MONEY, POSITIVE, 14, EARNINGS_NOTE),
+    ),
+    optional=True,
+)
+
+EDF = TableSpec(
+    "tbl_Edf",
+    "Obligor",
+    "Your map from distances to PDs (blank: N(-DD))",
+    "违约距离与违约概率映射",
+    (
+        number(
+            "Distance", "违约距离", "distance", DISTANCE, FINITE, 10, "To default, by the convention beside."
+        ),
+        number("PD", "违约概率", "pd", PROBABILITY, MAPPED_PD, 10, "Does not rise with the distance."),
     ),
     optional=True,
 )
