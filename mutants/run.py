@@ -71,13 +71,10 @@ def main() -> int:
         copy = Path(folder) / "copy"
         copy_tree(copy)
         for number, mutant in enumerate(inside, 1):
-            state = "equivalent" if mutant.key in equivalent else trial(copy, mutant)
+            state, text = ("equivalent", mutant.text) if mutant.key in equivalent else trial(copy, mutant)
             counts[state] += 1
-            name = mutant.operator.removeprefix("core/")
-            print(
-                f"{number:3} {state:10} {mutant.key} {mutant.module}:{mutant.line} {name}: {mutant.text}",
-                flush=True,
-            )
+            place, name = f"{mutant.module}:{mutant.line}", mutant.operator.removeprefix("core/")
+            print(f"{number:3} {state:10} {mutant.key} {place} {name}: {text}", flush=True)
     judged = counts["noticed"] + counts["SURVIVED"]
     print(f"{counts['noticed']} of {judged} noticed, {counts['equivalent']} of no effect; aim: {SHARE:.0%}")
     return 0 if counts["noticed"] >= SHARE * judged else 1
@@ -115,14 +112,16 @@ def copy_tree(target: Path) -> None:
             shutil.copy(ROOT / name, target / name)
 
 
-def trial(copy: Path, mutant: Mutant) -> str:
-    """Make the change in the copy, and run the tests until one fails."""
+def trial(copy: Path, mutant: Mutant) -> tuple[str, str]:
+    """Make the change in the copy, run the tests until one fails; the outcome, and the line as changed."""
+    text = mutant.text
     for file in tests(mutant.module):
         limit = PATIENCE * seconds(copy, file) + 60.0
-        with use_mutation(copy / mutant.module, get_operator(mutant.operator)(), mutant.occurrence):
+        with use_mutation(copy / mutant.module, get_operator(mutant.operator)(), mutant.occurrence) as codes:
+            text = codes[1].splitlines()[mutant.line - 1].strip()
             if not passes(copy, file, limit):
-                return "noticed"
-    return "SURVIVED"
+                return "noticed", text
+    return "SURVIVED", text
 
 
 @functools.cache
