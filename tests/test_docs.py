@@ -201,6 +201,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
+def test_every_page_stands_in_the_contents_of_the_site() -> None:
+    contents = (ROOT / "docs" / "index.rst").read_text(encoding="utf-8").split()
+    pages = [page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in ENGLISH[1:]]
+    assert not set(pages) - set(contents)
+
+
 @pytest.mark.parametrize(
     "name", ["method.md", "models.md", "sources.md", "structures.md", "structure.md", "limits.md"]
 )

@@ -52,6 +52,12 @@ def test_equal_exposures_are_negative_binomial(method):
     assert result.unexpected_loss == pytest.approx(math.sqrt(mean + (v * mean) ** 2))
 
 
+@pytest.mark.parametrize("method", ["panjer", "transform"])
+def test_the_distribution_ends_where_losses_do(method):
+    result = creditriskplus([3.0, 5.0, 7.0], [0.02, 0.1, 0.3], [0.0, 0.0, 0.0], [0.9], method=method)
+    assert result.probabilities[-1] > 0.0
+
+
 def test_poisson_pool_whose_first_probability_underflows():
     """2,000 expected defaults: P(no loss) = e^-2000 is no float; the recursion must rescale."""
     mean = 2000.0
