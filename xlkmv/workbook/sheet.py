@@ -569,7 +569,10 @@ class Sheet:
         if kind == "str":
             return stored in ("s", "str", "inlineStr") and self._plain_value(cells, k, row) == text
         if kind == "n":
-            return stored == "n" and bool(cells.values[k]) and float(cells.values[k]) == float(text)
+            try:
+                return stored == "n" and bool(cells.values[k]) and float(cells.values[k]) == float(text)
+            except ValueError:  # no number was there
+                return False
         if not kind:
             return not (cells.values[k] or cells.texts[k])
         return kind == stored and cells.values[k] == text.encode()
