@@ -85,3 +85,10 @@ def test_problems_that_are_alike_are_one_sentence():
     error = BookInputError([blank, wrong])
     assert error.count == 1490
     assert str(error).startswith("1,490 inputs are wrong:\nPool!G7")
+
+
+def test_a_sentence_about_a_file_stays_one():
+    long = "x.xlsx is broken: its part " + "a" * 5_000 + " is missing"
+    assert len(str(BookError(long))) < 1_000
+    assert str(BookError(long)).startswith("x.xlsx is broken") and str(BookError(long)).endswith("is missing")
+    assert str(BookError("b" * 1_000)) == "b" * 1_000

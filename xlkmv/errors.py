@@ -40,6 +40,9 @@ OUT_OF_MEMORY = "there is not enough memory for this: close other programs, or m
 """What a user reads in place of a MemoryError."""
 
 
+_LONGEST_SENTENCE = 1_000
+
+
 class XlkmvError(Exception):
     """Base of every error that xlkmv raises on purpose."""
 
@@ -85,7 +88,15 @@ class HostError(XlkmvError):
 
 
 class BookError(XlkmvError):
-    """A file that cannot be used as a workbook; the message is one clear sentence."""
+    """A file that cannot be used as a workbook; the message is one clear sentence.
+
+    What the file holds may be part of it: a sentence of more than 1,000 letters loses its middle.
+    """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > _LONGEST_SENTENCE and "\n" not in message:
+            message = f"{message[:400]} ... {message[-400:]}"
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)

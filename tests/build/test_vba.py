@@ -114,7 +114,7 @@ def test_nothing_for_a_virus_scanner():
         assert not re.search(rf"\b{word}\b", code), word
     assert code.count("createobject") == 1
     # The help texts of the functions are no code.
-    code = "\n".join(m.source for m in modules() if m.name in ("KmvServer", "KmvMacros"))
+    code = "\n".join(m.source for m in modules() if m.name in ("KmvServer", "KmvMacros", "KmvProof"))
     found = VBA_Scanner(code).scan()
     suspicious = {w for kind, w, _ in found if kind == "Suspicious" and not w.endswith("Strings")}
     assert suspicious == {"CreateObject", "Call", "Chr"}  # one object, the server; its method; the mark
@@ -133,7 +133,10 @@ def test_projects_are_read_back():
         (addin_project(), {"shtHelp"}),
     ):
         found = sources(data)
-        assert set(found) == {"ThisWorkbook", "KmvFunctions", "KmvTexts", "KmvServer", "KmvMacros"} | sheets
+        assert (
+            set(found)
+            == {"ThisWorkbook", "KmvFunctions", "KmvTexts", "KmvServer", "KmvMacros", "KmvProof"} | sheets
+        )
         for module in modules():
             assert found[module.name].strip() == module.source.replace("\r\n", "\n").strip()
     assert template_project(["shtA"]) == template_project(["shtA"])

@@ -190,3 +190,49 @@ def test_answers_become_cells(calc, tmp_path):
     assert run["Untouched"] == "0 1 0.5 text"
     assert run["Marked"] == "1 2 2 0.5 error2036 error2042 error2015"
     assert run["Lone"] == "error2036 0.25 plain"
+
+
+CONFIRM = """Attribute VB_Name = "Confirm"
+Option Explicit
+
+Public Function Confirmed() As String
+    Dim row As Long
+    KmvConfirm
+    For row = 1 To mRow - 1
+        Confirmed = Confirmed & mReport.Cells(row, 1).Value & "|" & mReport.Cells(row, 2).Value & "|"
+        Confirmed = Confirmed & mReport.Cells(row, 3).Value & "|" & mReport.Cells(row, 4).Value & Chr$(10)
+    Next row
+    Confirmed = Confirmed & ThisWorkbook.Worksheets.Count
+End Function
+
+Private Function ErrorOf(ByVal code As Long) As Variant
+    ErrorOf = "error" & code
+End Function
+"""
+
+
+def test_the_confirm_macro_runs_to_its_end(calc, tmp_path):
+    """Without a server nothing is confirmed, and each check says what it saw instead."""
+    source = (SOURCE.parent / "KmvProof.bas").read_text("utf-8").replace("CVErr(", "ErrorOf(")
+    for name, code in ERRORS.items():
+        source = source.replace(name, str(code))
+    source = source.replace("xlWBATWorksheet", "-4167")
+    source += CONFIRM.split("Option Explicit")[1]
+    alive = "\nPublic Function KmvAlive() As Object\n    Set KmvAlive = Nothing\nEnd Function\n"
+    with calc.open(make_book(tmp_path, STUB + alive, function_module(), source), macros=True) as book:
+        said = book.run_macro("KmvProof.Confirmed")
+    *lines, sheets = said.split("\n")
+    assert sheets == "1"  # the sheet of trials is gone
+    heading, program, *checks = [line.split("|", 3) for line in lines]
+    assert heading == ["Check", f"{sum(how == 'failed' for _, how, *_ in checks)} failed", "Expected", "Seen"]
+    assert program[0] == "Program" and program[3]
+    seen = {what: (how, expected, got) for what, how, expected, got in checks}
+    assert all((how == "passed") == (expected == got) for how, expected, got in seen.values())
+    assert len(seen) == len(checks) == 16
+    # What a formula hands over arrives: numbers, a date as its number, a list.
+    assert seen["A known number"][2].startswith("KMV_PD|Double 120|Double 100|Double 0.25|")
+    assert seen["A cell with a date counts as its number"][2].startswith("KMV_PD|Double 43831|Double 43831|")
+    assert seen["... its first value"][2].startswith("KMV_PD|[,Double 100;,Double -1;,Double 120;]|")
+    assert seen["Python answers, and is of the version of these macros"][2] == "no answer"
+    assert seen["INDEX gives the same as the spilled table"][0] == "passed"
+    assert seen["A workbook made from the template is in front"] == ("failed", "yes", "no")

@@ -100,7 +100,7 @@ def confined(case: str, path: Path) -> End:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
             said = use(path)
-            long = [text for text in said if "\n" in text or len(text) > 400]
+            long = [text for text in said if "\n" in text or len(text) > 1000]
             how = "no sentence" if long else "refused" if said else "works"
             found = how, "; ".join(dict.fromkeys(long or said))
         except BaseException as error:

@@ -158,6 +158,12 @@ def test_cells_in_a_wrong_order_are_written_all_the_same(cells: str) -> None:
     assert 7.0 in one.values(Area(2, 2, 2, 3))[0]
 
 
+def test_a_number_takes_the_place_of_what_was_none(made: Callable[..., Sheet]) -> None:
+    one = made('<c r="B{0}" s="1"><v>x</v></c>')
+    one.put(2, {2: [1.0, 2.0, 3.0, 4.0]})
+    assert one.values(Area(2, 2, 5, 2)) == [[1.0], [2.0], [3.0], [4.0]]
+
+
 @pytest.mark.parametrize("text", ["nan", "1e999", "x"])
 def test_a_broken_number_is_named(made: Callable[..., Sheet], text: str) -> None:
     one = made('<c r="B{0}" s="1"><v>' + text + "</v></c>")

@@ -41,7 +41,7 @@ LONGEST_TEXT = 255
 """Characters that Excel's function wizard takes of one text."""
 
 WORKBOOK_NAME = "ThisWorkbook"
-HAND_WRITTEN = ("KmvServer.bas", "KmvMacros.bas")
+HAND_WRITTEN = ("KmvServer.bas", "KmvMacros.bas", "KmvProof.bas")
 
 # The wizard's texts can be set for a visible workbook only; an add-in shows itself for that moment.
 DESCRIBE_ALL = """

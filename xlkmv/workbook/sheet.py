@@ -43,7 +43,6 @@ _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 _CHUNK, _CHUNK_BYTES = 500, 2**22  # rows that are parsed, or held parsed, at a time
 _LARGEST_AREA = 2**25  # cells that are read at once: 100,000 rows with 240 dates have 25 million
 _MOST_SHARED = 2**24  # characters of formulas that cells share, written out for each
-_MOST_FORGOTTEN = 2**22  # cells of array formulas; each may be in one only
 _SPACES_BYTES = 2**16  # of the namespaces that stand before each row that is parsed
 
 
@@ -133,7 +132,8 @@ class Sheet:
         # The row that was written last and its cells by column: rows are written cell by cell.
         self._in_hand: tuple[Any, dict[int, Any]] = (None, {})
         self._held = 0  # bytes of the rows that are held parsed
-        self._forgotten = 0
+        self._forgotten = 0  # rows of array formulas so far
+        self._count: int | None = None  # of the cells
         self._old_tail = self._tail
         self._merged: list[Area] | None = None
         self._cut(data, first, end)
@@ -569,7 +569,10 @@ class Sheet:
         if kind == "str":
             return stored in ("s", "str", "inlineStr") and self._plain_value(cells, k, row) == text
         if kind == "n":
-            return stored == "n" and bool(cells.values[k]) and float(cells.values[k]) == float(text)
+            try:
+                return stored == "n" and bool(cells.values[k]) and float(cells.values[k]) == float(text)
+            except ValueError:  # no number was there
+                return False
         if not kind:
             return not (cells.values[k] or cells.texts[k])
         return kind == stored and cells.values[k] == text.encode()
@@ -591,14 +594,19 @@ class Sheet:
     def forget(self, area: Area) -> None:
         """Drop the saved values of cells whose formula is out of date."""
         one = (area.top, area.left) == (area.bottom, area.right)
-        for row in self._between(area.top, area.bottom):
+        rows = self._between(area.top, area.bottom)
+        if not one:
+            # A cell is in one array formula only, so that all of them have no more rows than there are cells.
+            if self._count is None:
+                self._count = sum(self._raw[row].count(b"<" + self._prefix + b"c") for row in self._order)
+            self._forgotten += len(rows)
+            if self._forgotten > 2 * self._count:
+                raise BookError(f"the workbook is broken: array formulas of sheet {self.name} overlap")
+        for row in rows:
             if one and row not in self._parsed and self._forget_plain(row, area.left):
                 return
             _, cells = self._take(row)
             places = [area.left] if area.left == area.right else list(cells)
-            self._forgotten += 0 if one else len(places)
-            if self._forgotten > _MOST_FORGOTTEN:
-                raise BookError(f"the workbook is broken: array formulas of sheet {self.name} overlap")
             for column in places:
                 if column in cells and area.left <= column <= area.right:
                     self._forget(row, cells[column])
