@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import xlkmv
 from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
 from xlkmv.language import Say, catalogue, said
+from xlkmv.phrase import Phrase
 
 if TYPE_CHECKING:
     from xlkmv.workbook.book import Book
@@ -308,7 +309,7 @@ def _compare(options: argparse.Namespace) -> int:
     from xlkmv.workbook.book import open_book
 
     if (len(options.books) == 1) != options.write:
-        rule = "must be one with --write, which takes its saved cases, or two and more without"
+        rule = Phrase("must be one with --write, which takes its saved cases, or two and more without")
         raise InputError("books", rule, len(options.books))
     with _progress() as progress:
         if options.write:
@@ -421,11 +422,11 @@ def _new(options: argparse.Namespace) -> int:
     from xlkmv.build.template import build_template
 
     if options.file.suffix.lower() != ".xlsm":
-        raise BookError(f"{options.file} must end in .xlsm")
+        raise BookError(Phrase("{file} must end in .xlsm", file=options.file))
     if options.file.exists():
-        raise BookError(f"{options.file} exists: choose another name, or remove it first")
+        raise BookError(Phrase("{file} exists: choose another name, or remove it first", file=options.file))
     if not options.file.resolve().parent.is_dir():
-        raise BookError(f"there is no folder {options.file.resolve().parent}")
+        raise BookError(Phrase("there is no folder {parent}", parent=options.file.resolve().parent))
     filling, what = _wanted(options)
     found = _shipped_template()
     if filling is not None:
@@ -449,14 +450,16 @@ def _wanted(options: argparse.Namespace) -> tuple[Any, str]:
     if options.example is not None:
         if options.blank or given:
             other = "--blank" if options.blank else given[0]
-            raise InputError("--example", f"is a deal of its own: leave out {other}", options.example)
+            raise InputError(
+                "--example", Phrase("is a deal of its own: leave out {other}", other=other), options.example
+            )
         return filling(example(options.example)), "now run"
     if not options.blank:
         if given:
             raise InputError(given[0], "belongs to --blank: add it", calendar[given[0]])
         return None, "fill in your deal, then run"
     if missing := [name for name in calendar if name not in given]:
-        raise InputError("--blank", f"needs {' and '.join(missing)}, too")
+        raise InputError("--blank", Phrase("needs {names}, too", names=" and ".join(missing)))
     try:
         closing = dt.date.fromisoformat(options.closing)
     except ValueError:

@@ -18,6 +18,7 @@ from xlkmv.deal.answers import ClassAnswer, rate
 from xlkmv.deal.questions.compare import Comparison, compare
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.reader import Reader, is_blank
 from xlkmv.refresh.report import AT_COMPARE, write_rows
 from xlkmv.refresh.run import Inputs, Progress, read_book
@@ -167,7 +168,13 @@ def compare_deals(names: Sequence[str], deals: Sequence[Deal], progress: Progres
 def _table_of_cases(book: Book) -> TableSpec:
     spec = layout.CASE
     if spec.name.casefold() not in {name.casefold() for name in book.tables()}:
-        raise BookError(f"it has no table {spec.name}: take sheet {spec.sheet} from a new workbook")
+        raise BookError(
+            Phrase(
+                "it has no table {table}: take sheet {sheet} from a new workbook",
+                table=spec.name,
+                sheet=spec.sheet,
+            )
+        )
     return spec
 
 
@@ -183,24 +190,35 @@ def _listed(book: Book, here: Deal, folder: Path) -> tuple[list[str], list[Deal]
             continue
         path = folder / given.name
         if not path.is_file():
-            reader.fail(table, row, header, f"must be the name of a workbook in {folder}")
+            reader.fail(
+                table, row, header, Phrase("must be the name of a workbook in {folder}", folder=folder)
+            )
             continue
         try:
             deal = read_book(FileBook(path)).deal
         except BookInputError as error:
-            reader.fail(table, row, header, f"has {error.count} wrong inputs: open it, and refresh it")
+            reader.fail(
+                table,
+                row,
+                header,
+                Phrase("has {count} wrong inputs: open it, and refresh it", count=error.count),
+            )
         except BookError as error:
-            reader.fail(table, row, header, f"must be a workbook of this kind: {error}")
+            reader.fail(
+                table, row, header, Phrase("must be a workbook of this kind: {reason}", reason=error.sentence)
+            )
         else:
             if {*deal.pool.name} & {*here.pool.name}:
                 names.append(given.name)
                 deals.append(deal)
             else:
-                reader.fail(table, row, header, "must be a case of this deal: no obligor is in both")
+                reader.fail(table, row, header, Phrase("must be a case of this deal: no obligor is in both"))
     if problems := reader.problems():
         raise BookInputError(problems)
     if not names:
-        raise BookError(f"there is no case to compare with: save one first (table {spec.name})")
+        raise BookError(
+            Phrase("there is no case to compare with: save one first (table {table})", table=spec.name)
+        )
     return names, deals
 
 

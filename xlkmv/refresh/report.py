@@ -95,8 +95,10 @@ def write_report(
         By filled row of sheet Obligor.
     """
     if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
-        rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
-        raise BookError(f"the results cannot be written: {rule}")
+        rule = Phrase(
+            "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
+        )
+        raise BookError(Phrase("the results cannot be written: {rule}", rule=rule))
     history = _history(book, deal, analysis, entry)
     checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
     for spec, rows in (

@@ -42,6 +42,7 @@ from xlkmv.errors import BookInputError, Problem, show
 from xlkmv.functions.cells import is_blank
 from xlkmv.language import LANGUAGES
 from xlkmv.model.domain import Rule
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.claims import read_pool
 from xlkmv.refresh.digest import digest
 from xlkmv.refresh.lookups import read_class_scale, read_curves, read_scale, read_vectors
@@ -222,7 +223,11 @@ def _headline(reader: Reader, classes: Sequence[str]) -> str:
     text = "" if is_blank(cell.value) else str(cell.value).strip()
     found = {"": "", **{name.casefold(): name for name in classes}}.get(text.casefold())
     if found is None:
-        rule = f"must be blank, or a class of table {layout.TRANCHE.name} ({', '.join(classes)})"
+        rule = Phrase(
+            "must be blank, or a class of table {table} ({options})",
+            table=layout.TRANCHE.name,
+            options=", ".join(classes),
+        )
         reader.report(Problem(cell.sheet, cell.cell, cell.value, rule))
     return found or ""
 
@@ -231,7 +236,7 @@ def _language(reader: Reader) -> None:
     """Report a language that there is not."""
     if language_of(reader.book) is None:
         cell = reader.book.name(layout.LANGUAGE)
-        rule = f"must be blank, or one of: {', '.join(LANGUAGES.values())}"
+        rule = Phrase("must be blank, or one of: {options}", options=", ".join(LANGUAGES.values()))
         reader.report(Problem(cell.sheet, cell.cell, cell.value, rule))
 
 
@@ -249,7 +254,14 @@ def _terms(reader: Reader, cells: TermCells, plan: PayDates, headline: str) -> C
         elif fault.column in VECTORS:
             header = layout.VECTOR.column(fault.column).header
             choice, _ = VECTORS[fault.column]
-            cells.fail(choice, f"needs figures in column '{header}' of table {layout.VECTOR.name}")
+            cells.fail(
+                choice,
+                Phrase(
+                    "needs figures in column '{header}' of table {table}",
+                    header=header,
+                    table=layout.VECTOR.name,
+                ),
+            )
         else:
             cells.fail(fault.column, fault.rule)
 
@@ -315,7 +327,7 @@ def _strangers(reader: Reader, rows: Sequence[SimpleNamespace]) -> Iterator[Faul
     for k, row in enumerate(rows):
         named = row.obligor and row.obligor_recovery is not None  # else that is at fault
         if named and row.obligor.casefold() not in known:
-            rule = f"must be blank, or an obligor of table {layout.POOL.name}"
+            rule = Phrase("must be blank, or an obligor of table {table}", table=layout.POOL.name)
             yield Fault("scenario", k, "obligor", row.obligor, rule)
 
 
@@ -324,9 +336,10 @@ def _base_faults(base: SimpleNamespace) -> Iterator[Fault]:
     for field in fields(Stress):
         given, unstressed = getattr(base, field.name), field.default
         if field.name != "name" and given not in (None, "", unstressed):
-            rule = (
-                f"must be {show(None if unstressed == () else unstressed)} in the first row, the base that "
-                "the others are compared with: put a stress into a row of its own"
+            rule = Phrase(
+                "must be {value} in the first row, the base that the others are compared with: "
+                "put a stress into a row of its own",
+                value=show(None if unstressed == () else unstressed),
             )
             yield Fault("scenario", 0, field.name, given, rule)
 
@@ -348,11 +361,15 @@ def _record(reader: Reader, deal: Deal) -> Record:
     ]
     if wrong:  # once: when the plan's dates have changed, they are all wrong
         due = [0, *(k + 1 for k in places)][wrong[0]]
-        here = f"here {dates[due].isoformat()}" if due < len(dates) else "no further one here"
-        rows_too = f"; {len(wrong)} rows differ" if len(wrong) > 1 else ""
-        rule = (
-            f"must be the plan's payment dates in order ({here}{rows_too}); "
-            "clear dates and collections here while nothing has come in"
+        here = Phrase("no further one here")
+        if due < len(dates):
+            here = Phrase("here {date}", date=dates[due].isoformat())
+        if len(wrong) > 1:
+            here = Phrase("{here}; {count} rows differ", here=here, count=len(wrong))
+        rule = Phrase(
+            "must be the plan's payment dates in order ({here}); clear dates and "
+            "collections here while nothing has come in",
+            here=here,
         )
         reader.fail(table, wrong[0], date, rule)
     found: list[SimpleNamespace] = []
@@ -363,7 +380,7 @@ def _record(reader: Reader, deal: Deal) -> Record:
                 found.append(given)
             continue
         if len(found) < k:
-            reader.fail(table, row, actual, "must follow on: an earlier date is still blank")
+            reader.fail(table, row, actual, Phrase("must follow on: an earlier date is still blank"))
         found.append(given)
     columns = {name: [getattr(row, name) for row in rows] for name in ("collections", *Record.more())}
     more = any(x is not None for name in Record.more() for x in columns[name])
@@ -380,4 +397,4 @@ def _nothing_beside(reader: Reader, table: Table, row: int, given: SimpleNamespa
         for name in Record.more():
             if getattr(given, name) is not None:
                 header = layout.ACTUAL.column(name).header
-                reader.fail(table, row, header, "must be blank while the collections of the date are")
+                reader.fail(table, row, header, Phrase("must be blank while the collections of the date are"))

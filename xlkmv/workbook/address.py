@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from xlkmv.errors import BookError
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "LAST_COLUMN",
@@ -75,13 +76,13 @@ def parse_area(text: str | None) -> Area:
     """Read ``B3`` or ``$B$3:$D$9``; BookError for anything else."""
     match = _AREA.fullmatch(text or "")
     if match is None:
-        raise BookError(f"{text!r} is no cell address")
+        raise BookError(Phrase("{text!r} is no cell address", text=text))
     column, row, column_2, row_2 = match.groups()
     top, left = int(row), column_number(column)
     bottom, right = (int(row_2), column_number(column_2)) if row_2 else (top, left)
     area = Area(min(top, bottom), min(left, right), max(top, bottom), max(left, right))
     if area.bottom > LAST_ROW or area.right > LAST_COLUMN:
-        raise BookError(f"{text!r} lies outside a worksheet")
+        raise BookError(Phrase("{text!r} lies outside a worksheet", text=text))
     return area
 
 

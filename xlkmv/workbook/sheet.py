@@ -20,6 +20,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from xlkmv.errors import BookError
+from xlkmv.phrase import Phrase
 from xlkmv.workbook.address import (
     LAST_COLUMN,
     LAST_ROW,
@@ -96,7 +97,9 @@ class Sheet:
             )
         start = re.search(rb"<((?:[\w.-]+:)?)sheetData\b[^>]*?(/?)>", data)
         if start is None:
-            raise BookError(f"the workbook is broken: sheet {self.name} has no cells part")
+            raise BookError(
+                Phrase("the workbook is broken: sheet {sheet} has no cells part", sheet=self.name)
+            )
         prefix = start[1]
         close = b"</" + prefix + b"sheetData>"
         if start[2]:
@@ -106,11 +109,11 @@ class Sheet:
         else:
             first, end = start.end(), data.rfind(close)
             if end < first:
-                raise BookError(f"the workbook is broken: sheet {self.name} is cut off")
+                raise BookError(Phrase("the workbook is broken: sheet {sheet} is cut off", sheet=self.name))
             self._head, self._tail = data[:first], data[end:]
         root = parse_xml(self._head + close + b"</" + prefix + b"worksheet>")
         if root.tag != f"{{{MAIN}}}worksheet":
-            raise BookError(f"the workbook is broken: sheet {self.name} is no worksheet")
+            raise BookError(Phrase("the workbook is broken: sheet {sheet} is no worksheet", sheet=self.name))
         spaces = "".join(
             f" xmlns{f':{key}' if key else ''}={quoteattr(uri)}" for key, uri in root.nsmap.items()
         ).encode()
@@ -137,7 +140,13 @@ class Sheet:
             number = re.search(rb"""\sr\s*=\s*["'](\d+)["']""", start[1])
             row = int(number[1]) if number else last + 1
             if not last < row <= LAST_ROW:
-                raise BookError(f"the workbook is broken: row {row} of sheet {self.name} is out of order")
+                raise BookError(
+                    Phrase(
+                        "the workbook is broken: row {row} of sheet {sheet} is out of order",
+                        row=row,
+                        sheet=self.name,
+                    )
+                )
             self._raw[row] = data[start.start() : stop]
             last = row
         self._order = list(self._raw)
@@ -149,10 +158,18 @@ class Sheet:
         try:
             root = parse_xml(data)
         except etree.XMLSyntaxError as error:
-            where = f"sheet {self.name}, rows {rows[0]} to {rows[-1]}"
-            raise BookError(f"the workbook is broken: bad XML in {where} ({error})") from error
+            where = Phrase(
+                "sheet {sheet}, rows {first} to {last}", sheet=self.name, first=rows[0], last=rows[-1]
+            )
+            raise BookError(
+                Phrase(
+                    "the workbook is broken: bad XML in {where} ({reason})", where=where, reason=str(error)
+                )
+            ) from error
         if len(root) != len(rows):
-            raise BookError(f"the workbook is broken: sheet {self.name} has a row inside a row")
+            raise BookError(
+                Phrase("the workbook is broken: sheet {sheet} has a row inside a row", sheet=self.name)
+            )
         return root
 
     def _rows(self, top: int, bottom: int) -> Iterator[tuple[int, Any]]:
@@ -258,7 +275,14 @@ class Sheet:
             number = math.nan
         if math.isfinite(number):
             return number
-        raise BookError(f"the workbook is broken: sheet {self.name}, row {row}, holds the number {text!r}")
+        raise BookError(
+            Phrase(
+                "the workbook is broken: sheet {sheet}, row {row}, holds the number {text!r}",
+                sheet=self.name,
+                row=row,
+                text=text,
+            )
+        )
 
     def _value(self, cell: Any, row: int) -> CellValue:
         kind = cell.get("t", "n")
@@ -288,7 +312,14 @@ class Sheet:
             except ValueError:
                 return text
             return moment.date() if moment.time() == dt.time() else moment
-        raise BookError(f"the workbook is broken: sheet {self.name}, row {row}, has a cell of type {kind!r}")
+        raise BookError(
+            Phrase(
+                "the workbook is broken: sheet {sheet}, row {row}, has a cell of type {kind!r}",
+                sheet=self.name,
+                row=row,
+                kind=kind,
+            )
+        )
 
     def formulas(self, area: Area | None = None) -> Iterator[Formula]:
         """All formulas, children of a shared formula written out; in the order of the rows."""
@@ -591,7 +622,14 @@ class Sheet:
         for formula in self.formulas():
             alone = area.top <= formula.area.top and formula.area.bottom <= area.bottom
             if formula.kind == "array" and formula.area.overlaps(area) and not alone:
-                raise BookError(f"{self.name}!{area} cuts through the array formula in {formula.area}")
+                raise BookError(
+                    Phrase(
+                        "{sheet}!{area} cuts through the array formula in {array}",
+                        sheet=self.name,
+                        area=area,
+                        array=formula.area,
+                    )
+                )
         gone = {row for row in self._between(area.top, area.bottom) if self._clear_row(row, area)}
         self._order = [row for row in self._order if row not in gone]
         self.written = {cell for cell in self.written if not _inside(cell, area)}
@@ -621,8 +659,12 @@ class Sheet:
     def _formula_goes(self, row: int, column: int, shared: bool) -> None:
         if shared:
             raise BookError(
-                f"{self.name}!{address(row, column)} holds a formula that other cells share: "
-                "overwrite it or copy the column down again"
+                Phrase(
+                    "{sheet}!{cell} holds a formula that other cells share: overwrite it or copy the "
+                    "column down again",
+                    sheet=self.name,
+                    cell=address(row, column),
+                )
             )
         self.formula_gone = True
 

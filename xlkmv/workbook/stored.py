@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.errors import BookError
+from xlkmv.phrase import Phrase
 from xlkmv.workbook.package import MAIN
 
 __all__ = ["NO_VALUE", "CellValue", "ErrorCell", "Shared", "encode", "escape", "rich_text", "unescape"]
@@ -53,7 +54,9 @@ class Shared:
         try:
             return self.texts[int(index or "")]
         except (ValueError, IndexError):
-            raise BookError(f"the workbook is broken: a cell points to the missing text {index!r}") from None
+            raise BookError(
+                Phrase("the workbook is broken: a cell points to the missing text {index!r}", index=index)
+            ) from None
 
     def date(self, serial: float) -> dt.date | float:
         """Date of a serial number; the number itself where Excel has no such date."""
@@ -106,7 +109,13 @@ def encode(value: Any, shared: Shared) -> tuple[str, str]:
     if isinstance(value, ErrorCell):
         return "e", "#N/A"
     if len(text) > _LONGEST_TEXT:
-        raise BookError(f"a text of {len(text)} characters does not fit into a cell ({text[:30]!r}...)")
+        raise BookError(
+            Phrase(
+                "a text of {count} characters does not fit into a cell ({text!r}...)",
+                count=len(text),
+                text=text[:30],
+            )
+        )
     return "str", text
 
 

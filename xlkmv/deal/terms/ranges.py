@@ -21,6 +21,7 @@ from xlkmv.deal.terms.faults import Fault, raise_first
 from xlkmv.deal.terms.plan import TERM_RULES
 from xlkmv.errors import InputError
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
+from xlkmv.phrase import Phrase
 
 __all__ = ["INPUTS", "LEVEL", "RangedInput", "Ranges", "obligor_range_faults", "range_faults", "varied"]
 
@@ -140,7 +141,9 @@ class Ranges:
             values = getattr(self, name)
             if values is not None and values.shape != (m,):
                 raise InputError(
-                    name.replace("_", " "), f"must have one value per obligor ({m})", f"shape {values.shape}"
+                    name.replace("_", " "),
+                    Phrase("must have one value per obligor ({count})", count=m),
+                    f"shape {values.shape}",
                 )
         raise_first(obligor_range_faults(*self.obligors(m), deal.pool.pd), deal.pool.name)
         for name, item in INPUTS.items():
@@ -268,14 +271,30 @@ def range_faults(low: float, high: float, figure: float, rule: Rule) -> Iterator
     ends = {"low": float(low), "high": float(high)}
     for name, other in (("low", "high"), ("high", "low")):
         if np.isnan(ends[name]):
-            yield Fault("range", None, name, None, f"must not be blank: the {other} end is there")
+            yield Fault(
+                "range", None, name, None, Phrase("must not be blank: the {other} end is there", other=other)
+            )
             return
         if not rule.holds(np.asarray(ends[name])):
             yield Fault("range", None, name, ends[name], rule.text)
             return
     if low > high:
-        yield Fault("range", None, "low", ends["low"], f"must not be above the high end ({high:g})")
+        yield Fault(
+            "range", None, "low", ends["low"], Phrase("must not be above the high end ({high:g})", high=high)
+        )
     elif low > figure:
-        yield Fault("range", None, "low", ends["low"], f"must not be above the figure itself ({figure:g})")
+        yield Fault(
+            "range",
+            None,
+            "low",
+            ends["low"],
+            Phrase("must not be above the figure itself ({figure:g})", figure=figure),
+        )
     elif high < figure:
-        yield Fault("range", None, "high", ends["high"], f"must not be below the figure itself ({figure:g})")
+        yield Fault(
+            "range",
+            None,
+            "high",
+            ends["high"],
+            Phrase("must not be below the figure itself ({figure:g})", figure=figure),
+        )
