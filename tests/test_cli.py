@@ -17,6 +17,8 @@ from rich.console import Console
 
 import xlkmv
 from xlkmv import cli
+from xlkmv.cli.output import BAD_INPUT, Output
+from xlkmv.cli.results import print_results
 from xlkmv.deal.analysis import analyse
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
@@ -183,7 +185,7 @@ def test_the_terminal_speaks_the_language_that_is_asked_for(
     assert FileBook(chinese).name("out_ReadingPool").value.startswith("截至 2024-09-11")
     before = chinese.read_bytes()
     code, out, err = run(capsys, "refresh", chinese, "--lang", "fr")
-    assert (code, out) == (cli.BAD_INPUT, "")
+    assert (code, out) == (BAD_INPUT, "")
     assert err == "xlkmv: language must be one of: en (English), zh (中文) (got 'fr')\n"
     assert chinese.read_bytes() == before
 
@@ -210,7 +212,7 @@ def test_a_pool_that_cannot_pay_is_said_first_and_in_red(
     for row in range(len(dates.rows)):
         opened.write_cell(dates.sheet, dates.cell(row, "Actual collections"), None)
     path = opened.save(tmp_path / "millions.xlsm")
-    monkeypatch.setattr(cli, "_console", coloured)
+    monkeypatch.setattr("xlkmv.cli.output.console", coloured)
     code, out, _ = run(capsys, "refresh", path)
     assert code == 0
     first, again, *_ = (found.rstrip() for found in RED.findall(out))
@@ -246,7 +248,7 @@ def test_the_terminal_speaks_of_the_headline_class(
         terms = replace(deal.terms, headline=headline, paths=400)
         plan = replace(deal, tranches=classes, terms=terms, controls=controls)
         found = analyse(plan, [BASE])
-        cli._report(SimpleNamespace(inputs=SimpleNamespace(deal=plan), analysis=found))
+        print_results(plan, found, Output(SimpleNamespace(form="text", level=0)))
         out, _ = capsys.readouterr()
         name, view = plan.tranches[k].name, found.base.tranches[k]
         assert f"{name} under each preset condition" in out
@@ -484,14 +486,14 @@ def test_report_refuses_in_a_sentence(
     capsys: pytest.CaptureFixture[str], book: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
     code, out, err = run(capsys, "report", book, *arguments)
-    assert (code, out) == (cli.BAD_INPUT, "")
+    assert (code, out) == (BAD_INPUT, "")
     assert err.startswith(sentence)
 
 
 def test_report_lists_wrong_cells_as_refresh_does(capsys: pytest.CaptureFixture[str], book: Path) -> None:
     wrong = broken(book, 2.0)
     code, _, err = run(capsys, "report", wrong)
-    assert (code, err) == (cli.BAD_INPUT, run(capsys, "refresh", wrong)[2])
+    assert (code, err) == (BAD_INPUT, run(capsys, "refresh", wrong)[2])
     assert not wrong.with_suffix(".html").exists()
 
 
@@ -549,7 +551,7 @@ def test_new_makes_a_workbook_that_can_be_refreshed(
 def test_new_builds_the_workbook_where_none_is_shipped(
     capsys: pytest.CaptureFixture[str], draft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_shipped_template", lambda: None)
+    monkeypatch.setattr("xlkmv.cli.making.shipped_template", lambda: None)
     monkeypatch.setattr("xlkmv.build.template.build_template", lambda path: shutil.copy(draft, path))
     code, out, _ = run(capsys, "new", tmp_path / "book.xlsm")
     assert code == 0

@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from xlkmv.deal.questions.diversification import CAPS, TIMES
+from xlkmv.deal.questions.structure import QUESTIONS, UNITS
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import CONTROLS, TERM_CHOICES
 from xlkmv.language import CLAUSES, DOMAIN, ENGLISH, LANGUAGES, LIST, LOCALE, SENTENCES
+from xlkmv.model.distance import METHODS
 from xlkmv.workbook import layout
 
 __all__ = ["compiled", "main", "names", "parse", "po_file", "texts", "written"]
@@ -60,6 +62,8 @@ def names() -> list[str]:
         *(LIST, CLAUSES, SENTENCES),
         *TERM_CHOICES["volatility_source"],
         *(spec.title for spec in layout.TABLES.values() if spec.inputs),
+        *(c.header for spec in (layout.ANSWER, layout.HEADLINE, layout.SCENARIO) for c in spec.results),
+        *(*QUESTIONS.values(), *UNITS.values(), *METHODS),
     ]
 
 

@@ -405,7 +405,7 @@ def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.Data
     rows: dict[str, dict[str, Any]] = {}
     for name, found in models.items():
         if isinstance(found, XlkmvError):
-            rows[name] = {"note": str(found)}
+            rows[name] = {"note": found.sentence}
             continue
         row: dict[str, Any] = {"EL": found.expected_loss, "UL": found.unexpected_loss}
         for k, level in enumerate(found.levels):

@@ -26,7 +26,7 @@ from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, FileBook
 from xlkmv.workbook.layout import TableSpec
 
-__all__ = ["HERE", "Case", "Compared", "compare_book", "compare_deals", "save_case"]
+__all__ = ["HERE", "Case", "Compared", "compare_book", "compare_deals", "save_case", "standing", "steps"]
 
 # How this workbook is called among its cases.
 HERE = "this workbook"
@@ -223,8 +223,8 @@ def _listed(book: Book, here: Deal, folder: Path) -> tuple[list[str], list[Deal]
 
 
 def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
-    write_rows(book, layout.CASE_RESULT, _standing(found.cases))
-    write_rows(book, layout.STEP, _steps(found))
+    write_rows(book, layout.CASE_RESULT, standing(found.cases))
+    write_rows(book, layout.STEP, steps(found))
     last = found.ways[-1].steps[1:]
     moved = [[s.label, s.simulated, s.change, s.kmv_change] for s in last]
     now = found.ways[-1].steps[0].simulated
@@ -236,8 +236,17 @@ def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
         book.write_name(name, values[name])
 
 
-def _standing(cases: Sequence[Case]) -> list[list[Any]]:
-    """Every class in every case, class by class."""
+def standing(cases: Sequence[Case]) -> list[list[Any]]:
+    """Write cases as rows of table tbl_CaseResult: every class in every case, class by class.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+
+    Returns
+    -------
+    list of list
+    """
     return [
         [
             label,
@@ -256,8 +265,17 @@ def _standing(cases: Sequence[Case]) -> list[list[Any]]:
     ]
 
 
-def _steps(found: Compared) -> list[list[Any]]:
-    """What moved the headline class on the way from each case to this workbook."""
+def steps(found: Compared) -> list[list[Any]]:
+    """Write a comparison as rows of table tbl_Step: what moved the headline class on the way from each case.
+
+    Parameters
+    ----------
+    found : Compared
+
+    Returns
+    -------
+    list of list
+    """
     rows: list[list[Any]] = []
     for start, way in zip(found.cases, found.ways, strict=False):
         for k, step in enumerate(way.steps):

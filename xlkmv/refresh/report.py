@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,9 @@ from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.errors import BookError
+from xlkmv.errors import BookError, XlkmvError
 from xlkmv.language import CLAUSES, Phrase, Say, joined, said
+from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import coverage_quantile
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
@@ -46,6 +47,7 @@ __all__ = [
     "SMALLEST_DRAWN",
     "TARGET_MARK",
     "UNITS",
+    "model_rows",
     "scope",
     "target_mark",
     "write_report",
@@ -121,7 +123,7 @@ def write_report(
         (layout.ACCOUNT, _account(deal, analysis)),
         (layout.CASHFLOW, _cashflow(deal, analysis)),
         (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
-        (layout.MODEL, _models(analysis)),
+        (layout.MODEL, model_rows(analysis.models)),
         (layout.LAYER, _layers(deal, analysis)),
         (layout.RERATE, _rerated(analysis, deal)),
         (layout.WATCH, _watched(deal, analysis, history)),
@@ -718,11 +720,22 @@ def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
     ]
 
 
-def _models(analysis: Analysis) -> list[list[Any]]:
+def model_rows(models: Mapping[str, LossDistribution | XlkmvError]) -> list[list[Any]]:
+    """Write portfolio models as rows of table tbl_Model.
+
+    Parameters
+    ----------
+    models : mapping
+        From :func:`~xlkmv.deal.analysis.portfolio_models`.
+
+    Returns
+    -------
+    list of list
+    """
     rows: list[list[Any]] = []
-    for name, found in analysis.models.items():
-        if isinstance(found, Exception):
-            rows.append([name, *[NONE] * 8, str(found)])
+    for name, found in models.items():
+        if isinstance(found, XlkmvError):
+            rows.append([name, *[NONE] * 8, found.sentence])
             continue
         errors = found.standard_errors
         rows.append(

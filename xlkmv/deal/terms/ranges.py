@@ -269,7 +269,7 @@ def range_faults(low: float, high: float, figure: float, rule: Rule) -> Iterator
         Of column "low" or "high".
     """
     ends = {"low": float(low), "high": float(high)}
-    for name, other in (("low", "high"), ("high", "low")):
+    for name, other in (("low", Phrase("high")), ("high", Phrase("low"))):
         if np.isnan(ends[name]):
             yield Fault(
                 "range", None, name, None, Phrase("must not be blank: the {other} end is there", other=other)
