@@ -63,7 +63,7 @@ def names() -> list[str]:
         *TERM_CHOICES["volatility_source"],
         *(spec.title for spec in layout.TABLES.values() if spec.inputs),
         *(c.header for spec in (layout.ANSWER, layout.HEADLINE, layout.SCENARIO) for c in spec.results),
-        *(*QUESTIONS.values(), *UNITS.values(), *METHODS),
+        *(*QUESTIONS.values(), *UNITS.values(), *METHODS, "loss above junior notes"),
     ]
 
 

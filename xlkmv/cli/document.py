@@ -65,7 +65,7 @@ def tables_of(command: str) -> tuple[TableSpec, ...]:
 
 
 def keys(spec: TableSpec) -> tuple[tuple[str, str], ...]:
-    """Key and unit of each column of a table; formulas of the sheet are none of its answers."""
+    """Key and unit (none for words) of each column of a table; formulas of the sheet are no answers."""
     from xlkmv.workbook.layout import column
 
     units = {
@@ -74,7 +74,7 @@ def keys(spec: TableSpec) -> tuple[tuple[str, str], ...]:
         column.RATE: "decimal",
         column.MONEY: "money",
         column.DATE: "date",
-        column.TEXT: "text or number",
+        column.TEXT: "",
     }
     return tuple((c.field, units.get(c.format, "number")) for c in spec.columns if c.kind != "shown")
 

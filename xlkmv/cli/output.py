@@ -95,15 +95,16 @@ class Output:
         ]
         which = {} if book is None else {"book": str(book)}
         self._errors.append({**which, "message": error.said(_), "problems": listed})
-        name = "" if book is None else f"{book}: "
         if isinstance(error, BookInputError):
+            if book is not None:
+                self.warn(f"xlkmv: {book}")
             title = said(Phrase("{count}; nothing was written", count=error.counted), _)
-            found = table(f"{name}{title}", _("Sheet"), _("Cell"), _("Value"), _("Rule"), words=True)
+            found = table(title, _("Sheet"), _("Cell"), _("Value"), _("Rule"), words=True)
             for p in listed:
                 found.add_row(p["sheet"], p["cells"], p["holds"], p["rule"])
             console(stderr=True).print(found)
         else:
-            self.warn(f"xlkmv: {name}{error.said(_)}")
+            self.warn("xlkmv: " + ("" if book is None else f"{book}: ") + error.said(_))
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Callable[[str, float], None]]:
@@ -129,7 +130,7 @@ class Output:
             task = bar.add_task(said(Phrase("Opening"), self.say), total=1.0, left="")
             time_left = TimeLeft()
             yield lambda what, share: bar.update(
-                task, description=said(what, self.say), completed=share, left=time_left(share)
+                task, description=said(what, self.say), completed=share, left=said(time_left(share), self.say)
             )
 
     def _step_by_step(self) -> Callable[[str, float], None]:

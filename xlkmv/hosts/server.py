@@ -364,7 +364,7 @@ def _worked(workbook: Any, what: str, work: Callable[[Any, Any], Phrase], stale:
     log.info("%s of %s", what, book.path)
     try:
         escape = escape_pressed(excel) if os.name == "nt" else None
-        message = work(book, progress_of(excel, escape))
+        message = work(book, progress_of(excel, escape, say))
         book.save()
     except BookInputError as error:
         if stale:

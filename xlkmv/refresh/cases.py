@@ -124,11 +124,11 @@ def compare_book(
     """
     started = time.perf_counter()
     report = progress or (lambda what, share: None)
-    report("Reading and checking", 0.0)
+    report(Phrase("Reading and checking"), 0.0)
     inputs = read_book(book)
     names, deals = _listed(book, inputs.deal, folder or book.path.parent)
     found = compare_deals([*names, HERE], [*deals, inputs.deal], report)
-    report("Writing", 1.0)
+    report(Phrase("Writing"), 1.0)
     _write(book, inputs, found, f"{now or dt.datetime.now():%Y-%m-%d %H:%M:%S}")
     return Compared(found.cases, found.ways, time.perf_counter() - started)
 

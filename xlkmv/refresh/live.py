@@ -20,7 +20,7 @@ import numpy as np
 
 from xlkmv.errors import BookError, XlkmvError
 from xlkmv.functions.com import ERROR_CODES
-from xlkmv.phrase import Phrase
+from xlkmv.phrase import LIST, Phrase, Say, joined, said
 from xlkmv.refresh.timeleft import TimeLeft
 from xlkmv.workbook.address import LAST_ROW, Area, address
 from xlkmv.workbook.book import NamedCell, Table, no_room, not_empty
@@ -53,7 +53,9 @@ def quiet(excel: Any) -> Iterator[None]:
                 setattr(excel, name, before[name])
 
 
-def progress_of(excel: Any, escape: Callable[[], bool] | None = None) -> Callable[[str, float], None]:
+def progress_of(
+    excel: Any, escape: Callable[[], bool] | None = None, say: Say = str
+) -> Callable[[str, float], None]:
     """Return a progress report into Excel's status bar, which Esc turns into a :class:`CancelledError`."""
     shown, time_left = -SECONDS_BETWEEN_MESSAGES, TimeLeft()
 
@@ -64,10 +66,12 @@ def progress_of(excel: Any, escape: Callable[[], bool] | None = None) -> Callabl
         now = time.monotonic()
         if now - shown >= SECONDS_BETWEEN_MESSAGES:
             shown = now
-            left = time_left(share)
+            told = Phrase("{what} ... {share:.0%}", what=what, share=share)
+            if left := time_left(share):
+                told = joined([told, left], LIST)
             # A status bar is no reason to fail.
             with contextlib.suppress(Exception):
-                excel.StatusBar = f"KMV: {what} ... {share:.0%}{left and f', {left}'} (Esc cancels)"
+                excel.StatusBar = said(Phrase("KMV: {told} (Esc cancels)", told=told), say)
 
     return report
 

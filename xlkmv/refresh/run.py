@@ -132,7 +132,7 @@ def refresh(
     started = time.perf_counter()
     report = progress or (lambda what, share: None)
     inputs, analysis = compute(book, report, scheduler, quick=quick)
-    report("Writing", 1.0)
+    report(Phrase("Writing"), 1.0)
     # A given time stamp means that the file must come out the same each time.
     seconds = 0.0 if now else time.perf_counter() - started
     stamp = (now or dt.datetime.now()).strftime("%Y-%m-%d %H:%M:%S")
@@ -156,7 +156,7 @@ def compute(
     -------
     Inputs, Analysis
     """
-    progress("Reading and checking", 0.0)
+    progress(Phrase("Reading and checking"), 0.0)
     inputs = read_book(book)
     with _executor(scheduler or inputs.scheduler, inputs.deal, quick) as executor:
         return inputs, analyse(

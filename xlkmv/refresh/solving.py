@@ -77,7 +77,7 @@ def solve_book(
     """
     started = time.perf_counter()
     report = progress or (lambda what, share: None)
-    report("Reading and checking", 0.0)
+    report(Phrase("Reading and checking"), 0.0)
     inputs, reader = read_book(book), Reader(book)
     if layout.STRUCTURE.name.casefold() not in {table.casefold() for table in book.tables()}:
         rule = Phrase(
@@ -86,8 +86,8 @@ def solve_book(
         )
         raise BookError(Phrase("the answers cannot be written: {rule}", rule=rule))
     targets = _wanted(inputs.deal, reader, target, name)
-    structure = solve(inputs.deal, targets, progress=lambda share: report("Solving", share))
-    report("Writing", 1.0)
+    structure = solve(inputs.deal, targets, progress=lambda share: report(Phrase("Solving"), share))
+    report(Phrase("Writing"), 1.0)
     _write_targets(book, reader, inputs.deal, structure, None if target is None else targets)
     _write(book, inputs, structure, now or dt.datetime.now())
     return Solved(inputs, structure, time.perf_counter() - started)
