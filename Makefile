@@ -6,8 +6,9 @@ READY := $(VENV)/.ready
 DEV := $(VENV)/.ready-dev
 PEERS := $(VENV)-merton/.ready $(VENV)-financepy/.ready
 RELEASE := $(VENV)-release/.ready
+MUTANTS := $(VENV)-mutants/.ready
 
-.PHONY: everything demo test check bench workbook docs release clean
+.PHONY: everything demo test check bench workbook docs release fuzz mutants clean
 
 demo: $(READY)
 	@mkdir -p out && rm -f out/demo.xlsm
@@ -39,6 +40,10 @@ docs: $(DEV)
 release: $(RELEASE)
 	@$(VENV)-release/bin/python release/run.py $(FEW)
 
+# Hostile workbooks against the reader; make fuzz FUZZ='--changes 100000 --seed 2 --keep out/fuzz'.
+fuzz: $(DEV)
+	@$(BIN)/python tests/workbook/fuzz.py $(FUZZ)
+
 # What is generated from the sources and kept in the repository.
 workbook: $(DEV)
 	$(BIN)/python -m xlkmv.build.template workbook/KMV_Template.xlsm
@@ -69,6 +74,16 @@ $(RELEASE): release/tools.txt constraints.txt
 	@test -x $(VENV)-release/bin/python || $(PYTHON) -m venv $(VENV)-release
 	@echo "Setting up $(VENV)-release (once) ..."
 	@$(VENV)-release/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -r $<
+	@touch $@
+
+# Would a test notice? 300 small changes, one at a time: hours. make mutants ONLY=20: the first 20 of them.
+mutants: $(MUTANTS)
+	@$(VENV)-mutants/bin/python mutants/run.py $(if $(ONLY),--only $(ONLY))
+
+$(MUTANTS): mutants/tools.txt constraints.txt pyproject.toml
+	@test -x $(VENV)-mutants/bin/python || $(PYTHON) -m venv $(VENV)-mutants
+	@echo "Setting up $(VENV)-mutants (once) ..."
+	@$(VENV)-mutants/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -r $< -e '.[dev]'
 	@touch $@
 
 clean:

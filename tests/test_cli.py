@@ -31,6 +31,7 @@ from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import probability
 from xlkmv.deal.stress import BASE
+from xlkmv.errors import OUT_OF_MEMORY
 from xlkmv.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
 from xlkmv.install import libreoffice, windows
 from xlkmv.refresh.digest import digest
@@ -400,6 +401,20 @@ def test_ctrl_c_changes_nothing(
     assert [p.name for p in book.parent.iterdir()] == [book.name]
 
 
+def test_the_end_of_memory_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("xlkmv.refresh.run.analyse", full)
+    before = book.read_bytes()
+    code, out, err = run(capsys, "refresh", book)
+    assert (code, out) == (2, "")
+    assert err == f"xlkmv: {OUT_OF_MEMORY}\n"
+    assert book.read_bytes() == before
+
+
 # ---------------------------------------------------------------------------------- solve
 
 
@@ -459,7 +474,7 @@ def test_report_writes_what_is_asked_for(capsys: pytest.CaptureFixture[str], boo
     wanted = ("--html", page, "--docx", word, "--lang", "zh", "--quick")
     code, out, err = run(capsys, "report", book, *wanted)
     assert (code, err) == (0, "")
-    assert out.splitlines()[:2] == [f"Written: {page}", f"Written: {word}"]
+    assert out.splitlines()[:2] == [f"已写入：{page}", f"已写入：{word}"]
     assert digest_of(book) in out
     text = page.read_text(encoding="utf-8")
     assert '<html lang="zh">' in text and "速览" in text
@@ -703,7 +718,7 @@ def test_show_prints_what_the_last_refresh_wrote_and_says_when_it_is_stale(
         assert f"{cells['Yield at par']:.2%}" in line
     assert written.name("out_ReadingPool").value in out and written.name("out_InputHash").value in out
     assert book.read_bytes() == before
-    broken(book, 0.5)
+    broken(book, 0.0121)
     assert run(capsys, "show", book)[1].startswith("stale: inputs have changed since the last refresh")
     broken(book, 2.0)
     assert run(capsys, "show", book)[1].startswith("stale: 1 input is wrong since the last refresh")
@@ -748,7 +763,7 @@ def test_the_page_lists_every_key_that_programs_read() -> None:
     page = (Path(__file__).parents[1] / "docs" / "terminal.md").read_text(encoding="utf-8")
     assert f'"schema": {SCHEMA}' in page
     listed = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
-    specs = {s for c in ("refresh", "show", "solve", "compare", "models") for s in tables_of(c)}
+    specs = {s for c in ("refresh", "show", "solve", "compare", "models", "backtest") for s in tables_of(c)}
     wanted = {spec.name: keys(spec) for spec in specs} | {"pd": UNITS}
     assert listed == {
         name: ", ".join(f"`{key}`" + (f" {unit}" if unit else "") for key, unit in columns)

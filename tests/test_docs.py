@@ -26,11 +26,17 @@ from xlkmv.model.creditmetrics import EXAMPLE_FORWARD_RATES, EXAMPLE_MATRIX, EXA
 from xlkmv.workbook import layout
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from pages import Checker, follow
 from surveillance_study import reactions, study
 
 ROOT = Path(__file__).resolve().parents[1]
 
-ENGLISH = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ENGLISH = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").glob("examples/*.md")),
+]
 # Each page in Chinese beside the English one that it says the same as; of the method it is an overview.
 CHINESE = {ROOT / "README.zh.md": ROOT / "README.md"}
 CHINESE |= {page: ROOT / "docs" / page.name for page in sorted((ROOT / "docs" / "zh").glob("*.md"))}
@@ -195,7 +201,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
-@pytest.mark.parametrize("name", ["method.md", "models.md", "sources.md", "structures.md", "structure.md"])
+@pytest.mark.parametrize(
+    "name", ["method.md", "models.md", "sources.md", "structures.md", "structure.md", "limits.md"]
+)
 def test_worked_values(name: str) -> None:
     assert worked_values((ROOT / "docs" / name).read_text(encoding="utf-8")) == []
 
@@ -353,6 +361,13 @@ def test_readme_snippets_run_and_give_the_numbers_beside_them() -> None:
             assert str(float(eval(expression, names))).startswith(digits)
 
 
+@pytest.mark.parametrize(("name", "outputs"), [("tutorial.md", 12), ("cookbook.md", 23)])
+def test_a_page_that_can_be_followed(
+    name: str, outputs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert follow((ROOT / "docs" / name).read_text(encoding="utf-8"), tmp_path, monkeypatch) == outputs
+
+
 def test_the_snippet_of_the_memo_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for block in python_blocks((ROOT / "docs" / "memo.md").read_text(encoding="utf-8")):
@@ -391,6 +406,23 @@ def test_a_wrong_value_is_found() -> None:
 )
 def test_how_a_value_is_compared(expected: str, value: Any, result: bool) -> None:
     assert holds(expected, value) is result
+
+
+@pytest.mark.parametrize(
+    ("shown", "said", "same"),
+    [
+        ("a  b\n", "a b", True),
+        ("──── 1", "── 1", True),
+        ("a\n...\nd", "a\nb\nc\nd\n", True),
+        ("Saved: ...Deal.xlsm.", "Saved: /tmp/x/Deal.xlsm.", True),
+        ("a ... d", "a b c e", False),
+        ("1.5", "1.55", False),
+        ("1.5", "145", False),
+        ("", "a", False),
+    ],
+)
+def test_how_an_output_is_compared(shown: str, said: str, same: bool) -> None:
+    assert Checker().check_output(shown, said, 0) is same
 
 
 @pytest.mark.parametrize(

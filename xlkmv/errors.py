@@ -26,6 +26,7 @@ from typing import Any
 from xlkmv.phrase import Phrase, Say, phrase, said
 
 __all__ = [
+    "OUT_OF_MEMORY",
     "BookError",
     "BookInputError",
     "ConvergenceError",
@@ -36,6 +37,12 @@ __all__ = [
     "Problem",
     "XlkmvError",
 ]
+
+
+OUT_OF_MEMORY = Phrase(
+    "there is not enough memory for this: close other programs, or make the workbook smaller"
+)
+"""What a user reads in place of a MemoryError."""
 
 
 class XlkmvError(Exception):

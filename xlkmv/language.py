@@ -10,7 +10,7 @@ import gettext
 from pathlib import Path
 
 from xlkmv.errors import InputError
-from xlkmv.phrase import CLAUSES, LIST, SENTENCES, Phrase, Say, joined, said
+from xlkmv.phrase import CLAUSES, LIST, ORDER, SENTENCES, Phrase, Say, joined, parts, said
 
 __all__ = [
     "CLAUSES",
@@ -19,11 +19,13 @@ __all__ = [
     "LANGUAGES",
     "LIST",
     "LOCALE",
+    "ORDER",
     "SENTENCES",
     "Phrase",
     "Say",
     "catalogue",
     "joined",
+    "parts",
     "said",
 ]
 

@@ -6,10 +6,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-__all__ = ["CLAUSES", "LIST", "SENTENCES", "Phrase", "Say", "joined", "phrase", "said"]
+__all__ = ["CLAUSES", "LIST", "ORDER", "SENTENCES", "Phrase", "Say", "joined", "parts", "phrase", "said"]
 
-# How texts follow one another: as items of a list, as clauses, as sentences.
+# How texts follow one another: as items of a list, as clauses, as sentences, as what comes first and later.
 LIST, CLAUSES, SENTENCES = "{first}, {then}", "{first}; {then}", "{first} {then}"
+ORDER = "{first} then {then}"
 
 Say = Callable[[str], str]
 """What gives a text in a language: ``catalogue(language).gettext``."""
@@ -77,6 +78,22 @@ def said(text: str, say: Say) -> str:
     return say(text.pattern).format(**values)
 
 
+def parts(text: str) -> list[str]:
+    """List what catalogues have of a text: of a :class:`Phrase` with values its pattern and theirs.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of str
+    """
+    if not isinstance(text, Phrase):
+        return [text]
+    return [text.pattern, *(p for x in text.values.values() if isinstance(x, Phrase) for p in parts(x))]
+
+
 def joined(texts: Sequence[str], pattern: str = SENTENCES) -> str:
     """Put texts one after the other.
 
@@ -85,7 +102,7 @@ def joined(texts: Sequence[str], pattern: str = SENTENCES) -> str:
     texts : sequence of str
         One or more.
     pattern : str
-        :data:`LIST`, :data:`CLAUSES` or :data:`SENTENCES`.
+        :data:`LIST`, :data:`CLAUSES`, :data:`SENTENCES` or :data:`ORDER`.
 
     Returns
     -------

@@ -20,6 +20,7 @@ extensions = [
     "numpydoc",
     "formulas",
     "reference",
+    "running",
 ]
 root_doc = "index"
 exclude_patterns = ["site"]
@@ -33,5 +34,6 @@ myst_heading_anchors = 3
 myst_fence_as_directive = ["math"]
 myst_enable_extensions = ["dollarmath"]
 
+autodoc_preserve_defaults = True
 autodoc_typehints = "none"  # docstrings say types in words, with shapes and units
 numpydoc_show_class_members = False

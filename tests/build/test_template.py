@@ -26,6 +26,7 @@ from xlkmv.deal.questions.structure import SIZES
 from xlkmv.deal.reading import ALARMS
 from xlkmv.deal.terms import (
     CONTROLS,
+    INPUTS,
     Controls,
     Covenant,
     Curve,
@@ -433,7 +434,7 @@ def test_assumptions_are_orange_and_facts_are_not(made: tuple[Path, Any]) -> Non
 
 
 # Tables whose rows are always the same.
-FIXED = {"tbl_Term", "tbl_Control", "tbl_Model", "tbl_Input"}
+FIXED = {"tbl_Term", "tbl_Control", "tbl_Model", "tbl_Input", "tbl_Range"}
 # Most rows of tables that do not grow without end.
 BOUNDED = {
     "tbl_Case": 14,
@@ -448,6 +449,7 @@ BOUNDED = {
     "tbl_Sigma": SIGMAS.size + 1,
     "tbl_Waterfall": len(CONTROLS) + 2,
     "tbl_Layer": LAYER_POINTS,
+    "tbl_Matter": len(INPUTS) + 1,
 }
 
 
@@ -480,7 +482,7 @@ def test_nothing_lies_beneath_a_table_that_grows(made: tuple[Path, Any]) -> None
     book, drawn, tabs = FileBook(path), charts(path), sheets(path)
     assert set(drawn) == {
         *("Home", "Result", "By date", "Controls", "Structure", "Drivers", "Models", "Today"),
-        "What moved",
+        *("What moved", "Uncertainty"),
     }
     tables = [book.table(name) for name in TABLES]
     areas = {

@@ -28,10 +28,14 @@ from xlkmv.build.ribbon import (
     pack,
     ribbon,
 )
-from xlkmv.build.vba import addin_project, function_module, help_module, modules, template_project
+from xlkmv.build.template import build_template
+from xlkmv.build.vba import addin_project, function_module, help_module, modules, said_texts, template_project
+from xlkmv.deal.examples import example
 from xlkmv.errors import InputError
 from xlkmv.functions import FUNCTIONS
 from xlkmv.functions.registry import Function, Text
+from xlkmv.language import catalogue
+from xlkmv.workbook.book import FileBook
 
 with warnings.catch_warnings():  # oletools uses old names of pyparsing
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -144,8 +148,9 @@ def test_ribbon_calls_what_is_there():
         assert names <= procedures
         assert ("KmvTabVisible" in names) is not addin
         labels = [e.get("label") for e in root.iter("{*}button")]
-        assert labels == [b[1] for b in BUTTONS]
-        assert labels == [
+        say = catalogue("zh").gettext
+        assert labels == [f"{b[1]} {say(b[1])}" for b in BUTTONS]
+        assert [label.rsplit(" ", 1)[0] for label in labels] == [
             "Refresh",
             "Quick look",
             "Solve",
@@ -182,6 +187,23 @@ def test_addin_is_a_right_package(tmp_path):
         book = package.read("xl/workbook.xml").decode()
         assert f'name="{HELP_SHEET}"' in book and 'state="hidden"' in book
     assert xlkmv.__version__ in sources(data)["KmvFunctions"]
+
+
+def test_what_macros_say_can_be_looked_up_in_chinese(tmp_path):
+    """``KmvSaid`` looks a text up in column B of sheet Texts, and takes column C; * and ? match more."""
+    say, wanted = catalogue("zh").gettext, said_texts()
+    asked = re.findall(r'KmvSaid\("([^"]*)"\)', "\n".join(m.source for m in modules()))
+    assert set(asked) < set(wanted) and len(set(asked)) > 10
+    assert [
+        text for text in wanted if say(text) == text or re.search(r"[*?~]", text) or len(text) > 255
+    ] == []
+    with zipfile.ZipFile(io.BytesIO(build_addin())) as package:
+        shared = etree.fromstring(package.read("xl/sharedStrings.xml"))
+    held = [item.findtext(".//{*}t") for item in shared]
+    assert {"English", "中文", *wanted, *map(say, wanted)} <= {*held}
+    template = build_template(tmp_path / "new.xlsm", example("lease"), refreshed=False)
+    held = dict(row[1:3] for row in FileBook(template).cells("Texts") if row[1])
+    assert {"English": "中文", **{text: say(text) for text in wanted}}.items() <= held.items()
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from xlkmv.deal.analysis import analyse
 from xlkmv.deal.examples import example
-from xlkmv.deal.paths.executors import process_executor
+from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.paths.executors import Questions, held, process_executor
 from xlkmv.deal.paths.run import simulate, simulate_stresses
 from xlkmv.deal.stress import BASE, Stress
-from xlkmv.errors import HostError
+from xlkmv.errors import DomainError, HostError
+from xlkmv.model.domain import NOT_NEGATIVE, check
 
 STRESSES = (BASE, Stress("x2", pd_multiplier=2.0), Stress("off", controls_off="all"))
 
@@ -187,3 +192,73 @@ def test_whoever_stops_a_run_does_not_wait_for_it(auto):
     assert mine.is_alive()  # not ours to end
     mine.kill()
     mine.join()
+
+
+def test_things_shared_are_told_apart_whatever_the_order_of_tasks(executor):
+    first, second = (executor.share(thing) for thing in (["first"], ["second"]))
+    asked = [executor.submit(held, handle) for handle in (first, second, second, first, first, second)]
+    assert [future.result()[0] for future in asked] == [
+        "first",
+        "second",
+        "second",
+        "first",
+        "first",
+        "second",
+    ]
+
+
+def test_an_error_of_the_product_comes_back_as_it_was(executor):
+    with pytest.raises(DomainError) as met:
+        executor.submit(check, "amount", -1.0, NOT_NEGATIVE).result()
+    with pytest.raises(DomainError) as here:
+        check("amount", -1.0, NOT_NEGATIVE)
+    assert str(met.value) == str(here.value)
+    assert (met.value.argument, met.value.rule, met.value.value) == ("amount", here.value.rule, -1.0)
+
+
+def test_an_analysis_is_the_same_whoever_answers_its_questions(executor):
+    """Today's deal is shared while questions about the one at closing wait."""
+    deal = xingye_yuanrong()
+    deal = replace(deal, terms=replace(deal.terms, paths=500))
+    options = {"actual": deal.pool.collections[:2]}
+    here, there = (analyse(deal, STRESSES, **options, executor=who) for who in (None, executor))
+    assert _plain(here) == _plain(there)
+
+
+def _plain(answer):
+    """Figures and texts of an answer, to the last bit."""
+    if is_dataclass(answer):
+        return [_plain(getattr(answer, field.name)) for field in fields(answer)]
+    if isinstance(answer, np.ndarray):
+        return answer.dtype.str, answer.tobytes()
+    if isinstance(answer, (tuple, list)):
+        return [_plain(part) for part in answer]
+    if isinstance(answer, dict):
+        return [(key, _plain(part)) for key, part in answer.items()]
+    return repr(answer)
+
+
+def test_whoever_leaves_drops_the_questions_that_nobody_has_begun():
+    with process_executor(2) as executor:
+        with Questions(1, executor) as questions:
+            for _ in range(4):
+                questions.ask(_slow)
+            answers = questions.asked
+        assert sum(future.cancelled() for future in answers) >= 1
+
+
+def _slow(deal):
+    time.sleep(0.5)
+
+
+def test_without_an_executor_a_question_is_answered_when_its_answer_is_wanted():
+    told = []
+    with Questions(7, None) as questions:
+        answer = questions.ask(_sum, 5)
+    assert answer(told.append) == 12
+    assert told == [1.0]
+
+
+def _sum(deal, other, progress):
+    progress(1.0)
+    return deal + other

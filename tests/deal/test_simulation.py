@@ -18,7 +18,7 @@ from xlkmv.deal.paths import run as run_module
 from xlkmv.deal.paths.defaults import DefaultModel
 from xlkmv.deal.paths.draws import draw, layout_of
 from xlkmv.deal.paths.patterns import find_patterns, sampled
-from xlkmv.deal.paths.run import Simulation, Wanted, simulate, simulate_stresses, simulate_wanted
+from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate, simulate_stresses
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
@@ -640,7 +640,8 @@ def test_measures_alone_are_those_of_the_whole_simulation_to_the_last_bit(key):
     deal = replace(deal, covenants=(*deal.covenants, watched))
     stresses = (BASE, Stress("Triggers off", controls_off="triggers"), Stress("All", default_point="all"))
     whole = simulate_stresses(deal, stresses, paths=1000)
-    _, brief = simulate_wanted(deal, Wanted(brief=stresses), paths=1000)
+    with Run(deal, Wanted(brief=stresses), paths=1000) as run:
+        _, brief = run.results()
     for one, other in zip(whole, brief, strict=True):
         assert isinstance(one, Simulation)
         assert not isinstance(other, Simulation)
@@ -648,3 +649,37 @@ def test_measures_alone_are_those_of_the_whole_simulation_to_the_last_bit(key):
         for a, b in zip(one.tranches, other.tranches, strict=True):
             for field in fields(b):
                 assert getattr(a, field.name) == getattr(b, field.name)
+
+
+@pytest.mark.parametrize("paths", [3000, 20_000])
+@pytest.mark.parametrize(("key", "most"), [("patents", 0.1), ("auto", 0.02), ("lease", 0.04)])
+def test_a_plan_that_follows_another_is_what_it_is_alone(key, most, paths):
+    """Without triggers only paths on which one was on are paid anew; the default point costs nothing."""
+    deal = example(key).deal
+    tests = (
+        Covenant("Defaults", "cumulative default ratio", "max", most, "turbo"),
+        Covenant("Coverage", "coverage", "min", 0.9, "trap"),
+        Covenant("Coverage, watched", "coverage", "min", 2.0),
+    )
+    deal = replace(deal, covenants=tests)
+    without = ("triggers", "reserve")
+    stresses = (
+        BASE,
+        Stress("No triggers", controls_off="triggers"),
+        Stress("All dues", default_point="all"),
+        Stress("All dues, no triggers", controls_off="triggers", default_point="all"),
+        Stress("Neither", controls_off=without),
+        Stress("No reserve", controls_off="reserve"),
+    )
+    with Run(deal, Wanted((BASE,), stresses), paths=paths) as run:
+        (whole,), together = run.results()
+    assert together[0] is whole
+    for stress, found in zip(stresses, together, strict=True):
+        alone = simulate(deal, stress, paths=paths)
+        np.testing.assert_array_equal(alone.replicates, found.replicates)
+        for one, other in zip(alone.tranches, found.tranches, strict=True):
+            assert one.anydate_pd == other.anydate_pd
+            assert one.expected_loss == other.expected_loss
+    assert together[2].waterfalls == 0
+    if key == "auto":  # in the others paths hang together, and all of them are paid
+        assert 0 < together[1].waterfalls < 0.5 * whole.waterfalls

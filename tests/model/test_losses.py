@@ -364,6 +364,28 @@ def test_uniforms_are_one_table():
     assert abs(uniforms(3, 0, 20_000, 5).mean() - 0.5) < 5 * math.sqrt(1 / 12 / 100_000)
 
 
+def test_worst_scenarios_by_hand():
+    """The worst 1.5 of four scenarios: 10, and half of 4. VaR is 4; near it lie 1, 4 and 10."""
+    table = np.array([[9.0, 1.0], [0.0, 0.0], [1.0, 3.0], [1.0, 0.0]])
+    found = simulated_losses(
+        "test",
+        lambda start, count: table[start : start + count],
+        2,
+        np.array([0.625]),
+        None,
+        scenarios=4,
+        block_size=4,
+    )
+    assert (found.value_at_risk[0], found.expected_shortfall[0]) == (4.0, pytest.approx(8.0))
+    np.testing.assert_allclose(
+        found.contributions.expected_shortfall[0], [(9 + 0.5 * 1) / 1.5, (1 + 0.5 * 3) / 1.5]
+    )
+    np.testing.assert_allclose(found.contributions.value_at_risk[0], np.array([11 / 3, 4 / 3]) * 4 / 5)
+    assert found.standard_errors.value_at_risk[0] == pytest.approx((10 - 1) / 2)
+    # Manistre and Hancock: (variance in the tail 8 + 0.625 (8 - 4)^2)/1.5.
+    assert found.standard_errors.expected_shortfall[0] == pytest.approx(np.sqrt(12.0))
+
+
 def test_simulation_summary_of_a_known_law():
     """Exponential losses split 3 : 1: mean 1, sd 1, VaR -ln(1 - a), ES = VaR + 1."""
 

@@ -248,6 +248,17 @@ def test_order_and_currency_do_not_matter(seed, unit):
 GOOD = economy(20)
 
 
+@pytest.mark.parametrize(("periods", "factors"), [(6, 1), (6, 4), (9, 7)])
+def test_the_least_number_of_periods_is_enough(periods, factors):
+    """One degree of freedom is left: of the index at 6 and 4, 9 and 7; of the lags at 6."""
+    shocks = ndtri(uniforms(5, 0, periods, factors + 1))
+    index, macro = -3.0 + 0.3 * shocks[:, 0], shocks[:, 1:]
+    fit = fit_macro(expit(index), macro)
+    assert fit.observations == periods
+    design = np.column_stack([np.ones(periods), macro])
+    np.testing.assert_allclose(fit.index_coefficients[0], np.linalg.lstsq(design, index)[0], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("rates", "macro", "error", "message"),
     [

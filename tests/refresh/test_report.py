@@ -15,6 +15,7 @@ import pytest
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.answers import class_answers, current_grades
 from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.plan.covenants import covenant_path
 from xlkmv.deal.questions.contributions import contributions
 from xlkmv.deal.reading import riskiest
 from xlkmv.deal.stress import PRESETS
@@ -26,6 +27,19 @@ from xlkmv.refresh.run import read_book, refresh
 from xlkmv.refresh.wording import language_of
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook
+
+
+def test_a_covenant_that_is_never_tested_says_so() -> None:
+    deal = xingye_yuanrong()
+    times = deal.terms.times
+    never = covenant_path(np.full(times.size, np.nan), 1.0, 0.1, times)
+    date, value, headroom, state, distance, probability, first = report._covenant(deal, never)
+    assert (date, state, first) == (report.NONE, "not tested", report.NONE)
+    assert np.isnan([value, headroom, distance, probability]).all()
+    once = covenant_path(np.where(np.arange(times.size) == 3, 1.2, np.nan), 1.0, 0.1, times)
+    date, value, headroom, state, *_ = report._covenant(deal, once)
+    assert (date, value, headroom, state) == (deal.terms.dates[3], 1.2, pytest.approx(0.2), "ok")
+
 
 # ------------------------------------------------------------------------------ the headline class
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xlkmv.deal.terms import Controls, Loans, Pool, Terms, Tranche, payment_dates
+from xlkmv.deal.terms import Controls, Loans, Pool, Recoveries, Terms, Tranche, payment_dates
 from xlkmv.workbook import layout
 
 CLOSING = dt.date(2025, 1, 15)
@@ -37,8 +37,10 @@ def test_everything_that_a_deal_can_say_has_its_place_in_the_workbook() -> None:
         | {field for item in layout.CONTROL_ROWS for field in (item.field, item.figure)},
         Tranche: {c.field for c in layout.TRANCHE.columns} | {"schedule"},
         Loans: {c.field for c in layout.POOL.columns},
+        Recoveries: {c.field for c in layout.RECOVERY.columns},
         # What a plan without chance works out of the loans.
-        Pool: {c.field for c in layout.POOL.columns} | {"schedule", "loans", "interest", "balance", "claim"},
+        Pool: {c.field for c in layout.POOL.columns}
+        | {"schedule", "loans", "recoveries", "interest", "balance", "claim"},
     }
     for part, known in places.items():
         assert {f.name for f in dataclasses.fields(part)} <= known, part

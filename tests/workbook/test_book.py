@@ -586,6 +586,60 @@ def test_outdated_values_are_removed_and_recalculation_is_asked_for(path: Path) 
     assert b'fullCalcOnLoad="1"' in parts(path)["xl/workbook.xml"]
 
 
+def linked(file: Path) -> None:
+    """A text, links to it near and far, one to a link, one that does more, and a chart that shows it."""
+    book = xlsxwriter.Workbook(str(file))
+    here, far = book.add_worksheet("It's here"), book.add_worksheet("Far")
+    here.write("A1", "one")
+    here.write_formula("A2", "=$A$1", None, "one")
+    far.write_formula("A1", "='It''s here'!$A$1", None, "one")
+    far.write_formula("A2", "=A1", None, "one")
+    far.write_formula("A3", '=A1&"!"', None, "one!")
+    far.write_column("B1", [1, 2])
+    chart = book.add_chart({"type": "column"})
+    chart.add_series({"name": "='It''s here'!$A$1", "values": "=Far!$B$1:$B$2"})
+    chart.set_title({"name": "='It''s here'!$A$1"})
+    chart.set_x_axis({"name": "one"})
+    chart.set_y_axis({"name": "another one"})
+    far.insert_chart("D1", chart)
+    book.close()
+
+
+def test_a_formula_that_is_nothing_but_another_cell_takes_its_value(tmp_path: Path) -> None:
+    linked(tmp_path / "links.xlsx")
+    book = open_book(tmp_path / "links.xlsx")
+    book.write_cell("It's here", "A1", "two")
+    book.save()
+    assert book.blanked == [("Far", "A2"), ("Far", "A3")]
+    found = open_book(tmp_path / "links.xlsx")
+    assert [row[0] for row in found.cells("It's here")] == ["two", "two"]
+    assert [row[0] for row in found.cells("Far")] == ["two", NO_VALUE, NO_VALUE]
+    assert b"'It''s here'!$A$1" in parts(tmp_path / "links.xlsx")["xl/worksheets/sheet2.xml"]
+
+
+def test_titles_of_charts_are_changed_as_links_and_as_plain_texts(tmp_path: Path) -> None:
+    linked(tmp_path / "links.xlsx")
+    before = parts(tmp_path / "links.xlsx")
+    book = open_book(tmp_path / "links.xlsx")
+    book.retitle({"two": "one"})
+    book.save()
+    assert parts(tmp_path / "links.xlsx") == before
+    book = open_book(tmp_path / "links.xlsx")
+    book.retitle({"one": "zwei", "1": "3"})
+    book.save()
+    after = parts(tmp_path / "links.xlsx")
+    assert changed(before, after) == {"xl/charts/chart1.xml"}
+    chart = after["xl/charts/chart1.xml"].decode()
+    assert re.findall(r"<c:v>([^<]*)</c:v>|<a:t>([^<]*)</a:t>", chart) == [
+        ("zwei", ""),
+        ("zwei", ""),
+        ("1", ""),
+        ("2", ""),
+        ("", "zwei"),
+        ("", "another one"),
+    ]
+
+
 def test_no_recalculation_is_asked_for_when_every_value_was_given(path: Path) -> None:
     assert b"fullCalcOnLoad" not in parts(path)["xl/workbook.xml"]
     book = open_book(path)

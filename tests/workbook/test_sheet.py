@@ -115,6 +115,19 @@ def test_new_rows_take_styles_formulas_and_places(made: Callable[..., Sheet]) ->
     assert b'ref="B1:K7"' in one.to_bytes()
 
 
+@pytest.mark.parametrize("there", [False, True], ids=["new rows", "rows that are there"])
+@pytest.mark.parametrize("metadata", ["", ' cm="1"'], ids=["plain", "dynamic"])
+def test_new_rows_keep_what_tells_an_array_formula_apart(metadata: str, there: bool) -> None:
+    """Excel takes an array formula for a dynamic one by the cell metadata, and only then."""
+    cell = f'<c r="C{{0}}"{metadata}><f t="array" ref="C{{0}}">SUM(B{{0}}:B9)</f><v>2</v></c>'
+    one = sheet(rows(range(2, 4), "", cell) + '<row r="4"><c r="K4"><v>5</v></c></row>' * there)
+    one.extend(Area(2, 3, 3, 3), 4)
+    (formula,) = one.formulas(Area(4, 1, 4, 9))
+    assert formula == Formula("SUM(B4:B10)", Area(4, 3, 4, 3), "array")
+    (made,) = etree.fromstring(one.to_bytes()).findall(f".//{{{MAIN}}}c[@r='C4']")
+    assert made.get("cm") == (metadata.strip(' cm="') or None)
+
+
 def test_rows_are_cleared_within_the_columns(made: Callable[..., Sheet]) -> None:
     one = made()
     one.clear(Area(3, 2, 5, 11))

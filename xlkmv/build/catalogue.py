@@ -13,13 +13,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from xlkmv.build.ribbon import BUTTONS
+from xlkmv.build.template import fixed_texts
+from xlkmv.deal.questions import compare, structure
 from xlkmv.deal.questions.diversification import CAPS, TIMES
-from xlkmv.deal.questions.structure import QUESTIONS, UNITS
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import CONTROLS, TERM_CHOICES
-from xlkmv.language import CLAUSES, DOMAIN, ENGLISH, LANGUAGES, LIST, LOCALE, SENTENCES
+from xlkmv.language import CLAUSES, DOMAIN, ENGLISH, LANGUAGES, LIST, LOCALE, ORDER, SENTENCES
+from xlkmv.model.comparison import MOST_SIMULATED
 from xlkmv.model.distance import METHODS
+from xlkmv.refresh.report import UNITS
 from xlkmv.workbook import layout
 
 __all__ = ["compiled", "main", "names", "parse", "po_file", "texts", "written"]
@@ -40,6 +44,19 @@ MAGIC, REVISION, START = 0x950412DE, 0, 28
 BUILDERS = {"ovba.py", "vba.py"}
 
 
+# Of cells of Home; of a check; of the log; what models say of their figures.
+NOTES_OF_CELLS = ("Any class of sheet Tranche. Blank: the last senior one. Refresh afterwards.",)
+OUTCOMES = ("passed", "look")
+MESSAGES = ("refreshed", "as shipped", "refreshed in LibreOffice")
+NOTES_OF_MODELS = (
+    "exact",
+    "simulated",
+    "with defaults alone it is KMV",
+    f"not simulated beyond {MOST_SIMULATED} obligors",
+    "CreditRisk+ lets an obligor default twice: P(loss > all that can be lost)",
+)
+
+
 def po_file(language: str) -> Path:
     """Path of the catalogue of a language."""
     return LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -51,26 +68,37 @@ def names() -> list[str]:
     spread += [f"{word} as many obligors" for word in TIMES.values()]
     spread += ["as it is", "as many again, in a new industry"]
     titles = [*(spec.title for spec in layout.TITLES.values()), *layout.CHARTS.values()]
-    return [
+    found = [
         *(control.label for control in CONTROLS.values()),
         *(stress.name for stress in PRESETS),
         *READINGS.values(),
         *spread,
         *(layout.of_class(title, "").pattern for title in titles),
-        *(*ALARMS, "FAILED"),
+        *(*ALARMS, "FAILED", *OUTCOMES, *MESSAGES, *NOTES_OF_MODELS),
+        *compare.labels(),
+        *(*structure.QUESTIONS.values(), *structure.UNITS.values(), *structure.WHOLE_RANGE.values()),
+        layout.FRONTIER_TITLE,
+        *(c.note for spec in layout.TABLES.values() for c in spec.inputs if c.note),
+        *NOTES_OF_CELLS,
+        *(text for row in layout.TERM_ROWS for text in (row.label, row.unit)),
+        *(row.meaning for row in layout.CONTROL_ROWS),
+        *(text for _, label, _, tip in BUTTONS for text in (label, tip)),
+        *(c.header for c in layout.SCENARIO.columns if c.field in UNITS),
+        *(field.capitalize() for field in UNITS if " " in field),
         *(label for label, _ in layout.NAMES.values()),
-        *(LIST, CLAUSES, SENTENCES),
+        *(LIST, CLAUSES, SENTENCES, ORDER),
         *TERM_CHOICES["volatility_source"],
         *(spec.title for spec in layout.TABLES.values() if spec.inputs),
         *(c.header for spec in (layout.ANSWER, layout.HEADLINE, layout.SCENARIO) for c in spec.results),
-        *(*QUESTIONS.values(), *UNITS.values(), *METHODS, "loss above junior notes"),
+        *(*METHODS, "loss above junior notes"),
     ]
+    return [text for text in found if text]
 
 
 def texts() -> list[str]:
     """All texts to translate, in the order of the modules, each once."""
     found = [text for path in _modules() for text in _marked(path)]
-    return list(dict.fromkeys([*found, *names()]))
+    return list(dict.fromkeys([*found, *names(), *fixed_texts()]))
 
 
 def _modules() -> list[Path]:

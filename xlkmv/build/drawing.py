@@ -12,26 +12,27 @@ import xlsxwriter
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 import xlkmv
+from xlkmv.build.vba import said_texts
+from xlkmv.language import ENGLISH, LANGUAGES, Phrase, catalogue, said
 from xlkmv.refresh.report import SMALLEST_DRAWN
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import Column, TableSpec
 
 __all__ = [
     "CREATED",
+    "FRONTIER",
     "LISTED_TOP",
     "MONEY_AXIS",
+    "NOT_COMPARED",
     "WIDEST",
     "Sheets",
-    "axis",
     "bars",
-    "dates_axis",
-    "draw",
-    "finish",
+    "both",
     "fold_columns",
     "fold_rows",
     "hatched",
+    "in_all_languages",
     "line",
-    "mark",
     "pixels",
     "put",
     "widths",
@@ -48,8 +49,8 @@ GOOD, BAD = "#C6E7CE", "#F4B6B6"
 MONTHS_APART, LABELS = (1, 2, 3, 6, 12, 24, 60), 14
 GREY = "#595959"
 FONT = "Calibri"
-# Fields of results that hold a name of the user's, of any length.
-NAMED = {"name", "tranche", "scenario", "condition", "test"}
+# Fields of results that hold a name of the user's, or a few words, of any length.
+NAMED = {"name", "tranche", "scenario", "condition", "test", "why", "pd_range", "most"}
 # Upright labels of dates run into one another from some ten on.
 SLANTED = {"name": FONT, "size": 9, "rotation": -45}
 # Title of an axis of money: what Terms says of currency and unit.
@@ -62,6 +63,8 @@ LOG_RANGE = {"min": SMALLEST_DRAWN, "max": 1, "crossing": SMALLEST_DRAWN}
 WIDEST = 1700
 # First row of a table that has a sheet for itself.
 LISTED_TOP = 5
+# Column of sheet Texts that says each text in the language of the workbook.
+SHOWN = 1 + layout.TEXTS.index("shown")
 # Column A, wide enough for the way back to Home.
 MARGIN = 6
 # Cells of results warn of a stray key. The sheets are not protected: on a protected one no table can grow.
@@ -70,15 +73,21 @@ KEPT = {
     "value": "=FALSE",
     "ignore_blank": False,
     "error_type": "warning",
-    "error_title": "A result",
-    "error_message": "Refresh writes this cell: what is typed here lasts until then.",
+    "error_title": "A result / 结果",
+    "error_message": "Refresh writes this cell: what is typed here lasts until then.\n"
+    "此单元格由刷新写入：在此输入的内容只保留到下次刷新。",
 }
+
+
+# What stands on What moved and Structure before they have answers.
+NOT_COMPARED = Phrase("nothing compared yet")
+FRONTIER = Phrase(layout.FRONTIER_TITLE, name=Phrase("the class"))
 
 
 class Sheets:
     """The workbook under construction: formats are made once, tables from their layout."""
 
-    def __init__(self, path: Path, money: str = "money") -> None:
+    def __init__(self, path: Path, money: str) -> None:
         self.money = money  # what cell out_Money says
         self.book = xlsxwriter.Workbook(str(path), {"in_memory": True, "default_date_format": layout.DATE})
         self.book.set_properties(
@@ -93,6 +102,8 @@ class Sheets:
         self.book.formats[0].set_font_name(FONT)
         self.book.formats[0].set_font_size(10)
         self._formats: dict[tuple[tuple[str, Any], ...], Any] = {}
+        # What is said in the language of the workbook: text, and Chinese where it is given.
+        self.texts: dict[tuple[str, str], None] = {}
 
     def style(self, **properties: Any) -> Any:
         """Return the format with these properties; one of each."""
@@ -152,7 +163,8 @@ class Sheets:
             ws.write_formula(0, 1, formula, style, f"{shown}   ({self.money})")
         else:
             ws.write(0, 1, shown, style)
-        ws.write(1, 1, note, self.style(font_color="#595959", italic=True))
+        if note:
+            self.speak(ws, 1, 1, note, self.style(font_color=GREY, italic=True))
         if any(spec.sheet == name and spec.inputs for spec in layout.TABLES.values()):
             ws.set_tab_color(INPUT_TAB)
         ws.set_landscape()
@@ -165,7 +177,9 @@ class Sheets:
     def link(self, ws: Any, row: int, column: int, sheet: str) -> None:
         """Write the name of a sheet, which leads there."""
         look = {"bg_color": PALE, "font_color": NAVY, "underline": 1, "align": "center", "shrink": True}
-        ws.write_url(row, column, f"internal:'{sheet}'!A1", self.style(**look), sheet, f"To sheet {sheet}")
+        ws.write_url(
+            row, column, f"internal:'{sheet}'!A1", self.style(**look), sheet, f"To sheet 转到 {sheet}"
+        )
 
     def listed(
         self,
@@ -196,7 +210,8 @@ class Sheets:
 
     def heading(self, ws: Any, row: int, column: int, title: str, chinese: str) -> None:
         """Write a section heading."""
-        ws.write(row, column, f"{title}   {chinese}", self.style(bold=True, font_size=12, font_color=INK))
+        style = self.style(bold=True, font_size=12, font_color=INK)
+        self.speak(ws, row, column, f"{title}   {chinese}", style, chinese)
 
     def named_heading(self, ws: Any, row: int, column: int, last: int, text: str, name: str) -> None:
         """Write a heading that each refresh writes anew; what a long name makes longer shrinks."""
@@ -266,8 +281,11 @@ class Sheets:
                 shown = formats[i] if formats and c.kind == "any" and c.field == "value" else c.format
                 shown = formats[i] if formats and c.field == "figure" else shown
                 mark = bool(assumed and assumed[i][k])
+                if c.field == "meaning" or (c.field == "unit" and value):
+                    value = self._unit(values[0], value)
                 if c.field in ("basis", "unit", "meaning"):
-                    style = self.style(font_color=GREY, italic=True, text_wrap=c.field == "basis", indent=1)
+                    fits = {"text_wrap": True} if c.field == "basis" else {"shrink": True}
+                    style = self.style(font_color=GREY, italic=True, indent=1, **fits)
                 elif not c.is_input:
                     style = self.result(shown, c.field in NAMED, c.field == "remark")
                 else:
@@ -275,12 +293,139 @@ class Sheets:
                 put(ws, top + i, column + k, value, style)
         for k, c in enumerate(columns):
             self.validate(ws, c, top, top + len(body) - 1, column + k)
+            if c.format == layout.SIMULATED:
+                self.none_seen(ws, top, column + k, top + len(body) - 1)
         places = enumerate(columns, column)
         for written, group in itertools.groupby(places, lambda place: not place[1].is_input):
             if written:
                 run = [k for k, _ in group]
                 ws.data_validation(top, run[0], top + len(body) - 1, run[-1], KEPT)
         return top, column
+
+    # -- charts: titles and names are links, which follow the language -----------------------------
+
+    def axis(self, title: str, shown: str, **more: Any) -> dict[str, Any]:
+        """Axis of a chart with its title and number format."""
+        return {
+            "name": self.said(title),
+            "name_font": {"name": FONT, "size": 9, "bold": False},
+            "num_font": {"name": FONT, "size": 9},
+            "num_format": shown,
+            "major_gridlines": {"visible": True, "line": {"color": "#E3E7ED"}},
+            **more,
+        }
+
+    def dates_axis(self, dates: Sequence[dt.date]) -> dict[str, Any]:
+        """Axis of dates with a dozen labels, or so."""
+        span = (dates[-1] - dates[0]).days / 30.4
+        months = next((m for m in MONTHS_APART if span / m <= LABELS), MONTHS_APART[-1])
+        apart = {"date_axis": True, "major_unit": months, "major_unit_type": "months"}
+        return self.axis("Payment date", "yyyy-mm", **apart) | {
+            "num_font": SLANTED,
+            "major_gridlines": {"visible": False},
+            # Logarithmic probabilities cross at the bottom.
+            "label_position": "low",
+        }
+
+    def draw(
+        self,
+        chart: Any,
+        place: tuple[TableSpec, int, int, int],
+        by: str,
+        *series: tuple[str, str, dict[str, Any]],
+    ) -> None:
+        """Draw columns of a table (its first body row, first column and rows) by another of its columns."""
+        spec, top, left, rows = place
+
+        def cells(field: str) -> list[Any]:
+            column = left + spec.index(field)
+            return [spec.sheet, top, column, top + rows - 1, column]
+
+        for field, name, look in series:
+            chart.add_series(
+                {"name": self.said(name), "categories": cells(by), "values": cells(field), **look}
+            )
+
+    def finish(self, chart: Any, title: str) -> None:
+        """Give a chart its title, legend and frame."""
+        font = {"name": FONT, "size": 12, "color": INK}
+        chart.set_title({"name": self.said(title), "name_font": font, "overlay": False})
+        chart.set_legend({"position": "bottom", "font": {"name": FONT, "size": 9}})
+        chart.set_chartarea({"border": {"color": GRID}})
+        chart.show_na_as_empty_cell()
+
+    def mark(self, ws: Any, top: int, column: int, last: int, **colors: str) -> None:
+        """Colour the cells of a column that hold certain words, in any language."""
+        for word, color in colors.items():
+            shown = self.book.add_format({"bg_color": color})
+            for here in in_all_languages(word):
+                rule = {"type": "cell", "criteria": "==", "value": f'"{here}"', "format": shown}
+                ws.conditional_format(top, column, last, column, rule)
+
+    # -- texts in the language of the workbook ------------------------------------------------------
+
+    def said(self, text: str, chinese: str = "") -> str:
+        """Formula of a text in the language of the workbook; none of a blank one, or of a formula.
+
+        The text goes on sheet Texts; `chinese` where no catalogue has it.
+        """
+        if not text or text.startswith("="):
+            return text
+        self.texts[text, chinese] = None
+        row = LISTED_TOP + list(self.texts).index((text, chinese))
+        return f"={layout.TEXTS.sheet}!{xl_rowcol_to_cell(row, SHOWN, True, True)}"
+
+    def cell(self, text: str) -> str:
+        """Reference to a text, for formulas."""
+        return self.said(text).removeprefix("=")
+
+    def speak(self, ws: Any, row: int, column: int, text: str, style: Any = None, chinese: str = "") -> None:
+        """Write a text in the language of the workbook, at once and without a refresh."""
+        ws.write_formula(row, column, self.said(text, chinese), style, text)
+
+    def spoken(self) -> None:
+        """Add the sheet of all texts so far: what charts and cells link to, and macros look up."""
+        spec = layout.TEXTS
+        for text in said_texts():
+            self.said(text)
+        ws = self.listed(spec, "Texts", "文本", "What the workbook says, in each language.", self._texts())
+        left, starts = 2 + len(spec.columns), [NOT_COMPARED, FRONTIER]
+        widths(ws, left, layout.SAID.columns)
+        rows = [[said(text, catalogue(c.field).gettext) for c in layout.SAID.columns] for text in starts]
+        self.table(ws, LISTED_TOP - 3, left, layout.SAID, rows)
+        ws.hide()
+
+    def _texts(self) -> list[list[Any]]:
+        self.said("What the workbook says, in each language.")
+        rows = []
+        for row, (text, chinese) in enumerate(self.texts, LISTED_TOP):
+            says = [catalogue(key).gettext for key in LANGUAGES if key != ENGLISH]
+            others = [chinese or said(Phrase(text) if type(text) is str else text, say) for say in says]
+            formula = xl_rowcol_to_cell(row, 1)
+            for column, (key, name) in enumerate(LANGUAGES.items(), 1):
+                if key != ENGLISH:
+                    cell = xl_rowcol_to_cell(row, column)
+                    formula = f'IF(OR(TRIM({layout.LANGUAGE})={{"{key}","{name}"}}),{cell},{formula})'
+            rows.append([str(text), *others, (f"={formula}", text)])
+        return rows
+
+    def _unit(self, label: str, unit: str | None) -> tuple[str, str]:
+        """Unit of a row that is known by its label; in other languages with the name of the row."""
+        shown = unit or "-"
+        named = f"{in_chinese(label)}（{in_chinese(unit)}）" if unit else in_chinese(label)
+        return self.said(shown, named), shown
+
+    def none_seen(self, ws: Any, first: int, column: int, last: int) -> None:
+        """Say of a simulated 0 that it was not seen, in Chinese: number formats speak English."""
+        cell, language = xl_rowcol_to_cell(first, column), f"TRIM({layout.LANGUAGE})"
+        spoken = ",".join(f'{language}="{word}"' for word in ("zh", LANGUAGES["zh"]))
+        shown = self.book.add_format({"num_format": f'"{in_chinese("none seen")}"'})
+        rule = {
+            "type": "formula",
+            "criteria": f"=AND(OR({spoken}),ISNUMBER({cell}),{cell}=0)",
+            "format": shown,
+        }
+        ws.conditional_format(first, column, last, column, rule)
 
     def beside(self, ws: Any, row: int, left: int, specs: Sequence[TableSpec]) -> list[int]:
         """Write empty tables side by side, a narrow column between them; return their first columns."""
@@ -299,11 +444,12 @@ class Sheets:
         elif c.kind == "number" and c.rule is not None:
             low, high = max(c.rule.low, -1e15), min(c.rule.high, 1e15)
             rule = {"validate": "decimal", "criteria": "between", "minimum": low, "maximum": high}
-            rule |= {"error_title": c.header[:32], "error_message": f"{c.header} {c.rule.text}"[:255]}
+            says = [f"{c.header} {c.rule.text}", f"{c.chinese} {in_chinese(c.rule.text)}"]
+            rule |= {"error_title": c.header[:32], "error_message": both(*says)}
         else:
             return
         if c.note:
-            rule |= {"input_title": c.header[:32], "input_message": c.note}
+            rule |= {"input_title": both(c.header, c.chinese, 32), "input_message": both(c.note)}
         ws.data_validation(first, column, last, column, rule | {"ignore_blank": c.blank})
 
 
@@ -367,46 +513,6 @@ def _outline(hidden: bool, after_hidden: bool) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------ charts
 
 
-def axis(title: str, shown: str, **more: Any) -> dict[str, Any]:
-    return {
-        "name": title,
-        "name_font": {"name": FONT, "size": 9, "bold": False},
-        "num_font": {"name": FONT, "size": 9},
-        "num_format": shown,
-        "major_gridlines": {"visible": True, "line": {"color": "#E3E7ED"}},
-        **more,
-    }
-
-
-def dates_axis(dates: Sequence[dt.date]) -> dict[str, Any]:
-    """Axis of dates with a dozen labels, or so."""
-    span = (dates[-1] - dates[0]).days / 30.4
-    months = next((m for m in MONTHS_APART if span / m <= LABELS), MONTHS_APART[-1])
-    return axis("Payment date", "yyyy-mm", date_axis=True, major_unit=months, major_unit_type="months") | {
-        "num_font": SLANTED,
-        "major_gridlines": {"visible": False},
-        # Logarithmic probabilities cross at the bottom.
-        "label_position": "low",
-    }
-
-
-def draw(
-    chart: Any,
-    place: tuple[TableSpec, int, int, int],
-    by: str,
-    *series: tuple[str, str, dict[str, Any]],
-) -> None:
-    """Draw columns of a table (its first body row, first column and rows) by another of its columns."""
-    spec, top, left, rows = place
-
-    def cells(field: str) -> list[Any]:
-        column = left + spec.index(field)
-        return [spec.sheet, top, column, top + rows - 1, column]
-
-    for field, name, look in series:
-        chart.add_series({"name": name, "categories": cells(by), "values": cells(field), **look})
-
-
 def line(color: str, dash: str | None = "solid", marker: bool = False) -> dict[str, Any]:
     line: dict[str, Any] = {"color": color, "width": 2.0} | ({"dash_type": dash} if dash else {})
     fill = {"color": color}
@@ -430,25 +536,23 @@ def hatched(color: str, gap: int) -> dict[str, Any]:
     return {"pattern": pattern, "border": {"color": color}, "gap": gap}
 
 
-def mark(s: Sheets, ws: Any, top: int, column: int, last: int, **colors: str) -> None:
-    """Colour the cells of a column that hold certain words."""
-    for word, color in colors.items():
-        ws.conditional_format(
-            top,
-            column,
-            last,
-            column,
-            {
-                "type": "cell",
-                "criteria": "==",
-                "value": f'"{word}"',
-                "format": s.book.add_format({"bg_color": color}),
-            },
-        )
+def in_all_languages(*words: str) -> list[str]:
+    """Give words as they stand in the cells of any language, each once."""
+    says = [catalogue(language).gettext for language in LANGUAGES]
+    return list(dict.fromkeys(say(word) for word in words for say in says))
 
 
-def finish(chart: Any, title: str) -> None:
-    chart.set_title({"name": title, "name_font": {"name": FONT, "size": 12, "color": INK}, "overlay": False})
-    chart.set_legend({"position": "bottom", "font": {"name": FONT, "size": 9}})
-    chart.set_chartarea({"border": {"color": GRID}})
-    chart.show_na_as_empty_cell()
+# Characters that Excel takes of the text beside an input.
+LONGEST_MESSAGE = 255
+
+
+def both(text: str, chinese: str = "", longest: int = LONGEST_MESSAGE) -> str:
+    """Text in both languages, for what cannot follow a cell; in English where there is no room for both."""
+    other = chinese or in_chinese(text)
+    together = text if other == text else f"{text} {other}"
+    return together if len(together) <= longest else text[:longest]
+
+
+def in_chinese(text: str) -> str:
+    """Text as the Chinese catalogue has it; as it is where that has none."""
+    return catalogue("zh").gettext(text)

@@ -26,12 +26,13 @@ from xlkmv.deal.terms import (
     Controls,
     Deal,
     Pool,
+    Ranges,
     Record,
     Terms,
     payment_dates,
 )
 from xlkmv.errors import InputError
-from xlkmv.phrase import Phrase
+from xlkmv.language import Phrase, joined
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import Column, TableSpec
 
@@ -140,7 +141,12 @@ class Filling:
     @property
     def money_label(self) -> str:
         """What titles and axes of money say."""
-        return f"{self.currency} {self.unit}".strip() or "money"
+        return f"{self.currency} {self.unit}".strip() or NO_CURRENCY
+
+    def note(self, sheet: str, text: str) -> str:
+        """Line under the title of a sheet: what always holds, and what this deal adds."""
+        more = self.notes.get(sheet, "")
+        return joined([Phrase(text), Phrase(more)]) if more else text
 
 
 def filling(deal: Deal | Example) -> Filling:
@@ -186,11 +192,14 @@ def filling(deal: Deal | Example) -> Filling:
         layout.VECTOR.name: _vectors(found.terms),
         layout.CLASS_SCALE.name: _class_scale(found.terms.class_scale),
         layout.TARGET.name: _target(found, sources),
+        layout.RANGE.name: _ranges(deal.ranges if isinstance(deal, Example) else Ranges()),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
     return Filling(title, found.terms.dates, pages, notes, filled, currency)
 
 
+# What titles and axes say of money where nothing says more, in every language.
+NO_CURRENCY = "money 金额"
 # Excel's calendar begins with 1900, and has a day in it that never was.
 EARLIEST = dt.date(1901, 1, 1)
 
@@ -231,6 +240,7 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
         layout.CONTROL.name: _controls(UNSET, None),
         layout.ACTUAL.name: _actual(dates, (), None),
         layout.CLASS_SCALE.name: _class_scale(LONG_RUN),
+        layout.RANGE.name: _ranges(Ranges()),
     }
     notes = {
         "Pool": "For scheduled collections in place of loan terms add columns headed by payment dates.",
@@ -327,6 +337,13 @@ def _pool(
     extra = tuple(Column(d, "", "schedule", "number", layout.MONEY, 13) for d in dates)
     rows = map(row, range(len(pool.name)))
     return _filled(layout.POOL, rows, sources and sources.pool, OF_EVERY_POOL, extra)
+
+
+def _ranges(ranges: Ranges) -> Filled:
+    """Rows of what may have a range; ends that are there are assumptions."""
+    ends = [getattr(ranges, item.field) or (None, None) for item in layout.RANGE_ROWS]
+    rows = [[item.label, *pair, None, None] for item, pair in zip(layout.RANGE_ROWS, ends, strict=True)]
+    return Filled(rows, [[False, *(x is not None for x in pair), False, False] for pair in ends])
 
 
 def _loan(pool: Pool, k: int) -> dict[str, Any]:

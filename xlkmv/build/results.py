@@ -12,6 +12,7 @@ from xlkmv.build.drawing import (
     ALL,
     FONT,
     GREEN,
+    GREY,
     LIGHT,
     LISTED_TOP,
     LOG_RANGE,
@@ -20,19 +21,15 @@ from xlkmv.build.drawing import (
     SENIOR,
     SLANTED,
     Sheets,
-    axis,
     bars,
-    dates_axis,
     dots,
-    draw,
-    finish,
     hatched,
     line,
 )
 from xlkmv.build.filling import Filling
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.stress import PRESETS, Stress
-from xlkmv.deal.terms import CONTROLS
+from xlkmv.deal.terms import CONTROLS, INPUTS
 from xlkmv.refresh.report import CONDITIONS_SHOWN, UNITS
 from xlkmv.workbook import layout
 
@@ -49,6 +46,7 @@ __all__ = [
     "result",
     "scenario",
     "simulated",
+    "uncertainty",
     "waterfall",
 ]
 
@@ -88,19 +86,19 @@ def result(s: Sheets) -> None:
     ws.repeat_rows(top - 2, top - 1)
     place = (spec, top, 1, 1)
     distance = s.book.add_chart({"type": "column"})
-    draw(
+    s.draw(
         distance,
         place,
         "tranche",
         ("dd", "As it is", bars(SENIOR, 80)),
         ("dd_off", "All controls off", hatched(OFF, 80)),
     )
-    finish(distance, "Distance to default of each class")
-    names = axis("", "General") | {"major_gridlines": {"visible": False}, "label_position": "low"}
+    s.finish(distance, "Distance to default of each class")
+    names = s.axis("", "General") | {"major_gridlines": {"visible": False}, "label_position": "low"}
     distance.set_x_axis(names)
-    distance.set_y_axis(axis("Standard deviations", "0.0"))
+    distance.set_y_axis(s.axis("Standard deviations", "0.0"))
     pd = s.book.add_chart({"type": "column"})
-    draw(
+    s.draw(
         pd,
         place,
         "tranche",
@@ -108,9 +106,9 @@ def result(s: Sheets) -> None:
         ("simulated", "Simulated", bars(LIGHT, 80)),
         ("anydate_off", "KMV view, all controls off", hatched(OFF, 80)),
     )
-    finish(pd, "Any-date default probability of each class")
+    s.finish(pd, "Any-date default probability of each class")
     pd.set_x_axis(names)
-    pd.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
+    pd.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     for chart, place_ in ((distance, {}), (pd, ABREAST)):
         chart.set_size(HALF)
         ws.insert_chart(2, 1, chart, place_)
@@ -166,7 +164,7 @@ CURVES = (layout.CHART, 3 + 3 * ROWS + 3, 1, 1)
 def cover_chart(s: Sheets, new: Filling) -> Any:
     """Draw what comes in against what is due."""
     chart = s.book.add_chart({"type": "line"})
-    draw(
+    s.draw(
         chart,
         CURVES,
         "date",
@@ -174,15 +172,15 @@ def cover_chart(s: Sheets, new: Filling) -> Any:
         ("due_senior", "Due to the class", line(SENIOR, "long_dash")),
         ("due_all", "Due to all tranches", line(ALL, "dash")),
     )
-    finish(chart, "What comes in against what is due, accumulated")
-    chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis(MONEY_AXIS, "#,##0"))
+    s.finish(chart, "What comes in against what is due, accumulated")
+    chart.set_x_axis(s.dates_axis(new.dates))
+    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0"))
     return chart
 
 
 def _coverage_chart(s: Sheets, new: Filling) -> Any:
     chart = s.book.add_chart({"type": "line"})
-    draw(
+    s.draw(
         chart,
         CURVES,
         "date",
@@ -190,16 +188,16 @@ def _coverage_chart(s: Sheets, new: Filling) -> Any:
         ("coverage", "By plan", line(SENIOR)),
         ("coverage_low", "1 in 20 is less", line(OFF, "square_dot")),
     )
-    finish(chart, "Coverage of the class and its band (KMV view, no undertaking)")
+    s.finish(chart, "Coverage of the class and its band (KMV view, no undertaking)")
     # The axis of dates lies where the dues are just covered.
-    chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis("Times the dues (short below 1; 4: or more)", "0.0", crossing=1))
+    chart.set_x_axis(s.dates_axis(new.dates))
+    chart.set_y_axis(s.axis("Times the dues (short below 1; 4: or more)", "0.0", crossing=1))
     return chart
 
 
 def _pd_chart(s: Sheets, new: Filling) -> Any:
     chart = s.book.add_chart({"type": "line"})
-    draw(
+    s.draw(
         chart,
         CURVES,
         "date",
@@ -208,15 +206,15 @@ def _pd_chart(s: Sheets, new: Filling) -> Any:
         ("anydate_off", "KMV view, all controls off", line(OFF)),
         ("simulated_off", "Simulated, all controls off", line(OFF, "dash")),
     )
-    finish(chart, "Any-date default probability up to each date")
-    chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
+    s.finish(chart, "Any-date default probability up to each date")
+    chart.set_x_axis(s.dates_axis(new.dates))
+    chart.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     return chart
 
 
 def _paid_chart(s: Sheets, account: tuple[Any, ...]) -> Any:
     chart = s.book.add_chart({"type": "column", "subtype": "stacked"})
-    draw(
+    s.draw(
         chart,
         account,
         "date",
@@ -225,27 +223,27 @@ def _paid_chart(s: Sheets, account: tuple[Any, ...]) -> Any:
         ("others", "Paid to others", hatched(SENIOR, 40)),
         ("residual", "Residual", bars(GREEN, 40)),
     )
-    finish(chart, "What is paid on each date, by plan")
+    s.finish(chart, "What is paid on each date, by plan")
     chart.set_x_axis(
-        axis("Payment date", "yyyy-mm", text_axis=True)
+        s.axis("Payment date", "yyyy-mm", text_axis=True)
         | {"num_font": SLANTED, "major_gridlines": {"visible": False}}
     )
-    chart.set_y_axis(axis(MONEY_AXIS, "#,##0"))
+    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0"))
     return chart
 
 
 def _kept_chart(s: Sheets, new: Filling, account: tuple[Any, ...]) -> Any:
     chart = s.book.add_chart({"type": "line"})
-    draw(
+    s.draw(
         chart,
         account,
         "date",
         ("account", "Cash kept", line(GREEN, "dash")),
         ("reserve", "Reserve", line(SENIOR)),
     )
-    finish(chart, "Cash that stays in the plan after each date, by plan")
-    chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis(MONEY_AXIS, "#,##0"))
+    s.finish(chart, "Cash that stays in the plan after each date, by plan")
+    chart.set_x_axis(s.dates_axis(new.dates))
+    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0"))
     return chart
 
 
@@ -253,11 +251,11 @@ def _covenant_chart(s: Sheets, tests: int) -> Any:
     chart = s.book.add_chart({"type": "bar"})
     look = bars(SENIOR, 60) | {"data_labels": {"value": True, "num_format": "0.0"}}
     place = (layout.COVENANT, COVENANT_TOP, 1, tests)
-    draw(chart, place, "name", ("distance", "Distance to breach on its tightest date", look))
-    finish(chart, "Covenants: how far each test is from a breach")
-    chart.set_x_axis(axis("Standard deviations (0: as likely as not)", "0.0"))
+    s.draw(chart, place, "name", ("distance", "Distance to breach on its tightest date", look))
+    s.finish(chart, "Covenants: how far each test is from a breach")
+    chart.set_x_axis(s.axis("Standard deviations (0: as likely as not)", "0.0"))
     chart.set_y_axis(
-        axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
+        s.axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )
     return chart
 
@@ -311,6 +309,64 @@ def payments(s: Sheets) -> None:
         labels=2,
         money=True,
     )
+
+
+# ------------------------------------------------------------------------------- how well it is known
+
+# First row of the ranges, then of what matters, then of the classes, which may be many.
+UNCERTAINTY_TOPS = (3 + ROWS, 3 + ROWS + 4 + len(INPUTS), 3 + ROWS + 9 + 2 * len(INPUTS))
+
+
+def uncertainty(s: Sheets, new: Filling) -> None:
+    """Lay out how well the inputs are known, and so the answers."""
+    text = (
+        "Enter low and high ends of what is not known for sure (PDs one by one: Pool), and Refresh. "
+        "Ends hold the figure 9 times out of 10; so do the intervals."
+    )
+    ws = s.sheet(
+        "Uncertainty",
+        "How well it is known",
+        "不确定性",
+        new.note("Uncertainty", text),
+        layout.INTERVAL.columns,
+    )
+    name_charts(s, ws)
+    ranges, matter, classes = UNCERTAINTY_TOPS
+    filled = new.tables[layout.RANGE.name]
+    s.table(ws, ranges, 1, layout.RANGE, filled.rows, filled.marks)
+    matter, _ = s.table(ws, matter, 1, layout.MATTER)
+    classes, _ = s.table(ws, classes, 1, layout.INTERVAL)
+    ws.repeat_rows(classes - 2, classes - 1)
+    share = s.book.add_chart({"type": "bar"})
+    labels = {"value": True, "num_format": "0%", "font": {"name": FONT, "size": 9}}
+    s.draw(
+        share,
+        (layout.MATTER, matter, 1, 1),
+        "input",
+        ("first", "By itself", bars(SENIOR, 50) | {"data_labels": labels}),
+        ("total", "Together with the others", bars(LIGHT, 50)),
+    )
+    s.finish(share, "Which input matters: share of the uncertainty of the class")
+    share.set_x_axis(s.axis("Share of the variance of its distance", "0%", min=0, max=1))
+    share.set_y_axis(s.axis("", "General", reverse=True, major_gridlines={"visible": False}))
+    chart = s.book.add_chart({"type": "line"})
+    unlined = {"line": {"none": True}}
+    s.draw(
+        chart,
+        (layout.INTERVAL, classes, 1, 1),
+        "name",
+        ("high_drawn", "1 in 20 is higher", unlined | dots(OFF, "long_dash")),
+        ("pd_drawn", "PD to quote", unlined | dots(SENIOR, "diamond")),
+        ("low_drawn", "1 in 20 is lower", unlined | dots(GREEN, "long_dash")),
+    )
+    chart.set_high_low_lines({"line": {"color": GREY, "width": 1.5}})
+    s.finish(chart, "Each class: PD to quote and its 90 % interval")
+    chart.set_x_axis(s.axis("", "General", label_position="low") | {"major_gridlines": {"visible": False}})
+    chart.set_y_axis(s.axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
+    for drawn, place in ((share, {}), (chart, ABREAST)):
+        drawn.set_size(HALF)
+        ws.insert_chart(3, 1, drawn, place)
+    ws.freeze_panes(2, 2)
 
 
 # ------------------------------------------------------------------------------- conditions and controls
@@ -392,7 +448,7 @@ def controls(s: Sheets) -> None:
     ws.set_h_pagebreaks([tornado - 4, limits - 4])
 
     bridge = s.book.add_chart({"type": "column", "subtype": "stacked"})
-    draw(
+    s.draw(
         bridge,
         (layout.WATERFALL, steps, 1, 1),
         "label",
@@ -401,10 +457,10 @@ def controls(s: Sheets) -> None:
         ("less", "Taken off", bars(GREEN, 30)),
         ("more", "Added", hatched(OFF, 30)),
     )
-    finish(bridge, "From all controls off to the deal as it is: any-date PD")
+    s.finish(bridge, "From all controls off to the deal as it is: any-date PD")
     bridge.set_legend({"position": "bottom", "font": {"name": FONT, "size": 9}, "delete_series": [0]})
-    bridge.set_x_axis(axis("", "General") | {"major_gridlines": {"visible": False}})
-    bridge.set_y_axis(axis("Probability", "0%", min=0))
+    bridge.set_x_axis(s.axis("", "General") | {"major_gridlines": {"visible": False}})
+    bridge.set_y_axis(s.axis("Probability", "0%", min=0))
     chart = s.book.add_chart({"type": "bar"})
     labels = {
         "value": True,
@@ -412,34 +468,34 @@ def controls(s: Sheets) -> None:
         "num_format": layout.PROBABILITY,
         "font": {"name": FONT, "size": 9, "color": "white"},
     }
-    draw(
+    s.draw(
         chart,
         (layout.TORNADO, tornado, 1, 1),
         "condition",
         ("pd", "Under the condition", bars(SENIOR, 40) | {"data_labels": labels}),
         ("base", "As it is", hatched(LIGHT, 40)),
     )
-    finish(chart, "The conditions that move the PD to quote most")
+    s.finish(chart, "The conditions that move the PD to quote most")
     # XlsxWriter swaps the axes of a bar chart: x is the horizontal one, here the values.
-    chart.set_x_axis(axis("Probability (log scale)", "0E+00", log_base=10, **QUOTED_RANGE))
-    chart.set_y_axis(axis("", "General", reverse=True, major_gridlines={"visible": False}))
+    chart.set_x_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **QUOTED_RANGE))
+    chart.set_y_axis(s.axis("", "General", reverse=True, major_gridlines={"visible": False}))
     against = s.book.add_chart({"type": "scatter", "subtype": "straight"})
-    draw(
+    s.draw(
         against,
         (layout.SIGMA, sigma, 1, 1),
         "volatility",
         ("pd", "PD of the pool alone", line(SENIOR)),
         ("anydate_pd", "Any-date PD of the pool alone", line(SENIOR, "dash")),
     )
-    draw(
+    s.draw(
         against,
         (layout.BREAKEVEN, limits, 1, 1),
         "volatility",
         ("target", "Largest volatility for a PD", {"line": {"none": True}} | dots(OFF, "diamond")),
     )
-    finish(against, "PD against the volatility of the pool, and the break-evens")
-    against.set_x_axis(axis("Volatility per annum (log scale)", "0.0%", log_base=10, min=0.001, max=1))
-    against.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
+    s.finish(against, "PD against the volatility of the pool, and the break-evens")
+    against.set_x_axis(s.axis("Volatility per annum (log scale)", "0.0%", log_base=10, min=0.001, max=1))
+    against.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     for drawn, row, column, place in (
         (bridge, charts, 1, {}),
         (chart, charts, 1, {"x_offset": 670}),

@@ -13,9 +13,11 @@ from pathlib import Path
 import xlsxwriter
 
 import xlkmv
-from xlkmv.build.vba import CATEGORY, WORKBOOK_NAME, addin_project, template_project
+from xlkmv.build.vba import CATEGORY, WORKBOOK_NAME, addin_project, said_texts, template_project
 from xlkmv.functions import FUNCTIONS
 from xlkmv.functions.registry import Function
+from xlkmv.language import LANGUAGES, catalogue
+from xlkmv.workbook import layout
 
 __all__ = ["HELP_SHEET", "add_macros", "add_ribbon", "build_addin", "help_rows", "pack", "ribbon"]
 
@@ -30,7 +32,7 @@ RIBBON_LINK = (
 MACRO_BOOK = b"application/vnd.ms-excel.sheet.macroEnabled.main+xml"
 ADDIN = b"application/vnd.ms-excel.addin.macroEnabled.main+xml"
 
-# id, label, picture, text when pointed at.
+# id, label, picture, text when pointed at; each in both languages, as the tab belongs to no one workbook.
 BUTTONS = (
     ("Refresh", "Refresh", "RefreshAll", "Read the deal, check it, compute, write every result."),
     ("QuickLook", "Quick look", "ControlWizards", "The KMV view and 10,000 paths only, in seconds."),
@@ -49,16 +51,20 @@ BUTTONS = (
 def ribbon(*, addin: bool) -> bytes:
     """Return the tab KMV; that of a workbook hides itself where the add-in shows the same one."""
     visible = "" if addin else ' getVisible="KmvTabVisible"'
-    buttons = "".join(
+    say = catalogue("zh").gettext
+    buttons = [
+        (key, f"{label} {say(label)}", picture, f"{tip} {say(tip)}") for key, label, picture, tip in BUTTONS
+    ]
+    drawn = "".join(
         f'<button id="kmv{key}" label="{label}" size="{"large" if key == "Refresh" else "normal"}"'
         f' imageMso="{picture}" screentip="{label}" supertip="{tip}" onAction="KmvOn{key}"/>'
-        for key, label, picture, tip in BUTTONS
+        for key, label, picture, tip in buttons
     )
     return (
         '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
         '<customUI xmlns="http://schemas.microsoft.com/office/2009/07/customui"><ribbon><tabs>'
         f'<tab id="kmvTab" label="KMV"{visible}><group id="kmvGroup" label="KMV {xlkmv.__version__}">'
-        f"{buttons}</group></tab></tabs></ribbon></customUI>"
+        f"{drawn}</group></tab></tabs></ribbon></customUI>"
     ).encode()
 
 
@@ -149,8 +155,14 @@ def build_addin(path: str | os.PathLike[str] | None = None) -> bytes:
     front.set_vba_name("shtFront")
     front.write_string(0, 0, f"xlkmv {xlkmv.__version__}")
     add_help_sheet(book)
+    texts = book.add_worksheet(layout.TEXTS.sheet)
+    texts.set_vba_name("shtTexts")
+    texts.hide()
+    rows = [tuple(LANGUAGES.values()), *((text, catalogue("zh").gettext(text)) for text in said_texts())]
+    for k, row in enumerate(rows):
+        texts.write_row(k, 1, row)
     book.set_vba_name(WORKBOOK_NAME)
-    book.add_vba_project(io.BytesIO(addin_project(["shtFront", "shtHelp"])), True)
+    book.add_vba_project(io.BytesIO(addin_project(["shtFront", "shtHelp", "shtTexts"])), True)
     book.close()
     with zipfile.ZipFile(buffer) as package:
         parts = {name: package.read(name) for name in package.namelist()}

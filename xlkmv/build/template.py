@@ -9,12 +9,12 @@ tables, tables side by side.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import os
 import sys
 import tempfile
-import textwrap
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +28,7 @@ from xlkmv.build.drawing import (
     BAD,
     CREATED,
     FONT,
+    FRONTIER,
     GOOD,
     GREEN,
     GREY,
@@ -37,26 +38,24 @@ from xlkmv.build.drawing import (
     LISTED_TOP,
     LOG_RANGE,
     MONEY_AXIS,
+    NOT_COMPARED,
     OFF,
     SENIOR,
     WIDEST,
     Sheets,
-    axis,
     bars,
-    dates_axis,
+    both,
     dots,
-    draw,
-    finish,
     fold_columns,
     fold_rows,
     hatched,
+    in_all_languages,
     line,
-    mark,
     pixels,
     put,
     widths,
 )
-from xlkmv.build.filling import Filled, Filling, filling
+from xlkmv.build.filling import NO_CURRENCY, Filled, Filling, blank, filling
 from xlkmv.build.results import (
     COVENANT_TOP,
     by_date,
@@ -70,17 +69,18 @@ from xlkmv.build.results import (
     result,
     scenario,
     simulated,
+    uncertainty,
     waterfall,
 )
 from xlkmv.build.ribbon import add_macros, add_ribbon, pack
-from xlkmv.deal.examples import Example, example
+from xlkmv.deal.examples import EXAMPLES, Example, example
 from xlkmv.deal.questions.structure import SIZES as FRONTIER_ROWS
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.terms import Deal
 from xlkmv.functions import FUNCTIONS
 from xlkmv.functions.cells import ExcelError
 from xlkmv.functions.registry import Function
-from xlkmv.language import ENGLISH, LANGUAGES, Phrase, catalogue
+from xlkmv.language import LANGUAGES, Phrase, parts
 from xlkmv.refresh.marks import mark_formula
 from xlkmv.refresh.run import refresh
 from xlkmv.refresh.solving import SMALLEST_FRONTIER, solve_book
@@ -88,20 +88,23 @@ from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook
 from xlkmv.workbook.layout import Column, TableSpec
 
-__all__ = ["build_template"]
+__all__ = ["build_template", "fixed_texts"]
 
 SHIPPED = "patents"
-STALE = "stale: refresh"
+STALE = Phrase("stale: refresh")
 
 
 # ------------------------------------------------------------------------------------ sheets
 
 
-# Any input that has changed since the last refresh makes the results stale, with or without Python.
-STATE_FORMULA = (
-    '=IF(COUNTIF(tbl_Input[Same],"yes")=ROWS(tbl_Input[Same]),'
-    f'IF(LEFT(out_Scope,{len(layout.QUICK)})="{layout.QUICK}","{layout.QUICK_STATE}","fresh"),"{STALE}")'
-)
+def _state(s: Sheets) -> str:
+    """Formula: any input that has changed since makes the results stale, with or without Python."""
+    words = in_all_languages(layout.QUICK)
+    quick = ",".join(f'LEFT(out_Scope,{len(word)})="{word}"' for word in words)
+    fresh, quick_state, stale = (s.cell(x) for x in (layout.FRESH, layout.QUICK_STATE, STALE))
+    return f"=IF({_same_as('At refresh')},IF(OR({quick}),{quick_state},{fresh}),{stale})"
+
+
 # Names of the classes, for the list of the headline cell.
 CLASSES = "lst_Classes"
 
@@ -120,47 +123,37 @@ HEADLINE_FIGURES = {
 FROZEN = 3
 PANEL = len(layout.ANSWER.columns) + 2  # first column of what stands beside the answers
 STEPS = (
-    Phrase(
+    (
         "1  Put your deal into the yellow cells of Pool, Tranche, Terms, Covenant, Scenario (orange: "
         "assumptions), its name into B2."
     ),
-    Phrase(
+    (
         "2  Press Refresh, here or in the tab KMV; Quick look for a first answer in seconds.  Without Excel: "
         "save, then run  xlkmv refresh BOOK.xlsm  (--quick)."
     ),
-    Phrase("3  More answers on"),
+    ("3  More answers on"),
 )
 # Links beside the last step, as the widths of the columns allow.
 LINKS = (
     *("Result", "By date", "Surveillance", "Conditions", "Controls"),
-    *("Drivers", "Structure", "Cashflow", "Compare", "Checks"),
+    *("Drivers", "Uncertainty", "Structure", "Cashflow", "Compare", "Checks"),
 )
 ANSWER_RULES = (
-    Phrase(
+    (
         "PD to quote: something due is missed on a date; simulated where 10 paths or more are short, "
         "else the larger of the KMV view and the 95 % bound of the simulation. Grade: yardstick on Curves, "
         "no rating."
     ),
-    Phrase(
+    (
         "Coverage, DD: collections (senior: and reserve) against dues by the maturity.  Loss given default: "
         "expected loss / simulated any-date PD.  Yield at par: a year, of the expected payments."
     ),
 )
 
 
-def _speak(ws: Any, row: int, column: int, text: str, style: Any = None) -> None:
-    """Write a text that is in the language of the workbook at once, without a refresh."""
-    formula = f'"{text}"'
-    for language, name in LANGUAGES.items():
-        if language != ENGLISH:
-            formula = f'IF({layout.LANGUAGE}="{name}","{catalogue(language).gettext(text)}",{formula})'
-    ws.write_formula(row, column, f"={formula}", style, text)
-
-
 def _home(s: Sheets, new: Filling) -> Any:
-    ws = s.sheet(
-        "Home", "KMV credit risk of a securitisation plan", "资产证券化 KMV 信用风险", new.title, PANEL + 1
-    )
+    ws = s.sheet("Home", "KMV credit risk of a securitisation plan", "资产证券化 KMV 信用风险", "", PANEL + 1)
+    ws.write(1, 1, new.title, s.style(font_color=GREY, italic=True))
     s.book.define_name(layout.DEAL_NAME, "=Home!$B$2")
     widths(ws, 1, layout.ANSWER.columns)
     for column, width in ((PANEL - 1, 2), (PANEL, 17), (PANEL + 1, 23)):
@@ -172,7 +165,7 @@ def _home(s: Sheets, new: Filling) -> Any:
         ws.set_row(heading, 18)
     _state_and_buttons(s, ws, FROZEN - 1)
     for row, step in enumerate(STEPS, FROZEN):
-        _speak(ws, row, 1, step)
+        s.speak(ws, row, 1, step)
     row = FROZEN + len(STEPS)
     for column, sheet in enumerate(LINKS, 2):
         s.link(ws, row - 1, column, sheet)
@@ -180,7 +173,7 @@ def _home(s: Sheets, new: Filling) -> Any:
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)
     for k, rule in enumerate(ANSWER_RULES):
-        _speak(ws, row + k, 1, rule, s.style(font_color=GREY, italic=True, font_size=9))
+        s.speak(ws, row + k, 1, rule, s.style(font_color=GREY, italic=True, font_size=9))
     s.table(ws, row + len(ANSWER_RULES), 1, layout.ANSWER)
     for name, field in HEADLINE_FIGURES.items():
         column = layout.HEADLINE.column(field).header
@@ -194,10 +187,10 @@ def _home(s: Sheets, new: Filling) -> Any:
 def _state_and_buttons(s: Sheets, ws: Any, row: int) -> None:
     """Say whether the results are fresh, beside the buttons; they stay in sight."""
     ws.set_row(row, 21)
-    _speak(ws, row, 1, layout.NAMES["out_State"][0], s.style(font_color=GREY))
+    s.speak(ws, row, 1, layout.NAMES["out_State"][0], s.style(font_color=GREY))
     style = s.style(bold=True, align="left", shrink=True)
     ws.merge_range(row, 2, row, 4, None, style)
-    ws.write_formula(row, 2, STATE_FORMULA, style, STALE)
+    ws.write_formula(row, 2, _state(s), style, STALE)
     s.book.define_name("out_State", f"=Home!{xl_rowcol_to_cell(row, 2, True, True)}")
     _red(s, ws, row, row)
     for column, width, macro, caption, what in (
@@ -210,34 +203,29 @@ def _state_and_buttons(s: Sheets, ws: Any, row: int) -> None:
 
 def _red(s: Sheets, ws: Any, first: int, last: int) -> None:
     """Show what has to be seen in red, in the column of sentences and values."""
-    for word in _in_all_languages(*ALARMS, "stale", "FAILED", layout.QUICK):
+    for word in in_all_languages(*ALARMS, "stale", "FAILED", layout.QUICK):
         shown = s.book.add_format({"font_color": "#C00000", "bold": True})
         rule = {"type": "text", "criteria": "begins with", "value": word, "format": shown}
         ws.conditional_format(first, 2, last, 2, rule)
-
-
-def _in_all_languages(*words: str) -> list[str]:
-    """Give words as they stand in the cells of any language, each once."""
-    says = [catalogue(language).gettext for language in LANGUAGES]
-    return list(dict.fromkeys(say(word) for word in words for say in says))
 
 
 def _readings(s: Sheets, ws: Any, row: int) -> None:
     """Lay out the sentences that are read first, and the cell that says of which class they speak."""
     last = PANEL - 2
     s.heading(ws, row, 1, "What the figures say", "结论")
-    spoken = Phrase("Headlines speak of (blank: last senior class) ")
-    _speak(ws, row, 6, spoken, s.style(font_color=GREY, align="right"))
+    spoken = "Headlines speak of (blank: last senior class) "
+    s.speak(ws, row, 6, spoken, s.style(font_color=GREY, align="right"))
     ws.merge_range(row, 7, row, last - 2, None, s.input(layout.TEXT))
     cell = xl_rowcol_to_cell(row, 7, True, True)
     s.book.define_name(layout.HEADLINE_CLASS, f"=Home!{cell}")
     s.book.define_name(CLASSES, f"=tbl_Tranche[{layout.TRANCHE.column('name').header}]")
-    rule = {"validate": "list", "source": f"={CLASSES}", "input_title": "Headline class"}
-    note = "Any class of sheet Tranche. Blank: the last senior one. Refresh afterwards."
-    ws.data_validation(row, 7, row, 7, rule | {"input_message": note})
+    rule = {"validate": "list", "source": f"={CLASSES}", "input_title": "Headline class 结论层级"}
+    message = both("Any class of sheet Tranche. Blank: the last senior one. Refresh afterwards.")
+    ws.data_validation(row, 7, row, 7, rule | {"input_message": message})
     _language(s, ws, row, last)
     for k, (key, name) in enumerate(layout.READING_NAMES.items(), row + 1):
-        ws.write(k, 1, f"{READINGS[key]}  {layout.READINGS_CHINESE[key]}", s.style(font_color=GREY))
+        text, chinese = f"{READINGS[key]}  {layout.READINGS_CHINESE[key]}", layout.READINGS_CHINESE[key]
+        s.speak(ws, k, 1, text, s.style(font_color=GREY), chinese)
         # What a long name makes longer shrinks; it is never cut.
         ws.merge_range(k, 2, k, last, None, s.style(shrink=True))
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(k, 2, True, True)}")
@@ -252,7 +240,7 @@ def _language(s: Sheets, ws: Any, row: int, column: int) -> None:
     ws.write_blank(row, column, None, s.input(layout.TEXT))
     s.book.define_name(layout.LANGUAGE, f"=Home!{xl_rowcol_to_cell(row, column, True, True)}")
     rule = {"validate": "list", "source": [*LANGUAGES.values()], "input_title": "Language 语言"}
-    note = "Of the sentences that Refresh writes; blank: English. 刷新后以所选语言显示结论。"
+    note = "Texts change at once, results at a refresh. Blank: English. 固定文字即时切换，结果在刷新后切换。"
     ws.data_validation(row, column, row, column, rule | {"input_message": note})
 
 
@@ -263,32 +251,29 @@ def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
     for name, (text, shown) in layout.NAMES.items():
         if name == "out_State":
             continue
-        _speak(ws, below, PANEL, text, s.style(font_color=GREY, shrink=True))
+        s.speak(ws, below, PANEL, text, s.style(font_color=GREY, shrink=True))
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(below, PANEL + 1, True, True)}")
         if name == "out_WorstScenario":  # a sentence, more often than not
             style = s.style(bold=True, align="left", valign="top", text_wrap=True, font_size=9)
             ws.merge_range(below, PANEL + 1, below + 1, PANEL + 1, None, style)
             below += 2
             continue
+        if shown == layout.SIMULATED:
+            s.none_seen(ws, below, PANEL + 1, below)
         style = s.style(num_format=shown, bold=True, align="left", shrink=True)
         ws.write_blank(below, PANEL + 1, None, style)
         below += 1
-    for word in _in_all_languages("FAILED", layout.QUICK):
+    for word in in_all_languages("FAILED", layout.QUICK):
         shown = s.book.add_format({"font_color": "#C00000", "bold": True})
         rule = {"type": "text", "criteria": "begins with", "value": word, "format": shown}
         ws.conditional_format(row + 1, PANEL + 1, below - 1, PANEL + 1, rule)
     chart = cover_chart(s, new)
-    chart.set_title({"name": "Accumulated in against due", "name_font": {"name": FONT, "size": 11}})
-    chart.set_x_axis(dates_axis(new.dates) | {"name": ""})
-    chart.set_y_axis(axis("", '[>=1000000000]0.0,,,"bn";[>=1000000]0.0,,"m";#,##0'))
+    title = {"name": s.said("Accumulated in against due"), "name_font": {"name": FONT, "size": 11}}
+    chart.set_title(title)
+    chart.set_x_axis(s.dates_axis(new.dates) | {"name": ""})
+    chart.set_y_axis(s.axis("", '[>=1000000000]0.0,,,"bn";[>=1000000]0.0,,"m";#,##0'))
     chart.set_size({"width": 290, "height": 290})
     ws.insert_chart(below, PANEL, chart, {"y_offset": 6})
-
-
-def _note(new: Filling, sheet: str, text: str) -> str:
-    """Line under the title of a sheet: what always holds, and what this deal adds."""
-    more = new.notes.get(sheet, "")
-    return f"{text} {more}".strip()
 
 
 def _inputs(s: Sheets, ws: Any, row: int, left: int, spec: TableSpec, filled: Filled | None) -> int:
@@ -306,7 +291,7 @@ def _pool(s: Sheets, new: Filling) -> Any:
     filled = new.tables[layout.POOL.name]
     text = f"A row: one obligor, or Count equal ones. Unused columns: unfold at +. {ORANGE}"
     columns = (*layout.POOL.columns, *filled.extra)
-    ws = s.sheet("Pool", "Pool", "资产池", _note(new, "Pool", text), len(columns), money=True)
+    ws = s.sheet("Pool", "Pool", "资产池", new.note("Pool", text), len(columns), money=True)
     shown = filled.used | {c.field for c in filled.extra}
     fold_columns(ws, 1, columns, shown)
     _all_rows(s, ws, 2, 1, columns, filled.rows)
@@ -369,16 +354,16 @@ def _all_rows(
     amounts = [x[place] or 0.0 for x in rows]
     total = math.fsum(amounts)
     weights = f"{spec.name}[{spec.column('amount').header}]"
-    ws.write(row, left, "Sums; means by amount", s.style(font_color=GREY, italic=True))
+    s.speak(ws, row, left, "Sums; means by amount", s.style(font_color=GREY, italic=True))
     for k, c in enumerate(columns):
         cells, figures = f"{spec.name}[{c.header}]", [x[k] for x in rows]
         if c.field in ("amount", "count", "schedule"):
             formula, value = f"=SUM({cells})", math.fsum(x for x in figures if x is not None)
         elif c.field in AVERAGED:
             mean = f"SUMPRODUCT({cells},{weights})/{layout.POOL_AMOUNT}"
-            formula = f'=IF(COUNT({cells})=ROWS({cells}),IFERROR({mean},"none"),"none")'
+            formula = f'=IF(COUNT({cells})=ROWS({cells}),IFERROR({mean},"-"),"-")'
             full = total > 0.0 and None not in figures
-            value = math.fsum(map(operator.mul, figures, amounts)) / total if full else "none"
+            value = math.fsum(map(operator.mul, figures, amounts)) / total if full else "-"
         else:
             continue
         ws.write_formula(row, left + k, formula, s.result(c.format), value)
@@ -390,7 +375,7 @@ def _tranche(s: Sheets, new: Filling) -> Any:
     filled = new.tables[layout.TRANCHE.name]
     text = f"What the plan owes, class by class. Unused columns: unfold at +. {ORANGE}"
     columns = layout.TRANCHE.columns
-    ws = s.sheet("Tranche", "Tranches", "分层", _note(new, "Tranche", text), len(columns), money=True)
+    ws = s.sheet("Tranche", "Tranches", "分层", new.note("Tranche", text), len(columns), money=True)
     fold_columns(ws, 1, columns, filled.used)
     top = _inputs(s, ws, 3, 1, layout.TRANCHE, filled)
     s.frozen(ws, top)
@@ -400,7 +385,7 @@ def _tranche(s: Sheets, new: Filling) -> Any:
 def _terms(s: Sheets, new: Filling) -> Any:
     spec, filled, controls = layout.TERM, new.tables[layout.TERM.name], new.tables[layout.CONTROL.name]
     text = f"Terms of the plan, and the controls with a switch each. Unused terms: unfold at +. {ORANGE}"
-    ws = s.sheet("Terms", "Terms and controls", "条款与风险控制", _note(new, "Terms", text), 5, money=True)
+    ws = s.sheet("Terms", "Terms and controls", "条款与风险控制", new.note("Terms", text), 5, money=True)
     widths(ws, 1, layout.CONTROL.columns)
     ws.set_column(3, 3, 24)
     ws.set_column(4, 4, 44)
@@ -422,26 +407,26 @@ def _terms(s: Sheets, new: Filling) -> Any:
 
 def _money(s: Sheets, ws: Any, row: int, new: Filling) -> None:
     """Lay out currency and unit, and what the titles and axes of money say of them."""
-    ws.write(row, 1, "Currency, unit (labels)", s.style(font_color=GREY))
+    s.speak(ws, row, 1, "Currency, unit (labels)", s.style(font_color=GREY))
     for column, name, text in ((2, layout.CURRENCY, new.currency), (3, layout.UNIT, new.unit)):
         put(ws, row, column, text or None, s.input(layout.TEXT))
         s.book.define_name(name, f"=Terms!{xl_rowcol_to_cell(row, column, True, True)}")
     shown = f'TRIM({layout.CURRENCY}&" "&{layout.UNIT})'
-    ws.write_formula(
-        row, 4, f'=IF({shown}="","money",{shown})', s.style(font_color=GREY, italic=True), s.money
-    )
+    formula = f'=IF({shown}="","{NO_CURRENCY}",{shown})'
+    ws.write_formula(row, 4, formula, s.style(font_color=GREY, italic=True), s.money)
     s.book.define_name(layout.MONEY_LABEL, MONEY_AXIS)
 
 
 # What the grades are, and whose figures they come from.
-GRADES_TEXT = textwrap.wrap(
-    "A yardstick, no rating: the grade of a class is the best one whose default rate by the maturity of the "
-    "class is not below the PD to quote. Rates increase downwards and to the right. "
-    "Shipped: long-run averages of rated companies, Moody's Annual Default Study 1920-2013, letter ratings "
-    "1970-2013 (Aaa, Aa, A, Baa, Ba, B, Caa-C), as in Hull, Risk Management and Financial Institutions, 4th "
-    "ed., table 19.1. Orange: printed as 0.000 %, taken as half of the last digit. Between horizons defaults "
-    "come at one rate; beyond the last at the average up to it.",
-    128,
+GRADES_TEXT = (
+    "A yardstick, no rating: a class has the best grade whose default rate by its maturity is not below the "
+    "PD to quote.",
+    "Rates increase downwards and to the right. Between horizons defaults come at one rate; beyond the last "
+    "at the average up to it.",
+    "Shipped: averages of rated companies, Moody's Annual Default Study 1920-2013, letter ratings 1970-2013 "
+    "(Aaa, Aa, A, Baa, Ba, B, Caa-C),",
+    "as in Hull, Risk Management and Financial Institutions, 4th ed., table 19.1. Orange: printed as "
+    "0.000 %, taken as half of the last digit.",
 )
 
 
@@ -460,7 +445,7 @@ def _curves(s: Sheets, new: Filling) -> Any:
         money=True,
     )
     for row, text in enumerate(GRADES_TEXT, 2):
-        ws.write(row, 1, text, s.style(font_color=GREY, font_size=9))
+        s.speak(ws, row, 1, text, s.style(font_color=GREY, font_size=9))
     left, used = 1, set[str]()
     columns: list[Column] = []
     for spec in specs:
@@ -483,11 +468,11 @@ def _covenant(s: Sheets, new: Filling) -> Any:
         "Tests on each payment date; coverage and DSCR count collections, not the reserve. Consequence: "
         "none, trap (subordinate cash is held), turbo (all cash to senior), sequential or amortise."
     )
-    ws = s.sheet("Covenant", "Covenants", "契约测试", _note(new, "Covenant", text), spec.columns)
+    ws = s.sheet("Covenant", "Covenants", "契约测试", new.note("Covenant", text), spec.columns)
     _inputs(s, ws, COVENANT_TOP - 3, 1, spec, filled)
     top = COVENANT_TOP
     s.frozen(ws, top)
-    mark(s, ws, top, 1 + spec.index("status"), top + 400, ok=GOOD, breach=BAD)
+    s.mark(ws, top, 1 + spec.index("status"), top + 400, ok=GOOD, breach=BAD)
     return ws
 
 
@@ -502,17 +487,11 @@ STRUCTURE_RULES = (
     "Target: largest any-date PD up to the maturity of the class, simulated; a PD or a grade.",
     "Answer: all else as the deal has it, only the PD of the class itself looked at, the same paths for all.",
     "From, to: answers for a target two standard errors of the PD less and more (open: too few paths).",
-    "Size: the pool stays. What a class gains comes from those below, the most junior first; what it",
-    "loses goes to the most junior. All notes stay, until nothing is left below: then they grow.",
+    "Size: the pool stays. What a class gains comes from those below, the most junior first; what it loses",
+    "goes to the most junior. All notes stay, until nothing is left below: then they grow.",
     "Class after class: the most senior first, each given the sizes of those before.",
     "Reserve: at closing; enter it in its own unit. Pool over notes: classes in proportion; enter all notes.",
     "Reserve and undertaking are asked about for senior classes, which they protect.",
-)
-# The inputs, or the targets, have changed since the last solve: with or without Python.
-STRUCTURE_FORMULA = (
-    '=IF(ISBLANK(out_Solved),"{unsolved}",'
-    "IF(AND({same},ABS({marks}-out_TargetMark)<=0.000000000001*(1+ABS(out_TargetMark))),"
-    '"{solved}","{before}"))'
 )
 STRUCTURE_CELLS = {
     "out_Structure": "State of the answers",
@@ -536,19 +515,22 @@ def _structure(s: Sheets, new: Filling) -> Any:
     button = {"macro": "KmvSolve", "caption": "Solve 求解", "width": 150, "height": 44}
     ws.insert_button(2, 1, button | {"description": "Solve the deal for the targets of its classes"})
     marks = "+".join(mark_formula(layout.TARGET.name, c.header)[1:] for c in layout.TARGET.inputs)
-    words = {"unsolved": layout.UNSOLVED, "solved": layout.SOLVED, "before": layout.SOLVED_BEFORE}
-    state = STRUCTURE_FORMULA.format(marks=f"({marks})", same=_same_as("At solve"), **words)
+    # The inputs, or the targets, have changed since the last solve: with or without Python.
+    targets = f"ABS(({marks})-out_TargetMark)<=0.000000000001*(1+ABS(out_TargetMark))"
+    same = f"AND({_same_as('At solve')},{targets})"
+    unsolved, solved, before = (s.cell(x) for x in (layout.UNSOLVED, layout.SOLVED, layout.SOLVED_BEFORE))
+    state = f"=IF(ISBLANK(out_Solved),{unsolved},IF({same},{solved},{before}))"
     for row, (name, text) in enumerate(STRUCTURE_CELLS.items(), 5):
         grey = {"font_color": GRID, "font_size": 8} if name == "out_TargetMark" else {}
-        ws.write(row, 1, text, s.style(**{"font_color": GREY} | grey))
+        s.speak(ws, row, 1, text, s.style(**{"font_color": GREY} | grey))
         style = s.style(**{"bold": not grey, "align": "left", "shrink": True} | grey)
         ws.merge_range(row, 2, row, 6, None, style)
         if name == "out_Structure":
             ws.write_formula(row, 2, state, style, layout.UNSOLVED)
         s.book.define_name(name, f"=Structure!{xl_rowcol_to_cell(row, 2, True, True)}")
     for row, rule in enumerate(STRUCTURE_RULES, 10):
-        ws.write(row, 1, rule, s.style(font_color=GREY, font_size=9))
-    for word in ("stale", "not solved"):
+        s.speak(ws, row, 1, rule, s.style(font_color=GREY, font_size=9))
+    for word in in_all_languages("stale", "not solved"):
         red = s.book.add_format({"font_color": "#C00000", "bold": True})
         ws.conditional_format(
             5, 2, 5, 2, {"type": "text", "criteria": "begins with", "value": word, "format": red}
@@ -562,10 +544,10 @@ def _structure(s: Sheets, new: Filling) -> Any:
     s.table(ws, STRUCTURE_TOP - 3, left, layout.FRONTIER, frontier)
     last = left + len(layout.FRONTIER.columns) - 1
     ws.set_row(2, 18)
-    s.named_heading(ws, 2, left, last, layout.FRONTIER_TITLE.format("the class"), "out_TitleFrontier")
+    s.named_heading(ws, 2, left, last, FRONTIER, "out_TitleFrontier")
     chart = s.book.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
     unmarked = {"marker": {"type": "none"}}
-    draw(
+    s.draw(
         chart,
         (layout.FRONTIER, top, left, FRONTIER_ROWS),
         "share",
@@ -576,10 +558,10 @@ def _structure(s: Sheets, new: Filling) -> Any:
         ("kmv", "KMV view, reserve as it is", line(SENIOR, "dash") | unmarked),
         ("target", "Target", line(OFF, "square_dot") | unmarked),
     )
-    finish(chart, "Any-date PD (simulated) against the size of the class")
-    chart.set_x_axis(axis("Size of the class, share of all notes now", "0%"))
+    s.finish(chart, "Any-date PD (simulated) against the size of the class")
+    chart.set_x_axis(s.axis("Size of the class, share of all notes now", "0%"))
     bottom = {"min": SMALLEST_FRONTIER, "max": 1, "crossing": SMALLEST_FRONTIER}
-    chart.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **bottom))
+    chart.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **bottom))
     chart.set_size({"width": 715, "height": 390})
     ws.insert_chart(3, left, chart)
     ws.freeze_panes(2, 0)
@@ -631,12 +613,12 @@ def _models(s: Sheets) -> Any:
     s.heading(ws, row, 1, "What each model needs and leaves out", "输入与局限")
     for k, (model, needs, leaves) in enumerate(MODEL_NEEDS):
         ws.write(row + 1 + k, 1, model, s.style(bold=True))
-        ws.write(row + 1 + k, 2, f"needs: {needs}")
-        ws.write(row + 1 + k, 6, f"leaves out: {leaves}")
+        s.speak(ws, row + 1 + k, 2, f"needs: {needs}")
+        s.speak(ws, row + 1 + k, 6, f"leaves out: {leaves}")
     charts = row + 6
     layers, _ = s.table(ws, charts + 21, 1, layout.LAYER)
     chart = s.book.add_chart({"type": "column"})
-    draw(
+    s.draw(
         chart,
         (spec, top, 1, 1),
         "model",
@@ -644,12 +626,12 @@ def _models(s: Sheets) -> Any:
         ("var_low", "VaR 99 %", bars(SENIOR, 80)),
         ("var_high", "VaR 99.9 %", hatched(OFF, 80)),
     )
-    finish(chart, "Loss of the pool over one year")
-    chart.set_x_axis(axis("Model", "General") | {"major_gridlines": {"visible": False}})
-    chart.set_y_axis(axis(MONEY_AXIS, "#,##0"))
+    s.finish(chart, "Loss of the pool over one year")
+    chart.set_x_axis(s.axis("Model", "General") | {"major_gridlines": {"visible": False}})
+    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0"))
     deep = s.book.add_chart({"type": "column"})
     together = {"overlap": 100}
-    draw(
+    s.draw(
         deep,
         (layout.LAYER, layers, 1, 1),
         "share",
@@ -657,12 +639,12 @@ def _models(s: Sheets) -> Any:
         ("own", "By the class and its equals", bars(SENIOR, 10) | together),
         ("ahead", "By classes ahead", hatched(OFF, 10) | together),
     )
-    finish(deep, "How likely the pool loses more, and who bears it (KMV)")
+    s.finish(deep, "How likely the pool loses more, and who bears it (KMV)")
     deep.set_x_axis(
-        axis("Loss of the pool in one year", "0.0%", interval_unit=3, major_gridlines={"visible": False})
+        s.axis("Loss of the pool in one year", "0.0%", interval_unit=3, major_gridlines={"visible": False})
     )
     bottom = {"min": SMALLEST_LAYER, "max": 1, "crossing": SMALLEST_LAYER}
-    deep.set_y_axis(axis("Probability of more (log scale)", "0E+00", log_base=10, **bottom))
+    deep.set_y_axis(s.axis("Probability of more (log scale)", "0E+00", log_base=10, **bottom))
     for drawn, place in ((chart, {}), (deep, {"x_offset": 700})):
         drawn.set_size({"width": 690, "height": 400})
         ws.insert_chart(charts, 1, drawn, place)
@@ -693,7 +675,7 @@ def _drivers(s: Sheets) -> Any:
         ws.set_row(row, 42)
     ws.repeat_rows(below - 2, below - 1)
     share = s.book.add_chart({"type": "bar"})
-    draw(
+    s.draw(
         share,
         (layout.DRIVER, top, 1, 1),
         "name",
@@ -701,22 +683,22 @@ def _drivers(s: Sheets) -> Any:
         ("pool_share", "Share of the pool's expected loss", bars(SENIOR, 60)),
         ("loss_share", "Share of the class's expected loss", bars(OFF, 60)),
     )
-    finish(share, "The obligors that count most")
-    share.set_x_axis(axis("Share", "0%", min=0))
-    share.set_y_axis(axis("", "General", reverse=True, major_gridlines={"visible": False}))
+    s.finish(share, "The obligors that count most")
+    share.set_x_axis(s.axis("Share", "0%", min=0))
+    share.set_y_axis(s.axis("", "General", reverse=True, major_gridlines={"visible": False}))
     share.set_size({"width": 640, "height": 450})
     ws.insert_chart(3, 1, share)
     chart = s.book.add_chart({"type": "scatter"})
-    draw(
+    s.draw(
         chart,
         (layout.DIVERSIFICATION, diversified, left, 1),
         "effective_number",
         ("kmv_drawn", "KMV view", dots(SENIOR, "circle")),
         ("simulated_drawn", "Simulated (none seen: its bound)", dots(GREEN, "diamond")),
     )
-    finish(chart, "The same money spread over more obligors: any-date PD")
-    chart.set_x_axis(axis("Effective number of obligors", "#,##0"))
-    chart.set_y_axis(axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
+    s.finish(chart, "The same money spread over more obligors: any-date PD")
+    chart.set_x_axis(s.axis("Effective number of obligors", "#,##0"))
+    chart.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     chart.set_size({"width": 560, "height": 450})
     ws.insert_chart(3, 1, chart, {"x_offset": 650})
     ws.freeze_panes(2, 0)
@@ -732,11 +714,11 @@ def _surveillance(s: Sheets, new: Filling) -> Any:
     )
     columns = spec.columns
     ws = s.sheet(
-        "Surveillance", "Surveillance", "存续期跟踪", _note(new, spec.sheet, text), columns, money=True
+        "Surveillance", "Surveillance", "存续期跟踪", new.note(spec.sheet, text), columns, money=True
     )
     _inputs(s, ws, LISTED_TOP - 3, 1, spec, filled)
     s.frozen(ws, LISTED_TOP)
-    mark(s, ws, LISTED_TOP, 1 + spec.index("alert"), LISTED_TOP + 1200, alert=BAD, missed=BAD)
+    s.mark(ws, LISTED_TOP, 1 + spec.index("alert"), LISTED_TOP + 1200, alert=BAD, missed=BAD)
     return ws
 
 
@@ -760,18 +742,18 @@ def _today(s: Sheets, new: Filling) -> Any:
     top, _ = s.table(ws, TODAY_TOP - 3, 1, spec)
     marker = len(new.dates) <= MARKED
     chart = s.book.add_chart({"type": "line"})
-    draw(
+    s.draw(
         chart,
         (layout.ACTUAL, LISTED_TOP, 1, rows),
         "date",
         ("planned", "Planned", line(ALL, "dash", marker=marker)),
         ("collections", "Actual", line(SENIOR, marker=marker)),
     )
-    finish(chart, "Collections: actual against plan")
-    chart.set_x_axis(dates_axis(new.dates))
-    chart.set_y_axis(axis(MONEY_AXIS, "#,##0", min=0))
+    s.finish(chart, "Collections: actual against plan")
+    chart.set_x_axis(s.dates_axis(new.dates))
+    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0", min=0))
     rating = s.book.add_chart({"type": "line"})
-    draw(
+    s.draw(
         rating,
         (layout.WATCH, HISTORY_TOP, HISTORY_LEFT, 1),
         "date",
@@ -779,13 +761,63 @@ def _today(s: Sheets, new: Filling) -> Any:
         ("simulated", "Simulated, as refreshed (none seen: its bound)", line(GREEN, "dash", marker=True)),
         ("limit", "Alert from here on", line(OFF, "dash")),
     )
-    finish(rating, "Any-date default probability, as seen from each date")
-    rating.set_x_axis(dates_axis(new.dates))
-    rating.set_y_axis(axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
+    s.finish(rating, "Any-date default probability, as seen from each date")
+    rating.set_x_axis(s.dates_axis(new.dates))
+    rating.set_y_axis(s.axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
     for drawn, place in ((chart, {}), (rating, {"x_offset": 700})):
         drawn.set_size({"width": 690, "height": 390})
         ws.insert_chart(3, 1, drawn, place)
-    mark(s, ws, top, 1 + spec.index("alert"), top + 1200, alert=BAD, missed=BAD)
+    s.mark(ws, top, 1 + spec.index("alert"), top + 1200, alert=BAD, missed=BAD)
+    ws.freeze_panes(2, 2)
+    ws.repeat_rows(top - 2, top - 1)
+    return ws
+
+
+BACKTEST_TOP = 8
+
+
+def _backtest(s: Sheets, new: Filling) -> Any:
+    spec, rows = layout.BACKTEST, len(new.tables[layout.ACTUAL.name].rows)
+    ws = s.sheet(
+        "Backtest",
+        "Backtest",
+        "预测检验",
+        "What the view at closing predicted, against what came in (Surveillance) and who defaulted since "
+        "(Status on Pool). Area to KS: whether higher PDs defaulted; blank until somebody has.",
+        spec.columns,
+        money=True,
+    )
+    s.table(ws, 3, 1, layout.MEASURE)
+    chart = s.book.add_chart({"type": "line"})
+    top = BACKTEST_TOP + 24
+    place, marker = (spec, top, 1, rows), len(new.dates) <= MARKED
+    s.draw(
+        chart,
+        place,
+        "date",
+        ("high_share", "1 in 20 is more", line(ALL, "dash")),
+        ("expected_share", "Expected at closing", line(SENIOR, "long_dash")),
+        ("low_share", "1 in 20 is less", line(OFF, "square_dot")),
+        ("seen_share", "Came in", line(GREEN, marker=marker)),
+    )
+    s.finish(chart, "Accumulated collections, as a share of the plan")
+    chart.set_x_axis(s.dates_axis(new.dates))
+    chart.set_y_axis(s.axis("Share of the plan", "0%"))
+    defaults = s.book.add_chart({"type": "line"})
+    s.draw(
+        defaults,
+        place,
+        "date",
+        ("defaults_expected", "Expected at closing", line(SENIOR, "long_dash")),
+        ("defaults_seen", "Seen", line(OFF, marker=marker)),
+    )
+    s.finish(defaults, "Obligors in default")
+    defaults.set_x_axis(s.dates_axis(new.dates))
+    defaults.set_y_axis(s.axis("Obligors", "0.0", min=0))
+    for drawn, offset in ((chart, {}), (defaults, {"x_offset": 700})):
+        drawn.set_size({"width": 690, "height": 390})
+        ws.insert_chart(BACKTEST_TOP, 1, drawn, offset)
+    s.table(ws, top - 3, 1, spec)
     ws.freeze_panes(2, 2)
     ws.repeat_rows(top - 2, top - 1)
     return ws
@@ -805,13 +837,12 @@ def _history(s: Sheets) -> Any:
         HISTORY_LEFT + len(layout.WATCH.columns) - 1,
     )
     s.beside(ws, HISTORY_TOP - 3, 1, (layout.HISTORY, layout.WATCH))
-    mark(s, ws, HISTORY_TOP, 1 + layout.HISTORY.index("alert"), HISTORY_TOP + 2000, alert=BAD, missed=BAD)
+    s.mark(ws, HISTORY_TOP, 1 + layout.HISTORY.index("alert"), HISTORY_TOP + 2000, alert=BAD, missed=BAD)
     s.frozen(ws, HISTORY_TOP, 3)
     return ws
 
 
 COMPARE_TOP = 30
-COMPARED_FORMULA = '=IF(ISBLANK(out_Compared),"{uncompared}",IF({same},"{compared}","{before}"))'
 COMPARE_CELLS = {"out_Comparison": "State", "out_Compared": "Compared"}
 
 
@@ -831,10 +862,11 @@ def _compare(s: Sheets) -> Any:
     ):
         button = {"macro": macro, "caption": caption, "width": 150, "height": 40, "description": what}
         ws.insert_button(2, column, button)
-    words = {"compared": layout.COMPARED, "before": layout.COMPARED_BEFORE, "uncompared": layout.UNCOMPARED}
-    state = COMPARED_FORMULA.format(same=_same_as("At compare"), **words)
+    words = (layout.UNCOMPARED, layout.COMPARED, layout.COMPARED_BEFORE)
+    uncompared, compared, before = (s.cell(x) for x in words)
+    state = f"=IF(ISBLANK(out_Compared),{uncompared},IF({_same_as('At compare')},{compared},{before}))"
     for row, (name, text) in enumerate(COMPARE_CELLS.items(), 5):
-        ws.write(row, 1, text, s.style(font_color=GREY))
+        s.speak(ws, row, 1, text, s.style(font_color=GREY))
         style = s.style(bold=True, align="left", shrink=True)
         ws.write_blank(row, 2, None, style)
         if name == "out_Comparison":
@@ -848,7 +880,6 @@ def _compare(s: Sheets) -> Any:
 
 
 MOVED_TOP = 27
-NOT_COMPARED = ("nothing compared yet", 0.0, 0.0, 0.0)
 
 
 def _moved(s: Sheets) -> Any:
@@ -863,20 +894,21 @@ def _moved(s: Sheets) -> Any:
     )
     _, left = s.beside(ws, top - 3, 1, specs)
     ws.set_row(top - 1, 42)
-    for k, value in enumerate(NOT_COMPARED):  # a chart of nothing would have a scale of its own
+    # A chart of nothing would have a scale of its own.
+    for k, value in enumerate((NOT_COMPARED, 0.0, 0.0, 0.0)):
         put(ws, top, left + k, value, s.result(layout.BRIDGE.columns[k].format))
     chart = s.book.add_chart({"type": "bar"})
-    draw(
+    s.draw(
         chart,
         (layout.BRIDGE, top, left, 1),
         "label",
         ("change", "Change of the simulated any-date PD", bars(SENIOR, 60)),
         ("kmv_change", "Change in the KMV view", hatched(LIGHT, 60)),
     )
-    finish(chart, "What moved the headline class since the last case")
-    chart.set_x_axis(axis("Change of the probability", "0.00%"))
+    s.finish(chart, "What moved the headline class since the last case")
+    chart.set_x_axis(s.axis("Change of the probability", "0.00%"))
     chart.set_y_axis(
-        axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
+        s.axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )
     chart.set_size({"width": 1200, "height": 420})
     ws.insert_chart(2, 1, chart)
@@ -961,10 +993,10 @@ def _digits(value: Any) -> str:
     return "0.000000" if 1e-4 <= abs(value) < 1e9 else "0.0000E+00"
 
 
-SAME_FORMULA = (
-    "=IF(ABS(tbl_Input[[#This Row],[Now]]-tbl_Input[[#This Row],[At refresh]])"
-    '<=0.000000000001*(1+ABS(tbl_Input[[#This Row],[At refresh]])),"yes","no")'
-)
+def _same(s: Sheets) -> str:
+    """Formula: whether the mark of an input is still the one of the last refresh."""
+    now, then = (f"tbl_Input[[#This Row],[{column}]]" for column in ("Now", "At refresh"))
+    return f"=IF(ABS({now}-{then})<=0.000000000001*(1+ABS({then})),{s.cell('yes')},{s.cell('no')})"
 
 
 def _checks(s: Sheets) -> Any:
@@ -981,17 +1013,17 @@ def _checks(s: Sheets) -> Any:
     inputs = 2 + len(layout.CHECK.columns)
     ws.set_column(inputs - 1, inputs - 1, 3)
     widths(ws, inputs, layout.INPUT.columns)
+    same = _same(s)
     marks = [
         [
             *(name, header or layout.OTHER_NUMBERS),
-            *((mark_formula(name, header), 0.0), None, (SAME_FORMULA, "no"), None, None),
+            *((mark_formula(name, header), 0.0), None, (same, "no"), None, None),
         ]
         for name, header in layout.input_columns()
     ]
     s.table(ws, top - 3, inputs, layout.INPUT, marks)
     s.frozen(ws, top, 0)
-    mark(
-        s,
+    s.mark(
         ws,
         top,
         1 + layout.CHECK.index("outcome"),
@@ -1000,7 +1032,7 @@ def _checks(s: Sheets) -> Any:
         look=layout.ASSUMED_FILL,
         FAILED=BAD,
     )
-    mark(s, ws, top, inputs + layout.INPUT.index("same"), top + len(marks) - 1, no=layout.ASSUMED_FILL)
+    s.mark(ws, top, inputs + layout.INPUT.index("same"), top + len(marks) - 1, no=layout.ASSUMED_FILL)
     return ws
 
 
@@ -1015,6 +1047,62 @@ def _with_ribbon(source: Path) -> Path:
     target = source.with_name("shipped.xlsm")
     target.write_bytes(pack(add_ribbon(parts)))
     return target
+
+
+def _draft(path: Path, new: Filling) -> Sheets:
+    """Write a workbook with inputs and without results."""
+    s = Sheets(path, new.money_label)
+    _home(s, new).activate()
+    _pool(s, new)
+    _obligor(s, new)
+    _tranche(s, new)
+    _terms(s, new)
+    _curves(s, new)
+    _covenant(s, new)
+    waterfall(s)
+    cashflow(s)
+    payments(s)
+    result(s)
+    by_date(s, new)
+    classes_by_date(s)
+    simulated(s)
+    scenario(s)
+    conditions(s)
+    controls(s)
+    _structure(s, new)
+    _solutions(s)
+    _drivers(s)
+    uncertainty(s, new)
+    _models(s)
+    _surveillance(s, new)
+    _today(s, new)
+    _history(s)
+    _backtest(s, new)
+    _compare(s)
+    _moved(s)
+    _functions(s)
+    _checks(s)
+    _log(s)
+    s.spoken()
+    add_macros(s.book)
+    s.book.close()
+    return s
+
+
+@functools.cache
+def fixed_texts() -> tuple[str, ...]:
+    """List the texts that workbooks say without a refresh, for catalogues; those beside their Chinese not.
+
+    Returns
+    -------
+    tuple of str
+    """
+    found: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for new in (*(filling(example(name)) for name in EXAMPLES), blank(CREATED.date(), "quarter", 4)):
+            texts = _draft(Path(folder) / "draft.xlsm", new).texts
+            found += [part for text, chinese in texts if not chinese for part in parts(text)]
+    return tuple(dict.fromkeys(found))
 
 
 def build_template(
@@ -1046,38 +1134,7 @@ def build_template(
     new = given if isinstance(given, Filling) else filling(given)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.xlsm"
-        s = Sheets(draft, new.money_label)
-        _home(s, new).activate()
-        _pool(s, new)
-        _obligor(s, new)
-        _tranche(s, new)
-        _terms(s, new)
-        _curves(s, new)
-        _covenant(s, new)
-        waterfall(s)
-        cashflow(s)
-        payments(s)
-        result(s)
-        by_date(s, new)
-        classes_by_date(s)
-        simulated(s)
-        scenario(s)
-        conditions(s)
-        controls(s)
-        _structure(s, new)
-        _solutions(s)
-        _drivers(s)
-        _models(s)
-        _surveillance(s, new)
-        _today(s, new)
-        _history(s)
-        _compare(s)
-        _moved(s)
-        _functions(s)
-        _checks(s)
-        _log(s)
-        add_macros(s.book)
-        s.book.close()
+        _draft(draft, new)
         book = FileBook(_with_ribbon(draft))
         if _is_long(new):
             _write_pool(book, new.tables[layout.POOL.name])

@@ -7,6 +7,8 @@ a new function needs no line of VBA. No Declare, no shell, no file access.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 
@@ -24,7 +26,15 @@ from xlkmv.errors import InputError
 from xlkmv.functions import FUNCTIONS
 from xlkmv.functions.registry import Argument, Function
 
-__all__ = ["CATEGORY", "addin_project", "function_module", "help_module", "modules", "template_project"]
+__all__ = [
+    "CATEGORY",
+    "addin_project",
+    "function_module",
+    "help_module",
+    "modules",
+    "said_texts",
+    "template_project",
+]
 
 CATEGORY = "KMV"
 LONGEST_TEXT = 255
@@ -142,6 +152,14 @@ def modules(functions: Mapping[str, Function] = FUNCTIONS) -> list[Module]:
     texts = [function_module(functions), help_module(functions)]
     texts += [(source / name).read_text("utf-8") for name in HAND_WRITTEN]
     return [load_module(text) for text in texts]
+
+
+def said_texts() -> list[str]:
+    """List what the macros say, in the language of the workbook: ``KmvSaid`` looks it up on sheet Texts."""
+    source = resources.files("xlkmv.build") / "vba_src"
+    found = [re.findall(r'KmvSaid\("([^"]+)"\)', (source / name).read_text("utf-8")) for name in HAND_WRITTEN]
+    commands = ["Refresh", "Quick look", "Solve", "Save case", "Compare", "Memo"]
+    return list(dict.fromkeys([*commands, *itertools.chain(*found)]))
 
 
 def _project(code_names: Iterable[str], name: str, description: str) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import xlkmv
 from xlkmv.cli import deals, firm, machine, making, questions
 from xlkmv.cli.output import BAD_INPUT, Output
-from xlkmv.errors import XlkmvError
+from xlkmv.errors import OUT_OF_MEMORY, XlkmvError
 
 __all__ = ["CANCELLED", "main", "parser"]
 
@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = CANCELLED
     except XlkmvError as error:
         out.fail(error)
+        code = BAD_INPUT
+    except MemoryError:
+        out.fail(XlkmvError(OUT_OF_MEMORY))
         code = BAD_INPUT
     out.close(options.command)
     return code

@@ -61,6 +61,7 @@ def tables_of(command: str) -> tuple[TableSpec, ...]:
         "solve": (layout.TARGET, layout.STRUCTURE),
         "compare": (layout.CASE_RESULT, layout.STEP),
         "models": (layout.MODEL,),
+        "backtest": (layout.MEASURE, layout.BACKTEST),
     }.get(command, ())
 
 

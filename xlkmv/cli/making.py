@@ -56,11 +56,18 @@ def _add_import(commands: Any) -> None:
         _import,
         "put the loans of a tape into a workbook's pool",
         "xlkmv import Loans.csv Deal.xlsm --pd 2% --recovery 40% --lag 1 --correlation 0.1 --dry-run",
+        "xlkmv import --prices Equity.csv Deal.xlsm",
         "xlkmv import Loans.xlsx Deal.xlsm --map headings.csv --group --report taken.csv",
         results=True,
     )
-    tape.add_argument("tape", type=Path, help="CSV, Excel or Parquet, one row per loan")
+    tape.add_argument("tape", nargs="?", type=Path, help="CSV, Excel or Parquet, one row per loan")
     arguments.book(tape)
+    tape.add_argument(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help="equity values of listed obligors, in place of a tape: a row a price, or a column a firm",
+    )
     tape.add_argument("--map", type=Path, help="CSV or JSON: heading of the tape, heading of the pool")
     tape.add_argument(
         "--percent", action="store_true", help="columns with plain numbers above 1 are percentages"
@@ -152,7 +159,52 @@ def shipped_template() -> Path | None:
 # ------------------------------------------------------------------------------------- import
 
 
+def _import_prices(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.refresh.live import find_open
+    from xlkmv.tape import import_prices, listed_obligors, read_prices
+    from xlkmv.workbook.book import open_book
+
+    if options.tape is not None:
+        rule = Phrase("stands in the place of a tape: import one after the other")
+        raise InputError("--prices", rule, options.prices)
+    book = (None if options.out else find_open(options.book)) or open_book(options.book)
+    out.speak(book)
+    found = read_prices(options.prices, listed_obligors(book), sheet=options.sheet, encoding=options.encoding)
+    out.line(Phrase("{name}: {how}", name=options.prices.name, how=found.how))
+    _ = out.say
+    columns = (_("Obligor"), _("Prices"), _("From"), _("To"), _("Last value"))
+    shown = table(_("Equity values"), *columns)
+    for s in found.series:
+        figures = (f"{s.values.size:,}", str(s.dates[0]), str(s.dates[-1]), f"{s.values[-1]:,.6g}")
+        shown.add_row(s.name, *figures)
+    out.print(shown)
+    for s in found.series:
+        if s.hole:
+            hole = Phrase("{name}: {hole}. The fit takes prices for evenly spaced.", name=s.name, hole=s.hole)
+            out.line(hole)
+    if found.blanks:
+        out.line(Phrase("Days without a price are left out: {count:,}.", count=found.blanks))
+    if found.strangers:
+        names = ", ".join(found.strangers)
+        out.line(Phrase("No obligors of sheet Obligor, left out: {names}.", names=names))
+    count = import_prices(found, book)
+    facts = {"book": str(options.book), "prices": count}
+    if options.dry_run:
+        out.line(Phrase("{count:,} prices would be written; nothing was.", count=count))
+        out.record({**facts, "written": None})
+        return
+    written = book.save(options.out, backup=options.backup)
+    done = {"path": str(written), "count": count, "name": written.name}
+    out.line(Phrase("Written: {path}, {count:,} prices. Now: xlkmv refresh {name}", **done))
+    out.record({**facts, "written": str(written)})
+
+
 def _import(options: argparse.Namespace, out: Output) -> None:
+    if options.prices is not None:
+        _import_prices(options, out)
+        return
+    if options.tape is None:
+        raise InputError("tape", "must be a file: xlkmv import TAPE BOOK, or --prices FILE BOOK")
     from xlkmv.refresh.live import find_open
     from xlkmv.tape import group, import_tape, read_map, read_tape, workbook_terms
     from xlkmv.workbook.book import open_book

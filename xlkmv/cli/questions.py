@@ -1,4 +1,4 @@
-"""Commands that ask more of a deal: solve, compare, models."""
+"""Commands that ask more of a deal: solve, compare, models, backtest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xlkmv.cli import arguments
 from xlkmv.cli.deals import say_blanked, written
 from xlkmv.cli.output import Output, number, table
 from xlkmv.errors import InputError
-from xlkmv.language import Phrase, said
+from xlkmv.language import Phrase, Say, said
 
 __all__ = ["add"]
 
@@ -60,6 +60,15 @@ def add(commands: Any) -> None:
         results=True,
     )
     arguments.book(models)
+    backtest = arguments.command(
+        commands,
+        "backtest",
+        _backtest,
+        "what was predicted at closing, and what has been seen",
+        "xlkmv backtest Deal.xlsm",
+        results=True,
+    )
+    arguments.book(backtest, "a workbook made from the template; it stays as it is")
 
 
 # -------------------------------------------------------------------------------------- solve
@@ -261,3 +270,65 @@ def _models(options: argparse.Namespace, out: Output) -> None:
 
         (spec,) = tables_of("models")
         out.record({"book": str(options.book)}, of_rows(spec, model_rows(models)))
+
+
+# ----------------------------------------------------------------------------------- backtest
+
+
+def _backtest(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.deal.analysis import backtested
+    from xlkmv.refresh.run import read_book
+    from xlkmv.workbook.book import open_book
+
+    book = open_book(options.book)
+    out.speak(book)
+    _ = out.say
+    inputs = read_book(book)
+    found = backtested(inputs.deal, inputs.actual)
+    out.print(Phrase("Predicted at closing, and seen: {verdict}.", verdict=_word(found.verdict)))
+    if found.measures is not None:
+        dates = inputs.deal.terms.dates
+        out.print(_by_date(found, dates, _), _by_obligor(found.measures, _))
+    if not out.text:
+        from xlkmv.cli.document import of_rows, tables_of
+        from xlkmv.refresh.report import backtest_rows, measure_row
+
+        rows = zip(
+            tables_of("backtest"), ([measure_row(found)], backtest_rows(inputs.deal, found)), strict=True
+        )
+        facts = {"book": str(options.book), "verdict": found.verdict}
+        out.record(facts, *(of_rows(spec, lines) for spec, lines in rows))
+
+
+def _by_date(found: Any, dates: Sequence[Any], _: Say) -> Any:
+    """Collections and defaults on each date that has passed."""
+    columns = (_("Expected"), _("1 in 20\nis less"), _("Came in"), _("Chance\nof less"))
+    defaults = (_("Defaults\nexpected"), _("Seen"))
+    title = _("Accumulated collections, of the plan, and obligors in default")
+    shown = table(title, _("Payment date"), *columns, *defaults)
+    shares = (x / found.planned for x in (found.expected, found.low, found.collected))
+    columns = (*shares, found.level, found.defaults_expected, found.defaults_seen)
+    for date, *percents, expected, seen in zip(dates, *columns, strict=False):
+        cells = (number(x, ".1%", _) for x in percents)
+        shown.add_row(str(date), *cells, number(expected, ".2f", _), number(seen, ",.0f", _))
+    return shown
+
+
+def _by_obligor(m: Any, _: Say) -> Any:
+    """Measures of how well the PDs told who would default."""
+    shown = table(_("Obligor by obligor"), _("Measure"), _("Value"))
+    for name, value, form in (
+        (_("Obligors"), m.obligors, ",.0f"),
+        (_("Defaults seen"), m.seen, ",.0f"),
+        (_("Defaults expected"), m.expected, ".2f"),
+        (_("Chance of as many or more"), m.as_many, ".1%"),
+        (_("Chance of as few or fewer"), m.as_few, ".1%"),
+        (_("Area under ROC"), m.auc, ".3f"),
+        (_("Accuracy ratio"), m.accuracy_ratio, ".3f"),
+        (_("Kolmogorov-Smirnov"), m.ks, ".3f"),
+        (_("Brier score"), m.brier, ".4f"),
+        (_("Hosmer-Lemeshow"), m.hosmer_lemeshow, ".2f"),
+        (_("p-value"), m.p_value, ".1%"),
+    ):
+        shown.add_row(name, number(value, form, _))
+    return shown

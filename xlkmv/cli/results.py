@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from xlkmv.cli.output import ALARM, Output, number, table
-from xlkmv.language import CLAUSES, Phrase, Say, joined, said
+from xlkmv.language import CLAUSES, LIST, Phrase, Say, joined, said
 
 __all__ = ["print_results"]
 
@@ -80,6 +80,8 @@ def _legend(deal: Any, analysis: Any, out: Output) -> None:
             paths=analysis.simulated_base.paths,
         ),
     )
+    if analysis.uncertainty is not None:
+        _what_matters(deal, analysis, out)
     laws = [c for c in analysis.checks if not c.warning]
     checks = Phrase("Checks: all {count} laws hold", count=len(laws))
     if failed := [c.name for c in laws if not c.passed]:
@@ -93,25 +95,39 @@ def _legend(deal: Any, analysis: Any, out: Output) -> None:
     out.print(joined([checks, more], CLAUSES), "")
 
 
+def _what_matters(deal: Any, analysis: Any, out: Output) -> None:
+    """What the intervals are of, and the inputs that matter most to the headline class."""
+    ranked = analysis.uncertainty.ranked(analysis.headline)
+    out.print(Phrase("90 %: interval of the PD to quote, by the ranges of the inputs."))
+    if ranked:
+        most = [
+            Phrase("{label} {share:.0%}", label=label, share=share) for label, _alone, share in ranked[:3]
+        ]
+        name = deal.tranches[analysis.headline].name
+        out.print(Phrase("What matters most to {name}: {most}.", name=name, most=joined(most, LIST)))
+
+
 def _answers(deal: Any, analysis: Any, _: Say) -> Any:
     """Each class as sheet Home has it; a column without undertaking where one stands behind a class."""
-    from xlkmv.deal.answers import class_answers
+    from xlkmv.deal.answers import class_answers, range_text
     from xlkmv.deal.reading import probability
 
     answers = class_answers(deal, analysis)
-    supported = any(a.alone for a in answers)
+    supported, ranged = any(a.alone for a in answers), any(a.pd_range for a in answers)
     columns = (
-        *(_("Grade"), _("PD to\nquote"), _("Why"), *[_("Alone")] * supported),
+        *(_("Grade"), _("PD to\nquote"), *[_("90 %")] * ranged, _("Why"), *[_("Alone")] * supported),
         *(_("Loss"), _("LGD"), _("Life"), _("Yield")),
     )
     found = table(_("Each class: grade by default rates of rated companies, no rating"), _("Class"), *columns)
-    found.columns[3].justify, found.columns[3].no_wrap = "left", False
+    why = found.columns[3 + ranged]
+    why.justify, why.no_wrap = "left", False
     for a in answers:
         alone = [probability(a.alone.pd) if a.alone else "-"] if supported else []
         found.add_row(
             a.name,
             said(a.grade, _),
             probability(a.quote.pd),
+            *[said(range_text(a.pd_range), _)] * ranged,
             said(a.quote.why, _),
             *alone,
             said(probability(a.expected_loss, simulated=True), _),

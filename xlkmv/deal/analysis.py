@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from xlkmv.deal.checks import Check, laws, warnings
 from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, kmv_view
@@ -25,6 +26,7 @@ from xlkmv.deal.plan.priority import priority
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.questions.attribution import Attributing, Attribution
+from xlkmv.deal.questions.backtest import PlanBacktest, backtest
 from xlkmv.deal.questions.breakeven import BreakEven, reverse_stress
 from xlkmv.deal.questions.conditions import ScenarioResult, scenario_results
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
@@ -50,6 +52,7 @@ __all__ = [
     "UNSUPPORTED",
     "Analysis",
     "analyse",
+    "backtested",
     "model_table",
     "portfolio_models",
 ]
@@ -102,6 +105,8 @@ class Analysis:
         Planned collections with their excess, money.
     surveillance : Surveillance
         The KMV view since closing.
+    backtest : PlanBacktest
+        What was predicted at closing, against what has been seen since.
     simulated_now : Simulation or None
         The plan as seen from the last date of the record, simulated; None while nothing has been seen.
     sigma : ndarray, shape (s, 3)
@@ -139,6 +144,7 @@ class Analysis:
     models: dict[str, LossDistribution | XlkmvError]
     scheduled: Array
     surveillance: Surveillance
+    backtest: PlanBacktest
     simulated_now: Simulation | None
     sigma: Array
     breakeven: Array
@@ -217,6 +223,7 @@ def analyse(
         )
         unsupported = others[0] if others else run
         plan = apply(deal, BASE)
+        record = _counted(deal, plan, record)
         surveillance, simulated_now = _since_closing(
             deal,
             plan,
@@ -226,13 +233,13 @@ def analyse(
             executor=executor,
             progress=_stage(progress, Phrase("Surveillance"), conditions_end, simulated_end),
         )
+        progress(Phrase("The plan when everybody pays"), simulated_end)
+        planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
         answers = _Answers() if deeper is None else deeper.answers(progress, unsupported)
     known: Uncertainty | None = None
     if not quick and ranges is not None and ranges.any_acts(deal):
-        seen = _share(progress, Phrase("How well the answers are known"), 0.98, 0.99)
+        seen = _share(progress, Phrase("How well the answers are known"), 0.98, 1.0)
         known = uncertainty(deal, ranges, base=base, run=run, executor=executor, progress=seen)
-    progress(Phrase("The plan when everybody pays"), 0.99)
-    planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
     covenants = covenant_risk(
         deal.covenants,
         planned.covenants,
@@ -267,6 +274,7 @@ def analyse(
         answers.models,
         _scheduled(deal),
         surveillance,
+        backtest(plan, record, base.volatility, base.drift),
         simulated_now,
         _against_sigma(plan, base),
         _breakeven(plan, base),
@@ -328,6 +336,32 @@ def _scheduled(deal: Deal) -> Array:
     return apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
 
 
+def _counted(deal: Deal, plan: Stressed, record: Record) -> Record:
+    """What of a record counts: all that was scheduled came in; excess coverage off takes its share."""
+    scheduled = _scheduled(deal)
+    counted = np.divide(plan.collections, scheduled, out=np.ones_like(scheduled), where=scheduled > 0.0)
+    paid_in = np.asarray(record.collections) * counted[: len(record)]
+    return replace(record, collections=tuple(paid_in.tolist()))
+
+
+def backtested(deal: Deal, actual: Record | npt.ArrayLike) -> PlanBacktest:
+    """Hold what a deal predicted at closing against what has been seen since.
+
+    Parameters
+    ----------
+    deal : Deal
+        As at closing, with the status of its claims as known today.
+    actual : Record or array_like
+        As of :func:`analyse`.
+
+    Returns
+    -------
+    PlanBacktest
+    """
+    plan, view = apply(deal, BASE), kmv_view(deal, both=False)
+    return backtest(plan, _counted(deal, plan, Record.of(actual)), view.volatility, view.drift)
+
+
 def _since_closing(
     deal: Deal,
     plan: Stressed,
@@ -339,11 +373,6 @@ def _since_closing(
     progress: Callable[[int, int], None],
 ) -> tuple[Surveillance, Simulation | None]:
     """Both views from the last date of the record."""
-    # What came in is compared with all that was scheduled; of it, excess coverage off takes its share.
-    scheduled = _scheduled(deal)
-    counted = np.divide(plan.collections, scheduled, out=np.ones_like(scheduled), where=scheduled > 0.0)
-    paid_in = np.asarray(record.collections) * counted[: len(record)]
-    record = replace(record, collections=tuple(paid_in.tolist()))
     terms = deal.terms
     found = rerate(plan, record, base.volatility, base.drift, terms.closing_periods, terms.surprise_tail)
     if not len(record):

@@ -37,6 +37,7 @@ __all__ = [
     "current_grades",
     "loss_given_default",
     "quoted_pd",
+    "range_text",
     "rate",
     "strongest_conditions",
     "upper_bound",
@@ -305,6 +306,31 @@ def current_grades(deal: Deal, analysis: Analysis) -> tuple[str, ...]:
         quote = _quote(simulated, run.paths, float(s.supported_pd[k]))
         grades.append(deal.terms.class_scale.grade(quote.pd, left if left > 0.0 else passed))
     return tuple(grades)
+
+
+def range_text(ends: tuple[float, float] | None) -> str:
+    """Say an interval of probabilities in a few words, such as "0.003 to 0.06 %"; "" where there is none.
+
+    Parameters
+    ----------
+    ends : (float, float) or None
+
+    Returns
+    -------
+    str
+        A :class:`~xlkmv.language.Phrase`.
+    """
+    if ends is None:
+        return ""
+    low, high = (_percent(p) for p in ends)
+    return Phrase("{low} to {high} %", low=low, high=high)
+
+
+def _percent(p: float) -> str:
+    """Per cent to two digits; of what is nearly certain, to as many as tell it from 100."""
+    if p < 1e-6:
+        return "< 0.0001" if p > 0.0 else "0"
+    return f"{100.0 * p:.2g}" if p < 0.99 else f"{100.0 * p:.4g}"
 
 
 def quoted_pd(short: int, paths: int, kmv: float) -> Quote:

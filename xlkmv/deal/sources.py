@@ -25,13 +25,13 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.terms.curves import graded
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
+from xlkmv.language import CLAUSES, Phrase, joined
 from xlkmv.model.calibration import edf, fit_series
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
 from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check
 from xlkmv.model.history import history_pd
 from xlkmv.model.merton import asset_value_at_volatility, assets
 from xlkmv.model.private import DISTANCES, MIN_PEERS, Peers, private_firm
-from xlkmv.phrase import Phrase
 
 __all__ = ["METHODS", "ObligorPd", "ObligorSource", "PeerFirm", "SourceTerms", "obligor_pd", "obligor_pds"]
 
@@ -246,7 +246,7 @@ def _given(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
         raise DomainError("low", Phrase("must not be above the PD ({pd:g})", pd=pd), low)
     if high is not None and high < pd:
         raise DomainError("high", Phrase("must not be below the PD ({pd:g})", pd=pd), high)
-    return ObligorPd(row.name, row.method, pd, float(-ndtri(pd)), low, high, "typed")
+    return ObligorPd(row.name, row.method, pd, float(-ndtri(pd)), low, high, Phrase("typed"))
 
 
 def _rated(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
@@ -260,7 +260,7 @@ def _rated(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
     better = np.sqrt(pd / pds[place - 1]) if place and pds[place - 1] > 0.0 else None
     worse = np.sqrt(pds[place + 1] / pd) if place + 1 < len(pds) and pd > 0.0 else None
     down, up = better or worse or 1.0, worse or better or 1.0
-    note = f"grade {grade} of the scale; range half way to the grades beside it"
+    note = Phrase("grade {grade} of the scale; range half way to the grades beside it", grade=grade)
     return ObligorPd(
         row.name, row.method, pd, float(-ndtri(pd)), float(pd / down), float(min(pd * up, 1.0)), note
     )
@@ -280,16 +280,16 @@ def _listed(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
         reach = float(-ndtri(0.5 * (1.0 - terms.level))) * fit.volatility_error / fit.volatility
         sigma = fit.volatility * np.exp(np.array([0.0, -reach, reach]))
         value = asset_value_at_volatility(row.prices[-1], debt, sigma, 1.0, terms.rate)
-        source = f"{len(row.prices)} prices"
+        source = Phrase("{count} prices", count=len(row.prices))
     else:
         value, sigma = assets(
             _needed(row, "equity"), debt, _needed(row, "equity_volatility"), 1.0, terms.rate
         )
-        source = "equity and its volatility, typed: no range"
+        source = Phrase("equity and its volatility, typed: no range")
     distance = np.atleast_1d(terms.distance(value, debt, sigma, row.drift))
     pds = terms.probability(distance)
     low, high = (float(pds.min()), float(pds.max())) if row.prices else (None, None)
-    note = f"{source}; {_assets(value.flat[0], sigma.flat[0], debt)}"
+    note = joined([source, _assets(value.flat[0], sigma.flat[0], debt)], CLAUSES)
     return ObligorPd(row.name, row.method, float(pds[0]), float(distance[0]), low, high, note)
 
 
@@ -320,7 +320,13 @@ def _compared(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
         level=terms.level,
     )
     assets_in_words = _assets(firm.asset_value, firm.volatility, firm.default_point)
-    note = f"{firm.peers} peers of {industry}, multiple {firm.multiple:.3g}; {assets_in_words}"
+    peers = Phrase(
+        "{count} peers of {industry}, multiple {multiple:.3g}",
+        count=firm.peers,
+        industry=industry,
+        multiple=float(firm.multiple),
+    )
+    note = joined([peers, assets_in_words], CLAUSES)
     return ObligorPd(
         row.name, row.method, float(firm.pd), float(firm.distance), float(firm.low), float(firm.high), note
     )
@@ -330,7 +336,7 @@ def _observed(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
     d, n = _needed(row, "defaults"), _needed(row, "obligor_years")
     found = history_pd(d, n, terms.level)
     pd = float(found.mean)
-    note = f"{d:g} of {n:g} obligor-years in default, Jeffreys' prior"
+    note = Phrase("{d:g} of {n:g} obligor-years in default, Jeffreys' prior", d=d, n=n)
     return ObligorPd(row.name, row.method, pd, float(-ndtri(pd)), float(found.low), float(found.high), note)
 
 
@@ -356,7 +362,12 @@ def _needed(row: ObligorSource, field: str) -> Any:
 
 def _assets(value: Any, volatility: Any, debt: Any) -> str:
     amounts = [f"{float(x):,.0f}" if x >= 1000.0 else f"{float(x):.4g}" for x in (value, debt)]
-    return f"assets {amounts[0]}, volatility {float(volatility):.1%}, default point {amounts[1]}"
+    return Phrase(
+        "assets {assets}, volatility {volatility:.1%}, default point {point}",
+        assets=amounts[0],
+        volatility=float(volatility),
+        point=amounts[1],
+    )
 
 
 def _debt(firm: ObligorSource | PeerFirm, terms: SourceTerms) -> Array:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from xlkmv.errors import OUT_OF_MEMORY
 from xlkmv.language import Phrase, Say, said
 
 __all__ = ["CLSID", "PROGID", "TEMPLATE", "Server", "data_folder", "main", "serve"]
@@ -279,7 +280,8 @@ def _tried(what: str, work: Callable[[], Rows], done: str = "changed") -> Rows:
         return work()
     except Exception as error:
         log.exception("%s failed", what)
-        reason = _short(f"{type(error).__name__}: {error}")
+        out_of_memory = isinstance(error, MemoryError)
+        reason = OUT_OF_MEMORY if out_of_memory else _short(f"{type(error).__name__}: {error}")
         return [["failed", f"{what} failed; nothing was {done}.\n\n{reason}\n\nLog: {log_file()}", ""]]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlkmv.deal.analysis import Analysis
-from xlkmv.deal.answers import class_answers
+from xlkmv.deal.answers import ClassAnswer, class_answers, range_text
 from xlkmv.deal.questions.contributions import Drivers
 from xlkmv.deal.reading import READINGS, alarming, probability, read
 from xlkmv.deal.stress import expected_recovery
@@ -374,7 +374,7 @@ def _classes(_: Say, deal: Deal, analysis: Analysis) -> Table:
             (
                 f"{cut(answer.name)}\n{terms}",
                 said(answer.grade, _),
-                f"{probability(answer.quote.pd)}\n{said(answer.quote.why, _)}",
+                f"{probability(answer.quote.pd)}\n{_why(_, answer)}",
                 NONE if answer.alone is None else probability(answer.alone.pd),
                 _ratio(_, answer.coverage, "{:.3f}"),
                 _ratio(_, answer.distance, "{:.2f}"),
@@ -403,6 +403,14 @@ def _classes(_: Say, deal: Deal, analysis: Analysis) -> Table:
         "Grade: by the scale of the workbook."
     )
     return Table(heading, tuple(rows), " ".join(filter(None, [_more(_, len(answers), CLASSES), note])))
+
+
+def _why(_: Say, answer: ClassAnswer) -> str:
+    """Where a PD comes from, and its interval where there is one."""
+    why = said(answer.quote.why, _)
+    if answer.pd_range is None:
+        return why
+    return _("{why}; 90 %: {range}").format(why=why, range=said(range_text(answer.pd_range), _))
 
 
 def _without(row: tuple[str, ...], column: int) -> tuple[str, ...]:

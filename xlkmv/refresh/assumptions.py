@@ -22,6 +22,7 @@ __all__ = ["read_assumptions"]
 LABELLED: dict[str, Sequence[TermRow | ControlRow]] = {
     layout.TERM.name: layout.TERM_ROWS,
     layout.CONTROL.name: layout.CONTROL_ROWS,
+    layout.RANGE.name: layout.RANGE_ROWS,
 }
 
 

@@ -18,10 +18,11 @@ from xlkmv.deal.answers import ClassAnswer, rate
 from xlkmv.deal.questions.compare import Comparison, compare
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError
-from xlkmv.phrase import Phrase
+from xlkmv.language import CLAUSES, Phrase, joined
 from xlkmv.refresh.reader import Reader, is_blank
-from xlkmv.refresh.report import AT_COMPARE, write_rows
+from xlkmv.refresh.report import AT_COMPARE, write_name, write_rows
 from xlkmv.refresh.run import Inputs, Progress, read_book
+from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, FileBook
 from xlkmv.workbook.layout import TableSpec
@@ -29,7 +30,7 @@ from xlkmv.workbook.layout import TableSpec
 __all__ = ["HERE", "Case", "Compared", "compare_book", "compare_deals", "save_case", "standing", "steps"]
 
 # How this workbook is called among its cases.
-HERE = "this workbook"
+HERE = Phrase("this workbook")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,17 +224,22 @@ def _listed(book: Book, here: Deal, folder: Path) -> tuple[list[str], list[Deal]
 
 
 def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
-    write_rows(book, layout.CASE_RESULT, standing(found.cases))
-    write_rows(book, layout.STEP, steps(found))
     last = found.ways[-1].steps[1:]
     moved = [[s.label, s.simulated, s.change, s.kmv_change] for s in last]
     now = found.ways[-1].steps[0].simulated
-    write_rows(book, layout.BRIDGE, moved or [["nothing has changed", now, 0.0, 0.0]])
+    tables = {
+        layout.CASE_RESULT: standing(found.cases),
+        layout.STEP: steps(found),
+        layout.BRIDGE: moved or [[Phrase("nothing has changed"), now, 0.0, 0.0]],
+    }
+    for spec, rows in tables.items():
+        write_rows(book, spec, rows)
     if inputs.marks:
         book.write_table(layout.INPUT.name, {AT_COMPARE: [mark for *_, mark in inputs.marks]})
-    values = {"out_Comparison": layout.COMPARED, "out_Compared": f"{stamp}, inputs {inputs.digest}"}
-    for name in values.keys() & set(book.names()):
-        book.write_name(name, values[name])
+    done = Phrase("{when}, inputs {digest}", when=stamp, digest=inputs.digest)
+    write_name(book, "out_Comparison", layout.COMPARED)
+    write_name(book, "out_Compared", done)
+    remember(book, [done, *(cell for rows in tables.values() for row in rows for cell in row)])
 
 
 def standing(cases: Sequence[Case]) -> list[list[Any]]:
@@ -279,13 +285,12 @@ def steps(found: Compared) -> list[list[Any]]:
     rows: list[list[Any]] = []
     for start, way in zip(found.cases, found.ways, strict=False):
         for k, step in enumerate(way.steps):
-            said = "; ".join(
-                f"{d.item}: {d.before} -> {d.after}"
+            differ = [
+                Phrase("{item}: {before} -> {after}", item=d.item, before=d.before, after=d.after)
                 for d in way.differences
                 if d.part in step.label.split("; ")
-            )
+            ]
+            said = joined(differ, CLAUSES) if differ else None
             moved = [step.change, step.change_error, step.kmv_change] if k else [None] * 3
-            rows.append(
-                [start.name, step.label, said or None, step.simulated, *moved[:2], step.kmv, moved[2]]
-            )
+            rows.append([start.name, step.label, said, step.simulated, *moved[:2], step.kmv, moved[2]])
     return rows

@@ -358,6 +358,9 @@ class LiveBook:
         _, sheet, area = self._place(name)
         self._queue(sheet, area, [[value]])
 
+    def retitle(self, texts: Mapping[str, str]) -> None:
+        """Leave the charts as they are: in Excel their titles are links, which follow by themselves."""
+
     def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
         """Put all writes into the open workbook; saving the file is left to the user.
 

@@ -15,6 +15,7 @@ from xlkmv.deal.answers import (
     class_answers,
     condition_quotes,
     current_grades,
+    range_text,
     strongest_conditions,
     upper_bound,
 )
@@ -22,20 +23,21 @@ from xlkmv.deal.kmv import LEAST_VOLATILITY, TrancheView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.covenants import CovenantPath
 from xlkmv.deal.plan.waterfall import Waterfall
+from xlkmv.deal.questions.backtest import PlanBacktest
 from xlkmv.deal.questions.conditions import MEASURES
 from xlkmv.deal.questions.layers import loss_layers
 from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.stress import expected_recovery
-from xlkmv.deal.terms import CONTROLS, Deal
+from xlkmv.deal.terms import CONTROLS, INPUTS, Deal, Ranges
 from xlkmv.errors import BookError, XlkmvError
 from xlkmv.language import CLAUSES, Phrase, Say, joined, said
 from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import coverage_quantile
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
-from xlkmv.refresh.wording import speaker
+from xlkmv.refresh.wording import remember, said_again, speaker, write_texts
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, Table
 from xlkmv.workbook.layout import TableSpec
@@ -47,9 +49,12 @@ __all__ = [
     "SMALLEST_DRAWN",
     "TARGET_MARK",
     "UNITS",
+    "backtest_rows",
+    "measure_row",
     "model_rows",
     "scope",
     "target_mark",
+    "write_name",
     "write_report",
     "write_rows",
 ]
@@ -81,6 +86,7 @@ def write_report(
     entry: Sequence[Any],
     marks: Sequence[tuple[str, str, float]],
     sources: Sequence[ObligorPd | None] = (),
+    ranges: Ranges | None = None,
 ) -> None:
     """Write every result; the book keeps the writes until it is saved.
 
@@ -95,16 +101,23 @@ def write_report(
         What was read: table, column, mark; see :func:`xlkmv.refresh.marks.read_marks`.
     sources : sequence of ObligorPd or None
         By filled row of sheet Obligor.
+    ranges : Ranges, optional
+        How well the inputs are known.
     """
     if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
         rule = Phrase(
             "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
         )
         raise BookError(Phrase("the results cannot be written: {rule}", rule=rule))
+    write_texts(book)
+    _say_again(book)
     history = _history(book, deal, analysis, entry)
-    checks = [[c.name, c.outcome, *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks]
+    checks = [
+        [c.name, Phrase(c.outcome), *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks
+    ]
+    answers = class_answers(deal, analysis)
     for spec, rows in (
-        (layout.ANSWER, [_answer(a) for a in class_answers(deal, analysis)]),
+        (layout.ANSWER, [_answer(a) for a in answers]),
         (layout.HEADLINE, _headline(deal, analysis)),
         (layout.RISK, _risk(deal, analysis)),
         (layout.CHART, _curve(deal, analysis)),
@@ -125,8 +138,12 @@ def write_report(
         (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
         (layout.MODEL, model_rows(analysis.models)),
         (layout.LAYER, _layers(deal, analysis)),
+        (layout.MATTER, _matter(analysis)),
+        (layout.INTERVAL, _intervals(analysis, answers)),
         (layout.RERATE, _rerated(analysis, deal)),
         (layout.WATCH, _watched(deal, analysis, history)),
+        (layout.MEASURE, [measure_row(analysis.backtest)]),
+        (layout.BACKTEST, backtest_rows(deal, analysis.backtest)),
         (layout.CHECK, checks),
     ):
         write_rows(book, spec, rows)
@@ -137,16 +154,41 @@ def write_report(
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
     write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
+    if (given := _table(book, layout.RANGE)) is not None:
+        write_rows(book, layout.RANGE, _ranged(given, deal, ranges or Ranges()), False)
     if _table(book, layout.OBLIGOR) is not None:
         _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources])
     _write_recoveries(book, deal)
     if marks:
-        write_rows(book, layout.INPUT, [[*line, line[-1], "yes"] for line in marks], False)
+        write_rows(book, layout.INPUT, [[*line, line[-1], Phrase("yes")] for line in marks], False)
         _write_structure_state(book, [mark for *_, mark in marks])
         _write_comparison_state(book, [mark for *_, mark in marks])
     _write_log(book, entry)
     write_rows(book, layout.HISTORY, history)
+    remember(book, [*entry, *(cell for row in history for cell in row)])
     _write_names(book, deal, analysis, entry)
+
+
+# What a refresh leaves as it is: answers to Solve and Compare.
+STAYING = (layout.STRUCTURE, layout.CASE_RESULT, layout.STEP, layout.BRIDGE)
+STAYING_NAMES = ("out_Solved", "out_Issuable", "out_TitleFrontier", "out_Compared")
+
+
+def _say_again(book: Book) -> None:
+    """Say what a refresh leaves as it is in the language of the workbook."""
+    again, there = said_again(book), set(book.names())
+    for spec in STAYING:
+        table = _table(book, spec)
+        if table is None:
+            continue
+        for header in [h for h in (c.heading(table.has) for c in spec.results) if table.has(h)]:
+            column = table.column(header)
+            now = [again.get(cell, cell) for cell in column]
+            if now != column:
+                book.write_table(table.name, {header: now})
+    for name in STAYING_NAMES:
+        if name in there and (value := book.name(name).value) in again:
+            book.write_name(name, again[value])
 
 
 def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> None:
@@ -160,9 +202,8 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     if analysis.quick and "out_Scope" not in there:
         outcome = joined([done, outcome], CLAUSES)  # nor for this
     values = {
-        "out_State": layout.QUICK_STATE if analysis.quick else "fresh",
-        # The formula of the state reads a quick look by its name.
-        "out_Scope": str(done) if analysis.quick else done,
+        "out_State": layout.QUICK_STATE if analysis.quick else layout.FRESH,
+        "out_Scope": done,
         "out_Checks": outcome,
         "out_Refreshed": entry[0],
         "out_Volatility": analysis.base.volatility,
@@ -178,8 +219,13 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
         **{cell: layout.of_class(text, name) for cell, text in layout.CHARTS.items()},
     }
     for cell, value in values.items():
-        if cell in there:
-            book.write_name(cell, _cell(value, say))
+        write_name(book, cell, value)
+
+
+def write_name(book: Book, name: str, value: Any) -> None:
+    """Write the cell of a name in the language of the workbook; one that the user deleted is not wanted."""
+    if name in book.names():
+        book.write_name(name, _cell(value, speaker(book)))
 
 
 def _write_comparison_state(book: Book, marks: Sequence[float]) -> None:
@@ -189,7 +235,7 @@ def _write_comparison_state(book: Book, marks: Sequence[float]) -> None:
         fresh = _alike(listed.column(AT_COMPARE), marks)
         compared = book.name("out_Compared").value is not None
         state = layout.COMPARED if fresh else layout.COMPARED_BEFORE
-        book.write_name("out_Comparison", state if compared else layout.UNCOMPARED)
+        write_name(book, "out_Comparison", state if compared else layout.UNCOMPARED)
 
 
 def _alike(then: Sequence[Any], now: Sequence[float]) -> bool:
@@ -211,7 +257,7 @@ def _write_structure_state(book: Book, marks: Sequence[float]) -> None:
         now.append(target_mark(*(targets.column(c.header) for c in layout.TARGET.inputs)))
     same = _alike(then, now)
     state = layout.SOLVED if same else layout.SOLVED_BEFORE
-    book.write_name("out_Structure", layout.UNSOLVED if book.name("out_Solved").value is None else state)
+    write_name(book, "out_Structure", layout.UNSOLVED if book.name("out_Solved").value is None else state)
 
 
 def target_mark(names: Sequence[Any], targets: Sequence[Any]) -> float:
@@ -273,7 +319,10 @@ def _kept(book: Book, spec: TableSpec) -> list[list[Any]]:
         return []
     # By heading: the user may have moved, added or deleted columns.
     kept = [found.column(c.header) if found.has(c.header) else [None] * len(found.rows) for c in spec.results]
-    return [list(row) for row in zip(*kept, strict=True) if any(x is not None for x in row)]
+    again = said_again(book)
+    return [
+        [again.get(x, x) for x in row] for row in zip(*kept, strict=True) if any(x is not None for x in row)
+    ]
 
 
 def write_rows(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resize: bool = True) -> None:
@@ -362,7 +411,7 @@ def _answer(a: ClassAnswer) -> list[Any]:
     alone = NOTHING if a.alone is None else a.alone.pd
     lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
     kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
-    return [a.name, a.grade, a.quote.pd, a.quote.why, alone, *kept]
+    return [a.name, a.grade, a.quote.pd, range_text(a.pd_range) or None, a.quote.why, alone, *kept]
 
 
 def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -453,7 +502,7 @@ def _scenario(analysis: Analysis, row: int, k: int) -> list[Any]:
 
 def _scenario_results(analysis: Analysis) -> list[list[Any]]:
     return [
-        [view.stress.name, tranche.name, *_scenario(analysis, row, k)]
+        [Phrase(view.stress.name), tranche.name, *_scenario(analysis, row, k)]
         for row, view in enumerate(analysis.scenarios)
         for k, tranche in enumerate(view.tranches)
     ]
@@ -618,6 +667,73 @@ def _layers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     return rows
 
 
+def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
+    """Beside each input that may have a range: what it is now, and whether its range counts."""
+    known = {item.label.casefold(): name for name, item in INPUTS.items()}
+    rows: list[list[Any]] = []
+    for label in table.column(layout.RANGE.columns[0].header):
+        name = known.get(str(label or "").strip().casefold())
+        if name is None:
+            rows.append([None, None])
+            continue
+        counts = Phrase("yes") if name in ranges.acting(deal) else None
+        if counts is None and getattr(ranges, name) is not None:
+            counts = UNUSED[name]
+        rows.append([INPUTS[name].figure(deal), counts])
+    return rows
+
+
+# Why a range does not count.
+UNUSED = {
+    "volatility": Phrase("no: the volatility is implied"),
+    "drift": Phrase("no: the drift is implied"),
+    "prepayment": Phrase("no: prepayment by a vector"),
+    "support_pd": Phrase("no: the undertaking is off"),
+}
+
+
+def _matter(analysis: Analysis) -> list[list[Any]]:
+    """Shares of the inputs in the variance of the headline class, the largest first."""
+    found = analysis.uncertainty
+    if analysis.quick:
+        return _left_out(layout.MATTER)
+    if found is None:
+        return [[Phrase("no input has a range"), 0.0, 0.0]]
+    ranked = found.ranked(analysis.headline)
+    return [list(line) for line in ranked] or [[Phrase("nothing moves the class"), 0.0, 0.0]]
+
+
+def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[Any]]:
+    """Each class with its intervals; without ranges the figures alone."""
+    if analysis.quick:
+        return _left_out(layout.INTERVAL)
+    found, rows = analysis.uncertainty, []
+    for k, a in enumerate(answers):
+        run, none = analysis.simulated_base.tranches[k], (None, None)
+        pd, distance, loss = (x or none for x in (a.pd_range, a.distance_range, a.loss_range))
+        drawn = [None if p is None else max(p, SMALLEST_DRAWN) for p in (pd[0], a.quote.pd, pd[1])]
+        source, most = None, None
+        if found is not None:
+            source = QUOTED[a.quote.source]
+            if ranked := found.ranked(k):
+                label, _, share = ranked[0]
+                most = Phrase("{input} ({share:.0%})", input=label, share=share)
+        rows.append(
+            [
+                *(a.name, a.quote.pd, *pd, source, run.anydate_pd_error),
+                *(a.distance, *distance, a.expected_loss, *loss, run.expected_loss_error, most, *drawn),
+            ]
+        )
+    return rows
+
+
+# Of which view an interval is.
+QUOTED = {
+    "simulated": Phrase("the simulation"),
+    "KMV": Phrase("the KMV view"),
+    "bound": Phrase("KMV view up to the bound"),
+}
+
 UNITS = {
     "pool_haircut": Phrase("of all collections"),
     "volatility_multiplier": Phrase("times"),
@@ -656,7 +772,7 @@ def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     labels = {c.field: c.header for c in layout.SCENARIO.columns}
     return [
         [
-            labels.get(b.column, b.column.capitalize()),
+            Phrase(labels.get(b.column, b.column.capitalize())),
             NONE if b.size is None else b.size,
             UNITS[b.column],
             NONE if b.date is None else deal.terms.dates[b.date],
@@ -665,7 +781,7 @@ def _reverse(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     ]
 
 
-TRIGGERS = ("normal", "trap", "turbo")
+TRIGGERS = (Phrase("normal"), Phrase("trap"), Phrase("turbo"))
 
 
 def _account(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -707,13 +823,13 @@ def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
     tested = np.flatnonzero(~np.isnan(path.probability))
     broken = None if path.first_breach is None else deal.terms.dates[path.first_breach]
     if not tested.size:
-        return [NONE, np.nan, np.nan, "not tested", np.nan, np.nan, broken or NONE]
+        return [NONE, np.nan, np.nan, Phrase("not tested"), np.nan, np.nan, broken or NONE]
     tightest = int(tested[np.argmax(path.probability[tested])])
     return [
         deal.terms.dates[tightest],
         path.values[tightest],
         path.headroom[tightest],
-        "breach" if broken else "ok",
+        Phrase("breach") if broken else Phrase("ok"),
         path.distance[tightest],
         path.anydate_probability[-1],
         broken or NONE,
@@ -749,10 +865,16 @@ def model_rows(models: Mapping[str, LossDistribution | XlkmvError]) -> list[list
                 found.expected_shortfall[1],
                 0.0 if errors is None else errors.value_at_risk[1],
                 found.hit_probability,
-                found.method,
+                joined([_noted(text) for text in found.method.split("; ")], CLAUSES),
             ]
         )
     return rows
+
+
+def _noted(text: str) -> str:
+    """Note of a model, which knows no language; a figure in it comes last."""
+    what, _, figure = text.partition(" = ")
+    return Phrase("{what} = {figure}", what=Phrase(what), figure=figure) if figure else Phrase(what)
 
 
 def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
@@ -778,13 +900,60 @@ def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
     ]
 
 
+def measure_row(found: PlanBacktest) -> list[Any]:
+    """Write how predictions did as the row of table tbl_Measure; blank where a measure needs a default.
+
+    Parameters
+    ----------
+    found : PlanBacktest
+
+    Returns
+    -------
+    list
+    """
+    if found.measures is None:
+        return [found.verdict, *[None] * (len(layout.MEASURE.columns) - 1)]
+    figures = (getattr(found.measures, c.field) for c in layout.MEASURE.columns[1:])
+    return [found.verdict, *(None if x != x else x for x in figures)]
+
+
+def backtest_rows(deal: Deal, found: PlanBacktest) -> list[list[Any]]:
+    """Write what was predicted and seen, date by date, as rows of table tbl_Backtest.
+
+    Parameters
+    ----------
+    deal : Deal
+    found : PlanBacktest
+        Of the deal.
+
+    Returns
+    -------
+    list of list
+        While nothing has come in, a row that says so.
+    """
+    if found.measures is None:
+        return [[NONE, *[None] * (len(layout.BACKTEST.columns) - 1)]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = [x / found.planned for x in (found.expected, found.low, found.high, found.collected)]
+    columns = (
+        *(found.planned, found.expected, found.collected, *shares, found.level),
+        *(found.defaults_expected, found.defaults_seen, found.money_expected, found.money_seen),
+    )
+    return [
+        [deal.terms.dates[k], *(None if x != x else x for x in row)]
+        for k, row in enumerate(np.array(columns).T.tolist())
+    ]
+
+
 def _alert(s: Surveillance, k: int, date: int) -> str:
     """What is wrong with a tranche after a date, in a word."""
     if not s.seen:
-        return "none"
+        return NONE
     if s.missed[k, 1:][date]:
-        return "missed"
-    return "alert" if s.alert[k, 1:][date] else "behind plan" if s.behind[date] else "none"
+        return Phrase("missed")
+    if s.alert[k, 1:][date]:
+        return Phrase("alert")
+    return Phrase("behind plan") if s.behind[date] else NONE
 
 
 def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:

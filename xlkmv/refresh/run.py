@@ -32,6 +32,7 @@ from xlkmv.deal.terms import (
     Covenant,
     Deal,
     Fault,
+    Ranges,
     Record,
     Terms,
     covenant_faults,
@@ -40,14 +41,14 @@ from xlkmv.deal.terms import (
 )
 from xlkmv.errors import BookInputError, Problem, show
 from xlkmv.functions.cells import is_blank
-from xlkmv.language import LANGUAGES
+from xlkmv.language import LANGUAGES, LIST, Phrase, joined
 from xlkmv.model.domain import Rule
-from xlkmv.phrase import Phrase
 from xlkmv.refresh.claims import read_pool
 from xlkmv.refresh.digest import digest
 from xlkmv.refresh.lookups import read_class_scale, read_curves, read_scale, read_vectors
 from xlkmv.refresh.marks import read_marks
 from xlkmv.refresh.notes import read_tranches
+from xlkmv.refresh.ranges import read_ranges
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.recoveries import read_recoveries
 from xlkmv.refresh.report import scope, write_report
@@ -70,7 +71,8 @@ class Inputs:
     """What a workbook asks for: deal, preset conditions, collections so far, where to simulate.
 
     `digest` marks everything that moves a number; where the paths run does not. `marks` are those of
-    sheet Checks: table, column, mark; `sources` are the PDs of sheet Obligor.
+    sheet Checks: table, column, mark; `sources` are the PDs of sheet Obligor, `ranges` how well the inputs
+    are known.
     """
 
     deal: Deal
@@ -80,6 +82,7 @@ class Inputs:
     digest: str
     marks: tuple[tuple[str, str, float], ...]
     sources: tuple[ObligorPd | None, ...]
+    ranges: Ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +139,10 @@ def refresh(
     # A given time stamp means that the file must come out the same each time.
     seconds = 0.0 if now else time.perf_counter() - started
     stamp = (now or dt.datetime.now()).strftime("%Y-%m-%d %H:%M:%S")
-    said = f"{message}, {scope(analysis)}" if quick else message
+    told = Phrase(message)
+    said = joined([told, scope(analysis)], LIST) if quick else told
     entry = [stamp, round(seconds, 3), xlkmv.__version__, inputs.digest, inputs.deal.terms.seed, said]
-    write_report(book, inputs.deal, analysis, entry, inputs.marks, inputs.sources)
+    write_report(book, inputs.deal, analysis, entry, inputs.marks, inputs.sources, inputs.ranges)
     return Refreshed(inputs, analysis, seconds)
 
 
@@ -160,7 +164,13 @@ def compute(
     inputs = read_book(book)
     with _executor(scheduler or inputs.scheduler, inputs.deal, quick) as executor:
         return inputs, analyse(
-            inputs.deal, inputs.stresses, progress, actual=inputs.actual, executor=executor, quick=quick
+            inputs.deal,
+            inputs.stresses,
+            progress,
+            actual=inputs.actual,
+            ranges=inputs.ranges,
+            executor=executor,
+            quick=quick,
         )
 
 
@@ -204,15 +214,16 @@ def read_book(book: Book) -> Inputs:
         raise BookInputError(problems)
     said = replace(terms(), curves=curves.made(), class_scale=grades())
     deal = Deal(pool(), tranches(), said, controls(), covenants())
-    actual = _record(reader, deal)
+    actual, ranges = _record(reader, deal), read_ranges(reader, deal, plan, sources)
     if problems := reader.problems():
         raise BookInputError(problems)
     made = stresses()
     # A record of collections alone has the mark that it had before there was more to know.
     told = actual.collections if actual.collections_only else actual
-    mark = digest(deal, made, told)
+    # Nor has a deal of which nobody says how well it is known.
+    mark = digest(deal, made, told, *([ranges] if ranges.any_acts(deal) else []))
     marks = tuple(read_marks(reader))
-    return Inputs(deal, made, actual, cells.values["scheduler"], mark, marks, sources.rows)
+    return Inputs(deal, made, actual, cells.values["scheduler"], mark, marks, sources.rows, ranges)
 
 
 def _headline(reader: Reader, classes: Sequence[str]) -> str:

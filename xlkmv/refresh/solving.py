@@ -15,17 +15,18 @@ from typing import Any
 from xlkmv.deal.questions.structure import QUESTIONS, UNITS, Answer, Frontier, Structure, solve, target_pd
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError, InputError
-from xlkmv.phrase import Phrase
+from xlkmv.language import Phrase
 from xlkmv.refresh.reader import Reader
-from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_rows
+from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_name, write_rows
 from xlkmv.refresh.run import Inputs, Progress, read_book
+from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book
 
 __all__ = ["Solved", "answer_cells", "read_targets", "solve_book"]
 
 Target = float | str
-OPEN, NONE = "open", "out of reach"
+OPEN, NONE = Phrase("open"), Phrase("out of reach")
 # Smaller PDs are not drawn in the frontier.
 SMALLEST_FRONTIER = 1e-8
 
@@ -210,23 +211,32 @@ def _standing(found: Structure, name: str) -> list[float | None]:
 
 
 def _write(book: Book, inputs: Inputs, found: Structure, now: dt.datetime) -> None:
-    write_rows(book, layout.STRUCTURE, [answer_cells(answer) for answer in found.answers])
+    answers = [answer_cells(answer) for answer in found.answers]
+    write_rows(book, layout.STRUCTURE, answers)
     write_rows(book, layout.FRONTIER, _frontier(inputs.deal, found.frontier))
     if inputs.marks and book.table(layout.INPUT.name).has(AT_SOLVE):
         book.write_table(layout.INPUT.name, {AT_SOLVE: [mark for *_, mark in inputs.marks]})
     notes = sum(t.amount for t in inputs.deal.tranches)
     values = {
         "out_Structure": layout.SOLVED,
-        "out_Solved": f"{now:%Y-%m-%d %H:%M:%S}, inputs {inputs.digest}, {found.paths:,} paths, "
-        f"seed {found.seed}",
-        "out_Issuable": f"{found.issuable:,.0f}, {found.issuable / notes:.1%} of all notes now, "
-        f"{found.issuable / float(inputs.deal.pool.amount.sum()):.1%} of the pool",
-        "out_TitleFrontier": layout.FRONTIER_TITLE.format(found.frontier.name),
+        "out_Solved": Phrase(
+            "{when}, inputs {digest}, {paths:,} paths, seed {seed}",
+            when=f"{now:%Y-%m-%d %H:%M:%S}",
+            digest=inputs.digest,
+            paths=found.paths,
+            seed=found.seed,
+        ),
+        "out_Issuable": Phrase(
+            "{money:,.0f}, {share:.1%} of all notes now, {of_pool:.1%} of the pool",
+            money=found.issuable,
+            share=found.issuable / notes,
+            of_pool=found.issuable / float(inputs.deal.pool.amount.sum()),
+        ),
+        "out_TitleFrontier": Phrase(layout.FRONTIER_TITLE, name=found.frontier.name),
     }
-    there = set(book.names())
     for name, value in values.items():
-        if name in there:
-            book.write_name(name, value)
+        write_name(book, name, value)
+    remember(book, [*values.values(), *(cell for row in answers for cell in row)])
 
 
 def answer_cells(answer: Answer) -> list[Any]:
@@ -243,9 +253,9 @@ def answer_cells(answer: Answer) -> list[Any]:
     """
     ends = [NONE if answer.value is None else OPEN if x is None else x for x in (answer.low, answer.high)]
     return [
-        QUESTIONS[answer.question],
+        Phrase(QUESTIONS[answer.question]),
         answer.name,
-        UNITS[answer.question],
+        Phrase(UNITS[answer.question]),
         answer.now,
         NONE if answer.value is None else answer.value,
         *ends,

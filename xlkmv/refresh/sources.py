@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlkmv.deal.sources import ObligorPd, ObligorSource, PeerFirm, SourceTerms, obligor_pd
+from xlkmv.deal.terms.ranges import LEVEL, range_at_level
 from xlkmv.errors import ConvergenceError, InputError, MissingError
 from xlkmv.phrase import Phrase
 from xlkmv.refresh.lookups import Scale
@@ -30,10 +31,13 @@ class Sources:
         By filled row of the table; None where a row is wrong and reported.
     names : tuple of str
         Of the obligors, in one case.
+    level : float
+        Probability that their ranges hold.
     """
 
     rows: tuple[ObligorPd | None, ...] = ()
     names: tuple[str, ...] = ()
+    level: float = LEVEL
 
     def pd(self, name: str) -> float | None:
         """PD of an obligor, None where the table has none; NaN where its row is wrong and reported."""
@@ -41,6 +45,13 @@ class Sources:
             return None
         row = self.rows[self.names.index(name.casefold())]
         return float("nan") if row is None else row.pd
+
+    def range(self, name: str) -> tuple[float, float] | None:
+        """90 % range of the PD of an obligor; None where its source gives none."""
+        row = self.rows[self.names.index(name.casefold())]
+        if row is None or row.low is None or row.high is None:
+            return None
+        return range_at_level(row.pd, row.low, row.high, self.level)
 
 
 def read_sources(reader: Reader, scale: Scale) -> Sources:
@@ -66,7 +77,8 @@ def read_sources(reader: Reader, scale: Scale) -> Sources:
     for k, name in enumerate(names):
         if name in names[:k]:
             reader.fail(table, k, header, Phrase("is there twice: every obligor needs one row"))
-    return Sources(tuple(_worked(reader, table, k, row, terms, prices) for k, row in enumerate(rows)), names)
+    worked = tuple(_worked(reader, table, k, row, terms, prices) for k, row in enumerate(rows))
+    return Sources(worked, names, LEVEL if terms is None else terms.level)
 
 
 def _terms(reader: Reader, scale: Scale) -> SourceTerms | None:

@@ -40,6 +40,7 @@ __all__ = ["RawTape", "decode", "read_file"]
 Cell = str | float | dt.date | None
 Known = Callable[[str], bool]
 
+HINT = Phrase("name columns as Balance, Rate, Remaining term, or say by a map what its headings mean")
 TOP_ROWS = 30  # titles and remarks may stand above the headings
 SEPARATORS = {
     ",": Phrase("commas"),
@@ -82,7 +83,11 @@ class RawTape:
 
 
 def read_file(
-    path: str | os.PathLike[str], known: Known, sheet: str | None = None, encoding: str | None = None
+    path: str | os.PathLike[str],
+    known: Known,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    hint: str = HINT,
 ) -> RawTape:
     """Read the file of a tape.
 
@@ -96,6 +101,8 @@ def read_file(
         Sheet of an Excel file; by default the one with most known headings.
     encoding : str, optional
         Of a text file, in place of the one that is found.
+    hint : str
+        What to do where no row of headings is known.
 
     Returns
     -------
@@ -124,11 +131,11 @@ def read_file(
     if encoding is not None and (excel or start.startswith(b"PAR1")):
         raise BookError(Phrase("{file} is no text file: an encoding has no meaning for it", file=file.name))
     if excel:
-        raw = _read_excel(file, known, sheet)
+        raw = _read_excel(file, known, sheet, hint)
     elif start.startswith(b"PAR1"):
         raw = _read_parquet(file)
     else:
-        raw = _read_text(file, known, encoding)
+        raw = _read_text(file, known, encoding, hint)
     if not raw.rows.size:
         raise BookError(Phrase("the tape {file} has headings and no rows beneath them", file=file.name))
     return raw
@@ -210,7 +217,7 @@ def _reads_chinese(text: str) -> bool:
     return 2 * common >= len(beyond)
 
 
-def _read_text(file: Path, known: Known, encoding: str | None) -> RawTape:
+def _read_text(file: Path, known: Known, encoding: str | None, hint: str) -> RawTape:
     text, codec = decode(file.read_bytes(), file.name, encoding)
     sample = text[:_SAMPLE]
     tops = {mark: _top(sample, mark) for mark in SEPARATORS}
@@ -222,7 +229,7 @@ def _read_text(file: Path, known: Known, encoding: str | None) -> RawTape:
         return _most_known([cells for _, cells in tops[mark]], known)[1], usual
 
     mark = max(SEPARATORS, key=rank)
-    place = _headings_at(file, [cells for _, cells in tops[mark]], known)
+    place = _headings_at(file, [cells for _, cells in tops[mark]], known, hint)
     try:
         lines = list(_lines(text, mark))
     except csv.Error as error:
@@ -293,7 +300,7 @@ def _most_known(rows: Sequence[Sequence[Cell]], known: Known) -> tuple[int, int]
     return counts.index(max(counts)), max(counts)
 
 
-def _headings_at(file: Path, rows: Sequence[Sequence[Cell]], known: Known) -> int:
+def _headings_at(file: Path, rows: Sequence[Sequence[Cell]], known: Known, hint: str) -> int:
     place, count = _most_known(rows, known)
     if count >= 2:  # one alone may be a word in a cell
         return place
@@ -301,11 +308,10 @@ def _headings_at(file: Path, rows: Sequence[Sequence[Cell]], known: Known) -> in
     shown = ", ".join(show(cell) for cell in list(first)[:4])
     raise BookError(
         Phrase(
-            "the tape {file} has no row of known headings (the first begins with {shown}): "
-            "name columns as Balance, Rate, Remaining term, or say by a map what its "
-            "headings mean",
+            "the tape {file} has no row of known headings (the first begins with {shown}): {hint}",
             file=file.name,
             shown=shown,
+            hint=hint,
         )
     )
 
@@ -313,7 +319,7 @@ def _headings_at(file: Path, rows: Sequence[Sequence[Cell]], known: Known) -> in
 # ----------------------------------------------------------------------------------------- Excel
 
 
-def _read_excel(file: Path, known: Known, sheet: str | None) -> RawTape:
+def _read_excel(file: Path, known: Known, sheet: str | None, hint: str) -> RawTape:
     book = FileBook(file)
     names = book.sheets()
     if sheet is not None:
@@ -330,7 +336,7 @@ def _read_excel(file: Path, known: Known, sheet: str | None) -> RawTape:
         names = wanted
     tops = {name: book.cells(name, TOP_ROWS) for name in names}
     name = max(names, key=lambda name: _most_known(tops[name], known)[1])
-    place = _headings_at(file, tops[name], known)
+    place = _headings_at(file, tops[name], known, hint)
     rows = book.cells(name)
     headings = [
         None if h is None else h if isinstance(h, dt.date) else str(h).strip() or None for h in rows[place]

@@ -1,4 +1,8 @@
-"""Cell addresses: A1 notation to numbers and back. Rows and columns count from 1, as in Excel."""
+"""Cell addresses: A1 notation to numbers and back. Rows and columns count from 1, as in Excel.
+
+Formulas are text of strangers. Every pattern here takes time in proportion to what it reads: repeats give
+nothing back (``*+``), and what is opened and never closed ends with the text.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from xlkmv.errors import BookError
+from xlkmv.errors import BookError, show
 from xlkmv.phrase import Phrase
 
 __all__ = [
     "LAST_COLUMN",
     "LAST_ROW",
+    "QUOTED",
+    "TEXT",
     "Area",
     "address",
     "column_letters",
@@ -25,6 +31,11 @@ __all__ = [
 
 LAST_ROW = 1_048_576
 LAST_COLUMN = 16_384
+TEXT = r"""(?:"(?:[^"]|"")*+(?:"|\Z))"""
+"""Pattern of a text in a formula."""
+QUOTED = r"""(?:'(?:[^']|'')*+(?:'|\Z))"""
+"""Pattern of the name of a sheet in a formula, in quotation marks."""
+_COLUMN = re.compile("[A-Z]{1,3}")
 _AREA = re.compile(r"\$?([A-Z]{1,3})\$?([1-9]\d{0,6})(?::\$?([A-Z]{1,3})\$?([1-9]\d{0,6}))?")
 
 
@@ -51,7 +62,9 @@ class Area(NamedTuple):
 
 
 def column_number(letters: str) -> int:
-    """Number of a column: A is 1, XFD is 16384."""
+    """Number of a column: A is 1, XFD is 16384; BookError for anything else than one to three letters."""
+    if not _COLUMN.fullmatch(letters):
+        raise BookError(Phrase("{text} is no column", text=show(letters)))
     number = 0
     for letter in letters:
         number = number * 26 + ord(letter) - 64
@@ -76,7 +89,7 @@ def parse_area(text: str | None) -> Area:
     """Read ``B3`` or ``$B$3:$D$9``; BookError for anything else."""
     match = _AREA.fullmatch(text or "")
     if match is None:
-        raise BookError(Phrase("{text!r} is no cell address", text=text))
+        raise BookError(Phrase("{text} is no cell address", text=show(text or "")))
     column, row, column_2, row_2 = match.groups()
     top, left = int(row), column_number(column)
     bottom, right = (int(row_2), column_number(column_2)) if row_2 else (top, left)
@@ -94,7 +107,8 @@ def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
 
 
 _TOKEN = re.compile(
-    r"""("(?:[^"]|"")*"|'(?:[^']|'')*'|\[(?:[^\[\]]|\[[^\]]*\])*\])"""  # text, sheet name, table column
+    # Text, name of a sheet, column of a table.
+    rf"({TEXT}|{QUOTED}|\[(?:[^\[\]]|\[[^\[\]]*+(?:\]|\Z))*+(?:\]|\Z))"
     r"""|(?<![\w.$])(\$?)([A-Z]{1,3})(\$?)([1-9]\d{0,6})(?![\w.(!])"""  # cell
 )
 

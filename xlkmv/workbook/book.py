@@ -7,12 +7,12 @@ and sheets, and add what they like.
 What happens to formulas when a file is patched
 -----------------------------------------------
 A formula that gets a value keeps its text; only the saved value is new. Saved values of *other*
-formulas that depend, directly or not, on a changed cell would be out of date. They are removed, and
-the workbook asks Excel to calculate everything when it loads: a reader that cannot calculate sees an
-empty cell, never an old number. The request is made only then, because on a machine without Python it
-also turns the live KMV functions into #NAME?; the file format has no request for single cells. A
-workbook whose formulas were all given their values, or read none of the changed cells, is saved
-without it and opens as it is.
+formulas that depend, directly or not, on a changed cell would be out of date. One that is nothing but
+another cell takes the value of that cell. The others are removed, and the workbook asks Excel to
+calculate everything when it loads: a reader that cannot calculate sees an empty cell, never an old
+number. The request is made only then, because on a machine without Python it also turns the live KMV
+functions into #NAME?; the file format has no request for single cells. A workbook whose formulas were
+all given their values, or read none of the changed cells, is saved without it and opens as it is.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from lxml import etree
 
 from xlkmv.errors import BookError, Problem, show
 from xlkmv.phrase import Phrase
-from xlkmv.workbook.address import LAST_ROW, Area, address, parse_area, runs, stretched
+from xlkmv.workbook.address import LAST_ROW, QUOTED, Area, address, parse_area, runs, stretched
 from xlkmv.workbook.package import MAIN, RELATIONSHIPS, Package
 from xlkmv.workbook.sheet import Sheet
-from xlkmv.workbook.stale import References, stale_formulas
-from xlkmv.workbook.stored import NO_VALUE, CellValue, ErrorCell, Shared, rich_text, unescape
+from xlkmv.workbook.stale import ANYTHING, References, stale_formulas
+from xlkmv.workbook.stored import NO_VALUE, CellValue, ErrorCell, Shared, read_texts, unescape
 
 __all__ = [
     "NO_VALUE",
@@ -49,7 +49,18 @@ __all__ = [
 
 _NO_VALUE_RULE = Phrase("formula has no saved value: open the workbook in Excel, recalculate and save")
 _RANGES_NAMED = 3  # of the cells that share a fault
-_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}f"
+_CHARTS = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_CHART, _TITLE = f"{_CHARTS}f", f"{_CHARTS}tx"
+# What a title or the name of a series shows: saved beside a link, or a text of its own.
+_TITLED = (f"{_CHARTS}v", "{http://schemas.openxmlformats.org/drawingml/2006/main}t")
+# Each takes time in proportion to the text, as those of `xlkmv.workbook.address` do.
+_SAYS_NOTHING = re.compile(r""""[^"]*+(?:"|\Z)|\[(?![hms]++\])[^\]]*+(?:\]|\Z)|[\\_*].""", re.DOTALL)
+_ON_SHEET = re.compile(
+    rf"({QUOTED}|(?<![\w.])[^\W\d][\w.]*+)!(\$?[A-Z]{{1,3}}\$?\d++(?::\$?[A-Z]{{1,3}}\$?\d++)?)"
+    rf"|{QUOTED}"
+)
+# A formula that is nothing but another cell.
+_LINK = re.compile(r"=?(?:(?:'((?:[^']|'')++)'|([^\W\d][\w.]*+))!)?(\$?[A-Z]{1,3}\$?[1-9]\d*+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +187,9 @@ class Book(Protocol):
     def write_name(self, name: str, value: Any) -> None:
         """Write the one cell of a defined name."""
 
+    def retitle(self, texts: Mapping[str, str]) -> None:
+        """Put other texts in the place of those that charts show as titles and names of series."""
+
     def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
         """Put all writes into the workbook in one stroke."""
 
@@ -225,6 +239,10 @@ class FileBook:
         for item in workbook.iter(f"{{{MAIN}}}sheet"):
             kind, part = related.get(item.get(f"{{{RELATIONSHIPS}}}id"), ("", ""))
             if kind == "worksheet":
+                if part in self._parts.values():
+                    raise BookError(
+                        Phrase("{book} is broken: two of its sheets are one part", book=self._path.name)
+                    )
                 self._parts[_attribute(item, "name")] = part
         self._tabs = [_attribute(item, "name") for item in workbook.iter(f"{{{MAIN}}}sheet")]
         self._names = {
@@ -244,7 +262,8 @@ class FileBook:
         from_1904 = properties is not None and properties.get("date1904") in ("1", "true")
         texts: list[str] = []
         if "sharedStrings" in parts:
-            texts = [rich_text(item) for item in self._package.xml(parts["sharedStrings"]) if _is(item, "si")]
+            part = parts["sharedStrings"]
+            texts = self._package.checked(lambda: read_texts(self._package.read(part)), part)
         dates: set[str] = set()
         if "styles" in parts:
             styles = self._package.xml(parts["styles"])
@@ -252,17 +271,31 @@ class FileBook:
                 item.get("numFmtId"): item.get("formatCode", "") for item in styles.iter(f"{{{MAIN}}}numFmt")
             }
             formats = styles.find(f"{{{MAIN}}}cellXfs")
+            shown: dict[str, bool] = {}
             for number, style in enumerate(() if formats is None else formats):
-                if _shows_date(style.get("numFmtId", "0"), codes):
+                code = style.get("numFmtId", "0")
+                if code not in shown:
+                    shown[code] = _shows_date(code, codes)
+                if shown[code]:
                     dates.add(str(number))
         return Shared(texts, frozenset(dates), from_1904)
 
     def _read_tables(self) -> dict[str, _TablePart]:
-        tables = {}
+        tables: dict[str, _TablePart] = {}
+        parts: set[str] = set()
         for sheet, part in self._parts.items():
             for kind, target in self._package.related(part).values():
                 if kind != "table":
                     continue
+                if target in parts:
+                    raise BookError(
+                        Phrase(
+                            "{book} is broken: its part {target} is a table twice",
+                            book=self._path.name,
+                            target=target,
+                        )
+                    )
+                parts.add(target)
                 root = self._package.xml(target)
                 area = parse_area(root.get("ref"))
                 header = root.get("headerRowCount", "1") != "0"
@@ -320,6 +353,7 @@ class FileBook:
             one = (area.top, area.left) == (area.bottom, area.right)
             if one or area in self._sheet(found).merged():
                 return found, area
+        text = text if len(text) <= 60 else text[:57] + "..."
         raise BookError(
             Phrase("the name {shown} must point to one cell (it points to {text})", shown=shown, text=text)
         )
@@ -504,21 +538,21 @@ class FileBook:
 
         def follow(text: str, single: bool) -> str:
             def move(match: re.Match[str]) -> str:
-                found = (match[2].replace("''", "'") if match[2] else match[3]).casefold()
-                if found != sheet.casefold() or not (single or ":" in match[4]):
+                if match[1] is None:
                     return match[0]
-                return f"{match[1]}!{stretched(match[4], old, bottom)}"
+                found = match[1]
+                found = (found[1:-1].replace("''", "'") if found.startswith("'") else found).casefold()
+                if found != sheet.casefold() or not (single or ":" in match[2]):
+                    return match[0]
+                return f"{match[1]}!{stretched(match[2], old, bottom)}"
 
-            return re.sub(
-                r"('((?:[^']|'')+)'|([^\W\d][\w.]*))!(\$?[A-Z]+\$?\d+(?::\$?[A-Z]+\$?\d+)?)", move, text
-            )
+            return _ON_SHEET.sub(move, text)
 
-        for part in self._package.parts():
-            if re.search(r"/charts/chart[^/]*\.xml$", part, re.IGNORECASE):
-                root = self._package.xml(part)
-                for item in root.iter(_CHART):
-                    item.text = follow(item.text or "", single=True)
-                self._replace_if_changed(part, root)
+        for part in self._charts():
+            root = self._package.xml(part)
+            for item in root.iter(_CHART):
+                item.text = follow(item.text or "", single=True)
+            self._replace_if_changed(part, root)
         root = self._package.xml(self._package.workbook)
         for item in root.iter(f"{{{MAIN}}}definedName"):
             # A name of one cell means that cell, also when the table has one row only.
@@ -530,6 +564,29 @@ class FileBook:
     def _replace_if_changed(self, part: str, root: Any) -> None:
         if etree.tostring(root) != etree.tostring(self._package.xml(part)):
             self._package.replace_xml(part, root)
+
+    def retitle(self, texts: Mapping[str, str]) -> None:
+        """Put other texts in the place of those that charts show as titles and names of series.
+
+        Titles are links, with what they show saved beside them; LibreOffice saves plain texts.
+
+        Parameters
+        ----------
+        texts : mapping of str to str
+            Text as it is -> as it is to be; any other stays.
+        """
+        for part in self._charts():
+            root = self._package.xml(part)
+            for item in (*root.iter(_TITLED[0]), *root.iter(_TITLED[1])):
+                inside = {above.tag for above in item.iterancestors()}
+                if _TITLE in inside and item.text in texts:
+                    item.text = texts[item.text]
+            self._replace_if_changed(part, root)
+
+    def _charts(self) -> list[str]:
+        """Parts of the package that are charts."""
+        parts = self._package.parts()
+        return [part for part in parts if re.search(r"/charts/chart[^/]*\.xml$", part, re.IGNORECASE)]
 
     # -- saving -----------------------------------------------------------------------------------
 
@@ -546,7 +603,7 @@ class FileBook:
                 for formula in sheet.formulas():
                     if (formula.area.top, formula.area.left) not in sheet.written:
                         # What-if tables read cells that their formula text does not name.
-                        text = "INDIRECT()" if formula.kind == "dataTable" else formula.text
+                        text = ANYTHING if formula.kind == "dataTable" else formula.text
                         yield name, text, formula.area
 
         tables = {}
@@ -570,11 +627,11 @@ class FileBook:
             then as it was.
         """
         stale = self._stale()
+        followed = self._followed(stale)
+        stale = [place for place in stale if place not in followed]
         self.blanked = [(name, address(area.top, area.left)) for name, area in stale]
         for name, area in stale:
-            for row in range(area.top, area.bottom + 1):
-                for column in range(area.left, area.right + 1):
-                    self._sheet(name).forget(row, column)
+            self._sheet(name).forget(area)
         added = any(sheet.added - sheet.written for sheet in self._sheets.values())
         for sheet in self._sheets.values():
             if sheet.touched:
@@ -586,14 +643,38 @@ class FileBook:
             self._package.remove(self._package.workbook, "calcChain")
         return self._package.save(path, backup=backup)
 
+    def _followed(self, stale: Sequence[tuple[str, Area]]) -> set[tuple[str, Area]]:
+        """Give formulas that are nothing but another cell the value of that cell; return those formulas."""
+        done = set()
+        for name, area in stale:
+            formula = next(self._sheet(name).formulas(area)).text
+            found = _LINK.fullmatch(formula)
+            if found is None:
+                continue
+            there, cell = (found[1] or found[2] or name).replace("''", "'"), parse_area(found[3])
+            if there not in self._parts or any(there == s and cell.overlaps(a) for s, a in stale):
+                continue
+            value = self._sheet(there).value(cell.top, cell.left)
+            if value is not None and value is not NO_VALUE:
+                self._sheet(name).set(area.top, area.left, value)
+                done.add((name, area))
+        return done
+
     def _calculate_on_load(self) -> None:
         root = self._package.xml(self._package.workbook)
         settings = root.find(f"{{{MAIN}}}calcPr")
         if settings is None:
             settings = etree.Element(f"{{{MAIN}}}calcPr")
             before = ("sheets", "functionGroups", "externalReferences", "definedNames")
-            last = [item for item in root if any(_is(item, tag) for tag in before)][-1]
-            last.addnext(settings)
+            if not (last := [item for item in root if any(_is(item, tag) for tag in before)]):
+                raise BookError(
+                    Phrase(
+                        "{book} is broken: its part {workbook} has no sheets",
+                        book=self._path.name,
+                        workbook=self._package.workbook,
+                    )
+                )
+            last[-1].addnext(settings)
         settings.set("fullCalcOnLoad", "1")
         self._package.replace_xml(self._package.workbook, root)
 
@@ -667,7 +748,7 @@ def _shows_date(number: str, codes: Mapping[str, str]) -> bool:
     """Whether a number format shows a day; times and durations alone stay numbers."""
     if number in codes:
         # Quoted and escaped characters, colours and conditions say nothing; [h] is a duration.
-        code = re.sub(r'"[^"]*"|\[(?![hms]+\])[^\]]*\]|[\\_*].', "", codes[number].lower())
+        code = _SAYS_NOTHING.sub("", codes[number].lower())
         return bool(re.search(r"[yd]", code)) or ("m" in code and not re.search(r"[hs]", code))
     # Built in: for every language, and those that East Asian versions add. A time of day alone is
     # below 1 and no date, so it stays a number.

@@ -1,9 +1,10 @@
 """The file of a workbook: a zip of parts, opened with care and replaced in one stroke.
 
 A file that must not be patched (open elsewhere, encrypted, signed, of another format, broken) is
-refused with one sentence before anything is written. On saving, every part that was not replaced
-keeps its content, order and time stamp; the new file is written beside the old one, forced to disk,
-and put in its place by one rename, so that a crash leaves either the old file or the new one.
+refused with one sentence before anything is written, one that is too large before it is unpacked. On
+saving, every part that was not replaced keeps its content, order and time stamp; the new file is written
+beside the old one, forced to disk, and put in its place by one rename, so that a crash leaves either the
+old file or the new one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import shutil
 import uuid
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from lxml import etree
 from xlkmv.errors import BookError
 from xlkmv.phrase import Phrase
 
-__all__ = ["MAIN", "RELATIONSHIPS", "Package", "parse_xml", "write_xml"]
+__all__ = ["LARGEST_TREE", "MAIN", "RELATIONSHIPS", "Package", "parse_items", "parse_xml", "write_xml"]
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONSHIPS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -39,18 +40,43 @@ _WORKBOOKS = {
 }
 _BINARY = "application/vnd.ms-excel.sheet.binary.macroEnabled.main"
 
-# A sheet of 100,000 rows and 30 columns takes about 100 MB; these bounds leave room for ten such
-# sheets and stop an archive that is made to fill the memory.
+# A sheet of 100,000 rows and 60 columns of dates takes about 300 MB; these bounds leave room for three
+# such sheets and stop an archive that is made to fill the memory.
 MAX_FILE = 512 * 2**20
 MAX_CONTENT = 2**30
+MAX_PART = 2**29
 MAX_PARTS = 10_000
 LARGE_PART = 2**24
+# A tree takes up to forty times the bytes of its text. No part but cells and texts comes near this.
+LARGEST_TREE = 2**25
+_SAFE = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 
 
 def parse_xml(data: bytes) -> Any:
     """Parse a part. No entity is expanded, no file or address is read, a document type is refused."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    root = etree.fromstring(data, parser)
+    if len(data) > LARGEST_TREE:
+        raise BookError(
+            Phrase(
+                "the workbook is too large: {len:,} MB in one piece, where there may be {largest_tree} MB",
+                len=len(data) >> 20,
+                largest_tree=LARGEST_TREE >> 20,
+            )
+        )
+    return _without_type(etree.fromstring(data, etree.XMLParser(**_SAFE)))
+
+
+def parse_items(data: bytes, tag: str) -> Iterator[Any]:
+    """Elements of one name in a part of any length, one after the other; each is gone after its turn."""
+    events = etree.iterparse(BytesIO(data), events=("end",), tag=tag, **_SAFE)
+    for _, item in events:
+        yield item
+        item.clear(keep_tail=False)
+        while item.getprevious() is not None:
+            del item.getparent()[0]
+    _without_type(events.root)
+
+
+def _without_type(root: Any) -> Any:
     if root.getroottree().docinfo.internalDTD is not None:
         raise etree.XMLSyntaxError("a document type is not allowed", 0, 0, 0)
     return root
@@ -98,6 +124,14 @@ class Package:
                 Phrase("{book} cannot be read: {reason}", book=self.path, reason=error.strerror)
             ) from error
         self._refuse_other_formats(data)
+        if data.count(b"PK\1\2") > MAX_PARTS:
+            raise BookError(
+                Phrase(
+                    "{book} holds more than {max_parts:,} parts, too many for a workbook",
+                    book=self.path.name,
+                    max_parts=MAX_PARTS,
+                )
+            )
         try:
             self._zip = zipfile.ZipFile(BytesIO(data))
         except (zipfile.BadZipFile, EOFError, ValueError, OverflowError, NotImplementedError) as error:
@@ -126,8 +160,10 @@ class Package:
         staged = self._new.get(name)
         if staged is not None:
             return staged
+        size = self._zip.getinfo(name).file_size
         try:
-            return self._zip.read(name)
+            with self._zip.open(name) as file:
+                data = file.read(size + 1)  # no more than it says, whatever it unpacks to
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise BookError(
                 Phrase(
@@ -137,6 +173,15 @@ class Package:
                     reason=str(error),
                 )
             ) from error
+        if len(data) != size:
+            raise BookError(
+                Phrase(
+                    "{book} is broken: its part {name} is not as long as it says",
+                    book=self.path.name,
+                    name=name,
+                )
+            )
+        return data
 
     def xml(self, part: str) -> Any:
         """Parse a part; change the tree freely, then hand it to :meth:`replace_xml`."""
@@ -183,20 +228,21 @@ class Package:
 
     def remove(self, owner: str, kind: str) -> None:
         """Remove the parts that `owner` is related to as `kind`, with relationship and content type."""
-        for identity, (found, part) in self.related(owner).items():
-            if found != kind:
-                continue
-            rels = self.xml(_rels_of(owner))
-            for item in list(rels):
-                if item.get("Id") == identity:
-                    rels.remove(item)
-            self.replace_xml(_rels_of(owner), rels)
-            types = self.xml("[Content_Types].xml")
-            for item in list(types):
-                if item.get("PartName", "").lower() == f"/{part}".lower():
-                    types.remove(item)
-            self.replace_xml("[Content_Types].xml", types)
-            self._new[self._names[part.lower()]] = None
+        gone = {
+            identity: part.lower() for identity, (is_, part) in self.related(owner).items() if is_ == kind
+        }
+        if not gone:
+            return
+        rels, types = self.xml(_rels_of(owner)), self.xml("[Content_Types].xml")
+        for item in list(rels):
+            if item.get("Id") in gone:
+                rels.remove(item)
+        for item in list(types):
+            if item.get("PartName", "").lower().removeprefix("/") in gone.values():
+                types.remove(item)
+        self.replace_xml(_rels_of(owner), rels)
+        self.replace_xml("[Content_Types].xml", types)
+        self._new |= {name: None for low, name in self._names.items() if low in gone.values()}
 
     # -- saving -----------------------------------------------------------------------------------
 
@@ -310,12 +356,23 @@ class Package:
         name = self.path.name
         if len(self._names) != len(self._infos):
             raise BookError(Phrase("{name} is broken: it holds two parts of one name", name=name))
-        if len(self._infos) > MAX_PARTS or sum(info.file_size for info in self._infos) > MAX_CONTENT:
+        if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in self._infos):
+            raise BookError(Phrase("{name} is packed in a way that no spreadsheet uses", name=name))
+        if sum(info.file_size for info in self._infos) > MAX_CONTENT:
             raise BookError(
                 Phrase(
                     "{name} unpacks to more than {most} MB, too much for a workbook",
                     name=name,
                     most=MAX_CONTENT >> 20,
+                )
+            )
+        if large := [info for info in self._infos if info.file_size > MAX_PART]:
+            raise BookError(
+                Phrase(
+                    "{name} unpacks to too much for a workbook: its part {filename} alone to {large:,} MB",
+                    name=name,
+                    filename=large[0].filename,
+                    large=large[0].file_size >> 20,
                 )
             )
         if any(info.flag_bits & 1 for info in self._infos):

@@ -13,7 +13,10 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape as escape_xml
 from xml.sax.saxutils import unescape as unescape_xml
 
-from xlkmv.workbook.address import column_letters, column_number
+from xlkmv.errors import BookError
+from xlkmv.phrase import Phrase
+from xlkmv.workbook.address import LAST_COLUMN, column_letters, column_number
+from xlkmv.workbook.markup import tags
 from xlkmv.workbook.stored import escape
 
 __all__ = ["COLUMNS", "Model", "Place", "PlainCells", "PlainRows"]
@@ -21,7 +24,12 @@ __all__ = ["COLUMNS", "Model", "Place", "PlainCells", "PlainRows"]
 
 class _Columns(dict[str, int]):
     def __missing__(self, letters: str) -> int:
-        self[letters] = number = column_number(letters)
+        number = column_number(letters)
+        if number > LAST_COLUMN:
+            raise BookError(
+                Phrase("the workbook is broken: it has a cell in column {letters}", letters=letters)
+            )
+        self[letters] = number
         return number
 
 
@@ -33,6 +41,7 @@ class _Letters(dict[int, str]):
 
 COLUMNS, _LETTERS = _Columns(), _Letters()
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
+_LAYOUTS = 10_000  # that are remembered
 
 
 class Place(NamedTuple):
@@ -78,13 +87,15 @@ class PlainRows:
         # Column, style and type, formula, value or a text of its own.
         self._cell = re.compile(
             (
-                rb'(<@c r="([A-Z]{1,3})\d+"((?: s="\d+")?(?: t="\w+")?)'
-                rb"(?:/>|>(<@f[^>]*/>|<@f[^>]*>[^<]*</@f>)?"
-                rb"(?:<@v>([^<&]+)</@v>|<@is><@t[^>]*>([^<&\r]+)</@t></@is>)?</@c>))"
-            ).replace(b"@", prefix)
+                rb'(<@c r="([A-Z]{1,3})\d++"((?: s="\d++")?+(?: t="\w++")?+)'
+                rb"(?:/>|>(<@f[^<>]*+>(?:(?<=/>)|[^<]*+</@f>))?+"
+                rb"(?:<@v>([^<&]++)</@v>|<@is><@t[^<>]*+>([^<&\r]++)</@t></@is>)?+</@c>))"
+            ).replace(b"@", re.escape(prefix))
         )
-        self._formula = re.compile(rb"<@f([^>]*)>([^<]*)".replace(b"@", prefix))
-        self._of_formula = re.compile(rb'<@c r="([A-Z]{1,3})\d+"[^>]*>'.replace(b"@", prefix))
+        self._formula = re.compile(rb"<@f([^<>]*+)>([^<]*+)".replace(b"@", re.escape(prefix)))
+        self._of_formula = re.compile(rb'<@c r="([A-Z]{1,3})\d++"[^<>]*+>'.replace(b"@", re.escape(prefix)))
+        self._attribute = re.compile(r'(?<!\w)(\w++)="([^"]*+)"')
+        self._row = tags(re.escape(prefix + b"row"))
         # Rows of a table are laid out alike: letters and attributes of their cells -> places.
         self._layouts: dict[tuple[Sequence[bytes], Sequence[bytes]], tuple[Place, ...] | None] = {}
 
@@ -96,6 +107,8 @@ class PlainRows:
         whole, letters, attributes, *rest = zip(*found, strict=True) if found else [()] * 6
         key = letters, attributes
         if key not in self._layouts:
+            if len(self._layouts) >= _LAYOUTS:
+                self._layouts.clear()
             places = tuple(map(self._place, letters, attributes))
             in_order = all(a.column < b.column for a, b in itertools.pairwise(places))
             self._layouts[key] = places if in_order else None
@@ -111,21 +124,25 @@ class PlainRows:
         """XML of a row before and after its cells; None when there is any between them."""
         body = b"".join(cells.whole)
         if not body:
-            start, _, end = raw.partition(b">")
+            tag = self._row.match(raw)
+            if tag is None:
+                return None
+            start, end = raw[: tag.end()], raw[tag.end() :]
             closing = b"</" + self._bytes + b"row>"
-            return (start[:-1] + b">", closing + end) if start.endswith(b"/") else (start + b">", end)
+            return (start[:-2] + b">", closing + end) if tag[2] else (start, end)
         first = raw.index(cells.whole[0])
         return (raw[:first], raw[first + len(body) :]) if raw.startswith(body, first) else None
 
     def formulas(self, raw: bytes) -> list[tuple[int, str, dict[str, str]]] | None:
         """Column, text and attributes of the formulas of a row; None when one of them is unusual."""
-        found, start = [], b"<" + self._bytes + b"c "
+        found, start, last = [], b"<" + self._bytes + b"c ", 0
         for formula in self._formula.finditer(raw):
-            cell = self._of_formula.fullmatch(raw, raw.rfind(start, 0, formula.start()), formula.start())
+            before, last = raw.rfind(start, last, formula.start()), formula.end()
+            cell = self._of_formula.fullmatch(raw, max(before, 0), formula.start())
             if cell is None or b"&#" in formula[2]:
                 return None
             text = formula[2].decode()
-            said = dict(re.findall(r'(\w+)="([^"]*)"', formula[1].decode())) if formula[1] else {}
+            said = dict(self._attribute.findall(formula[1].decode())) if formula[1] else {}
             plain = unescape_xml(text, _QUOTES) if "&" in text else text
             found.append((COLUMNS[cell[1].decode()], plain, said))
         return found
@@ -139,14 +156,15 @@ class PlainRows:
         if kind == "n":
             inner = f"<{p}v>{text}</{p}v>"
         elif not kind:
-            return f"{start}/>".encode()
+            inner = ""
         else:
             space = ' xml:space="preserve"' if text != text.strip() else ""
             inline = kind == "str" and not formula
             start += ' t="inlineStr"' if inline else f' t="{kind}"'
             said = escape_xml(escape(text))
             inner = f"<{p}is><{p}t{space}>{said}</{p}t></{p}is>" if inline else f"<{p}v{space}>{said}</{p}v>"
-        return f"{start}>{formula.decode()}{inner}</{p}c>".encode()
+        inner = formula.decode() + inner
+        return (f"{start}>{inner}</{p}c>" if inner else f"{start}/>").encode()
 
     def row(self, number: str, models: Mapping[int, Model], texts: Mapping[int, str]) -> bytes:
         """XML of a new row without values: models of its cells and texts of their formulas, by column."""

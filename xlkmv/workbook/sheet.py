@@ -19,7 +19,7 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from xlkmv.errors import BookError
+from xlkmv.errors import BookError, show
 from xlkmv.phrase import Phrase
 from xlkmv.workbook.address import (
     LAST_COLUMN,
@@ -31,15 +31,21 @@ from xlkmv.workbook.address import (
     shift,
     stretched,
 )
+from xlkmv.workbook.markup import PREFIX, attributes, is_plain, renewed, tags
 from xlkmv.workbook.package import MAIN, parse_xml
 from xlkmv.workbook.plain import COLUMNS, Model, PlainCells, PlainRows
+from xlkmv.workbook.stale import ANYTHING
 from xlkmv.workbook.stored import NO_VALUE, CellValue, ErrorCell, Shared, encode, escape, rich_text, unescape
 
 __all__ = ["Formula", "Sheet"]
 
 C, F, IS, T, V = (f"{{{MAIN}}}{tag}" for tag in ("c", "f", "is", "t", "v"))
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
-_CHUNK = 500  # rows that are parsed, or held parsed, at a time
+_CHUNK, _CHUNK_BYTES = 500, 2**22  # rows that are parsed, or held parsed, at a time
+_LARGEST_AREA = 2**25  # cells that are read at once: 100,000 rows with 240 dates have 25 million
+_MOST_SHARED = 2**24  # characters of formulas that cells share, written out for each
+_MOST_FORGOTTEN = 2**22  # cells of array formulas; each may be in one only
+_SPACES_BYTES = 2**16  # of the namespaces that stand before each row that is parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +88,7 @@ class Sheet:
     formula_gone: bool = False
 
     def __post_init__(self, data: bytes) -> None:
-        if b"<!" in data or b"<?" in data[5:] or not _is_utf8(data):
-            # Comments, CDATA and other encodings are legal but never written by spreadsheets.
+        if not is_plain(data):
             parser = etree.XMLParser(
                 resolve_entities=False,
                 no_network=True,
@@ -95,14 +100,14 @@ class Sheet:
             data = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + etree.tostring(
                 etree.fromstring(data, parser), encoding="UTF-8"
             )
-        start = re.search(rb"<((?:[\w.-]+:)?)sheetData\b[^>]*?(/?)>", data)
+        start = tags(b"(" + PREFIX + b")sheetData").search(data)
         if start is None:
             raise BookError(
                 Phrase("the workbook is broken: sheet {sheet} has no cells part", sheet=self.name)
             )
         prefix = start[1]
         close = b"</" + prefix + b"sheetData>"
-        if start[2]:
+        if start[3]:
             self._head = data[: start.start()] + b"<" + prefix + b"sheetData>"
             first = end = start.end()
             self._tail = close + data[end:]
@@ -111,13 +116,21 @@ class Sheet:
             if end < first:
                 raise BookError(Phrase("the workbook is broken: sheet {sheet} is cut off", sheet=self.name))
             self._head, self._tail = data[:first], data[end:]
-        root = parse_xml(self._head + close + b"</" + prefix + b"worksheet>")
+        root = parse_xml(self._head + self._tail)
         if root.tag != f"{{{MAIN}}}worksheet":
             raise BookError(Phrase("the workbook is broken: sheet {sheet} is no worksheet", sheet=self.name))
         spaces = "".join(
             f" xmlns{f':{key}' if key else ''}={quoteattr(uri)}" for key, uri in root.nsmap.items()
         ).encode()
         self._prefix = prefix
+        if len(spaces) > _SPACES_BYTES:
+            raise BookError(
+                Phrase(
+                    "the workbook is broken: sheet {sheet} has {count:,} namespaces",
+                    sheet=self.name,
+                    count=len(root.nsmap),
+                )
+            )
         self._open = b"<" + prefix + b"sheetData" + spaces + b">"
         self._close = close
         self._raw: dict[int, bytes] = {}
@@ -128,27 +141,41 @@ class Sheet:
         self._created: Area | None = None  # around all new cells
         # The row that was written last and its cells by column: rows are written cell by cell.
         self._in_hand: tuple[Any, dict[int, Any]] = (None, {})
+        self._held = 0  # bytes of the rows that are held parsed
+        self._forgotten = 0
         self._old_tail = self._tail
+        self._merged: list[Area] | None = None
         self._cut(data, first, end)
 
     def _cut(self, data: bytes, first: int, end: int) -> None:
-        tag = re.compile(rb"<" + self._prefix + rb"row(?=[\s/>])([^>]*)>")
-        starts = list(tag.finditer(data, first, end))
-        self._head += data[first : starts[0].start() if starts else end]
-        last = 0
-        for start, stop in zip(starts, [*(m.start() for m in starts[1:]), end], strict=True):
-            number = re.search(rb"""\sr\s*=\s*["'](\d+)["']""", start[1])
-            row = int(number[1]) if number else last + 1
-            if not last < row <= LAST_ROW:
+        tag = tags(re.escape(self._prefix) + rb"row")
+        last, opened, count = 0, first, 0
+        for start in tag.finditer(data, first, end):
+            count += 1
+            number = _ROW_NUMBER.search(start[1])
+            digits = number[1].decode() if number else str(last + 1)
+            row = int(digits[:9])
+            if len(digits) > 9 or not last < row <= LAST_ROW:
                 raise BookError(
                     Phrase(
                         "the workbook is broken: row {row} of sheet {sheet} is out of order",
-                        row=row,
+                        row=digits[:60],
                         sheet=self.name,
                     )
                 )
-            self._raw[row] = data[start.start() : stop]
-            last = row
+            if last:
+                self._raw[last] = data[opened : start.start()]
+            else:
+                self._head += data[first : start.start()]
+            last, opened = row, start.start()
+        if last:
+            self._raw[last] = data[opened:end]
+        else:
+            self._head += data[first:end]
+        if count != data.count(b"<" + self._prefix + b"row", first, end):
+            raise BookError(
+                Phrase("the workbook is broken: bad XML in a row of sheet {sheet}", sheet=self.name)
+            )
         self._order = list(self._raw)
 
     # -- reading ----------------------------------------------------------------------------------
@@ -180,12 +207,24 @@ class Sheet:
         return self._order[bisect.bisect_left(self._order, top) : bisect.bisect_right(self._order, bottom)]
 
     def _parse_all(self, rows: Sequence[int]) -> Iterator[tuple[int, Any]]:
-        for start in range(0, len(rows), _CHUNK):
-            chunk = rows[start : start + _CHUNK]
+        for chunk in self._chunks(rows):
             raw = [row for row in chunk if row not in self._parsed]
             fresh = dict(zip(raw, self._parse(raw), strict=True)) if raw else {}
             for row in chunk:
                 yield row, fresh[row] if row in fresh else self._parsed[row]
+
+    def _chunks(self, rows: Iterable[int]) -> Iterator[list[int]]:
+        """Rows in runs that may be held parsed."""
+        chunk: list[int] = []
+        size = 0
+        for row in rows:
+            chunk.append(row)
+            size += len(self._raw[row])
+            if len(chunk) == _CHUNK or size > _CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
 
     @staticmethod
     def _cells(row: Any) -> Iterator[tuple[int, Any]]:
@@ -193,11 +232,24 @@ class Sheet:
         for cell in row.iterchildren(C):
             reference = cell.get("r")
             column = COLUMNS[reference.rstrip("0123456789")] if reference else column + 1
+            if column > LAST_COLUMN:
+                raise BookError("the workbook is broken: a row has more cells than a sheet has columns")
             yield column, cell
 
     def values(self, area: Area) -> list[list[CellValue]]:
-        """Values of a rectangle, row by row."""
+        """Values of a rectangle, row by row; BookError when it is too large to be read at once."""
         width = area.right - area.left + 1
+        if (count := width * (area.bottom - area.top + 1)) > _LARGEST_AREA:
+            raise BookError(
+                Phrase(
+                    "{sheet}!{area} has {count:,} cells, more than the {largest_area:,} that are "
+                    "read at once",
+                    sheet=self.name,
+                    area=area,
+                    count=count,
+                    largest_area=_LARGEST_AREA,
+                )
+            )
         table: list[list[CellValue]] = [[None] * width for _ in range(area.bottom - area.top + 1)]
         slow = []
         for number in self._between(area.top, area.bottom):
@@ -242,8 +294,8 @@ class Sheet:
         """Last row and last column of the cells that hold something; zeros when none does."""
         self._seal()
         mark = b"<" + self._prefix + b"c"
-        reference = re.compile(mark + rb"""\s[^>]*?\br\s*=\s*["']([A-Z]{1,3})\d""")
-        holds = re.compile(rb"<" + self._prefix + rb"(?:v|is|f)[\s/>]")
+        reference = re.compile(re.escape(mark) + rb"""(?=\s)[^<>]*?\sr\s*+=\s*+["']([A-Z]{1,3})\d""")
+        holds = re.compile(rb"<" + re.escape(self._prefix) + rb"(?:v|is|f)[\s/>]")
         letters: set[bytes] = set()
         bottom = right = 0
         for row in self._order:
@@ -259,14 +311,15 @@ class Sheet:
 
     def styles(self, area: Area) -> Iterator[tuple[int, int, str]]:
         """Row, column and style of the cells of a rectangle that have one."""
-        for row in self._between(area.top, area.bottom):
-            plain = self._plain_cells(row)
-            if plain is not None:
-                cells: Iterable[tuple[int, str]] = ((place.column, place.style) for place in plain.places)
-            else:
-                ((_, element),) = self._parse_all([row])
-                cells = ((column, cell.get("s", "")) for column, cell in self._cells(element))
-            yield from ((row, k, style) for k, style in cells if style and area.left <= k <= area.right)
+        for chunk in self._chunks(self._between(area.top, area.bottom)):
+            plain = {row: self._plain_cells(row) for row in chunk}
+            trees = dict(self._parse_all([row for row, cells in plain.items() if cells is None]))
+            for row, found in plain.items():
+                if found is not None:
+                    cells: Iterable[tuple[int, str]] = ((place.column, place.style) for place in found.places)
+                else:
+                    cells = ((column, cell.get("s", "")) for column, cell in self._cells(trees[row]))
+                yield from ((row, k, style) for k, style in cells if style and area.left <= k <= area.right)
 
     def _number(self, text: str | bytes, row: int) -> float:
         try:
@@ -275,12 +328,13 @@ class Sheet:
             number = math.nan
         if math.isfinite(number):
             return number
+        said = show(text.decode() if isinstance(text, bytes) else text)
         raise BookError(
             Phrase(
-                "the workbook is broken: sheet {sheet}, row {row}, holds the number {text!r}",
+                "the workbook is broken: sheet {sheet}, row {row}, holds the number {text}",
                 sheet=self.name,
                 row=row,
-                text=text,
+                text=said,
             )
         )
 
@@ -314,50 +368,59 @@ class Sheet:
             return moment.date() if moment.time() == dt.time() else moment
         raise BookError(
             Phrase(
-                "the workbook is broken: sheet {sheet}, row {row}, has a cell of type {kind!r}",
+                "the workbook is broken: sheet {sheet}, row {row}, has a cell of type {kind}",
                 sheet=self.name,
                 row=row,
-                kind=kind,
+                kind=show(kind),
             )
         )
 
     def formulas(self, area: Area | None = None) -> Iterator[Formula]:
-        """All formulas, children of a shared formula written out; in the order of the rows."""
+        """All formulas, children of a shared formula written out; in the order of the rows.
+
+        Where children would come to too much text they read as :data:`~xlkmv.workbook.stale.ANYTHING`.
+        """
         area = area or Area(1, 1, LAST_ROW, LAST_COLUMN)
         shared: dict[str, tuple[str, int, int]] = {}
+        left = _MOST_SHARED
         # From the first row on: the text of a shared formula stands in its first cell.
         for row, column, text, said in self._formula_cells(area.bottom):
             kind = said.get("t", "")
-            if kind == "shared":
-                if text:
-                    shared[said.get("si", "")] = (text, row, column)
-                elif said.get("si") in shared:
-                    text, first_row, first_column = shared[said["si"]]
-                    text = shift(text, row - first_row, column - first_column)
+            if kind == "shared" and text:
+                shared[said.get("si", "")] = (text, row, column)
+            if not (area.top <= row and area.left <= column <= area.right):
+                continue
+            if kind == "shared" and not text and said.get("si") in shared:
+                text, first_row, first_column = shared[said["si"]]
+                left -= len(text)
+                text = shift(text, row - first_row, column - first_column) if left >= 0 else ANYTHING
             fills = Area(row, column, row, column)
             if kind == "array" and said.get("ref"):
                 fills = parse_area(said["ref"])
-            if area.top <= row and area.left <= column <= area.right:
-                yield Formula(text, fills, kind)
+            yield Formula(text, fills, kind)
 
     def _formula_cells(self, bottom: int) -> Iterator[tuple[int, int, str, Mapping[str, str]]]:
         """Row, column, text and attributes of the formulas down to a row."""
-        for row in self._between(1, bottom):
-            found = None if row in self._parsed else self._plain.formulas(self._raw[row])
-            if found is not None:
-                for column, text, said in found:
-                    yield row, column, text, said
-                continue
-            ((_, element),) = self._parse_all([row])
-            for column, cell in self._cells(element):
-                formula = cell.find(F)
-                if formula is not None:
-                    yield row, column, formula.text or "", formula.attrib
+        for chunk in self._chunks(self._between(1, bottom)):
+            plain = {
+                row: None if row in self._parsed else self._plain.formulas(self._raw[row]) for row in chunk
+            }
+            trees = dict(self._parse_all([row for row, found in plain.items() if found is None]))
+            for row, found in plain.items():
+                if found is not None:
+                    for column, text, said in found:
+                        yield row, column, text, said
+                    continue
+                for column, cell in self._cells(trees[row]):
+                    formula = cell.find(F)
+                    if formula is not None:
+                        yield row, column, formula.text or "", formula.attrib
 
     def merged(self) -> list[Area]:
         """Merged ranges of the sheet."""
-        found = re.findall(rb"""<(?:[\w.-]+:)?mergeCell\s[^>]*?ref\s*=\s*["']([^"']+)["']""", self._tail)
-        return [parse_area(reference.decode()) for reference in found]
+        if self._merged is None:
+            self._merged = [parse_area(attributes(m[1]).get("ref")) for m in _MERGED.finditer(self._tail)]
+        return self._merged
 
     def filled(self, area: Area) -> tuple[Area, str, CellValue] | None:
         """Filled cells of a rectangle: the rectangle around them, the first, and its value; None if empty."""
@@ -378,7 +441,7 @@ class Sheet:
     def _row(self, row: int, create: bool = False) -> Any:
         """Element of a row, to be changed in place before the next row is asked for."""
         if row not in self._parsed:
-            if len(self._parsed) >= _CHUNK:
+            if len(self._parsed) >= _CHUNK or self._held > _CHUNK_BYTES:
                 self._seal()
             if row not in self._raw:
                 if not create:
@@ -391,15 +454,22 @@ class Sheet:
                 if cell.get("r") is None:
                     cell.set("r", address(row, column))
             self._parsed[row] = element
+            self._held += len(self._raw[row])
         return self._parsed[row]
 
-    def _cell(self, row: int, column: int, create: bool = False) -> Any:
+    def _take(self, row: int, create: bool = False) -> tuple[Any, dict[int, Any]]:
+        """Element of a row and its cells by column; None and none when there is no such row."""
         element = self._row(row, create)
         if element is None:
-            return None
+            return None, {}
         if self._in_hand[0] is not element:
             self._in_hand = element, dict(self._cells(element))
-        cells = self._in_hand[1]
+        return self._in_hand
+
+    def _cell(self, row: int, column: int, create: bool = False) -> Any:
+        element, cells = self._take(row, create)
+        if element is None:
+            return None
         if column in cells or not create:
             return cells.get(column)
         cell = etree.Element(C, r=address(row, column), nsmap=element.nsmap)
@@ -411,7 +481,7 @@ class Sheet:
         cells[column] = cell
         self._touched.add(row)
         self._create(Area(row, column, row, column))
-        spans = re.fullmatch(r"(\d+):(\d+)", element.get("spans", ""))
+        spans = re.fullmatch(r"(\d{1,5}):(\d{1,5})", element.get("spans", ""))
         if spans:
             element.set("spans", f"{min(int(spans[1]), column)}:{max(int(spans[2]), column)}")
         return cell
@@ -560,16 +630,44 @@ class Sheet:
         old = self._created or area
         self._created = Area(*map(min, old[:2], area[:2]), *map(max, old[2:], area[2:]))
 
-    def forget(self, row: int, column: int) -> None:
-        """Drop the saved value of a cell whose formula is out of date."""
-        cell = self._cell(row, column)
-        for child in [] if cell is None else list(cell):
+    def forget(self, area: Area) -> None:
+        """Drop the saved values of cells whose formula is out of date."""
+        one = (area.top, area.left) == (area.bottom, area.right)
+        for row in self._between(area.top, area.bottom):
+            if one and row not in self._parsed and self._forget_plain(row, area.left):
+                return
+            _, cells = self._take(row)
+            places = [area.left] if area.left == area.right else list(cells)
+            self._forgotten += 0 if one else len(places)
+            if self._forgotten > _MOST_FORGOTTEN:
+                raise BookError(
+                    Phrase("the workbook is broken: array formulas of sheet {sheet} overlap", sheet=self.name)
+                )
+            for column in places:
+                if column in cells and area.left <= column <= area.right:
+                    self._forget(row, cells[column])
+
+    def _forget_plain(self, row: int, column: int) -> bool:
+        """Drop the saved value of one cell; False when its row is unusual."""
+        cells = self._plain.cells(self._raw[row])
+        around = None if cells is None else self._plain.around(self._raw[row], cells)
+        if cells is None or around is None:
+            return False
+        whole = list(cells.whole)
+        for k, place in enumerate(cells.places):
+            if place.column == column and (cells.values[k] or cells.texts[k] or place.kind != "n"):
+                whole[k] = self._plain.cell(row, column, "", "", place.style, cells.formulas[k])
+                self._raw[row] = around[0] + b"".join(whole) + around[1]
+                self._patched = True
+        return True
+
+    def _forget(self, row: int, cell: Any) -> None:
+        for child in list(cell):
             if child.tag in (V, IS):
                 cell.remove(child)
                 self._touched.add(row)
-        if cell is not None:
-            for name in ("t", "vm"):
-                cell.attrib.pop(name, None)
+        for name in ("t", "vm"):
+            cell.attrib.pop(name, None)
 
     def extend(self, area: Area, bottom: int) -> None:
         """Lay out new rows beneath `area` down to `bottom`: styles of its first row, formulas of its last."""
@@ -619,17 +717,19 @@ class Sheet:
 
     def clear(self, area: Area) -> None:
         """Remove the cells of a rectangle, formulas and styles included."""
-        for formula in self.formulas():
-            alone = area.top <= formula.area.top and formula.area.bottom <= area.bottom
-            if formula.kind == "array" and formula.area.overlaps(area) and not alone:
-                raise BookError(
-                    Phrase(
-                        "{sheet}!{area} cuts through the array formula in {array}",
-                        sheet=self.name,
-                        area=area,
-                        array=formula.area,
+        for *_, said in self._formula_cells(LAST_ROW):
+            if said.get("t") == "array" and said.get("ref"):
+                fills = parse_area(said["ref"])
+                alone = area.top <= fills.top and fills.bottom <= area.bottom
+                if fills.overlaps(area) and not alone:
+                    raise BookError(
+                        Phrase(
+                            "{sheet}!{area} cuts through the array formula in {fills}",
+                            sheet=self.name,
+                            area=area,
+                            fills=fills,
+                        )
                     )
-                )
         gone = {row for row in self._between(area.top, area.bottom) if self._clear_row(row, area)}
         self._order = [row for row in self._order if row not in gone]
         self.written = {cell for cell in self.written if not _inside(cell, area)}
@@ -687,28 +787,42 @@ class Sheet:
 
     def _update_dimension(self) -> None:
         """State the used range anew: wide enough for new cells, and no longer than the last filled row."""
-        found = re.search(rb"""(<(?:[\w.-]+:)?dimension\s[^>]*?ref\s*=\s*["'])([^"']+)""", self._head)
+        found = _DIMENSION.search(self._head)
         if found is None or not self._order:
             return
-        old = parse_area(found[2].decode())
+        old = parse_area(attributes(found[1]).get("ref"))
         mark = b"<" + self._prefix + b"c"
         last = next((row for row in reversed(self._order) if mark in self._raw[row]), old.top)
         new = self._created or old
         top, left = min(old.top, last, new.top), min(old.left, new.left)
         new = Area(top, left, max(last, top), max(old.right, new.right))
-        self._head = self._head[: found.start(2)] + str(new).encode() + self._head[found.end(2) :]
+        self._head = (
+            self._head[: found.start()] + renewed(found[0], "ref", str(new)) + self._head[found.end() :]
+        )
 
     def folded(self) -> list[int]:
         """Columns that are folded away in an outline group."""
-        spans = (m for m in _LAYOUT.finditer(self._head) if _is_folded(m[0]))
-        return [k for m in spans for k in range(int(m[1]), int(m[2]) + 1)]
+        columns: list[int] = []
+        last = 0
+        for match in _LAYOUT.finditer(self._head):
+            first, end = _span(match)
+            if not last < first <= end <= LAST_COLUMN:
+                raise BookError(
+                    Phrase(
+                        "the workbook is broken: widths of sheet {sheet} are out of order", sheet=self.name
+                    )
+                )
+            last = end
+            if _is_folded(match):
+                columns += range(first, end + 1)
+        return columns
 
     def unfold(self, column: int) -> None:
         """Show a column that is folded away; others of its group stay as they are."""
 
         def shown(match: re.Match[bytes]) -> bytes:
-            first, last = int(match[1]), int(match[2])
-            if not (first <= column <= last and _is_folded(match[0])):
+            first, last = _span(match)
+            if not (first <= column <= last and _is_folded(match)):
                 return match[0]
             spans = ((first, column - 1), (column, column), (column + 1, last))
             items = [(low, high, _spanning(match[0], low, high)) for low, high in spans if low <= high]
@@ -725,14 +839,18 @@ class Sheet:
             new = stretched(item, old, bottom)
             return item if new == item else str(parse_area(new))
 
-        def areas(match: re.Match[bytes]) -> bytes:
-            return match[1] + " ".join(map(follow, match[2].decode().split())).encode()
+        def areas(text: str) -> str:
+            items = text.split()
+            moved = [*map(follow, items)]
+            return text if moved == items else " ".join(moved)
 
-        tag = rb"(?:conditionalFormatting|dataValidation)"
+        def tag(match: re.Match[bytes]) -> bytes:
+            return renewed(match[0], "sqref", areas(attributes(match[1]).get("sqref", "")))
+
+        self._tail = _FOLLOWING.sub(tag, self._tail)
         self._tail = re.sub(
-            rb"""(<(?:[\w.-]+:)?""" + tag + rb"""\s[^>]*?sqref\s*=\s*["'])([^"']+)""", areas, self._tail
+            rb"(<xm:sqref>)([^<]++)", lambda m: m[1] + areas(m[2].decode()).encode(), self._tail
         )
-        self._tail = re.sub(rb"""(<xm:sqref>)([^<]+)""", areas, self._tail)
 
     def _seal(self) -> None:
         """Turn parsed rows back into bytes."""
@@ -742,6 +860,7 @@ class Sheet:
         self._patched |= bool(self._touched)
         self._touched.clear()
         self._parsed.clear()
+        self._held = 0
 
     @property
     def touched(self) -> bool:
@@ -755,26 +874,27 @@ class Sheet:
         return self._head + b"".join(self._raw[row] for row in self._order) + self._tail
 
 
-_SPANS = re.compile(rb'\bspans="(\d+):(\d+)"')
-_ATTRIBUTES = re.compile(rb"\s([\w:.-]+)=")
-# Layout of a run of columns: first, last.
-_LAYOUT = re.compile(rb"""<(?:[\w.-]+:)?col\s(?=[^>]*?\bmin="(\d+)")(?=[^>]*?\bmax="(\d+)")[^>]*>""")
-_HIDDEN = re.compile(rb"""\shidden="(?:1|true)\"""")
-_FOLDED = re.compile(rb"""\s(?:hidden="(?:1|true)"|outlineLevel="\d+")""")
+_SPANS = re.compile(rb'\bspans="(\d{1,5}):(\d{1,5})"')
+_ATTRIBUTES = re.compile(rb"\s([\w:.-]++)=")
+_ROW_NUMBER = re.compile(rb"""\sr\s*+=\s*+["'](\d++)["']""")
+_DIMENSION, _MERGED, _LAYOUT = (tags(PREFIX + name) for name in (b"dimension", b"mergeCell", b"col"))
+_FOLLOWING = tags(PREFIX + rb"(?:conditionalFormatting|dataValidation)")
+_FOLDED = re.compile(rb"""\s(?:hidden="(?:1|true)"|outlineLevel="\d++")""")
 
 
-def _is_folded(item: bytes) -> bool:
-    return b"outlineLevel=" in item and _HIDDEN.search(item) is not None
+def _span(layout: re.Match[bytes]) -> tuple[int, int]:
+    """First and last of the columns that a layout is for; zeros when it does not say."""
+    said = attributes(layout[1])
+    first, last = (said.get(name, "") for name in ("min", "max"))
+    known = all(re.fullmatch(r"\d{1,5}", text) for text in (first, last))
+    return (int(first), int(last)) if known else (0, 0)
+
+
+def _is_folded(layout: re.Match[bytes]) -> bool:
+    said = attributes(layout[1])
+    return "outlineLevel" in said and said.get("hidden") in ("1", "true")
 
 
 def _spanning(item: bytes, first: int, last: int) -> bytes:
     """The same layout for other columns."""
-    item = re.sub(rb"""\bmin="\d+\"""", b'min="%d"' % first, item)
-    return re.sub(rb"""\bmax="\d+\"""", b'max="%d"' % last, item)
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return False
-    declared = re.match(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)""", data)
-    return declared is None or declared[1].lower() in (b"utf-8", b"us-ascii")
+    return renewed(renewed(item, "min", str(first)), "max", str(last))

@@ -11,11 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.errors import BookError
+from xlkmv.errors import BookError, show
 from xlkmv.phrase import Phrase
-from xlkmv.workbook.package import MAIN
+from xlkmv.workbook.markup import is_plain
+from xlkmv.workbook.package import MAIN, parse_items
 
-__all__ = ["NO_VALUE", "CellValue", "ErrorCell", "Shared", "encode", "escape", "rich_text", "unescape"]
+__all__ = [
+    "NO_VALUE",
+    "CellValue",
+    "ErrorCell",
+    "Shared",
+    "encode",
+    "escape",
+    "read_texts",
+    "rich_text",
+    "unescape",
+]
 
 R, T = f"{{{MAIN}}}r", f"{{{MAIN}}}t"
 _ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"}
@@ -52,10 +63,14 @@ class Shared:
     def text(self, index: str | None) -> str:
         """Shared text by its number, as a cell stores it."""
         try:
-            return self.texts[int(index or "")]
+            place = int(index or "")
+            return self.texts[place if place >= 0 else len(self.texts)]
         except (ValueError, IndexError):
             raise BookError(
-                Phrase("the workbook is broken: a cell points to the missing text {index!r}", index=index)
+                Phrase(
+                    "the workbook is broken: a cell points to the missing text {index}",
+                    index=show(index or ""),
+                )
             ) from None
 
     def date(self, serial: float) -> dt.date | float:
@@ -132,6 +147,17 @@ def unescape(text: str) -> str:
     if "_x" not in text:
         return text
     return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda match: chr(int(match[1], 16)), text)
+
+
+_PLAIN_TEXT = re.compile(rb'<si><t(?: xml:space="preserve")?+>([^<&\r]*+)</t></si>')
+
+
+def read_texts(data: bytes) -> list[str]:
+    """Texts that cells share, from the part that holds them."""
+    plain = _PLAIN_TEXT.findall(data) if is_plain(data) else []
+    if len(plain) == data.count(b"<si") and plain:
+        return [unescape(text.decode()) for text in plain]
+    return [rich_text(item) for item in parse_items(data, f"{{{MAIN}}}si")]
 
 
 def rich_text(holder: Any) -> str:

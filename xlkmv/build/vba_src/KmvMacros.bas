@@ -2,8 +2,6 @@ Attribute VB_Name = "KmvMacros"
 Option Explicit
 
 Private Const TITLE As String = "KMV"
-Private Const NO_PYTHON As String = "Python does not answer, so nothing was changed." & vbLf & vbLf & _
-    "In a terminal (Start, then cmd):" & vbLf & "    xlkmv doctor --fix"
 
 ' The Refresh button, the ribbon and the macro list all come here.
 Public Sub KmvRefresh()
@@ -72,13 +70,16 @@ Private Sub KmvRun(ByVal what As String)
 Failed:
     message = Err.Description
     KmvWait False
-    MsgBox what & " did not finish: " & message & vbLf & vbLf & "xlkmv doctor says more.", vbExclamation, TITLE
+    KmvFailed KmvSaid(what), message
 End Sub
 
 ' The server; Nothing, and a word about it, when Python does not answer.
 Private Function KmvReached() As Object
     Set KmvReached = KmvAlive()
-    If KmvReached Is Nothing Then MsgBox NO_PYTHON, vbExclamation, TITLE
+    If KmvReached Is Nothing Then
+        MsgBox KmvSaid("Python does not answer, so nothing was changed.") & vbLf & vbLf & _
+            KmvSaid("In a terminal (Start, then cmd):") & vbLf & "    xlkmv doctor --fix", vbExclamation, TITLE
+    End If
 End Function
 
 ' Python watches the Esc key; Excel's own break and its "waiting for another application" would interfere.
@@ -86,15 +87,15 @@ Private Sub KmvWait(ByVal waiting As Boolean)
     Application.EnableCancelKey = IIf(waiting, xlDisabled, xlInterrupt)
     Application.DisplayAlerts = Not waiting
     Application.Cursor = IIf(waiting, xlWait, xlDefault)
-    Application.StatusBar = IIf(waiting, "KMV: computing ... (Esc cancels)", False)
+    Application.StatusBar = IIf(waiting, KmvSaid("KMV: computing ... (Esc cancels)"), False)
 End Sub
 
 ' The wrong cells in a new workbook, each with a link.
 Private Sub KmvListProblems(ByVal answer As Variant)
     Dim target As Worksheet
-    answer(LBound(answer, 1), LBound(answer, 2)) = "Cell"
-    answer(LBound(answer, 1), LBound(answer, 2) + 1) = "Holds"
-    answer(LBound(answer, 1), LBound(answer, 2) + 2) = "Rule"
+    answer(LBound(answer, 1), LBound(answer, 2)) = KmvSaid("Cell")
+    answer(LBound(answer, 1), LBound(answer, 2) + 1) = KmvSaid("Holds")
+    answer(LBound(answer, 1), LBound(answer, 2) + 2) = KmvSaid("Rule")
     Set target = Workbooks.Add(xlWBATWorksheet).Worksheets(1)
     target.Range("A1").Resize(UBound(answer, 1) - LBound(answer, 1) + 1, 3).Formula = answer
     target.Range("A1:C1").Font.Bold = True
@@ -105,7 +106,7 @@ End Sub
 Public Sub KmvScenario()
     On Error Resume Next
     ActiveWorkbook.Worksheets("Scenario").Activate
-    If Err.Number <> 0 Then MsgBox "This workbook has no sheet Scenario: use New workbook.", vbInformation, TITLE
+    If Err.Number <> 0 Then MsgBox KmvSaid("This workbook has no sheet Scenario: use New workbook."), vbInformation, TITLE
 End Sub
 
 ' The loans of a tape into the pool of the workbook in front.
@@ -127,7 +128,12 @@ Public Sub KmvImport()
 Failed:
     message = Err.Description
     KmvWait False
-    MsgBox "The import did not finish: " & message & vbLf & vbLf & "xlkmv doctor says more.", vbExclamation, TITLE
+    KmvFailed KmvSaid("Import tape"), message
+End Sub
+
+Private Sub KmvFailed(ByVal what As String, ByVal message As String)
+    MsgBox what & KmvSaid(" did not finish: ") & message & vbLf & vbLf & KmvSaid("xlkmv doctor says more."), _
+        vbExclamation, TITLE
 End Sub
 
 ' A new workbook from the template that `xlkmv install` has left beside its log.
@@ -139,7 +145,7 @@ Public Sub KmvNewWorkbook()
     Workbooks.Add Template:=server.Template()
     Exit Sub
 Failed:
-    MsgBox "There is no template. In a terminal: xlkmv install", vbExclamation, TITLE
+    MsgBox KmvSaid("There is no template. In a terminal: xlkmv install"), vbExclamation, TITLE
 End Sub
 
 Public Sub KmvCheck()

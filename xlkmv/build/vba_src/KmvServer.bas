@@ -4,7 +4,6 @@ Option Private Module
 
 ' COM starts the server of this class by itself, with the Python that `xlkmv install` belongs to.
 Private Const SERVER As String = "xlkmv.Server"
-Private Const HELP_LINE As String = "KMV: Python does not answer. In a terminal: xlkmv doctor --fix"
 ' A start that failed is not tried again at once, or many cells would wait one after the other: not for these
 ' seconds, and ten times as long as the failure took.
 Private Const PATIENCE As Long = 20
@@ -48,18 +47,32 @@ Private Function KmvConnect() As Object
     If mServer Is Nothing Then
         started = Now
         If started < mNotBefore Then Err.Raise 429
-        KmvSay "KMV: starting Python ..."
+        KmvSay KmvSaid("KMV: starting Python ...")
         On Error Resume Next
         Set mServer = CreateObject(SERVER)
         On Error GoTo 0
         If mServer Is Nothing Then
             mNotBefore = Now + 10 * (Now - started) + PATIENCE / 86400
-            KmvSay HELP_LINE
+            KmvSay KmvSaid("KMV: Python does not answer. In a terminal: xlkmv doctor --fix")
             Err.Raise 429
         End If
         KmvSay False
     End If
     Set KmvConnect = mServer
+End Function
+
+' A text in the language of the workbook in front; of Excel, where that says nothing. Both have sheet Texts.
+Public Function KmvSaid(ByVal text As String) As String
+    Dim language As String, texts As Range, other As String
+    KmvSaid = text
+    On Error Resume Next
+    Set texts = ThisWorkbook.Worksheets("Texts").Columns("B:C")
+    If (Application.LanguageSettings.LanguageID(2) And 1023) = 4 Then language = "zh"
+    language = LCase$(Trim$(ActiveWorkbook.Names("in_Language").RefersToRange.Value2))
+    If language = Application.WorksheetFunction.VLookup("English", texts, 2, False) Then language = "zh"
+    If language = "zh" Then other = Application.WorksheetFunction.VLookup(text, texts, 2, False)
+    ' A message box has the characters of one language only, that of the computer.
+    If other <> "" And StrConv(StrConv(other, vbFromUnicode), vbUnicode) = other Then KmvSaid = other
 End Function
 
 Private Sub KmvSay(ByVal text As Variant)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xlkmv.deal.examples.basis import Sources
-from xlkmv.deal.terms import Deal
+from xlkmv.deal.terms import Deal, Ranges
 from xlkmv.errors import InputError
 from xlkmv.phrase import Phrase
 
@@ -37,6 +37,8 @@ class Example:
         What a sheet says under its title, by the name of the sheet.
     currency : str
         Of all its money.
+    ranges : Ranges
+        How well its inputs are known: assumptions.
     """
 
     key: str
@@ -48,6 +50,7 @@ class Example:
     actual: tuple[float, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
     currency: str = ""
+    ranges: Ranges = field(default_factory=Ranges)
 
 
 def example(key: str) -> Example:

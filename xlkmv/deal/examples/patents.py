@@ -16,7 +16,7 @@ import numpy as np
 
 from xlkmv.deal.examples import Example
 from xlkmv.deal.examples.basis import Basis, Sources, fact, term
-from xlkmv.deal.terms import Controls, Covenant, Deal, Pool, Terms, Tranche
+from xlkmv.deal.terms import Controls, Covenant, Deal, Pool, Ranges, Terms, Tranche
 
 __all__ = ["LICENSEES", "PATENT_SOURCES", "Licensee", "patents_example", "xingye_yuanrong"]
 
@@ -143,6 +143,9 @@ PATENT_SOURCES = Sources(
     },
 )
 
+# PDs that nobody has published: half to double. Recoveries on patents have no history at all.
+RANGES = Ranges(pd=(0.01, 0.04), recovery=(0.20, 0.60), correlation=(0.10, 0.35), support_pd=(0.0003, 0.003))
+
 # All obligors paid on schedule until the plan ended in 2022: that much is public.
 QUARTERS_PAID = 10
 
@@ -167,10 +170,12 @@ def patents_example() -> Example:
             "utility": tuple(x.utility for x in LICENSEES),
         },
         actual=tuple(deal.pool.collections[:QUARTERS_PAID].tolist()),
+        ranges=RANGES,
         notes={
             "Pool": "One row per obligor; as shipped level quarterly instalments at 6.5 % p.a. over "
             "20 quarters (assumption).",
             "Covenant": "Thresholds are assumptions.",
+            "Uncertainty": "As shipped: assumptions.",
             "Surveillance": "As shipped: on schedule, as all obligors paid (fact).",
         },
     )

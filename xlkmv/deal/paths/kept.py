@@ -77,6 +77,6 @@ class KeptPaths:
         pool, bundles = self._drawn
         engine, total = PlanEngine(plan, pool, self.volatility, self.drift, brief=True), TallySum()
         for bundle, (patterns, state) in enumerate(bundles):
-            total.add(engine.run(patterns, state, self.layout, bundle))
+            total.add(engine.run(patterns, state, self.layout, bundle)[0])
             self.progress()
-        return measured_of(plan, self.layout, total)
+        return measured_of(plan.deal, self.layout, total)

@@ -83,6 +83,11 @@ class Patterns:
         of_pattern[self.index] = self.rows
         return of_pattern.take(self.owner)
 
+    def apart(self, size: int) -> Patterns:
+        """As many patterns, each computed from the first date on, for payments alone."""
+        none, dates = self.without_defaults(), self.active.size
+        return replace(none, parent=np.zeros(size, np.int64), active=np.full(dates, size))
+
 
 def find_patterns(
     paths: int,

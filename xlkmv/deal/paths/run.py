@@ -16,7 +16,7 @@ from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
-from xlkmv.deal.paths.tally import LOSS_BINS, PlanEngine, Tally, group_error, plan_key
+from xlkmv.deal.paths.tally import LOSS_BINS, Outcome, PlanEngine, Tally, group_error, payment_key, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, Stress, apply
@@ -125,7 +125,8 @@ class Measured:
     paths, seed : int
     tranches : tuple of TrancheMeasures
     waterfalls : int
-        Patterns that ran through the waterfall, summed over blocks: paths, where nearly all differ.
+        Patterns that ran through the waterfall, summed over blocks: paths, where nearly all differ;
+        fewer, or none, where the outcome follows from that of another plan of the run.
     replicates : ndarray, shape (groups, 3 k)
         Means over independent groups of paths of default, any shortfall and loss, tranche
         after tranche: two runs with one seed can be compared group by group.
@@ -221,9 +222,12 @@ class Engines:
         self.pools = sorted(
             pools.values(), key=lambda pool: (order.index(pool.model), pool.support, pool.drawn)
         )
+        self.leader = _leaders(plans, whole)
+        self.led = set(self.leader.values())
         self.of_pool: dict[int, list[int]] = {}
-        for place, engine in enumerate(self.plans):
-            self.of_pool.setdefault(id(engine.pool), []).append(place)
+        # Plans by whose outcome others follow come first.
+        for place in sorted(range(len(plans)), key=lambda place: place in self.leader):
+            self.of_pool.setdefault(id(self.plans[place].pool), []).append(place)
 
     def run(self, layout: Layout, bundle: int, tick: Tick) -> list[Tally]:
         """Simulate the blocks of a bundle; all plans see the same random numbers.
@@ -249,11 +253,29 @@ class Engines:
             tick(done / steps)
 
         for pool, patterns, state in pool_states(self.pools, layout, bundle, step):
+            outcomes: dict[int, Outcome] = {}
             for place in self.of_pool[id(pool)]:
-                tallies[place] = self.plans[place].run(patterns, state, layout, bundle)
+                leader = self.leader.get(place)
+                alike = None if leader is None else (self.plans[leader], outcomes[leader])
+                tallies[place], outcome = self.plans[place].run(patterns, state, layout, bundle, alike)
+                if place in self.led:
+                    outcomes[place] = outcome
                 step()
             del state  # of one pool at a time
         return [tallies[place] for place in range(len(self.plans))]
+
+
+def _leaders(plans: Sequence[Stressed], whole: int) -> dict[int, int]:
+    """Which plan each follows that pays like it but for triggers, and of which the measures will do."""
+    groups: dict[bytes, list[int]] = {}
+    for place, plan in enumerate(plans):
+        groups.setdefault(payment_key(plan), []).append(place)
+    leaders: dict[int, int] = {}
+    for group in groups.values():
+        # A plan with triggers tells on which paths they make a difference.
+        first = min(group, key=lambda place: (not plans[place].deal.acting, place))
+        leaders |= {place: first for place in group if place != first and place >= whole}
+    return leaders
 
 
 def pool_states(
@@ -330,23 +352,42 @@ def patterns_of(
                 yield pool, patterns
 
 
-# What a run needs where it runs; kept there for its next blocks.
-_ready: tuple[Deal, Wanted, Engines] | None = None
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What a run needs where it runs: different plans ready to run, and which of them each stress has."""
+
+    deal: Deal
+    wanted: Wanted
+    engines: Engines
+    places: list[int]
 
 
-def _run_task(
-    shared_deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int
-) -> list[list[Tally]]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Tallies of some bundles, one a different plan; which plan each stress has."""
+
+    places: list[int]
+    bundles: list[list[Tally]]
+
+
+# Kept in a process for its next blocks.
+_ready: _Ready | None = None
+
+
+def _made_ready(deal: Deal, wanted: Wanted) -> _Ready:
+    plans, whole, places = _different(deal, wanted)
+    return _Ready(deal, wanted, Engines(plans, whole), places)
+
+
+def _run_task(shared_deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int) -> _Part:
     global _ready
     deal: Deal = held(shared_deal)
     ready = _ready
-    if ready is None or ready[0] is not deal or ready[1] != wanted:
+    if ready is None or ready.deal is not deal or ready.wanted != wanted:
         ready = _ready = None  # its memory first
-        plans, whole, _ = _different(deal, wanted)
-        ready = deal, wanted, Engines(plans, whole)
-        _ready = ready
-    engines = ready[2]
-    return [engines.run(layout, bundle, lambda share: None) for bundle in range(first, last)]
+        _ready = ready = _made_ready(deal, wanted)
+    bundles = [ready.engines.run(layout, bundle, lambda share: None) for bundle in range(first, last)]
+    return _Part(ready.places, bundles)
 
 
 def pays_for_processes(deal: Deal) -> bool:
@@ -481,7 +522,7 @@ class Run:
             raise DomainError("seed", "must be >= 0 and below 2^128", start)
         self.deal, self.wanted, self.executor = deal, wanted, executor
         self.layout = layout_of(deal, count, start, thin)
-        self.waiting: collections.deque[Future[list[list[Tally]]]] = collections.deque()
+        self.waiting: collections.deque[Future[_Part]] = collections.deque()
         bundles = self.layout.bundles if wanted.whole or wanted.brief else 0
         if executor is None or bundles < (1 if apart else 2):
             return
@@ -517,26 +558,26 @@ class Run:
         """
         if not (self.wanted.whole or self.wanted.brief):
             return (), ()
-        layout = self.layout
         # Conditions and sets of controls that come to the same plan are simulated once.
-        plans, whole, places = _different(self.deal, self.wanted)
-        sums: list[TallySum] = [TallySum() for _ in plans]
-        work = self._there(progress) if self.waiting else _here(Engines(plans, whole), layout, progress)
-        for tallies in work:
-            for total, tally in zip(sums, tallies, strict=True):
-                total.add(tally)
+        sums: dict[int, TallySum] = collections.defaultdict(TallySum)
+        places: list[int] = []
+        for part in self._there(progress) if self.waiting else self._here(progress):
+            places = part.places
+            for place, tally in itertools.chain.from_iterable(map(enumerate, part.bundles)):
+                sums[place].add(tally)
         if progress is not None:
-            progress(layout.paths, layout.paths)
-        pairs = [*zip(plans, sums, strict=True)]
-        simulations = [result_of(plan, layout, total) for plan, total in pairs[:whole]]
-        measures = [measured_of(plan, layout, total) for plan, total in pairs[whole:]]
-        found, parted = [*simulations, *measures], len(self.wanted.whole)
-        return (
-            tuple(simulations[place] for place in places[:parted]),
-            tuple(found[place] for place in places[parted:]),
-        )
+            progress(self.layout.paths, self.layout.paths)
+        whole = len(self.wanted.whole)
+        found = {place: self._found(total) for place, total in sums.items()}
+        simulations = [found[place] for place in places[:whole]]
+        measured = [found[place] for place in places[whole:]]
+        return tuple(x for x in simulations if isinstance(x, Simulation)), tuple(measured)
 
-    def _there(self, progress: Progress | None) -> Iterator[list[Tally]]:
+    def _found(self, total: TallySum) -> Measured:
+        with_flows = total.tally is not None and total.tally.flows is not None
+        return (result_of if with_flows else measured_of)(self.deal, self.layout, total)
+
+    def _there(self, progress: Progress | None) -> Iterator[_Part]:
         """Tallies of all bundles, in their order whoever computes them."""
         assert self.executor is not None
         waiting, count, paths = self.waiting, len(self.waiting), self.layout.paths
@@ -547,21 +588,20 @@ class Run:
                 progress(paths * (count - left) // count, paths)
 
         while waiting:
-            yield from awaited(self.executor, waiting[0], tick)
+            yield awaited(self.executor, waiting[0], tick)
             waiting.popleft()
 
+    def _here(self, progress: Progress | None) -> Iterator[_Part]:
+        ready, layout, done = _made_ready(self.deal, self.wanted), self.layout, 0
+        for bundle in range(layout.bundles):
+            size = layout.bundle_size(bundle)
 
-def _here(engines: Engines, layout: Layout, progress: Progress | None) -> Iterator[list[Tally]]:
-    done = 0
-    for bundle in range(layout.bundles):
-        size = layout.bundle_size(bundle)
+            def tick(share: float, done: int = done, size: int = size) -> None:
+                if progress is not None:
+                    progress(done + int(share * size), layout.paths)
 
-        def tick(share: float, done: int = done, size: int = size) -> None:
-            if progress is not None:
-                progress(done + int(share * size), layout.paths)
-
-        yield engines.run(layout, bundle, tick)
-        done += size
+            yield _Part(ready.places, [ready.engines.run(layout, bundle, tick)])
+            done += size
 
 
 @dataclass(slots=True, eq=False)
@@ -583,12 +623,12 @@ class TallySum:
             self.tally.flows.add(tally.flows)
 
 
-def measured_of(plan: Stressed, layout: Layout, total: TallySum) -> Measured:
+def measured_of(deal: Deal, layout: Layout, total: TallySum) -> Measured:
     """Turn the tallies of all bundles into the measures of each class with their standard errors.
 
     Parameters
     ----------
-    plan : Stressed
+    deal : Deal
     layout : Layout
     total : TallySum
 
@@ -597,7 +637,7 @@ def measured_of(plan: Stressed, layout: Layout, total: TallySum) -> Measured:
     Measured
     """
     assert total.tally is not None
-    k = len(plan.deal.tranches)
+    k = len(deal.tranches)
     mean, groups, sizes = _means(layout, total)
     errors = [float(group_error(groups[:, q], sizes)) for q in range(3 * k)]
     tranches = [
@@ -610,7 +650,7 @@ def measured_of(plan: Stressed, layout: Layout, total: TallySum) -> Measured:
             expected_loss=float(mean[2 * k + i]),
             expected_loss_error=errors[2 * k + i],
         )
-        for i, tranche in enumerate(plan.deal.tranches)
+        for i, tranche in enumerate(deal.tranches)
     ]
     return Measured(
         paths=layout.paths,
@@ -629,12 +669,12 @@ def _means(layout: Layout, total: TallySum) -> tuple[Array, Array, Array]:
     return total.tally.sums / layout.paths, np.concatenate(total.groups), sizes
 
 
-def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
+def result_of(deal: Deal, layout: Layout, total: TallySum) -> Simulation:
     """Turn the tallies of all bundles into all that a simulation says.
 
     Parameters
     ----------
-    plan : Stressed
+    deal : Deal
     layout : Layout
     total : TallySum
         With flows.
@@ -644,8 +684,8 @@ def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
     Simulation
     """
     assert total.tally is not None and total.tally.flows is not None
-    flows, measured = total.tally.flows, measured_of(plan, layout, total)
-    paths, k = layout.paths, len(plan.deal.tranches)
+    flows, measured = total.tally.flows, measured_of(deal, layout, total)
+    paths, k = layout.paths, len(deal.tranches)
     mean, groups, sizes = _means(layout, total)
 
     def error(of_groups: Array) -> float:
@@ -670,7 +710,7 @@ def result_of(plan: Stressed, layout: Layout, total: TallySum) -> Simulation:
         )
     # sigma = sqrt[ln(m2/m1^2)/T], mu = ln(m1)/T, errors by their derivatives.
     first, second = float(mean[4 * k]), float(mean[4 * k + 1])
-    horizon = float(plan.deal.terms.times[-1])
+    horizon = float(deal.terms.times[-1])
     sigma = drift = sigma_error = drift_error = np.nan
     if first > 0.0:
         spread = float(np.log(second / first**2))

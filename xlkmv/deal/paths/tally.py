@@ -18,7 +18,7 @@ from xlkmv.deal.plan.waterfall import NORMAL, TRAP, TURBO, Payment, PoolState, g
 from xlkmv.deal.terms import TOLERANCE
 from xlkmv.model.domain import Array
 
-__all__ = ["LOSS_BINS", "Flows", "PlanEngine", "Tally", "group_error", "plan_key"]
+__all__ = ["LOSS_BINS", "Flows", "Outcome", "PlanEngine", "Tally", "group_error", "payment_key", "plan_key"]
 
 # Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
 LOSS_BINS = 1000
@@ -57,21 +57,48 @@ class Tally:
     flows: Flows | None  # None where nobody asks for them
 
 
-def plan_key(plan: Stressed) -> bytes:
-    """Mark of all that a simulation of the plan depends on: plans of equal marks have equal results."""
+def payment_key(plan: Stressed) -> bytes:
+    """Mark of all that payments depend on but triggers: plans of equal marks pay alike where none is on."""
     deal, dues, controls = plan.deal, plan.dues, plan.deal.controls
     mark = hashlib.blake2b(pool_key(plan), digest_size=20)
     figures = (dues.fees, dues.opening, dues.interest, dues.principal, dues.ranks, dues.coupons)
     for figure in (*figures, dues.expected, dues.deferred, plan.retained, plan.senior, plan.known_reserve):
         mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
-    acting = controls.triggers and any(c.consequence != "none" for c in deal.covenants)
     reserve = (
         (controls.reserve_unit, controls.reserve_size, controls.reserve_floor) if controls.reserve else ()
     )
     money = (plan.reserve, plan.reserve_size, plan.support_cap, plan.balance_at_closing)
-    views = (plan.default_point, plan.volatility_multiplier, dues.interest_first)
-    mark.update(repr((deal.tranches, deal.terms, deal.covenants, acting, reserve, money, views)).encode())
+    views = (plan.volatility_multiplier, dues.interest_first)
+    mark.update(repr((deal.tranches, deal.terms, deal.covenants, reserve, money, views)).encode())
     return mark.digest()
+
+
+def plan_key(plan: Stressed) -> bytes:
+    """Mark of all that a simulation of the plan depends on: plans of equal marks have equal results."""
+    return payment_key(plan) + repr((bool(plan.deal.acting), plan.default_point)).encode()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """How each class fares on every pattern.
+
+    Attributes
+    ----------
+    defaulted, short : ndarray of bool, shape (k, u)
+        Whether it defaults, and whether it is ever short of anything due by schedule.
+    loss : ndarray, shape (k, u)
+        Principal never repaid, as a share of the tranche.
+    fired : ndarray of bool, shape (u,)
+        Whether a covenant with a consequence is ever in breach.
+    waterfalls : int
+        Patterns that were paid for it.
+    """
+
+    defaulted: npt.NDArray[np.bool_]
+    short: npt.NDArray[np.bool_]
+    loss: Array
+    fired: npt.NDArray[np.bool_]
+    waterfalls: int
 
 
 class PlanEngine:
@@ -90,54 +117,96 @@ class PlanEngine:
             object.__setattr__(deal, "covenants", deal.acting)
             plan = replace(plan, deal=deal)
         self.plan, self.pool, self.volatility, self.drift = plan, pool, volatility, drift
-        self.brief = brief
+        self.brief, self.acts, self.together = brief, bool(deal.acting), plan.default_point == "all"
+        self.acting = np.array([c in deal.acting for c in deal.covenants], np.bool_)
         self.times, self.n = pool.times, pool.n
         self.planned = float(pool.base.sum())
         self.amount = np.array([t.amount for t in deal.tranches])
         self.maturity = np.array([deal.legal_final(t) for t in deal.tranches])
         self.floor, self.waits = TOLERANCE * self.amount[:, None], any(t.deferrable for t in deal.tranches)
 
-    def run(self, patterns: Patterns, state: PoolState, layout: Layout, bundle: int) -> Tally:
-        """Pay every pattern through the waterfall and add up over the paths of the bundle."""
-        k, parent = self.amount.size, patterns.parent
-        served = np.ones((k, 1), np.bool_)
-        defaulted = np.zeros((k, 1), np.bool_)
-        balance = np.zeros((k, 1))
+    def run(
+        self,
+        patterns: Patterns,
+        state: PoolState,
+        layout: Layout,
+        bundle: int,
+        alike: tuple[PlanEngine, Outcome] | None = None,
+    ) -> tuple[Tally, Outcome]:
+        """Pay every pattern through the waterfall and add up over the paths of the bundle.
+
+        `alike`: a plan of the same :func:`payment_key`, by whose outcome this one's measures follow.
+        """
         flows = None if self.brief else _Flowing(self, state)
+        if alike is None:
+            outcome = self._outcome(patterns, state, flows)
+        else:
+            outcome = self._by(*alike, patterns, state)
+        defaulted, short, loss = outcome.defaulted, outcome.short, outcome.loss
+        if self.together:
+            defaulted, short = (
+                np.repeat(x.any(axis=0, keepdims=True), len(x), axis=0) for x in (defaulted, short)
+            )
+        weight = patterns.weights[-1]
+        more = [] if flows is None else flows.values(loss, weight)
+        values = np.concatenate([defaulted, short, loss, *more])
+        tally = Tally(
+            sums=_over_paths(values, weight),
+            groups=_group_sums(values, patterns, layout, bundle),
+            waterfalls=outcome.waterfalls,
+            flows=None if flows is None else flows.sums,
+        )
+        return tally, outcome
+
+    def _outcome(self, patterns: Patterns, state: PoolState, flows: _Flowing | None = None) -> Outcome:
+        """Pay every pattern; what each class misses is its own, whatever the default point."""
+        k, parent = self.amount.size, patterns.parent
+        served, defaulted = np.ones((k, 1), np.bool_), np.zeros((k, 1), np.bool_)
+        balance, fired = np.zeros((k, 1)), np.zeros(1, np.bool_)
         for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
-            weight, like = patterns.weights[date], parent[: patterns.active[date]]
+            like = parent[: patterns.active[date]]
             served, defaulted = grown(served, like), grown(defaulted, like)
             unpaid, short = self._missed(p)
             if unpaid.any():
                 defaulted = np.asarray(defaulted | unpaid)
             if flows is not None:
-                flows.add(date, p, short & served, weight, like)
+                together = self.together
+                new = short.any(axis=0) & served.all(axis=0) if together else short & served
+                flows.add(date, p, np.broadcast_to(new, short.shape), patterns.weights[date], like)
             if short.any():
                 served = np.asarray(served & ~short)
             at_maturity = np.asarray(self.maturity == date)
             if at_maturity.any():
                 defaulted |= at_maturity[:, None] & (p.balance > self.floor)
+            fired = grown(fired, like)
+            if self.acts:
+                fired = fired | p.breaches[self.acting].any(axis=0)
             balance = p.balance
-        if self.plan.default_point == "all":
-            defaulted = np.repeat(defaulted.any(axis=0, keepdims=True), k, axis=0)
-        loss, weight = balance / self.amount[:, None], patterns.weights[-1]
-        values = np.concatenate(
-            [defaulted, ~served, loss, *([] if flows is None else flows.values(loss, weight))]
-        )
-        return Tally(
-            sums=_over_paths(values, weight),
-            groups=_group_sums(values, patterns, layout, bundle),
-            waterfalls=parent.size,
-            flows=None if flows is None else flows.sums,
-        )
+        return Outcome(defaulted, ~served, balance / self.amount[:, None], fired, parent.size)
+
+    def _by(self, other: PlanEngine, found: Outcome, patterns: Patterns, state: PoolState) -> Outcome:
+        """Outcome by that of a plan which differs in its triggers at most.
+
+        Where no test with a consequence fails, no trigger is ever on, and every step of the waterfall
+        does the same to the path, number by number. Only the others are paid.
+        """
+        fired = np.flatnonzero(found.fired)
+        if self.acts == other.acts or not fired.size:
+            return replace(found, waterfalls=0)
+        if (patterns.active < patterns.parent.size).any() or 2 * fired.size > patterns.parent.size:
+            return self._outcome(patterns, state)
+        part = self._outcome(patterns.apart(fired.size), state.picked(fired))
+        names = ("defaulted", "short", "loss")
+        copies: dict[str, Any] = {name: getattr(found, name).copy() for name in names}
+        for name in names:
+            copies[name][:, fired] = getattr(part, name)
+        return replace(found, **copies, waterfalls=fired.size)
 
     def _missed(self, p: Payment) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Whether each class misses interest, and whether anything due by schedule, shape (k, paths)."""
         late = p.interest_missed if self.waits else p.interest_due - p.interest_paid
         unpaid = np.asarray(late > self.floor)
         short = np.asarray(late + p.principal_missed > self.floor) if p.principal_due.any() else unpaid
-        if self.plan.default_point == "all" and short.any():
-            short = np.repeat(short.any(axis=0, keepdims=True), self.amount.size, axis=0)
         return unpaid, short
 
     def outcomes(self, patterns: Patterns, state: PoolState) -> tuple[npt.NDArray[np.int64], Array]:
@@ -161,6 +230,8 @@ class PlanEngine:
         for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
             first_short = grown(first_short, parent[: patterns.active[date]])
             _, short = self._missed(p)
+            if self.together and short.any():
+                short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
             first_short = np.where(short, np.minimum(first_short, date), first_short)
             balance = p.balance
         return first_short, balance / self.amount[:, None]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from xlkmv.language import LIST, ORDER, Phrase, joined
 from xlkmv.model.domain import Array
 
 if TYPE_CHECKING:
@@ -123,42 +124,54 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
     others = [r for r in ranks if r.start >= protected]
     shared = terms.principal == "pro rata" and len(ranks) > 1
     two = terms.accounts == "two"
-    money = ("income", "principal") if two else ("cash", "cash")
+    money = (Phrase("income"), Phrase("principal")) if two else (Phrase("cash"), Phrase("cash"))
 
     triggers = {c.consequence for c in deal.covenants if deal.controls.triggers} - {"none"}
-    unless = ", unless a trap or turbo is on" if triggers & {"trap", "turbo"} else ""
+    unless = Phrase(", unless a trap or turbo is on") if triggers & {"trap", "turbo"} else ""
 
     def named(rows: slice) -> str:
-        return ", ".join(t.name for t in deal.tranches[rows])
+        names = [t.name for t in deal.tranches[rows]]
+        return joined(names, LIST) if names else ""
 
     def interest(rows: slice) -> Step:
-        return Step(f"Interest of {named(rows)}, from {money[0]}.", pay_interest, rows)
+        text = Phrase("Interest of {who}, from {money}.", who=named(rows), money=money[0])
+        return Step(text, pay_interest, rows)
 
     def principal(rows: slice) -> Step:
-        return Step(f"Principal of {named(rows)}, from {money[1]}.", pay_principal, rows)
+        text = Phrase("Principal of {who}, from {money}.", who=named(rows), money=money[1])
+        return Step(text, pay_principal, rows)
 
-    steps = [Step(f"Senior fees, from {' then '.join(dict.fromkeys(money))}.", pay_fees)]
+    order = joined([*dict.fromkeys(money)], ORDER)
+    steps = [Step(Phrase("Senior fees, from {money}.", money=order), pay_fees)]
     early = terms.interest == "first" or two or shared
     if early:
         steps += [interest(r) for r in seniors]
         if two:
             steps += [
-                Step(f"Interest of {named(r)} that is still missing, from principal.", lend, r)
+                Step(
+                    Phrase("Interest of {who} that is still missing, from principal.", who=named(r)), lend, r
+                )
                 for r in seniors
             ]
-        steps += [
-            Step(f"Interest of {named(r)}, from {money[0]}{unless}.", pay_interest_early, r) for r in others
-        ]
+        for r in others:
+            text = Phrase(
+                "Interest of {who}, from {money}{unless}.", who=named(r), money=money[0], unless=unless
+            )
+            steps.append(Step(text, pay_interest_early, r))
         if deal.controls.reserve and (two or terms.interest == "first"):
-            steps.append(Step(f"The reserve up to its size, from {money[0]}.", top_up))
+            steps.append(Step(Phrase("The reserve up to its size, from {money}.", money=money[0]), top_up))
         if two:
             aim = slice(0, seniors[-1].stop)
-            steps.append(Step(f"Income makes good what principal lacks for {named(aim)}.", make_good, aim))
+            text = Phrase("Income makes good what principal lacks for {who}.", who=named(aim))
+            steps.append(Step(text, make_good, aim))
             if others:
-                text = f"Income makes good what principal lacks for all classes{unless}."
+                text = Phrase(
+                    "Income makes good what principal lacks for all classes{unless}.", unless=unless
+                )
                 steps.append(Step(text, make_good_early))
         if shared:
-            text = f"Principal of all classes, in proportion{', unless a trigger is on' if triggers else ''}."
+            trigger = Phrase(", unless a trigger is on") if triggers else ""
+            text = Phrase("Principal of all classes, in proportion{unless}.", unless=trigger)
             steps.append(Step(text, share_principal))
         steps += [principal(r) for r in seniors]
     else:
@@ -166,47 +179,59 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
     whom = named(slice(0, protected))
     sources = [
         s
-        for s, on in (("the reserve", deal.controls.reserve), ("the undertaking", deal.controls.support))
+        for s, on in (
+            (Phrase("the reserve"), deal.controls.reserve),
+            (Phrase("the undertaking"), deal.controls.support),
+        )
         if on
     ]
     if sources:
-        steps.append(
-            Step(
-                f"What fees and {whom} still miss, from {' then '.join(sources)}.", draw, slice(0, protected)
-            )
+        text = Phrase(
+            "What fees and {who} still miss, from {sources}.", who=whom, sources=joined(sources, ORDER)
         )
-    text = f"The reserve up to its size; what is above, and all of it after {whom}, back."
-    steps.append(Step(text if deal.controls.reserve else "", fill_reserve))
+        steps.append(Step(text, draw, slice(0, protected)))
+    filled = Phrase("The reserve up to its size; what is above, and all of it after {who}, back.", who=whom)
+    steps.append(Step(filled if deal.controls.reserve else "", fill_reserve))
     if deal.controls.reserve and deal.controls.reserve_unit == "of pool":
         # A reserve that shrinks with the pool gives back while senior classes want principal.
         aim = slice(0, seniors[-1].stop)
         if two:
-            text = f"Income makes good what principal still lacks for {named(aim)}."
+            text = Phrase("Income makes good what principal still lacks for {who}.", who=named(aim))
             steps.append(Step(text, make_good, aim))
-        steps += [
-            Step(f"Principal of {named(r)} that is still wanted, from {money[1]}.", pay_principal, r)
-            for r in seniors
-        ]
+        for r in seniors:
+            text = Phrase(
+                "Principal of {who} that is still wanted, from {money}.", who=named(r), money=money[1]
+            )
+            steps.append(Step(text, pay_principal, r))
     if others and "trap" in triggers:
-        still = f"{whom} {'is' if protected == 1 else 'are'} outstanding"
-        steps.append(Step(f"Under a trap all that is left stays in the plan while {still}.", trap_cash))
+        owed = Phrase("{who} are outstanding", who=whom)
+        if protected == 1:
+            owed = Phrase("{who} is outstanding", who=whom)
+        text = Phrase("Under a trap all that is left stays in the plan while {owed}.", owed=owed)
+        steps.append(Step(text, trap_cash))
 
     def again(rows: slice) -> Step:
         """Interest of a later rank where it did not come before principal; else nothing is left to say."""
         if not early:
             return interest(rows)
-        text = f"Interest of {named(rows)} that is still missing, from {money[0]}." if unless else ""
+        if not unless:
+            return Step("", pay_missing_interest, rows)
+        text = Phrase(
+            "Interest of {who} that is still missing, from {money}.", who=named(rows), money=money[0]
+        )
         return Step(text, pay_missing_interest, rows)
 
     if two and others:
         aim = slice(others[0].start, others[-1].stop)
         steps += [again(r) for r in others]
-        steps.append(Step(f"Income makes good what principal lacks for {named(aim)}.", make_good, aim))
+        text = Phrase("Income makes good what principal lacks for {who}.", who=named(aim))
+        steps.append(Step(text, make_good, aim))
         steps += [principal(r) for r in others]
-        steps += [
-            Step(f"Interest of {named(r)} that is still missing, from principal that is left.", lend, r)
-            for r in others
-        ]
+        for r in others:
+            text = Phrase(
+                "Interest of {who} that is still missing, from principal that is left.", who=named(r)
+            )
+            steps.append(Step(text, lend, r))
     else:
         steps += itertools.chain.from_iterable((again(r), principal(r)) for r in others)
     return tuple(steps)
@@ -224,9 +249,7 @@ def rank_rows(ranks: Array) -> list[slice]:
 def pay(cash: Array, due: Array, paid: Array) -> None:
     """Pay what is due from the cash, pari passu over the rows; add to `paid`, reduce the cash."""
     if len(due) == 1:
-        given = np.minimum(due, cash)
-        paid += given
-        cash -= given[0]
+        _pay_one(cash, due[0].copy(), paid[0])
         return
     total = due.sum(axis=0)
     short = total > cash
@@ -237,7 +260,14 @@ def pay(cash: Array, due: Array, paid: Array) -> None:
     share = np.divide(cash, total, out=np.ones_like(total), where=short)
     paid += due * share
     cash -= total
-    cash[short] = 0.0  # to the last digit
+    np.copyto(cash, 0.0, where=short)  # to the last digit
+
+
+def _pay_one(cash: Array, due: Array, paid: Array) -> None:
+    """Pay one class what is due, which is written over."""
+    given = np.minimum(due, cash, out=due)
+    paid += given
+    cash -= given
 
 
 def above(x: Array | float, y: Array) -> Array:
@@ -247,10 +277,22 @@ def above(x: Array | float, y: Array) -> Array:
     return np.maximum(out, np.zeros(out.shape[-1]), out=out)
 
 
+def without(x: Array, where: Flags) -> Array:
+    """The same money, but none where the flag is up; few flags are, and then `numpy.where` is slower."""
+    out = x.copy()
+    np.copyto(out, 0.0, where=where)
+    return out
+
+
 def _pay_left(cash: Array, due: Array, paid: Array) -> None:
     """Pay what an earlier step left, if it left any."""
-    if (due > paid).any():
-        pay(cash, above(due, paid), paid)
+    if len(due) > 1:
+        if (due > paid).any():
+            pay(cash, above(due, paid), paid)
+        return
+    left = due[0] - paid[0]
+    if (left > 0.0).any():
+        _pay_one(cash, np.maximum(left, np.zeros(left.size), out=left), paid[0])
 
 
 def pay_fees(led: Ledger, rows: slice) -> None:
@@ -273,13 +315,7 @@ def pay_missing_interest(led: Ledger, rows: slice) -> None:
 
 def pay_interest_early(led: Ledger, rows: slice) -> None:
     """Pay interest of a later rank before principal of an earlier one, where no trap or turbo is on."""
-    free = ~(led.trap | led.turbo)
-    if free.all():
-        pay_interest(led, rows)
-        return
-    cash = np.where(free, led.income, 0.0)
-    pay(cash, led.interest_due[rows], led.interest[rows])
-    np.copyto(led.income, cash, where=free)
+    pay(led.income, without(led.interest_due[rows], led.trap | led.turbo), led.interest[rows])
 
 
 def lend(led: Ledger, rows: slice) -> None:
@@ -294,7 +330,7 @@ def make_good(led: Ledger, rows: slice) -> None:
 
 def make_good_early(led: Ledger, rows: slice) -> None:
     """Move income to the principal account for later ranks too, where no trap or turbo is on."""
-    _move(led, np.where(led.trap | led.turbo, 0.0, led.income), rows)
+    _move(led, without(led.income, led.trap | led.turbo), rows)
 
 
 def _move(led: Ledger, cash: Array, rows: slice) -> None:
@@ -306,10 +342,7 @@ def _move(led: Ledger, cash: Array, rows: slice) -> None:
 
 def share_principal(led: Ledger, rows: slice) -> None:
     """Pay principal of all classes in proportion to what is wanted, where no trigger is on."""
-    shared = ~(led.trap | led.turbo | led.ordered)
-    cash = np.where(shared, led.capital, 0.0)
-    pay(cash, np.where(shared, led.wanted, 0.0), led.principal)
-    np.copyto(led.capital, cash, where=shared)
+    pay(led.capital, without(led.wanted, led.trap | led.turbo | led.ordered), led.principal)
 
 
 def pay_principal(led: Ledger, rows: slice) -> None:
@@ -367,8 +400,9 @@ def top_up(led: Ledger, rows: slice) -> None:
     if led.last:
         return
     mine = led.protected
-    open_ = (led.balance[mine] > led.rounding[mine]).any(axis=0)
-    topped = np.where(open_, np.minimum(above(led.target, led.reserve), led.income), 0.0)
+    repaid = ~(led.balance[mine] > led.rounding[mine]).any(axis=0)
+    topped = np.minimum(above(led.target, led.reserve), led.income)
+    np.copyto(topped, 0.0, where=repaid)
     led.reserve = led.reserve + topped
     led.income -= topped
     led.reserve_topped = led.reserve_topped + topped
@@ -384,12 +418,13 @@ def fill_reserve(led: Ledger, rows: slice) -> None:
     if not isinstance(target, np.ndarray):
         if target == 0.0:
             return
-        led.reserve_released = np.where(led.held, 0.0, led.reserve)
+        led.reserve_released = without(led.reserve, led.held)
         topped = np.minimum(target - led.reserve, led.income)
     else:
-        led.reserve_released = np.where(led.held, above(led.reserve, target), led.reserve)
+        led.reserve_released = above(led.reserve, target)
+        np.copyto(led.reserve_released, led.reserve, where=~led.held)
         topped = np.minimum(above(target, led.reserve), led.income)
-    topped = np.where(led.held, topped, 0.0)
+    np.copyto(topped, 0.0, where=~led.held)
     led.reserve = led.reserve + (topped - led.reserve_released)
     led.income += led.reserve_released - topped
     led.reserve_topped = led.reserve_topped + topped

@@ -235,7 +235,9 @@ class Stressed:
         controls = self.deal.controls
         if not controls.reserve or controls.reserve_unit != "of pool":
             return self.reserve_size
-        return np.maximum(controls.reserve_size * pool, controls.reserve_floor * self.balance_at_closing)
+        floor = controls.reserve_floor * self.balance_at_closing
+        # Several times as fast against a row as against one number.
+        return np.asarray(np.maximum(controls.reserve_size * pool, np.full(pool.shape, floor)))
 
 
 def drawing(plan: Stressed, drawn: Recoveries, recovery: Array, multiplier: float = 1.0) -> Stressed:

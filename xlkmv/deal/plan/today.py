@@ -22,7 +22,7 @@ from xlkmv.model.loans import implied_principal
 from xlkmv.model.plan import arrival_date
 from xlkmv.phrase import Phrase
 
-__all__ = ["GONE", "Outlook", "as_seen", "fitting", "record_limits"]
+__all__ = ["GONE", "Outlook", "as_seen", "balance_before", "fitting", "record_limits"]
 
 # Claims of these statuses pay nothing more of their schedule.
 GONE = ("defaulted", "prepaid", "repurchased")
@@ -74,6 +74,26 @@ def fitting(plan: Stressed, record: Record) -> Record:
     columns = {name: getattr(record, name) for name in Record.more()}
     raise_first(record_faults(columns, record_limits(plan)), [str(date) for date in dates])
     return record
+
+
+def balance_before(plan: Stressed) -> Array:
+    """Balance of each claim before each date by plan, money.
+
+    Parameters
+    ----------
+    plan : Stressed
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+        Of scheduled collections by the claim's own yield.
+    """
+    rows = plan.row_outstanding
+    if rows is not None:
+        return rows
+    pool = plan.deal.pool
+    after = implied_principal(pool.amount, pool.schedule, plan.deal.terms.times)[0].balance
+    return np.concatenate([pool.amount[:, None], after[:, :-1]], axis=1)
 
 
 class Outlook:
@@ -135,26 +155,17 @@ class Outlook:
         recovered = (1.0 - share) * pool.recovery[at[0]] * self.claims[pays]
         waits = arrival_date(terms.times, pool.lag[at[0], None])[np.arange(pays.size), at[1]]
         arrives = np.where(defaulted[pays], waits, at[1])
-        paid_off = recovered if defaulted[pays].all() else self._balance_before()[at]
+        paid_off = recovered if defaulted[pays].all() else balance_before(plan)[at]
         amount = np.where(defaulted[pays], recovered, paid_off)
         in_time = arrives < n
         np.add.at(self.brings, (pays[in_time], arrives[in_time]), amount[in_time])
         self.is_default = defaulted
 
-    def _balance_before(self) -> Array:
-        """Balance of each claim before each date, shape (m, n), money."""
-        rows = self.plan.row_outstanding
-        if rows is not None:
-            return rows
-        pool = self.plan.deal.pool
-        after = implied_principal(pool.amount, pool.schedule, self.plan.deal.terms.times)[0].balance
-        return np.concatenate([pool.amount[:, None], after[:, :-1]], axis=1)
-
     def _take_off_shares(self) -> None:
         """Work out date by date what the record takes off the claims without a status."""
         plan, record, j = self.plan, self.record, len(self.record)
         n, pool, share = plan.collections.size, plan.deal.pool, plan.repurchase_share
-        rows, claims = self._balance_before(), plan.claim
+        rows, claims = balance_before(plan), plan.claim
         # After the last date everything has been paid, or is lost.
         before = np.append(rows.sum(axis=0), 0.0)
         own = np.hstack([rows[self.rows], np.zeros((self.rows.size, 1))])

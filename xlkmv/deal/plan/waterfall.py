@@ -98,6 +98,15 @@ class PoolState:
                 figures[field.name] = None if each[0] is None else np.concatenate(each, axis=1)
         return PoolState(**figures)
 
+    def picked(self, paths: npt.NDArray[np.int64]) -> PoolState:
+        """State on some of the paths, where all are computed on all dates."""
+        figures: dict[str, Any] = {}
+        for field in fields(PoolState):
+            each = getattr(self, field.name)
+            if each is not None and field.name not in ("active", "parent"):
+                figures[field.name] = each[:, paths]
+        return PoolState(**figures)
+
 
 def grown(x: npt.NDArray[Any], parent: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Lengthen the last axis to one entry per parent: each new one is a copy of its parent's."""
@@ -321,10 +330,12 @@ class _Carried:
     ended: npt.NDArray[np.int64]
     left: Array
 
-    def grow(self, parent: npt.NDArray[np.int64]) -> None:
-        """Give every new path the state of its parent."""
-        for field in fields(self):
-            setattr(self, field.name, grown(getattr(self, field.name), parent))
+    def grow(self, parent: npt.NDArray[np.int64], idle: frozenset[str]) -> None:
+        """Give every new path the state of its parent; figures that the plan has no use for stay."""
+        if parent.size > self.account.size:
+            for field in fields(self):
+                if field.name not in idle:
+                    setattr(self, field.name, grown(getattr(self, field.name), parent))
 
 
 @dataclass(slots=True)
@@ -338,7 +349,7 @@ class _Tests:
 
 def _tested(deal: Deal, seen: Observation, on: npt.NDArray[np.bool_]) -> _Tests:
     """Test every covenant, and update where it is `on`."""
-    paths = on.shape[1]
+    paths = seen.notes.shape[1]
     values = np.empty((len(deal.covenants), paths))
     fails = np.empty(values.shape, np.bool_)
     triggers = {word: np.zeros(paths, np.bool_) for word in CONSEQUENCES[1:]}
@@ -410,13 +421,13 @@ class _Plan:
         if self.everything:
             left = notes
         else:
-            left = notes - above(pool, np.maximum(self.oc * pool, self.oc_floor))
+            left = notes - above(pool, np.maximum(self.oc * pool, np.full(pool.size, self.oc_floor)))
         eligible = balance
         if self.scheduled.any():
             left = left - due[self.scheduled].sum(axis=0)
             eligible = np.where(self.through[:, None], balance, 0.0)
-        left = np.maximum(left, np.zeros_like(left))
-        wanted = np.zeros_like(balance)
+        left = np.maximum(left, np.zeros(left.size))
+        wanted = np.zeros(balance.shape)
         if self.terms.principal == "pro rata":
             total = eligible.sum(axis=0)
             part = np.divide(left, total, out=np.zeros_like(total), where=total > 0.0)
@@ -427,7 +438,7 @@ class _Plan:
                 continue
             if rank.stop - rank.start == 1:
                 given = np.minimum(left, eligible[rank.start])
-                wanted[rank] += given
+                wanted[rank.start] += given
                 left -= given
                 continue
             total = eligible[rank].sum(axis=0)
@@ -448,10 +459,7 @@ class _Plan:
 
 
 def _state(trap: npt.NDArray[np.bool_], turbo: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
-    state = np.full(trap.size, NORMAL, np.int8)
-    state[trap] = TRAP
-    state[turbo] = TURBO
-    return state
+    return np.maximum(TRAP * trap.view(np.int8), TURBO * turbo.view(np.int8))
 
 
 def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) -> Iterator[Payment]:
@@ -499,9 +507,19 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         left=np.ones(1),
     )
 
+    used = {
+        "on": bool(deal.covenants),
+        "purse": capped,
+        "before": terms.fee_base == "pool",
+        "called": terms.cleanup > 0.0,
+        "ended": revolving,
+        "left": revolving,
+    }
+    idle = frozenset(name for name, needed in used.items() if not needed)
+
     for k in range(n):
         last, paths = k == n - 1, int(active[k])
-        carried.grow(parent[:paths])
+        carried.grow(parent[:paths], idle)
         nothing = np.zeros(paths)
         collected = state.collections[k, :paths]
         pool = nothing if state.balance is None else state.balance[k, :paths]
@@ -568,7 +586,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         fees_due = fees_due + carried.fee_arrears
         interest_due = fixed.interest(k, float(accrual[k]), carried)
         # Nothing is paid to a class that is repaid on all paths.
-        still = [s and bool(balance[i].any() or interest_due[i].any()) for i, s in enumerate(still)]
+        still = [s and bool((balance[i] != 0.0).any() or interest_due[i].any()) for i, s in enumerate(still)]
         if fixed.free[k]:
             principal_due = np.zeros(balance.shape)
         else:
@@ -580,7 +598,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             flows = np.where(carried.ended <= k, flows, 0.0) if revolving else flows
             wanted = flows if fixed.free[k] else np.maximum(wanted, flows)
         if turbo.any():
-            wanted = np.where(turbo, balance, wanted)
+            wanted = wanted.copy()
+            np.copyto(wanted, balance, where=turbo)
         if terms.cleanup > 0.0:
             owed = balance.sum(axis=0) + interest_due.sum(axis=0) + fees_due
             cash = income if capital is income else income + capital
@@ -606,8 +625,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             interest_due=interest_due,
             principal_due=principal_due,
             wanted=wanted,
-            interest=np.zeros_like(balance),
-            principal=np.zeros_like(balance),
+            interest=np.zeros(balance.shape),
+            principal=np.zeros(balance.shape),
             fees=nothing,
             reserve=reserve,
             target=target,
@@ -627,7 +646,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             ledger.reserve = np.full(paths, plan.known_reserve[k])
 
         balance = balance - ledger.principal
-        np.putmask(balance, balance < fixed.rounding, 0.0)
+        np.copyto(balance, 0.0, where=balance < fixed.rounding)
         arrears = above(interest_due, ledger.interest)
         deferred = np.zeros(arrears.shape)
         if fixed.deferrable.any():

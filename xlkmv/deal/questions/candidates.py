@@ -12,6 +12,7 @@ import numpy as np
 
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import Deal, Tranche
+from xlkmv.language import Phrase, joined
 from xlkmv.model.domain import Array
 
 __all__ = [
@@ -205,8 +206,10 @@ def size_question(key: str, deal: Deal, sizes: Mapping[str, float], name: str, p
 
     def remark(amount: float) -> str:
         if not below:
-            return "No class ranks below: all notes change."
-        return "Nothing is left below it, and notes grow." if amount > room * (1.0 + NOTHING) else ""
+            return Phrase("No class ranks below: all notes change.")
+        if amount > room * (1.0 + NOTHING):
+            return Phrase("Nothing is left below it, and notes grow.")
+        return ""
 
     return Question(
         key,
@@ -242,9 +245,11 @@ def reserve_question(deal: Deal, name: str, notes: float) -> Question:
     one = apply(trial(1.0), BASE, by_plan=True).reserve_size
     of_pool = controls.reserve_unit == "of pool"
     most = 1.0 if of_pool else max(notes / one, controls.reserve_size) if one > 0.0 else 1.0
-    remark = "" if deal.controls.reserve else "There is no reserve now."
+    remarks = [] if deal.controls.reserve else [Phrase("There is no reserve now.")]
     if of_pool and controls.reserve_floor > 0.0:
-        remark = f"Its floor of {controls.reserve_floor:.2%} of the pool stays. {remark}".strip()
+        floor = Phrase("Its floor of {share:.2%} of the pool stays.", share=controls.reserve_floor)
+        remarks.insert(0, floor)
+    remark = joined(remarks) if remarks else ""
     now = apply(deal, BASE, by_plan=True).reserve_size / notes
     candidates = most * np.arange(STEPS, -1, -1) / STEPS
     return Question("reserve", name, candidates, now, trial, lambda x: x * one / notes, lambda x: remark)
@@ -286,7 +291,9 @@ def coupon_question(deal: Deal, name: str) -> Question:
     Question
     """
     own = next(t for t in deal.tranches if t.name == name)
-    now, remark = (own.margin, f"Margin over {own.base}.") if own.base else (own.coupon, "")
+    now, remark = own.coupon, ""
+    if own.base:
+        now, remark = own.margin, Phrase("Margin over {base}.", base=own.base)
 
     def trial(rate: float) -> Deal:
         other = replace(own, margin=rate) if own.base else replace(own, coupon=rate)

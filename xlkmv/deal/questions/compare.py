@@ -15,9 +15,10 @@ from xlkmv.deal.paths.run import Simulation, simulate
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.terms import CONTROLS, Curve, Deal, Loans, Pool, Recoveries, Tranche
 from xlkmv.errors import InputError, XlkmvError
+from xlkmv.language import CLAUSES, LIST, Phrase, joined
 from xlkmv.model.domain import Array
 
-__all__ = ["Comparison", "Difference", "Step", "compare", "differences"]
+__all__ = ["Comparison", "Difference", "Step", "compare", "differences", "labels"]
 
 
 Groups = tuple[tuple[str, tuple[str, ...]], ...]
@@ -60,6 +61,8 @@ TERMS: Groups = (
     ("Headline class", ("headline",)),
     ("Paths and seed", ("paths", "seed")),
 )
+# What makes everything by date another.
+DATED, WITH_DATES = ("closing", "dates", "day_count"), "Payment dates, with claims and classes"
 LABELS = {
     "pd": "PD",
     "cdr": "CDR",
@@ -200,14 +203,15 @@ def compare(
         names = f"{first.pool.name[0]} ... and {second.pool.name[0]} ..."
         raise InputError("cases", "must be of one deal: no obligor is in both", names)
     changes = _changes(first, second)
-    stages, pending = [("as it is", first)], []
+    stages: list[tuple[str, Deal]] = [(Phrase("as it is"), first)]
+    pending: list[_Change] = []
     for place, change in enumerate(changes):
         pending.append(change)
         try:
             made = second if place == len(changes) - 1 else _made(stages[-1][1], second, pending)
         except XlkmvError:
             continue
-        stages.append(("; ".join(c.label for c in pending), made))
+        stages.append((joined([c.label for c in pending], CLAUSES), made))
         pending = []
     steps: list[Step] = []
     before: Simulation | None = None
@@ -271,17 +275,18 @@ def _changes(first: Deal, second: Deal) -> list[_Change]:
     found: list[_Change] = []
 
     def add(label: str, take: Mapping[str, tuple[str, ...] | None], said: Iterable[Line]) -> None:
+        label = Phrase(label)
         if lines := tuple(Difference(label, *line) for line in said):
             found.append(_Change(label, take, lines))
 
-    dated = [*_fields(first.terms, second.terms, ("closing", "dates", "day_count"))]
+    dated = [*_fields(first.terms, second.terms, DATED)]
     claims, notes = (_names(first), _names(second)), [[t.name for t in x.tranches] for x in (first, second)]
     if dated:
         # What is said by date goes with the dates.
-        whole = ("closing", "dates", "day_count", "curves", "headline", "revolving")
+        whole = (*DATED, "curves", "headline", "revolving")
         more = [*_pools(first.pool, second.pool, claims), *_classes(first, second)]
         take: dict[str, tuple[str, ...] | None] = {"pool": None, "tranches": None, "terms": whole}
-        add("Payment dates, with claims and classes", take, [*dated, *more])
+        add(WITH_DATES, take, [*dated, *more])
     elif claims[0] != claims[1]:
         add("Claims", {"pool": None}, _pools(first.pool, second.pool, claims))
     else:
@@ -292,7 +297,7 @@ def _changes(first: Deal, second: Deal) -> list[_Change]:
     elif not dated:
         for label, names in NOTES:
             lines = [
-                (f"{item} of {a.name}", before, after)
+                (Phrase("{item} of {name}", item=item, name=a.name), before, after)
                 for a, b in zip(first.tranches, second.tranches, strict=True)
                 for item, before, after in _fields(a, b, names)
             ]
@@ -301,8 +306,8 @@ def _changes(first: Deal, second: Deal) -> list[_Change]:
         names = (key, *control.figures)
         add(control.label, {"controls": names}, _fields(first.controls, second.controls, names))
     if first.covenants != second.covenants:
-        one, other = (", ".join(c.name for c in x.covenants) or "none" for x in (first, second))
-        add("Covenants", {"covenants": None}, [("tests", one, other)])
+        one, other = (", ".join(c.name for c in x.covenants) or Phrase("none") for x in (first, second))
+        add("Covenants", {"covenants": None}, [(Phrase("tests"), one, other)])
     for label, names in TERMS:
         add(label, {"terms": names}, _fields(first.terms, second.terms, names))
     return found
@@ -316,23 +321,38 @@ def _fields(one: Any, other: Any, names: Iterable[str]) -> Iterator[Line]:
             yield _label(name), _text(name, a), _text(name, b)
 
 
+def labels() -> list[str]:
+    """List what steps and terms that differ may be called: what catalogues translate.
+
+    Returns
+    -------
+    list of str
+    """
+    groups = [*POOL, *NOTES, *TERMS, (WITH_DATES, DATED)]
+    named = [name for _, names in groups for name in names]
+    named += [name for key, control in CONTROLS.items() for name in (key, *control.figures)]
+    named += [field.name for field in fields(Loans)]
+    said = ["Claims", "Classes", "Covenants", *(label for label, _ in groups)]
+    return [*said, *(_label(name) for name in named)]
+
+
 def _label(name: str) -> str:
-    return LABELS.get(name, name.replace("_", " "))
+    return Phrase(LABELS.get(name, name.replace("_", " ")))
 
 
 def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return Phrase("yes") if value else Phrase("no")
     if value is None or value == "" or value == ():
-        return "none"
+        return Phrase("none")
     if isinstance(value, (int, float)):
         return f"{100.0 * value:,.6g} %" if name in SHARES else f"{value:,.12g}"
     if isinstance(value, tuple):
         ends = [_text(name, x) for x in (value[0], value[-1])]
-        return f"{len(value)}: {ends[0]} to {ends[1]}"
+        return Phrase("{count}: {first} to {last}", count=len(value), first=ends[0], last=ends[1])
     if isinstance(value, Curve):
         return value.name
-    return str(value) if isinstance(value, (str, dt.date)) else "another"
+    return str(value) if isinstance(value, (str, dt.date)) else Phrase("another")
 
 
 def _names(deal: Deal) -> tuple[Any, ...]:
@@ -355,8 +375,12 @@ def _columns(one: Pool, other: Pool, names: Iterable[str]) -> Iterator[Line]:
             continue
         rows = _rows_that_differ(a, b, len(one.name))
         if rows:
-            item = f"{_label(name)} ({rows:,} of {len(one.name):,} rows)"
+            item = _counted(_label(name), rows, len(one.name))
             yield item, _sum(name, a, one.amount), _sum(name, b, other.amount)
+
+
+def _counted(item: str, rows: int, size: int) -> str:
+    return Phrase("{item} ({rows:,} of {size:,} rows)", item=item, rows=rows, size=size)
 
 
 def _columns_of_terms(one: Any, other: Any, weights: Array) -> Iterator[Line]:
@@ -365,9 +389,9 @@ def _columns_of_terms(one: Any, other: Any, weights: Array) -> Iterator[Line]:
     for field in fields(one):
         a, b = getattr(one, field.name), getattr(other, field.name)
         if rows := _rows_that_differ(a, b, size):
-            label = "pledge" if field.name == "pledge" else _label(field.name)
+            label = Phrase("pledge") if field.name == "pledge" else _label(field.name)
             yield (
-                f"{label} ({rows:,} of {size:,} rows)",
+                _counted(label, rows, size),
                 _sum(field.name, a, weights),
                 _sum(field.name, b, weights),
             )
@@ -387,22 +411,26 @@ def _rows_that_differ(a: Any, b: Any, size: int) -> int:
 def _sum(name: str, values: Any, weights: Array) -> str:
     """What a column comes to: money in all, other numbers on average by amount, words not at all."""
     if values is None or isinstance(values, tuple):
-        return "" if values else "none"
+        return "" if values else Phrase("none")
     if name == "pledge":
-        return f"{float(np.nansum(values)):,.12g} in all"
+        return Phrase("{amount:,.12g} in all", amount=float(np.nansum(values)))
     if name in ("amount", "schedule", "count", "interest", "balance", "claim"):
-        return f"{float(np.sum(values)):,.12g} in all"
+        return Phrase("{amount:,.12g} in all", amount=float(np.sum(values)))
     known = ~np.isnan(values)
     if not known.any() or not weights[known].sum() > 0.0:
-        return "none"
-    return f"{_text(name, float(np.average(values[known], weights=weights[known])))} on average"
+        return Phrase("none")
+    mean = _text(name, float(np.average(values[known], weights=weights[known])))
+    return Phrase("{figure} on average", figure=mean)
 
 
 def _pools(one: Pool, other: Pool, names: Sequence[Any]) -> Iterator[Line]:
     """Yield what two pools come to that cannot be compared row by row."""
     if names[0] != names[1] or one.schedule.shape != other.schedule.shape:
-        before, after = (f"{len(x.name):,} rows, {float(x.amount.sum()):,.12g}" for x in (one, other))
-        yield "claims", before, after
+        before, after = (
+            Phrase("{rows:,} rows, {amount:,.12g}", rows=len(x.name), amount=float(x.amount.sum()))
+            for x in (one, other)
+        )
+        yield Phrase("claims"), before, after
     else:
         for _, columns in POOL:
             yield from _columns(one, other, columns)
@@ -413,12 +441,12 @@ def _classes(first: Deal, second: Deal) -> Iterator[Line]:
     one, other = ({t.name: t for t in deal.tranches} for deal in (first, second))
     for name in dict.fromkeys((*one, *other)):
         if one.get(name) != other.get(name):
-            yield f"class {name}", _class(one.get(name)), _class(other.get(name))
+            yield Phrase("class {name}", name=name), _class(one.get(name)), _class(other.get(name))
 
 
 def _class(t: Tranche | None) -> str:
     if t is None:
-        return "none"
+        return Phrase("none")
     coupon = _text("coupon", t.coupon) if not t.base else f"{t.base} + {_text('margin', t.margin)}"
-    until = f", to {t.maturity}" if t.maturity else ""
-    return f"rank {t.rank}, {t.amount:,.12g}, {coupon}, {t.payment}{until}"
+    said = [Phrase("rank {rank}", rank=t.rank), f"{t.amount:,.12g}", coupon, t.payment]
+    return joined([*said, *([Phrase("to {date}", date=t.maturity)] if t.maturity else [])], LIST)

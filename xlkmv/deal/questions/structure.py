@@ -26,8 +26,8 @@ from xlkmv.deal.questions.search import WIDTH, Curve, Trials
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import ClassScale, Deal
 from xlkmv.errors import DomainError, InputError
+from xlkmv.language import Phrase, joined
 from xlkmv.model.domain import Array
-from xlkmv.phrase import Phrase
 
 __all__ = ["QUESTIONS", "UNITS", "Answer", "Frontier", "Structure", "asked_classes", "solve", "target_pd"]
 
@@ -247,7 +247,7 @@ def _answer(question: Question, target: float, trials: Trials, scale: ClassScale
         None if place < 0 else float(question.candidates[place]),
         pd,
         error,
-        " ".join(filter(None, _remarks(question, curve, place, least, target <= WIDTH * error, scale))),
+        _in_one(_remarks(question, curve, place, least, target <= WIDTH * error, scale)),
     )
 
 
@@ -257,24 +257,31 @@ def _remarks(
     """Say what else there is to know; `least`: where the interval begins, `few`: paths for the target."""
     key = question.key
     if place < 0:
-        yield f"Out of reach: {_at_best(question, curve)}."
+        yield Phrase("Out of reach: {at_best}.", at_best=_at_best(question, curve))
         if curve.flat and key in ("reserve", "coupon", "support"):
-            yield "It makes no difference to this class."
+            yield Phrase("It makes no difference to this class.")
     elif place == question.candidates.size - 1:
-        yield WHOLE_RANGE[key]
+        yield Phrase(WHOLE_RANGE[key])
         if key != "support" and _supported(question):
-            yield "The undertaking pays what the pool does not."
+            yield Phrase("The undertaking pays what the pool does not.")
     elif place == 0 and key == "coupon" and question.now > 0.0:
-        yield "Any coupon at all is too much."
+        yield Phrase("Any coupon at all is too much.")
     if least < 0 <= place:
-        why = "too few paths for so small a target" if few else "out of reach for a PD two errors less"
-        yield f"One end is open: {why}."
+        if few:
+            yield Phrase("One end is open: too few paths for so small a target.")
+        else:
+            yield Phrase("One end is open: out of reach for a PD two errors less.")
     if curve.falls:
-        yield "The PD does not rise throughout: the answer is where it first exceeds the target."
+        yield Phrase("The PD does not rise throughout: the answer is where it first exceeds the target.")
     if key == "support" and place >= 0:
         yield _rated(float(question.candidates[place]), scale)
     if place >= 0:
         yield question.remark(float(question.candidates[place]))
+
+
+def _in_one(remarks: Iterator[str]) -> str:
+    said = [text for text in remarks if text]
+    return joined(said) if said else ""
 
 
 WHOLE_RANGE = {
@@ -296,16 +303,21 @@ def _supported(question: Question) -> bool:
 
 def _at_best(question: Question, curve: Curve) -> str:
     pd, error = curve.at(0)
-    at = f"at {question.shown(float(question.candidates[0])):.2%}"
-    piece = "of the smallest piece"
-    safest = {"size": piece, "stack": piece, "notes": "on next to no notes"}.get(question.key, at)
-    return f"even {safest} the PD is {pd:.2%} (s.e. {error:.2%})"
+    figures: dict[str, float] = {"pd": pd, "error": error}
+    if question.key in ("size", "stack"):
+        return Phrase("even of the smallest piece the PD is {pd:.2%} (s.e. {error:.2%})", **figures)
+    if question.key == "notes":
+        return Phrase("even on next to no notes the PD is {pd:.2%} (s.e. {error:.2%})", **figures)
+    at = question.shown(float(question.candidates[0]))
+    return Phrase("even at {at:.2%} the PD is {pd:.2%} (s.e. {error:.2%})", at=at, **figures)
 
 
 def _rated(pd: float, scale: ClassScale) -> str:
     """Worst grade that is good enough for a payer with this PD in a year."""
     enough = int(np.searchsorted(scale.limits(1.0), pd, side="right"))
-    return f"A payer of grade {scale.grades[enough - 1]} will do." if enough else "No grade is enough."
+    if not enough:
+        return Phrase("No grade is enough.")
+    return Phrase("A payer of grade {grade} will do.", grade=scale.grades[enough - 1])
 
 
 # ------------------------------------------------------------------------------------ the question

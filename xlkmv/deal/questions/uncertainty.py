@@ -34,6 +34,7 @@ from xlkmv.deal.paths.run import ENOUGH, Simulation, simulate
 from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.terms import Deal
 from xlkmv.deal.terms.ranges import INPUTS, LEVEL, Ranges, varied
+from xlkmv.language import Phrase
 from xlkmv.model.domain import Array
 from xlkmv.model.sobol import sobol_points, variance_shares
 from xlkmv.model.surface import count_terms, distance_of, fit_rates, fit_values, quadratic_terms
@@ -125,7 +126,20 @@ class Uncertainty:
     @property
     def labels(self) -> tuple[str, ...]:
         """What the groups are called."""
-        return tuple("PD of each obligor" if g == OBLIGORS else INPUTS[g].label for g in self.groups)
+        each = Phrase("PD of each obligor")
+        return tuple(each if g == OBLIGORS else INPUTS[g].label for g in self.groups)
+
+    def ranked(self, k: int) -> list[tuple[str, float, float]]:
+        """Inputs by what they matter to the PD of a class: label, share alone, share with others.
+
+        What the estimates say beyond 0 and 1 is their error. None of a class that nothing moves.
+        """
+        shares = self.classes[k].pd
+        if not shares.total.size or np.isnan(shares.total).any():
+            return []
+        first, total = np.clip(shares.first, 0.0, 1.0), np.clip(shares.total, 0.0, 1.0)
+        total = np.maximum(first, total)
+        return [(self.labels[g], float(first[g]), float(total[g])) for g in np.argsort(-total, kind="stable")]
 
 
 def uncertainty(

@@ -21,7 +21,9 @@ from xlkmv.phrase import Phrase
 
 __all__ = ["TOLD_TWICE", "Deal"]
 
-TOLD_TWICE = "must not be 'loss curve' where a claim has a pledge: net losses say what comes back already"
+TOLD_TWICE = Phrase(
+    "must not be 'loss curve' where a claim has a pledge: net losses say what comes back already"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,15 +20,24 @@ from xlkmv.deal.terms.deal import Deal
 from xlkmv.deal.terms.faults import Fault, raise_first
 from xlkmv.deal.terms.plan import TERM_RULES
 from xlkmv.errors import InputError
+from xlkmv.language import Phrase
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
-from xlkmv.phrase import Phrase
 
-__all__ = ["INPUTS", "LEVEL", "RangedInput", "Ranges", "obligor_range_faults", "range_faults", "varied"]
+__all__ = [
+    "INPUTS",
+    "LEVEL",
+    "RangedInput",
+    "Ranges",
+    "obligor_range_faults",
+    "range_at_level",
+    "range_faults",
+    "varied",
+]
 
 # Probability that a range holds, and the quantile of its high end.
 LEVEL = 0.9
 REACH = float(ndtri(0.5 * (1.0 + LEVEL)))
-HIGHEST = 1.0 - 1e-9
+LOWEST, HIGHEST = 1e-12, 1.0 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +82,30 @@ def _mean(column: str) -> Callable[[Deal], float]:
     return lambda deal: float(deal.pool.share @ getattr(deal.pool, column))
 
 
+def _term(name: str) -> Callable[[Deal], float]:
+    return lambda deal: float(getattr(deal.terms, name))
+
+
 def _user(deal: Deal) -> bool:
     return deal.terms.volatility_source == "user"
 
 
 INPUTS: dict[str, RangedInput] = {
-    "pd": RangedInput("PD of all obligors together", ODDS, _mean("pd"), lambda deal: True),
-    "recovery": RangedInput("Recovery", ODDS, _mean("recovery"), lambda deal: True),
-    "correlation": RangedInput("Asset correlation", ODDS, _mean("correlation"), lambda deal: True),
-    "volatility": RangedInput("Volatility of the pool", LOG, lambda deal: deal.terms.volatility, _user),
-    "drift": RangedInput("Drift of the pool", PLAIN, lambda deal: deal.terms.drift, _user),
+    "pd": RangedInput(Phrase("PD of all obligors together"), ODDS, _mean("pd"), lambda deal: True),
+    "recovery": RangedInput(Phrase("Recovery"), ODDS, _mean("recovery"), lambda deal: True),
+    "correlation": RangedInput(Phrase("Asset correlation"), ODDS, _mean("correlation"), lambda deal: True),
+    "volatility": RangedInput(
+        Phrase("Volatility of the pool"), LOG, lambda deal: deal.terms.volatility, _user
+    ),
+    "drift": RangedInput(Phrase("Drift of the pool"), PLAIN, _term("drift"), _user),
     "prepayment": RangedInput(
-        "Prepayment",
+        Phrase("Prepayment"),
         LOG,
-        lambda deal: deal.terms.prepayment,
+        _term("prepayment"),
         lambda deal: deal.terms.prepayment_type != "vector",
     ),
     "support_pd": RangedInput(
-        "PD of the undertaking's payer",
+        Phrase("PD of the undertaking's payer"),
         ODDS,
         lambda deal: deal.controls.support_pd,
         lambda deal: deal.controls.support,
@@ -231,6 +246,28 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
         support_pd=one("support_pd", controls.support_pd),
     )
     return replace(deal, pool=pool, terms=terms, controls=controls)
+
+
+def range_at_level(pd: float, low: float, high: float, level: float) -> tuple[float, float] | None:
+    """Ends that hold a PD with 90 %, from ends that hold it with another probability.
+
+    Parameters
+    ----------
+    pd, low, high : float
+    level : float
+        Probability that the given ends hold.
+
+    Returns
+    -------
+    (float, float) or None
+        None of a PD that is 0 or 1: such a one has no odds.
+    """
+    if not 0.0 < pd < HIGHEST:
+        return None
+    reach = REACH / float(ndtri(0.5 * (1.0 + level)))
+    at, ends = logit(pd), logit(np.clip([low, high], LOWEST, HIGHEST))
+    moved = expit(at + (ends - at) * reach)
+    return min(float(moved[0]), pd), max(float(moved[1]), pd)
 
 
 def obligor_range_faults(low: Array, high: Array, pd: Array) -> Iterator[Fault]:

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 # ruff: noqa: F403, F405
 from xlkmv.deal.reading import READINGS
-from xlkmv.workbook.layout import column, notes, pool, questions, results, surveillance, terms, upkeep
+from xlkmv.language import Phrase
+from xlkmv.workbook.layout import (
+    column,
+    notes,
+    pool,
+    questions,
+    results,
+    surveillance,
+    terms,
+    uncertainty,
+    upkeep,
+)
 from xlkmv.workbook.layout.column import *
 from xlkmv.workbook.layout.notes import *
 from xlkmv.workbook.layout.pool import *
@@ -17,6 +28,7 @@ from xlkmv.workbook.layout.questions import *
 from xlkmv.workbook.layout.results import *
 from xlkmv.workbook.layout.surveillance import *
 from xlkmv.workbook.layout.terms import *
+from xlkmv.workbook.layout.uncertainty import *
 from xlkmv.workbook.layout.upkeep import *
 
 __all__ = [
@@ -26,6 +38,7 @@ __all__ = [
     "COMPARED_BEFORE",
     "CURRENCY",
     "DEAL_NAME",
+    "FRESH",
     "FRONTIER_TITLE",
     "HEADLINE_CLASS",
     "LANGUAGE",
@@ -56,6 +69,7 @@ __all__ += (
     + results.__all__
     + questions.__all__
     + surveillance.__all__
+    + uncertainty.__all__
     + upkeep.__all__
 )
 
@@ -78,6 +92,7 @@ TABLES: dict[str, TableSpec] = {
         SCALE,
         CLASS_SCALE,
         VECTOR,
+        RANGE,
         SCENARIO_RESULT,
         ANSWER,
         HEADLINE,
@@ -99,10 +114,14 @@ TABLES: dict[str, TableSpec] = {
         PRIORITY,
         MODEL,
         LAYER,
+        MATTER,
+        INTERVAL,
         ACTUAL,
         RERATE,
         HISTORY,
         WATCH,
+        MEASURE,
+        BACKTEST,
         CASE,
         CASE_RESULT,
         STEP,
@@ -113,6 +132,8 @@ TABLES: dict[str, TableSpec] = {
         CHECK,
         INPUT,
         LOG,
+        TEXTS,
+        SAID,
     )
 }
 
@@ -148,7 +169,7 @@ def input_columns() -> tuple[tuple[str, str], ...]:
         (spec, c)
         for spec in (
             *(POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL),
-            *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR),
+            *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR, RANGE),
             *(OBLIGOR, RECOVERY, SOURCE, PEER, PRICE),
         )
         for c in spec.inputs
@@ -160,12 +181,14 @@ def input_columns() -> tuple[tuple[str, str], ...]:
 
 # How cell out_Scope begins after a quick look, and the state of its results.
 QUICK = "quick look"
-QUICK_STATE = f"{QUICK}: Refresh for everything"
+QUICK_STATE = Phrase("quick look: Refresh for everything")
+FRESH = Phrase("fresh")
 
 # What sheets Compare and Structure say of their answers.
-COMPARED, COMPARED_BEFORE, UNCOMPARED = "fresh", "stale: compare again", "not compared yet: press Compare"
-SOLVED, SOLVED_BEFORE, UNSOLVED = "fresh", "stale: solve again", "not solved yet: press Solve"
-FRONTIER_TITLE = "Frontier: size of {} against its any-date PD, reserve by reserve"
+COMPARED, COMPARED_BEFORE = FRESH, Phrase("stale: compare again")
+UNCOMPARED = Phrase("not compared yet: press Compare")
+SOLVED, SOLVED_BEFORE, UNSOLVED = FRESH, Phrase("stale: solve again"), Phrase("not solved yet: press Solve")
+FRONTIER_TITLE = "Frontier: size of {name} against its any-date PD, reserve by reserve"
 
 # One-cell names: what refresh writes on the Home sheet, and the format it is shown in.
 NAMES: dict[str, tuple[str, str]] = {
@@ -186,7 +209,8 @@ NAMES: dict[str, tuple[str, str]] = {
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
 CHARTS = {
-    f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Drivers", "Surveillance")
+    f"out_Charts{x}": f"In the charts: {THE_CLASS}"
+    for x in ("Result", "Scenario", "Drivers", "Uncertainty", "Surveillance")
 }
 
 # Currency and unit of money: labels that titles and axes show, and that no figure depends on.

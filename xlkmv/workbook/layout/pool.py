@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xlkmv.deal.sources import METHODS as SOURCE_METHODS
 from xlkmv.deal.terms import AMORTISATIONS, COLUMN_RULES, STATUSES
-from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Rule
+from xlkmv.model.domain import INSIDE_PROBABILITY, NOT_NEGATIVE, POSITIVE, RULES, Rule
 from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
 from xlkmv.model.private import DISTANCES
 from xlkmv.workbook.layout.column import (
@@ -29,6 +29,7 @@ __all__ = ["FROM_SOURCE", "OBLIGOR", "PEER", "POOL", "PRICE", "RECOVERY", "SOURC
 FROM_SOURCE = "source"
 EQUITY_NOTE = "listed: market value and its volatility p.a., or a series in table tbl_Prices."
 DEBT_NOTE = "listed, comparables: due within a year, and later. Money."
+PD_RANGE = "Ends that hold the PD 9 times out of 10: both or none. Blank with source: those of sheet Obligor."
 EARNINGS_NOTE = "or book assets, if all peers give these. Money."
 
 POOL = TableSpec(
@@ -83,6 +84,8 @@ POOL = TableSpec(
             blank=True,
             required=True,
         ),
+        number("PD low", "违约概率下限", "pd_low", RATE, INSIDE_PROBABILITY, 9, PD_RANGE, blank=True),
+        number("PD high", "违约概率上限", "pd_high", RATE, INSIDE_PROBABILITY, 9, PD_RANGE, blank=True),
         number(
             "Recovery",
             "回收率",

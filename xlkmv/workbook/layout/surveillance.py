@@ -20,7 +20,7 @@ from xlkmv.workbook.layout.column import (
     result,
 )
 
-__all__ = ["ACTUAL", "HISTORY", "RERATE", "WATCH"]
+__all__ = ["ACTUAL", "BACKTEST", "HISTORY", "MEASURE", "RERATE", "WATCH"]
 
 # Inputs of surveillance that may stay blank: nobody knows.
 _UNKNOWN = "Blank: not known."
@@ -176,5 +176,48 @@ WATCH = TableSpec(
         ),
         result("Simulated any-date PD, drawn", "模拟任一日违约概率", "simulated", "0.0E+00", 16, blank=True),
         result("Alert from", "预警线", "limit", "0.0E+00", 12, blank=True),
+    ),
+)
+
+MEASURE = TableSpec(
+    "tbl_Measure",
+    "Backtest",
+    "Did the predictions of closing hold?",
+    "预测检验",
+    (
+        result("Verdict", "结论", "verdict", TEXT, 44),
+        result("Obligors", "债务人数", "obligors", MONEY, 12),
+        result("Defaults seen", "实际违约数", "seen", MONEY, 12),
+        result("Defaults expected", "预期违约数", "expected", "0.00", 12),
+        result("Chance of as many or more", "至少同样多的概率", "as_many", PROBABILITY, 13),
+        result("Chance of as few or fewer", "至多同样多的概率", "as_few", PROBABILITY, 13),
+        result("Area under ROC", "ROC曲线下面积", "auc", "0.000", 11),
+        result("Accuracy ratio", "准确率比", "accuracy_ratio", "0.000", 11),
+        result("Kolmogorov-Smirnov", "KS统计量", "ks", "0.000", 12),
+        result("Brier score", "Brier评分", "brier", "0.0000", 11),
+        result("Hosmer-Lemeshow", "HL统计量", "hosmer_lemeshow", "0.00", 12),
+        result("p-value", "p值", "p_value", PROBABILITY, 10),
+    ),
+)
+
+BACKTEST = TableSpec(
+    "tbl_Backtest",
+    "Backtest",
+    "Predicted at closing and seen, accumulated up to each date",
+    "发行时预测与实际",
+    (
+        result("Payment date", "日期", "date", DATE, 44),
+        result("Collections by plan", "计划回款", "planned", MONEY, 14),
+        result("Expected, with defaults", "预期回款", "expected", MONEY, 14),
+        result("Came in", "实际回款", "collected", MONEY, 14),
+        result("Expected / plan", "预期/计划", "expected_share", "0.0%", 12),
+        result("1 in 20 is less", "5%下限", "low_share", "0.0%", 12),
+        result("1 in 20 is more", "95%上限", "high_share", "0.0%", 12),
+        result("Came in / plan", "实际/计划", "seen_share", "0.0%", 12),
+        result("Chance of less", "更低的概率", "level", PROBABILITY, 12),
+        result("In default, expected", "预期违约户数", "defaults_expected", "0.00", 12),
+        result("In default, seen", "实际违约户数", "defaults_seen", MONEY, 12, blank=True),
+        result("Money in default, expected", "预期违约金额", "money_expected", MONEY, 15),
+        result("Money in default, seen", "实际违约金额", "money_seen", MONEY, 15),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xlkmv.workbook.layout.column import TEXT, WHOLE, TableSpec, formula, result
 
-__all__ = ["CHECK", "INPUT", "LOG"]
+__all__ = ["CHECK", "INPUT", "LOG", "SAID", "TEXTS"]
 
 CHECK = TableSpec(
     "tbl_Check",
@@ -49,4 +49,28 @@ LOG = TableSpec(
         result("Seed", "种子", "seed", WHOLE, 10),
         result("Message", "信息", "message", TEXT, 60),
     ),
+)
+
+# Texts that no refresh makes: what charts and cells link to, and macros look up. Its columns are the
+# languages, then the one of the workbook.
+TEXTS = TableSpec(
+    "tbl_Text",
+    "Texts",
+    "Texts",
+    "文本",
+    (
+        formula("English", "英文", "en", TEXT, 70),
+        formula("中文", "中文", "zh", TEXT, 50),
+        result("Shown", "显示", "shown", TEXT, 50),
+    ),
+)
+
+# What refreshes, solves and comparisons have said and later ones leave in place, to be said again when the
+# language is another.
+SAID = TableSpec(
+    "tbl_Said",
+    "Texts",
+    "Said so far",
+    "已写入的文字",
+    (result("English", "英文", "en", TEXT, 70), result("中文", "中文", "zh", TEXT, 50)),
 )

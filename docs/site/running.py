@@ -1,0 +1,73 @@
+"""Pages whose Python runs when the site is made: what it prints and draws stands beneath, never stale."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from sphinx.application import Sphinx
+
+FOLDER = "examples/"
+PICTURES = "pictures"
+BLOCK = re.compile(r"^```python\n(.*?)^```\n", flags=re.M | re.S)
+STYLE = {
+    "figure.figsize": (7.5, 3.6),
+    "figure.dpi": 110,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def run(app: Sphinx, name: str, source: list[str]) -> None:
+    """Run the blocks of a page in one namespace, from top to bottom; an error in one ends the build."""
+    if not name.startswith(FOLDER):
+        return
+    folder = Path(app.srcdir) / FOLDER / PICTURES
+    folder.mkdir(exist_ok=True)
+    names: dict[str, Any] = {}
+
+    def output(block: re.Match[str]) -> str:
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), plt.rc_context(STYLE):
+            exec(compile(block[1], f"{name}.md", "exec"), names)
+        parts = [block[0]]
+        if said.getvalue():
+            parts.append(f"```text\n{said.getvalue().rstrip()}\n```\n")
+        for number in plt.get_fignums():
+            figure = plt.figure(number)
+            title = figure.axes[0].get_title(loc="left")
+            assert title, f"{name}: a chart needs a title"
+            picture = f"{name.removeprefix(FOLDER)}-{block.start()}-{number}.svg"
+            figure.savefig(folder / picture, bbox_inches="tight", metadata={"Date": None})
+            plt.close(figure)
+            parts.append(f"![{title}]({PICTURES}/{picture})\n")
+        return "\n".join(parts)
+
+    source[0] = BLOCK.sub(output, source[0])
+
+
+def clear(app: Sphinx) -> None:
+    """Begin without the pictures of an earlier build."""
+    shutil.rmtree(Path(app.srcdir) / FOLDER / PICTURES, ignore_errors=True)
+
+
+def always(app: Sphinx, *_: object) -> list[str]:
+    """Read these pages anew in every build: what they show depends on more than their text."""
+    return [name for name in app.env.found_docs if name.startswith(FOLDER)]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Run the pages as they are read."""
+    app.connect("builder-inited", clear)
+    app.connect("env-get-outdated", always)
+    app.connect("source-read", run)
+    return {"parallel_read_safe": False}

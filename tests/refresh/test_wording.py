@@ -1,0 +1,208 @@
+"""A workbook in Chinese: nothing is left in English, and nothing stays Chinese when it is English again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zipfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from xlkmv.build.template import build_template
+from xlkmv.deal.examples import EXAMPLES, example
+from xlkmv.language import LANGUAGES, Phrase, catalogue
+from xlkmv.refresh.run import refresh
+from xlkmv.refresh.solving import solve_book
+from xlkmv.refresh.wording import remember, said_again, write_texts
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import FileBook
+
+NOW = dt.datetime(2026, 1, 2, 3, 4, 5)
+CHINESE = LANGUAGES["zh"]
+# Words of the market and of the product that Chinese texts use as they are.
+WORDS = ("KMV", "Shapley", "CreditMetrics", "CreditRisk", "CreditPortfolioView", "CDR", "Checks")
+# Tables that list tables, headings and texts of both languages by name.
+LISTS = (layout.INPUT, layout.TEXTS, layout.SAID)
+# Fields of results that hold marks and versions.
+MARKS = ("hash", "version")
+CHARTS = {"c": "http://schemas.openxmlformats.org/drawingml/2006/chart"}
+
+
+def small(key: str) -> Any:
+    """An example with few paths: what is said does not hang on their number."""
+    found = example(key)
+    return replace(found, deal=replace(found.deal, terms=replace(found.deal.terms, paths=400)))
+
+
+@cache
+def draft(key: str, folder: Path) -> Path:
+    return build_template(folder / f"{key}.xlsm", small(key), refreshed=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("languages")
+
+
+def refreshed(path: Path, target: Path, *languages: str | None, solve: bool = False) -> FileBook:
+    """Refresh a workbook once in each language, as a file each time; solve it in the first."""
+    for language in languages:
+        book = FileBook(path)
+        book.write_name(layout.LANGUAGE, language)
+        refresh(book, now=NOW)
+        path = book.save(target)
+        if solve:
+            book = FileBook(path)
+            solve_book(book, now=NOW, target=0.01, name=read_class(book))
+            path, solve = book.save(target), False
+    return FileBook(path)
+
+
+def read_class(book: FileBook) -> str:
+    return str(book.table(layout.TRANCHE.name).column("Tranche")[0])
+
+
+def result_texts(book: FileBook) -> list[tuple[str, str]]:
+    """Place and text of every result that is one."""
+    found = []
+    for spec in layout.TABLES.values():
+        table = book.table(spec.name)
+        for c in spec.results:
+            if spec not in LISTS and c.field not in MARKS:
+                cells = table.column(c.header)
+                found += [(f"{spec.name}: {c.header}", x) for x in cells if isinstance(x, str)]
+    for name in book.names():
+        if name.startswith("out_") and name not in ("out_InputHash", "out_Version", "out_Money"):
+            value = book.name(name).value if "Headline" not in name else None
+            found += [(name, value)] if isinstance(value, str) else []
+    return found
+
+
+def names_of(book: FileBook) -> list[str]:
+    """What users call things: longest first, so that none is cut by one in it."""
+    cells: list[Any] = list(book.table(layout.CLASS_SCALE.name).column("Grade"))
+    for spec, headers in ((layout.POOL, ("Obligor", "Industry")), (layout.TRANCHE, ("Tranche",))):
+        cells += [x for header in headers for x in book.table(spec.name).column(header)]
+    cells += book.table(layout.COVENANT.name).column("Test")
+    return sorted({str(x) for x in cells if x is not None}, key=len, reverse=True)
+
+
+def in_english(text: str, names: list[str]) -> list[str]:
+    """Words of a text that are neither Chinese nor names, figures or words of the market."""
+    for name in (*names, *WORDS):
+        text = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", "", text)
+    return re.findall(r"[A-Za-z]{2,}", re.sub(r"\d(?:\.\d+)?E[-+]\d+", "", text))
+
+
+@pytest.mark.parametrize("key", EXAMPLES)
+def test_a_refresh_in_chinese_leaves_no_english_in_a_result(key: str, folder: Path, tmp_path: Path) -> None:
+    book = refreshed(draft(key, folder), tmp_path / "zh.xlsm", CHINESE)
+    texts, names = result_texts(book), names_of(book)
+    assert len(texts) > 100
+    assert [(place, text) for place, text in texts if in_english(text, names)] == []
+
+
+def titles(path: Path) -> list[str]:
+    """What charts say: titles, axes and names of series."""
+    with zipfile.ZipFile(path) as package:
+        parts = [n for n in package.namelist() if re.fullmatch(r"xl/charts/chart\d+\.xml", n)]
+        roots = [etree.fromstring(package.read(name)) for name in sorted(parts)]
+    return [v.text or "" for root in roots for v in root.iterfind(".//c:tx//c:v", CHARTS)]
+
+
+def shown(path: Path) -> dict[str, Any]:
+    """Every cell of every sheet, and the titles of the charts."""
+    book = FileBook(path)
+    return {name: book.cells(name) for name in book.sheets()} | {"titles": titles(path)}
+
+
+def test_charts_speak_chinese_and_every_link_has_its_text(folder: Path, tmp_path: Path) -> None:
+    path = refreshed(draft("patents", folder), tmp_path / "zh.xlsm", CHINESE).path
+    said = titles(path)
+    assert len(said) > 60
+    assert [text for text in said if in_english(text, ["RMB", "VaR"])] == []
+    with zipfile.ZipFile(path) as package:
+        for name in (n for n in package.namelist() if n.startswith("xl/worksheets/sheet")):
+            for cell in etree.fromstring(package.read(name)).iter("{*}c"):
+                if cell.find("{*}f") is not None:
+                    assert cell.findtext("{*}v"), f"{name}: {cell.get('r')}"
+
+
+def test_back_in_english_everything_is_as_if_it_had_never_been_chinese(folder: Path, tmp_path: Path) -> None:
+    source = draft("patents", folder)
+    english = shown(refreshed(source, tmp_path / "en.xlsm", None, None, None, solve=True).path)
+    back = shown(refreshed(source, tmp_path / "back.xlsm", CHINESE, CHINESE, None, solve=True).path)
+    texts = FileBook(tmp_path / "back.xlsm").table(layout.SAID.name)
+    assert len(texts.rows) > 5  # the solve was in Chinese
+    for name, cells in english.items():
+        assert back[name] == cells, name
+
+
+def test_what_a_solve_has_said_follows_the_language(folder: Path, tmp_path: Path) -> None:
+    source, target = draft("patents", folder), tmp_path / "solved.xlsm"
+    english = refreshed(source, target, None, solve=True)
+    questions = english.table(layout.STRUCTURE.name).column("Question")
+    assert questions[0] == "Largest size, this class alone"
+    chinese = refreshed(target, target, CHINESE)
+    say = catalogue("zh").gettext
+    assert chinese.table(layout.STRUCTURE.name).column("Question") == [say(str(q)) for q in questions]
+    assert str(chinese.name("out_TitleFrontier").value).startswith("前沿：")
+    assert "条路径" in str(chinese.name("out_Solved").value)
+    names = names_of(chinese)
+    remarks = [x for x in chinese.table(layout.STRUCTURE.name).column("Remark") if x]
+    assert remarks and not any(in_english(str(x), names) for x in remarks)
+
+
+def test_phrases_are_remembered_once_and_found_in_any_language(folder: Path, tmp_path: Path) -> None:
+    book, phrase = FileBook(draft("patents", folder)), Phrase("{name}, {date}", name="A", date="2020-01-01")
+    remember(book, [phrase, 1.0, "a name", None])
+    size = len(book.table(layout.SAID.name).rows)
+    remember(book, [phrase])
+    assert len(book.table(layout.SAID.name).rows) == size
+    assert said_again(book)["A，2020-01-01"] == "A, 2020-01-01"
+    assert "a name" not in said_again(book)
+    book.write_name(layout.LANGUAGE, CHINESE)
+    assert said_again(book)["A, 2020-01-01"] == "A，2020-01-01"
+
+
+def test_texts_change_only_where_the_language_does(folder: Path, tmp_path: Path) -> None:
+    source = draft("lease", folder)
+    book = FileBook(source)
+    write_texts(book)
+    target = book.save(tmp_path / "same.xlsm")
+    assert book.blanked == []
+    with zipfile.ZipFile(source) as one, zipfile.ZipFile(target) as other:
+        assert {name: one.read(name) for name in one.namelist()} == {
+            name: other.read(name) for name in other.namelist()
+        }
+
+
+def test_a_workbook_without_the_sheet_of_texts_is_refreshed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of earlier editions are."""
+    book = FileBook(draft("lease", folder))
+    known = [name for name in book.tables() if name not in (layout.TEXTS.name, layout.SAID.name)]
+    monkeypatch.setattr(book, "tables", lambda: known)
+    book.write_name(layout.LANGUAGE, CHINESE)
+    refresh(book, now=NOW)
+    assert book.name("out_Checks").value == "全部通过"
+
+
+@pytest.mark.parametrize("key", EXAMPLES)
+def test_every_fixed_text_has_its_chinese(key: str, folder: Path) -> None:
+    table = FileBook(draft(key, folder)).table(layout.TEXTS.name)
+    pairs = list(zip(table.column("English"), table.column(CHINESE), strict=True))
+    same = [a for a, b in pairs if a == b]
+    assert set(same) <= {"Copula", "address", "CDR", "-"}
+    assert not [b for _, b in pairs if not re.search(r"[\u4e00-\u9fff]", str(b)) and b not in same]
+
+
+def test_every_language_has_its_columns() -> None:
+    assert {c.field for c in layout.TEXTS.columns} == {*LANGUAGES, "shown"}
+    assert {c.field for c in layout.SAID.columns} == {*LANGUAGES}

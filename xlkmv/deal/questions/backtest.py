@@ -1,0 +1,223 @@
+"""Backtest: what was predicted at closing, against what has come in and who has defaulted since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri
+
+from xlkmv.deal.plan.stressed import CERTAIN, Stressed
+from xlkmv.deal.plan.today import GONE, balance_before, fitting
+from xlkmv.deal.questions.breakeven import expected_collections
+from xlkmv.deal.terms import Record
+from xlkmv.language import Phrase
+from xlkmv.model import validation
+from xlkmv.model.domain import Array
+from xlkmv.model.losses import gaussian_copula_losses
+
+__all__ = ["RARE", "Measures", "PlanBacktest", "backtest"]
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+# Obligors in a group of the Hosmer-Lemeshow test, at least, and groups at most.
+GROUPED, GROUPS = 20, 10
+# What happens less often than this, by what was predicted, speaks against it.
+RARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """How PDs given at closing did, obligor by obligor, over the dates that have passed.
+
+    Attributes
+    ----------
+    obligors : int
+    seen : float
+        In default by now; NaN where defaults are known that no obligor is named for.
+    expected : float
+        By the PDs.
+    as_many, as_few : float
+        Probability of at least, and of at most, as many defaults, by PDs and correlations (Gaussian, one
+        factor); NaN where `seen` is.
+    auc, accuracy_ratio, ks : float
+        Whether those that defaulted had the higher PDs (:mod:`xlkmv.model.validation`); NaN unless some have
+        defaulted and some have not.
+    brier : float
+    hosmer_lemeshow, p_value : float
+        Of observed against expected defaults by group of PD, obligors that cannot default left out.
+    """
+
+    obligors: int
+    seen: float
+    expected: float
+    as_many: float
+    as_few: float
+    auc: float
+    accuracy_ratio: float
+    ks: float
+    brier: float
+    hosmer_lemeshow: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanBacktest:
+    """Predicted at closing, and seen, accumulated up to each of the j dates that have passed.
+
+    Attributes
+    ----------
+    planned, expected, collected : ndarray, shape (j,)
+        Collections by plan, as expected with defaults, and as they came, money.
+    low, high : ndarray, shape (j,)
+        Between them collections were to be with probability 1 - 2 x :data:`RARE`, by the KMV view, money.
+    level : ndarray, shape (j,)
+        Probability, by the KMV view, that less comes in than did.
+    defaults_expected, defaults_seen : ndarray, shape (j,)
+        Obligors in default; seen: NaN where defaults are known that no obligor is named for.
+    money_expected, money_seen : ndarray, shape (j,)
+        Balance of the claims that defaulted, money.
+    measures : Measures or None
+        None while nothing has been seen.
+    """
+
+    planned: Array
+    expected: Array
+    collected: Array
+    low: Array
+    high: Array
+    level: Array
+    defaults_expected: Array
+    defaults_seen: Array
+    money_expected: Array
+    money_seen: Array
+    measures: Measures | None
+
+    @property
+    def verdict(self) -> Phrase:
+        """What it comes to, in a few words."""
+        if self.measures is None:
+            return Phrase("nothing has come in yet")
+        less, more = self.level[-1] < RARE, self.measures.as_many < RARE
+        if less and more:
+            return Phrase("less came in than predicted, and more defaulted")
+        if less:
+            return Phrase("less came in than predicted")
+        return Phrase("more defaulted than predicted") if more else Phrase("as predicted")
+
+
+def backtest(plan: Stressed, record: Record, volatility: float, drift: float = 0.0) -> PlanBacktest:
+    """Hold what a plan predicted at closing against what has been seen since.
+
+    The KMV view has accumulated collections lognormal, ``A_k exp[(mu - sigma^2/2) t_k + sigma sqrt(t_k) x]``;
+    what is expected with defaults is exact. Defaults are those of obligors whose status says so, and
+    the balances that the record tells. An obligor that was prepaid or repurchased was watched until then.
+
+    Parameters
+    ----------
+    plan : Stressed
+        As seen from closing.
+    record : Record
+        Of the first j dates.
+    volatility, drift : float
+        sigma and mu of the pool at closing, per annum.
+
+    Returns
+    -------
+    PlanBacktest
+
+    Raises
+    ------
+    InputError, DomainError
+        When the record does not fit the plan.
+    """
+    j, terms, pool = len(fitting(plan, record)), plan.deal.terms, plan.deal.pool
+    times, planned = terms.times[:j], np.cumsum(plan.collections[:j])
+    collected = np.cumsum(np.array(record.collections))
+    spread = volatility * np.sqrt(times)
+    middle = planned * np.exp((drift - 0.5 * volatility**2) * times)
+    reach = np.exp(float(ndtri(1.0 - RARE)) * spread)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        away = np.log(collected / middle)
+        score = np.where(spread > CERTAIN, away / spread, np.copysign(np.inf, away + 1e-9))
+    by = plan.default_by[:, :j]
+    count = pool.obligors
+    money = np.diff(by, axis=1, prepend=0.0) * balance_before(plan)[:, :j]
+    gone, defaulted = _statuses(plan)
+    bad = defaulted[:, None] & (gone[:, None] <= np.arange(j))
+    seen, lost = (count @ bad).astype(np.float64), _lost(plan, gone, defaulted, j)
+    told = np.cumsum(np.nan_to_num(record.known("defaults")))
+    # Defaults that the record knows of, and no status names.
+    seen[told > lost * (1.0 + 1e-6) + 1e-9] = np.nan
+    return PlanBacktest(
+        planned=planned,
+        expected=np.cumsum(expected_collections(plan)[:j]),
+        collected=collected,
+        low=middle / reach,
+        high=middle * reach,
+        level=np.asarray(ndtr(score)),
+        defaults_expected=np.asarray(count @ by),
+        defaults_seen=seen,
+        money_expected=np.cumsum(money.sum(axis=0)),
+        money_seen=np.maximum(told, lost),
+        measures=_measures(plan, by, gone, defaulted, seen) if j else None,
+    )
+
+
+def _statuses(plan: Stressed) -> tuple[Ints, Flags]:
+    """First date on which each row pays nothing more (far off: it pays), and whether it defaulted."""
+    pool, dates = plan.deal.pool, plan.deal.terms.dates
+    gone = np.full(len(pool.name), np.iinfo(np.int64).max)
+    defaulted = np.zeros(gone.size, np.bool_)
+    for row, (word, since) in enumerate(zip(pool.status, pool.since, strict=False)):
+        if word in GONE and since is not None:
+            gone[row], defaulted[row] = sum(date < since for date in dates), word == "defaulted"
+    return gone, defaulted
+
+
+def _lost(plan: Stressed, gone: Ints, defaulted: Flags, j: int) -> Array:
+    """Balance of the rows that are in default by status, accumulated, shape (j,), money."""
+    by_date, before = np.zeros(j), balance_before(plan)
+    for row in np.flatnonzero(defaulted & (gone < j)).tolist():
+        by_date[gone[row]] += before[row, gone[row]]
+    return np.cumsum(by_date)
+
+
+def _measures(plan: Stressed, by: Array, gone: Ints, defaulted: Flags, seen: Array) -> Measures:
+    pool, j = plan.deal.pool, by.shape[1]
+    # Who left without a default was watched until then.
+    watched = np.where(defaulted, j, np.minimum(gone, j)).astype(np.int64)
+    rows = np.flatnonzero(watched > 0)
+    each = np.repeat(rows, pool.obligors[rows].astype(np.int64))
+    pds, bad = by[each, watched[each] - 1], defaulted[each] & (gone[each] < j)
+    number, nan = float(seen[-1]), float("nan")
+    as_many = as_few = nan
+    if number == number and each.size:
+        law = gaussian_copula_losses(np.ones(each.size), pds, pool.correlation[each], contributions=False)
+        as_many, as_few = (
+            (float(law.exceedance(number - 1.0)) if number else 1.0),
+            1.0 - float(law.exceedance(number)),
+        )
+    named = number == number
+    auc = validation.area_under_curve(pds, bad) if named and 0 < bad.sum() < bad.size else nan
+    ks = validation.kolmogorov_smirnov(pds, bad) if named and 0 < bad.sum() < bad.size else nan
+    can = (pds > 0.0) & (pds < 1.0)
+    statistic = p_value = nan
+    if named and can.any():
+        groups = int(np.clip(can.sum() // GROUPED, 2, GROUPS))
+        statistic, p_value, _ = validation.hosmer_lemeshow(pds[can], bad[can], groups)
+    return Measures(
+        obligors=each.size,
+        seen=number,
+        expected=float(pds.sum()),
+        as_many=as_many,
+        as_few=as_few,
+        auc=auc,
+        accuracy_ratio=2.0 * auc - 1.0,
+        ks=ks,
+        brier=validation.brier_score(pds, bad) if named and each.size else nan,
+        hosmer_lemeshow=statistic,
+        p_value=p_value,
+    )

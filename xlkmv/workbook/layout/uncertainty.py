@@ -1,0 +1,82 @@
+"""Tables of sheet Uncertainty: how well the inputs are known, and so the answers."""
+
+from __future__ import annotations
+
+from xlkmv.deal.terms import INPUTS
+from xlkmv.model.domain import Rule
+from xlkmv.workbook.layout.column import (
+    DISTANCE,
+    ERROR,
+    PROBABILITY,
+    RATE,
+    SIMULATED,
+    TEXT,
+    THE_CLASS,
+    TableSpec,
+    number,
+    result,
+    text,
+)
+from xlkmv.workbook.layout.terms import TermRow
+
+__all__ = ["INTERVAL", "MATTER", "RANGE", "RANGE_ROWS"]
+
+# What an end may be depends on its row: a probability, a volatility, a drift.
+END = Rule("must be a number (a decimal: 0.02 means 2 %)", low=-100.0, high=100.0)
+
+RANGE = TableSpec(
+    "tbl_Range",
+    "Uncertainty",
+    "How well the inputs are known: ends that hold the figure 9 times out of 10",
+    "输入的90%区间",
+    (
+        text("Input", "输入", "label", 30),
+        number("Low", "下限", "low", RATE, END, 12, "Exceeded 95 times in 100; blank: known.", blank=True),
+        number("High", "上限", "high", RATE, END, 12, "Exceeded 5 times in 100; blank: known.", blank=True),
+        result("Figure now", "当前取值", "figure", RATE, 12, blank=True),
+        result("Counts", "是否计入", "state", TEXT, 20, blank=True),
+    ),
+    optional=True,
+)
+
+RANGE_ROWS: tuple[TermRow, ...] = tuple(
+    TermRow(item.label, name, "number", "", RATE, blank=True) for name, item in INPUTS.items()
+)
+
+MATTER = TableSpec(
+    "tbl_Matter",
+    "Uncertainty",
+    f"Which input matters to {THE_CLASS}",
+    "哪个输入最重要",
+    (
+        result("Input", "输入", "input", TEXT, 30),
+        result("Alone", "单独", "first", "0%", 12),
+        result("Together with others", "含交互", "total", "0%", 12),
+    ),
+)
+
+INTERVAL = TableSpec(
+    "tbl_Interval",
+    "Uncertainty",
+    "Each class with its 90 % intervals",
+    "各层级90%区间",
+    (
+        result("Class", "层级", "name", TEXT, 30),
+        result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
+        result("PD, low", "违约概率下限", "pd_low", PROBABILITY, 12, blank=True),
+        result("PD, high", "违约概率上限", "pd_high", PROBABILITY, 12, blank=True),
+        result("Interval of", "区间口径", "source", TEXT, 20, blank=True),
+        result("s.e. of the simulation", "模拟标准误", "error", ERROR, 12),
+        result("DD", "违约距离", "distance", DISTANCE, 9),
+        result("DD, low", "违约距离下限", "distance_low", DISTANCE, 9, blank=True),
+        result("DD, high", "违约距离上限", "distance_high", DISTANCE, 9, blank=True),
+        result("Expected loss", "预期损失", "loss", SIMULATED, 11),
+        result("Loss, low", "预期损失下限", "loss_low", PROBABILITY, 11, blank=True),
+        result("Loss, high", "预期损失上限", "loss_high", PROBABILITY, 11, blank=True),
+        result("s.e. of the loss", "损失标准误", "loss_error", ERROR, 11),
+        result("Matters most", "最重要的输入", "most", TEXT, 30, blank=True),
+        result("Low, drawn", "图中下限", "low_drawn", "0.0E+00", 9, blank=True),
+        result("PD, drawn", "图中取值", "pd_drawn", "0.0E+00", 9),
+        result("High, drawn", "图中上限", "high_drawn", "0.0E+00", 9, blank=True),
+    ),
+)
