@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +21,11 @@ from rich.console import Console
 
 import xlkmv
 from xlkmv import cli
+from xlkmv.cli.completion import SHELLS, script, words
+from xlkmv.cli.document import SCHEMA, keys, tables_of
+from xlkmv.cli.firm import UNITS
+from xlkmv.cli.output import BAD_INPUT, Output
+from xlkmv.cli.results import print_results
 from xlkmv.deal.analysis import analyse
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
@@ -184,7 +193,7 @@ def test_the_terminal_speaks_the_language_that_is_asked_for(
     assert FileBook(chinese).name("out_ReadingPool").value.startswith("截至 2024-09-11")
     before = chinese.read_bytes()
     code, out, err = run(capsys, "refresh", chinese, "--lang", "fr")
-    assert (code, out) == (cli.BAD_INPUT, "")
+    assert (code, out) == (BAD_INPUT, "")
     assert err == "xlkmv: language must be one of: en (English), zh (中文) (got 'fr')\n"
     assert chinese.read_bytes() == before
 
@@ -211,7 +220,7 @@ def test_a_pool_that_cannot_pay_is_said_first_and_in_red(
     for row in range(len(dates.rows)):
         opened.write_cell(dates.sheet, dates.cell(row, "Actual collections"), None)
     path = opened.save(tmp_path / "millions.xlsm")
-    monkeypatch.setattr(cli, "_console", coloured)
+    monkeypatch.setattr("xlkmv.cli.output.console", coloured)
     code, out, _ = run(capsys, "refresh", path)
     assert code == 0
     first, again, *_ = (found.rstrip() for found in RED.findall(out))
@@ -247,7 +256,7 @@ def test_the_terminal_speaks_of_the_headline_class(
         terms = replace(deal.terms, headline=headline, paths=400)
         plan = replace(deal, tranches=classes, terms=terms, controls=controls)
         found = analyse(plan, [BASE])
-        cli._report(SimpleNamespace(inputs=SimpleNamespace(deal=plan), analysis=found))
+        print_results(plan, found, Output(SimpleNamespace(form="text", level=0)))
         out, _ = capsys.readouterr()
         name, view = plan.tranches[k].name, found.base.tranches[k]
         assert f"{name} under each preset condition" in out
@@ -465,7 +474,7 @@ def test_report_writes_what_is_asked_for(capsys: pytest.CaptureFixture[str], boo
     wanted = ("--html", page, "--docx", word, "--lang", "zh", "--quick")
     code, out, err = run(capsys, "report", book, *wanted)
     assert (code, err) == (0, "")
-    assert out.splitlines()[:2] == [f"Written: {page}", f"Written: {word}"]
+    assert out.splitlines()[:2] == [f"已写入：{page}", f"已写入：{word}"]
     assert digest_of(book) in out
     text = page.read_text(encoding="utf-8")
     assert '<html lang="zh">' in text and "速览" in text
@@ -499,14 +508,14 @@ def test_report_refuses_in_a_sentence(
     capsys: pytest.CaptureFixture[str], book: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
     code, out, err = run(capsys, "report", book, *arguments)
-    assert (code, out) == (cli.BAD_INPUT, "")
+    assert (code, out) == (BAD_INPUT, "")
     assert err.startswith(sentence)
 
 
 def test_report_lists_wrong_cells_as_refresh_does(capsys: pytest.CaptureFixture[str], book: Path) -> None:
     wrong = broken(book, 2.0)
     code, _, err = run(capsys, "report", wrong)
-    assert (code, err) == (cli.BAD_INPUT, run(capsys, "refresh", wrong)[2])
+    assert (code, err) == (BAD_INPUT, run(capsys, "refresh", wrong)[2])
     assert not wrong.with_suffix(".html").exists()
 
 
@@ -564,7 +573,7 @@ def test_new_makes_a_workbook_that_can_be_refreshed(
 def test_new_builds_the_workbook_where_none_is_shipped(
     capsys: pytest.CaptureFixture[str], draft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_shipped_template", lambda: None)
+    monkeypatch.setattr("xlkmv.cli.making.shipped_template", lambda: None)
     monkeypatch.setattr("xlkmv.build.template.build_template", lambda path: shutil.copy(draft, path))
     code, out, _ = run(capsys, "new", tmp_path / "book.xlsm")
     assert code == 0
@@ -654,3 +663,209 @@ def test_a_case_is_kept_and_compared_in_the_terminal(
     for wrong in (["compare", book], ["compare", "--write", book, saved]):
         code, _, err = run(capsys, *wrong)
         assert code == 2 and "books must be one with --write" in err
+
+
+# ---------------------------------------------------------------------- several workbooks, for programs
+
+
+def test_one_bad_book_stops_none_of_the_others(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    other = Path(shutil.copy(book, tmp_path / "other.xlsm"))
+    wrong = broken(Path(shutil.copy(book, tmp_path / "wrong.xlsm")), 2.0)
+    (tmp_path / "~$gone.xlsm").write_bytes(b"")  # the lock of an open workbook
+    before = wrong.read_bytes()
+    code, out, err = run(capsys, "refresh", "--quick", tmp_path / "*.xlsm")
+    assert code == BAD_INPUT
+    lines = {Path(line.split()[0]).name: line for line in out.splitlines() if ".xlsm" in line}
+    assert {*lines} == {"deal.xlsm", "other.xlsm", "wrong.xlsm"}
+    answer = FileBook(book).table("tbl_Answer")
+    first = dict(zip(answer.header, answer.rows[0], strict=True))
+    assert "1 input is wrong" in lines["wrong.xlsm"]
+    for name in ("deal.xlsm", "other.xlsm"):
+        assert first["Grade"] in lines[name] and probability(first["PD to quote"]) in lines[name]
+    assert err.startswith(f"xlkmv: {wrong}\n1 input is wrong; nothing was written")
+    assert wrong.read_bytes() == before
+    assert FileBook(other).name("out_InputHash").value == FileBook(book).name("out_InputHash").value
+    code, out, _ = run(capsys, "refresh", "-q", "--quick", book, other)
+    assert (code, out) == (0, "")
+    for arguments, sentence in (
+        (("refresh", tmp_path / "none*.xlsm"), "no file is named like "),
+        (("refresh", book, other, "--out", tmp_path / "a.xlsm"), "--out is for one workbook"),
+    ):
+        code, out, err = run(capsys, *arguments)
+        assert (code, out) == (BAD_INPUT, "") and sentence in err
+
+
+def test_show_prints_what_the_last_refresh_wrote_and_says_when_it_is_stale(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = run(capsys, "show", book)
+    assert (code, out) == (BAD_INPUT, "") and "deal.xlsm has no results yet: run  xlkmv refresh" in err
+    run(capsys, "refresh", "--quick", book)
+    before = book.read_bytes()
+    monkeypatch.setattr("xlkmv.refresh.run.analyse", None)  # nothing computes
+    code, out, err = run(capsys, "show", book)
+    assert (code, err) == (0, "") and "stale" not in out
+    written = FileBook(book)
+    answer = written.table("tbl_Answer")
+    for row in answer.rows:
+        cells = dict(zip(answer.header, row, strict=True))
+        line = next(line for line in out.splitlines() if line.strip().startswith(cells["Class"]))
+        assert cells["Grade"] in line and probability(cells["PD to quote"]) in line
+        assert f"{cells['Yield at par']:.2%}" in line
+    assert written.name("out_ReadingPool").value in out and written.name("out_InputHash").value in out
+    assert book.read_bytes() == before
+    broken(book, 0.0121)
+    assert run(capsys, "show", book)[1].startswith("stale: inputs have changed since the last refresh")
+    broken(book, 2.0)
+    assert run(capsys, "show", book)[1].startswith("stale: 1 input is wrong since the last refresh")
+
+
+def test_programs_read_the_figures_of_the_sheets(capsys: pytest.CaptureFixture[str], book: Path) -> None:
+    code, out, _ = run(capsys, "refresh", "--quick", "--json", book)
+    found = json.loads(out)
+    assert (code, found["schema"], found["command"], found["errors"]) == (0, SCHEMA, "refresh", [])
+    (answer,) = found["answers"]
+    written = FileBook(book)
+    assert (answer["book"], answer["written"]) == (str(book), str(book))
+    assert answer["inputs"] == written.name("out_InputHash").value
+    table = written.table("tbl_Answer")
+    assert [row["pd"] for row in answer["tables"]["tbl_Answer"]] == table.column("PD to quote")
+    assert [row["name"] for row in answer["tables"]["tbl_Answer"]] == table.column("Class")
+    assert found["units"]["tbl_Answer"]["pd"] == "probability"
+    # The same in CSV, and without computing.
+    code, out, _ = run(capsys, "show", "--csv", book)
+    lines = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0 and {line["book"] for line in lines} == {str(book)}
+    pds = [line for line in lines if (line["table"], line["key"]) == ("tbl_Answer", "pd")]
+    assert [float(line["value"]) for line in pds] == table.column("PD to quote")
+    assert {line["unit"] for line in pds} == {"probability"}
+    assert {line["value"] for line in lines if line["key"] == "stale"} == {"False"}
+    # What is wrong comes as data, too.
+    code, out, _ = run(capsys, "refresh", "--json", broken(book, 2.0))
+    (error,) = json.loads(out)["errors"]
+    assert (code, json.loads(out)["answers"]) == (BAD_INPUT, [])
+    assert error["problems"][0]["sheet"] == "Pool" and error["problems"][0]["count"] == 1
+
+
+def test_pd_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "pd", 120, 100, 0.25, "--json")
+    (row,) = json.loads(out)["answers"][0]["tables"]["pd"]
+    assert code == 0
+    assert (row["pd"], row["dd"]) == (KMV_PD(120, 100, 0.25), KMV_DD(120, 100, 0.25))
+
+
+def test_the_page_lists_every_key_that_programs_read() -> None:
+    """docs/terminal.md is the schema: a key that goes or changes its unit is a new :data:`SCHEMA`."""
+    page = (Path(__file__).parents[1] / "docs" / "terminal.md").read_text(encoding="utf-8")
+    assert f'"schema": {SCHEMA}' in page
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
+    specs = {s for c in ("refresh", "show", "solve", "compare", "models", "backtest") for s in tables_of(c)}
+    wanted = {spec.name: keys(spec) for spec in specs} | {"pd": UNITS}
+    assert listed == {
+        name: ", ".join(f"`{key}`" + (f" {unit}" if unit else "") for key, unit in columns)
+        for name, columns in wanted.items()
+    }
+
+
+@pytest.mark.parametrize("language", ["LANG", "LC_ALL"])
+def test_the_terminal_speaks_the_language_of_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(language, "zh_CN.UTF-8")
+    assert run(capsys, "pd", 120, 100, 0.25)[1].startswith("违约概率 0.27282668")
+    assert "volatility 必须 > 0 且 <= 5" in run(capsys, "pd", 120, 100, 25)[2]
+    assert run(capsys, "pd", 120, 100, 0.25, "--lang", "en")[1].startswith("PD 0.27282668")
+
+
+def test_a_console_without_chinese_letters_is_spoken_to_in_english() -> None:
+    told = [sys.executable, "-X", "utf8=0", "-m", "xlkmv.cli", "pd", "120", "100", "0.25"]
+    for encoding, word in (("cp1252", "PD "), ("cp936", "违约概率 ")):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "zh_CN"}
+        done = subprocess.run(told, capture_output=True, env=environment, check=True)
+        assert done.stdout.decode(encoding).startswith(word)
+
+
+def test_wrong_cells_are_listed_in_chinese(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    code, _, err = run(capsys, "refresh", broken(book, 2.0), "--lang", "zh")
+    assert code == BAD_INPUT
+    assert "1 项输入有误；没有写入任何内容" in err
+    (line,) = (line for line in err.splitlines() if line.strip().startswith("Pool"))
+    assert re.fullmatch(r"Pool +[A-Z]+7 +2 +必须 >= 0 且 < 1（小数：0.02 表示 2%）", line.strip())
+
+
+def test_verbose_says_when_each_step_began_and_quiet_nothing(
+    capsys: pytest.CaptureFixture[str], book: Path
+) -> None:
+    code, _, err = run(capsys, "refresh", "--quick", "-v", book)
+    steps = [line.split("%  ")[1] for line in err.splitlines()]
+    assert code == 0
+    assert steps[0] == "Reading and checking" and steps[-1] == "Writing" and len({*steps}) == len(steps)
+    assert run(capsys, "refresh", "--quick", "-q", book) == (0, "", "")
+
+
+def test_no_colour_where_the_user_wants_none(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xlkmv.cli.output.console", coloured)
+    assert "\x1b[" in run(capsys, "refresh", "--quick", book)[1]
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = run(capsys, "refresh", "--quick", book)[1]
+    assert not re.search(r"\x1b\[[\d;]*3\dm", out)
+
+
+# ------------------------------------------------------------------------------------ help, completion
+
+
+COMMANDS = words(cli.parser())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_examples_that_are_commands(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert all(option in text for option in COMMANDS[name])
+    examples = re.findall(r"xlkmv .*", text.split("examples:")[1])
+    assert examples
+    for told in examples:
+        line = re.split(r'[|>#]|\)"', told)[0]
+        assert cli.parser().parse_args(shlex.split(line)[1:]).command == name
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_script_of_completion_knows_every_command_and_option(
+    capsys: pytest.CaptureFixture[str], shell: str
+) -> None:
+    code, out, _ = run(capsys, "completion", shell)
+    assert code == 0
+    known = {*re.findall(r"[\w-]+", out)}
+    assert {*COMMANDS} <= known
+    options = {option for found in COMMANDS.values() for option in found}
+    assert {option.lstrip("-") if shell == "fish" else option for option in options} <= known
+
+
+def completed(*typed: str) -> list[str]:
+    """What bash offers after some words, the last of which is being typed."""
+    line = " ".join(f"'{word}'" for word in typed)
+    asked = f"COMP_WORDS=({line}); COMP_CWORD={len(typed) - 1}; _xlkmv; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    done = subprocess.run(
+        ["bash", "-c", f"{script('bash', cli.parser())}\n{asked}"], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_bash_completes_commands_and_options() -> None:
+    assert completed("xlkmv", "re") == ["refresh", "report"]
+    assert completed("xlkmv", "solve", "--c") == ["--csv", "--class"]
+    assert completed("xlkmv", "refresh", "De") == []  # the shell's own: files

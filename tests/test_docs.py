@@ -20,7 +20,7 @@ import pytest
 import xlkmv.errors
 from xlkmv.build.docs import functions_page
 from xlkmv.build.template import HEADLINE_FIGURES
-from xlkmv.cli import _parser
+from xlkmv.cli import parser
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.creditmetrics import EXAMPLE_FORWARD_RATES, EXAMPLE_MATRIX, EXAMPLE_RATINGS, bond_values
 from xlkmv.workbook import layout
@@ -282,10 +282,10 @@ def test_every_command_is_one_of_the_terminal(page: Path) -> None:
     for command in commands(page.read_text(encoding="utf-8")):
         if len(command) == 2:  # spoken of, without its arguments
             with pytest.raises(SystemExit) as ended:
-                _parser().parse_args([command[1], "--help"])
+                parser().parse_args([command[1], "--help"])
             assert ended.value.code == 0, command
         else:
-            _parser().parse_args(command[1:])  # exits where there is no such command or option
+            parser().parse_args(command[1:])  # exits where there is no such command or option
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

@@ -13,7 +13,8 @@
     └── CancelledError        the user pressed Esc (in xlkmv.refresh.live)
 
 The message of an InputError names the argument, the rule it breaks and the value that was given; the
-other messages are sentences for the user.
+other messages are sentences for the user. Each is a :class:`~xlkmv.phrase.Phrase`: ``error.said(say)`` gives
+it in another language.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from xlkmv.phrase import Phrase, Say, phrase, said
 
 __all__ = [
     "OUT_OF_MEMORY",
@@ -36,7 +39,9 @@ __all__ = [
 ]
 
 
-OUT_OF_MEMORY = "there is not enough memory for this: close other programs, or make the workbook smaller"
+OUT_OF_MEMORY = Phrase(
+    "there is not enough memory for this: close other programs, or make the workbook smaller"
+)
 """What a user reads in place of a MemoryError."""
 
 
@@ -44,7 +49,36 @@ _LONGEST_SENTENCE = 1_000
 
 
 class XlkmvError(Exception):
-    """Base of every error that xlkmv raises on purpose."""
+    """Base of every error that xlkmv raises on purpose.
+
+    Parameters
+    ----------
+    sentence : str
+        For the user; a :class:`~xlkmv.phrase.Phrase` where something is filled in.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(phrase(sentence))
+
+    @property
+    def sentence(self) -> Phrase:
+        """The message."""
+        found: Phrase = self.args[0]
+        return found
+
+    def said(self, say: Say) -> str:
+        """Message in a language.
+
+        Parameters
+        ----------
+        say : callable
+            ``catalogue(language).gettext``.
+
+        Returns
+        -------
+        str
+        """
+        return said(self.sentence, say)
 
 
 class InputError(XlkmvError, ValueError):
@@ -62,9 +96,12 @@ class InputError(XlkmvError, ValueError):
 
     def __init__(self, argument: str, rule: str, value: Any = ...) -> None:
         self.argument = argument
-        self.rule = rule
+        self.rule = phrase(rule)
         self.value = value
-        super().__init__(f"{argument} {rule}" + ("" if value is ... else f" (got {show(value)})"))
+        sentence = Phrase("{argument} {rule}", argument=argument, rule=self.rule)
+        if value is not ...:
+            sentence = Phrase("{sentence} (got {value})", sentence=sentence, value=show(value))
+        super().__init__(sentence)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be raised alike where another process has met it."""
@@ -127,6 +164,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", self.cells or self.cell)
+        object.__setattr__(self, "rule", phrase(self.rule))
 
     @property
     def holds(self) -> str:
@@ -134,12 +172,19 @@ class Problem:
         if self.count == 1:
             return show(self.value)
         if self.value is None or not str(self.value).strip():
-            return f"{self.count:,} cells are blank"
-        return f"{self.count:,} cells, the first holds {show(self.value)}"
+            return Phrase("{count:,} cells are blank", count=self.count)
+        return Phrase("{count:,} cells, the first holds {value}", count=self.count, value=show(self.value))
+
+    @property
+    def sentence(self) -> Phrase:
+        """Where, what it holds, and the rule."""
+        found = {"place": f"{self.sheet}!{self.cells}", "holds": self.holds, "rule": self.rule}
+        if self.count == 1:
+            return Phrase("{place}: {holds}: {rule}", **found)
+        return Phrase("{place}: {holds}; {rule}", **found)
 
     def __str__(self) -> str:
-        pause = ":" if self.count == 1 else ";"
-        return f"{self.sheet}!{self.cells}: {self.holds}{pause} {self.rule}"
+        return str(self.sentence)
 
 
 class BookInputError(BookError):
@@ -148,18 +193,27 @@ class BookInputError(BookError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         self.count = sum(problem.count for problem in self.problems)
-        super().__init__("\n".join([f"{self.counted}:", *map(str, self.problems)]))
+        super().__init__(Phrase("\n".join([f"{self.counted}:", *map(str, self.problems)])))
+
+    def said(self, say: Say) -> str:
+        """Message in a language; see :meth:`XlkmvError.said`."""
+        head = Phrase("{count}:", count=self.counted)
+        return "\n".join(said(text, say) for text in (head, *(p.sentence for p in self.problems)))
 
     @property
-    def counted(self) -> str:
+    def counted(self) -> Phrase:
         """How many cells are wrong, as the start of a sentence."""
-        return f"{self.count:,} input{'s are' if self.count > 1 else ' is'} wrong"
+        if self.count == 1:
+            return Phrase("1 input is wrong")
+        return Phrase("{count:,} inputs are wrong", count=self.count)
 
 
 def show(value: Any) -> str:
     """Write a value for a message: short, and numbers as a person would."""
+    if isinstance(value, Phrase):
+        return value
     if value is None:
-        return "blank"
+        return Phrase("blank")
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**300):

@@ -1,4 +1,4 @@
-"""The languages of the product: a catalogue of gettext for each, domain ``xlkmv``.
+"""The languages of the product: a catalogue of gettext for each, domain ``xlkmv``, and what is said by them.
 
 English is what stands in the sources; ``xlkmv/locale/LANGUAGE/LC_MESSAGES/xlkmv.po`` has the others, and
 :mod:`xlkmv.build.catalogue` compiles it.
@@ -6,13 +6,11 @@ English is what stands in the sources; ``xlkmv/locale/LANGUAGE/LC_MESSAGES/xlkmv
 
 from __future__ import annotations
 
-import functools
 import gettext
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
 
 from xlkmv.errors import InputError
+from xlkmv.phrase import CLAUSES, LIST, ORDER, SENTENCES, Phrase, Say, joined, parts, said
 
 __all__ = [
     "CLAUSES",
@@ -34,93 +32,6 @@ __all__ = [
 DOMAIN, ENGLISH = "xlkmv", "en"
 LANGUAGES = {ENGLISH: "English", "zh": "中文"}
 LOCALE = Path(__file__).with_name("locale")
-# How texts follow one another: as items of a list, as clauses, as sentences, as what comes first and later.
-LIST, CLAUSES, SENTENCES = "{first}, {then}", "{first}; {then}", "{first} {then}"
-ORDER = "{first} then {then}"
-
-Say = Callable[[str], str]
-"""What gives a text in a language: ``catalogue(language).gettext``."""
-
-
-class Phrase(str):
-    """A text in English that can be said in another language later: it keeps its pattern and its figures.
-
-    Parameters
-    ----------
-    pattern : str
-        The English text, a placeholder for each value: what catalogues translate. Without values it is
-        taken as it is, braces and all.
-    **values
-        What is filled in; texts among them are translated with the whole.
-    """
-
-    pattern: str
-    values: dict[str, Any]
-
-    def __new__(cls, pattern: str, /, **values: Any) -> Self:
-        """Fill in the English text."""
-        text = super().__new__(cls, pattern.format(**values) if values else pattern)
-        text.pattern, text.values = pattern, values
-        return text
-
-    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
-        """Copies and other processes make it anew."""
-        return (self.pattern,), self.values
-
-
-def said(text: str, say: Say) -> str:
-    """Say a text in a language.
-
-    Parameters
-    ----------
-    text : str
-        A :class:`Phrase`; any other string, such as a name, stays as it is.
-    say : callable
-        ``catalogue(language).gettext``.
-
-    Returns
-    -------
-    str
-    """
-    if not isinstance(text, Phrase) or not text.pattern:
-        return text
-    if not text.values:
-        return say(text.pattern)
-    values = {key: said(x, say) if isinstance(x, str) else x for key, x in text.values.items()}
-    return say(text.pattern).format(**values)
-
-
-def parts(text: str) -> list[str]:
-    """List what catalogues have of a text: of a :class:`Phrase` with values its pattern and theirs.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    list of str
-    """
-    if not isinstance(text, Phrase):
-        return [text]
-    return [text.pattern, *(p for x in text.values.values() if isinstance(x, Phrase) for p in parts(x))]
-
-
-def joined(texts: Sequence[str], pattern: str = SENTENCES) -> str:
-    """Put texts one after the other.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        One or more.
-    pattern : str
-        :data:`LIST`, :data:`CLAUSES`, :data:`SENTENCES` or :data:`ORDER`.
-
-    Returns
-    -------
-    str
-    """
-    return functools.reduce(lambda first, then: Phrase(pattern, first=first, then=then), texts)
 
 
 def catalogue(language: str) -> gettext.NullTranslations:
@@ -142,7 +53,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
     """
     if language not in LANGUAGES:
         known = ", ".join(f"{key} ({name})" for key, name in LANGUAGES.items())
-        raise InputError("language", f"must be one of: {known}", language)
+        raise InputError("language", Phrase("must be one of: {known}", known=known), language)
     if language == ENGLISH:
         return gettext.NullTranslations()
     return gettext.translation(DOMAIN, LOCALE, [language])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gettext
 import io
 import string
@@ -96,3 +97,12 @@ def test_a_source_is_read_as_it_was_written(entries):
 
 def test_a_text_may_run_over_several_lines():
     assert parse('msgid ""\n"one "\n"two"\nmsgstr "eins "\n"zwei\\n"\n') == {"one two": "eins zwei\n"}
+
+
+@pytest.mark.parametrize("path", catalogue._modules(), ids=lambda path: path.stem)
+def test_no_sentence_is_put_together_before_it_can_be_said_in_another_language(path):
+    for call in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)):
+        if isinstance(call.func, ast.Name) and call.func.id in catalogue.MARKS:
+            place = catalogue.MARKS[call.func.id]
+            for text in call.args[place : place + 1]:
+                assert not isinstance(text, ast.JoinedStr | ast.BinOp), ast.unparse(call)

@@ -3,19 +3,57 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from xlkmv.errors import BookError, BookInputError
+from xlkmv.language import Phrase, catalogue
 from xlkmv.refresh.run import Inputs, read_book
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook, NamedCell, Table
 
 TERM = "Remaining term (months)"
 CLOSING = dt.date(2025, 1, 15)
+
+# Words of an English sentence: where one of them stands in what is filled in, that is no name or value.
+SENTENCE = re.compile(
+    r"\b(is|are|has|have|must|the|it|its|needs?|not|where|so|but|here|there|comes|in|is|cells?)\b"
+)
+
+
+def untranslated(text: str) -> Iterator[str]:
+    """Yield what a text still says in English where the language is Chinese."""
+    if not isinstance(text, Phrase):
+        if SENTENCE.search(text):
+            yield text
+        return
+    named = re.sub(r"{[^}]*}", "", text.pattern)
+    if catalogue("zh").gettext(text.pattern) == text.pattern and re.search("[a-z]", named):
+        yield text.pattern
+    for value in text.values.values():
+        if isinstance(value, str):
+            yield from untranslated(value)
+
+
+@pytest.fixture(autouse=True)
+def _every_wrong_input_is_said_in_chinese(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever wrong workbook a test reads: what it is told has a Chinese text, names and values apart."""
+    met: list[BookInputError] = []
+    made = BookInputError.__init__
+
+    def kept(error: BookInputError, problems: Any) -> None:
+        made(error, problems)
+        met.append(error)
+
+    monkeypatch.setattr(BookInputError, "__init__", kept)
+    yield
+    for error in met:
+        for problem in error.problems:
+            assert [*untranslated(problem.rule)] == []
 
 
 class MemoryBook:

@@ -1,7 +1,8 @@
 """Catalogues of texts: ``python -m xlkmv.build.catalogue`` brings each ``.po`` up to date and compiles it.
 
-What is to be translated is said in the sources as ``_("text")`` or ``Phrase("text")``, or listed where it is
-a name of the product (:func:`names`). Texts that are new come out blank; those that are gone go.
+What is to be translated is said in the sources as ``_("text")`` or ``Phrase("text")``, is the sentence of an
+error, or listed where it is a name of the product (:func:`names`). Texts that are new come out blank; those
+that are gone go.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import CONTROLS, RESERVE_UNITS, TERM_CHOICES
 from xlkmv.language import CLAUSES, DOMAIN, ENGLISH, LANGUAGES, LIST, LOCALE, ORDER, SENTENCES
 from xlkmv.model.comparison import MOST_SIMULATED
+from xlkmv.model.distance import METHODS
 from xlkmv.refresh.report import UNITS
 from xlkmv.workbook import layout
 
@@ -30,10 +32,16 @@ HEADER = (
     "Project-Id-Version: xlkmv\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
     "Language: {language}\n"
 )
-# What marks a text: said at once, or kept to be said later.
-MARKS = ("_", "Phrase")
+# What marks a text, said at once or kept to be said later; errors and rules, which keep theirs by themselves.
+# The number is the place of the text among the arguments.
+MARKS = {"_": 0, "Phrase": 0, "Rule": 0, "Problem": 3, "Fault": 4}
+MARKS |= dict.fromkeys(("XlkmvError", "BookError", "HostError", "ConvergenceError", "CancelledError"), 0)
+MARKS |= dict.fromkeys(("InputError", "DomainError", "MissingError"), 1)
 # Of the magic number of a .mo file, its revision and the place of its first table.
 MAGIC, REVISION, START = 0x950412DE, 0, 28
+
+# Modules whose errors only those who build the product can meet.
+BUILDERS = {"ovba.py", "vba.py"}
 
 
 # What states begin with, and are shown in red by; notes of cells of Home; outcomes of a check; messages of
@@ -82,14 +90,21 @@ def names() -> list[str]:
         *(label for label, _ in layout.NAMES.values()),
         *(LIST, CLAUSES, SENTENCES, ORDER),
         *TERM_CHOICES["volatility_source"],
+        *(spec.title for spec in layout.TABLES.values() if spec.inputs),
+        *(c.header for spec in (layout.ANSWER, layout.HEADLINE, layout.SCENARIO) for c in spec.results),
+        *(*METHODS, "loss above junior notes"),
     ]
     return [text for text in found if text]
 
 
 def texts() -> list[str]:
     """All texts to translate, in the order of the modules, each once."""
-    found = [text for path in sorted(LOCALE.parent.rglob("*.py")) for text in _marked(path)]
+    found = [text for path in _modules() for text in _marked(path)]
     return list(dict.fromkeys([*found, *names(), *fixed_texts()]))
+
+
+def _modules() -> list[Path]:
+    return sorted(path for path in LOCALE.parent.rglob("*.py") if path.name not in BUILDERS)
 
 
 def _marked(path: Path) -> Iterator[str]:
@@ -97,11 +112,10 @@ def _marked(path: Path) -> Iterator[str]:
     source = path.read_text(encoding="utf-8")
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
-        if isinstance(call.func, ast.Name) and call.func.id in MARKS:
-            argument = call.args[0]
-            if not (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
-                continue  # a name, from the list above
-            yield argument.value
+        place = MARKS.get(call.func.id) if isinstance(call.func, ast.Name) else None
+        for argument in call.args[place : place + 1] if place is not None else ():
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                yield argument.value  # else a phrase, marked itself, or a name, from the list above
 
 
 def parse(text: str) -> dict[str, str]:

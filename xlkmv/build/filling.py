@@ -173,7 +173,9 @@ def filling(deal: Deal | Example) -> Filling:
         sources, found = None, deal
         title, pages, notes, more, actual, currency = layout.UNNAMED, (), {}, {}, (), ""
     if found.pool.interest is not None or found.pool.claim is not None:
-        rule = "must come with schedules or loan terms: a workbook has no columns for worked-out interest"
+        rule = Phrase(
+            "must come with schedules or loan terms: a workbook has no columns for worked-out interest"
+        )
         raise InputError("deal pool", rule, "interest, balance or claim")
     by_terms = _by_terms(found)
     tables = {
@@ -225,7 +227,11 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
     if not layout.COUNT_OF_DATES.holds(np.float64(count)):
         raise InputError("dates", layout.COUNT_OF_DATES.text, count)
     if closing < EARLIEST:
-        raise InputError("closing", f"must not be before {EARLIEST}: Excel knows no earlier dates", closing)
+        raise InputError(
+            "closing",
+            Phrase("must not be before {earliest}: Excel knows no earlier dates", earliest=EARLIEST),
+            closing,
+        )
     dates = payment_dates(closing, every, count)
     tables = {
         layout.POOL.name: _empty(layout.POOL, OF_EVERY_POOL | OF_LOANS),
@@ -488,7 +494,10 @@ def _vectors(terms: Terms) -> Filled:
 def _class_scale(scale: ClassScale) -> Filled:
     """Grades with their rates; what is not published, but ours, is marked."""
     if unknown := sorted(set(scale.horizons) - set(HORIZONS)):
-        rule = f"must be among {', '.join(f'{h:g}' for h in HORIZONS)}: a workbook has no other columns"
+        rule = Phrase(
+            "must be among {options}: a workbook has no other columns",
+            options=", ".join(f"{h:g}" for h in HORIZONS),
+        )
         raise InputError("class scale horizons", rule, unknown[0])
     rows = []
     for grade, rates in zip(scale.grades, scale.rates, strict=True):

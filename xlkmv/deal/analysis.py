@@ -213,13 +213,13 @@ def analyse(
         # An executor begins with all of it at once, in the order in which the answers are awaited below.
         conditions = begun.enter_context(Run(deal, wanted, paths=paths, executor=executor))
         deeper = None if quick else begun.enter_context(_Deeper(deal, executor))
-        views, seen = [], _share(progress, "KMV view", 0.0, 0.05)
+        views, seen = [], _share(progress, Phrase("KMV view"), 0.0, 0.05)
         for at, stress in enumerate([BASE, ALL_OFF, *stresses]):
             seen(at / (len(stresses) + 2))
             views.append(kmv_view(deal, stress, both=at < 2))
         base, controls_off, *scenarios = views
         (run, run_off, *others), measured = conditions.results(
-            _stage(progress, "Simulating the conditions", 0.05, conditions_end)
+            _stage(progress, Phrase("Simulating the conditions"), 0.05, conditions_end)
         )
         unsupported = others[0] if others else run
         plan = apply(deal, BASE)
@@ -231,14 +231,14 @@ def analyse(
             record,
             paths=paths,
             executor=executor,
-            progress=_stage(progress, "Surveillance", conditions_end, simulated_end),
+            progress=_stage(progress, Phrase("Surveillance"), conditions_end, simulated_end),
         )
-        progress("The plan when everybody pays", simulated_end)
+        progress(Phrase("The plan when everybody pays"), simulated_end)
         planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
         answers = _Answers() if deeper is None else deeper.answers(progress, unsupported)
     known: Uncertainty | None = None
     if not quick and ranges is not None and ranges.any_acts(deal):
-        seen = _share(progress, "How well the answers are known", 0.98, 1.0)
+        seen = _share(progress, Phrase("How well the answers are known"), 0.98, 1.0)
         known = uncertainty(deal, ranges, base=base, run=run, executor=executor, progress=seen)
     covenants = covenant_risk(
         deal.covenants,
@@ -317,17 +317,17 @@ class _Deeper(contextlib.ExitStack):
         attribution = loss_attribution = None
         if self.attributing is not None:
             attribution, loss_attribution = self.attributing.results(
-                _stage(progress, "Attributing to the controls", 0.60, 0.80)
+                _stage(progress, Phrase("Attributing to the controls"), 0.60, 0.80)
             )
         view = kmv_view(self.deal, UNSUPPORTED, both=False)
-        otherwise = self.spread(_share(progress, "The pool spread otherwise", 0.80, 0.90))
+        otherwise = self.spread(_share(progress, Phrase("The pool spread otherwise"), 0.80, 0.90))
         return _Answers(
             attribution,
             loss_attribution,
-            self.reverse(_share(progress, "Break-even stresses", 0.90, 0.94)),
-            self.drivers(_share(progress, "Who drives the risk", 0.94, 0.97)),
+            self.reverse(_share(progress, Phrase("Break-even stresses"), 0.90, 0.94)),
+            self.drivers(_share(progress, Phrase("Who drives the risk"), 0.94, 0.97)),
             (rated("as it is", self.deal, view, unsupported), *otherwise),
-            self.models(_share(progress, "Four portfolio models", 0.97, 0.98)),
+            self.models(_share(progress, Phrase("Four portfolio models"), 0.97, 0.98)),
         )
 
 
@@ -434,7 +434,7 @@ def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.Data
     rows: dict[str, dict[str, Any]] = {}
     for name, found in models.items():
         if isinstance(found, XlkmvError):
-            rows[name] = {"note": str(found)}
+            rows[name] = {"note": found.sentence}
             continue
         row: dict[str, Any] = {"EL": found.expected_loss, "UL": found.unexpected_loss}
         for k, level in enumerate(found.levels):

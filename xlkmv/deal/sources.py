@@ -140,7 +140,11 @@ class SourceTerms:
 
     def __post_init__(self) -> None:
         if self.convention not in DISTANCES:
-            raise InputError("convention", f"must be one of {', '.join(DISTANCES)}", self.convention)
+            raise InputError(
+                "convention",
+                Phrase("must be one of {options}", options=", ".join(DISTANCES)),
+                self.convention,
+            )
         check("level", self.level)
 
     def distance(self, value: Array, debt: Array, volatility: Array, drift: float) -> Array:
@@ -225,7 +229,7 @@ def obligor_pd(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
         When it cannot be computed; the message starts with the field.
     """
     if row.method not in METHODS:
-        raise InputError("method", f"must be one of {', '.join(METHODS)}", row.method)
+        raise InputError("method", Phrase("must be one of {options}", options=", ".join(METHODS)), row.method)
     return METHODS[row.method](row, terms)
 
 
@@ -239,9 +243,9 @@ def _given(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
         for n, x in (("low", row.low), ("high", row.high))
     )
     if low is not None and low > pd:
-        raise DomainError("low", f"must not be above the PD ({pd:g})", low)
+        raise DomainError("low", Phrase("must not be above the PD ({pd:g})", pd=pd), low)
     if high is not None and high < pd:
-        raise DomainError("high", f"must not be below the PD ({pd:g})", high)
+        raise DomainError("high", Phrase("must not be below the PD ({pd:g})", pd=pd), high)
     return ObligorPd(row.name, row.method, pd, float(-ndtri(pd)), low, high, Phrase("typed"))
 
 
@@ -267,7 +271,12 @@ def _listed(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
     if row.prices:
         fit = fit_series(row.prices, debt, terms.rate, row.periods_per_year)
         if not fit.converged:
-            raise ConvergenceError(f"prices must determine the assets (stopped after {fit.iterations} steps)")
+            raise ConvergenceError(
+                Phrase(
+                    "prices must determine the assets (stopped after {iterations} steps)",
+                    iterations=fit.iterations,
+                )
+            )
         reach = float(-ndtri(0.5 * (1.0 - terms.level))) * fit.volatility_error / fit.volatility
         sigma = fit.volatility * np.exp(np.array([0.0, -reach, reach]))
         value = asset_value_at_volatility(row.prices[-1], debt, sigma, 1.0, terms.rate)
@@ -291,7 +300,13 @@ def _compared(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
     alike = [p for p in terms.peers if p.industry.strip().casefold() == industry.strip().casefold()]
     if len(alike) < MIN_PEERS:
         raise InputError(
-            "industry", f"must have {MIN_PEERS} listed peers or more, and has {len(alike)}", industry
+            "industry",
+            Phrase(
+                "must have {min_peers} listed peers or more, and has {count}",
+                min_peers=MIN_PEERS,
+                count=len(alike),
+            ),
+            industry,
         )
     firm = private_firm(
         earnings,
@@ -341,7 +356,7 @@ METHODS: dict[str, Callable[[ObligorSource, SourceTerms], ObligorPd]] = {
 def _needed(row: ObligorSource, field: str) -> Any:
     value = getattr(row, field)
     if value is None:
-        raise MissingError(field, f"is needed by the method {row.method}", None)
+        raise MissingError(field, Phrase("is needed by the method {method}", method=row.method), None)
     return value
 
 
@@ -381,4 +396,4 @@ def _named(who: str) -> Iterator[None]:
     except InputError as error:
         raise type(error)(f"{who}: {error.argument}", error.rule, error.value) from None
     except ConvergenceError as error:
-        raise ConvergenceError(f"{who}: {error}") from None
+        raise ConvergenceError(Phrase("{who}: {reason}", who=who, reason=error.sentence)) from None

@@ -92,7 +92,9 @@ def control_keys(text: str | Iterable[str]) -> tuple[str, ...]:
             chosen.add(known[name.casefold()])
         else:
             labels = ", ".join(control.label for control in CONTROLS.values())
-            raise InputError("controls off", f"must be all or some of: {labels}", name)
+            raise InputError(
+                "controls off", Phrase("must be all or some of: {options}", options=labels), name
+            )
     return tuple(key for key in CONTROLS if key in chosen)
 
 
@@ -156,25 +158,33 @@ class Stress:
 
 def stress_faults(rows: Sequence[Any]) -> Iterator[Fault]:
     """Yield everything that is wrong with the rows of a scenario table; None marks a reported cell."""
-    yield from twice("scenario", [stress.name for stress in rows], "scenario")
+    yield from twice("scenario", [stress.name for stress in rows], Phrase("scenario"))
     for row, stress in enumerate(rows):
         for column, rule_of in STRESS_RULES.items():
             value = getattr(stress, column)
             if value is None or (column == "obligor_recovery" and value == TABLE):
                 continue
             if isinstance(value, str):
-                yield Fault("scenario", row, column, value, f"must be blank, '{TABLE}' or a number")
+                yield Fault(
+                    "scenario",
+                    row,
+                    column,
+                    value,
+                    Phrase("must be blank, '{table}' or a number", table=TABLE),
+                )
             elif not rule_of.holds(np.asarray(value, float)) or (column == "delay" and value != int(value)):
                 yield Fault("scenario", row, column, value, rule_of.text)
         if stress.obligor and stress.obligor_recovery is None:
-            rule = f"must come with what is recovered of it: a number from 0 to 1, or '{TABLE}'"
+            rule = Phrase(
+                "must come with what is recovered of it: a number from 0 to 1, or '{table}'", table=TABLE
+            )
             yield Fault("scenario", row, "obligor", stress.obligor, rule)
         try:
             control_keys(stress.controls_off or ())
         except InputError as error:
             yield Fault("scenario", row, "controls_off", error.value, error.rule)
         if stress.default_point is not None and stress.default_point not in DEFAULT_POINTS:
-            rule = f"must be one of: {', '.join(DEFAULT_POINTS)}"
+            rule = Phrase("must be one of: {options}", options=", ".join(DEFAULT_POINTS))
             yield Fault("scenario", row, "default_point", stress.default_point, rule)
 
 

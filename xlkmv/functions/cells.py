@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError, XlkmvError
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "ExcelError",
@@ -104,7 +105,7 @@ def reject(name: str, value: Any) -> ExcelError | None:
         kind = "text"
     else:
         kind = f"a {type(value).__name__}"
-    return cell_error(InputError(name, f"must be a number, not {kind}", value))
+    return cell_error(InputError(name, Phrase("must be a number, not {kind}", kind=kind), value))
 
 
 def is_blank(value: Any) -> bool:

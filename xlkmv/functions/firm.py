@@ -11,6 +11,7 @@ from xlkmv.errors import ConvergenceError, InputError
 from xlkmv.functions.distance import dd_steps
 from xlkmv.functions.registry import Fault, Step, Text, elementwise, one_or_each, table
 from xlkmv.model import calibration, distance, merton, sensitivity
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "KMV_ASSETS",
@@ -207,7 +208,10 @@ def KMV_FIT(equity_values, default_point, rate=0.0, periods_per_year=250.0, hori
     )
     if not fit.converged:
         raise ConvergenceError(
-            f"equity_values must determine the assets (stopped after {fit.iterations} steps)"
+            Phrase(
+                "equity_values must determine the assets (stopped after {iterations} steps)",
+                iterations=fit.iterations,
+            )
         )
     return [
         ["Figure", "Value", "Standard error"],

@@ -15,6 +15,7 @@ from xlkmv.functions.distance import dd_steps
 from xlkmv.functions.registry import Step, Text, needed_number, needed_text, table
 from xlkmv.model import plan
 from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Rule
+from xlkmv.phrase import Phrase
 
 __all__ = ["KMV_ANYDATE_PD", "KMV_COVENANT", "KMV_POOL", "KMV_SCENARIO", "KMV_WATERFALL"]
 
@@ -99,7 +100,11 @@ def _stress_rows(scenarios: list[list[Any]]) -> Iterator[tuple[str, dict[str, fl
     known_once = set(headings[1:]) <= set(STRESSES) and len(set(headings)) == len(headings)
     if headings[0] != "scenario" or not known_once:
         known = ", ".join(h.capitalize() for h in STRESSES)
-        raise InputError("scenarios", f"must have the headings Scenario and any of: {known}", scenarios[0])
+        raise InputError(
+            "scenarios",
+            Phrase("must have the headings Scenario and any of: {known}", known=known),
+            scenarios[0],
+        )
     if len(scenarios) < 2:
         raise InputError("scenarios", "must have a row below the headings")
     for row in scenarios[1:]:
@@ -163,7 +168,9 @@ def KMV_WATERFALL(collections, tranches, options=None):
     for row in options or ():
         name = str(row[0] or "").strip().lower()
         if len(row) != 2 or name not in chosen:
-            raise InputError("options", f"must be name and value, of: {', '.join(chosen)}", row[0])
+            raise InputError(
+                "options", Phrase("must be name and value, of: {options}", options=", ".join(chosen)), row[0]
+            )
         if not is_blank(row[1]):
             chosen[name] = needed_number(f"options, {name},", row[1])
     per_year = chosen["periods per year"]
@@ -199,7 +206,9 @@ def _small_deal(collections, tranches, months, chosen):
     missing = [w for w in wanted if w not in headings]
     if missing or len(tranches) < 2:
         raise InputError(
-            "tranches", f"must have the headings {', '.join(wanted)} and a row below", tranches[0]
+            "tranches",
+            Phrase("must have the headings {options} and a row below", options=", ".join(wanted)),
+            tranches[0],
         )
     steps = [months * (k + 1) for k in range(len(collections))]
     dates = tuple(dt.date(2000 + m // 12, m % 12 + 1, 1) for m in steps)

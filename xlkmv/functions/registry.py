@@ -30,6 +30,7 @@ from xlkmv.functions.cells import (
     to_rows,
 )
 from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Rule
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "ARGUMENTS",
@@ -241,7 +242,7 @@ class Function:
             fixed = len(names) - 1
             args = (*args[:fixed], list(args[fixed:]))
         if len(args) > len(names) or not set(kwargs) <= set(names[len(args) :]):
-            raise InputError(self.name, f"takes the arguments {', '.join(names)}")
+            raise InputError(self.name, Phrase("takes the arguments {options}", options=", ".join(names)))
         given = dict(zip(names, args, strict=False)) | dict(kwargs)
         return [given.get(name) for name in names]
 
@@ -384,7 +385,9 @@ def _broadcast(arguments: Sequence[Argument], grids: Sequence[Grid]) -> tuple[in
         r, c = grid.shape
         if (r not in (1, rows) and rows != 1) or (c not in (1, columns) and columns != 1):
             raise InputError(
-                argument.name, f"must fit the other ranges ({rows} x {columns} cells)", f"{r} x {c} cells"
+                argument.name,
+                Phrase("must fit the other ranges ({rows} x {columns} cells)", rows=rows, columns=columns),
+                f"{r} x {c} cells",
             )
         rows, columns = max(rows, r), max(columns, c)
     return rows, columns
@@ -439,7 +442,9 @@ def _option(argument: Argument, cell: Any) -> str:
     _forward(argument, cell)
     word = cell.strip().lower() if isinstance(cell, str) else cell
     if word not in argument.choices:
-        raise InputError(argument.name, f"must be one of {', '.join(argument.choices)}", cell)
+        raise InputError(
+            argument.name, Phrase("must be one of {options}", options=", ".join(argument.choices)), cell
+        )
     return str(word)
 
 

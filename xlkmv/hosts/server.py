@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from xlkmv.errors import OUT_OF_MEMORY
-from xlkmv.language import Phrase, said
+from xlkmv.language import Phrase, Say, said
 
 __all__ = ["CLSID", "PROGID", "TEMPLATE", "Server", "data_folder", "main", "serve"]
 
@@ -362,31 +362,34 @@ def _worked(workbook: Any, what: str, work: Callable[[Any, Any], Phrase], stale:
     opened = _opened(workbook)
     excel = opened.api.Application
     book = LiveBook(opened)
+    say = speaker(book)
     log.info("%s of %s", what, book.path)
     try:
         escape = escape_pressed(excel) if os.name == "nt" else None
-        message = work(book, progress_of(excel, escape))
+        message = work(book, progress_of(excel, escape, say))
         book.save()
     except BookInputError as error:
         if stale:
             _mark_stale(opened, error.count)
         log.info("%d wrong inputs", error.count)
-        return _problems(str(opened.api.Name), error)
+        return _problems(str(opened.api.Name), error, say)
     except CancelledError as error:
-        return [["stopped", str(error), ""]]
+        return [["stopped", error.said(say), ""]]
     except XlkmvError as error:
         log.info("refused: %s", error)
-        return [["failed", _short(str(error)), ""]]
+        return [["failed", _short(error.said(say)), ""]]
     log.info("%s", message)
-    return [["done", said(message, speaker(book)), ""]]
+    return [["done", said(message, say), ""]]
 
 
 def _import(workbook: Any, path: str) -> Rows:
     from xlkmv.errors import XlkmvError
     from xlkmv.refresh.live import LiveBook
+    from xlkmv.refresh.wording import speaker
     from xlkmv.tape import import_tape, read_tape, workbook_terms
 
     book = LiveBook(_opened(workbook))
+    _ = speaker(book)
     log.info("import of %s into %s", path, book.path)
     try:
         closing, grades = workbook_terms(book)
@@ -395,13 +398,15 @@ def _import(workbook: Any, path: str) -> Rows:
         book.save()
     except XlkmvError as error:
         log.info("refused: %s", error)
-        more = "\n\nA terminal has more ways:  xlkmv import --help"
-        return [["failed", f"Nothing was changed.\n\n{_short(str(error))[:LONGEST_IMPORT]}{more}", ""]]
-    mended = sum(m.count for m in tape.report.mended)
-    notes = [f"{mended:,} cells were mended."] * bool(mended)
+        reason = _short(error.said(_))[:LONGEST_IMPORT]
+        more = _("A terminal has more ways:  xlkmv import --help")
+        return [["failed", f"{_('Nothing was changed.')}\n\n{reason}\n\n{more}", ""]]
+    notes = [Phrase("{count:,} rows are in the pool. Now: Refresh.", count=count)]
+    if mended := sum(m.count for m in tape.report.mended):
+        notes.append(Phrase("{count:,} cells were mended.", count=mended))
     if tape.report.left_out:
-        notes.append(f"Columns left out: {', '.join(tape.report.left_out)}.")
-    text = "\n".join([f"{count:,} rows are in the pool. Now: Refresh.", *notes, *tape.report.notes])
+        notes.append(Phrase("Columns left out: {names}.", names=", ".join(tape.report.left_out)))
+    text = "\n".join(said(note, _) for note in (*notes, *tape.report.notes))
     return [["done", _short(text), ""]]
 
 
@@ -428,24 +433,24 @@ def _mark_stale(opened: Any, count: int) -> None:
             book.save()
 
 
-def _problems(book: str, error: Any) -> Rows:
+def _problems(book: str, error: Any, say: Say) -> Rows:
     """Wrong cells for the message box and for the list with links."""
     from xlkmv.refresh.live import cell_text
 
     problems = error.problems
-    lines = list(map(str, problems[:PROBLEMS_SHOWN]))
+    lines = [p.sentence for p in problems[:PROBLEMS_SHOWN]]
     if len(problems) > PROBLEMS_SHOWN:
-        lines.append(f"... and {len(problems) - PROBLEMS_SHOWN} more")
-    count = f"{error.counted}; nothing was changed."
-    listed = "\n".join(lines)
-    end = "OK lists them with links in a new workbook."
+        lines.append(Phrase("... and {count} more", count=len(problems) - PROBLEMS_SHOWN))
+    count = said(Phrase("{count}; nothing was changed.", count=error.counted), say)
+    listed = "\n".join(said(line, say) for line in lines)
+    end = say("OK lists them with links in a new workbook.")
     message = f"{count}\n\n{listed[: LONGEST_MESSAGE - len(count) - len(end)]}\n\n{end}"
     rows = [["wrong", message, ""]]
     for p in problems:
         target = f"[{book}]{p.sheet}".replace("'", "''").replace('"', '""')
         label = f"{p.sheet}!{p.cells}".replace('"', '""')
         link = f'=HYPERLINK("#\'{target}\'!{p.cell}","{label}")'
-        rows.append([link, cell_text(p.holds), cell_text(p.rule)])
+        rows.append([link, cell_text(said(p.holds, say)), cell_text(said(p.rule, say))])
     return rows
 
 

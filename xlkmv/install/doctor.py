@@ -20,6 +20,7 @@ from xlkmv.errors import HostError
 from xlkmv.install import windows
 from xlkmv.install.machine import MACHINE, OFFICE_VERSIONS, USER, VIEWS, Finding, Machine
 from xlkmv.install.windows import ADDIN, CLASS_KEY, NOT_WINDOWS, Say
+from xlkmv.phrase import Phrase
 
 __all__ = ["CHECKS", "doctor", "examine"]
 
@@ -280,9 +281,13 @@ def doctor(
                 findings = examine(case)
     findings += others()
     for finding in findings:
-        say(f"{finding.state:>6}  {finding.name}: {finding.found}")
+        found = {"state": Phrase(finding.state), "name": finding.name, "found": finding.found}
+        say(Phrase("{state:>6}  {name}: {found}", **found))
         if finding.cure and finding.state != "ok":
             say(f"        -> {finding.cure}")
     wrong = [f for f in findings if f.state == "wrong"]
-    say("All is well." if not wrong else f"{len(wrong)} thing{'s' if len(wrong) > 1 else ''} to mend.")
+    to_mend = (
+        Phrase("1 thing to mend.") if len(wrong) == 1 else Phrase("{count} things to mend.", count=len(wrong))
+    )
+    say(to_mend if wrong else Phrase("All is well."))
     return not wrong

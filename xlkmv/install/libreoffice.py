@@ -20,6 +20,7 @@ import xlkmv
 from xlkmv.errors import HostError
 from xlkmv.hosts.calc import IDENTIFIER, describe, environment
 from xlkmv.install.machine import Finding
+from xlkmv.phrase import Phrase
 
 __all__ = ["Office", "checks", "find_office", "install", "installed", "uninstall"]
 
@@ -110,7 +111,13 @@ def _unopkg(office: Office, command: str, *arguments: str, options: Sequence[str
             timeout=LIMIT, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as late:
-        raise HostError(f"{office.unopkg} did not end within {LIMIT:g} s; is LibreOffice open?") from late
+        raise HostError(
+            Phrase(
+                "{unopkg} did not end within {limit:g} s; is LibreOffice open?",
+                unopkg=office.unopkg,
+                limit=LIMIT,
+            )
+        ) from late
     return done.returncode, done.stdout.decode("utf-8", "replace").strip()
 
 
@@ -165,7 +172,9 @@ def install(build: Callable[[Path, Mapping[str, Any]], Path], options: Sequence[
         extension = build(Path(folder) / "xlkmv.oxt", place)
         code, said = _unopkg(office, "add", "--force", str(extension), options=options)
     if code:
-        raise HostError(f"LibreOffice refused the extension; close LibreOffice and try again. {said}")
+        raise HostError(
+            Phrase("LibreOffice refused the extension; close LibreOffice and try again. {said}", said=said)
+        )
     who = "all users of this machine (you are root)" if _is_root() else "this user"
     return f"LibreOffice Calc: {describe(place)}; installed for {who}. Start LibreOffice anew to see them."
 
@@ -182,7 +191,9 @@ def uninstall(options: Sequence[str] = ()) -> str:
         return "LibreOffice Calc: xlkmv is not installed there."
     code, said = _unopkg(_need_office(), "remove", IDENTIFIER, options=options)
     if code:
-        raise HostError(f"LibreOffice did not remove xlkmv; close LibreOffice and try again. {said}")
+        raise HostError(
+            Phrase("LibreOffice did not remove xlkmv; close LibreOffice and try again. {said}", said=said)
+        )
     return "LibreOffice Calc: xlkmv was removed."
 
 

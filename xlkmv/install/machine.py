@@ -19,6 +19,7 @@ from typing import Any
 
 from xlkmv.errors import HostError
 from xlkmv.hosts.server import CLSID, data_folder
+from xlkmv.phrase import Phrase
 
 __all__ = ["MACHINE", "OFFICE_VERSIONS", "USER", "VIEWS", "Finding", "Machine"]
 
@@ -216,7 +217,9 @@ class Machine:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise HostError(f"the server did not answer within {seconds:.0f} s") from None
+            raise HostError(
+                Phrase("the server did not answer within {seconds:.0f} s", seconds=seconds)
+            ) from None
         if done.returncode:
             lines = done.stderr.strip().splitlines()
             raise HostError(lines[-1] if lines else f"the probe ended with code {done.returncode}")

@@ -19,6 +19,7 @@ from xlkmv.environment import repair
 from xlkmv.errors import HostError
 from xlkmv.hosts.server import CLSID, PROGID, TEMPLATE
 from xlkmv.install.machine import MACHINE, USER, VIEWS, Machine
+from xlkmv.phrase import Phrase
 
 __all__ = ["ADDIN", "CLASS_KEY", "PROGID_KEY", "command", "install", "self_test", "supported", "uninstall"]
 
@@ -86,7 +87,13 @@ def install(
         machine = Machine()
     trouble = machine.can_import("pythoncom")
     if trouble:
-        raise HostError(f"pywin32 is missing or broken ({trouble}): run  {repair('pywin32', machine.python)}")
+        raise HostError(
+            Phrase(
+                "pywin32 is missing or broken ({trouble}): run  {command}",
+                trouble=trouble,
+                command=repair("pywin32", machine.python),
+            )
+        )
     register(machine, all_users=all_users)
     who = "all users" if all_users else "this user"
     say(f"Registered the server for {who}: {machine.server_python}")
@@ -124,7 +131,7 @@ def register(machine: Machine, *, all_users: bool = False) -> None:
                 machine.write(root, key, value, name, view)
     except PermissionError:
         rights = "run it in a terminal opened as administrator" if all_users else "ask your administrator"
-        raise HostError(f"the registry cannot be written: {rights}") from None
+        raise HostError(Phrase("the registry cannot be written: {rights}", rights=rights)) from None
 
 
 def put_file(path: Path, content: bytes) -> None:
@@ -137,7 +144,7 @@ def put_file(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
         draft.replace(path)
     except PermissionError:
-        raise HostError(f"{path} cannot be written: close Excel and run it again") from None
+        raise HostError(Phrase("{path} cannot be written: close Excel and run it again", path=path)) from None
     finally:
         with contextlib.suppress(OSError):
             draft.unlink()

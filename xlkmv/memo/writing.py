@@ -19,6 +19,7 @@ from xlkmv.environment import add
 from xlkmv.errors import HostError, InputError
 from xlkmv.language import ENGLISH, catalogue
 from xlkmv.memo.content import Assumption, Stamp, memo
+from xlkmv.phrase import Phrase
 
 __all__ = ["check", "report", "versions"]
 
@@ -112,7 +113,9 @@ def check(html: Target, docx: Target, language: str = ENGLISH) -> dict[str, Path
         if rule := _fault(path, SUFFIXES[kind]):
             raise InputError(kind, rule, str(path))
     if missing := [package for name, package in NEEDED.items() if importlib.util.find_spec(name) is None]:
-        raise HostError(f"a memo needs {', '.join(missing)}: run  {add('report')}")
+        raise HostError(
+            Phrase("a memo needs {names}: run  {command}", names=", ".join(missing), command=add("report"))
+        )
     return targets
 
 
@@ -149,7 +152,9 @@ def _write(files: dict[Path, bytes]) -> None:
         for path, beside in fresh.items():
             beside.replace(path)
     except OSError as error:
-        raise HostError(f"{path} cannot be written ({error.strerror}); it is as it was") from error
+        raise HostError(
+            Phrase("{path} cannot be written ({reason}); it is as it was", path=path, reason=error.strerror)
+        ) from error
     finally:
         for beside in fresh.values():
             with contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import FINITE, POSITIVE, PROBABILITY, RULES, Array, Rule, check
 from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
 from xlkmv.model.normal import density, inverse_mills
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "MAPPED_PD",
@@ -292,7 +293,9 @@ def _in_order(**series: Any) -> list[Any]:
             missing = leading.index.difference(other.index)
             if len(missing):
                 raise InputError(
-                    name, f"must have a value for every date of {first}", f"none for {missing[0]}"
+                    name,
+                    Phrase("must have a value for every date of {first}", first=first),
+                    f"none for {missing[0]}",
                 )
             other = other.reindex(leading.index)
         out.append(other)
@@ -410,7 +413,7 @@ def _observed_covariance(series: _Series, sigma: float, mu: float) -> tuple[Arra
 def _by_date(name: str, value: Any, size: int) -> Array:
     x = check(name, value).ravel()
     if x.size not in (1, size):
-        raise InputError(name, f"must be one value or one per date ({size})", x.size)
+        raise InputError(name, Phrase("must be one value or one per date ({size})", size=size), x.size)
     return np.broadcast_to(x, (size,))
 
 
@@ -469,10 +472,14 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
     else:
         P = check("plan", plan, POSITIVE).ravel()
         if P.size != C.size:
-            raise InputError("plan", f"must have as many values as flows, which has {C.size}", P.size)
+            raise InputError(
+                "plan", Phrase("must have as many values as flows, which has {count}", count=C.size), P.size
+            )
         x = np.log(C / P)
     if x.size < 2:
-        raise InputError("flows", f"must hold at least {2 if plan is not None else 3} values", C.size)
+        raise InputError(
+            "flows", Phrase("must hold at least {least} values", least=2 if plan is not None else 3), C.size
+        )
     sigma = float(x.std(ddof=1) / np.sqrt(dt))
     mu = float(x.mean() / dt + 0.5 * sigma * sigma)
     sigma_error = float(sigma / np.sqrt(2.0 * (x.size - 1)))

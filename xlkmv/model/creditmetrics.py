@@ -35,6 +35,7 @@ from xlkmv.model.losses import (
     simulation_size,
     uniforms,
 )
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "EXAMPLE_DEFAULT_VALUE",
@@ -109,7 +110,9 @@ def transition_matrix(matrix: npt.ArrayLike) -> Array:
     wrong = np.flatnonzero(np.abs(sums - 1.0) > _ROW_TOLERANCE + 1e-12)
     if wrong.size:
         row = int(wrong[0])
-        raise DomainError("matrix", f"must sum to 1 in each row (row {row + 1})", float(sums[row]))
+        raise DomainError(
+            "matrix", Phrase("must sum to 1 in each row (row {row})", row=row + 1), float(sums[row])
+        )
     return np.asarray(table / sums[:, None])
 
 
@@ -124,7 +127,7 @@ def rating_rows(ratings: Sequence[str], names: Sequence[str] = EXAMPLE_RATINGS) 
     rows = {name.strip().upper(): row for row, name in enumerate(names)}
     for rating in ratings:
         if str(rating).strip().upper() not in rows:
-            raise InputError("ratings", f"must be one of {', '.join(names)}", rating)
+            raise InputError("ratings", Phrase("must be one of {options}", options=", ".join(names)), rating)
     return np.array([rows[str(rating).strip().upper()] for rating in ratings], dtype=np.int64)
 
 
@@ -265,7 +268,9 @@ def creditmetrics(
         worth = check("values", values, FINITE)
         if worth.shape not in ((states,), (n, states)):
             raise InputError(
-                "values", f"must have {states} columns, one per end state of the matrix", worth.shape
+                "values",
+                Phrase("must have {states} columns, one per end state of the matrix", states=states),
+                worth.shape,
             )
         worth = np.broadcast_to(worth, (n, states))
     if states == 2:
@@ -310,10 +315,14 @@ def creditmetrics(
 def _rows(ratings: npt.ArrayLike, n: int, rows: int) -> npt.NDArray[np.int64]:
     rating = np.atleast_1d(numbers("ratings", ratings))
     if rating.shape not in ((n,), (1,)):
-        raise InputError("ratings", f"must be {n} numbers, one per obligor", rating.shape)
+        raise InputError("ratings", Phrase("must be {count} numbers, one per obligor", count=n), rating.shape)
     wrong = ~((rating >= 0) & (rating < rows) & (rating == np.floor(rating)))
     if wrong.any():
-        raise DomainError("ratings", f"must be a row of the matrix, 0 to {rows - 1}", float(rating[wrong][0]))
+        raise DomainError(
+            "ratings",
+            Phrase("must be a row of the matrix, 0 to {rows}", rows=rows - 1),
+            float(rating[wrong][0]),
+        )
     return np.broadcast_to(rating, (n,)).astype(np.int64)
 
 
@@ -326,14 +335,16 @@ def _loadings(correlation: npt.ArrayLike, n: int) -> tuple[Array, Array]:
     loadings = check("correlation", value)
     if loadings.ndim != 2 or loadings.shape[0] != n:
         raise InputError(
-            "correlation", f"must have {n} rows of factor loadings, one per obligor", loadings.shape
+            "correlation",
+            Phrase("must have {count} rows of factor loadings, one per obligor", count=n),
+            loadings.shape,
         )
     squares = (loadings**2).sum(axis=1)
     if float(squares.max()) > 1.0 + 1e-12:
         row = int(np.argmax(squares))
         raise DomainError(
             "correlation",
-            f"must have loadings whose squares add up to at most 1 (row {row + 1})",
+            Phrase("must have loadings whose squares add up to at most 1 (row {row})", row=row + 1),
             float(squares[row]),
         )
     return loadings, np.sqrt(np.maximum(1.0 - squares, 0.0))

@@ -27,6 +27,7 @@ from xlkmv.model.losses import (
     obligors,
     per_obligor,
 )
+from xlkmv.phrase import Phrase
 
 __all__ = ["creditriskplus", "panjer", "transform"]
 
@@ -188,12 +189,16 @@ def _sector_weights(sector_weights: npt.ArrayLike | None, n: int) -> Array:
     weights = check("sector_weights", sector_weights, Rule("must be between 0 and 1", 0.0, 1.0))
     weights = weights[:, None] if weights.ndim == 1 else weights
     if weights.ndim != 2 or weights.shape[0] != n:
-        raise InputError("sector_weights", f"must have {n} rows, one per obligor", weights.shape)
+        raise InputError(
+            "sector_weights", Phrase("must have {count} rows, one per obligor", count=n), weights.shape
+        )
     sums = weights.sum(axis=1)
     if float(sums.max()) > 1.0 + 1e-9:
         row = int(np.argmax(sums))
         raise DomainError(
-            "sector_weights", f"must add up to at most 1 in each row (row {row + 1})", float(sums[row])
+            "sector_weights",
+            Phrase("must add up to at most 1 in each row (row {row})", row=row + 1),
+            float(sums[row]),
         )
     return np.asarray(weights / np.maximum(sums, 1.0)[:, None])
 
@@ -222,12 +227,17 @@ def _grid(
             if points <= _MOST_POINTS:
                 return size, bands.astype(np.int64), rates, points
         if unit is not None:
-            raise DomainError("unit", f"must leave a loss grid of at most {_MOST_POINTS} points", unit)
+            raise DomainError(
+                "unit",
+                Phrase("must leave a loss grid of at most {most_points} points", most_points=_MOST_POINTS),
+                unit,
+            )
         size *= 2.0
         if size > float(amounts.sum()):
             # No unit helps: the law of a sector has a tail beyond all that can be lost.
-            limit = (
-                f"must leave a loss grid of at most {_MOST_POINTS} points (largest sd/PD of a sector given)"
+            limit = Phrase(
+                "must leave a loss grid of at most {most_points} points (largest sd/PD of a sector given)",
+                most_points=_MOST_POINTS,
             )
             raise DomainError("pd_sds", limit, float(deviations.max()))
 

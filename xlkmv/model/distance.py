@@ -14,6 +14,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, check, check_all
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "METHODS",
@@ -206,7 +207,7 @@ def default_probability(
         When `method` is unknown.
     """
     if method not in METHODS:
-        raise InputError("method", f"must be one of {', '.join(METHODS)}", method)
+        raise InputError("method", Phrase("must be one of {options}", options=", ".join(METHODS)), method)
     return _blockwise(
         METHODS[method], *check_all(_FIRM, asset_value, default_point, volatility, horizon, drift)
     )

@@ -24,6 +24,7 @@ from scipy.special import betainc, betaincinv, gammaln, log_ndtr, ndtri
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import ASSET_CORRELATION, POSITIVE, RULES, Array, Rule, check
 from xlkmv.model.normal import density
+from xlkmv.phrase import Phrase
 
 __all__ = ["MOST_DEFAULTS", "MOST_YEARS", "HistoryPd", "history_pd", "most_prudent_pds"]
 
@@ -147,14 +148,25 @@ def most_prudent_pds(
     n = _whole("obligors", obligors, Rule("must be a whole number, >= 1", 1.0))
     d, _ = _counts(defaults, n)
     if n.ndim != 1 or n.size == 0 or np.shape(defaults) != n.shape:
-        raise InputError("defaults", f"must be one number per grade ({n.size})", np.size(defaults))
+        raise InputError(
+            "defaults", Phrase("must be one number per grade ({count})", count=n.size), np.size(defaults)
+        )
     tail = 1.0 - float(check("confidence", confidence, RULES["level"]))
-    T = int(_whole("years", years, Rule(f"must be a whole number, 1 to {MOST_YEARS}", 1.0, MOST_YEARS)))
+    T = int(
+        _whole(
+            "years",
+            years,
+            Rule(Phrase("must be a whole number, 1 to {most_years}", most_years=MOST_YEARS), 1.0, MOST_YEARS),
+        )
+    )
     rho = float(check("correlation", correlation, ASSET_CORRELATION if T == 1 else _CHAIN))
     theta = float(check("time_correlation", time_correlation, _CHAIN))
     pooled_n, pooled_d = (np.cumsum(x[::-1])[::-1] for x in (n, d))
     if T > 1 and rho > 0.0 and pooled_d[0] > MOST_DEFAULTS:
-        rule = f"must be at most {MOST_DEFAULTS} in all over several years with correlation"
+        rule = Phrase(
+            "must be at most {most_defaults} in all over several years with correlation",
+            most_defaults=MOST_DEFAULTS,
+        )
         raise DomainError("defaults", rule, float(pooled_d[0]))
     if rho == 0.0:
         alive = np.where(pooled_d < pooled_n, pooled_n - pooled_d, 1.0)
@@ -238,10 +250,14 @@ def _counts(defaults: Any, n: Array) -> tuple[Array, Array]:
     try:
         d, n = np.broadcast_arrays(d, n)
     except ValueError:
-        raise InputError("defaults", f"must be one number per grade ({n.size})", d.size) from None
+        raise InputError(
+            "defaults", Phrase("must be one number per grade ({count})", count=n.size), d.size
+        ) from None
     if (d > n).any():
         worst = d > n
         raise DomainError(
-            "defaults", f"must not be above the {n[worst].flat[0]:g} observed", d[worst].flat[0]
+            "defaults",
+            Phrase("must not be above the {observed:g} observed", observed=n[worst].flat[0]),
+            d[worst].flat[0],
         )
     return d, n

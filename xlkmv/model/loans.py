@@ -26,6 +26,7 @@ from xlkmv.model.domain import (
     check,
     numbers,
 )
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "AMORTISATIONS",
@@ -378,10 +379,14 @@ def flows_by_date(
     lived = _whole("age", age, AGE, len(loans))
     base = np.zeros((0, months)) if curves is None else np.atleast_2d(check("curves", curves, SIGNED_RATE))
     if base.ndim != 2 or base.shape[1] < months:
-        raise InputError("curves", f"must have one value per month ({months})", f"shape {base.shape}")
+        raise InputError(
+            "curves", Phrase("must have one value per month ({months})", months=months), f"shape {base.shape}"
+        )
     if (loans.curve >= len(base)).any():
         number = int(loans.curve.max())
-        raise InputError("curve", f"must be the position of one of {len(base)} curves", number)
+        raise InputError(
+            "curve", Phrase("must be the position of one of {count} curves", count=len(base)), number
+        )
 
     def cash(rows: slice) -> Flows:
         survivors = _survivors(mortality, lived[rows], months)
@@ -419,7 +424,9 @@ def weighted_average_life(times: npt.ArrayLike, principal: npt.ArrayLike) -> Arr
     """
     t, paid = check("times", times, FINITE), check("principal", principal, FINITE)
     if t.ndim != 1 or paid.ndim not in (1, 2) or paid.shape[-1:] != t.shape:
-        raise InputError("principal", f"must have one value per time ({t.size})", f"shape {paid.shape}")
+        raise InputError(
+            "principal", Phrase("must have one value per time ({count})", count=t.size), f"shape {paid.shape}"
+        )
     total = np.asarray(paid.sum(axis=-1))
     life = np.full(total.shape, np.nan)
     return np.asarray(np.divide((paid * t).sum(axis=-1), total, out=life, where=total != 0.0))
@@ -455,7 +462,9 @@ def internal_rate(times: npt.ArrayLike, payments: npt.ArrayLike, price: float) -
     """
     t, c = check("times", times, POSITIVE), check("payments", payments, NOT_NEGATIVE)
     if t.ndim != 1 or c.shape != t.shape:
-        raise InputError("payments", f"must have one value per time ({t.size})", f"shape {c.shape}")
+        raise InputError(
+            "payments", Phrase("must have one value per time ({count})", count=t.size), f"shape {c.shape}"
+        )
     paid = c > 0.0
     if not paid.any():
         return np.nan
@@ -466,7 +475,9 @@ def internal_rate(times: npt.ArrayLike, payments: npt.ArrayLike, price: float) -
         if abs(excess) <= _CLOSE * max(1.0, float(np.abs(rate * t).max())):  # digits that are there
             return float(np.expm1(rate))
         rate += excess / float(softmax(worth) @ t)
-    raise ConvergenceError(f"no internal rate found for payments of {show(c.sum().item())}")
+    raise ConvergenceError(
+        Phrase("no internal rate found for payments of {value}", value=show(c.sum().item()))
+    )
 
 
 # ------------------------------------------------------------------- claims that come as a schedule
@@ -515,9 +526,13 @@ def implied_principal(
     a = np.atleast_1d(check("amount", amount, NOT_NEGATIVE))
     c, t = check("schedule", schedule, NOT_NEGATIVE), check("times", times, POSITIVE)
     if c.ndim != 2 or t.shape != c.shape[1:] or t.size == 0:
-        raise InputError("schedule", f"must have one column per date ({t.size})", f"shape {c.shape}")
+        raise InputError(
+            "schedule", Phrase("must have one column per date ({count})", count=t.size), f"shape {c.shape}"
+        )
     if a.shape != c.shape[:1]:
-        raise InputError("amount", f"must have one value per claim ({len(c)})", f"shape {a.shape}")
+        raise InputError(
+            "amount", Phrase("must have one value per claim ({count})", count=len(c)), f"shape {a.shape}"
+        )
     steps = np.diff(t, prepend=0.0)
     if not (steps > 0.0).all():
         raise DomainError("times", "must be > 0 and increasing", t[int(np.argmin(steps > 0.0))].item())
@@ -573,7 +588,9 @@ def revolved(
             "balance", "must have the shape of interest and principal", f"{i.shape}, {p.shape}, {b.shape}"
         )
     n = b.shape[1]
-    rule = Rule(f"must be a whole number between -1 and {n - 1} (position of a date)", -1.0, n - 1.0)
+    rule = Rule(
+        Phrase("must be a whole number between -1 and {last} (position of a date)", last=n - 1), -1.0, n - 1.0
+    )
     last = int(_whole("until", until, rule, 1)[0])
     purchases = np.empty(b.shape)
 
@@ -676,8 +693,11 @@ def _internal_rate(schedule: Array, amount: Array, times: Array) -> Array:
             rate = np.where(moving, rate + excess * value / (worth * times).sum(axis=1), rate)
     worst = int(np.argmax(moving))
     raise ConvergenceError(
-        f"no internal rate found for a claim of {show(amount[worst].item())} that is to collect "
-        f"{show(schedule[worst].sum().item())}"
+        Phrase(
+            "no internal rate found for a claim of {amount} that is to collect {total}",
+            amount=show(amount[worst].item()),
+            total=show(schedule[worst].sum().item()),
+        )
     )
 
 
@@ -729,7 +749,7 @@ def _before(x: Array, start: npt.ArrayLike) -> Array:
 def _column(name: str, x: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     """One value per loan, of one each or one for all."""
     if x.ndim and x.shape != (size,):
-        raise InputError(name, f"must have one value per loan ({size})", f"shape {x.shape}")
+        raise InputError(name, Phrase("must have one value per loan ({size})", size=size), f"shape {x.shape}")
     return np.broadcast_to(x, (size,))
 
 
@@ -745,7 +765,11 @@ def _whole(name: str, value: npt.ArrayLike, rule: Rule, size: int) -> Integers:
 def _one_of(name: str, x: npt.NDArray[np.generic], options: tuple[str, ...] | tuple[int, ...]) -> None:
     unknown = ~np.isin(x, options)
     if unknown.any():
-        raise InputError(name, f"must be one of {', '.join(map(str, options))}", x[unknown][0].item())
+        raise InputError(
+            name,
+            Phrase("must be one of {options}", options=", ".join(map(str, options))),
+            x[unknown][0].item(),
+        )
 
 
 def _only_interest(payments: Integers, term: Integers, allowed: npt.NDArray[np.bool_]) -> None:
@@ -763,7 +787,9 @@ def _positions(date_of_month: npt.ArrayLike, dates: int | None = None) -> Intege
     name, x = "date_of_month", np.atleast_1d(numbers("date_of_month", date_of_month))
     if x.ndim != 1 or x.size == 0:
         raise InputError(name, "must have one value per month", f"shape {x.shape}")
-    rule = Rule(f"must be a whole number between 0 and {most} (position of a date)", 0.0, most)
+    rule = Rule(
+        Phrase("must be a whole number between 0 and {most} (position of a date)", most=most), 0.0, most
+    )
     positions = _whole(name, x, rule, x.size)
     falls = np.diff(positions) < 0
     if falls.any():

@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.conditional import conditional_pool, dot, loss_bands
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, Array, Rule, check, numbers
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "LEVELS",
@@ -139,7 +140,7 @@ def per_obligor(name: str, value: npt.ArrayLike, count: int, rule: Rule | None =
     """Check a scalar or one value per obligor, and return it as (count,)."""
     x = check(name, value, rule)
     if x.ndim > 1 or (x.ndim == 1 and x.size not in (1, count)):
-        raise InputError(name, f"must be one number or {count}, one per obligor", x.shape)
+        raise InputError(name, Phrase("must be one number or {count}, one per obligor", count=count), x.shape)
     return np.broadcast_to(x.reshape(-1) if x.ndim else x, (count,)).astype(np.float64)
 
 

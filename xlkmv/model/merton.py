@@ -29,6 +29,7 @@ from scipy.special import erfcx, ndtr
 from xlkmv.errors import ConvergenceError, DomainError, XlkmvError
 from xlkmv.model.domain import RULES, Array, check_all, numbers
 from xlkmv.model.normal import density, inverse_mills
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "MAX_ASSET_VOLATILITY",
@@ -317,15 +318,21 @@ class Inversion:
             )
         if status == _NO_INFORMATION:
             return ConvergenceError(
-                "equity carries no information about the assets: "
-                f"it is {float(self._equity.flat[index]):.3g} against "
-                f"a default_point of {float(self._default_point.flat[index]):.3g}"
+                Phrase(
+                    "equity carries no information about the assets: it is {equity:.3g} against a "
+                    "default_point of {debt:.3g}",
+                    equity=float(self._equity.flat[index]),
+                    debt=float(self._default_point.flat[index]),
+                )
             )
         if status == _NOT_CONVERGED:
             return ConvergenceError(
-                "equity and equity_volatility must imply an asset value that reprices them "
-                f"(got within {float(self.residual.flat[index]):.1e} "
-                f"after {int(self.iterations.flat[index])} iterations)"
+                Phrase(
+                    "equity and equity_volatility must imply an asset value that reprices them (got "
+                    "within {figure:.1e} after {count} iterations)",
+                    figure=float(self.residual.flat[index]),
+                    count=int(self.iterations.flat[index]),
+                )
             )
         return None
 

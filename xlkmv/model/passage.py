@@ -15,6 +15,7 @@ from scipy.special import ndtr
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import Array, numbers
+from xlkmv.phrase import Phrase
 
 __all__ = ["discrete_first_passage"]
 
@@ -110,7 +111,11 @@ def discrete_first_passage(distance: npt.ArrayLike, times: npt.ArrayLike) -> Arr
     dd = np.atleast_1d(numbers("distance", distance))
     t = np.atleast_1d(numbers("times", times))
     if t.ndim != 1 or dd.shape[-1:] != t.shape:
-        raise InputError("distance", f"must have one value per date ({t.size} dates)", f"shape {dd.shape}")
+        raise InputError(
+            "distance",
+            Phrase("must have one value per date ({count} dates)", count=t.size),
+            f"shape {dd.shape}",
+        )
     if np.isnan(dd).any():
         raise DomainError("distance", "must be a number", float("nan"))
     steps = np.diff(t, prepend=0.0)

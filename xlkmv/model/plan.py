@@ -28,6 +28,7 @@ from xlkmv.model.domain import (
     check_all,
 )
 from xlkmv.model.passage import discrete_first_passage
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "PlanRisk",
@@ -178,7 +179,9 @@ def plan_risk(
     t = np.atleast_1d(check("times", times, POSITIVE))
     if c.ndim != 1 or c.size == 0 or c.shape != d.shape or c.shape != t.shape:
         raise InputError(
-            "dues", f"must have one value per collection ({c.size})", f"{d.size} dues, {t.size} times"
+            "dues",
+            Phrase("must have one value per collection ({count})", count=c.size),
+            f"{d.size} dues, {t.size} times",
         )
     # Stressed and implied figures may leave the range that a person would type.
     sigma, mu = float(check("volatility", volatility, POSITIVE)), float(check("drift", drift, FINITE))
@@ -308,14 +311,18 @@ def pool_moments(
     """
     c, t = check("schedule", schedule, NOT_NEGATIVE), check("times", times, POSITIVE)
     if c.ndim != 2 or t.shape != c.shape[1:] or t.size == 0:
-        raise InputError("schedule", f"must have one column per date ({t.size})", f"shape {c.shape}")
+        raise InputError(
+            "schedule", Phrase("must have one column per date ({count})", count=t.size), f"shape {c.shape}"
+        )
     given = {"pds": (pds, BELOW_ONE), "recoveries": (recoveries, PROBABILITY)}
     given |= {"lags": (lags, NOT_NEGATIVE), "correlations": (correlations, BELOW_ONE)}
     columns = []
     for name, (values, rule) in given.items():
         x = check(name, values, rule)
         if x.ndim and x.shape != c.shape[:1]:
-            raise InputError(name, f"must have one value per obligor ({len(c)})", f"shape {x.shape}")
+            raise InputError(
+                name, Phrase("must have one value per obligor ({count})", count=len(c)), f"shape {x.shape}"
+            )
         columns.append(np.broadcast_to(x, c.shape[:1]))
     pd, recovery, lag, rho = columns
     claim = None if claims is None else check("claims", claims, FINITE)

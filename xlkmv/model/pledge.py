@@ -26,6 +26,7 @@ from scipy.special import betaincinv, ndtr, ndtri
 from xlkmv.errors import DomainError
 from xlkmv.model.copula import bivariate_normal_cdf
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check, check_all
+from xlkmv.phrase import Phrase
 
 __all__ = ["MAX_DEVIATION", "PLEDGE_RULES", "BetaRecovery", "beta_recovery", "pledge_recovery"]
 
@@ -103,7 +104,9 @@ def pledge_recovery(
     T = H + lag
     s, r = sigma * np.sqrt(T), rho * np.sqrt(H / T)
     if (s > MAX_DEVIATION).any():
-        rule = f"must be at most {MAX_DEVIATION:g}/sqrt(years to the sale)"
+        rule = Phrase(
+            "must be at most {max_deviation:g}/sqrt(years to the sale)", max_deviation=MAX_DEVIATION
+        )
         raise DomainError(
             "volatility", rule, float(np.broadcast_to(sigma, s.shape)[s > MAX_DEVIATION].flat[0])
         )

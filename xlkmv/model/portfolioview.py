@@ -32,6 +32,7 @@ from xlkmv.model.losses import (
     simulation_size,
     uniforms,
 )
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "MacroFit",
@@ -126,10 +127,18 @@ def fit_macro(default_rates: npt.ArrayLike, macro: npt.ArrayLike) -> MacroFit:
     factors = _series("macro", macro, FINITE)
     t, m = factors.shape
     if rates.shape[0] != t:
-        raise InputError("default_rates", f"must cover the same {t} periods as macro", rates.shape[0])
+        raise InputError(
+            "default_rates", Phrase("must cover the same {count} periods as macro", count=t), rates.shape[0]
+        )
     need = max(6, m + 2)
     if t < need:
-        raise InputError("macro", f"must hold at least {need} periods to fit {m} factor(s) with two lags", t)
+        raise InputError(
+            "macro",
+            Phrase(
+                "must hold at least {need} periods to fit {count} factor(s) with two lags", need=need, count=m
+            ),
+            t,
+        )
     index = logit(rates)
     design = np.column_stack([np.ones(t), factors])
     coefficients, errors, residuals = _least_squares(design, index)
@@ -177,7 +186,9 @@ def _macro_path(fit: MacroFit, macro_path: npt.ArrayLike) -> Array:
     path = check("macro_path", macro_path, FINITE)
     path = path.reshape(-1, m) if path.ndim < 2 and path.size % m == 0 else path
     if path.ndim != 2 or path.shape[1] != m or path.shape[0] < 1:
-        raise InputError("macro_path", f"must have {m} columns, one per macro factor", path.shape)
+        raise InputError(
+            "macro_path", Phrase("must have {count} columns, one per macro factor", count=m), path.shape
+        )
     return path
 
 
@@ -221,7 +232,9 @@ def simulate_default_rates(
     s, m = fit.index_coefficients.shape[0], fit.last.shape[1]
     path = None if macro_path is None else _macro_path(fit, macro_path)
     if path is not None and path.shape[0] != periods:
-        raise InputError("macro_path", f"must have {periods} rows, one per period", path.shape)
+        raise InputError(
+            "macro_path", Phrase("must have {periods} rows, one per period", periods=periods), path.shape
+        )
     size, turn = np.linalg.eigh(fit.covariance)
     root = (turn * np.sqrt(np.maximum(size, 0.0))) @ turn.T
     normal = ndtri(uniforms(seed, start, scenarios, periods * (s + m))).reshape(scenarios, periods, s + m)
@@ -459,7 +472,9 @@ def portfolioview_losses(
     wrong = (sector >= count) | (sector != np.floor(sector))
     if wrong.any():
         raise DomainError(
-            "sectors", f"must be a column of the default rates, 0 to {count - 1}", float(sector[wrong][0])
+            "sectors",
+            Phrase("must be a column of the default rates, 0 to {count}", count=count - 1),
+            float(sector[wrong][0]),
         )
     column = sector.astype(np.int64)
     total, block, seed = simulation_size(scenarios, block_size, seed, n)

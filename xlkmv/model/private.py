@@ -24,6 +24,7 @@ from xlkmv.errors import InputError
 from xlkmv.model.calibration import edf
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
 from xlkmv.model.domain import POSITIVE, Array, check
+from xlkmv.phrase import Phrase
 
 __all__ = ["DISTANCES", "MIN_PEERS", "MIN_PEERS_FOR_SIZE", "Peers", "PrivateFirm", "private_firm"]
 
@@ -70,7 +71,9 @@ class Peers:
                 "peers", "must have an asset value, earnings and a volatility each", sorted(sizes)
             )
         if self.asset_value.size < MIN_PEERS:
-            raise InputError("peers", f"must be {MIN_PEERS} or more", self.asset_value.size)
+            raise InputError(
+                "peers", Phrase("must be {min_peers} or more", min_peers=MIN_PEERS), self.asset_value.size
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +171,9 @@ def private_firm(
         When an input breaks its rule.
     """
     if convention not in DISTANCES:
-        raise InputError("convention", f"must be one of {', '.join(DISTANCES)}", convention)
+        raise InputError(
+            "convention", Phrase("must be one of {options}", options=", ".join(DISTANCES)), convention
+        )
     amount = check("earnings", earnings, POSITIVE)
     DP = check("default_point", default_point(short_term, long_term, weight))
     T, mu = check("horizon", horizon), check("drift", drift)

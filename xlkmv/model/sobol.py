@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase
 
 __all__ = ["MOST_DIMENSIONS", "Shares", "sobol_points", "variance_shares"]
 
@@ -72,7 +73,11 @@ def sobol_points(count: int, dimensions: int, seed: int) -> Array:
     and Saleev 1979).
     """
     if not 1 <= dimensions <= MOST_DIMENSIONS:
-        raise DomainError("dimensions", f"must be from 1 to {MOST_DIMENSIONS}", dimensions)
+        raise DomainError(
+            "dimensions",
+            Phrase("must be from 1 to {most_dimensions}", most_dimensions=MOST_DIMENSIONS),
+            dimensions,
+        )
     rng = np.random.Generator(np.random.Philox(key=seed))
     points = np.zeros((count, dimensions), np.uint64)
     index = np.arange(count, dtype=np.uint64)

@@ -16,6 +16,7 @@ from scipy.special import chdtrc
 
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, Rule, check
+from xlkmv.phrase import Phrase
 
 __all__ = ["Backtest", "area_under_curve", "backtest", "brier_score", "hosmer_lemeshow", "kolmogorov_smirnov"]
 
@@ -204,7 +205,9 @@ def _pairs(pds: Any, defaults: Any) -> tuple[Array, Array]:
     p = check("pds", pds).ravel()
     d = check("defaults", defaults, Rule("must be 0 or 1", 0.0, 1.0)).ravel()
     if p.size != d.size:
-        raise InputError("defaults", f"must have as many values as pds, which has {p.size}", d.size)
+        raise InputError(
+            "defaults", Phrase("must have as many values as pds, which has {count}", count=p.size), d.size
+        )
     if p.size == 0:
         raise InputError("pds", "must not be empty")
     between = (d != 0.0) & (d != 1.0)

@@ -27,7 +27,7 @@ from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, FileBook
 from xlkmv.workbook.layout import TableSpec
 
-__all__ = ["HERE", "Case", "Compared", "compare_book", "compare_deals", "save_case"]
+__all__ = ["HERE", "Case", "Compared", "compare_book", "compare_deals", "save_case", "standing", "steps"]
 
 # How this workbook is called among its cases.
 HERE = Phrase("this workbook")
@@ -125,11 +125,11 @@ def compare_book(
     """
     started = time.perf_counter()
     report = progress or (lambda what, share: None)
-    report("Reading and checking", 0.0)
+    report(Phrase("Reading and checking"), 0.0)
     inputs = read_book(book)
     names, deals = _listed(book, inputs.deal, folder or book.path.parent)
     found = compare_deals([*names, HERE], [*deals, inputs.deal], report)
-    report("Writing", 1.0)
+    report(Phrase("Writing"), 1.0)
     _write(book, inputs, found, f"{now or dt.datetime.now():%Y-%m-%d %H:%M:%S}")
     return Compared(found.cases, found.ways, time.perf_counter() - started)
 
@@ -169,7 +169,13 @@ def compare_deals(names: Sequence[str], deals: Sequence[Deal], progress: Progres
 def _table_of_cases(book: Book) -> TableSpec:
     spec = layout.CASE
     if spec.name.casefold() not in {name.casefold() for name in book.tables()}:
-        raise BookError(f"it has no table {spec.name}: take sheet {spec.sheet} from a new workbook")
+        raise BookError(
+            Phrase(
+                "it has no table {table}: take sheet {sheet} from a new workbook",
+                table=spec.name,
+                sheet=spec.sheet,
+            )
+        )
     return spec
 
 
@@ -185,24 +191,35 @@ def _listed(book: Book, here: Deal, folder: Path) -> tuple[list[str], list[Deal]
             continue
         path = folder / given.name
         if not path.is_file():
-            reader.fail(table, row, header, f"must be the name of a workbook in {folder}")
+            reader.fail(
+                table, row, header, Phrase("must be the name of a workbook in {folder}", folder=folder)
+            )
             continue
         try:
             deal = read_book(FileBook(path)).deal
         except BookInputError as error:
-            reader.fail(table, row, header, f"has {error.count} wrong inputs: open it, and refresh it")
+            reader.fail(
+                table,
+                row,
+                header,
+                Phrase("has {count} wrong inputs: open it, and refresh it", count=error.count),
+            )
         except BookError as error:
-            reader.fail(table, row, header, f"must be a workbook of this kind: {error}")
+            reader.fail(
+                table, row, header, Phrase("must be a workbook of this kind: {reason}", reason=error.sentence)
+            )
         else:
             if {*deal.pool.name} & {*here.pool.name}:
                 names.append(given.name)
                 deals.append(deal)
             else:
-                reader.fail(table, row, header, "must be a case of this deal: no obligor is in both")
+                reader.fail(table, row, header, Phrase("must be a case of this deal: no obligor is in both"))
     if problems := reader.problems():
         raise BookInputError(problems)
     if not names:
-        raise BookError(f"there is no case to compare with: save one first (table {spec.name})")
+        raise BookError(
+            Phrase("there is no case to compare with: save one first (table {table})", table=spec.name)
+        )
     return names, deals
 
 
@@ -211,8 +228,8 @@ def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
     moved = [[s.label, s.simulated, s.change, s.kmv_change] for s in last]
     now = found.ways[-1].steps[0].simulated
     tables = {
-        layout.CASE_RESULT: _standing(found.cases),
-        layout.STEP: _steps(found),
+        layout.CASE_RESULT: standing(found.cases),
+        layout.STEP: steps(found),
         layout.BRIDGE: moved or [[Phrase("nothing has changed"), now, 0.0, 0.0]],
     }
     for spec, rows in tables.items():
@@ -225,8 +242,17 @@ def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
     remember(book, [done, *(cell for rows in tables.values() for row in rows for cell in row)])
 
 
-def _standing(cases: Sequence[Case]) -> list[list[Any]]:
-    """Every class in every case, class by class."""
+def standing(cases: Sequence[Case]) -> list[list[Any]]:
+    """Write cases as rows of table tbl_CaseResult: every class in every case, class by class.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+
+    Returns
+    -------
+    list of list
+    """
     return [
         [
             label,
@@ -245,8 +271,17 @@ def _standing(cases: Sequence[Case]) -> list[list[Any]]:
     ]
 
 
-def _steps(found: Compared) -> list[list[Any]]:
-    """What moved the headline class on the way from each case to this workbook."""
+def steps(found: Compared) -> list[list[Any]]:
+    """Write a comparison as rows of table tbl_Step: what moved the headline class on the way from each case.
+
+    Parameters
+    ----------
+    found : Compared
+
+    Returns
+    -------
+    list of list
+    """
     rows: list[list[Any]] = []
     for start, way in zip(found.cases, found.ways, strict=False):
         for k, step in enumerate(way.steps):

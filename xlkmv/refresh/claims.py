@@ -24,6 +24,7 @@ from xlkmv.deal.terms import (
 from xlkmv.errors import BookError, Problem
 from xlkmv.functions.cells import is_blank
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.lookups import Curves, Scale
 from xlkmv.refresh.reader import Reader, named
 from xlkmv.refresh.recoveries import RecoveryRows
@@ -119,7 +120,7 @@ def read_pool(
 
 
 def _no_pool() -> Any:
-    raise BookError(f"table {SPEC.name} is missing")
+    raise BookError(Phrase("table {table} is missing", table=SPEC.name))
 
 
 def _filled(table: Table, field: str) -> Mask:
@@ -155,13 +156,22 @@ def _pds(
     header, other = (SPEC.column(field).header for field in ("pd", "rating"))
     given, rated, found = _filled(table, "pd"), _filled(table, "rating"), pd.copy()
     for row in _where(rated & given):
-        reader.fail(table, row, other, f"must be blank: '{header}' is filled, and a claim has one of the two")
+        reader.fail(
+            table,
+            row,
+            other,
+            Phrase("must be blank: '{header}' is filled, and a claim has one of the two", header=header),
+        )
     for row in _where(rated & ~given):
         grade = str(ratings[row]).casefold()
         if grade == layout.FROM_SOURCE:
             sourced = sources.pd(names[row])
             if sourced is None:
-                rule = f"needs the obligor in table {layout.OBLIGOR.name}: it has no row named {names[row]}"
+                rule = Phrase(
+                    "needs the obligor in table {table}: it has no row named {name}",
+                    table=layout.OBLIGOR.name,
+                    name=names[row],
+                )
                 reader.fail(table, row, other, rule)
             else:
                 found[row] = sourced
@@ -169,9 +179,13 @@ def _pds(
         found[row] = scale.pds.get(grade, np.nan)
         if ratings[row] is not None and grade not in scale.pds:
             reader.fail(table, row, other, scale.rule)
-    either = f"fill it or '{other}'" if scale.pds else "fill it"
+    either = Phrase("fill it")
+    if scale.pds:
+        either = Phrase("fill it or '{other}'", other=other)
     for row in _where(~rated & ~given):
-        reader.fail(table, row, header, f"must not be blank: {either}, or clear the whole row")
+        reader.fail(
+            table, row, header, Phrase("must not be blank: {either}, or clear the whole row", either=either)
+        )
     return found
 
 
@@ -182,10 +196,10 @@ def _recovery(
     header, filled = SPEC.column("recovery").header, _filled(table, "recovery")
     pledged = np.array([name.casefold() in drawn.pledged for name in names], np.bool_)
     for row in _where(pledged & filled):
-        rule = f"must be blank: the obligor has a pledge in table {layout.RECOVERY.name}"
+        rule = Phrase("must be blank: the obligor has a pledge in table {table}", table=layout.RECOVERY.name)
         reader.fail(table, row, header, rule)
     for row in _where(~pledged & ~filled):
-        reader.fail(table, row, header, "must not be blank: fill it, or clear the whole row")
+        reader.fail(table, row, header, Phrase("must not be blank: fill it, or clear the whole row"))
     drawn.report(reader, names, recovery)
     return np.where(pledged, 0.0, recovery)
 
@@ -201,8 +215,13 @@ def _loans(
     """Fields of :class:`Loans`, with defaults in blank cells."""
     base = tuple(curves.named(word) for word in words["base"])
     for row in (row for row, name in enumerate(base) if name and name not in curves.names):
-        known = ", ".join(curves.names) or "there is none"
-        reader.fail(table, row, SPEC.column("base").header, f"must be the name of a curve ({known})")
+        known = ", ".join(curves.names) or Phrase("there is none")
+        reader.fail(
+            table,
+            row,
+            SPEC.column("base").header,
+            Phrase("must be the name of a curve ({known})", known=known),
+        )
     found: dict[str, Any] = {field: numbers[field] for field in LOAN_NUMBERS}
     found["term"] = np.where(by_terms, numbers["term"], np.nan)
     # The rate of a floating claim is its curve's; that of a row by dates is in its schedule.
@@ -219,19 +238,34 @@ def _loan_blanks(reader: Reader, table: Table, by_terms: Mask, dated: bool) -> I
     """Yield cells that the loan terms of their row do not allow to be blank."""
     rate, base = _filled(table, "rate"), _filled(table, "base")
     for row in _where(by_terms & ~rate & ~base):
-        rule = f"must not be blank: a loan has a rate, or floats over a '{SPEC.column('base').header}'"
+        rule = Phrase(
+            "must not be blank: a loan has a rate, or floats over a '{column}'",
+            column=SPEC.column("base").header,
+        )
         yield Fault("pool", row, "rate", None, rule)
-    missing = [] if dated else [(row, "no column is headed by a payment date") for row in _where(~by_terms)]
+    undated = Phrase("no column is headed by a payment date")
+    missing = [] if dated else [(row, undated) for row in _where(~by_terms)]
     for field in LOAN_FIELDS:
-        reason = f"'{SPEC.column(field).header}' is filled"
+        reason = Phrase("'{column}' is filled", column=SPEC.column(field).header)
         missing += [(row, reason) for row in _where(_filled(table, field) & ~by_terms)]
     term = SPEC.column("term").header
     if missing and not table.has(term):
         where = address(table.top - 1, table.left)
-        rule = f"table {SPEC.name} has no column '{term}', but {missing[0][1]}"
+        rule = Phrase(
+            "table {table} has no column '{term}', but {reason}",
+            table=SPEC.name,
+            term=term,
+            reason=missing[0][1],
+        )
         reader.report(Problem(table.sheet, where, None, rule))
     for row, reason in missing:
-        yield Fault("pool", row, "term", None, f"must not be blank: {reason}, so the claim needs loan terms")
+        yield Fault(
+            "pool",
+            row,
+            "term",
+            None,
+            Phrase("must not be blank: {reason}, so the claim needs loan terms", reason=reason),
+        )
 
 
 def _where(rows: Mask) -> list[int]:
@@ -241,4 +275,4 @@ def _where(rows: Mask) -> list[int]:
 def _since_without_status(reader: Reader, table: Table) -> None:
     status, since = (SPEC.column(field).header for field in ("status", "since"))
     for row in _where(_filled(table, "since") & ~_filled(table, "status")):
-        reader.fail(table, row, status, f"must not be blank where '{since}' is filled")
+        reader.fail(table, row, status, Phrase("must not be blank where '{since}' is filled", since=since))

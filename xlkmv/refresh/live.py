@@ -20,6 +20,7 @@ import numpy as np
 
 from xlkmv.errors import BookError, XlkmvError
 from xlkmv.functions.com import ERROR_CODES
+from xlkmv.phrase import LIST, Phrase, Say, joined, said
 from xlkmv.refresh.timeleft import TimeLeft
 from xlkmv.workbook.address import LAST_ROW, Area, address
 from xlkmv.workbook.book import NamedCell, Table, no_room, not_empty
@@ -52,7 +53,9 @@ def quiet(excel: Any) -> Iterator[None]:
                 setattr(excel, name, before[name])
 
 
-def progress_of(excel: Any, escape: Callable[[], bool] | None = None) -> Callable[[str, float], None]:
+def progress_of(
+    excel: Any, escape: Callable[[], bool] | None = None, say: Say = str
+) -> Callable[[str, float], None]:
     """Return a progress report into Excel's status bar, which Esc turns into a :class:`CancelledError`."""
     shown, time_left = -SECONDS_BETWEEN_MESSAGES, TimeLeft()
 
@@ -63,10 +66,12 @@ def progress_of(excel: Any, escape: Callable[[], bool] | None = None) -> Callabl
         now = time.monotonic()
         if now - shown >= SECONDS_BETWEEN_MESSAGES:
             shown = now
-            left = time_left(share)
+            told = Phrase("{what} ... {share:.0%}", what=what, share=share)
+            if left := time_left(share):
+                told = joined([told, left], LIST)
             # A status bar is no reason to fail.
             with contextlib.suppress(Exception):
-                excel.StatusBar = f"KMV: {what} ... {share:.0%}{left and f', {left}'} (Esc cancels)"
+                excel.StatusBar = said(Phrase("KMV: {told} (Esc cancels)", told=told), say)
 
     return report
 
@@ -131,7 +136,7 @@ class LiveBook:
         try:
             return self._tables[name.casefold()]
         except KeyError:
-            raise BookError(f"{self._book.Name} has no table {name}") from None
+            raise BookError(Phrase("{book} has no table {name}", book=self._book.Name, name=name)) from None
 
     def _area(self, name: str) -> Area:
         """Body of a table as it will be after the writes so far."""
@@ -220,7 +225,7 @@ class LiveBook:
         header = Table(table.Name, "", tuple(str(c.Name) for c in table.ListColumns), [], 1, 1)
         lengths = {len(values) for values in columns.values()}
         if len(lengths) > 1:
-            raise BookError(f"the columns for table {table.Name} differ in length")
+            raise BookError(Phrase("the columns for table {table} differ in length", table=table.Name))
         if not lengths:
             return
         area = self._area(name)
@@ -235,7 +240,14 @@ class LiveBook:
             block = [position for _, position in group]
             rows = list(zip(*(places[p] for p in block), strict=True)) or [(None,) * len(block)]
             if len(rows) != wanted:
-                raise BookError(f"table {table.Name} has {wanted} rows (got {len(rows)} values)")
+                raise BookError(
+                    Phrase(
+                        "table {table} has {wanted} rows (got {count} values)",
+                        table=table.Name,
+                        wanted=wanted,
+                        count=len(rows),
+                    )
+                )
             left = area.left + block[0]
             cells = Area(area.top, left, area.bottom, left + len(block) - 1)
             self._queue(sheet, cells, rows)
@@ -243,7 +255,9 @@ class LiveBook:
     def _resize(self, sheet: Any, table: Any, area: Area, rows: int) -> None:
         self._writable(sheet)
         if table.ShowTotals:
-            raise BookError(f"table {table.Name} has a totals row: switch it off, then refresh again")
+            raise BookError(
+                Phrase("table {table} has a totals row: switch it off, then refresh again", table=table.Name)
+            )
         new = area._replace(bottom=area.top + rows - 1)
         if rows > area.bottom - area.top + 1:
             self._refuse_growth(sheet, table, area._replace(top=area.bottom + 1, bottom=new.bottom), rows)
@@ -257,11 +271,20 @@ class LiveBook:
                 body = self._area(other.Name)
                 whole = body._replace(top=body.top - bool(other.ShowHeaders))
                 if whole.overlaps(delta):
-                    obstacle = f"table {other.Name}, {sheet.Name}!{whole}, lies beneath it"
+                    obstacle = Phrase(
+                        "table {other}, {sheet}!{whole}, lies beneath it",
+                        other=other.Name,
+                        sheet=sheet.Name,
+                        whole=whole,
+                    )
                     raise no_room(table.Name, rows, obstacle)
         cells = sheet.Range(str(delta))
         if cells.MergeCells is not False:  # None where only some are
-            raise no_room(table.Name, rows, f"merged cells lie beneath it in {sheet.Name}!{delta}")
+            raise no_room(
+                table.Name,
+                rows,
+                Phrase("merged cells lie beneath it in {sheet}!{area}", sheet=sheet.Name, area=delta),
+            )
         if found := self._filled(cells, delta):
             raise no_room(table.Name, rows, not_empty(sheet.Name, *found))
 
@@ -279,7 +302,11 @@ class LiveBook:
 
     def _writable(self, sheet: Any) -> None:
         if sheet.ProtectContents:
-            raise BookError(f"sheet {sheet.Name} is protected: unprotect it (Review), then refresh again")
+            raise BookError(
+                Phrase(
+                    "sheet {sheet} is protected: unprotect it (Review), then refresh again", sheet=sheet.Name
+                )
+            )
 
     def _queue(self, sheet: Any, area: Area, rows: Sequence[Sequence[Any]]) -> None:
         self._writable(sheet)
@@ -302,7 +329,7 @@ class LiveBook:
         """Spelling, sheet and cell of a name that points to one cell."""
         found = self._named().get(name.casefold())
         if found is None:
-            raise BookError(f"{self._book.Name} has no name {name}")
+            raise BookError(Phrase("{book} has no name {name}", book=self._book.Name, name=name))
         try:
             cells = found.RefersToRange
             row, column = int(cells.Row), int(cells.Column)
@@ -311,7 +338,13 @@ class LiveBook:
         except Exception:
             one = False
         if not one:
-            raise BookError(f"the name {found.Name} must point to one cell (it points to {found.RefersTo})")
+            raise BookError(
+                Phrase(
+                    "the name {shown} must point to one cell (it points to {text})",
+                    shown=found.Name,
+                    text=found.RefersTo,
+                )
+            )
         return found.Name, sheet, Area(row, column, row, column)
 
     def name(self, name: str) -> NamedCell:
@@ -350,7 +383,9 @@ class LiveBook:
                 for earlier in reversed(done):
                     with contextlib.suppress(Exception):
                         earlier.undo()
-                raise BookError(f"Excel refused to write {write}: {_reason(error)}") from error
+                raise BookError(
+                    Phrase("Excel refused to write {write}: {reason}", write=write, reason=_reason(error))
+                ) from error
         self._writes.clear()
         return self.path
 

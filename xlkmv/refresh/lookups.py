@@ -23,6 +23,7 @@ from xlkmv.deal.terms import (
     horizon_field,
     scale_faults,
 )
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.reader import Reader
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Table
@@ -92,8 +93,8 @@ class Scale:
     @property
     def rule(self) -> str:
         """What a rating must be."""
-        known = ", ".join(self.grades) or "it is empty"
-        return f"must be a grade of table {layout.SCALE.name} ({known})"
+        known = ", ".join(self.grades) or Phrase("it is empty")
+        return Phrase("must be a grade of table {table} ({known})", table=layout.SCALE.name, known=known)
 
 
 def read_scale(reader: Reader) -> Scale:
@@ -147,10 +148,14 @@ def read_class_scale(reader: Reader) -> Callable[[], ClassScale]:
         if len(blank) < count:
             used.append(years)
             for row in blank:
-                reader.fail(table, row, header, "must not be blank: other grades have a rate in this column")
+                reader.fail(
+                    table, row, header, Phrase("must not be blank: other grades have a rate in this column")
+                )
     if not used:
         for row in range(count):
-            reader.fail(table, row, spec.column("grade").header, "needs default rates by horizon beside it")
+            reader.fail(
+                table, row, spec.column("grade").header, Phrase("needs default rates by horizon beside it")
+            )
     columns = [reader.numbers(table, spec.column(horizon_field(years))) for years in used]
     rates = np.array(columns).reshape(len(used), count).T.tolist()
     reader.faults(table, spec, class_scale_faults(grades, used, rates))
@@ -180,14 +185,16 @@ def read_vectors(reader: Reader) -> tuple[Table | None, dict[str, tuple[float | 
     period, *columns = spec.columns
     for row, number in enumerate(reader.values(table, period), 1):
         if number is not None and number != row:
-            reader.fail(table, row - 1, period.header, f"periods must count 1, 2, 3 ... (here {row})")
+            reader.fail(
+                table, row - 1, period.header, Phrase("periods must count 1, 2, 3 ... (here {row})", row=row)
+            )
     vectors: dict[str, tuple[float | None, ...]] = {}
     for column in columns:
         values = reader.values(table, column)
         blank = [reader.is_blank(table, row, column.header) for row in range(len(values))]
         count = max((row for row, nothing in enumerate(blank, 1) if not nothing), default=0)
         for row in (row for row in range(count) if blank[row]):
-            rule = "must not be blank between two figures: only after the last one it may be"
+            rule = Phrase("must not be blank between two figures: only after the last one it may be")
             reader.fail(table, row, column.header, rule)
         vectors[column.field] = tuple(values[:count])
     return table, vectors

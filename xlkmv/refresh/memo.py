@@ -13,6 +13,7 @@ from xlkmv.functions.cells import is_blank
 from xlkmv.language import ENGLISH
 from xlkmv.memo.content import Stamp
 from xlkmv.memo.writing import check, report, versions
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.assumptions import read_assumptions
 from xlkmv.refresh.run import Inputs, Progress, compute
 from xlkmv.refresh.wording import language_of
@@ -75,7 +76,7 @@ def write_memo(
     check(html, docx, language)
     told = progress or (lambda what, share: None)
     inputs, analysis = compute(book, told, scheduler, quick=quick)
-    told("Writing", 1.0)
+    told(Phrase("Writing"), 1.0)
     stamp = Stamp(dt.datetime.now(), _title(book), book.path.name, inputs.digest, versions())
     written = report(
         inputs.deal,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xlkmv.deal.terms import PASS_THROUGH, Fault, Tranche, tranche_faults
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.lookups import Curves
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.terms import defaults
@@ -60,7 +61,9 @@ def read_tranches(
         if row.schedule:
             schedules.report(reader, row.name, fault)
         else:
-            rule = f"needs the dates and amounts of the class in table {layout.SCHEDULE.name}"
+            rule = Phrase(
+                "needs the dates and amounts of the class in table {table}", table=layout.SCHEDULE.name
+            )
             reader.fail(table, fault.row or 0, spec.column("payment").header, rule)
     return names, lambda: tuple(_made(row) for row in rows)
 
@@ -91,14 +94,18 @@ def _blank_faults(reader: Reader, table: Table, rows: Sequence[Any]) -> Iterator
         coupon, maturity, base = (layout.TRANCHE.column(f).header for f in ("coupon", "maturity", "base"))
         floats = not reader.is_blank(table, k, base)
         if not floats and reader.is_blank(table, k, coupon):
-            rule = f"must not be blank: enter the coupon (0 for a residual class), or fill '{base}'"
+            rule = Phrase(
+                "must not be blank: enter the coupon (0 for a residual class), or fill '{base}'", base=base
+            )
             yield Fault("tranche", k, "coupon", None, rule)
         if reader.is_blank(table, k, maturity) and row.payment not in (None, PASS_THROUGH):
-            rule = f"must not be blank: only {PASS_THROUGH} classes need no maturity"
+            rule = Phrase(
+                "must not be blank: only {pass_through} classes need no maturity", pass_through=PASS_THROUGH
+            )
             yield Fault("tranche", k, "maturity", None, rule)
         for name in () if floats else ("margin", "cap", "floor"):
             if getattr(row, name) is not None:
-                rule = f"must be blank: the coupon is fixed while '{base}' is blank"
+                rule = Phrase("must be blank: the coupon is fixed while '{base}' is blank", base=base)
                 yield Fault("tranche", k, name, getattr(row, name), rule)
 
 
@@ -139,7 +146,9 @@ class _Schedules:
             row = next(k for k, due in enumerate(self.rows) if due.tranche == name)
             field = "share" if self.rows[row].amount is None else "amount"
             total = f"{fault.value:.10g}" if isinstance(fault.value, float) else fault.value
-            rule = f"the schedule of '{name}' {fault.rule}; it has {total}"
+            rule = Phrase(
+                "the schedule of '{name}' {rule}; it has {total}", name=name, rule=fault.rule, total=total
+            )
             reader.fail(self.table, row, layout.SCHEDULE.column(field).header, rule)
 
 
@@ -173,7 +182,11 @@ def _schedule_faults(
     seen: set[tuple[str, dt.date]] = set()
     for k, (row, day) in enumerate(zip(rows, days, strict=True)):
         if row.tranche is None and not reader.is_blank(table, k, name):
-            rule = f"must be the name of a class of table {layout.TRANCHE.name} ({', '.join(classes)})"
+            rule = Phrase(
+                "must be the name of a class of table {table} ({options})",
+                table=layout.TRANCHE.name,
+                options=", ".join(classes),
+            )
             yield Fault("schedule", k, "tranche", None, rule)
         if known and day is not None and row.place is None:
             yield Fault("schedule", k, "date", day, "must be one of the payment dates")
@@ -183,6 +196,18 @@ def _schedule_faults(
             seen.add((row.tranche, day))
         blank = [reader.is_blank(table, k, header) for header in (amount, share)]
         if all(blank):
-            yield Fault("schedule", k, "amount", None, f"must not be blank: enter it, or '{share}'")
+            yield Fault(
+                "schedule",
+                k,
+                "amount",
+                None,
+                Phrase("must not be blank: enter it, or '{share}'", share=share),
+            )
         elif not any(blank):
-            yield Fault("schedule", k, "share", row.share, f"must be blank: '{amount}' says it already")
+            yield Fault(
+                "schedule",
+                k,
+                "share",
+                row.share,
+                Phrase("must be blank: '{amount}' says it already", amount=amount),
+            )

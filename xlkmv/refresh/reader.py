@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
@@ -22,22 +22,24 @@ from xlkmv.deal.terms import Fault
 from xlkmv.errors import BookError, Problem
 from xlkmv.functions.cells import is_blank
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase
 from xlkmv.workbook.address import address, runs
 from xlkmv.workbook.book import NO_VALUE, Book, CellValue, ErrorCell, Table
 from xlkmv.workbook.layout import TABLES, Column, TableSpec, TermRow
 
 __all__ = ["Reader", "Wrong", "clean", "filled", "looks_like_a_date", "looks_like_a_number", "named"]
 
-MEND_TEXT = "(in Excel: Data > Text to Columns, or multiply by 1)"
+MEND_TEXT = Phrase("(in Excel: Data > Text to Columns, or multiply by 1)")
 
 
 # -------------------------------------------------------------------------------- one cell
 
 
-class Wrong(str):
+@dataclass(frozen=True, slots=True)
+class Wrong:
     """The rule that a cell breaks."""
 
-    __slots__ = ()
+    rule: str
 
 
 def clean(raw: CellValue, column: Column | TermRow) -> Any:
@@ -56,7 +58,7 @@ def clean(raw: CellValue, column: Column | TermRow) -> Any:
         Float, text or date; :class:`Wrong` when the cell breaks a rule.
     """
     if isinstance(raw, ErrorCell):
-        return Wrong("must hold a value, not an error: mend its formula, or type a value")
+        return Wrong(Phrase("must hold a value, not an error: mend its formula, or type a value"))
     return _CLEANERS[column.kind](raw, column)
 
 
@@ -69,7 +71,7 @@ def _choice(raw: CellValue, column: Column | TermRow) -> str:
     for option in column.choices:
         if isinstance(word, str) and word.strip().casefold() == option.casefold():
             return option
-    return Wrong(f"must be one of: {', '.join(column.choices)}")
+    return Wrong(Phrase("must be one of: {options}", options=", ".join(column.choices)))
 
 
 def _date(raw: CellValue, column: Column | TermRow) -> dt.date | Wrong:
@@ -78,15 +80,15 @@ def _date(raw: CellValue, column: Column | TermRow) -> dt.date | Wrong:
     if isinstance(raw, dt.date):
         return raw
     if isinstance(raw, str) and looks_like_a_date(raw):
-        return Wrong(f"is text that looks like a date: enter it as a date {MEND_TEXT}")
-    return Wrong("must be a date, such as 2019-12-11")
+        return Wrong(Phrase("is text that looks like a date: enter it as a date {mend}", mend=MEND_TEXT))
+    return Wrong(Phrase("must be a date, such as 2019-12-11"))
 
 
 def _number(raw: CellValue, column: Column | TermRow) -> float | Wrong:
     if isinstance(raw, str) and looks_like_a_number(raw):
-        return Wrong(f"is text that looks like a number: enter it as a number {MEND_TEXT}")
+        return Wrong(Phrase("is text that looks like a number: enter it as a number {mend}", mend=MEND_TEXT))
     if isinstance(raw, bool) or not isinstance(raw, (int, float)):
-        return Wrong("must be a number")
+        return Wrong(Phrase("must be a number"))
     if column.rule is not None and not column.rule.holds(np.float64(raw)):
         return Wrong(column.rule.text)
     return float(raw)
@@ -249,18 +251,20 @@ class Reader:
         if table is None and spec.optional:
             return None
         if table is None:
-            holds = f"it holds {spec.title[0].lower()}{spec.title[1:]}"
-            rule = f"the table is missing: {holds}; name it so again, or take it from a new workbook"
+            rule = Phrase(
+                "the table is missing ({title}): name it so again, or take it from a new workbook",
+                title=Phrase(spec.title),
+            )
             self.report(Problem(spec.sheet, spec.name, None, rule))
             return None
         for column in spec.inputs:
             if not table.has(column.header) and (column.required or not column.blank):
                 where = address(table.top - 1, table.left)
-                rule = f"table {spec.name} has no column '{column.header}'"
+                rule = Phrase("table {table} has no column '{column}'", table=spec.name, column=column.header)
                 self.report(Problem(table.sheet, where, None, rule))
             for twin in (alias for alias in column.aliases if table.has(alias)):
                 where = address(table.top - 1, table.left + table.index(twin))
-                rule = f"is the same as column '{column.header}': keep one of the two"
+                rule = Phrase("is the same as column '{column}': keep one of the two", column=column.header)
                 self.report(Problem(table.sheet, where, twin, rule))
         return table
 
@@ -314,9 +318,10 @@ class Reader:
         """Read one cell; None where it is blank, or wrong and reported."""
         raw = table.rows[row][table.index(header)]
         if is_blank(raw):
-            return None if column.blank else self.fail(table, row, header, "must not be blank: enter a value")
+            rule = Phrase("must not be blank: enter a value")
+            return None if column.blank else self.fail(table, row, header, rule)
         value = clean(raw, column)
-        return self.fail(table, row, header, value) if isinstance(value, Wrong) else value
+        return self.fail(table, row, header, value.rule) if isinstance(value, Wrong) else value
 
     def _clean(
         self, table: Table, column: Column, header: str, rows: Iterable[int]
@@ -330,11 +335,11 @@ class Reader:
                 continue
             value = clean(raw, column)
             if isinstance(value, Wrong):
-                self._fail(table, [row], header, value)
+                self._fail(table, [row], header, value.rule)
             else:
                 yield row, value
         if blank and not column.blank:
-            self._fail(table, blank, header, "must not be blank: fill it, or clear the whole row")
+            self._fail(table, blank, header, Phrase("must not be blank: fill it, or clear the whole row"))
 
     def is_blank(self, table: Table, row: int, header: str) -> bool:
         """Whether a cell holds nothing, or its column is not there."""
@@ -357,7 +362,7 @@ class Reader:
             position = table.index(header)
             value = table.rows[rows[0]][position]
             kind = None if is_blank(value) else value if value is NO_VALUE else type(value)
-            places = self._cells.setdefault((table.name, position, str(rule), kind), [])
+            places = self._cells.setdefault((table.name, position, rule, kind), [])
             places.extend(table.places[row] for row in rows)
 
     def faults(self, table: Table | None, spec: TableSpec, faults: Iterable[Fault]) -> None:

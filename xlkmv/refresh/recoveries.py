@@ -9,6 +9,7 @@ import numpy as np
 
 from xlkmv.deal.terms import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.reader import Reader
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Table
@@ -43,7 +44,7 @@ class RecoveryRows:
         place = {name.casefold(): k for k, name in enumerate(pool)}
         for k, name in enumerate(self.names):
             if name not in place:
-                rule = f"must be an obligor of table {layout.POOL.name}"
+                rule = Phrase("must be an obligor of table {table}", table=layout.POOL.name)
                 reader.fail(self.table, k, SPEC.column("name").header, rule)
         means = np.array([recovery[place[name]] if name in place else np.nan for name in self.names])
         reader.faults(self.table, SPEC, recovery_faults(self.columns, means))
@@ -77,7 +78,9 @@ def read_recoveries(reader: Reader) -> RecoveryRows:
     names = tuple(row.name.casefold() for row in rows)
     for k, name in enumerate(names):
         if name in names[:k]:
-            reader.fail(table, k, SPEC.column("name").header, "is there twice: every obligor needs one row")
+            reader.fail(
+                table, k, SPEC.column("name").header, Phrase("is there twice: every obligor needs one row")
+            )
     pledge, spread = (SPEC.column(name).header for name in ("pledge", "spread"))
     pledged = set()
     for k, name in enumerate(names):
@@ -86,7 +89,12 @@ def read_recoveries(reader: Reader) -> RecoveryRows:
             pledged.add(name)
         if not any(has):
             where = pledge if table.has(pledge) else SPEC.column("name").header
-            reader.fail(table, k, where, f"must not be blank where '{spread}' is: fill one of the two")
+            reader.fail(
+                table,
+                k,
+                where,
+                Phrase("must not be blank where '{spread}' is: fill one of the two", spread=spread),
+            )
     usual = {"pledge": np.nan}
     columns = {
         c: np.array([usual.get(c, 0.0) if getattr(row, c) is None else getattr(row, c) for row in rows])

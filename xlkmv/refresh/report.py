@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,9 @@ from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, INPUTS, Deal, Ranges
-from xlkmv.errors import BookError
+from xlkmv.errors import BookError, XlkmvError
 from xlkmv.language import CLAUSES, Phrase, Say, joined, said
+from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import coverage_quantile
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
@@ -48,6 +49,9 @@ __all__ = [
     "SMALLEST_DRAWN",
     "TARGET_MARK",
     "UNITS",
+    "backtest_rows",
+    "measure_row",
+    "model_rows",
     "scope",
     "target_mark",
     "write_name",
@@ -101,8 +105,10 @@ def write_report(
         How well the inputs are known.
     """
     if not any(_table(book, spec) for spec in layout.TABLES.values() if not spec.inputs):
-        rule = "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
-        raise BookError(f"the results cannot be written: {rule}")
+        rule = Phrase(
+            "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
+        )
+        raise BookError(Phrase("the results cannot be written: {rule}", rule=rule))
     write_texts(book)
     _say_again(book)
     history = _history(book, deal, analysis, entry)
@@ -130,14 +136,14 @@ def write_report(
         (layout.ACCOUNT, _account(deal, analysis)),
         (layout.CASHFLOW, _cashflow(deal, analysis)),
         (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
-        (layout.MODEL, _models(analysis)),
+        (layout.MODEL, model_rows(analysis.models)),
         (layout.LAYER, _layers(deal, analysis)),
         (layout.MATTER, _matter(analysis)),
         (layout.INTERVAL, _intervals(analysis, answers)),
         (layout.RERATE, _rerated(analysis, deal)),
         (layout.WATCH, _watched(deal, analysis, history)),
-        (layout.MEASURE, [_measures(analysis.backtest)]),
-        (layout.BACKTEST, _backtest(deal, analysis.backtest)),
+        (layout.MEASURE, [measure_row(analysis.backtest)]),
+        (layout.BACKTEST, backtest_rows(deal, analysis.backtest)),
         (layout.CHECK, checks),
     ):
         write_rows(book, spec, rows)
@@ -830,11 +836,22 @@ def _covenant(deal: Deal, path: CovenantPath) -> list[Any]:
     ]
 
 
-def _models(analysis: Analysis) -> list[list[Any]]:
+def model_rows(models: Mapping[str, LossDistribution | XlkmvError]) -> list[list[Any]]:
+    """Write portfolio models as rows of table tbl_Model.
+
+    Parameters
+    ----------
+    models : mapping
+        From :func:`~xlkmv.deal.analysis.portfolio_models`.
+
+    Returns
+    -------
+    list of list
+    """
     rows: list[list[Any]] = []
-    for name, found in analysis.models.items():
-        if isinstance(found, Exception):
-            rows.append([name, *[NONE] * 8, str(found)])
+    for name, found in models.items():
+        if isinstance(found, XlkmvError):
+            rows.append([name, *[NONE] * 8, found.sentence])
             continue
         errors = found.standard_errors
         rows.append(
@@ -883,16 +900,37 @@ def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
     ]
 
 
-def _measures(found: PlanBacktest) -> list[Any]:
-    """How the predictions did; a blank where a measure needs a default, and one that is named."""
+def measure_row(found: PlanBacktest) -> list[Any]:
+    """Write how predictions did as the row of table tbl_Measure; blank where a measure needs a default.
+
+    Parameters
+    ----------
+    found : PlanBacktest
+
+    Returns
+    -------
+    list
+    """
     if found.measures is None:
         return [found.verdict, *[None] * (len(layout.MEASURE.columns) - 1)]
     figures = (getattr(found.measures, c.field) for c in layout.MEASURE.columns[1:])
     return [found.verdict, *(None if x != x else x for x in figures)]
 
 
-def _backtest(deal: Deal, found: PlanBacktest) -> list[list[Any]]:
-    """Predicted and seen, date by date; while nothing has come in, a row that says so."""
+def backtest_rows(deal: Deal, found: PlanBacktest) -> list[list[Any]]:
+    """Write what was predicted and seen, date by date, as rows of table tbl_Backtest.
+
+    Parameters
+    ----------
+    deal : Deal
+    found : PlanBacktest
+        Of the deal.
+
+    Returns
+    -------
+    list of list
+        While nothing has come in, a row that says so.
+    """
     if found.measures is None:
         return [[NONE, *[None] * (len(layout.BACKTEST.columns) - 1)]]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -135,7 +135,7 @@ def refresh(
     started = time.perf_counter()
     report = progress or (lambda what, share: None)
     inputs, analysis = compute(book, report, scheduler, quick=quick)
-    report("Writing", 1.0)
+    report(Phrase("Writing"), 1.0)
     # A given time stamp means that the file must come out the same each time.
     seconds = 0.0 if now else time.perf_counter() - started
     stamp = (now or dt.datetime.now()).strftime("%Y-%m-%d %H:%M:%S")
@@ -160,7 +160,7 @@ def compute(
     -------
     Inputs, Analysis
     """
-    progress("Reading and checking", 0.0)
+    progress(Phrase("Reading and checking"), 0.0)
     inputs = read_book(book)
     with _executor(scheduler or inputs.scheduler, inputs.deal, quick) as executor:
         return inputs, analyse(
@@ -234,7 +234,11 @@ def _headline(reader: Reader, classes: Sequence[str]) -> str:
     text = "" if is_blank(cell.value) else str(cell.value).strip()
     found = {"": "", **{name.casefold(): name for name in classes}}.get(text.casefold())
     if found is None:
-        rule = f"must be blank, or a class of table {layout.TRANCHE.name} ({', '.join(classes)})"
+        rule = Phrase(
+            "must be blank, or a class of table {table} ({options})",
+            table=layout.TRANCHE.name,
+            options=", ".join(classes),
+        )
         reader.report(Problem(cell.sheet, cell.cell, cell.value, rule))
     return found or ""
 
@@ -243,7 +247,7 @@ def _language(reader: Reader) -> None:
     """Report a language that there is not."""
     if language_of(reader.book) is None:
         cell = reader.book.name(layout.LANGUAGE)
-        rule = f"must be blank, or one of: {', '.join(LANGUAGES.values())}"
+        rule = Phrase("must be blank, or one of: {options}", options=", ".join(LANGUAGES.values()))
         reader.report(Problem(cell.sheet, cell.cell, cell.value, rule))
 
 
@@ -261,7 +265,14 @@ def _terms(reader: Reader, cells: TermCells, plan: PayDates, headline: str) -> C
         elif fault.column in VECTORS:
             header = layout.VECTOR.column(fault.column).header
             choice, _ = VECTORS[fault.column]
-            cells.fail(choice, f"needs figures in column '{header}' of table {layout.VECTOR.name}")
+            cells.fail(
+                choice,
+                Phrase(
+                    "needs figures in column '{header}' of table {table}",
+                    header=header,
+                    table=layout.VECTOR.name,
+                ),
+            )
         else:
             cells.fail(fault.column, fault.rule)
 
@@ -327,7 +338,7 @@ def _strangers(reader: Reader, rows: Sequence[SimpleNamespace]) -> Iterator[Faul
     for k, row in enumerate(rows):
         named = row.obligor and row.obligor_recovery is not None  # else that is at fault
         if named and row.obligor.casefold() not in known:
-            rule = f"must be blank, or an obligor of table {layout.POOL.name}"
+            rule = Phrase("must be blank, or an obligor of table {table}", table=layout.POOL.name)
             yield Fault("scenario", k, "obligor", row.obligor, rule)
 
 
@@ -336,9 +347,10 @@ def _base_faults(base: SimpleNamespace) -> Iterator[Fault]:
     for field in fields(Stress):
         given, unstressed = getattr(base, field.name), field.default
         if field.name != "name" and given not in (None, "", unstressed):
-            rule = (
-                f"must be {show(None if unstressed == () else unstressed)} in the first row, the base that "
-                "the others are compared with: put a stress into a row of its own"
+            rule = Phrase(
+                "must be {value} in the first row, the base that the others are compared with: "
+                "put a stress into a row of its own",
+                value=show(None if unstressed == () else unstressed),
             )
             yield Fault("scenario", 0, field.name, given, rule)
 
@@ -360,11 +372,15 @@ def _record(reader: Reader, deal: Deal) -> Record:
     ]
     if wrong:  # once: when the plan's dates have changed, they are all wrong
         due = [0, *(k + 1 for k in places)][wrong[0]]
-        here = f"here {dates[due].isoformat()}" if due < len(dates) else "no further one here"
-        rows_too = f"; {len(wrong)} rows differ" if len(wrong) > 1 else ""
-        rule = (
-            f"must be the plan's payment dates in order ({here}{rows_too}); "
-            "clear dates and collections here while nothing has come in"
+        here = Phrase("no further one here")
+        if due < len(dates):
+            here = Phrase("here {date}", date=dates[due].isoformat())
+        if len(wrong) > 1:
+            here = Phrase("{here}; {count} rows differ", here=here, count=len(wrong))
+        rule = Phrase(
+            "must be the plan's payment dates in order ({here}); clear dates and "
+            "collections here while nothing has come in",
+            here=here,
         )
         reader.fail(table, wrong[0], date, rule)
     found: list[SimpleNamespace] = []
@@ -375,7 +391,7 @@ def _record(reader: Reader, deal: Deal) -> Record:
                 found.append(given)
             continue
         if len(found) < k:
-            reader.fail(table, row, actual, "must follow on: an earlier date is still blank")
+            reader.fail(table, row, actual, Phrase("must follow on: an earlier date is still blank"))
         found.append(given)
     columns = {name: [getattr(row, name) for row in rows] for name in ("collections", *Record.more())}
     more = any(x is not None for name in Record.more() for x in columns[name])
@@ -392,4 +408,4 @@ def _nothing_beside(reader: Reader, table: Table, row: int, given: SimpleNamespa
         for name in Record.more():
             if getattr(given, name) is not None:
                 header = layout.ACTUAL.column(name).header
-                reader.fail(table, row, header, "must be blank while the collections of the date are")
+                reader.fail(table, row, header, Phrase("must be blank while the collections of the date are"))

@@ -78,14 +78,17 @@ def solve_book(
     """
     started = time.perf_counter()
     report = progress or (lambda what, share: None)
-    report("Reading and checking", 0.0)
+    report(Phrase("Reading and checking"), 0.0)
     inputs, reader = read_book(book), Reader(book)
     if layout.STRUCTURE.name.casefold() not in {table.casefold() for table in book.tables()}:
-        rule = f"it has no table {layout.STRUCTURE.name}: take sheet Structure from a new workbook"
-        raise BookError(f"the answers cannot be written: {rule}")
+        rule = Phrase(
+            "it has no table {table}: take sheet Structure from a new workbook",
+            table=layout.STRUCTURE.name,
+        )
+        raise BookError(Phrase("the answers cannot be written: {rule}", rule=rule))
     targets = _wanted(inputs.deal, reader, target, name)
-    structure = solve(inputs.deal, targets, progress=lambda share: report("Solving", share))
-    report("Writing", 1.0)
+    structure = solve(inputs.deal, targets, progress=lambda share: report(Phrase("Solving"), share))
+    report(Phrase("Writing"), 1.0)
     _write_targets(book, reader, inputs.deal, structure, None if target is None else targets)
     _write(book, inputs, structure, now or dt.datetime.now())
     return Solved(inputs, structure, time.perf_counter() - started)
@@ -100,7 +103,9 @@ def _wanted(
     """Targets by class, or one for all."""
     known = {t.name.casefold(): t.name for t in deal.tranches}
     if name is not None and name.strip().casefold() not in known:
-        raise InputError("class", f"must be one of: {', '.join(known.values())}", name)
+        raise InputError(
+            "class", Phrase("must be one of: {options}", options=", ".join(known.values())), name
+        )
     chosen = None if name is None else known[name.strip().casefold()]
     if target is not None:
         return target if chosen is None else {chosen: target}
@@ -110,9 +115,21 @@ def _wanted(
     if chosen is not None:
         given = {c: x for c, x in given.items() if c == chosen}
     if not given:
-        who = "no class has a target" if chosen is None else f"{chosen} has no target"
-        where = f"column 'Target' of table {layout.TARGET.name} on sheet {layout.TARGET.sheet}"
-        raise BookError(f"{who}: enter a PD or a grade in {where}, or give --target in a terminal")
+        who = Phrase("no class has a target")
+        if chosen is not None:
+            who = Phrase("{name} has no target", name=chosen)
+        where = Phrase(
+            "column 'Target' of table {table} on sheet {sheet}",
+            table=layout.TARGET.name,
+            sheet=layout.TARGET.sheet,
+        )
+        raise BookError(
+            Phrase(
+                "{who}: enter a PD or a grade in {where}, or give --target in a terminal",
+                who=who,
+                where=where,
+            )
+        )
     return dict(given)
 
 
@@ -141,10 +158,16 @@ def read_targets(reader: Reader, deal: Deal) -> dict[str, Target]:
             continue
         name = known.get(given.name.casefold())
         if name is None:
-            rule = f"must be a class of table {layout.TRANCHE.name} ({', '.join(known.values())})"
+            rule = Phrase(
+                "must be a class of table {table} ({options})",
+                table=layout.TRANCHE.name,
+                options=", ".join(known.values()),
+            )
             reader.fail(table, row, spec.column("name").header, rule)
         elif name in found:
-            reader.fail(table, row, spec.column("name").header, "is there twice: one target is enough")
+            reader.fail(
+                table, row, spec.column("name").header, Phrase("is there twice: one target is enough")
+            )
         elif given.target is not None:
             found[name] = given.target
             try:

@@ -11,6 +11,7 @@ from xlkmv.deal.sources import ObligorPd, ObligorSource, PeerFirm, SourceTerms, 
 from xlkmv.deal.terms.ranges import LEVEL, range_at_level
 from xlkmv.errors import ConvergenceError, InputError, MissingError
 from xlkmv.model.calibration import edf
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.lookups import Scale
 from xlkmv.refresh.reader import Reader
 from xlkmv.workbook import layout
@@ -76,7 +77,7 @@ def read_sources(reader: Reader, scale: Scale) -> Sources:
     header = layout.OBLIGOR.column("name").header
     for k, name in enumerate(names):
         if name in names[:k]:
-            reader.fail(table, k, header, "is there twice: every obligor needs one row")
+            reader.fail(table, k, header, Phrase("is there twice: every obligor needs one row"))
     worked = tuple(_worked(reader, table, k, row, terms, prices) for k, row in enumerate(rows))
     return Sources(worked, names, LEVEL if terms is None else terms.level)
 
@@ -85,7 +86,9 @@ def _terms(reader: Reader, scale: Scale) -> SourceTerms | None:
     """What all obligors share; None where a peer or a term is wrong and reported."""
     table, shared = reader.records(layout.SOURCE)
     for row in range(1, len(shared)):
-        reader.fail(table, row, layout.SOURCE.columns[0].header, "must be blank: the table has one row")
+        reader.fail(
+            table, row, layout.SOURCE.columns[0].header, Phrase("must be blank: the table has one row")
+        )
     said = {name: value for name, value in vars(shared[0]).items() if value is not None} if shared else {}
     _, peers = reader.records(layout.PEER)
     if any(value is None for peer in peers for value in vars(peer).values()):
@@ -119,13 +122,15 @@ def _prices(reader: Reader, names: Sequence[str]) -> dict[str, tuple[list[dt.dat
     for k, row in enumerate(rows):
         name = row.name.casefold()
         if name not in names:
-            rule = f"must be an obligor of table {layout.OBLIGOR.name}"
+            rule = Phrase("must be an obligor of table {table}", table=layout.OBLIGOR.name)
             reader.fail(table, k, layout.PRICE.column("name").header, rule)
         dates, values = found.setdefault(name, ([], []))
         if row.date is None or row.equity is None:
             continue
         if dates and row.date <= dates[-1]:
-            rule = f"dates of an obligor's prices must increase ({dates[-1]} comes before it)"
+            rule = Phrase(
+                "dates of an obligor's prices must increase ({date} comes before it)", date=dates[-1]
+            )
             reader.fail(table, k, layout.PRICE.column("date").header, rule)
         dates.append(row.date)
         values.append(row.equity)
@@ -153,8 +158,8 @@ def _worked(
     except InputError as error:
         header = headers.get(error.argument)
         if not (isinstance(error, MissingError) and header and not reader.is_blank(table, k, header)):
-            rule = error.rule if header else str(error)
+            rule = error.rule if header else error.sentence
             reader.fail(table, k, header or headers["method"], rule)  # else its cell has been reported
     except ConvergenceError as error:
-        reader.fail(table, k, headers["method"], str(error))
+        reader.fail(table, k, headers["method"], error.sentence)
     return None

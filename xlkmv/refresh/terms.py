@@ -15,6 +15,7 @@ from typing import Any
 from xlkmv.deal.terms import payment_dates
 from xlkmv.errors import InputError, Problem
 from xlkmv.functions.cells import is_blank
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.reader import Reader
 from xlkmv.workbook import layout
 from xlkmv.workbook.address import address
@@ -57,13 +58,20 @@ def labelled(reader: Reader, spec: TableSpec, wanted: Iterable[str]) -> tuple[Ta
     for row, label in enumerate(table.column(header)):
         key = "" if is_blank(label) else str(label).strip().casefold()
         if key in rows:
-            reader.fail(table, row, header, "is there twice: only one row may bear this label")
+            reader.fail(table, row, header, Phrase("is there twice: only one row may bear this label"))
         elif key:
             rows[key] = row
     for label in wanted:
         if label.casefold() not in rows:
             cell = address(table.top, table.left)
-            reader.report(Problem(table.sheet, cell, None, f"table {spec.name} has no row '{label}'"))
+            reader.report(
+                Problem(
+                    table.sheet,
+                    cell,
+                    None,
+                    Phrase("table {table} has no row '{label}'", table=spec.name, label=label),
+                )
+            )
     return table, rows
 
 
@@ -188,14 +196,19 @@ def read_payment_dates(reader: Reader, terms: TermCells) -> PayDates:
         found = PayDates(_dates_by_terms(terms), columns, table)
         for _, date in columns if found.dates else ():
             if date not in found.dates:
-                rule = f"is none of the payment dates that follow from the terms ({_few(found.dates)})"
+                rule = Phrase(
+                    "is none of the payment dates that follow from the terms ({dates})",
+                    dates=_few(found.dates),
+                )
                 found.report(reader, date, rule)
                 return PayDates((), columns, table)
         return found
     if table is not None and not columns:
-        rule = (
-            "the plan needs payment dates: columns of scheduled collections headed by a date, such as "
-            f"2019-12-11, or the terms '{_label('every')}' and '{_label('count')}'"
+        rule = Phrase(
+            "the plan needs payment dates: columns of scheduled collections headed by a "
+            "date, such as 2019-12-11, or the terms '{every}' and '{count}'",
+            every=_label("every"),
+            count=_label("count"),
         )
         reader.report(Problem(table.sheet, address(table.top - 1, table.left), None, rule))
     return PayDates(tuple(date for _, date in columns), columns, table)
@@ -212,7 +225,7 @@ def _dated_columns(reader: Reader, table: Table | None) -> tuple[tuple[str, dt.d
             # East Asian Excel writes a date that is typed into a heading with strokes.
             columns.append((heading, dt.date(*map(int, re.split(r"[-/.]", heading.strip())))))
         except (ValueError, TypeError, OverflowError):
-            rule = "a payment date heads its column as year-month-day, such as 2019-12-11"
+            rule = Phrase("a payment date heads its column as year-month-day, such as 2019-12-11")
             cell = address(table.top - 1, table.left + table.index(heading))
             reader.report(Problem(table.sheet, cell, heading, rule))
     return tuple(columns)
@@ -224,8 +237,15 @@ def _dates_by_terms(terms: TermCells) -> tuple[dt.date, ...]:
     for name in ("every", "count"):
         if not terms.filled(name):
             other = next(n for n in ("every", "count", "first") if n != name and terms.filled(n))
-            if not terms.fail(name, f"must not be blank where '{_label(other)}' is filled"):
-                terms.fail(other, f"needs a row '{_label(name)}' in table {layout.TERM.name}")
+            if not terms.fail(
+                name, Phrase("must not be blank where '{since}' is filled", since=_label(other))
+            ):
+                terms.fail(
+                    other,
+                    Phrase(
+                        "needs a row '{label}' in table {table}", label=_label(name), table=layout.TERM.name
+                    ),
+                )
     if count is not None and count != int(count):
         terms.fail("count", layout.COUNT_OF_DATES.text)
         return ()

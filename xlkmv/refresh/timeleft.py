@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Callable
 
+from xlkmv.phrase import Phrase
+
 __all__ = ["TimeLeft"]
 
 # What is shown goes down with the clock; up it goes when so much more (a share, and seconds) has been left
@@ -65,7 +67,7 @@ class TimeLeft:
             self._near = now
         if rounded < self._shown or now >= self._near + _FOR:
             self._shown = rounded
-        return f"about {_words(self._shown)} left"
+        return _words(self._shown)
 
 
 def _step(seconds: float) -> float:
@@ -75,6 +77,8 @@ def _step(seconds: float) -> float:
 
 def _words(seconds: float) -> str:
     if seconds < 120.0:
-        return f"{seconds:.0f} s"
+        return Phrase("about {seconds:.0f} s left", seconds=seconds)
     hours, minutes = divmod(round(seconds / 60.0), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    if hours:
+        return Phrase("about {hours} h {minutes} min left", hours=hours, minutes=minutes)
+    return Phrase("about {minutes} min left", minutes=minutes)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from xlkmv.deal.terms.claims import LOAN_NUMBERS, POOL_NUMBERS, loan_faults, pool_faults, status_faults
 from xlkmv.deal.terms.faults import Fault
+from xlkmv.phrase import Phrase
 from xlkmv.tape.headings import FIELDS
 from xlkmv.tape.work import NO_DATE, Work
 
@@ -22,34 +23,44 @@ Mask = npt.NDArray[np.bool_]
 
 # One value for all rows may stand for a column that is not there.
 FOR_ALL = ("pd", "recovery", "lag", "correlation")
-BLANK = "must not be blank"
+BLANK = Phrase("must not be blank")
 
 
 def missing_columns(work: Work, grades: Collection[str] | None) -> Iterator[str]:
     """Yield what the tape as a whole lacks, and what to do about it."""
     have = work.figures.keys()
     if "amount" not in have:
-        yield f"there is no column of balances{_of_the_start(work, 'original_amount')}"
+        yield _hinted(Phrase("there is no column of balances"), work, "original_amount")
     if "term" not in have and not work.dates:
-        hint = _of_the_start(work, "original_term")
-        yield f"there is no column of remaining terms or maturities, nor dates with collections{hint}"
+        lacks = Phrase("there is no column of remaining terms or maturities, nor dates with collections")
+        yield _hinted(lacks, work, "original_term")
     if not {"rate", "base"} & have and ("term" in have or not work.dates):
-        yield "there is no column of rates, nor of base rates"
+        yield Phrase("there is no column of rates, nor of base rates")
     absent = [f for f in FOR_ALL if f not in have and not (f == "pd" and "rating" in have)]
     if absent:
-        names = ", ".join("PD or Rating" if f == "pd" else FIELDS[f].title for f in absent)
+        names = ", ".join(Phrase("PD or Rating") if f == "pd" else FIELDS[f].title for f in absent)
         options = ", ".join(f"--{f}" for f in absent)
-        yield f"there is no column of {names}: give one value for all ({options}), or name a column in a map"
+        yield Phrase(
+            "there is no column of {names}: give one value for all ({options}), or name a column in a map",
+            names=names,
+            options=options,
+        )
     if "rating" in have and "pd" not in have and grades is not None and not grades:
-        yield "there are ratings and no PDs, and the workbook has no rating scale that says what they mean"
+        yield Phrase(
+            "there are ratings and no PDs, and the workbook has no rating scale that says what they mean"
+        )
 
 
-def _of_the_start(work: Work, field: str) -> str:
-    """Hint at a column that is known, but speaks of the start of the loans."""
+def _hinted(lacks: Phrase, work: Work, field: str) -> Phrase:
+    """Add a hint at a column that is known, but speaks of the start of the loans."""
     if field not in work.sources:
-        return ""
-    heading, title = work.sources[field].heading, FIELDS[field].title
-    return f" ({heading!r} is read as {title.lower()}; a map may say otherwise)"
+        return lacks
+    return Phrase(
+        "{lacks} ({heading!r} is read as {title}; a map may say otherwise)",
+        lacks=lacks,
+        heading=work.sources[field].heading,
+        title=FIELDS[field].title.lower(),
+    )
 
 
 def check_rows(work: Work, closing: dt.date | None, grades: Collection[str] | None) -> None:
@@ -65,7 +76,9 @@ def check_rows(work: Work, closing: dt.date | None, grades: Collection[str] | No
         )
         used = ~pd.isna(work.figures["rating"]) & np.isnan(work.get("pd"))
         work.refuse(
-            used & ~known.to_numpy(bool), "rating", f"must be a grade of the scale: {', '.join(grades)}"
+            used & ~known.to_numpy(bool),
+            "rating",
+            Phrase("must be a grade of the scale: {options}", options=", ".join(grades)),
         )
     dates = {date.isoformat(): date for date in work.dates}
     for fault in _faults(work, by_terms, closing):

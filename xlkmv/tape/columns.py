@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xlkmv.errors import BookError, show
+from xlkmv.phrase import LIST, Phrase, joined
 from xlkmv.tape.files import decode
 from xlkmv.tape.headings import FIELDS, Field, Match, as_field, field_of, fold, heading_date, recognise
 
@@ -108,12 +109,21 @@ class Matcher:
         for key, meaning in self.mapping.items():
             if key not in there:
                 shown = ", ".join(str(h) for h in headings if h is not None)
-                yield f"the map names {show(self.written[key])}, which is no heading of the tape ({shown})"
+                yield Phrase(
+                    "the map names {heading}, which is no heading of the tape ({shown})",
+                    heading=show(self.written[key]),
+                    shown=shown,
+                )
             elif meaning.strip() and _target(meaning) is None:
                 names = ", ".join(f.title for f in FIELDS.values())
                 yield (
-                    f"the map says that {show(self.written[key])} means {show(meaning)}, but it must be one "
-                    f"of: {names}, a date such as 2025-01-15, or blank to leave the column out"
+                    Phrase(
+                        "the map says that {heading} means {meaning}, but it must be one of: {names}, a "
+                        "date such as 2025-01-15, or blank to leave the column out",
+                        heading=show(self.written[key]),
+                        meaning=show(meaning),
+                        names=names,
+                    )
                 )
 
 
@@ -122,9 +132,14 @@ def _target(meaning: str) -> Field | dt.date | None:
 
 
 def _twice(target: Any, columns: Sequence[tuple[Any, int]]) -> str:
-    names = " and ".join(f"{show(str(heading))} (column {place + 1})" for heading, place in columns)
+    found = [
+        Phrase("{heading} (column {column})", heading=show(str(heading)), column=place + 1)
+        for heading, place in columns
+    ]
     meaning = FIELDS[target].title if isinstance(target, str) else target.isoformat()
-    return f"{names} all mean {meaning}" if len(columns) > 2 else f"{names} both mean {meaning}"
+    if len(found) == 2:
+        return Phrase("{one} and {other} both mean {meaning}", one=found[0], other=found[1], meaning=meaning)
+    return Phrase("{names} all mean {meaning}", names=joined(found, LIST), meaning=meaning)
 
 
 def read_map(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -149,12 +164,14 @@ def read_map(path: str | os.PathLike[str]) -> dict[str, str]:
     try:
         text, _ = decode(file.read_bytes(), file.name)
     except OSError as error:
-        raise BookError(f"the map {file} cannot be read: {error.strerror}") from error
+        raise BookError(
+            Phrase("the map {file} cannot be read: {reason}", file=file, reason=error.strerror)
+        ) from error
     pairs = _json_pairs(file, text) if text.lstrip().startswith("{") else _csv_pairs(file, text)
     found: dict[str, str] = {}
     for heading, meaning in pairs:
         if fold(heading) in map(fold, found):
-            raise BookError(f"the map {file.name} names {show(heading)} twice")
+            raise BookError(Phrase("the map {file} names {value} twice", file=file.name, value=show(heading)))
         found[heading] = meaning
     return found
 
@@ -163,10 +180,16 @@ def _json_pairs(file: Path, text: str) -> list[tuple[str, str]]:
     try:
         pairs = json.loads(text, object_pairs_hook=list)
     except ValueError as error:
-        raise BookError(f"the map {file.name} is no JSON: {error}") from None
+        raise BookError(
+            Phrase("the map {file} is no JSON: {reason}", file=file.name, reason=str(error))
+        ) from None
     wrong = [key for key, meaning in pairs if not (meaning is None or isinstance(meaning, str))]
     if wrong:
-        raise BookError(f"the map {file.name} must say with a text what {show(wrong[0])} means")
+        raise BookError(
+            Phrase(
+                "the map {file} must say with a text what {value} means", file=file.name, value=show(wrong[0])
+            )
+        )
     return [(key, meaning or "") for key, meaning in pairs]
 
 
@@ -175,12 +198,19 @@ def _csv_pairs(file: Path, text: str) -> list[tuple[str, str]]:
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if any(row)]
     except csv.Error as error:
-        raise BookError(f"the map {file.name} is no CSV: {error}") from None
+        raise BookError(
+            Phrase("the map {file} is no CSV: {reason}", file=file.name, reason=str(error))
+        ) from None
     for number, row in enumerate(rows, 1):
         if len(row) != 2 or not row[0].strip():
             raise BookError(
-                f"the map {file.name} must have two columns, heading of the tape and heading of the pool "
-                f"(row {number} has {show(mark.join(row))})"
+                Phrase(
+                    "the map {file} must have two columns, heading of the tape and heading of the "
+                    "pool (row {number} has {value})",
+                    file=file.name,
+                    number=number,
+                    value=show(mark.join(row)),
+                )
             )
     pairs = [(heading.strip(), meaning.strip()) for heading, meaning in rows]
     return pairs[1:] if pairs and tuple(map(fold, pairs[0])) == ("tapeheading", "poolheading") else pairs

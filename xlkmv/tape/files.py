@@ -30,6 +30,7 @@ import pandas as pd
 
 from xlkmv.environment import add
 from xlkmv.errors import BookError, show
+from xlkmv.phrase import Phrase
 from xlkmv.tape.headings import heading_date
 from xlkmv.workbook.book import FileBook
 
@@ -39,9 +40,14 @@ __all__ = ["RawTape", "decode", "read_file"]
 Cell = str | float | dt.date | None
 Known = Callable[[str], bool]
 
-HINT = "name columns as Balance, Rate, Remaining term, or say by a map what its headings mean"
+HINT = Phrase("name columns as Balance, Rate, Remaining term, or say by a map what its headings mean")
 TOP_ROWS = 30  # titles and remarks may stand above the headings
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+SEPARATORS = {
+    ",": Phrase("commas"),
+    ";": Phrase("semicolons"),
+    "\t": Phrase("tabs"),
+    "|": Phrase("bars"),
+}
 _SAMPLE = 100_000  # characters that tell the separator
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")  # no text has them
 _MARKS = (
@@ -112,14 +118,18 @@ def read_file(
         with file.open("rb") as stream:
             start = stream.read(8)
     except OSError as error:
-        raise BookError(f"the tape {file} cannot be read: {error.strerror}") from error
+        raise BookError(
+            Phrase("the tape {file} cannot be read: {reason}", file=file, reason=error.strerror)
+        ) from error
     if not start:
-        raise BookError(f"the tape {file.name} is empty")
+        raise BookError(Phrase("the tape {file} is empty", file=file.name))
     excel = start.startswith((b"PK", b"\xd0\xcf\x11\xe0"))
     if sheet is not None and not excel:
-        raise BookError(f"{file.name} is no Excel file: it has no sheet {sheet!r}")
+        raise BookError(
+            Phrase("{file} is no Excel file: it has no sheet {sheet!r}", file=file.name, sheet=sheet)
+        )
     if encoding is not None and (excel or start.startswith(b"PAR1")):
-        raise BookError(f"{file.name} is no text file: an encoding has no meaning for it")
+        raise BookError(Phrase("{file} is no text file: an encoding has no meaning for it", file=file.name))
     if excel:
         raw = _read_excel(file, known, sheet, hint)
     elif start.startswith(b"PAR1"):
@@ -127,7 +137,7 @@ def read_file(
     else:
         raw = _read_text(file, known, encoding, hint)
     if not raw.rows.size:
-        raise BookError(f"the tape {file.name} has headings and no rows beneath them")
+        raise BookError(Phrase("the tape {file} has headings and no rows beneath them", file=file.name))
     return raw
 
 
@@ -159,10 +169,20 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[str, st
             return data.decode(encoding).removeprefix("\ufeff"), encoding
         except LookupError:
             raise BookError(
-                f"there is no encoding {encoding!r}: utf-8, gb18030 or cp1252, for instance"
+                Phrase(
+                    "there is no encoding {encoding!r}: utf-8, gb18030 or cp1252, for instance",
+                    encoding=encoding,
+                )
             ) from None
         except UnicodeError as error:
-            raise BookError(f"the tape {name} is not in {encoding}: {error}") from None
+            raise BookError(
+                Phrase(
+                    "the tape {name} is not in {encoding}: {reason}",
+                    name=name,
+                    encoding=encoding,
+                    reason=str(error),
+                )
+            ) from None
     for codec, shown in _codecs(data):
         try:
             text = data.decode(codec)
@@ -171,8 +191,11 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[str, st
         if _CONTROL.search(text) is None and (codec != "gb18030" or _reads_chinese(text)):
             return text, shown
     raise BookError(
-        f"the tape {name} is neither Excel nor Parquet nor text in UTF-8, UTF-16, GB18030 or Windows-1252: "
-        "save it as CSV in UTF-8, or name its encoding"
+        Phrase(
+            "the tape {name} is neither Excel nor Parquet nor text in UTF-8, UTF-16, GB18030 "
+            "or Windows-1252: save it as CSV in UTF-8, or name its encoding",
+            name=name,
+        )
     )
 
 
@@ -210,7 +233,13 @@ def _read_text(file: Path, known: Known, encoding: str | None, hint: str) -> Raw
     try:
         lines = list(_lines(text, mark))
     except csv.Error as error:
-        raise BookError(f"the tape {file.name} has quotation marks that do not match ({error})") from None
+        raise BookError(
+            Phrase(
+                "the tape {file} has quotation marks that do not match ({reason})",
+                file=file.name,
+                reason=str(error),
+            )
+        ) from None
     number, headings = lines[place]
     while headings and not headings[-1].strip():
         headings = headings[:-1]
@@ -228,7 +257,12 @@ def _read_text(file: Path, known: Known, encoding: str | None, hint: str) -> Raw
         columns or tuple(np.empty(0, object) for _ in headings),
         np.array([n for n, _ in body], dtype=np.int64),
         torn,
-        f"text in {codec}, separated by {SEPARATORS[mark]}s, headings in line {number}",
+        Phrase(
+            "text in {codec}, separated by {mark}, headings in line {number}",
+            codec=codec,
+            mark=SEPARATORS[mark],
+            number=number,
+        ),
     )
 
 
@@ -273,7 +307,12 @@ def _headings_at(file: Path, rows: Sequence[Sequence[Cell]], known: Known, hint:
     first = next((row for row in rows if any(row)), ())
     shown = ", ".join(show(cell) for cell in list(first)[:4])
     raise BookError(
-        f"the tape {file.name} has no row of known headings (the first begins with {shown}): {hint}"
+        Phrase(
+            "the tape {file} has no row of known headings (the first begins with {shown}): {hint}",
+            file=file.name,
+            shown=shown,
+            hint=hint,
+        )
     )
 
 
@@ -286,7 +325,14 @@ def _read_excel(file: Path, known: Known, sheet: str | None, hint: str) -> RawTa
     if sheet is not None:
         wanted = [name for name in names if name.casefold() == sheet.strip().casefold()]
         if not wanted:
-            raise BookError(f"{file.name} has no sheet {sheet!r}: its sheets are {', '.join(names)}")
+            raise BookError(
+                Phrase(
+                    "{file} has no sheet {sheet!r}: its sheets are {options}",
+                    file=file.name,
+                    sheet=sheet,
+                    options=", ".join(names),
+                )
+            )
         names = wanted
     tops = {name: book.cells(name, TOP_ROWS) for name in names}
     name = max(names, key=lambda name: _most_known(tops[name], known)[1])
@@ -307,7 +353,7 @@ def _read_excel(file: Path, known: Known, sheet: str | None, hint: str) -> RawTa
         columns,
         np.arange(place + 2, len(rows) + 1),
         {},
-        f"Excel, sheet {name!r}, headings in row {place + 1}",
+        Phrase("Excel, sheet {sheet!r}, headings in row {row}", sheet=name, row=place + 1),
     )
 
 
@@ -338,13 +384,19 @@ def _read_parquet(file: Path) -> RawTape:
         import pyarrow  # noqa: F401
     except ImportError:
         raise BookError(
-            f"{file.name} is a Parquet file, and pyarrow is not installed: {add('parquet')}, "
-            "or save the tape as CSV or Excel"
+            Phrase(
+                "{file} is a Parquet file, and pyarrow is not installed: {command}, or save the "
+                "tape as CSV or Excel",
+                file=file.name,
+                command=add("parquet"),
+            )
         ) from None
     try:
         frame = pd.read_parquet(file, engine="pyarrow")
     except Exception as error:  # pyarrow has errors of its own for every way in which a file can be broken
-        raise BookError(f"the tape {file.name} is a broken Parquet file: {error}") from error
+        raise BookError(
+            Phrase("the tape {file} is a broken Parquet file: {reason}", file=file.name, reason=str(error))
+        ) from error
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     columns = []

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.errors import show
+from xlkmv.phrase import LIST, Phrase, joined
 from xlkmv.tape.figures import Read
 from xlkmv.tape.headings import FIELDS, Match, field_of, fold
 from xlkmv.tape.work import NUMBER, Work, scaled
@@ -52,7 +53,7 @@ class Percent:
             if key in self.work.sources and isinstance(key, str) and FIELDS[key].kind == "ratio":
                 yield key
             else:
-                self.work.problems.append(f"there is no column of percentages {name!r}")
+                self.work.problems.append(Phrase("there is no column of percentages {name!r}", name=name))
 
     def take(self, key: str, read: Read, match: Match) -> None:
         """Take one column."""
@@ -61,15 +62,23 @@ class Percent:
         values = read.values
         if match.unit and key not in self.named:
             values = np.where(number, scaled(values, match.scale), values)
-            source.how = "percentages, says the heading" if match.unit == "%" else f"in {match.unit}"
+            source.how = Phrase("in {unit}", unit=match.unit)
+            if match.unit == "%":
+                source.how = Phrase("percentages, says the heading")
         elif key in self.named or self._above_one(key, source.heading, np.abs(values[number])):
             values = np.where(number, values / 100.0, values)
-            source.how = "plain numbers are percentages"
+            source.how = Phrase("plain numbers are percentages")
             self.converted.append(source.heading)
         elif (values[number] != 0.0).any():
-            self.decimal.append(f"{source.heading!r} (up to {show(float(values[number].max()))})")
+            self.decimal.append(
+                Phrase(
+                    "{heading!r} (up to {most})",
+                    heading=source.heading,
+                    most=show(float(values[number].max())),
+                )
+            )
         if read.percent.any() and not number.any():
-            source.how = "percent signs"
+            source.how = Phrase("percent signs")
             read = read._replace(mended=np.zeros(read.bad.size, np.bool_))
         self.work.take(key, read._replace(values=values), NUMBER)
 
@@ -81,13 +90,19 @@ class Percent:
             return True
         largest = show(float(plain.max()))
         if self.ask is not None:
-            question = (
-                f"Column {heading!r} holds plain numbers above 1 (largest {largest}): are they percentages?"
+            question = Phrase(
+                "Column {heading!r} holds plain numbers above 1 (largest {largest}): are they percentages?",
+                heading=heading,
+                largest=largest,
             )
             return self.ask(question)
         self.work.problems.append(
-            f"column {heading!r} holds plain numbers above 1 (largest {largest}): write five percent as 0.05 "
-            "or 5%, or say that plain numbers are percentages (--percent)"
+            Phrase(
+                "column {heading!r} holds plain numbers above 1 (largest {largest}): write five "
+                "percent as 0.05 or 5%, or say that plain numbers are percentages (--percent)",
+                heading=heading,
+                largest=largest,
+            )
         )
         return False
 
@@ -95,6 +110,9 @@ class Percent:
         """Say which columns were left as decimals while others were percentages."""
         if self.converted and self.decimal:
             self.work.report.notes.append(
-                f"Read as decimals, because no number is above 1: {', '.join(self.decimal)}. If they are "
-                "percentages too, say so with --percent-in."
+                Phrase(
+                    "Read as decimals, because no number is above 1: {columns}. If they are "
+                    "percentages too, say so with --percent-in.",
+                    columns=joined(self.decimal, LIST),
+                )
             )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from xlkmv.errors import BookError
 from xlkmv.model.domain import Array
+from xlkmv.phrase import LIST, Phrase, joined
 from xlkmv.tape.figures import Cells, Read, as_dates, as_numbers, as_texts, day_first, decimal_mark
 from xlkmv.tape.files import RawTape, read_file
 from xlkmv.tape.headings import fold
@@ -34,7 +35,7 @@ VALUES = _folded(
     "equity, equity value, market value, market cap, market capitalisation, market capitalization, "
     "股权市值, 股权价值, 市值, 总市值"
 )
-HINT = "name columns as Date, Obligor, Equity, or head a column by each obligor of table tbl_Obligor"
+HINT = Phrase("name columns as Date, Obligor, Equity, or head a column by each obligor of table tbl_Obligor")
 # Dates further apart than this many times the usual step are a hole.
 HOLE = 4.0
 
@@ -66,8 +67,12 @@ class Prices:
         if not steps.size or steps.max() <= HOLE * np.median(steps):
             return ""
         k = int(steps.argmax())
-        usual = f"{np.median(steps):g} days"
-        return f"nothing between {self.dates[k]} and {self.dates[k + 1]}, where steps are of {usual}"
+        return Phrase(
+            "nothing between {one} and {other}, where steps are of {usual:g} days",
+            one=self.dates[k],
+            other=self.dates[k + 1],
+            usual=float(np.median(steps)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +131,10 @@ def read_prices(
     words = DATES | FIRMS | VALUES | set(known)
     raw = read_file(path, lambda text: fold(text) in words, sheet, encoding, HINT)
     heads = [fold(str(h)) if h is not None else "" for h in raw.headings]
-    dates = _only(file, heads, DATES, "dates")
+    dates = _only(file, heads, DATES, Phrase("dates"))
     days, blanks = _dates(file, raw, dates), 0
     columns, strangers = _long(file, raw, heads), dict[str, None]()
-    how = "a row a price" if columns else "a column a firm"
+    how = Phrase("a row a price") if columns else Phrase("a column a firm")
     if not columns:
         firms = {k: str(h) for k, h in enumerate(raw.headings) if k != dates and h is not None}
         columns = {k: [name] * days.size for k, name in firms.items() if fold(name) in known}
@@ -140,58 +145,98 @@ def read_prices(
             place = f"{file}, row {raw.rows[row]}"
             if name is None:
                 if value == value:
-                    raise BookError(f"{place}: a price without the name of its obligor")
+                    raise BookError(Phrase("{place}: a price without the name of its obligor", place=place))
             elif fold(name) not in known:
                 strangers[name] = None
             elif value != value:
                 blanks += 1
             elif np.isnat(day):
-                raise BookError(f"{place}: a price of {name} without its date")
+                raise BookError(Phrase("{place}: a price of {name} without its date", place=place, name=name))
             elif value <= 0.0:
-                raise BookError(f"{place}: the equity value of {name} must be > 0 (got {value:g})")
+                raise BookError(
+                    Phrase(
+                        "{place}: the equity value of {name} must be > 0 (got {value:g})",
+                        place=place,
+                        name=name,
+                        value=value,
+                    )
+                )
             else:
                 found.setdefault(known[fold(name)], []).append((day, value, row))
     if not found:
         raise BookError(
-            f"{file} has no price of an obligor of table {layout.OBLIGOR.name}: {_some(strangers)}"
+            Phrase(
+                "{file} has no price of an obligor of table {table}: {there}",
+                file=file,
+                table=layout.OBLIGOR.name,
+                there=_some(strangers),
+            )
         )
     series = tuple(_series(file, raw, name, rows) for name, rows in found.items())
-    return PriceFile(series, tuple(strangers), blanks, f"{raw.how}, {how}")
+    return PriceFile(series, tuple(strangers), blanks, joined([raw.how, how], LIST))
 
 
 def _long(file: str, raw: RawTape, heads: Sequence[str]) -> dict[int, list[str | None]]:
     """Column of values, and the obligor of each row; empty where no column says whose price it is."""
     if not FIRMS.intersection(heads):
         return {}
-    names = as_texts(Cells(raw.columns[_only(file, heads, FIRMS, "obligors")]))
-    return {_only(file, heads, VALUES, "values"): list(names.values)}
+    names = as_texts(Cells(raw.columns[_only(file, heads, FIRMS, Phrase("obligors"))]))
+    return {_only(file, heads, VALUES, Phrase("values")): list(names.values)}
 
 
 def _some(names: Collection[str]) -> str:
     shown = list(names)[:4]
-    return f"it has {', '.join(shown)}{', ...' if len(names) > 4 else ''}" if shown else "its cells are blank"
+    if not shown:
+        return Phrase("its cells are blank")
+    return Phrase("it has {names}", names=", ".join([*shown, "..."] if len(names) > 4 else shown))
 
 
 def _only(file: str, heads: Sequence[str], kind: frozenset[str], what: str) -> int:
     places = [k for k, head in enumerate(heads) if head in kind]
     if len(places) != 1:
-        raise BookError(f"{file} must have one column of {what}, and has {len(places)}: {HINT}")
+        raise BookError(
+            Phrase(
+                "{file} must have one column of {what}, and has {count}: {hint}",
+                file=file,
+                what=what,
+                count=len(places),
+                hint=HINT,
+            )
+        )
     return places[0]
 
 
 def _refuse(file: str, raw: RawTape, column: int, read: Read, rule: str) -> None:
     for row in np.flatnonzero(read.bad).tolist()[:1]:
         shown = raw.columns[column][row]
-        raise BookError(f"{file}, row {raw.rows[row]}, column {raw.headings[column]}: {rule} (got {shown!r})")
+        raise BookError(
+            Phrase(
+                "{file}, row {row}, column {heading}: {rule} (got {shown!r})",
+                file=file,
+                row=raw.rows[row],
+                heading=raw.headings[column],
+                rule=rule,
+                shown=shown,
+            )
+        )
 
 
 def _dates(file: str, raw: RawTape, column: int) -> Days:
     cells = Cells(raw.columns[column])
     first = day_first([cells])
     if isinstance(first, tuple):
-        raise BookError(f"{file} has dates that contradict each other: {first[0]} and {first[1]}")
+        raise BookError(
+            Phrase(
+                "{file} has dates that contradict each other: {one} and {other}",
+                file=file,
+                one=first[0],
+                other=first[1],
+            )
+        )
     read = as_dates(cells, first)
-    rule = "must be a date, such as 2025-01-15" + (", day and month told apart" if first is None else "")
+    rule = Phrase("must be a date, such as 2025-01-15")
+    if first is None:
+        rule = Phrase("{rule}, day and month told apart", rule=rule)
     _refuse(file, raw, column, read, rule)
     return read.values
 
@@ -200,10 +245,17 @@ def _numbers(file: str, raw: RawTape, columns: Sequence[int]) -> Iterator[Read]:
     cells = [Cells(raw.columns[k]) for k in columns]
     mark = decimal_mark(cells)
     if isinstance(mark, tuple):
-        raise BookError(f"{file} has numbers that contradict each other: {mark[0]} and {mark[1]}")
+        raise BookError(
+            Phrase(
+                "{file} has numbers that contradict each other: {one} and {other}",
+                file=file,
+                one=mark[0],
+                other=mark[1],
+            )
+        )
     for k, each in zip(columns, cells, strict=True):
         read = as_numbers(each, mark)
-        _refuse(file, raw, k, read, "must be a number")
+        _refuse(file, raw, k, read, Phrase("must be a number"))
         yield read
 
 
@@ -211,8 +263,16 @@ def _series(file: str, raw: RawTape, name: str, rows: list[tuple[np.datetime64, 
     rows.sort(key=lambda row: row[0])
     for (before, _, one), (day, _, other) in itertools.pairwise(rows):
         if day == before:
-            twice = f"rows {raw.rows[one]} and {raw.rows[other]}"
-            raise BookError(f"{file}: {name} has two prices of {day}: {twice}")
+            twice = Phrase("rows {one} and {other}", one=raw.rows[one], other=raw.rows[other])
+            raise BookError(
+                Phrase(
+                    "{file}: {name} has two prices of {day}: {twice}",
+                    file=file,
+                    name=name,
+                    day=day,
+                    twice=twice,
+                )
+            )
     days, values, _ = zip(*rows, strict=True)
     return Prices(name, np.array(days), np.array(values))
 
@@ -230,8 +290,12 @@ def listed_obligors(book: Book) -> list[str]:
     found = [str(name).strip() for name in names if name not in (None, "")]
     if not found:
         raise BookError(
-            f"table {layout.OBLIGOR.name} of sheet {layout.OBLIGOR.sheet} names no obligor yet: enter the "
-            "listed ones, method listed, before their prices"
+            Phrase(
+                "table {table} of sheet {sheet} names no obligor yet: enter the listed ones, "
+                "method listed, before their prices",
+                table=layout.OBLIGOR.name,
+                sheet=layout.OBLIGOR.sheet,
+            )
         )
     return found
 

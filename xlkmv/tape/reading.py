@@ -19,6 +19,7 @@ import pandas
 
 from xlkmv.deal.terms.faults import COLUMN_RULES
 from xlkmv.errors import BookError, InputError, show
+from xlkmv.phrase import LIST, Phrase, joined
 from xlkmv.tape import terms
 from xlkmv.tape.checks import by_loan_terms, check_rows, missing_columns
 from xlkmv.tape.columns import Columns, Matcher
@@ -55,15 +56,18 @@ NUMERIC = ("money", "number", "ratio", "months", "years")
 WORDS: dict[str, tuple[Mapping[str, Any], str]] = {
     "amortisation": (
         AMORTISATION_WORDS,
-        "must be one of: annuity, linear, bullet, interest-only (or 等额本息 etc.)",
+        Phrase("must be one of: annuity, linear, bullet, interest-only (or 等额本息 etc.)"),
     ),
     "payments_per_year": (
         FREQUENCY_WORDS,
-        "must be 1, 2, 4, 6 or 12 payments a year, or a word such as monthly",
+        Phrase("must be 1, 2, 4, 6 or 12 payments a year, or a word such as monthly"),
     ),
-    "status": (STATUS_WORDS, "must be one of: performing, late, defaulted, prepaid, repurchased"),
+    "status": (
+        STATUS_WORDS,
+        Phrase("must be one of: {options}", options="performing, late, defaulted, prepaid, repurchased"),
+    ),
 }
-UNCLEAR = " (1/2/2025 can be read in two ways)"
+UNCLEAR = Phrase("{rule} (1/2/2025 can be read in two ways)", rule=DATE)
 LOAN_FIELDS = ("rate", "amortisation", "interest_only", "first", "payments_per_year", "age", "base", "margin")
 # Names of the loans, the better first.
 NAMES = ("name", "loan_id", "contract_id", "asset_id", "obligor_id")
@@ -144,8 +148,10 @@ def read_tape(
     _drop_what_does_not_count(work)
     work.problems += missing_columns(work, grades)
     if work.problems:
-        listed = work.problems[0] if len(work.problems) == 1 else "\n- ".join(["", *work.problems])
-        raise BookError(f"the tape {file.name} cannot be taken: {listed}")
+        listed = work.problems[0]
+        if len(work.problems) > 1:
+            listed = joined(["", *work.problems], "{first}\n- {then}")
+        raise BookError(Phrase("the tape {file} cannot be taken: {listed}", file=file.name, listed=listed))
     check_rows(work, closing, grades)
     return finished(work, file.name)
 
@@ -157,7 +163,7 @@ def _begin(raw: RawTape, columns: Columns, name: str) -> Work:
     """Columns that mean something, without blank rows, sums and what is paid off."""
     places = {field: place for field, (place, _) in columns.fields.items()} | columns.dates
     work = Work(
-        Report(f"{name}: {raw.how}", left_out=columns.left_out),
+        Report(Phrase("{name}: {how}", name=name, how=raw.how), left_out=columns.left_out),
         raw.rows,
         {key: Source(str(raw.headings[place]), raw.columns[place]) for key, place in places.items()},
         problems=columns.problems,
@@ -170,8 +176,9 @@ def _begin(raw: RawTape, columns: Columns, name: str) -> Work:
         [isinstance(v, str) and fold(v) in TOTAL_WORDS for v in cells.different], False, np.bool_
     )
     if sums.any():
-        listed = ", ".join(f"row {n} ({show(v)})" for n, v in zip(raw.rows[sums], first[sums], strict=True))
-        work.report.notes.append(f"Left out as sums: {listed}.")
+        found = zip(raw.rows[sums].tolist(), first[sums], strict=True)
+        listed = joined([Phrase("row {row} ({value})", row=n, value=show(v)) for n, v in found], LIST)
+        work.report.notes.append(Phrase("Left out as sums: {listed}.", listed=listed))
     work.keep(~pandas.isna(first) & ~sums)
     return work
 
@@ -180,7 +187,7 @@ def _drop_paid_off(work: Work, balances: Read) -> bool:
     """Leave out rows whose balance is zero; whether there are any."""
     paid_off = balances.values == 0.0
     if paid_off.any():
-        work.report.notes.append(f"Left out as paid off (balance 0): {counted(paid_off)}.")
+        work.report.notes.append(Phrase("Left out as paid off (balance 0): {rows}.", rows=counted(paid_off)))
         work.keep(~paid_off)
     return bool(paid_off.any())
 
@@ -190,7 +197,12 @@ def _refuse_torn(work: Work, raw: RawTape) -> None:
         torn = np.isin(work.rows, list(raw.torn))
         count = len(raw.headings)
         work.refuse(
-            torn, "", f"the row has more cells than there are headings ({count}): quote texts with separators"
+            torn,
+            "",
+            Phrase(
+                "the row has more cells than there are headings ({count}): quote texts with separators",
+                count=count,
+            ),
         )
 
 
@@ -204,7 +216,9 @@ def _read_figures(work: Work, raw: RawTape, columns: Columns, in_percent: Percen
     mark = decimal_mark(cells[key] for key, kind in kinds.items() if kind in NUMERIC)
     if isinstance(mark, tuple):
         a, b = map(show, mark)
-        work.problems.append(f"numbers are written with decimal points and with decimal commas ({a}, {b})")
+        work.problems.append(
+            Phrase("numbers are written with decimal points and with decimal commas ({a}, {b})", a=a, b=b)
+        )
         mark = "."
     if "amount" in work.sources and _drop_paid_off(work, as_numbers(cells["amount"], mark)):
         cells = {key: Cells(source.cells) for key, source in work.sources.items()}
@@ -212,14 +226,16 @@ def _read_figures(work: Work, raw: RawTape, columns: Columns, in_percent: Percen
     days_first = day_first(cells[key] for key, kind in kinds.items() if kind == "date")
     if isinstance(days_first, tuple):
         a, b = map(show, days_first)
-        work.problems.append(f"dates are written with the day first and with the month first ({a}, {b})")
+        work.problems.append(
+            Phrase("dates are written with the day first and with the month first ({a}, {b})", a=a, b=b)
+        )
         days_first = None
     for key, kind in kinds.items():
         match = columns.fields[key][1] if key in columns.fields else None
         if kind == "text":
-            work.take(key, as_texts(cells[key]), "must hold a value, not an error")
+            work.take(key, as_texts(cells[key]), Phrase("must hold a value, not an error"))
         elif kind == "date":
-            rule = DATE if days_first is not None else DATE + UNCLEAR
+            rule = DATE if days_first is not None else UNCLEAR
             work.take(key, as_dates(cells[key], days_first), rule)
         elif kind == "word":
             words, rule = WORDS[key]
@@ -238,14 +254,14 @@ def _take_number(work: Work, key: Any, read: Read, match: Match | None) -> None:
     read = read._replace(bad=read.bad | read.percent, values=np.where(read.percent, np.nan, read.values))
     work.take(key, read, NUMBER, match.scale if match else 1.0)
     if match is not None and match.scale != 1.0:
-        work.sources[key].how = f"in {match.unit}: x {match.scale:,.6g}"
+        work.sources[key].how = Phrase("in {unit}: x {scale:,.6g}", unit=match.unit, scale=match.scale)
     if match is not None and match.field.kind == "months":
         months = work.figures[key]
         # The month that has begun counts as one to come, and not as one that was lived.
         whole = np.floor(months + TINY) if key == "age" else np.ceil(months - TINY)
         work.figures[key] = whole
         if match.scale == 1.0:
-            work.mend(np.abs(whole - months) > TINY, key, "whole months")
+            work.mend(np.abs(whole - months) > TINY, key, Phrase("whole months"))
 
 
 # ------------------------------------------------------------------------------------ what is missing
@@ -256,7 +272,7 @@ def _choose_names(work: Work) -> None:
     there = [key for key in NAMES if key in work.figures]
     if not there:
         names = np.array([f"Loan {k}" for k in range(1, work.size + 1)], dtype=object)
-        work.put("name", names, Source("(none)", None, "numbered: the tape has no names"))
+        work.put("name", names, Source(Phrase("(none)"), None, Phrase("numbered: the tape has no names")))
         return
 
     def repeats(key: str) -> bool:
@@ -270,10 +286,14 @@ def _choose_names(work: Work) -> None:
     if "name" in there:
         other = work.sources["name"].heading
         work.report.notes.append(
-            f"Obligors are named by {source.heading!r}, because {other!r} names some more than once: each "
-            "row counts as an obligor of its own."
+            Phrase(
+                "Obligors are named by {heading!r}, because {other!r} names some more than once: "
+                "each row counts as an obligor of its own.",
+                heading=source.heading,
+                other=other,
+            )
         )
-        work.report.left_out.append(f"{other} (names repeat)")
+        work.report.left_out.append(Phrase("{other} (names repeat)", other=other))
     work.put("name", work.figures[chosen], Source(source.heading, source.cells, source.how))
     work.bad["name"] = work.is_bad(chosen)
 
@@ -281,7 +301,7 @@ def _choose_names(work: Work) -> None:
 def _fill_in(work: Work, options: Mapping[str, float | None]) -> None:
     """Take recoveries from losses given default, and one value for all where nothing is said."""
     if "lgd" in work.figures:
-        work.fill("recovery", "lgd", 1.0 - work.figures["lgd"], "1 less it")
+        work.fill("recovery", "lgd", 1.0 - work.figures["lgd"], Phrase("1 less it"))
     for key, value in options.items():
         if value is None:
             continue
@@ -291,9 +311,9 @@ def _fill_in(work: Work, options: Mapping[str, float | None]) -> None:
         values = np.where(blank, value, work.get(key))
         if key in work.figures:
             work.figures[key] = values
-            work.mend(blank, key, f"blank: --{key}")
+            work.mend(blank, key, Phrase("blank: --{key}", key=key))
         elif blank.any():
-            work.put(key, values, Source(f"--{key}", None, "one value for all"))
+            work.put(key, values, Source(f"--{key}", None, Phrase("one value for all")))
 
 
 def _drop_what_does_not_count(work: Work) -> None:
@@ -303,7 +323,7 @@ def _drop_what_does_not_count(work: Work) -> None:
         both = ~np.isnan(work.figures["pd"]) & ~pandas.isna(work.figures["rating"])
         work.figures["rating"] = np.where(both, None, work.figures["rating"])
         if both.any():
-            notes.append(f"PD and rating are both there in {counted(both)}: the PD counts.")
+            notes.append(Phrase("PD and rating are both there in {rows}: the PD counts.", rows=counted(both)))
     if "since" in work.figures:
         work.figures["since"] = np.where(
             pandas.isna(work.get("status", None)), NO_DATE, work.figures["since"]
@@ -316,5 +336,9 @@ def _drop_what_does_not_count(work: Work) -> None:
     if cleared:
         titles = ", ".join(FIELDS[key].title for key in cleared)
         notes.append(
-            f"{counted(by_dates)} without a remaining term pay by the columns of dates: no {titles} there."
+            Phrase(
+                "{rows} without a remaining term pay by the columns of dates: no {titles} there.",
+                rows=counted(by_dates),
+                titles=titles,
+            )
         )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from xlkmv.errors import BookError, show
+from xlkmv.phrase import CLAUSES, Phrase, joined
 
 __all__ = ["Mended", "Refused", "Report", "Section", "Taken", "Tape"]
 
@@ -51,6 +52,10 @@ class Section(NamedTuple):
     rows: list[tuple[str, ...]]
 
 
+def _example(row: int, before: str, after: str) -> Phrase:
+    return Phrase("row {row}: {before} -> {after}", row=row, before=before, after=after)
+
+
 @dataclass(slots=True)
 class Report:
     """What became of a tape.
@@ -87,24 +92,40 @@ class Report:
 
     def sections(self, refused: int | None = None) -> Iterator[Section]:
         """Yield the tables of the report that have rows, with at most so many refused cells."""
-        taken = Section("Taken", ("Column of the tape", "Column of the pool", "Values", "How"), [*self.taken])
-        left = Section("Left out", ("Column of the tape",), [(heading,) for heading in self.left_out])
+        taken = Section(
+            Phrase("Taken"),
+            (Phrase("Column of the tape"), Phrase("Column of the pool"), Phrase("Values"), Phrase("How")),
+            [*self.taken],
+        )
+        left = Section(
+            Phrase("Left out"), (Phrase("Column of the tape"),), [(heading,) for heading in self.left_out]
+        )
         rows = [
-            (m.heading, m.what, f"{m.count:,}", "; ".join(f"row {n}: {a} -> {b}" for n, a, b in m.examples))
+            (m.heading, m.what, f"{m.count:,}", joined([_example(*x) for x in m.examples], CLAUSES))
             for m in self.mended
         ]
-        mended = Section("Mended", ("Column of the tape", "What", "Cells", "First of them"), rows)
+        mended = Section(
+            Phrase("Mended"),
+            (Phrase("Column of the tape"), Phrase("What"), Phrase("Cells"), Phrase("First of them")),
+            rows,
+        )
         listed = self.refused[:refused]
         lines = [(f"{r.row}", r.heading, show(r.value), r.reason) for r in listed]
-        more = (
-            f"; the first {len(listed)} of {len(self.refused):,} cells"
-            if len(listed) < len(self.refused)
-            else ""
+        count = (
+            Phrase("{count:,} rows", count=self.refused_rows) if self.refused_rows > 1 else Phrase("1 row")
         )
-        count = f"{self.refused_rows:,} row{'s' if self.refused_rows > 1 else ''}"
-        title = f"Refused: {count} with {self.refused_money:,.2f}{more}"
-        wrong = Section(title, ("Row", "Column of the tape", "Value", "Reason"), lines)
-        averages = Section("Grouped: averages by balance", ("Measure", "Loans", "Lines"), self.averages)
+        title = Phrase("Refused: {rows} with {money:,.2f}", rows=count, money=self.refused_money)
+        if len(listed) < len(self.refused):
+            more = Phrase("the first {shown} of {count:,} cells", shown=len(listed), count=len(self.refused))
+            title = Phrase(CLAUSES, first=title, then=more)
+        wrong = Section(
+            title, (Phrase("Row"), Phrase("Column of the tape"), Phrase("Value"), Phrase("Reason")), lines
+        )
+        averages = Section(
+            Phrase("Grouped: averages by balance"),
+            (Phrase("Measure"), Phrase("Loans"), Phrase("Lines")),
+            self.averages,
+        )
         yield from (section for section in (taken, left, mended, wrong, averages) if section.rows)
 
     def write_csv(self, path: str | os.PathLike[str]) -> Path:
@@ -122,7 +143,11 @@ class Report:
                 writer.writerow(("Kind", "Row", "Column", "Value", "What"))
                 writer.writerows(self._lines())
         except OSError as error:
-            raise BookError(f"the report {target} cannot be written: {error.strerror}") from error
+            raise BookError(
+                Phrase(
+                    "the report {target} cannot be written: {reason}", target=target, reason=error.strerror
+                )
+            ) from error
         return target
 
     def _lines(self) -> Iterator[Sequence[Any]]:

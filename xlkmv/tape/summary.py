@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xlkmv.phrase import LIST, Phrase, joined
 from xlkmv.tape.headings import FIELDS
 from xlkmv.tape.result import Refused, Report, Taken, Tape
 from xlkmv.tape.work import Work, counted, plain
@@ -34,21 +35,23 @@ def finished(work: Work, name: str) -> Tape:
     flows = pd.DataFrame(schedule, index=frame.index, columns=work.dates)
     report.taken += [_taken(work, f.name, frame[f.name]) for f in fields]
     if work.dates:
-        total = f"{flows.to_numpy().sum():,.2f} in all"
+        total = Phrase("{total:,.2f} in all", total=flows.to_numpy().sum())
         report.taken.append(
             Taken(
-                f"{len(work.dates)} dates",
-                f"{work.dates[0]} to {work.dates[-1]}",
+                Phrase("{count} dates", count=len(work.dates)),
+                Phrase("{low} to {high}", low=work.dates[0], high=work.dates[-1]),
                 total,
-                "scheduled collections",
+                Phrase("scheduled collections"),
             )
         )
     report.left_out += [
-        f"{work.sources[key].heading} (not needed)"
+        Phrase("{heading} (not needed)", heading=work.sources[key].heading)
         for key in work.sources
         if isinstance(key, str) and FIELDS[key].helps and key not in work.used
     ]
-    report.notes.insert(0, f"Taken: {counted(usable)} with {money[usable].sum():,.2f}.")
+    report.notes.insert(
+        0, Phrase("Taken: {rows} with {money:,.2f}.", rows=counted(usable), money=money[usable].sum())
+    )
     _note_usual(report, frame)
     return Tape(name, frame, flows, report)
 
@@ -64,9 +67,9 @@ def _cell(work: Work, place: int, key: Any) -> tuple[str, Any]:
 def _note_usual(report: Report, frame: pd.DataFrame) -> None:
     """Say what the deal takes for terms that the tape has no column for."""
     if "term" in frame and "amortisation" not in frame:
-        report.notes.append("No column of amortisations: level instalments (annuity).")
+        report.notes.append(Phrase("No column of amortisations: level instalments (annuity)."))
     if "term" in frame and "payments_per_year" not in frame:
-        report.notes.append("No column of payment frequencies: monthly.")
+        report.notes.append(Phrase("No column of payment frequencies: monthly."))
 
 
 def _taken(work: Work, key: str, column: pd.Series[Any]) -> Taken:
@@ -77,18 +80,22 @@ def _taken(work: Work, key: str, column: pd.Series[Any]) -> Taken:
 def _summary(kind: str, column: pd.Series[Any]) -> str:
     """Range of a column, or its different values when they are few."""
     there = column.dropna()
-    blank = f", {len(column) - len(there):,} blank" if len(there) < len(column) else ""
-    if there.empty:
-        return f"none{blank}"
+    found = Phrase("none") if there.empty else _range(kind, there)
+    if len(there) == len(column):
+        return found
+    return joined([found, Phrase("{count:,} blank", count=len(column) - len(there))], LIST)
+
+
+def _range(kind: str, there: pd.Series[Any]) -> str:
     if kind in ("text", "word"):
         counts = there.value_counts()
         if len(counts) > 4 or (kind == "text" and len(counts) == len(there)):
-            return f"{len(counts):,} different{blank}"
+            return Phrase("{count:,} different", count=len(counts))
         words = (f"{v:g}" if isinstance(v, float) else str(v) for v in counts.index)
-        return ", ".join(f"{word} ({n:,})" for word, n in zip(words, counts, strict=True)) + blank
+        return ", ".join(f"{word} ({n:,})" for word, n in zip(words, counts, strict=True))
     low, high = there.min(), there.max()
     shown = {"ratio": _percent, "money": "{:,.2f}".format, "date": str}.get(kind, "{:g}".format)
-    return (shown(low) if low == high else f"{shown(low)} to {shown(high)}") + blank
+    return shown(low) if low == high else Phrase("{low} to {high}", low=shown(low), high=shown(high))
 
 
 def _percent(x: float) -> str:

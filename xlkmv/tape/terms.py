@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from xlkmv.phrase import Phrase
 from xlkmv.tape.work import NO_DATE, Source, Work
 
 __all__ = ["find_age", "find_first_payment", "find_term", "fit_interest_only", "fit_periods"]
@@ -21,13 +22,17 @@ def find_age(work: Work, closing: dt.date | None) -> None:
     if "origination" not in work.figures:
         return
     if closing is None:
-        work.report.notes.append("Ages do not follow from the origination: the closing date is not known.")
+        work.report.notes.append(
+            Phrase("Ages do not follow from the origination: the closing date is not known.")
+        )
         return
     origination = work.figures["origination"]
     lived = -_months(closing, origination)
     blank = np.isnan(work.get("age"))
-    work.fill("age", "origination", lived, f"whole months up to {closing}")
-    work.refuse(blank & (lived < 0), "age", f"must not be after the closing date ({closing})")
+    work.fill("age", "origination", lived, Phrase("whole months up to {closing}", closing=closing))
+    work.refuse(
+        blank & (lived < 0), "age", Phrase("must not be after the closing date ({closing})", closing=closing)
+    )
 
 
 def find_term(work: Work, closing: dt.date | None) -> None:
@@ -36,20 +41,32 @@ def find_term(work: Work, closing: dt.date | None) -> None:
     if "maturity" in work.figures and closing is not None:
         maturity = work.figures["maturity"]
         blank = np.isnan(work.get("term"))
-        work.fill("term", "maturity", _months(closing, maturity), f"months from {closing}, rounded up")
+        work.fill(
+            "term",
+            "maturity",
+            _months(closing, maturity),
+            Phrase("months from {closing}, rounded up", closing=closing),
+        )
         early = blank & (maturity <= np.datetime64(closing))
-        work.refuse(early & ~work.is_bad("term"), "term", f"must be after the closing date ({closing})")
+        work.refuse(
+            early & ~work.is_bad("term"),
+            "term",
+            Phrase("must be after the closing date ({closing})", closing=closing),
+        )
     elif "maturity" in work.figures and "term" not in work.figures:
         heading = work.sources["maturity"].heading
         work.problems.append(
-            f"remaining terms follow from {heading!r} and the closing date, which is not known"
+            Phrase(
+                "remaining terms follow from {heading!r} and the closing date, which is not known",
+                heading=heading,
+            )
         )
     if "payments_left" in work.figures:
         months = 12.0 / _payments(work)
-        work.fill("term", "payments_left", work.figures["payments_left"] * months, "as months")
+        work.fill("term", "payments_left", work.figures["payments_left"] * months, Phrase("as months"))
     if "original_term" in work.figures and "age" in work.figures:
         left = work.figures["original_term"] - work.figures["age"]
-        work.fill("term", "original_term", left, "less the age")
+        work.fill("term", "original_term", left, Phrase("less the age"))
 
 
 def find_first_payment(work: Work, closing: dt.date | None) -> None:
@@ -73,7 +90,7 @@ def find_first_payment(work: Work, closing: dt.date | None) -> None:
         first = first.copy()
         first[past] = np.where(moved <= closed, _after(first[past], missed + step), moved)
         work.figures["first"] = first
-        work.mend(past, "first", f"first payment date after {closing}")
+        work.mend(past, "first", Phrase("first payment date after {closing}", closing=closing))
 
 
 def fit_periods(work: Work, closing: dt.date | None) -> None:
@@ -95,7 +112,7 @@ def fit_periods(work: Work, closing: dt.date | None) -> None:
     if not within.any():
         return
     work.figures["term"] = np.where(within, count * step, term)
-    what = "whole payment periods, the first payment to match"
+    what = Phrase("whole payment periods, the first payment to match")
     work.mend(within, "term", what)
     unset = within & ~given
     if unset.any():
@@ -124,14 +141,16 @@ def fit_interest_only(work: Work) -> None:
         kind,
         work.sources.get("amortisation") or Source(work.sources["interest_only"].heading),
     )
-    work.mend(to_the_end, "amortisation", "interest alone to the end, no months given")
-    work.mend(before, "amortisation", "months of interest alone before level instalments")
+    work.mend(to_the_end, "amortisation", Phrase("interest alone to the end, no months given"))
+    work.mend(before, "amortisation", Phrase("months of interest alone before level instalments"))
     if bullet.any():
         work.figures["interest_only"] = np.where(bullet, 0.0, work.figures["interest_only"])
-        work.mend(bullet, "interest_only", "a bullet pays interest alone anyway")
+        work.mend(bullet, "interest_only", Phrase("a bullet pays interest alone anyway"))
     linear = (kind == "linear") & (alone > 0.0)
     work.refuse(
-        linear, "interest_only", "must be 0: after interest alone come level instalments, not level principal"
+        linear,
+        "interest_only",
+        Phrase("must be 0: after interest alone come level instalments, not level principal"),
     )
 
 

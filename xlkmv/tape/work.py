@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.errors import show
+from xlkmv.phrase import Phrase
 from xlkmv.tape.figures import Read
 from xlkmv.tape.headings import FIELDS
 from xlkmv.tape.result import Mended, Report
@@ -20,7 +21,7 @@ Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 EXAMPLES = 3
 # Rules of cells, and a date that is not there.
-NUMBER, DATE = "must be a number", "must be a date, such as 2025-01-15"
+NUMBER, DATE = Phrase("must be a number"), Phrase("must be a date, such as 2025-01-15")
 NO_DATE = np.datetime64("NaT", "D")
 
 
@@ -99,7 +100,7 @@ class Work:
             self.bad[key], self.rules[key] = read.bad, rule
         else:
             self.refuse(read.bad, key, rule)
-        self.mend(read.mended, key, "written as text")
+        self.mend(read.mended, key, Phrase("written as text"))
 
     def put(self, key: Any, values: Array, source: Source) -> None:
         """Give a field figures that follow from something else."""
@@ -117,7 +118,7 @@ class Work:
         source = self.sources[origin]
         if key in self.figures:
             self.figures[key] = np.where(filled, values, self.figures[key])
-            self.mend(filled, key, f"blank: {how} ({source.heading})")
+            self.mend(filled, key, Phrase("blank: {how} ({heading})", how=how, heading=source.heading))
         else:
             self.put(key, np.where(filled, values, np.nan), Source(source.heading, source.cells, how))
 
@@ -163,4 +164,4 @@ def plain(value: Any) -> Any:
 def counted(mask: Mask) -> str:
     """Number of rows of a mask, in words."""
     count = int(mask.sum())
-    return f"{count:,} row{'' if count == 1 else 's'}"
+    return Phrase("1 row") if count == 1 else Phrase("{count:,} rows", count=count)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xlkmv.errors import BookError, show
+from xlkmv.phrase import Phrase
 from xlkmv.tape.headings import FIELDS, fold, heading_date, recognise
 from xlkmv.tape.result import Tape
 from xlkmv.workbook import layout
@@ -86,20 +87,29 @@ def import_tape(tape: Tape, book: Book, *, skip_bad: bool = False) -> int:
     """
     report = tape.report
     if report.refused and not skip_bad:
-        what = "row" if report.refused_rows == 1 else "rows"
+        what = Phrase("row") if report.refused_rows == 1 else Phrase("rows")
         raise BookError(
-            f"{report.refused_rows:,} {what} of the tape {tape.name} cannot be used, with a balance of "
-            f"{report.refused_money:,.2f}: mend them, or leave them out (--skip-bad)"
+            Phrase(
+                "{refused_rows:,} {what} of the tape {tape} cannot be used, with a balance of "
+                "{refused_money:,.2f}: mend them, or leave them out (--skip-bad)",
+                refused_rows=report.refused_rows,
+                what=what,
+                tape=tape.name,
+                refused_money=report.refused_money,
+            )
         )
     if tape.rows.empty:
-        raise BookError(f"no row of the tape {tape.name} can be used")
+        raise BookError(Phrase("no row of the tape {tape} can be used", tape=tape.name))
     table = book.table(layout.POOL.name)
     columns = _columns(tape, table)
     book.write_table(table.name, columns, resize=True)
     left = [heading for heading in table.header if heading not in columns]
     if left:
         report.notes.append(
-            f"Columns of the pool that are the user's own keep what they hold: {', '.join(left)}."
+            Phrase(
+                "Columns of the pool that are the user's own keep what they hold: {options}.",
+                options=", ".join(left),
+            )
         )
     return len(tape.rows)
 
@@ -153,16 +163,30 @@ def _refuse_missing(fields: Sequence[str], table: Table) -> None:
     if fields:
         names = ", ".join(show(FIELDS[f].title) for f in fields)
         raise BookError(
-            f"table {table.name} on sheet {table.sheet} has no column {names}, which the tape fills: add it, "
-            "start from a fresh workbook (xlkmv new), or leave the column of the tape out by a map"
+            Phrase(
+                "table {table} on sheet {sheet} has no column {names}, which the tape fills: add "
+                "it, start from a fresh workbook (xlkmv new), or leave the column of the tape "
+                "out by a map",
+                table=table.name,
+                sheet=table.sheet,
+                names=names,
+            )
         )
 
 
 def _refuse_other_dates(dates: Sequence[dt.date], there: Sequence[dt.date], table: Table) -> None:
     if dates:
         listed = ", ".join(map(str, dates[:4])) + (" ..." if len(dates) > 4 else "")
-        has = f"it has {there[0]} to {there[-1]}" if there else "it has none"
+        has = Phrase("it has none")
+        if there:
+            has = Phrase("it has {first} to {last}", first=there[0], last=there[-1])
         raise BookError(
-            f"table {table.name} on sheet {table.sheet} has no column for collections on {listed} ({has}): "
-            "the dates of a tape must be payment dates of the workbook"
+            Phrase(
+                "table {table} on sheet {sheet} has no column for collections on {listed} "
+                "({has}): the dates of a tape must be payment dates of the workbook",
+                table=table.name,
+                sheet=table.sheet,
+                listed=listed,
+                has=has,
+            )
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from xlkmv.errors import BookError, show
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "LAST_COLUMN",
@@ -63,7 +64,7 @@ class Area(NamedTuple):
 def column_number(letters: str) -> int:
     """Number of a column: A is 1, XFD is 16384; BookError for anything else than one to three letters."""
     if not _COLUMN.fullmatch(letters):
-        raise BookError(f"{show(letters)} is no column")
+        raise BookError(Phrase("{text} is no column", text=show(letters)))
     number = 0
     for letter in letters:
         number = number * 26 + ord(letter) - 64
@@ -88,13 +89,13 @@ def parse_area(text: str | None) -> Area:
     """Read ``B3`` or ``$B$3:$D$9``; BookError for anything else."""
     match = _AREA.fullmatch(text or "")
     if match is None:
-        raise BookError(f"{show(text or '')} is no cell address")
+        raise BookError(Phrase("{text} is no cell address", text=show(text or "")))
     column, row, column_2, row_2 = match.groups()
     top, left = int(row), column_number(column)
     bottom, right = (int(row_2), column_number(column_2)) if row_2 else (top, left)
     area = Area(min(top, bottom), min(left, right), max(top, bottom), max(left, right))
     if area.bottom > LAST_ROW or area.right > LAST_COLUMN:
-        raise BookError(f"{text!r} lies outside a worksheet")
+        raise BookError(Phrase("{text!r} lies outside a worksheet", text=text))
     return area
 
 

@@ -27,6 +27,7 @@ from typing import Any, Protocol
 from lxml import etree
 
 from xlkmv.errors import BookError, Problem, show
+from xlkmv.phrase import Phrase
 from xlkmv.workbook.address import LAST_ROW, QUOTED, Area, address, parse_area, runs, stretched
 from xlkmv.workbook.package import MAIN, RELATIONSHIPS, Package
 from xlkmv.workbook.sheet import Sheet
@@ -46,7 +47,7 @@ __all__ = [
     "open_book",
 ]
 
-_NO_VALUE_RULE = "formula has no saved value: open the workbook in Excel, recalculate and save"
+_NO_VALUE_RULE = Phrase("formula has no saved value: open the workbook in Excel, recalculate and save")
 _RANGES_NAMED = 3  # of the cells that share a fault
 _CHARTS = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _CHART, _TITLE = f"{_CHARTS}f", f"{_CHARTS}tx"
@@ -239,7 +240,9 @@ class FileBook:
             kind, part = related.get(item.get(f"{{{RELATIONSHIPS}}}id"), ("", ""))
             if kind == "worksheet":
                 if part in self._parts.values():
-                    raise BookError(f"{self._path.name} is broken: two of its sheets are one part")
+                    raise BookError(
+                        Phrase("{book} is broken: two of its sheets are one part", book=self._path.name)
+                    )
                 self._parts[_attribute(item, "name")] = part
         self._tabs = [_attribute(item, "name") for item in workbook.iter(f"{{{MAIN}}}sheet")]
         self._names = {
@@ -285,7 +288,13 @@ class FileBook:
                 if kind != "table":
                     continue
                 if target in parts:
-                    raise BookError(f"{self._path.name} is broken: its part {target} is a table twice")
+                    raise BookError(
+                        Phrase(
+                            "{book} is broken: its part {target} is a table twice",
+                            book=self._path.name,
+                            target=target,
+                        )
+                    )
                 parts.add(target)
                 root = self._package.xml(target)
                 area = parse_area(root.get("ref"))
@@ -303,14 +312,20 @@ class FileBook:
                     has_totals=totals,
                 )
                 if len(found.header) != area.right - area.left + 1 or found.area.bottom < found.area.top:
-                    raise BookError(f"{self._path.name} is broken: table {found.name} does not fit its range")
+                    raise BookError(
+                        Phrase(
+                            "{book} is broken: table {name} does not fit its range",
+                            book=self._path.name,
+                            name=found.name,
+                        )
+                    )
                 tables[found.name.casefold()] = found
         return tables
 
     def _sheet(self, name: str) -> Sheet:
         if name not in self._sheets:
             if name not in self._parts:
-                raise BookError(f"{self._path.name} has no sheet {name!r}")
+                raise BookError(Phrase("{book} has no sheet {name!r}", book=self._path.name, name=name))
             part = self._parts[name]
             self._sheets[name] = self._package.checked(
                 lambda: Sheet(name, part, self._package.read(part), self._shared), part
@@ -321,11 +336,11 @@ class FileBook:
         try:
             return self._tables[name.casefold()]
         except KeyError:
-            raise BookError(f"{self._path.name} has no table {name}") from None
+            raise BookError(Phrase("{book} has no table {name}", book=self._path.name, name=name)) from None
 
     def _place(self, name: str) -> tuple[str, Area]:
         if name.casefold() not in self._names:
-            raise BookError(f"{self._path.name} has no name {name}")
+            raise BookError(Phrase("{book} has no name {name}", book=self._path.name, name=name))
         shown, text = self._names[name.casefold()]
         match = re.fullmatch(r"(?:'((?:[^']|'')+)'|([^'!]+))!([$A-Z0-9:]+)", text)
         sheet = (match[1] or match[2]).replace("''", "'") if match else ""
@@ -339,7 +354,9 @@ class FileBook:
             if one or area in self._sheet(found).merged():
                 return found, area
         text = text if len(text) <= 60 else text[:57] + "..."
-        raise BookError(f"the name {shown} must point to one cell (it points to {text})")
+        raise BookError(
+            Phrase("the name {shown} must point to one cell (it points to {text})", shown=shown, text=text)
+        )
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -422,7 +439,7 @@ class FileBook:
         table = self._part_of(name)
         lengths = {len(values) for values in columns.values()}
         if len(lengths) > 1:
-            raise BookError(f"the columns for table {table.name} differ in length")
+            raise BookError(Phrase("the columns for table {table} differ in length", table=table.name))
         if not lengths:
             return
         places = {header: _position(table, header) for header in columns}
@@ -433,7 +450,14 @@ class FileBook:
         cells = {places[header]: values if len(values) else [None] for header, values in columns.items()}
         count = len(next(iter(cells.values())))
         if count != wanted:
-            raise BookError(f"table {table.name} has {wanted} rows (got {count} values)")
+            raise BookError(
+                Phrase(
+                    "table {table} has {wanted} rows (got {count} values)",
+                    table=table.name,
+                    wanted=wanted,
+                    count=count,
+                )
+            )
         self._unfold(table, cells)
         sheet.put(table.area.top, {table.area.left + place: values for place, values in cells.items()})
 
@@ -462,7 +486,9 @@ class FileBook:
         if new == old:
             return
         if table.has_totals:
-            raise BookError(f"table {table.name} has a totals row: switch it off, then refresh again")
+            raise BookError(
+                Phrase("table {table} has a totals row: switch it off, then refresh again", table=table.name)
+            )
         if new.bottom > old.bottom:
             delta = old._replace(top=old.bottom + 1, bottom=new.bottom)
             self._refuse_growth(table, delta, rows)
@@ -487,10 +513,23 @@ class FileBook:
         for other in self._tables.values():
             whole = other.area._replace(top=other.area.top - other.has_header)
             if other.sheet == table.sheet and whole.overlaps(delta):
-                raise no_room(table.name, rows, f"table {other.name}, {table.sheet}!{whole}, lies beneath it")
+                raise no_room(
+                    table.name,
+                    rows,
+                    Phrase(
+                        "table {other}, {sheet}!{whole}, lies beneath it",
+                        other=other.name,
+                        sheet=table.sheet,
+                        whole=whole,
+                    ),
+                )
         for area in sheet.merged():
             if area.overlaps(delta):
-                raise no_room(table.name, rows, f"the merged cells {table.sheet}!{area} lie beneath it")
+                raise no_room(
+                    table.name,
+                    rows,
+                    Phrase("the merged cells {sheet}!{area} lie beneath it", sheet=table.sheet, area=area),
+                )
         if found := sheet.filled(delta):
             raise no_room(table.name, rows, not_empty(table.sheet, *found))
 
@@ -629,7 +668,11 @@ class FileBook:
             before = ("sheets", "functionGroups", "externalReferences", "definedNames")
             if not (last := [item for item in root if any(_is(item, tag) for tag in before)]):
                 raise BookError(
-                    f"{self._path.name} is broken: its part {self._package.workbook} has no sheets"
+                    Phrase(
+                        "{book} is broken: its part {workbook} has no sheets",
+                        book=self._path.name,
+                        workbook=self._package.workbook,
+                    )
                 )
             last[-1].addnext(settings)
         settings.set("fullCalcOnLoad", "1")
@@ -638,13 +681,28 @@ class FileBook:
 
 def no_room(table: str, rows: int, obstacle: str = "") -> BookError:
     """Error for a table that cannot grow: what is in the way (by default the sheet ends), what to do."""
-    what = f"{obstacle}; move those cells or the table" if obstacle else "the sheet ends before; move it up"
-    return BookError(f"table {table} cannot grow to {rows:,} rows: {what}, then refresh again")
+    what = Phrase("the sheet ends before; move it up")
+    if obstacle:
+        what = Phrase("{obstacle}; move those cells or the table", obstacle=obstacle)
+    return BookError(
+        Phrase(
+            "table {table} cannot grow to {rows:,} rows: {what}, then refresh again",
+            table=table,
+            rows=rows,
+            what=what,
+        )
+    )
 
 
 def not_empty(sheet: str, area: Area, cell: str, value: CellValue) -> str:
     """Say which cells beneath a table are filled: the rectangle around them, and the first of them."""
-    return f"{sheet}!{area} beneath it is not empty (first: {cell} {show(value)})"
+    return Phrase(
+        "{sheet}!{area} beneath it is not empty (first: {cell} {value})",
+        sheet=sheet,
+        area=area,
+        cell=cell,
+        value=show(value),
+    )
 
 
 def _position(table: _TablePart, header: str) -> int:
@@ -655,7 +713,14 @@ def _position(table: _TablePart, header: str) -> int:
 
 
 def _no_column(table: Table | _TablePart, header: str) -> BookError:
-    return BookError(f"table {table.name} on sheet {table.sheet} has no column {header!r}")
+    return BookError(
+        Phrase(
+            "table {table} on sheet {sheet} has no column {header!r}",
+            table=table.name,
+            sheet=table.sheet,
+            header=header,
+        )
+    )
 
 
 def _plain(header: str) -> str:
@@ -665,7 +730,13 @@ def _plain(header: str) -> str:
 def _attribute(item: Any, name: str) -> str:
     value = item.get(name)
     if value is None:
-        raise BookError(f"the workbook is broken: <{etree.QName(item).localname}> has no {name}")
+        raise BookError(
+            Phrase(
+                "the workbook is broken: <{tag}> has no {name}",
+                tag=etree.QName(item).localname,
+                name=name,
+            )
+        )
     return str(value)
 
 

@@ -25,6 +25,7 @@ from urllib.parse import unquote
 from lxml import etree
 
 from xlkmv.errors import BookError
+from xlkmv.phrase import Phrase
 
 __all__ = ["LARGEST_TREE", "MAIN", "RELATIONSHIPS", "Package", "parse_items", "parse_xml", "write_xml"]
 
@@ -55,8 +56,11 @@ def parse_xml(data: bytes) -> Any:
     """Parse a part. No entity is expanded, no file or address is read, a document type is refused."""
     if len(data) > LARGEST_TREE:
         raise BookError(
-            f"the workbook is too large: {len(data) >> 20:,} MB in one piece, where there may be "
-            f"{LARGEST_TREE >> 20} MB"
+            Phrase(
+                "the workbook is too large: {len:,} MB in one piece, where there may be {largest_tree} MB",
+                len=len(data) >> 20,
+                largest_tree=LARGEST_TREE >> 20,
+            )
         )
     return _without_type(etree.fromstring(data, etree.XMLParser(**_SAFE)))
 
@@ -112,18 +116,28 @@ class Package:
                 self._stamp = _stamp(os.fstat(file.fileno()))
                 data = file.read(MAX_FILE + 1)
         except FileNotFoundError:
-            raise BookError(f"{self.path} does not exist") from None
+            raise BookError(Phrase("{book} does not exist", book=self.path)) from None
         except IsADirectoryError:
-            raise BookError(f"{self.path} is a folder, not a workbook") from None
+            raise BookError(Phrase("{book} is a folder, not a workbook", book=self.path)) from None
         except OSError as error:
-            raise BookError(f"{self.path} cannot be read: {error.strerror}") from error
+            raise BookError(
+                Phrase("{book} cannot be read: {reason}", book=self.path, reason=error.strerror)
+            ) from error
         self._refuse_other_formats(data)
         if data.count(b"PK\1\2") > MAX_PARTS:
-            raise BookError(f"{self.path.name} holds more than {MAX_PARTS:,} parts, too many for a workbook")
+            raise BookError(
+                Phrase(
+                    "{book} holds more than {max_parts:,} parts, too many for a workbook",
+                    book=self.path.name,
+                    max_parts=MAX_PARTS,
+                )
+            )
         try:
             self._zip = zipfile.ZipFile(BytesIO(data))
         except (zipfile.BadZipFile, EOFError, ValueError, OverflowError, NotImplementedError) as error:
-            raise BookError(f"{self.path.name} is broken or truncated: {error}") from error
+            raise BookError(
+                Phrase("{book} is broken or truncated: {reason}", book=self.path.name, reason=str(error))
+            ) from error
         self._infos = self._zip.infolist()
         self._names = {info.filename.lower(): info.filename for info in self._infos}
         self._new: dict[str, bytes | None] = {}
@@ -140,7 +154,9 @@ class Package:
         """Content of a part, as it would be saved now."""
         name = self._names.get(part.lower())
         if name is None or self._new.get(name, b"") is None:
-            raise BookError(f"{self.path.name} is broken: its part {part} is missing")
+            raise BookError(
+                Phrase("{book} is broken: its part {part} is missing", book=self.path.name, part=part)
+            )
         staged = self._new.get(name)
         if staged is not None:
             return staged
@@ -150,10 +166,21 @@ class Package:
                 data = file.read(size + 1)  # no more than it says, whatever it unpacks to
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise BookError(
-                f"{self.path.name} is broken: its part {name} cannot be read ({error})"
+                Phrase(
+                    "{book} is broken: its part {name} cannot be read ({reason})",
+                    book=self.path.name,
+                    name=name,
+                    reason=str(error),
+                )
             ) from error
         if len(data) != size:
-            raise BookError(f"{self.path.name} is broken: its part {name} is not as long as it says")
+            raise BookError(
+                Phrase(
+                    "{book} is broken: its part {name} is not as long as it says",
+                    book=self.path.name,
+                    name=name,
+                )
+            )
         return data
 
     def xml(self, part: str) -> Any:
@@ -165,7 +192,14 @@ class Package:
         try:
             return parse()
         except (etree.XMLSyntaxError, UnicodeError) as error:
-            raise BookError(f"{self.path.name} is broken: bad XML in its part {part} ({error})") from error
+            raise BookError(
+                Phrase(
+                    "{book} is broken: bad XML in its part {part} ({reason})",
+                    book=self.path.name,
+                    part=part,
+                    reason=str(error),
+                )
+            ) from error
 
     def related(self, part: str) -> dict[str, tuple[str, str]]:
         """Relationships of a part: id -> (last word of the type, part name); external ones are left out."""
@@ -235,12 +269,19 @@ class Package:
         """
         target = self.path if path is None else Path(path).resolve()
         if target.suffix.lower() != self.path.suffix.lower():
-            raise BookError(f"{target.name} must end in {self.path.suffix}, as {self.path.name} does")
+            raise BookError(
+                Phrase(
+                    "{target} must end in {suffix}, as {book} does",
+                    target=target.name,
+                    suffix=self.path.suffix,
+                    book=self.path.name,
+                )
+            )
         _refuse_lock(target)
         if target == self.path:
             self._refuse_changed()
         if target.exists() and not os.access(target, os.W_OK):
-            raise BookError(f"{target.name} is write-protected")
+            raise BookError(Phrase("{target} is write-protected", target=target.name))
         fresh = _beside(target)
         kept = _beside(target)
         try:
@@ -257,7 +298,13 @@ class Package:
                 self._refuse_changed()
             fresh.replace(target)
         except OSError as error:
-            raise BookError(f"{target} cannot be written ({error.strerror}); it is as it was") from error
+            raise BookError(
+                Phrase(
+                    "{target} cannot be written ({reason}); it is as it was",
+                    target=target,
+                    reason=error.strerror,
+                )
+            ) from error
         finally:
             for file_left in (fresh, kept):
                 with contextlib.suppress(OSError):
@@ -287,43 +334,65 @@ class Package:
     def _refuse_other_formats(self, data: bytes) -> None:
         name = self.path.name
         if len(data) > MAX_FILE:
-            raise BookError(f"{name} is larger than {MAX_FILE >> 20} MB, too large for a workbook")
+            raise BookError(
+                Phrase(
+                    "{name} is larger than {most} MB, too large for a workbook",
+                    name=name,
+                    most=MAX_FILE >> 20,
+                )
+            )
         if not data:
-            raise BookError(f"{name} is empty")
+            raise BookError(Phrase("{name} is empty", name=name))
         if data.startswith(b"\xd0\xcf\x11\xe0"):
             if "EncryptedPackage".encode("utf-16-le") in data:
-                raise BookError(f"{name} is encrypted: remove its password in Excel first")
-            raise BookError(f"{name} is in the old .xls format: save it as .xlsx or .xlsm first")
+                raise BookError(Phrase("{name} is encrypted: remove its password in Excel first", name=name))
+            raise BookError(
+                Phrase("{name} is in the old .xls format: save it as .xlsx or .xlsm first", name=name)
+            )
         if not data.startswith(b"PK"):
-            raise BookError(f"{name} is no Excel workbook (.xlsx or .xlsm)")
+            raise BookError(Phrase("{name} is no Excel workbook (.xlsx or .xlsm)", name=name))
 
     def _refuse_bad_archive(self) -> None:
         name = self.path.name
         if len(self._names) != len(self._infos):
-            raise BookError(f"{name} is broken: it holds two parts of one name")
+            raise BookError(Phrase("{name} is broken: it holds two parts of one name", name=name))
         if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in self._infos):
-            raise BookError(f"{name} is packed in a way that no spreadsheet uses")
+            raise BookError(Phrase("{name} is packed in a way that no spreadsheet uses", name=name))
         if sum(info.file_size for info in self._infos) > MAX_CONTENT:
-            raise BookError(f"{name} unpacks to more than {MAX_CONTENT >> 20} MB, too much for a workbook")
+            raise BookError(
+                Phrase(
+                    "{name} unpacks to more than {most} MB, too much for a workbook",
+                    name=name,
+                    most=MAX_CONTENT >> 20,
+                )
+            )
         if large := [info for info in self._infos if info.file_size > MAX_PART]:
             raise BookError(
-                f"{name} unpacks to too much for a workbook: its part {large[0].filename} alone to "
-                f"{large[0].file_size >> 20:,} MB"
+                Phrase(
+                    "{name} unpacks to too much for a workbook: its part {filename} alone to {large:,} MB",
+                    name=name,
+                    filename=large[0].filename,
+                    large=large[0].file_size >> 20,
+                )
             )
         if any(info.flag_bits & 1 for info in self._infos):
-            raise BookError(f"{name} is encrypted: remove its password first")
+            raise BookError(Phrase("{name} is encrypted: remove its password first", name=name))
         if "mimetype" in self._names and b"opendocument" in self.read("mimetype"):
-            raise BookError(f"{name} is an OpenDocument file: save it as .xlsx or .xlsm first")
+            raise BookError(
+                Phrase("{name} is an OpenDocument file: save it as .xlsx or .xlsm first", name=name)
+            )
         if "[content_types].xml" not in self._names or "_rels/.rels" not in self._names:
-            raise BookError(f"{name} is no Excel workbook (.xlsx or .xlsm)")
+            raise BookError(Phrase("{name} is no Excel workbook (.xlsx or .xlsm)", name=name))
         if any(part.startswith("_xmlsignatures/") for part in self._names):
-            raise BookError(f"{name} is digitally signed: any change would break the signature")
+            raise BookError(
+                Phrase("{name} is digitally signed: any change would break the signature", name=name)
+            )
 
     def _main_part(self) -> str:
         name = self.path.name
         part = next((part for kind, part in self.related("").values() if kind == "officeDocument"), None)
         if part is None:
-            raise BookError(f"{name} is no Excel workbook (.xlsx or .xlsm)")
+            raise BookError(Phrase("{name} is no Excel workbook (.xlsx or .xlsm)", name=name))
         defaults, overrides = {}, {}
         for item in self.xml("[Content_Types].xml"):
             if item.get("PartName"):
@@ -332,14 +401,18 @@ class Package:
                 defaults[item.get("Extension").lower()] = item.get("ContentType")
         kind = overrides.get(f"/{part}".lower()) or defaults.get(part.rsplit(".", 1)[-1].lower())
         if kind == _BINARY:
-            raise BookError(f"{name} is a binary workbook (.xlsb): save it as .xlsx or .xlsm first")
+            raise BookError(
+                Phrase("{name} is a binary workbook (.xlsb): save it as .xlsx or .xlsm first", name=name)
+            )
         if kind not in _WORKBOOKS:
-            raise BookError(f"{name} is no Excel workbook (.xlsx or .xlsm)")
+            raise BookError(Phrase("{name} is no Excel workbook (.xlsx or .xlsm)", name=name))
         space = etree.QName(self.xml(part)).namespace
         if space == _STRICT:
-            raise BookError(f"{name} is a Strict Open XML workbook: save it as an ordinary .xlsx first")
+            raise BookError(
+                Phrase("{name} is a Strict Open XML workbook: save it as an ordinary .xlsx first", name=name)
+            )
         if space != MAIN:
-            raise BookError(f"{name} is broken: its part {part} is no workbook")
+            raise BookError(Phrase("{name} is broken: its part {part} is no workbook", name=name, part=part))
         return part
 
     def _refuse_changed(self) -> None:
@@ -348,7 +421,9 @@ class Package:
         except OSError:
             now = None
         if now != self._stamp:
-            raise BookError(f"{self.path.name} was changed by another program meanwhile: start again")
+            raise BookError(
+                Phrase("{book} was changed by another program meanwhile: start again", book=self.path.name)
+            )
 
 
 def _rels_of(part: str) -> str:
@@ -368,8 +443,13 @@ def _refuse_lock(path: Path) -> None:
     for lock, program in ((f"~${path.name}", "Excel"), (f".~lock.{path.name}#", "LibreOffice")):
         if path.with_name(lock).exists():
             raise BookError(
-                f"{path.name} is open in {program}: close it there first "
-                f"(or delete {lock} beside it, if {program} is not running)"
+                Phrase(
+                    "{path} is open in {program}: close it there first (or delete {lock} beside it, "
+                    "if {program} is not running)",
+                    path=path.name,
+                    program=program,
+                    lock=lock,
+                )
             )
 
 

@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape as escape_xml
 from xml.sax.saxutils import unescape as unescape_xml
 
 from xlkmv.errors import BookError
+from xlkmv.phrase import Phrase
 from xlkmv.workbook.address import LAST_COLUMN, column_letters, column_number
 from xlkmv.workbook.markup import tags
 from xlkmv.workbook.stored import escape
@@ -25,7 +26,9 @@ class _Columns(dict[str, int]):
     def __missing__(self, letters: str) -> int:
         number = column_number(letters)
         if number > LAST_COLUMN:
-            raise BookError(f"the workbook is broken: it has a cell in column {letters}")
+            raise BookError(
+                Phrase("the workbook is broken: it has a cell in column {letters}", letters=letters)
+            )
         self[letters] = number
         return number
 

@@ -20,6 +20,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from xlkmv.errors import BookError, show
+from xlkmv.phrase import Phrase
 from xlkmv.workbook.address import (
     LAST_COLUMN,
     LAST_ROW,
@@ -100,7 +101,9 @@ class Sheet:
             )
         start = tags(b"(" + PREFIX + b")sheetData").search(data)
         if start is None:
-            raise BookError(f"the workbook is broken: sheet {self.name} has no cells part")
+            raise BookError(
+                Phrase("the workbook is broken: sheet {sheet} has no cells part", sheet=self.name)
+            )
         prefix = start[1]
         close = b"</" + prefix + b"sheetData>"
         if start[3]:
@@ -110,17 +113,23 @@ class Sheet:
         else:
             first, end = start.end(), data.rfind(close)
             if end < first:
-                raise BookError(f"the workbook is broken: sheet {self.name} is cut off")
+                raise BookError(Phrase("the workbook is broken: sheet {sheet} is cut off", sheet=self.name))
             self._head, self._tail = data[:first], data[end:]
         root = parse_xml(self._head + self._tail)
         if root.tag != f"{{{MAIN}}}worksheet":
-            raise BookError(f"the workbook is broken: sheet {self.name} is no worksheet")
+            raise BookError(Phrase("the workbook is broken: sheet {sheet} is no worksheet", sheet=self.name))
         spaces = "".join(
             f" xmlns{f':{key}' if key else ''}={quoteattr(uri)}" for key, uri in root.nsmap.items()
         ).encode()
         self._prefix = prefix
         if len(spaces) > _SPACES_BYTES:
-            raise BookError(f"the workbook is broken: sheet {self.name} has {len(root.nsmap):,} namespaces")
+            raise BookError(
+                Phrase(
+                    "the workbook is broken: sheet {sheet} has {count:,} namespaces",
+                    sheet=self.name,
+                    count=len(root.nsmap),
+                )
+            )
         self._open = b"<" + prefix + b"sheetData" + spaces + b">"
         self._close = close
         self._raw: dict[int, bytes] = {}
@@ -147,8 +156,13 @@ class Sheet:
             digits = number[1].decode() if number else str(last + 1)
             row = int(digits[:9])
             if len(digits) > 9 or not last < row <= LAST_ROW:
-                said = f"row {digits[:60]} of sheet {self.name}"
-                raise BookError(f"the workbook is broken: {said} is out of order")
+                raise BookError(
+                    Phrase(
+                        "the workbook is broken: row {row} of sheet {sheet} is out of order",
+                        row=digits[:60],
+                        sheet=self.name,
+                    )
+                )
             if last:
                 self._raw[last] = data[opened : start.start()]
             else:
@@ -159,7 +173,9 @@ class Sheet:
         else:
             self._head += data[first:end]
         if count != data.count(b"<" + self._prefix + b"row", first, end):
-            raise BookError(f"the workbook is broken: bad XML in a row of sheet {self.name}")
+            raise BookError(
+                Phrase("the workbook is broken: bad XML in a row of sheet {sheet}", sheet=self.name)
+            )
         self._order = list(self._raw)
 
     # -- reading ----------------------------------------------------------------------------------
@@ -169,10 +185,18 @@ class Sheet:
         try:
             root = parse_xml(data)
         except etree.XMLSyntaxError as error:
-            where = f"sheet {self.name}, rows {rows[0]} to {rows[-1]}"
-            raise BookError(f"the workbook is broken: bad XML in {where} ({error})") from error
+            where = Phrase(
+                "sheet {sheet}, rows {first} to {last}", sheet=self.name, first=rows[0], last=rows[-1]
+            )
+            raise BookError(
+                Phrase(
+                    "the workbook is broken: bad XML in {where} ({reason})", where=where, reason=str(error)
+                )
+            ) from error
         if len(root) != len(rows):
-            raise BookError(f"the workbook is broken: sheet {self.name} has a row inside a row")
+            raise BookError(
+                Phrase("the workbook is broken: sheet {sheet} has a row inside a row", sheet=self.name)
+            )
         return root
 
     def _rows(self, top: int, bottom: int) -> Iterator[tuple[int, Any]]:
@@ -217,8 +241,14 @@ class Sheet:
         width = area.right - area.left + 1
         if (count := width * (area.bottom - area.top + 1)) > _LARGEST_AREA:
             raise BookError(
-                f"{self.name}!{area} has {count:,} cells, more than the {_LARGEST_AREA:,} "
-                "that are read at once"
+                Phrase(
+                    "{sheet}!{area} has {count:,} cells, more than the {largest_area:,} that are "
+                    "read at once",
+                    sheet=self.name,
+                    area=area,
+                    count=count,
+                    largest_area=_LARGEST_AREA,
+                )
             )
         table: list[list[CellValue]] = [[None] * width for _ in range(area.bottom - area.top + 1)]
         slow = []
@@ -299,7 +329,14 @@ class Sheet:
         if math.isfinite(number):
             return number
         said = show(text.decode() if isinstance(text, bytes) else text)
-        raise BookError(f"the workbook is broken: sheet {self.name}, row {row}, holds the number {said}")
+        raise BookError(
+            Phrase(
+                "the workbook is broken: sheet {sheet}, row {row}, holds the number {text}",
+                sheet=self.name,
+                row=row,
+                text=said,
+            )
+        )
 
     def _value(self, cell: Any, row: int) -> CellValue:
         kind = cell.get("t", "n")
@@ -330,7 +367,12 @@ class Sheet:
                 return text
             return moment.date() if moment.time() == dt.time() else moment
         raise BookError(
-            f"the workbook is broken: sheet {self.name}, row {row}, has a cell of type {show(kind)}"
+            Phrase(
+                "the workbook is broken: sheet {sheet}, row {row}, has a cell of type {kind}",
+                sheet=self.name,
+                row=row,
+                kind=show(kind),
+            )
         )
 
     def formulas(self, area: Area | None = None) -> Iterator[Formula]:
@@ -686,7 +728,14 @@ class Sheet:
                 fills = parse_area(said["ref"])
                 alone = area.top <= fills.top and fills.bottom <= area.bottom
                 if fills.overlaps(area) and not alone:
-                    raise BookError(f"{self.name}!{area} cuts through the array formula in {fills}")
+                    raise BookError(
+                        Phrase(
+                            "{sheet}!{area} cuts through the array formula in {fills}",
+                            sheet=self.name,
+                            area=area,
+                            fills=fills,
+                        )
+                    )
         gone = {row for row in self._between(area.top, area.bottom) if self._clear_row(row, area)}
         self._order = [row for row in self._order if row not in gone]
         self.written = {cell for cell in self.written if not _inside(cell, area)}
@@ -716,8 +765,12 @@ class Sheet:
     def _formula_goes(self, row: int, column: int, shared: bool) -> None:
         if shared:
             raise BookError(
-                f"{self.name}!{address(row, column)} holds a formula that other cells share: "
-                "overwrite it or copy the column down again"
+                Phrase(
+                    "{sheet}!{cell} holds a formula that other cells share: overwrite it or copy the "
+                    "column down again",
+                    sheet=self.name,
+                    cell=address(row, column),
+                )
             )
         self.formula_gone = True
 
@@ -760,7 +813,11 @@ class Sheet:
         for match in _LAYOUT.finditer(self._head):
             first, end = _span(match)
             if not last < first <= end <= LAST_COLUMN:
-                raise BookError(f"the workbook is broken: widths of sheet {self.name} are out of order")
+                raise BookError(
+                    Phrase(
+                        "the workbook is broken: widths of sheet {sheet} are out of order", sheet=self.name
+                    )
+                )
             last = end
             if _is_folded(match):
                 columns += range(first, end + 1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.errors import BookError, show
+from xlkmv.phrase import Phrase
 from xlkmv.workbook.markup import is_plain
 from xlkmv.workbook.package import MAIN, parse_items
 
@@ -66,7 +67,10 @@ class Shared:
             return self.texts[place if place >= 0 else len(self.texts)]
         except (ValueError, IndexError):
             raise BookError(
-                f"the workbook is broken: a cell points to the missing text {show(index or '')}"
+                Phrase(
+                    "the workbook is broken: a cell points to the missing text {index}",
+                    index=show(index or ""),
+                )
             ) from None
 
     def date(self, serial: float) -> dt.date | float:
@@ -120,7 +124,13 @@ def encode(value: Any, shared: Shared) -> tuple[str, str]:
     if isinstance(value, ErrorCell):
         return "e", "#N/A"
     if len(text) > _LONGEST_TEXT:
-        raise BookError(f"a text of {len(text)} characters does not fit into a cell ({text[:30]!r}...)")
+        raise BookError(
+            Phrase(
+                "a text of {count} characters does not fit into a cell ({text!r}...)",
+                count=len(text),
+                text=text[:30],
+            )
+        )
     return "str", text
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from xlkmv.deal.examples.basis import Sources
 from xlkmv.deal.terms import Deal, Ranges
 from xlkmv.errors import InputError
+from xlkmv.phrase import Phrase
 
 __all__ = ["EXAMPLES", "Example", "example"]
 
@@ -70,7 +71,7 @@ def example(key: str) -> Example:
         When there is no such example.
     """
     if key not in EXAMPLES:
-        raise InputError("example", f"must be one of: {', '.join(EXAMPLES)}", key)
+        raise InputError("example", Phrase("must be one of: {options}", options=", ".join(EXAMPLES)), key)
     return EXAMPLES[key]()
 
 

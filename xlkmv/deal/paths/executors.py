@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from xlkmv.environment import add
 from xlkmv.errors import HostError
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "Executor",
@@ -34,13 +35,13 @@ __all__ = [
 
 Answer = TypeVar("Answer")
 
-NOBODY = "the Dask scheduler has no workers"
+NOBODY = Phrase("the Dask scheduler has no workers")
 # Seconds after which a cluster is asked again who is there.
 LOOKS_APART = 2.0
 # Seconds after which whoever waits for a task looks whether somebody wants it to stop.
 PATIENCE = 0.2
-ENDED = "a process that simulates has ended by itself: is memory short?"
-DROPPED = "the cluster has dropped the simulation: are its scheduler or all its workers gone?"
+ENDED = Phrase("a process that simulates has ended by itself: is memory short?")
+DROPPED = Phrase("the cluster has dropped the simulation: are its scheduler or all its workers gone?")
 
 
 class Executor(Protocol):
@@ -335,7 +336,13 @@ class _Cluster:
         if self.client.scheduler_info(n_workers=-1)["workers"]:
             self.looked[1] = now
         elif now - self.looked[1] > self.patience:
-            raise HostError(f"{NOBODY}: the last one has been gone for {self.patience:.0f} seconds")
+            raise HostError(
+                Phrase(
+                    "{nobody}: the last one has been gone for {patience:.0f} seconds",
+                    nobody=NOBODY,
+                    patience=self.patience,
+                )
+            )
 
 
 @contextlib.contextmanager
@@ -366,16 +373,24 @@ def dask_executor(address: str, timeout: float = 5.0, patience: float = 30.0) ->
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
-        raise HostError(f"Dask is not installed: {add('dask')}") from None
+        raise HostError(Phrase("Dask is not installed: {command}", command=add("dask"))) from None
     try:
         client = distributed.Client(address, timeout=timeout, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise HostError(f"the Dask scheduler {address} cannot be reached ({error})") from None
+        raise HostError(
+            Phrase(
+                "the Dask scheduler {address} cannot be reached ({reason})",
+                address=address,
+                reason=str(error),
+            )
+        ) from None
     try:
         try:
             client.wait_for_workers(1, timeout=timeout)
         except TimeoutError:
-            raise HostError(f"{NOBODY}: start one with  dask worker {address}") from None
+            raise HostError(
+                Phrase("{nobody}: start one with  dask worker {address}", nobody=NOBODY, address=address)
+            ) from None
         now = time.monotonic()
         yield _Cluster(client, client.get_executor(pure=False, retries=3), patience, [now, now])
     finally:

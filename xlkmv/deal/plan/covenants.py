@@ -19,6 +19,7 @@ from xlkmv.deal.terms import Covenant
 from xlkmv.errors import InputError
 from xlkmv.model.domain import RULES, Array, Rule, check, numbers
 from xlkmv.model.passage import discrete_first_passage
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "LOGNORMAL_METRICS",
@@ -252,7 +253,9 @@ def covenant_path(
     sigma, mu = float(check("volatility", volatility)), float(check("drift", drift))
     check("values", v[~np.isnan(v) & (v != np.inf)], RULES["collections"])
     if v.ndim != 1 or v.shape != t.shape:
-        raise InputError("values", f"must have one value per date ({t.size} dates)", f"shape {v.shape}")
+        raise InputError(
+            "values", Phrase("must have one value per date ({count} dates)", count=t.size), f"shape {v.shape}"
+        )
     if side not in ("min", "max"):
         raise InputError("side", "must be min or max", side)
     return _lognormal(name, v, limit, side, sigma, mu, t)

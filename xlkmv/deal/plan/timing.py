@@ -15,6 +15,7 @@ import numpy as np
 from xlkmv.deal.terms import Pool, Terms
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase
 
 __all__ = ["default_clock"]
 
@@ -81,9 +82,12 @@ def _by_losses(pool: Pool, terms: Terms) -> Array:
     for k in range(n):
         most = float((survival * lost[:, k])[pool.pd > 0.0].sum())
         if wanted[k] > 0.0 and wanted[k] >= most * (1.0 - 1e-9):
-            rule = (
-                f"asks for a loss of {wanted[k]:.10g} up to {terms.dates[k]}, "
-                f"more than obligors that can default still owe after recoveries ({most:.10g})"
+            rule = Phrase(
+                "asks for a loss of {wanted:.10g} up to {date}, more than obligors that can "
+                "default still owe after recoveries ({most:.10g})",
+                wanted=wanted[k],
+                date=terms.dates[k],
+                most=most,
             )
             raise DomainError(
                 "terms loss curve", rule, float(terms.loss_curve[min(k, len(terms.loss_curve) - 1)])

@@ -8,6 +8,7 @@ with the balances, the account, the reserve, the triggers and the arrears as the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import implied_principal
 from xlkmv.model.plan import arrival_date
+from xlkmv.phrase import Phrase
 
 __all__ = ["GONE", "Outlook", "as_seen", "balance_before", "fitting", "record_limits"]
 
@@ -26,7 +28,7 @@ __all__ = ["GONE", "Outlook", "as_seen", "balance_before", "fitting", "record_li
 GONE = ("defaulted", "prepaid", "repurchased")
 
 
-def record_limits(plan: Stressed) -> dict[str, tuple[float, str]]:
+def record_limits(plan: Stressed) -> Mapping[str, tuple[float, str]]:
     """What the figures of a record cannot exceed in a plan.
 
     Parameters
@@ -38,10 +40,10 @@ def record_limits(plan: Stressed) -> dict[str, tuple[float, str]]:
     dict
         Field of :class:`~xlkmv.deal.terms.record.Record` -> money, and what that is in words.
     """
-    pool = plan.balance_at_closing, "the pool at closing"
+    pool = plan.balance_at_closing, Phrase("the pool at closing")
     most = float(np.max(plan.reserve_target(np.array([plan.balance_at_closing]))))
     return dict.fromkeys(("balance", "defaults", "prepayments"), pool) | {
-        "reserve": (most, "the size of the reserve")
+        "reserve": (most, Phrase("the size of the reserve"))
     }
 
 
@@ -65,7 +67,9 @@ def fitting(plan: Stressed, record: Record) -> Record:
     dates = plan.deal.terms.dates
     if len(record) > len(dates):
         raise InputError(
-            "actual", f"must have at most one value per payment date ({len(dates)})", len(record)
+            "actual",
+            Phrase("must have at most one value per payment date ({count})", count=len(dates)),
+            len(record),
         )
     columns = {name: getattr(record, name) for name in Record.more()}
     raise_first(record_faults(columns, record_limits(plan)), [str(date) for date in dates])

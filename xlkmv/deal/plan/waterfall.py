@@ -36,6 +36,7 @@ from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
 from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import NOT_NEGATIVE, Array, check
+from xlkmv.phrase import Phrase
 
 __all__ = ["NORMAL", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "waterfall"]
 
@@ -246,7 +247,11 @@ def waterfall(
     deal, n = plan.deal, len(plan.deal.terms.dates)
     cash = check("collections", plan.collections if collections is None else collections, NOT_NEGATIVE)
     if cash.ndim == 0 or cash.shape[-1] != n:
-        raise InputError("collections", f"must have one value per payment date ({n})", f"shape {cash.shape}")
+        raise InputError(
+            "collections",
+            Phrase("must have one value per payment date ({count})", count=n),
+            f"shape {cash.shape}",
+        )
     lead = cash.shape[:-1]
 
     def by_date(values: npt.ArrayLike | None) -> Array | None:

@@ -18,6 +18,7 @@ from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase
 
 __all__ = ["Attributing", "Attribution", "attribute_controls", "attribute_measures"]
 
@@ -154,7 +155,9 @@ class Attributing:
     ) -> None:
         for measure in names:
             if measure not in MEASURES:
-                raise InputError("measure", f"must be one of: {', '.join(MEASURES)}", measure)
+                raise InputError(
+                    "measure", Phrase("must be one of: {options}", options=", ".join(MEASURES)), measure
+                )
         stress = stress or BASE
         players = tuple(c for c in CONTROLS if getattr(deal.controls, c) and c not in stress.controls_off)
         if not players:

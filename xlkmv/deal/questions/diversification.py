@@ -16,6 +16,7 @@ from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase
 
 __all__ = ["Diversified", "capped", "diversification", "divided", "rated", "spread_otherwise"]
 
@@ -192,7 +193,9 @@ def capped(deal: Deal, cap: float) -> Deal:
     pool = deal.pool
     count, single = pool.obligors, pool.share / pool.obligors
     if cap * count.sum() * (1.0 + 1e-12) < 1.0 or not cap <= 1.0:
-        raise DomainError("cap", f"must be between {1.0 / count.sum():.4g} (1 / obligors) and 1", cap)
+        raise DomainError(
+            "cap", Phrase("must be between {least:.4g} (1 / obligors) and 1", least=1.0 / count.sum()), cap
+        )
     over, scale = np.zeros(single.size, np.bool_), 1.0
     while (more := ~over & (single * scale > cap)).any():
         over |= more

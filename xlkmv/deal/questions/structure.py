@@ -182,7 +182,9 @@ def target_pd(given: float | str, scale: ClassScale, years: float) -> float:
     InputError
         When it is neither a probability above 0 and below 1 nor a grade.
     """
-    rule = f"must be a probability above 0 and below 1, or a grade ({', '.join(scale.grades)})"
+    rule = Phrase(
+        "must be a probability above 0 and below 1, or a grade ({options})", options=", ".join(scale.grades)
+    )
     if isinstance(given, str):
         if given.strip().casefold() not in [grade.casefold() for grade in scale.grades]:
             raise InputError("target", rule, given)
@@ -203,7 +205,7 @@ def _targets(deal: Deal, given: float | str | Mapping[str, float | str]) -> dict
     wanted = given if isinstance(given, Mapping) else dict.fromkeys(asked_classes(deal), given)
     for name in wanted:
         if name not in names:
-            raise InputError("class", f"must be one of: {', '.join(names)}", name)
+            raise InputError("class", Phrase("must be one of: {options}", options=", ".join(names)), name)
     if not wanted:
         raise InputError("target", "must be given for one class at least", None)
     plan, times = apply(deal, BASE, by_plan=True), deal.terms.times

@@ -15,6 +15,7 @@ from xlkmv.deal.terms.faults import MOST_OBLIGORS, Fault, column_faults, raise_f
 from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, numbers
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "AMORTISATIONS",
@@ -79,7 +80,9 @@ class Loans:
             values = numbers(f"pool {column}", getattr(self, column))
             if values.ndim and values.shape != (m,):
                 raise InputError(
-                    f"pool {column}", f"must have one value per row ({m})", f"shape {values.shape}"
+                    f"pool {column}",
+                    Phrase("must have one value per row ({count})", count=m),
+                    f"shape {values.shape}",
                 )
             object.__setattr__(self, column, np.broadcast_to(values, (m,)).copy())
         for column, usual in (("amortisation", "annuity"), ("first", None), ("base", "")):
@@ -88,7 +91,9 @@ class Loans:
                 words = _days("pool first payment", words)
             if len(words) != m:
                 raise InputError(
-                    f"pool {column}", f"must have one value per row ({m})", f"{len(words)} values"
+                    f"pool {column}",
+                    Phrase("must have one value per row ({count})", count=m),
+                    f"{len(words)} values",
                 )
             object.__setattr__(self, column, words)
         columns = {c: getattr(self, c) for c in (*LOAN_NUMBERS, "amortisation", "first", "base")}
@@ -152,28 +157,30 @@ def loan_faults(
 
     def periods(row: int) -> str:
         often = columns["payments_per_year"][row]
-        return f"must be a whole number of payment periods ({12 / often:g} months each)"
+        return Phrase("must be a whole number of payment periods ({months:g} months each)", months=12 / often)
 
     kinds = words["amortisation"]
     unknown = [word not in AMORTISATIONS and bool(word or settled) for word in kinds.tolist()]
-    fail("amortisation", unknown, f"must be one of: {', '.join(AMORTISATIONS)}")
+    fail("amortisation", unknown, Phrase("must be one of: {options}", options=", ".join(AMORTISATIONS)))
     early = [day is not None and closing is not None and day <= closing for day in words["first"].tolist()]
-    fail("first", early, f"must be after the closing date ({closing})")
+    fail("first", early, Phrase("must be after the closing date ({closing})", closing=closing))
     term, often, alone = figures["term"], figures["payments_per_year"], figures["interest_only"]
     whole = np.isin(often, (1, 2, 4, 6, 12))
     fail("term", whole & (np.nan_to_num(term * often % 12) != 0.0), periods)
     odd = ~whole & (often >= 1) & (often <= 12)
-    fail("payments_per_year", odd, "must be 1, 2, 4, 6 or 12 (payments a year)")
+    fail("payments_per_year", odd, Phrase("must be 1, 2, 4, 6 or 12 (payments a year)"))
     first_alone = kinds == "interest-only"
     none = first_alone & (alone == 0.0)
-    text = "must say for how many months interest alone is paid (to the end: amortisation 'bullet')"
+    text = Phrase("must say for how many months interest alone is paid (to the end: amortisation 'bullet')")
     fail("interest_only", none, text)
     part = first_alone & whole & (np.nan_to_num(alone * often % 12) != 0.0)
     fail("interest_only", part, periods)
     fail(
         "interest_only",
         (alone >= term) & ~none & ~part,
-        lambda row: f"must be shorter than the remaining term ({columns['term'][row]:g} months)",
+        lambda row: Phrase(
+            "must be shorter than the remaining term ({months:g} months)", months=columns["term"][row]
+        ),
     )
     yield from sorted(found, key=lambda fault: fault.row or 0)
 
@@ -246,14 +253,16 @@ class Pool:
             values = numbers(f"pool {column}", getattr(self, column))
             if values.ndim and values.shape != (m,):
                 raise InputError(
-                    f"pool {column}", f"must have one value per obligor ({m})", f"shape {values.shape}"
+                    f"pool {column}",
+                    Phrase("must have one value per obligor ({count})", count=m),
+                    f"shape {values.shape}",
                 )
             object.__setattr__(self, column, np.broadcast_to(values, (m,)).copy())
         object.__setattr__(self, "schedule", numbers("pool schedule", self.schedule).copy())
         if self.schedule.ndim != 2 or self.schedule.shape[0] != m:
             raise InputError(
                 "pool schedule",
-                f"must have one row per obligor ({m})",
+                Phrase("must have one row per obligor ({count})", count=m),
                 f"shape {self.schedule.shape}",
             )
         for column in ("interest", "balance", "claim"):
@@ -263,7 +272,7 @@ class Pool:
             if values.shape != self.schedule.shape:
                 raise InputError(
                     f"pool {column}",
-                    f"must have the shape of the schedule {self.schedule.shape}",
+                    Phrase("must have the shape of the schedule {shape}", shape=self.schedule.shape),
                     values.shape,
                 )
             if not np.isfinite(values).all():
@@ -278,12 +287,16 @@ class Pool:
                 words = _days("pool since", words)
             if words and len(words) != m:
                 raise InputError(
-                    f"pool {column}", f"must have one value per obligor ({m})", f"{len(words)} values"
+                    f"pool {column}",
+                    Phrase("must have one value per obligor ({count})", count=m),
+                    f"{len(words)} values",
                 )
             object.__setattr__(self, column, words or usual)
         if self.loans is not None and self.loans.term.shape != (m,):
             raise InputError(
-                "pool loans", f"must have one row per obligor ({m})", f"{self.loans.term.size} rows"
+                "pool loans",
+                Phrase("must have one row per obligor ({count})", count=m),
+                f"{self.loans.term.size} rows",
             )
         columns = {c: getattr(self, c) for c in given}
         raise_first(pool_faults(self.name, columns, self.schedule, settled=True), self.name)
@@ -298,7 +311,9 @@ class Pool:
         m = len(self.name)
         if drawn.spread.size not in (1, m):
             raise InputError(
-                "pool recoveries", f"must have one row per obligor ({m})", f"{drawn.spread.size} rows"
+                "pool recoveries",
+                Phrase("must have one row per obligor ({count})", count=m),
+                f"{drawn.spread.size} rows",
             )
         if drawn.spread.size < m:
             columns: dict[str, Any] = {c: np.broadcast_to(getattr(drawn, c), (m,)) for c in RECOVERY_NUMBERS}
@@ -392,14 +407,16 @@ def pool_faults(
     if not names:
         yield Fault("pool", None, "name", None, "the pool needs at least one obligor")
         return
-    yield from twice("pool", names, "obligor")
+    yield from twice("pool", names, Phrase("obligor"))
     for column, values in columns.items():
         yield from column_faults("pool", column, values, settled=settled)
     count = np.nan_to_num(np.asarray(columns.get("count", 1.0), float), nan=1.0)
     total = float(np.broadcast_to(count, (len(names),)).sum())
     if total > MOST_OBLIGORS >= max(count.max(), len(names)):
-        rule = (
-            f"the lines stand for {total:,.0f} obligors: at most {MOST_OBLIGORS:,} are simulated one by one"
+        rule = Phrase(
+            "the lines stand for {total:,.0f} obligors: at most {most_obligors:,} are simulated one by one",
+            total=total,
+            most_obligors=MOST_OBLIGORS,
         )
         yield Fault("pool", int(np.argmax(count)), "count", float(count.max()), rule)
     for k in range(schedule.shape[1]):
@@ -410,7 +427,7 @@ def pool_faults(
     by_terms = np.zeros(len(names), np.bool_) if loans is None else np.asarray(loans)
     first = dates[0] if dates else "date 1"
     for empty in np.flatnonzero((schedule.sum(axis=1) == 0.0) & ~by_terms).tolist():
-        rule = "the obligor has no scheduled collections"
+        rule = Phrase("the obligor has no scheduled collections")
         yield Fault("pool", empty, first if schedule.shape[1] else "term", 0.0, rule)
     yield from _both_faults(schedule, by_terms, dates)
 
@@ -418,7 +435,7 @@ def pool_faults(
 def _both_faults(schedule: Array, by_terms: Any, dates: Sequence[str] = ()) -> Iterator[Fault]:
     """Yield every figure of a schedule in rows with loan terms."""
     for row, k in zip(*np.nonzero((schedule > 0.0) & by_terms[:, None]), strict=True):
-        rule = "must be blank: the row has loan terms, from which its schedule follows"
+        rule = Phrase("must be blank: the row has loan terms, from which its schedule follows")
         yield Fault("pool", int(row), dates[k] if dates else f"date {k + 1}", float(schedule[row, k]), rule)
 
 
@@ -428,8 +445,22 @@ def status_faults(
     """Yield everything that is wrong with what is known of the claims; no date may be after `last`."""
     for row, (word, date) in enumerate(zip(status, since, strict=True)):
         if word and word not in STATUSES:
-            yield Fault("pool", row, "status", word, f"must be one of: {', '.join(STATUSES)}")
+            yield Fault(
+                "pool", row, "status", word, Phrase("must be one of: {options}", options=", ".join(STATUSES))
+            )
         if word in STATUSES[2:] and date is None:
-            yield Fault("pool", row, "since", None, f"a claim that is {word} needs the date since when")
+            yield Fault(
+                "pool",
+                row,
+                "since",
+                None,
+                Phrase("a claim that is {word} needs the date since when", word=word),
+            )
         if date is not None and last is not None and date > last:
-            yield Fault("pool", row, "since", date, f"must not be after the last payment date ({last})")
+            yield Fault(
+                "pool",
+                row,
+                "since",
+                date,
+                Phrase("must not be after the last payment date ({last})", last=last),
+            )

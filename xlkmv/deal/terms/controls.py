@@ -14,6 +14,7 @@ import numpy as np
 
 from xlkmv.deal.terms.faults import COLUMN_RULES, column_faults, raise_first
 from xlkmv.errors import DomainError, InputError
+from xlkmv.phrase import Phrase
 
 __all__ = ["CAP_UNITS", "CONTROLS", "RESERVE_FUNDING", "RESERVE_UNITS", "Control", "Controls"]
 
@@ -115,11 +116,11 @@ class Controls:
             if getattr(self, name) not in words:
                 raise InputError(
                     f"control {name.replace('_', ' ')}",
-                    f"must be one of: {', '.join(words)}",
+                    Phrase("must be one of: {options}", options=", ".join(words)),
                     getattr(self, name),
                 )
         if self.reserve_unit == "of pool" and self.reserve_size > 1.0:
-            rule = "must be between 0 and 1 (a share of the pool: 0.012 means 1.2 %)"
+            rule = Phrase("must be between 0 and 1 (a share of the pool: 0.012 means 1.2 %)")
             raise DomainError("control reserve size", rule, self.reserve_size)
 
     def without(self, *names: str) -> Controls:
@@ -132,6 +133,8 @@ class Controls:
         """
         for name in names:
             if name not in CONTROLS:
-                raise InputError("control", f"must be one of {', '.join(CONTROLS)}", name)
+                raise InputError(
+                    "control", Phrase("must be one of {options}", options=", ".join(CONTROLS)), name
+                )
         switched: dict[str, Any] = dict.fromkeys(names, False)
         return replace(self, **switched)

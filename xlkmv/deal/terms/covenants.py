@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
+from xlkmv.phrase import Phrase
 
 __all__ = ["CONSEQUENCES", "METRICS", "Covenant", "covenant_faults"]
 
@@ -58,9 +59,15 @@ def covenant_faults(covenants: Sequence[Any], settled: bool = False) -> Iterator
     """Yield everything that is wrong with the covenants; None and NaN only if `settled`."""
     thresholds = [c.threshold for c in covenants]
     yield from column_faults("covenant", "threshold", thresholds, settled=settled)
-    yield from twice("covenant", [c.name for c in covenants], "test")
+    yield from twice("covenant", [c.name for c in covenants], Phrase("test"))
     for row, covenant in enumerate(covenants):
         for name, choices in COVENANT_CHOICES.items():
             value = getattr(covenant, name)
             if (value is not None or settled) and value not in choices:
-                yield Fault("covenant", row, name, value, f"must be one of: {', '.join(choices)}")
+                yield Fault(
+                    "covenant",
+                    row,
+                    name,
+                    value,
+                    Phrase("must be one of: {options}", options=", ".join(choices)),
+                )

@@ -15,6 +15,7 @@ from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase
 
 __all__ = ["Curve", "curve_faults", "graded", "scale_faults"]
 
@@ -66,7 +67,11 @@ def curve_faults(rows: Sequence[tuple[Any, dt.date | None, Any]], settled: bool 
             continue
         if name in last and date <= last[name]:
             yield Fault(
-                "curve", row, "date", date, f"dates of a curve must increase ({last[name]} comes before it)"
+                "curve",
+                row,
+                "date",
+                date,
+                Phrase("dates of a curve must increase ({date} comes before it)", date=last[name]),
             )
         last[name] = date
 
@@ -83,7 +88,11 @@ def scale_faults(rows: Sequence[tuple[str | None, float]], settled: bool = False
     for row, (before, after) in enumerate(itertools.pairwise(pds), 1):
         if after < before:
             yield Fault(
-                "scale", row, "pd", after, f"must not be below the PD of the better grade above ({before:g})"
+                "scale",
+                row,
+                "pd",
+                after,
+                Phrase("must not be below the PD of the better grade above ({before:g})", before=before),
             )
 
 
@@ -111,6 +120,8 @@ def graded(ratings: Sequence[str], scale: Sequence[tuple[str, float]]) -> Array:
     for rating in ratings:
         if rating.casefold() not in known:
             raise InputError(
-                "rating", f"must be a grade of the scale: {', '.join(g for g, _ in scale)}", rating
+                "rating",
+                Phrase("must be a grade of the scale: {options}", options=", ".join((g for g, _ in scale))),
+                rating,
             )
     return np.array([known[r.casefold()] for r in ratings])

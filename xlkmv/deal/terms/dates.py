@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.errors import InputError
+from xlkmv.phrase import Phrase
 
 __all__ = ["DAY_COUNTS", "INTERVALS", "as_date", "months_after", "payment_dates", "year_fraction"]
 
@@ -70,7 +71,9 @@ def year_fraction(start: dt.date, end: dt.date, day_count: str = "30/360") -> fl
         When the day count is unknown.
     """
     if day_count not in DAY_COUNTS:
-        raise InputError("day_count", f"must be one of: {', '.join(DAY_COUNTS)}", day_count)
+        raise InputError(
+            "day_count", Phrase("must be one of: {options}", options=", ".join(DAY_COUNTS)), day_count
+        )
     if day_count != "30/360":
         return (end - start).days / float(day_count[-3:])
     days = min(end.day, 30) - min(start.day, 30)
@@ -130,7 +133,9 @@ def payment_dates(
         When `every` is unknown, `count` is below 1 or the first date is not after closing.
     """
     if every not in INTERVALS:
-        raise InputError("payment every", f"must be one of: {', '.join(INTERVALS)}", every)
+        raise InputError(
+            "payment every", Phrase("must be one of: {options}", options=", ".join(INTERVALS)), every
+        )
     if count < 1:
         raise InputError("payment dates", "must be a whole number from 1 on", count)
     closing = as_date("closing date", closing)
@@ -138,7 +143,9 @@ def payment_dates(
     step = INTERVALS[every]
     start = first or months_after(closing, step)
     if start <= closing:
-        raise InputError("first payment date", f"must be after the closing date ({closing})", start)
+        raise InputError(
+            "first payment date", Phrase("must be after the closing date ({closing})", closing=closing), start
+        )
     anchor = first or closing
     month_end = anchor.day == calendar.monthrange(anchor.year, anchor.month)[1]
     day = 31 if month_end else anchor.day

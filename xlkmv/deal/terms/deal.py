@@ -17,10 +17,13 @@ from xlkmv.deal.terms.notes import Tranche, tranche_faults
 from xlkmv.deal.terms.plan import Terms
 from xlkmv.deal.terms.record import Today
 from xlkmv.errors import InputError
+from xlkmv.phrase import Phrase
 
 __all__ = ["TOLD_TWICE", "Deal"]
 
-TOLD_TWICE = "must not be 'loss curve' where a claim has a pledge: net losses say what comes back already"
+TOLD_TWICE = Phrase(
+    "must not be 'loss curve' where a claim has a pledge: net losses say what comes back already"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Deal:
         if self.pool.schedule.shape[1] != len(terms.dates):
             raise InputError(
                 "schedule",
-                f"must have one column per payment date ({len(terms.dates)})",
+                Phrase("must have one column per payment date ({count})", count=len(terms.dates)),
                 self.pool.schedule.shape[1],
             )
         curves = [c.name for c in terms.curves]
@@ -64,7 +67,11 @@ class Deal:
         if terms.default_timing == "loss curve" and drawn is not None and drawn.pledged.any():
             raise InputError("terms default timing", TOLD_TWICE, terms.default_timing)
         if terms.headline and terms.headline not in names:
-            raise InputError("terms headline", f"must be one of: {', '.join(names)}", terms.headline)
+            raise InputError(
+                "terms headline",
+                Phrase("must be one of: {options}", options=", ".join(names)),
+                terms.headline,
+            )
 
     def _loan_faults(self, curves: list[str]) -> Iterator[Fault]:
         loans = self.pool.loans
@@ -75,8 +82,10 @@ class Deal:
         unknown = set(loans.base) - {"", *curves}
         for row, name in enumerate(loans.base) if unknown else ():
             if name in unknown:
-                known = ", ".join(curves) or "there is none"
-                yield Fault("pool", row, "base", name, f"must be the name of a curve ({known})")
+                known = ", ".join(curves) or Phrase("there is none")
+                yield Fault(
+                    "pool", row, "base", name, Phrase("must be the name of a curve ({known})", known=known)
+                )
 
     @property
     def senior(self) -> npt.NDArray[np.bool_]:

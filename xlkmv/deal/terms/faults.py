@@ -26,6 +26,7 @@ from xlkmv.model.domain import (
     Rule,
     numbers,
 )
+from xlkmv.phrase import Phrase
 
 __all__ = ["COLUMN_RULES", "TOLERANCE", "Fault", "column_faults", "raise_first", "twice"]
 
@@ -144,5 +145,11 @@ def twice(part: str, names: Sequence[Any], what: str) -> Iterator[Fault]:
     seen: Counter[Any] = Counter()
     for row, name in enumerate(names):
         if seen[name]:
-            yield Fault(part, row, "name", name, f"is there twice: every {what} needs a name of its own")
+            yield Fault(
+                part,
+                row,
+                "name",
+                name,
+                Phrase("is there twice: every {what} needs a name of its own", what=what),
+            )
         seen[name] += 1

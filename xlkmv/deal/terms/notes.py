@@ -12,6 +12,7 @@ import numpy as np
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
 from xlkmv.errors import InputError
+from xlkmv.phrase import Phrase
 
 __all__ = ["PASS_THROUGH", "PAYMENT_TYPES", "SCHEDULE", "Tranche", "tranche_faults"]
 
@@ -123,16 +124,22 @@ def tranche_faults(
             _number(getattr(t, column, None), 0.0 if column in ("cap", "floor") else None) for t in tranches
         ]
         yield from column_faults("tranche", column, values, settled=settled)
-    yield from twice("tranche", [t.name for t in tranches], "tranche")
+    yield from twice("tranche", [t.name for t in tranches], Phrase("tranche"))
     shared: dict[float, bool] = {}  # ranks so far: whether all their classes are marked pari passu
     for row, t in enumerate(tranches):
         if t.rank in shared and not (shared[t.rank] and t.pari_passu):
-            rule = "is there twice: only tranches that are all marked pari passu may share a rank"
+            rule = Phrase("is there twice: only tranches that are all marked pari passu may share a rank")
             yield Fault("tranche", row, "rank", t.rank, rule)
         if t.rank == t.rank:
             shared[t.rank] = shared.get(t.rank, True) and t.pari_passu
         if (t.payment is not None or settled) and t.payment not in PAYMENT_TYPES:
-            yield Fault("tranche", row, "payment", t.payment, f"must be one of: {', '.join(PAYMENT_TYPES)}")
+            yield Fault(
+                "tranche",
+                row,
+                "payment",
+                t.payment,
+                Phrase("must be one of: {options}", options=", ".join(PAYMENT_TYPES)),
+            )
         yield from _coupon_faults(row, t, curves)
         yield from _date_faults(row, t, dates, settled)
         yield from _schedule_faults(row, t, dates, settled)
@@ -146,11 +153,15 @@ def _number(value: Any, blank: float | None) -> float:
 def _coupon_faults(row: int, t: Any, curves: Sequence[str] | None) -> Iterator[Fault]:
     base = getattr(t, "base", "") or ""
     if base and curves is not None and base not in curves:
-        known = ", ".join(curves) or "there is none"
-        yield Fault("tranche", row, "base", base, f"must be the name of a curve ({known})")
+        known = ", ".join(curves) or Phrase("there is none")
+        yield Fault(
+            "tranche", row, "base", base, Phrase("must be the name of a curve ({known})", known=known)
+        )
     cap, floor = getattr(t, "cap", None), getattr(t, "floor", None)
     if cap is not None and floor is not None and cap < floor:
-        yield Fault("tranche", row, "cap", cap, f"must not be below the floor ({floor:g})")
+        yield Fault(
+            "tranche", row, "cap", cap, Phrase("must not be below the floor ({floor:g})", floor=floor)
+        )
 
 
 def _date_faults(row: int, t: Any, dates: Sequence[dt.date], settled: bool) -> Iterator[Fault]:
@@ -163,11 +174,19 @@ def _date_faults(row: int, t: Any, dates: Sequence[dt.date], settled: bool) -> I
         yield Fault("tranche", row, "maturity", t.maturity, "must be one of the payment dates")
     if t.maturity is not None and legal is not None and legal < t.maturity:
         yield Fault(
-            "tranche", row, "legal_final", legal, f"must not be before the expected maturity ({t.maturity})"
+            "tranche",
+            row,
+            "legal_final",
+            legal,
+            Phrase("must not be before the expected maturity ({maturity})", maturity=t.maturity),
         )
     elif dates and legal is not None and legal < dates[0]:
         yield Fault(
-            "tranche", row, "legal_final", legal, f"must not be before the first payment date ({dates[0]})"
+            "tranche",
+            row,
+            "legal_final",
+            legal,
+            Phrase("must not be before the first payment date ({date})", date=dates[0]),
         )
 
 
@@ -175,21 +194,27 @@ def _schedule_faults(row: int, t: Any, dates: Sequence[dt.date], settled: bool) 
     schedule = getattr(t, "schedule", ())
     if t.payment != SCHEDULE:
         if schedule:
-            rule = f"has a schedule of principal: its payment type must be '{SCHEDULE}'"
+            rule = Phrase(
+                "has a schedule of principal: its payment type must be '{schedule}'", schedule=SCHEDULE
+            )
             yield Fault("tranche", row, "payment", t.payment, rule)
         return
     total = sum(schedule)
     if dates and len(schedule) != len(dates):
-        rule = f"must have one figure per payment date ({len(dates)})"
+        rule = Phrase("must have one figure per payment date ({count})", count=len(dates))
         yield Fault("tranche", row, "schedule", f"{len(schedule)} figures", rule)
     elif wrong := [x for x in schedule if not x >= 0.0 and (settled or x == x)]:
         yield Fault("tranche", row, "schedule", wrong[0], "must be >= 0 on every date")
     elif t.maturity in dates and (late := sum(schedule[list(dates).index(t.maturity) + 1 :])) > 0.0:
-        rule = f"must pay nothing after the expected maturity ({t.maturity})"
+        rule = Phrase("must pay nothing after the expected maturity ({maturity})", maturity=t.maturity)
         yield Fault("tranche", row, "schedule", late, rule)
     elif t.amount == t.amount and abs(total - t.amount) > SCHEDULE_TOLERANCE * t.amount:
         yield Fault(
-            "tranche", row, "schedule", total, f"must sum to the amount of the class ({t.amount:.10g})"
+            "tranche",
+            row,
+            "schedule",
+            total,
+            Phrase("must sum to the amount of the class ({amount:.10g})", amount=t.amount),
         )
 
 
@@ -200,5 +225,5 @@ def _senior_faults(tranches: Sequence[Any]) -> Iterator[Fault]:
     last = max(marked)
     for row, t in enumerate(tranches):
         if not t.senior and t.rank is not None and t.rank <= last:
-            rule = "ranks with or ahead of a class that is marked senior, so it must be senior too"
+            rule = Phrase("ranks with or ahead of a class that is marked senior, so it must be senior too")
             yield Fault("tranche", row, "senior", "no", rule)

@@ -15,6 +15,7 @@ from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.deal.terms.scale import LONG_RUN, ClassScale
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 from xlkmv.model.robust import FREEDOM, STRENGTH
+from xlkmv.phrase import Phrase
 
 __all__ = [
     "OC_ALL",
@@ -186,7 +187,9 @@ TERM_RULES: dict[str, Rule] = {
     "oc_floor": PROBABILITY,
     "cleanup": Rule("must be >= 0 and < 1 (a share of the pool at closing)", 0.0, 1.0, high_open=True),
 }
-OC_TARGET = Rule(f"must be between 0 and 1 (a share of the pool), '{OC_ALL}' or blank", 0.0, 1.0)
+OC_TARGET = Rule(
+    Phrase("must be between 0 and 1 (a share of the pool), '{oc_all}' or blank", oc_all=OC_ALL), 0.0, 1.0
+)
 TERM_CHOICES = {
     "day_count": DAY_COUNTS,
     "volatility_source": VOLATILITY_SOURCES,
@@ -222,8 +225,10 @@ def terms_faults(terms: Any, settled: bool = False) -> Iterator[Fault]:
     for name, choices in TERM_CHOICES.items():
         value = getattr(terms, name)
         if (value is not None or settled) and value not in choices:
-            yield Fault("terms", None, name, value, f"must be one of: {', '.join(choices)}")
-    yield from twice("curve", [c.name for c in terms.curves], "curve")
+            yield Fault(
+                "terms", None, name, value, Phrase("must be one of: {options}", options=", ".join(choices))
+            )
+    yield from twice("curve", [c.name for c in terms.curves], Phrase("curve"))
     yield from _date_faults(terms)
     yield from _oc_faults(terms)
     yield from _prepayment_faults(terms)
@@ -236,23 +241,42 @@ def _date_faults(terms: Any) -> Iterator[Fault]:
     previous = terms.closing
     for row, date in enumerate(terms.dates):
         if previous is not None and date <= previous:
-            rule = "must be after the closing date" if row == 0 else "payment dates must increase"
-            yield Fault("terms", row, "dates", date, f"{rule} ({previous} comes before it)")
+            first = Phrase("must be after the closing date")
+            rule = first if row == 0 else Phrase("payment dates must increase")
+            yield Fault(
+                "terms",
+                row,
+                "dates",
+                date,
+                Phrase("{rule} ({previous} comes before it)", rule=rule, previous=previous),
+            )
         elif (
             previous is not None
             and terms.day_count in DAY_COUNTS
             and year_fraction(previous, date, terms.day_count) <= 0.0
         ):
-            rule = f"is not later than {previous} by the day count: {terms.day_count} sees no day between"
+            rule = Phrase(
+                "is not later than {previous} by the day count: {day_count} sees no day between",
+                previous=previous,
+                day_count=terms.day_count,
+            )
             yield Fault("terms", row, "dates", date, rule)
         previous = date
     if terms.revolving is None:
         return
     if terms.dates and terms.revolving >= terms.dates[-1]:
-        rule = f"must end before the last payment date ({terms.dates[-1]}): nobody would be repaid"
+        rule = Phrase(
+            "must end before the last payment date ({date}): nobody would be repaid", date=terms.dates[-1]
+        )
         yield Fault("terms", None, "revolving", terms.revolving, rule)
     elif terms.closing is not None and terms.revolving <= terms.closing:
-        yield Fault("terms", None, "revolving", terms.revolving, f"must be after closing ({terms.closing})")
+        yield Fault(
+            "terms",
+            None,
+            "revolving",
+            terms.revolving,
+            Phrase("must be after closing ({closing})", closing=terms.closing),
+        )
 
 
 def _oc_faults(terms: Any) -> Iterator[Fault]:
@@ -277,7 +301,11 @@ def _vector_faults(terms: Any, settled: bool) -> Iterator[Fault]:
         values = getattr(terms, name)
         if getattr(terms, choice) == word and not values:
             yield Fault(
-                "terms", None, name, None, f"must not be blank: {choice.replace('_', ' ')} is '{word}'"
+                "terms",
+                None,
+                name,
+                None,
+                Phrase("must not be blank: {term} is '{word}'", term=choice.replace("_", " "), word=word),
             )
         for k, value in enumerate(values):
             if value is None and not settled:

@@ -168,7 +168,9 @@ class Ranges:
             values = getattr(self, name)
             if values is not None and values.shape != (m,):
                 raise InputError(
-                    name.replace("_", " "), f"must have one value per obligor ({m})", f"shape {values.shape}"
+                    name.replace("_", " "),
+                    Phrase("must have one value per obligor ({count})", count=m),
+                    f"shape {values.shape}",
                 )
         raise_first(obligor_range_faults(*self.obligors(m), deal.pool.pd), deal.pool.name)
         for name, item in INPUTS.items():
@@ -325,16 +327,32 @@ def range_faults(low: float, high: float, figure: float, rule: Rule) -> Iterator
         Of column "low" or "high".
     """
     ends = {"low": float(low), "high": float(high)}
-    for name, other in (("low", "high"), ("high", "low")):
+    for name, other in (("low", Phrase("high")), ("high", Phrase("low"))):
         if np.isnan(ends[name]):
-            yield Fault("range", None, name, None, f"must not be blank: the {other} end is there")
+            yield Fault(
+                "range", None, name, None, Phrase("must not be blank: the {other} end is there", other=other)
+            )
             return
         if not rule.holds(np.asarray(ends[name])):
             yield Fault("range", None, name, ends[name], rule.text)
             return
     if low > high:
-        yield Fault("range", None, "low", ends["low"], f"must not be above the high end ({high:g})")
+        yield Fault(
+            "range", None, "low", ends["low"], Phrase("must not be above the high end ({high:g})", high=high)
+        )
     elif low > figure:
-        yield Fault("range", None, "low", ends["low"], f"must not be above the figure itself ({figure:g})")
+        yield Fault(
+            "range",
+            None,
+            "low",
+            ends["low"],
+            Phrase("must not be above the figure itself ({figure:g})", figure=figure),
+        )
     elif high < figure:
-        yield Fault("range", None, "high", ends["high"], f"must not be below the figure itself ({figure:g})")
+        yield Fault(
+            "range",
+            None,
+            "high",
+            ends["high"],
+            Phrase("must not be below the figure itself ({figure:g})", figure=figure),
+        )

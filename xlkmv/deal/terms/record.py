@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xlkmv.deal.terms.faults import TOLERANCE, Fault, raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.domain import NOT_NEGATIVE, Array, numbers
+from xlkmv.phrase import Phrase
 
 __all__ = ["RECORD_RULE", "Record", "Today", "record_faults"]
 
@@ -49,7 +50,7 @@ class Record:
         for name in self.more():
             given = tuple(getattr(self, name))
             if given and len(given) != j:
-                rule = f"must have one value per date of the collections ({j})"
+                rule = Phrase("must have one value per date of the collections ({count})", count=j)
                 raise InputError(f"actual {name}", rule, f"{len(given)} values")
             known = tuple(None if x is None or x != x else float(x) for x in given)
             object.__setattr__(self, name, known if any(x is not None for x in known) else ())
@@ -113,7 +114,13 @@ def record_faults(
             if not 0.0 <= x < np.inf:
                 yield Fault("actual", row, name, float(x), RECORD_RULE.text)
             elif x > most * (1.0 + TOLERANCE):
-                yield Fault("actual", row, name, float(x), f"must not be above {words} ({most:,.10g})")
+                yield Fault(
+                    "actual",
+                    row,
+                    name,
+                    float(x),
+                    Phrase("must not be above {words} ({most:,.10g})", words=words, most=most),
+                )
 
 
 @dataclass(frozen=True, slots=True)

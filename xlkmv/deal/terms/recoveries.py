@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, numbers
+from xlkmv.phrase import Phrase
 
 __all__ = ["RECOVERY_NUMBERS", "Recoveries", "recovery_faults"]
 
@@ -88,13 +89,15 @@ def recovery_faults(
         yield from column_faults("pool", column, values, settled=settled)
     spread = np.nan_to_num(columns["spread"])
     for row in np.flatnonzero(pledged & (spread > 0.0)).tolist():
-        rule = "must be blank or 0: the row has a pledge, from which its recovery follows"
+        rule = Phrase("must be blank or 0: the row has a pledge, from which its recovery follows")
         yield Fault("pool", row, "spread", float(spread[row]), rule)
     if recovery is None:
         return
     most = np.sqrt(np.maximum(recovery * (1.0 - recovery), 0.0))
     for row in np.flatnonzero(~pledged & (spread > 0.0) & (spread >= most)).tolist():
-        rule = (
-            f"must be below {most[row]:.4g}, that of a recovery of all or nothing with mean {recovery[row]:g}"
+        rule = Phrase(
+            "must be below {most:.4g}, that of a recovery of all or nothing with mean {recovery:g}",
+            most=most[row],
+            recovery=recovery[row],
         )
         yield Fault("pool", row, "spread", float(spread[row]), rule)

@@ -52,7 +52,11 @@ class ClassScale:
         if h.size == 0 or (np.diff(h) <= 0.0).any():
             raise InputError("class scale horizons", "must be years that increase", self.horizons)
         if len(self.rates) != len(self.grades) or any(len(row) != h.size for row in self.rates):
-            rule = f"must have one rate per horizon ({h.size}) for each of the {len(self.grades)} grades"
+            rule = Phrase(
+                "must have one rate per horizon ({count}) for each of the {grades} grades",
+                count=h.size,
+                grades=len(self.grades),
+            )
             raise InputError("class scale rates", rule, f"rows of {[len(row) for row in self.rates]}")
         raise_first(class_scale_faults(self.grades, self.horizons, self.rates, settled=True), self.grades)
 
@@ -100,7 +104,9 @@ class ClassScale:
         """
         known = [g.casefold() for g in self.grades]
         if grade.strip().casefold() not in known:
-            raise InputError("grade", f"must be one of: {', '.join(self.grades)}", grade)
+            raise InputError(
+                "grade", Phrase("must be one of: {options}", options=", ".join(self.grades)), grade
+            )
         return float(self.limits(years)[known.index(grade.strip().casefold())])
 
     def grade(self, pd: float, years: float) -> str:
@@ -142,13 +148,20 @@ def class_scale_faults(
         yield from column_faults("class scale", "class_rate", values, name, settled)
         for row, (better, rate) in enumerate(itertools.pairwise(values), 1):
             if rate <= better:
-                above = f"{grades[row - 1] or 'in the row above'} ({better:g})"
-                rule = f"must be above the rate of the better grade {above}: rates increase down the scale"
+                rule = Phrase(
+                    "must be above the rate of the better grade {above} ({better:g}): rates increase down "
+                    "the scale",
+                    above=grades[row - 1] or Phrase("in the row above"),
+                    better=better,
+                )
                 yield Fault("class scale", row, name, rate, rule)
         for row, rate in enumerate(values if column else ()):
             if rate < rates[row][column - 1]:
-                before = f"{rates[row][column - 1]:g} after {horizons[column - 1]:g} y"
-                rule = f"must not be below the rate at the shorter horizon ({before})"
+                rule = Phrase(
+                    "must not be below the rate at the shorter horizon ({before:g} after {years:g} y)",
+                    before=rates[row][column - 1],
+                    years=horizons[column - 1],
+                )
                 yield Fault("class scale", row, name, rate, rule)
 
 

@@ -1,0 +1,70 @@
+"""One parser, one way in and out: what a command prints, and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+
+import xlkmv
+from xlkmv.cli import deals, firm, machine, making, questions
+from xlkmv.cli.output import BAD_INPUT, Output
+from xlkmv.errors import OUT_OF_MEMORY, XlkmvError
+
+__all__ = ["CANCELLED", "main", "parser"]
+
+CANCELLED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Returns
+    -------
+    int
+        0, 1 where something is wrong with an installation, 2 for bad input, 130 after Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A console or pipe may know few letters: what it cannot show must not end a command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    options = parser().parse_args(arguments)
+    out = Output(options)
+    try:
+        out.choose(options.lang)
+        code = int(options.run(options, out) or 0)
+    except KeyboardInterrupt:
+        _ = out.say
+        out.warn(_("Cancelled: nothing was changed."))
+        code = CANCELLED
+    except XlkmvError as error:
+        out.fail(error)
+        code = BAD_INPUT
+    except MemoryError:
+        out.fail(XlkmvError(OUT_OF_MEMORY))
+        code = BAD_INPUT
+    out.close(options.command)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+    """
+    found = argparse.ArgumentParser(
+        prog="xlkmv", description="The KMV model inside Excel, for a pool that pays tranches."
+    )
+    found.add_argument("--version", action="version", version=f"xlkmv {xlkmv.__version__}")
+    commands = found.add_subparsers(dest="command", required=True, metavar="command")
+    for group in (deals, making, questions, machine, firm):
+        group.add(commands)
+    return found

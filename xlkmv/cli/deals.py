@@ -1,0 +1,308 @@
+"""Commands that compute a deal, or show what was computed: refresh, show, report."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlkmv.cli import arguments
+from xlkmv.cli.output import ALARM, BAD_INPUT, Output, table
+from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
+from xlkmv.language import Phrase, said
+
+if TYPE_CHECKING:
+    from xlkmv.refresh.run import Refreshed
+    from xlkmv.workbook.book import Book
+
+__all__ = ["add", "say_blanked", "written"]
+
+# Formulas without a value of which the terminal says where they stand.
+LISTED = 5
+
+
+def add(commands: Any) -> None:
+    """Add the commands of this module to a parser."""
+    refresh = arguments.command(
+        commands,
+        "refresh",
+        _refresh,
+        "compute the deals of workbooks and write the results into them",
+        "xlkmv refresh Deal.xlsm",
+        "xlkmv refresh --quick Deal.xlsm --out Draft.xlsm",
+        "xlkmv refresh 'deals/*.xlsm' --json",
+        results=True,
+    )
+    refresh.add_argument(
+        "books", nargs="+", metavar="BOOK", help="workbooks made from the template, or patterns of names"
+    )
+    arguments.writes(refresh)
+    arguments.scheduler(refresh)
+    show = arguments.command(
+        commands,
+        "show",
+        _show,
+        "print the results of the last refresh, without computing",
+        "xlkmv show Deal.xlsm",
+        "xlkmv show Deal.xlsm --csv > deal.csv",
+        results=True,
+    )
+    arguments.book(show)
+    memo = arguments.command(
+        commands,
+        "report",
+        _memo,
+        "write a memo of two pages: the answer, charts, assumptions",
+        "xlkmv report Deal.xlsm",
+        "xlkmv report Deal.xlsm --html memo.html --docx memo.docx --lang zh",
+    )
+    arguments.book(memo, "a workbook made from the template; it stays as it is")
+    memo.add_argument("--html", type=Path, help="write this page (BOOK.html when neither is given)")
+    memo.add_argument("--docx", type=Path, help="write this Word file")
+    arguments.scheduler(memo)
+
+
+# ------------------------------------------------------------------------------------ refresh
+
+
+def _refresh(options: argparse.Namespace, out: Output) -> int:
+    books = _named(options.books)
+    if len(books) == 1:
+        _refreshed(books[0], options, out, whole=True)
+        return 0
+    if options.out is not None:
+        raise InputError("--out", "is for one workbook", str(options.out))
+    lines, code = [], 0
+    for path in books:
+        try:
+            lines.append((path, *_outcome(_refreshed(path, options, out), out)))
+        except XlkmvError as error:  # the others are none the worse for it
+            out.fail(error, path)
+            failed = error.counted if isinstance(error, BookInputError) else Phrase("failed")
+            lines.append((path, said(failed, out.say), "", ""))
+            code = BAD_INPUT
+    _ = out.say
+    found = table(_("Refreshed"), _("Workbook"), _("State"), _("Grade"), _("PD to quote"))
+    found.columns[1].justify = "left"
+    for path, *cells in lines:
+        found.add_row(str(path), *cells)
+    out.print(found)
+    return code
+
+
+def _named(names: Sequence[str]) -> list[Path]:
+    """Workbooks by name, or by a pattern, which not every shell resolves."""
+    found: list[Path] = []
+    for name in names:
+        if Path(name).exists() or not glob.has_magic(name):
+            found.append(Path(name))
+            continue
+        found_by = map(Path, glob.glob(name))  # noqa: PTH207  a pattern may be absolute
+        # What begins so is the lock of an open workbook.
+        fitting = sorted(path for path in found_by if not path.name.startswith("~$"))
+        if not fitting:
+            raise BookError(Phrase("no file is named like {name}", name=name))
+        found += fitting
+    return list(dict.fromkeys(found))
+
+
+def _refreshed(path: Path, options: argparse.Namespace, out: Output, whole: bool = False) -> Refreshed:
+    """Refresh one workbook; `whole`: print all of its results."""
+    from xlkmv.cli.results import print_results
+    from xlkmv.refresh.live import find_open
+    from xlkmv.refresh.run import refresh
+    from xlkmv.workbook.book import open_book
+
+    target = None if options.out is None or options.out.resolve() == path.resolve() else options.out
+    with out.progress() as progress:
+        # A workbook that is open in Excel is refreshed there; saving it stays with the user.
+        book = (None if target else find_open(path)) or open_book(path)
+        out.speak(book)
+        done = refresh(book, progress, scheduler=options.scheduler, quick=options.quick)
+        saved = book.save(target, backup=options.backup)
+    if whole:
+        print_results(done.inputs.deal, done.analysis, out)
+        written(out, saved, done)
+        say_blanked(out, book)
+    _record("refresh", out, book, path, written=str(saved), inputs=done.inputs.digest, seconds=done.seconds)
+    return done
+
+
+def _outcome(done: Refreshed, out: Output) -> tuple[str, str, str]:
+    """State of a workbook's results, and the headline class: grade, PD to quote."""
+    from xlkmv.deal.answers import class_answers
+    from xlkmv.deal.reading import probability
+
+    analysis = done.analysis
+    state = Phrase("all checks passed")
+    if not all(c.passed for c in analysis.checks):
+        state = Phrase("CHECKS FAILED: see sheet Checks")
+    answer = class_answers(done.inputs.deal, analysis)[analysis.headline]
+    return said(state, out.say), said(answer.grade, out.say), probability(answer.quote.pd)
+
+
+def _record(command: str, out: Output, book: Book, path: Path, **facts: Any) -> None:
+    """Keep the results in a workbook for programs; people have been told."""
+    if not out.text:
+        from xlkmv.cli.document import of_book, tables_of
+
+        out.record({"book": str(path), **facts}, *of_book(book, tables_of(command)))
+
+
+def written(out: Output, path: Path, done: Any) -> None:
+    """Say where results went, what inputs they are of, and how long it took."""
+    out.line(
+        Phrase(
+            "\nWritten: {path}   inputs {digest}   {seconds:.1f} s",
+            path=str(path),
+            digest=done.inputs.digest,
+            seconds=done.seconds,
+        ),
+    )
+
+
+def say_blanked(out: Output, book: Book) -> None:
+    """Say which formulas of the user's show no value until a spreadsheet computes them."""
+    if book.blanked:
+        cells = ", ".join(f"{sheet}!{cell}" for sheet, cell in book.blanked[:LISTED])
+        cells += ", ..." if len(book.blanked) > LISTED else ""
+        count = Phrase("{count:,} formulas have", count=len(book.blanked))
+        if len(book.blanked) == 1:
+            count = Phrase("1 formula has")
+        out.line(
+            Phrase(
+                "{count} no value until Excel or Calc opens the workbook: {cells}", count=count, cells=cells
+            )
+        )
+
+
+# --------------------------------------------------------------------------------------- show
+
+
+def _show(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.deal.reading import READINGS, alarming
+    from xlkmv.workbook import layout
+    from xlkmv.workbook.book import open_book
+
+    book = open_book(options.book)
+    out.speak(book)
+    there = set(book.names())
+
+    def cell(name: str) -> str:
+        return str(book.name(name).value or "") if name in there else ""
+
+    if not cell("out_InputHash"):
+        raise BookError(
+            Phrase("{book} has no results yet: run  xlkmv refresh {book}", book=options.book.name)
+        )
+    stale = _stale(book, cell("out_InputHash"))
+    if stale:
+        out.print(stale, "", style=ALARM)
+    for title, spec, fields in (
+        (
+            Phrase("Each class: grade by default rates of rated companies, no rating"),
+            layout.ANSWER,
+            "name grade pd why alone expected_loss loss_given_default average_life yield_at_par",
+        ),
+        (
+            Phrase("Default risk of each tranche by its maturity"),
+            layout.HEADLINE,
+            "tranche coverage dd pd anydate_pd simulated",
+        ),
+        (
+            Phrase("The headline class under each preset condition"),
+            layout.SCENARIO,
+            "name dd pd anydate_pd simulated",
+        ),
+    ):
+        _print_table(title, book, spec, fields.split(), out)
+    for key, name in layout.READING_NAMES.items():
+        if text := cell(name):
+            about = said(Phrase(READINGS[key]), out.say)
+            sentence = Phrase("{about}: {sentence}", about=about, sentence=text)
+            out.print(sentence, style=ALARM if alarming(text) else None)
+    names = ("out_Refreshed", "out_Scope", "out_InputHash")
+    out.line("\n" + "   ".join(filter(None, map(cell, names))))
+    _record(
+        "show",
+        out,
+        book,
+        options.book,
+        inputs=cell("out_InputHash"),
+        refreshed=cell("out_Refreshed"),
+        scope=cell("out_Scope"),
+        stale=bool(stale),
+    )
+
+
+def _stale(book: Book, then: str) -> str:
+    """Say why results are not those of the inputs, if they are not."""
+    from xlkmv.refresh.run import read_book
+
+    try:
+        digest = read_book(book).digest
+    except BookInputError as error:
+        return Phrase("stale: {count} since the last refresh", count=error.counted)
+    return "" if digest == then else Phrase("stale: inputs have changed since the last refresh")
+
+
+def _print_table(title: str, book: Book, spec: Any, fields: Sequence[str], out: Output) -> None:
+    """Print some columns of a table of results, those that say something."""
+    if not out.text or spec.name.casefold() not in {name.casefold() for name in book.tables()}:
+        return
+    from xlkmv.refresh.reader import filled
+
+    found = book.table(spec.name)
+    if any(c.kind not in ("result", "shown") for c in spec.columns):
+        found = filled(found, spec)
+    columns = [c for c in spec.columns if c.field in fields and found.has(c.heading(found.has))]
+    cells = {c.field: [_shown(x, c.format) for x in found.column(c.heading(found.has))] for c in columns}
+    columns = [c for c in columns if any(cells[c.field])]
+    if not columns:
+        return
+    shown = table(said(title, out.say), *(said(Phrase(c.header), out.say) for c in columns))
+    for place, column in enumerate(columns):
+        if place and column.format == "General":
+            shown.columns[place].justify, shown.columns[place].no_wrap = "left", False
+    for row in zip(*(cells[c.field] for c in columns), strict=True):
+        shown.add_row(*(said(x, out.say) for x in row))
+    out.print(shown)
+
+
+def _shown(value: Any, form: str) -> str:
+    """Write a cell as its sheet shows it."""
+    from xlkmv.deal.reading import probability
+    from xlkmv.workbook.layout import column
+
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    if form in (column.PROBABILITY, column.SIMULATED):
+        return probability(value, simulated=form == column.SIMULATED)
+    return format(value, {column.RATE: ".2%", column.RATIO: ".3f", column.MONEY: ",.0f"}.get(form, ".2f"))
+
+
+# ------------------------------------------------------------------------------------- report
+
+
+def _memo(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.refresh.live import find_open
+    from xlkmv.refresh.memo import write_memo
+    from xlkmv.workbook.book import open_book
+
+    with out.progress() as progress:
+        book = find_open(options.book) or open_book(options.book)
+        out.speak(book)
+        done = write_memo(
+            book,
+            options.html,
+            options.docx,
+            options.lang,
+            progress,
+            scheduler=options.scheduler,
+            quick=options.quick,
+        )
+    for path in done.written:
+        out.line(Phrase("Written: {path}", path=str(path)))
+    out.line(Phrase("Inputs {digest}   {seconds:.1f} s", digest=done.inputs.digest, seconds=done.seconds))

@@ -1,0 +1,334 @@
+"""Commands that ask more of a deal: solve, compare, models, backtest."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from xlkmv.cli import arguments
+from xlkmv.cli.deals import say_blanked, written
+from xlkmv.cli.output import Output, number, table
+from xlkmv.errors import InputError
+from xlkmv.language import Phrase, Say, said
+
+__all__ = ["add"]
+
+HOW = ("exact", "simulated")
+
+
+def add(commands: Any) -> None:
+    """Add the commands of this module to a parser."""
+    solve = arguments.command(
+        commands,
+        "solve",
+        _solve,
+        "what the deal could be for a target PD of its classes",
+        "xlkmv solve Deal.xlsm --target 0.1%",
+        "xlkmv solve Deal.xlsm --target AA --class 'Senior (优先级)' --out Solved.xlsm",
+        results=True,
+    )
+    arguments.book(solve)
+    solve.add_argument(
+        "--target",
+        type=_target,
+        help="a PD (0.001 or 0.1%%) or a grade, in place of the targets of sheet Structure: for the class "
+        "named, or all but the most junior one",
+    )
+    solve.add_argument("--class", dest="name", metavar="NAME", help="solve for this class only")
+    arguments.writes(solve)
+    compare = arguments.command(
+        commands,
+        "compare",
+        _compare,
+        "two or more workbooks of one deal side by side",
+        "xlkmv compare Before.xlsm After.xlsm",
+        "xlkmv compare --write Deal.xlsm",
+        results=True,
+    )
+    compare.add_argument("books", nargs="+", type=Path, help="the last is where the others lead to")
+    compare.add_argument(
+        "--write", action="store_true", help="hold one workbook against its saved cases, on its sheet Compare"
+    )
+    models = arguments.command(
+        commands,
+        "models",
+        _models,
+        "the four portfolio models on a workbook's pool",
+        "xlkmv models Deal.xlsm",
+        results=True,
+    )
+    arguments.book(models)
+    backtest = arguments.command(
+        commands,
+        "backtest",
+        _backtest,
+        "what was predicted at closing, and what has been seen",
+        "xlkmv backtest Deal.xlsm",
+        results=True,
+    )
+    arguments.book(backtest, "a workbook made from the template; it stays as it is")
+
+
+# -------------------------------------------------------------------------------------- solve
+
+
+def _target(text: str) -> float | str:
+    """Read a target of the command line: 0.001, 0.1% or the name of a grade."""
+    try:
+        return arguments.share(text)
+    except argparse.ArgumentTypeError:
+        return text
+
+
+def _solve(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.refresh.live import find_open
+    from xlkmv.refresh.solving import solve_book
+    from xlkmv.workbook.book import open_book
+
+    if options.out is not None and options.out.resolve() == options.book.resolve():
+        options.out = None
+    with out.progress() as progress:
+        book = (None if options.out else find_open(options.book)) or open_book(options.book)
+        out.speak(book)
+        done = solve_book(book, progress, target=options.target, name=options.name)
+        saved = book.save(options.out, backup=options.backup)
+    _print_structure(done.structure, out)
+    written(out, saved, done)
+    say_blanked(out, book)
+    if not out.text:
+        from xlkmv.cli.document import of_book, tables_of
+
+        facts = {"book": str(options.book), "written": str(saved), "inputs": done.inputs.digest}
+        figures = {"seconds": done.seconds, "issuable": done.structure.issuable}
+        out.record({**facts, **figures}, *of_book(book, tables_of("solve")))
+
+
+def _print_structure(found: Any, out: Output) -> None:
+    """Every answer as sheet Structure has it."""
+    from xlkmv.deal.reading import probability
+    from xlkmv.refresh.solving import answer_cells
+
+    _ = out.say
+    title = _("Any-date PD of each class by its maturity")
+    now = table(title, _("Class"), _("Target"), _("Simulated"), _("KMV view"))
+    for name, target in found.targets.items():
+        simulated = said(probability(found.pd[name], simulated=True), _)
+        now.add_row(name, probability(target), simulated, probability(found.kmv[name]))
+    columns = (_("Class"), _("Now"), _("Answer"), _("From"), _("To"), _("KMV view"), _("Enter"))
+    title = _("What the deal could be for these targets, all else as it is")
+    could = table(title, _("Question"), *columns)
+    could.columns[1].justify = "left"
+
+    def shown(cell: Any) -> str:
+        if isinstance(cell, str):
+            return said(cell, _)
+        return f"{cell:.2%}" if cell >= 1e-4 or cell == 0.0 else f"{cell:.1E}"
+
+    def entered(cell: Any) -> str:
+        return said(cell, _) if isinstance(cell, str) else f"{cell:,.0f}" if cell >= 1e3 else f"{cell:.6g}"
+
+    remarks = []
+    for answer in found.answers:
+        question, name, unit, *figures, setting, _pd, _error, remark = answer_cells(answer)
+        asked = Phrase("{question} ({unit})", question=Phrase(question), unit=Phrase(unit))
+        could.add_row(said(asked, _), name, *map(shown, figures), entered(setting))
+        if remark:
+            question = Phrase(question)
+            remarks.append(
+                Phrase("{question}, {name}: {remark}", question=question, name=name, remark=remark)
+            )
+    out.print(
+        now,
+        could,
+        *remarks,
+        Phrase(
+            "From, to: the answers for a target two standard errors less and more. {paths:,} paths.",
+            paths=found.paths,
+        ),
+        Phrase("Issuable, class after class: {money:,.0f}.", money=found.issuable),
+    )
+
+
+# ------------------------------------------------------------------------------------ compare
+
+
+def _compare(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.refresh.cases import compare_book, compare_deals
+    from xlkmv.refresh.run import read_book
+    from xlkmv.workbook.book import open_book
+
+    if (len(options.books) == 1) != options.write:
+        rule = Phrase("must be one with --write, which takes its saved cases, or two and more without")
+        raise InputError("books", rule, len(options.books))
+    books = [open_book(path) for path in options.books]
+    out.speak(books[-1])
+    with out.progress() as progress:
+        if options.write:
+            found = compare_book(books[0], progress)
+            books[0].save()
+        else:
+            names = [path.name for path in options.books]
+            names = names if len({*names}) == len(names) else [str(path) for path in options.books]
+            found = compare_deals(names, [read_book(book).deal for book in books], progress)
+    out.print(_standing(found.cases, out))
+    for one, way in zip(found.cases, found.ways, strict=False):
+        _print_way(one.name, found.cases[-1].name, way, out)
+    if options.write:
+        out.line(Phrase("Written: {path}, sheet Compare", path=str(options.books[0])))
+    if not out.text:
+        from xlkmv.cli.document import of_rows, tables_of
+        from xlkmv.refresh.cases import standing, steps
+
+        facts = {"book": str(options.books[-1]), "seconds": found.seconds}
+        rows = zip(tables_of("compare"), (standing(found.cases), steps(found)), strict=True)
+        out.record(facts, *(of_rows(spec, lines) for spec, lines in rows))
+
+
+def _standing(cases: Sequence[Any], out: Output) -> Any:
+    """Every class of every case: grade, PD to quote, and what stands behind it."""
+    from xlkmv.deal.reading import probability
+
+    _ = out.say
+    columns = (_("Grade"), _("PD to quote"), _("Coverage"), _("DD"), _("Expected loss"), _("Life"))
+    found = table(_("Where the classes stand"), _("Class"), *columns)
+    for name in dict.fromkeys(a.name for c in cases for a in c.answers):
+        found.add_row(name)
+        for label, a in [(c.name, a) for c in cases for a in c.answers if a.name == name]:
+            found.add_row(
+                f"  {said(label, _)}",
+                said(a.grade, _),
+                probability(a.quote.pd),
+                number(a.coverage, ".3f", _),
+                number(a.distance, ".2f", _),
+                said(probability(a.expected_loss, simulated=True), _),
+                f"{a.average_life:.2f}",
+            )
+    return found
+
+
+def _print_way(first: str, second: str, way: Any, out: Output) -> None:
+    """What differs between two cases, and what each change did to the headline class."""
+    from xlkmv.deal.reading import probability
+
+    _ = out.say
+    names = {"first": first, "second": second}
+    if not way.differences:
+        out.print(Phrase("{second} is the same deal as {first}.", **names), "")
+        return
+    title = said(Phrase("What differs: {first}, and {second}", **names), _)
+    differs = table(title, _("Term"), _("Before"), _("After"))
+    for d in way.differences:
+        place = Phrase("{about}: {sentence}", about=_word(d.part), sentence=_word(d.item))
+        differs.add_row(said(place, _), said(d.before, _), said(d.after, _))
+    columns = (_("Simulated"), _("Change"), _("s.e."), _("KMV view"), _("Change"))
+    title = _("Any-date PD of the headline class, one change after the other")
+    steps = table(title, _("Change"), *columns)
+    for k, step in enumerate(way.steps):
+        moved = (f"{100.0 * step.change:+.3f}", f"{100.0 * step.change_error:.3f}") if k else ("", "")
+        by_view = f"{100.0 * step.kmv_change:+.3f}" if k else ""
+        simulated = said(probability(step.simulated, simulated=True), _)
+        steps.add_row(said(_word(step.label), _), simulated, *moved, probability(step.kmv), by_view)
+    note = Phrase("Changes in points of a percent; what one does depends on those before it.")
+    out.print(differs, steps, note, "")
+
+
+def _word(text: str) -> str:
+    """A name of the product, which has a translation; names of the user have none."""
+    return text if isinstance(text, Phrase) else Phrase(text)
+
+
+# ------------------------------------------------------------------------------------- models
+
+
+def _models(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.deal.analysis import model_table, portfolio_models
+    from xlkmv.deal.reading import probability
+    from xlkmv.refresh.run import read_book
+    from xlkmv.workbook.book import open_book
+
+    book = open_book(options.book)
+    out.speak(book)
+    _ = out.say
+    models = portfolio_models(read_book(book).deal)
+    found = model_table(models)
+    shown = table(_("Loss of the pool over one year"), _("Measure"), *map(str, found.index))
+    for measure in found.columns[:-1]:
+        form = probability if measure == "loss above junior notes" else "{:,.0f}".format
+        shown.add_row(_(measure), *("" if x != x else form(x) for x in found[measure]))
+    shown.add_row(_("how"), *(_(note if note in HOW else "none") for note in found["note"]))
+    reasons = [
+        Phrase("{who}: {reason}", who=name, reason=note)
+        for name, note in found["note"].items()
+        if note not in HOW
+    ]
+    out.print(shown, *reasons)
+    if not out.text:
+        from xlkmv.cli.document import of_rows, tables_of
+        from xlkmv.refresh.report import model_rows
+
+        (spec,) = tables_of("models")
+        out.record({"book": str(options.book)}, of_rows(spec, model_rows(models)))
+
+
+# ----------------------------------------------------------------------------------- backtest
+
+
+def _backtest(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.deal.analysis import backtested
+    from xlkmv.refresh.run import read_book
+    from xlkmv.workbook.book import open_book
+
+    book = open_book(options.book)
+    out.speak(book)
+    _ = out.say
+    inputs = read_book(book)
+    found = backtested(inputs.deal, inputs.actual)
+    out.print(Phrase("Predicted at closing, and seen: {verdict}.", verdict=_word(found.verdict)))
+    if found.measures is not None:
+        dates = inputs.deal.terms.dates
+        out.print(_by_date(found, dates, _), _by_obligor(found.measures, _))
+    if not out.text:
+        from xlkmv.cli.document import of_rows, tables_of
+        from xlkmv.refresh.report import backtest_rows, measure_row
+
+        rows = zip(
+            tables_of("backtest"), ([measure_row(found)], backtest_rows(inputs.deal, found)), strict=True
+        )
+        facts = {"book": str(options.book), "verdict": found.verdict}
+        out.record(facts, *(of_rows(spec, lines) for spec, lines in rows))
+
+
+def _by_date(found: Any, dates: Sequence[Any], _: Say) -> Any:
+    """Collections and defaults on each date that has passed."""
+    columns = (_("Expected"), _("1 in 20\nis less"), _("Came in"), _("Chance\nof less"))
+    defaults = (_("Defaults\nexpected"), _("Seen"))
+    title = _("Accumulated collections, of the plan, and obligors in default")
+    shown = table(title, _("Payment date"), *columns, *defaults)
+    shares = (x / found.planned for x in (found.expected, found.low, found.collected))
+    columns = (*shares, found.level, found.defaults_expected, found.defaults_seen)
+    for date, *percents, expected, seen in zip(dates, *columns, strict=False):
+        cells = (number(x, ".1%", _) for x in percents)
+        shown.add_row(str(date), *cells, number(expected, ".2f", _), number(seen, ",.0f", _))
+    return shown
+
+
+def _by_obligor(m: Any, _: Say) -> Any:
+    """Measures of how well the PDs told who would default."""
+    shown = table(_("Obligor by obligor"), _("Measure"), _("Value"))
+    for name, value, form in (
+        (_("Obligors"), m.obligors, ",.0f"),
+        (_("Defaults seen"), m.seen, ",.0f"),
+        (_("Defaults expected"), m.expected, ".2f"),
+        (_("Chance of as many or more"), m.as_many, ".1%"),
+        (_("Chance of as few or fewer"), m.as_few, ".1%"),
+        (_("Area under ROC"), m.auc, ".3f"),
+        (_("Accuracy ratio"), m.accuracy_ratio, ".3f"),
+        (_("Kolmogorov-Smirnov"), m.ks, ".3f"),
+        (_("Brier score"), m.brier, ".4f"),
+        (_("Hosmer-Lemeshow"), m.hosmer_lemeshow, ".2f"),
+        (_("p-value"), m.p_value, ".1%"),
+    ):
+        shown.add_row(name, number(value, form, _))
+    return shown

@@ -1,0 +1,166 @@
+"""What a refresh has found, for people: the answer, the views, the conditions, and what they mean."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from xlkmv.cli.output import ALARM, Output, number, table
+from xlkmv.language import CLAUSES, LIST, Phrase, Say, joined, said
+
+__all__ = ["print_results"]
+
+
+def print_results(deal: Any, analysis: Any, out: Output) -> None:
+    """Print the results of a deal.
+
+    Parameters
+    ----------
+    deal : Deal
+    analysis : Analysis
+        Of the deal.
+    out : Output
+    """
+    from xlkmv.deal.reading import READINGS, alarming, read
+
+    _ = out.say
+    lines = read(deal, analysis)
+    if alarming(lines["pool"]):
+        out.print(lines["pool"], "", style=ALARM)
+    out.print(_answers(deal, analysis, _), _views(deal, analysis, _), _conditions(deal, analysis, _))
+    _legend(deal, analysis, out)
+    for key, text in lines.items():
+        sentence = Phrase("{about}: {sentence}", about=Phrase(READINGS[key]), sentence=text)
+        out.print(sentence, style=ALARM if alarming(text) else None)
+    if analysis.quick:
+        out.print("", Phrase("A quick look: refresh without --quick for everything."), style=ALARM)
+
+
+def _conditions(deal: Any, analysis: Any, _: Say) -> Any:
+    """The headline class under each preset condition."""
+    from xlkmv.deal.reading import probability
+
+    headline = deal.tranches[analysis.headline]
+    title = _("{name} under each preset condition").format(name=headline.name)
+    simulated = [] if analysis.quick else [_("Simulated")]
+    found = table(title, _("Scenario"), _("DD"), _("PD"), _("Any date"), *simulated)
+    # None of them is simulated for a quick look.
+    runs = [row.simulation.tranches[analysis.headline].anydate_pd for row in analysis.simulated]
+    for view, run in itertools.zip_longest(analysis.scenarios, runs):
+        tranche = view.tranches[analysis.headline]
+        found.add_row(
+            _(view.stress.name),
+            number(tranche.distance_at_maturity, ".2f", _),
+            probability(tranche.pd_at_maturity),
+            probability(tranche.anydate_pd_at_maturity),
+            *[] if run is None else [said(probability(run, simulated=True), _)],
+        )
+    return found
+
+
+def _legend(deal: Any, analysis: Any, out: Output) -> None:
+    """What the figures of the tables are, and whether the checks hold."""
+    cover = Phrase("Coverage, DD: of the pool; senior classes with the reserve.")
+    if deal.controls.support:
+        cover = Phrase(
+            "Coverage, DD: of the pool; senior classes with the reserve, and their PDs with the undertaking "
+            "(unsupported, alone: without)."
+        )
+    out.print(
+        Phrase(
+            "Pool: volatility {sigma:.2%}, drift {drift:.2%} p.a. ({source}).",
+            sigma=analysis.base.volatility,
+            drift=analysis.base.drift,
+            source=Phrase(deal.terms.volatility_source),
+        ),
+        cover,
+        Phrase("PD: short at the maturity. Any date: short on at least one date."),
+        Phrase(
+            "Simulated: any date, every obligor may default, {paths:,} paths.",
+            paths=analysis.simulated_base.paths,
+        ),
+    )
+    if analysis.uncertainty is not None:
+        _what_matters(deal, analysis, out)
+    laws = [c for c in analysis.checks if not c.warning]
+    checks = Phrase("Checks: all {count} laws hold", count=len(laws))
+    if failed := [c.name for c in laws if not c.passed]:
+        checks = Phrase("Checks: FAILED: {names}", names=joined(failed, CLAUSES))
+    odd = sum(c.outcome == "look" for c in analysis.checks)
+    more = Phrase("no inputs to look at again.")
+    if odd == 1:
+        more = Phrase("1 input to look at again.")
+    elif odd:
+        more = Phrase("{count} inputs to look at again.", count=odd)
+    out.print(joined([checks, more], CLAUSES), "")
+
+
+def _what_matters(deal: Any, analysis: Any, out: Output) -> None:
+    """What the intervals are of, and the inputs that matter most to the headline class."""
+    ranked = analysis.uncertainty.ranked(analysis.headline)
+    out.print(Phrase("90 %: interval of the PD to quote, by the ranges of the inputs."))
+    if ranked:
+        most = [
+            Phrase("{label} {share:.0%}", label=label, share=share) for label, _alone, share in ranked[:3]
+        ]
+        name = deal.tranches[analysis.headline].name
+        out.print(Phrase("What matters most to {name}: {most}.", name=name, most=joined(most, LIST)))
+
+
+def _answers(deal: Any, analysis: Any, _: Say) -> Any:
+    """Each class as sheet Home has it; a column without undertaking where one stands behind a class."""
+    from xlkmv.deal.answers import class_answers, range_text
+    from xlkmv.deal.reading import probability
+
+    answers = class_answers(deal, analysis)
+    supported, ranged = any(a.alone for a in answers), any(a.pd_range for a in answers)
+    columns = (
+        *(_("Grade"), _("PD to\nquote"), *[_("90 %")] * ranged, _("Why"), *[_("Alone")] * supported),
+        *(_("Loss"), _("LGD"), _("Life"), _("Yield")),
+    )
+    found = table(_("Each class: grade by default rates of rated companies, no rating"), _("Class"), *columns)
+    why = found.columns[3 + ranged]
+    why.justify, why.no_wrap = "left", False
+    for a in answers:
+        alone = [probability(a.alone.pd) if a.alone else "-"] if supported else []
+        found.add_row(
+            a.name,
+            said(a.grade, _),
+            probability(a.quote.pd),
+            *[said(range_text(a.pd_range), _)] * ranged,
+            said(a.quote.why, _),
+            *alone,
+            said(probability(a.expected_loss, simulated=True), _),
+            number(a.loss_given_default, ".0%", _),
+            number(a.average_life, ".2f", _),
+            number(a.yield_at_par, ".2%", _),
+        )
+    return found
+
+
+def _views(deal: Any, analysis: Any, _: Say) -> Any:
+    """Risk of each tranche as it is, without the undertaking where that protects it, without controls."""
+    from xlkmv.deal.reading import probability
+
+    columns = (_("Controls"), _("Coverage"), _("DD"), _("PD"), _("Any date"), _("Simulated"))
+    found = table(_("Default risk of each tranche by its maturity"), _("Tranche"), *columns)
+
+    def row(name: str, controls: str, view: Any, pds: tuple[float, float], simulated: Any) -> None:
+        found.add_row(
+            name,
+            controls,
+            number(view.coverage_at_maturity, ".3f", _),
+            number(view.distance_at_maturity, ".2f", _),
+            *map(probability, pds),
+            said(probability(simulated.anydate_pd, simulated=True), _),
+        )
+
+    for k, on in enumerate(analysis.base.tranches):
+        off, m = analysis.controls_off.tranches[k], on.maturity
+        alone, pool = analysis.simulated_unsupported.tranches[k], (on.risk.pd[m], on.risk.anydate_pd[m])
+        as_is, bare = ((v.pd_at_maturity, v.anydate_pd_at_maturity) for v in (on, off))
+        row(on.name, _("as is"), on, as_is, analysis.simulated_base.tranches[k])
+        if deal.controls.support and deal.senior[k]:
+            row("", _("unsupported"), on, pool, alone)
+        row("", _("all off"), off, bare, analysis.simulated_off.tranches[k])
+    return found
