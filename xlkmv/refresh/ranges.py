@@ -57,7 +57,7 @@ def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -
 
 
 def _of_plan(reader: Reader, deal: Deal) -> dict[str, tuple[float, float]]:
-    """Ends of the inputs of the plan as a whole, by their names."""
+    """Ends of the inputs of the plan as a whole that hold their figures, by their names."""
     spec, found = layout.RANGE, dict[str, tuple[float, float]]()
     if spec.name.casefold() not in {name.casefold() for name in reader.book.tables()}:
         return found
@@ -71,7 +71,9 @@ def _of_plan(reader: Reader, deal: Deal) -> dict[str, tuple[float, float]]:
             continue
         low, high = (float(ends[row]) for ends in columns.values())
         known = INPUTS[item.field]
-        for fault in range_faults(low, high, known.figure(deal), known.scale.rule):
+        for fault in range_faults(low, high, np.nan, known.scale.rule):
             reader.fail(table, row, spec.column(fault.column).header, fault.rule)
-        found[item.field] = low, high
+        # Whoever tries another figure need not touch its range: the sheet says that it does not count.
+        if low <= known.figure(deal) <= high:
+            found[item.field] = low, high
     return found

@@ -32,6 +32,7 @@ from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, INPUTS, Deal, Ranges
 from xlkmv.errors import BookError, XlkmvError
+from xlkmv.functions.cells import is_blank
 from xlkmv.language import CLAUSES, Phrase, Say, joined, said
 from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import coverage_quantile
@@ -671,7 +672,8 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
     """Beside each input that may have a range: what it is now, and whether its range counts."""
     known = {item.label.casefold(): name for name, item in INPUTS.items()}
     rows: list[list[Any]] = []
-    for label in table.column(layout.RANGE.columns[0].header):
+    given = table.column(layout.RANGE.column("low").header)
+    for label, low in zip(table.column(layout.RANGE.columns[0].header), given, strict=True):
         name = known.get(str(label or "").strip().casefold())
         if name is None:
             rows.append([None, None])
@@ -679,6 +681,8 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
         counts = Phrase("yes") if name in ranges.acting(deal) else None
         if counts is None and getattr(ranges, name) is not None:
             counts = UNUSED[name]
+        elif counts is None and not is_blank(low):
+            counts = Phrase("no: figure outside")
         rows.append([INPUTS[name].figure(deal), counts])
     return rows
 
