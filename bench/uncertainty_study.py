@@ -25,7 +25,7 @@ from xlkmv.model.history import history_pd
 
 Array = npt.NDArray[np.float64]
 
-OBLIGORS, DATES, PATHS, TRUE_PATHS = 40, 12, 20_000, 100_000
+OBLIGORS, DATES, PATHS, TRUE_PATHS = 40, 12, 60_000, 200_000
 BARE = Controls().without("support", "reserve")
 CLASSES = ("Senior", "Mezzanine")
 # Means of the inputs over deals, and what their betas are worth: over deals, then within one.
@@ -47,7 +47,7 @@ class Row:
     deals: int
 
 
-def deal_of(pd: Array, recovery: float, correlation: float, seed: int) -> Deal:
+def deal_of(pd: Array, recovery: float, correlation: float, seed: int, paths: int = PATHS) -> Deal:
     """Build a pool of forty obligors of several sizes that pays two classes."""
     closing = dt.date(2020, 1, 1)
     dates = payment_dates(closing, "quarter", DATES)
@@ -59,7 +59,7 @@ def deal_of(pd: Array, recovery: float, correlation: float, seed: int) -> Deal:
         Tranche(CLASSES[0], 1, 36.0, 0.0, "bullet", dates[-1]),
         Tranche(CLASSES[1], 2, 2.0, 0.0, "bullet", dates[-1]),
     )
-    return Deal(pool, notes, Terms(closing, dates, paths=PATHS, seed=seed), BARE)
+    return Deal(pool, notes, Terms(closing, dates, paths=paths, seed=seed), BARE)
 
 
 def known(rng: np.random.Generator, input: tuple[float, float, float]) -> tuple[float, float, float, float]:
@@ -71,7 +71,7 @@ def known(rng: np.random.Generator, input: tuple[float, float, float]) -> tuple[
     return median, low, high, float(rng.beta(a, b))
 
 
-def drawn(rng: np.random.Generator, own: bool, seed: int) -> tuple[Deal, Deal, Ranges]:
+def drawn(rng: np.random.Generator, own: bool, seed: int, paths: int) -> tuple[Deal, Deal, Ranges]:
     """Draw a deal with its true inputs, as an analyst sees it, and how well it is known."""
     recovery, *ends_r, true_recovery = known(rng, RECOVERY)
     correlation, *ends_c, true_correlation = known(rng, CORRELATION)
@@ -84,20 +84,20 @@ def drawn(rng: np.random.Generator, own: bool, seed: int) -> tuple[Deal, Deal, R
     ranges = Ranges(recovery=tuple(ends_r), correlation=tuple(ends_c), **(by_row if own else for_all))
     pds = (np.broadcast_to(pd, OBLIGORS).copy() for pd in (true_pd, history.mean))
     truth = deal_of(next(pds), true_recovery, true_correlation, seed)
-    return truth, deal_of(next(pds), recovery, correlation, seed), ranges
+    return truth, deal_of(next(pds), recovery, correlation, seed, paths), ranges
 
 
-def study(deals: int, seed: int = 1) -> Iterator[Row]:
+def study(deals: int, seed: int = 1, paths: int = PATHS, true_paths: int = TRUE_PATHS) -> Iterator[Row]:
     """Yield one row for each kind of deal and class."""
     for own, kind in ((False, "one history for all"), (True, "a history of each obligor")):
         held: list[list[list[bool]]] = []
         for k in range(deals):
             rng = np.random.default_rng([seed, int(own), k])
-            truth, deal, ranges = drawn(rng, own, k)
+            truth, deal, ranges = drawn(rng, own, k, paths)
             base, run = kmv_view(deal, both=False), simulate(deal)
             found = uncertainty(deal, ranges, base=base, run=run)
             true_view = kmv_view(truth, both=False)
-            true_run = simulate(truth, paths=TRUE_PATHS, seed=10**6 + k)
+            true_run = simulate(truth, paths=true_paths, seed=10**6 + k)
             held.append([])
             for c, answer, t, view in zip(
                 found.classes, run.tranches, true_run.tranches, true_view.tranches, strict=True

@@ -187,7 +187,9 @@ def uncertainty(
     paths = max(int(EFFORT * run.paths / count), FEWEST_PATHS)
     normals, own = inputs.design(count)
     simulated = [_enough(t.anydate_pd, run) for t in run.tranches]
-    viewed = [not known for known in simulated]
+    # A PD below all numbers is as far away as its distance to default, which costs nothing.
+    far = [v.anydate_pd_at_maturity == 0.0 and np.isfinite(v.distance_at_maturity) for v in base.tranches]
+    viewed = [not (known or away) for known, away in zip(simulated, far, strict=True)]
     views, runs = [_at_maturity(base)], [run]
     for j in range(count):
         progress(j / count)
@@ -209,9 +211,8 @@ def uncertainty(
             short = np.array([risk.anydate_pd for risk in risks])
             surfaces.add("pd", k, fit_rates(at, short, counts, flat))
         else:
-            # A PD below all numbers is as far away as its distance to default.
-            far = finite and bool((pds[:, k] == 0.0).any())
-            seen = distance if far else distance_of(pds[:, k])
+            below = far[k] or bool((pds[:, k] == 0.0).any())
+            seen = distance if finite and below else distance_of(pds[:, k])
             surfaces.add("pd", k, fit_values(at, seen * sigma, flat), inverse=True)
         if finite:
             surfaces.add("distance", k, fit_values(at, distance * sigma, flat), inverse=True)
