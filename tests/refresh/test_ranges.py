@@ -74,8 +74,6 @@ def test_a_sheet_without_ends_or_gone_leaves_the_mark_as_it_was(shipped: Any) ->
     ("label", "low", "high", "sentence"),
     [
         ("Recovery", 0.6, 0.2, "must not be above the high end (0.2)"),
-        ("Recovery", 0.5, 0.6, "must not be above the figure itself (0.4)"),
-        ("Asset correlation", 0.1, 0.15, "must not be below the figure itself (0.2)"),
         ("Recovery", 0.0, 0.6, "must be > 0 and < 1"),
         ("Recovery", None, 0.6, "must not be blank: the high end is there"),
         ("Recovery", 0.2, None, "must not be blank: the low end is there"),
@@ -86,6 +84,15 @@ def test_ranges_that_are_none(shipped: Any, label: str, low: Any, high: Any, sen
     shipped.put("tbl_Range", label, "High", high)
     [(place, _, rule)] = shipped.wrong()
     assert place.startswith("Uncertainty!") and sentence in rule
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.5, 0.6), (0.1, 0.3)])
+def test_a_range_that_does_not_hold_its_figure_does_not_count(shipped: Any, low: float, high: float) -> None:
+    """The recovery is 0.4."""
+    shipped.put("tbl_Range", "Recovery", "Low", low)
+    shipped.put("tbl_Range", "Recovery", "High", high)
+    ranges = shipped.read().ranges
+    assert ranges.recovery is None and ranges.correlation == (0.10, 0.35)
 
 
 def test_the_obligor_of_a_wrong_range_is_the_cell_that_is_named(shipped: Any) -> None:
@@ -101,6 +108,7 @@ def test_what_a_refresh_writes(template: Path, tmp_path: Path) -> None:
     ends = {item.label: (None, None) for item in layout.RANGE_ROWS}
     ends[INPUTS["recovery"].label] = (0.3, 0.5)
     ends[INPUTS["volatility"].label] = (0.05, 0.2)
+    ends[INPUTS["correlation"].label] = (0.3, 0.4)
     low, high = zip(*ends.values(), strict=True)
     book.write_table("tbl_Range", {"Low": low, "High": high})
     done = refresh(book)
@@ -112,6 +120,7 @@ def test_what_a_refresh_writes(template: Path, tmp_path: Path) -> None:
     assert counts["Recovery"] == "yes"
     assert counts["Volatility of the pool"] == "no: the volatility is implied"
     assert counts["Prepayment"] is None
+    assert counts["Asset correlation"] == "no: figure outside"
     intervals, risk = book.table("tbl_Interval"), done.analysis.simulated_base.tranches
     for k, tranche in enumerate(risk):
         low, high = intervals.column("PD, low")[k], intervals.column("PD, high")[k]
