@@ -169,7 +169,7 @@ def _home(s: Sheets, new: Filling) -> Any:
     row = FROZEN + len(STEPS)
     for column, sheet in enumerate(LINKS, 2):
         s.link(ws, row - 1, column, sheet)
-    _readings(s, ws, row)
+    _readings(s, ws, row, new.headline)
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)
     for k, rule in enumerate(ANSWER_RULES):
@@ -209,13 +209,13 @@ def _red(s: Sheets, ws: Any, first: int, last: int) -> None:
         ws.conditional_format(first, 2, last, 2, rule)
 
 
-def _readings(s: Sheets, ws: Any, row: int) -> None:
+def _readings(s: Sheets, ws: Any, row: int, headline: str) -> None:
     """Lay out the sentences that are read first, and the cell that says of which class they speak."""
     last = PANEL - 2
     s.heading(ws, row, 1, "What the figures say", "结论")
     spoken = "Headlines speak of (blank: last senior class) "
     s.speak(ws, row, 6, spoken, s.style(font_color=GREY, align="right"))
-    ws.merge_range(row, 7, row, last - 2, None, s.input(layout.TEXT))
+    ws.merge_range(row, 7, row, last - 2, headline or None, s.input(layout.TEXT))
     cell = xl_rowcol_to_cell(row, 7, True, True)
     s.book.define_name(layout.HEADLINE_CLASS, f"=Home!{cell}")
     s.book.define_name(CLASSES, f"=tbl_Tranche[{layout.TRANCHE.column('name').header}]")
@@ -1066,7 +1066,7 @@ def _draft(path: Path, new: Filling) -> Sheets:
     by_date(s, new)
     classes_by_date(s)
     simulated(s)
-    scenario(s)
+    scenario(s, new)
     conditions(s)
     controls(s)
     _structure(s, new)

@@ -32,12 +32,13 @@ from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check
 from xlkmv.model.history import history_pd
 from xlkmv.model.merton import asset_value_at_volatility, assets
 from xlkmv.model.private import DISTANCES, MIN_PEERS, Peers, private_firm
+from xlkmv.shown import Shown
 
 __all__ = ["METHODS", "ObligorPd", "ObligorSource", "PeerFirm", "SourceTerms", "obligor_pd", "obligor_pds"]
 
 
-@dataclass(frozen=True, slots=True)
-class ObligorSource:
+@dataclass(frozen=True, slots=True, repr=False)
+class ObligorSource(Shown):
     """What is known of one obligor; a method uses its own fields and leaves the others alone.
 
     Attributes
@@ -85,8 +86,8 @@ class ObligorSource:
     drift: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class PeerFirm:
+@dataclass(frozen=True, slots=True, repr=False)
+class PeerFirm(Shown):
     """A listed firm that obligors without a price are compared with.
 
     Attributes
@@ -109,8 +110,8 @@ class PeerFirm:
     earnings: float
 
 
-@dataclass(frozen=True, slots=True)
-class SourceTerms:
+@dataclass(frozen=True, slots=True, repr=False)
+class SourceTerms(Shown):
     """What all obligors share.
 
     Attributes
@@ -154,8 +155,8 @@ class SourceTerms:
         return np.asarray(ndtr(-distance)) if self.mapping is None else edf(distance, *self.mapping)
 
 
-@dataclass(frozen=True, slots=True)
-class ObligorPd:
+@dataclass(frozen=True, slots=True, repr=False)
+class ObligorPd(Shown):
     """Where the PD of one obligor comes from, and how well it is known.
 
     Attributes

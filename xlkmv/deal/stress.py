@@ -25,6 +25,7 @@ from xlkmv.deal.terms.faults import twice
 from xlkmv.errors import DomainError, InputError
 from xlkmv.language import Phrase, joined
 from xlkmv.model.domain import PROBABILITY, Array, Rule
+from xlkmv.shown import Shown
 
 __all__ = [
     "ALL_OFF",
@@ -96,8 +97,8 @@ def control_keys(text: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(key for key in CONTROLS if key in chosen)
 
 
-@dataclass(frozen=True, slots=True)
-class Stress:
+@dataclass(frozen=True, slots=True, repr=False)
+class Stress(Shown):
     """A preset condition; the defaults change nothing.
 
     Attributes

@@ -22,6 +22,7 @@ from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import FINITE, POSITIVE, PROBABILITY, RULES, Array, Rule, check
 from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
 from xlkmv.model.normal import density, inverse_mills
+from xlkmv.shown import Shown
 
 __all__ = [
     "FlowVolatility",
@@ -105,8 +106,8 @@ def naive_distance_to_default(
 # --- a series of equity values --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SeriesFit:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SeriesFit(Shown):
     """Assets fitted to a series of equity values.
 
     The standard errors come from the observed information (``mle``), or from the sampling of a
@@ -413,8 +414,8 @@ def _by_date(name: str, value: Any, size: int) -> Array:
 # --- a series of flows ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class FlowVolatility:
+@dataclass(frozen=True, slots=True, repr=False)
+class FlowVolatility(Shown):
     """Volatility and drift of period flows, each with its standard error, per annum.
 
     ``changes`` counts the log changes (or log deviations from plan) that they rest on.

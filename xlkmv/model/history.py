@@ -24,6 +24,7 @@ from scipy.special import betainc, betaincinv, gammaln, log_ndtr, ndtri
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import ASSET_CORRELATION, POSITIVE, RULES, Array, Rule, check
 from xlkmv.model.normal import density
+from xlkmv.shown import Shown
 
 __all__ = ["MOST_DEFAULTS", "MOST_YEARS", "HistoryPd", "history_pd", "most_prudent_pds"]
 
@@ -39,8 +40,8 @@ _REACH = 9.0
 _PER_WIDTH = 3.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HistoryPd:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class HistoryPd(Shown):
     """Posterior of a default probability, arrays of one shape.
 
     Attributes

@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.conditional import conditional_pool, dot, loss_bands
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, Array, Rule, check, numbers
+from xlkmv.shown import Shown
 
 __all__ = [
     "LEVELS",
@@ -42,8 +43,8 @@ _STEP = 256
 SCENARIOS = Rule("must be between 100 and 100000000", low=100, high=1e8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Contributions:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Contributions(Shown):
     """What each obligor adds to a risk figure; each row sums to the figure (Euler allocation).
 
     Attributes
@@ -59,8 +60,8 @@ class Contributions:
     expected_shortfall: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StandardErrors:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class StandardErrors(Shown):
     """Simulation error of each figure, one standard deviation; 0 where the figure is exact."""
 
     expected_loss: float
@@ -70,8 +71,8 @@ class StandardErrors:
     hit_probability: float | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LossDistribution:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LossDistribution(Shown):
     """Loss of a pool over one horizon, as one model sees it.
 
     Attributes

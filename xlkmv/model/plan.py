@@ -28,6 +28,7 @@ from xlkmv.model.domain import (
     check_all,
 )
 from xlkmv.model.passage import discrete_first_passage
+from xlkmv.shown import Shown
 
 __all__ = [
     "PlanRisk",
@@ -56,8 +57,8 @@ _LEFT_LOG, _FAR = 39.0, 64.0
 _CHUNK = 2**15
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PlanRisk:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PlanRisk(Shown):
     """Risk of one tranche of a plan, date by date; every field has shape (n,).
 
     Attributes

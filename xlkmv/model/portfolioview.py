@@ -32,6 +32,7 @@ from xlkmv.model.losses import (
     simulation_size,
     uniforms,
 )
+from xlkmv.shown import Shown
 
 __all__ = [
     "MacroFit",
@@ -60,8 +61,8 @@ _WEIGHTS = np.exp(-0.5 * _NODES**2)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MacroFit:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MacroFit(Shown):
     """Default index and macro dynamics fitted by ordinary least squares, for s sectors and m macro factors.
 
     Attributes

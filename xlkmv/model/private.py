@@ -24,6 +24,7 @@ from xlkmv.errors import InputError
 from xlkmv.model.calibration import edf
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
 from xlkmv.model.domain import POSITIVE, Array, check
+from xlkmv.shown import Shown
 
 __all__ = ["DISTANCES", "MIN_PEERS", "MIN_PEERS_FOR_SIZE", "Peers", "PrivateFirm", "private_firm"]
 
@@ -39,8 +40,8 @@ _MAD = 0.6744897501960817
 _MEDIAN_VARIANCE = 0.5 * np.pi
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Peers:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Peers(Shown):
     """Listed firms of one industry.
 
     Attributes
@@ -73,8 +74,8 @@ class Peers:
             raise InputError("peers", f"must be {MIN_PEERS} or more", self.asset_value.size)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PrivateFirm:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PrivateFirm(Shown):
     """A firm as its peers see it; arrays of one shape.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.special import chdtri, erfcx, ndtri
 
 from xlkmv.model.domain import FINITE, Array, Rule, check
+from xlkmv.shown import Shown
 
 __all__ = ["FREEDOM", "INTERVAL", "STRENGTH", "ScaleUpdate", "normal_scale", "scale_update"]
 
@@ -20,8 +21,8 @@ INTERVAL = 0.90
 _FINE = 10.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScaleUpdate:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ScaleUpdate(Shown):
     """Posterior of the scale after 0, 1, ..., n observations.
 
     Attributes

@@ -19,6 +19,7 @@ from xlkmv.deal.terms import Covenant
 from xlkmv.errors import InputError
 from xlkmv.model.domain import RULES, Array, Rule, check, numbers
 from xlkmv.model.passage import discrete_first_passage
+from xlkmv.shown import Shown
 
 __all__ = [
     "LOGNORMAL_METRICS",
@@ -168,8 +169,8 @@ def breached(values: Array, threshold: float, side: str) -> npt.NDArray[np.bool_
     return np.asarray(values < threshold - slack if side == "min" else values > threshold + slack)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CovenantPath:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CovenantPath(Shown):
     """One covenant date by date; every array has shape (n,).
 
     Attributes

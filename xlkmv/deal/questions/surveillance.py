@@ -25,6 +25,7 @@ from xlkmv.model.copula import joint_default_probability
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, RULES, Array, check
 from xlkmv.model.plan import PlanRisk, default_probability_by
 from xlkmv.model.robust import scale_update
+from xlkmv.shown import Shown
 
 __all__ = [
     "BANDS",
@@ -53,8 +54,8 @@ SMALLER = 0.82
 LEAST_SCALE = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Rerating:
+@dataclass(frozen=True, slots=True, repr=False)
+class Rerating(Shown):
     """What some periods have taught.
 
     Attributes
@@ -147,8 +148,8 @@ def reratings(
     return tuple(out)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Surveillance:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Surveillance(Shown):
     """The plan as it stands after j of its n dates, in the KMV view.
 
     Attributes

@@ -15,6 +15,7 @@ from xlkmv.deal.terms.faults import MOST_OBLIGORS, Fault, column_faults, raise_f
 from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, numbers
+from xlkmv.shown import Shown
 
 __all__ = [
     "AMORTISATIONS",
@@ -36,8 +37,8 @@ LOAN_NUMBERS = ("rate", "margin", "term", "interest_only", "payments_per_year", 
 LOAN_RULES = {"rate": "loan_rate", "margin": "loan_margin"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Loans:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Loans(Shown):
     """Loan terms, one row per row of the pool; a row without a term comes with a schedule.
 
     Attributes
@@ -178,8 +179,8 @@ def loan_faults(
     yield from sorted(found, key=lambda fault: fault.row or 0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Pool(Shown):
     """The claims. A row is an obligor, or a representative line that stands for several.
 
     Attributes
@@ -314,6 +315,13 @@ class Pool:
 
     def __hash__(self) -> int:
         return hash((self.name, self.schedule.shape))
+
+    @staticmethod
+    def from_frame(frame: Any, schedule: Any = None, dates: Iterable[Any] | None = None) -> Pool:
+        """Build a pool from a frame or rows of claims: :func:`xlkmv.library.inputs.pool_from`."""
+        import xlkmv
+
+        return xlkmv.pool_from(frame, schedule, dates)
 
     @property
     def collections(self) -> Array:

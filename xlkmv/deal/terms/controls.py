@@ -14,6 +14,7 @@ import numpy as np
 
 from xlkmv.deal.terms.faults import COLUMN_RULES, column_faults, raise_first
 from xlkmv.errors import DomainError, InputError
+from xlkmv.shown import Shown
 
 __all__ = ["CAP_UNITS", "CONTROLS", "RESERVE_FUNDING", "RESERVE_UNITS", "Control", "Controls"]
 
@@ -53,8 +54,8 @@ RESERVE_FUNDING = ("cash", "built up")
 CAP_UNITS = ("money", "of notes")
 
 
-@dataclass(frozen=True, slots=True)
-class Controls:
+@dataclass(frozen=True, slots=True, repr=False)
+class Controls(Shown):
     """The plan's risk controls: a switch for each, and its figures where it has some.
 
     Attributes

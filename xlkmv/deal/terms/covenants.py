@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
+from xlkmv.shown import Shown
 
 __all__ = ["CONSEQUENCES", "METRICS", "Covenant", "covenant_faults"]
 
@@ -23,8 +24,8 @@ METRICS = (
 CONSEQUENCES = ("none", "trap", "turbo", "sequential", "amortise")
 
 
-@dataclass(frozen=True, slots=True)
-class Covenant:
+@dataclass(frozen=True, slots=True, repr=False)
+class Covenant(Shown):
     """One test made on each payment date.
 
     Attributes

@@ -15,12 +15,13 @@ from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
+from xlkmv.shown import Shown
 
 __all__ = ["Curve", "curve_faults", "graded", "scale_faults"]
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+@dataclass(frozen=True, slots=True, repr=False)
+class Curve(Shown):
     """A base rate by date: each rate is in force from its date until the next one.
 
     Attributes

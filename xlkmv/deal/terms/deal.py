@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +20,18 @@ from xlkmv.deal.terms.notes import Tranche, tranche_faults
 from xlkmv.deal.terms.plan import Terms
 from xlkmv.deal.terms.record import Today
 from xlkmv.errors import InputError
+from xlkmv.shown import Shown
+
+if TYPE_CHECKING:
+    import xlkmv
 
 __all__ = ["TOLD_TWICE", "Deal"]
 
 TOLD_TWICE = "must not be 'loss curve' where a claim has a pledge: net losses say what comes back already"
 
 
-@dataclass(frozen=True, slots=True)
-class Deal:
+@dataclass(frozen=True, slots=True, repr=False)
+class Deal(Shown):
     """A plan: what pays, what is owed, and on what terms.
 
     Attributes
@@ -65,6 +72,25 @@ class Deal:
             raise InputError("terms default timing", TOLD_TWICE, terms.default_timing)
         if terms.headline and terms.headline not in names:
             raise InputError("terms headline", f"must be one of: {', '.join(names)}", terms.headline)
+
+    @staticmethod
+    def from_frames(pool: Any, notes: Any, *, closing: Any, **more: Any) -> Deal:
+        """Build a deal from frames or rows of claims and notes: :func:`xlkmv.library.inputs.deal_from`."""
+        import xlkmv
+
+        return xlkmv.deal_from(pool, notes, closing=closing, **more)
+
+    def analyse(self, **options: Any) -> xlkmv.Analysis:
+        """Compute everything that the workbook shows: :func:`xlkmv.deal.analysis.analyse`."""
+        import xlkmv
+
+        return xlkmv.analyse(self, **options)
+
+    def save(self, path: str | os.PathLike[str], *, refreshed: bool = False) -> Path:
+        """Save as a workbook, JSON or YAML: :func:`xlkmv.library.files.save`."""
+        import xlkmv
+
+        return xlkmv.save(self, path, refreshed=refreshed)
 
     def _loan_faults(self, curves: list[str]) -> Iterator[Fault]:
         loans = self.pool.loans

@@ -15,6 +15,7 @@ from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.deal.terms.scale import LONG_RUN, ClassScale
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 from xlkmv.model.robust import FREEDOM, STRENGTH
+from xlkmv.shown import Shown
 
 __all__ = [
     "OC_ALL",
@@ -31,8 +32,8 @@ VOLATILITY_SOURCES = ("implied", "user")
 OC_ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+@dataclass(frozen=True, slots=True, repr=False)
+class Terms(Shown):
     """Terms of the plan and assumptions of the model.
 
     Attributes

@@ -12,14 +12,15 @@ import numpy.typing as npt
 from xlkmv.deal.terms.faults import TOLERANCE, Fault, raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.domain import NOT_NEGATIVE, Array, numbers
+from xlkmv.shown import Shown
 
 __all__ = ["RECORD_RULE", "Record", "Today", "record_faults"]
 
 RECORD_RULE = NOT_NEGATIVE
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+@dataclass(frozen=True, slots=True, repr=False)
+class Record(Shown):
     """What is known of the first j payment dates.
 
     Attributes

@@ -13,6 +13,7 @@ from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
 from xlkmv.language import Phrase
 from xlkmv.model.domain import POSITIVE, Array, check
+from xlkmv.shown import Shown
 
 __all__ = ["HORIZONS", "LONG_RUN", "NOT_PUBLISHED", "ClassScale", "class_scale_faults", "horizon_field"]
 
@@ -25,8 +26,8 @@ def horizon_field(years: float) -> str:
     return f"after {years:g} y"
 
 
-@dataclass(frozen=True, slots=True)
-class ClassScale:
+@dataclass(frozen=True, slots=True, repr=False)
+class ClassScale(Shown):
     """A scale of grades, each with its cumulative default rate by horizon.
 
     Attributes
