@@ -225,10 +225,11 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'xlkmv' has no attribute {name!r}")
     found = getattr(importlib.import_module(_WHERE[name]), name)
-    if _WHERE[name] in _OF_ARRAYS and not isinstance(found, type):
-        from xlkmv.library.labels import labelled
+    if callable(found) and not isinstance(found, type):
+        from xlkmv.library.door import checked, labelled
 
-        found = labelled(found)
+        found = checked(found)
+        found = labelled(found) if _WHERE[name] in _OF_ARRAYS else found
     globals()[name] = found
     return found
 

@@ -488,7 +488,8 @@ def _conditions(conditions: Sequence[Stress]) -> Filled:
 
 
 def _condition(x: Stress) -> list[Any]:
-    off = "all" if len(x.controls_off) == len(CONTROLS) else ", ".join(CONTROLS[k].label for k in x.controls_off)
+    off = ", ".join(CONTROLS[k].label for k in x.controls_off)
+    off = "all" if len(x.controls_off) == len(CONTROLS) else off
     return [
         x.name,
         x.pool_haircut,

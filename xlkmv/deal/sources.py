@@ -26,9 +26,10 @@ from scipy.special import ndtr, ndtri
 from xlkmv.deal.terms.curves import graded
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
 from xlkmv.language import CLAUSES, Phrase, joined
+from xlkmv.kinds import check_kinds
 from xlkmv.model.calibration import edf, fit_series
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
-from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check
+from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check, check_number
 from xlkmv.model.history import history_pd
 from xlkmv.model.merton import asset_value_at_volatility, assets
 from xlkmv.model.private import DISTANCES, MIN_PEERS, Peers, private_firm
@@ -85,6 +86,9 @@ class ObligorSource(Shown):
     obligor_years: float | None = None
     drift: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_kinds("obligor", self)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PeerFirm(Shown):
@@ -108,6 +112,9 @@ class PeerFirm(Shown):
     short_term: float
     long_term: float
     earnings: float
+
+    def __post_init__(self) -> None:
+        check_kinds("peer", self)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -140,6 +147,7 @@ class SourceTerms(Shown):
     level: float = 0.9
 
     def __post_init__(self) -> None:
+        check_kinds("terms", self)
         if self.convention not in DISTANCES:
             raise InputError("convention", f"must be one of {', '.join(DISTANCES)}", self.convention)
         check("level", self.level)
@@ -234,9 +242,9 @@ def obligor_pd(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
 
 
 def _given(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
-    pd = float(check("pd", _needed(row, "pd")))
+    pd = check_number("pd", _needed(row, "pd"))
     low, high = (
-        None if x is None else float(check(n, x, PROBABILITY))
+        None if x is None else check_number(n, x, PROBABILITY)
         for n, x in (("low", row.low), ("high", row.high))
     )
     if low is not None and low > pd:

@@ -10,6 +10,7 @@ import datetime as dt
 import inspect
 import json
 import re
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +37,7 @@ from xlkmv.deal.terms import (
     Controls,
     Covenant,
     Curve,
+    Deal,
     Loans,
     Pool,
     Record,
@@ -44,8 +46,8 @@ from xlkmv.deal.terms import (
 )
 from xlkmv.deal.terms.covenants import COVENANT_CHOICES
 from xlkmv.errors import BookError, HostError, InputError, MissingError
-from xlkmv.library.files import YAML, DealFile
-from xlkmv.library.inputs import near, pool_from
+from xlkmv.library.files import YAML, DealFile, as_file
+from xlkmv.library.inputs import USUAL_LOAN, near, pool_from
 from xlkmv.model.domain import Rule
 
 __all__ = ["FORMAT", "from_document", "read_document", "schema", "to_document", "write_document"]
@@ -76,12 +78,12 @@ _RULES: dict[type, Mapping[str, Rule]] = {Terms: TERM_RULES, Stress: STRESS_RULE
 # ------------------------------------------------------------------------------------ writing
 
 
-def to_document(deal: DealFile) -> dict[str, Any]:
+def to_document(deal: Deal) -> dict[str, Any]:
     """Put a deal into plain mappings, lists, numbers and texts.
 
     Parameters
     ----------
-    deal : DealFile
+    deal : Deal
 
     Returns
     -------
@@ -92,6 +94,7 @@ def to_document(deal: DealFile) -> dict[str, Any]:
     InputError
         When the pool holds worked-out interest and balances, for which a document has no place.
     """
+    deal = as_file(deal)
     if deal.pool.interest is not None or deal.pool.claim is not None:
         rule = "must come with schedules or loan terms: a document has no place for worked-out interest"
         raise InputError("deal pool", rule, "interest, balance or claim")
@@ -111,11 +114,11 @@ def _claims(deal: DealFile) -> list[dict[str, Any]]:
         if pool.count is not None:
             row["count"] = float(pool.count[k])
         row |= {word: _text(getattr(pool, word)[k]) for word in _POOL_WORDS if any(getattr(pool, word))}
-        if pool.loans is not None and pool.loans.given[k]:
-            row |= {n: float(getattr(pool.loans, n)[k]) for n in LOAN_NUMBERS}
-            row |= {n: _text(getattr(pool.loans, n)[k]) for n in _LOAN_WORDS}
-            row = {n: x for n, x in row.items() if x == x}
-        else:
+        if pool.loans is not None:
+            loan = {n: float(getattr(pool.loans, n)[k]) for n in LOAN_NUMBERS}
+            loan |= {n: _text(getattr(pool.loans, n)[k]) for n in _LOAN_WORDS}
+            row |= {n: x for n, x in loan.items() if x == x and x != USUAL_LOAN.get(n)}
+        if pool.loans is None or not pool.loans.given[k]:
             paid = pool.schedule[k].tolist()
             row["schedule"] = {day: x for day, x in zip(days, paid, strict=True) if x}
         rows.append({column: x for column, x in row.items() if x not in ("", None)})
@@ -451,3 +454,8 @@ def _attribute(kind: type, name: str) -> str:
                 said.append(more.strip())
             return " ".join(said)
     return ""
+
+
+if __name__ == "__main__":
+    text = json.dumps(schema(), ensure_ascii=False, indent=1) + "\n"
+    Path(sys.argv[1]).write_text(text, encoding="utf-8", newline="\n")

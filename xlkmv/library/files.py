@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import Deal, Record
 from xlkmv.errors import InputError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["DealFile", "load", "save"]
+__all__ = ["DealFile", "as_file", "load", "save"]
 
 BOOKS, JSON, YAML = (".xlsm", ".xlsx"), (".json",), (".yaml", ".yml")
 
@@ -94,7 +92,7 @@ def load(path: str | os.PathLike[str]) -> DealFile:
 
     book = open_book(file)
     found = read_book(book)
-    return _of(found.deal, title_of(book), found.stresses, found.actual)
+    return as_file(found.deal, title_of(book), found.stresses, found.actual)
 
 
 def save(deal: Deal, path: str | os.PathLike[str], *, refreshed: bool = False) -> Path:
@@ -118,7 +116,7 @@ def save(deal: Deal, path: str | os.PathLike[str], *, refreshed: bool = False) -
     InputError
         When the deal holds something for which the file has no place, or a name ends otherwise.
     """
-    file, whole = Path(path), deal if isinstance(deal, DealFile) else _of(deal)
+    file, whole = Path(path), as_file(deal)
     if whole.today is not None:
         raise InputError("deal", "must be as at closing: a file says what has come in, not where paths begin")
     if _kind(file) not in BOOKS:
@@ -132,9 +130,26 @@ def save(deal: Deal, path: str | os.PathLike[str], *, refreshed: bool = False) -
     return build_template(file, cells, refreshed=refreshed)
 
 
-def _of(deal: Deal, title: str = "", conditions: tuple[Stress, ...] = PRESETS, actual: Any = ()) -> DealFile:
-    parts: Mapping[str, Any] = {name: getattr(deal, name) for name in Deal.__dataclass_fields__}
-    return DealFile(**parts, title=title, conditions=conditions, actual=actual)
+def as_file(
+    deal: Deal, title: str = "", conditions: Sequence[Stress] = PRESETS, actual: Record | None = None
+) -> DealFile:
+    """Give a deal what a file says besides; one from a file keeps what it has.
+
+    Parameters
+    ----------
+    deal : Deal
+    title : str
+    conditions : sequence of Stress
+    actual : Record, optional
+
+    Returns
+    -------
+    DealFile
+    """
+    if isinstance(deal, DealFile):
+        return deal
+    parts: dict[str, Any] = {name: getattr(deal, name) for name in Deal.__dataclass_fields__}
+    return DealFile(**parts, title=title, conditions=tuple(conditions), actual=actual or Record())
 
 
 def _kind(file: Path) -> str:

@@ -51,7 +51,7 @@ UNITS: dict[str, str] = {
         RATE: "volatility drift coupon margin cap floor rate yield_at_par equity_volatility",
         MONEY: "amount asset_value asset_values default_point accumulated_in accumulated_due interest_due "
         "interest_paid principal_due principal_paid deferred balance planned expected losses value_at_risk "
-        "expected_shortfall size setting",
+        "expected_shortfall size setting expected_paid expected_collections expected_support",
         YEARS: "horizon average_life wal times lag",
         DISTANCE: "distance distance_at_maturity distance_to_default",
         RATIO: "correlation coverage coverage_at_maturity",

@@ -22,13 +22,16 @@ from xlkmv.model.domain import Array, numbers
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import TableSpec
 
-__all__ = ["Table", "covenants_from", "deal_from", "near", "pool_from", "tranches_from"]
+__all__ = ["USUAL_LOAN", "Table", "covenants_from", "deal_from", "near", "pool_from", "tranches_from"]
 
 # A DataFrame, a mapping of columns, or rows.
 Table = Any
 Row = TypeVar("Row", Tranche, Covenant)
 
 _LOAN_FIELDS = tuple(f.name for f in fields(Loans))
+# What a blank loan term means.
+USUAL_LOAN: dict[str, Any] = {"margin": 0.0, "interest_only": 0.0, "payments_per_year": 12.0, "age": 0.0}
+USUAL_LOAN |= {"amortisation": "annuity"}
 _POOL_FIELDS = ("name", "amount", "pd", "recovery", "lag", "correlation")
 _MAY_BE = ("count", "industry", "status", "since")
 _WORDS = {"name", "industry", "status", "since", "amortisation", "first", "base"}
@@ -301,17 +304,14 @@ def _loans(found: Mapping[str, list[Any]]) -> Loans | None:
     """Loan terms of the rows that have some; what is blank is usual."""
     if all(x is None for x in found.get("term", ())):
         return None
-    usual = {f.name: f for f in fields(Loans)}
     given: dict[str, Any] = {}
-    for name in usual:
+    for name in _LOAN_FIELDS:
         if name not in found:
             continue
-        values = _column(name, found[name])
-        if name == "amortisation":
-            values = tuple(word or "annuity" for word in values)
-        elif name in ("interest_only", "payments_per_year", "age", "margin"):
-            values = np.where(np.isnan(values), 12.0 if name == "payments_per_year" else 0.0, values)
-        given[name] = values
+        usual = USUAL_LOAN.get(name)
+        given[name] = _column(name, [usual if x is None else x for x in found[name]])
+    if "rate" not in given and not any(given.get("base", ())):
+        raise MissingError("pool table", "must have a column 'rate' beside 'term'")
     given.setdefault("rate", np.full(len(given["term"]), np.nan))
     return Loans(**given)
 

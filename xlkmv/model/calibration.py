@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import FINITE, POSITIVE, PROBABILITY, RULES, Array, Rule, check
+from xlkmv.model.domain import FINITE, POSITIVE, PROBABILITY, RULES, Array, Rule, check, check_number
 from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
 from xlkmv.model.normal import density, inverse_mills
 from xlkmv.shown import Shown
@@ -257,8 +257,8 @@ def fit_series(
         E,
         _by_date("default_point", default_point, E.size),
         _by_date("rate", rate, E.size),
-        float(check("horizon", horizon)),
-        1.0 / float(check("periods_per_year", periods_per_year)),
+        check_number("horizon", horizon),
+        1.0 / check_number("periods_per_year", periods_per_year),
     )
     moves = np.diff(np.log(E))
     start = float(moves.std(ddof=1) / np.sqrt(series.dt))
@@ -454,7 +454,7 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
         series is cumulative (:func:`is_cumulative`): its volatility would be an artefact.
     """
     C = check("flows", flows, POSITIVE).ravel()
-    dt = 1.0 / float(check("periods_per_year", periods_per_year))
+    dt = 1.0 / check_number("periods_per_year", periods_per_year)
     if is_cumulative(C):
         raise InputError(
             "flows",

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import betainc, betaincinv, gammaln, log_ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import ASSET_CORRELATION, POSITIVE, RULES, Array, Rule, check
+from xlkmv.model.domain import ASSET_CORRELATION, POSITIVE, RULES, Array, Rule, check, check_number
 from xlkmv.model.normal import density
 from xlkmv.shown import Shown
 
@@ -87,7 +87,7 @@ def history_pd(defaults: Any, obligor_years: Any, level: float = 0.9) -> History
         When an input breaks its rule, or there are more defaults than obligor-years.
     """
     d, n = _counts(defaults, check("obligor_years", obligor_years, POSITIVE))
-    tail = 0.5 * (1.0 - float(check("level", level)))
+    tail = 0.5 * (1.0 - check_number("level", level))
     a, b = d + 0.5, n - d + 0.5
     low, median, high = (betaincinv(a, b, q) for q in (tail, 0.5, 1.0 - tail))
     return HistoryPd(a / (n + 1.0), median, low, high, float(level))
@@ -149,10 +149,11 @@ def most_prudent_pds(
     d, _ = _counts(defaults, n)
     if n.ndim != 1 or n.size == 0 or np.shape(defaults) != n.shape:
         raise InputError("defaults", f"must be one number per grade ({n.size})", np.size(defaults))
-    tail = 1.0 - float(check("confidence", confidence, RULES["level"]))
-    T = int(_whole("years", years, Rule(f"must be a whole number, 1 to {MOST_YEARS}", 1.0, MOST_YEARS)))
-    rho = float(check("correlation", correlation, ASSET_CORRELATION if T == 1 else _CHAIN))
-    theta = float(check("time_correlation", time_correlation, _CHAIN))
+    tail = 1.0 - check_number("confidence", confidence, RULES["level"])
+    span = Rule(f"must be a whole number, 1 to {MOST_YEARS}", 1.0, MOST_YEARS)
+    T = int(check_number("years", _whole("years", years, span), span))
+    rho = check_number("correlation", correlation, ASSET_CORRELATION if T == 1 else _CHAIN)
+    theta = check_number("time_correlation", time_correlation, _CHAIN)
     pooled_n, pooled_d = (np.cumsum(x[::-1])[::-1] for x in (n, d))
     if T > 1 and rho > 0.0 and pooled_d[0] > MOST_DEFAULTS:
         rule = f"must be at most {MOST_DEFAULTS} in all over several years with correlation"

@@ -15,7 +15,16 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.conditional import conditional_pool, dot, loss_bands
-from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, Array, Rule, check, numbers
+from xlkmv.model.domain import (
+    ASSET_CORRELATION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Array,
+    Rule,
+    check,
+    check_number,
+    numbers,
+)
 from xlkmv.shown import Shown
 
 __all__ = [
@@ -180,7 +189,7 @@ def check_levels(levels: npt.ArrayLike) -> Array:
 
 def check_attachment(attachment: float | None) -> float | None:
     """Check the attachment amount."""
-    return None if attachment is None else float(check("attachment", attachment, NOT_NEGATIVE))
+    return None if attachment is None else check_number("attachment", attachment, NOT_NEGATIVE)
 
 
 # --- exact grids -----------------------------------------------------------------------------------
@@ -412,7 +421,9 @@ def gaussian_copula_losses(
     amounts, pd, _ = obligors(exposures, pds, lgd)
     rho = per_obligor("correlation", correlation, amounts.size, ASSET_CORRELATION)
     if grid_points is not None:
-        grid_points = int(check("grid_points", grid_points, Rule("must be between 2 and 1048576", 2, 2**20)))
+        grid_points = int(
+            check_number("grid_points", grid_points, Rule("must be between 2 and 1048576", 2, 2**20))
+        )
     threshold, loading, rest = ndtri(pd), np.sqrt(rho), np.sqrt(1.0 - rho)
     # Without loading the step is infinitely wide.
     slope = np.maximum(loading, 1e-150)
@@ -593,10 +604,12 @@ def simulation_size(
     scenarios: float, block_size: float | None, seed: int, width: int
 ) -> tuple[int, int, int]:
     """Check the settings of a simulation; the default block holds about four million numbers."""
-    count = int(check("scenarios", scenarios, SCENARIOS))
+    count = int(check_number("scenarios", scenarios, SCENARIOS))
     size = (
-        max(4_000_000 // width, 1) if block_size is None else int(check("block_size", block_size, POSITIVE))
+        max(4_000_000 // width, 1)
+        if block_size is None
+        else int(check_number("block_size", block_size, POSITIVE))
     )
-    if isinstance(seed, bool) or int(check("seed", seed, NOT_NEGATIVE)) != seed:
+    if isinstance(seed, bool) or int(check_number("seed", seed, NOT_NEGATIVE)) != seed:
         raise InputError("seed", "must be a whole number >= 0", seed)
     return count, max(size, 1), int(seed)

@@ -17,7 +17,7 @@ from scipy.special import ndtr, ndtri
 from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.terms import Covenant
 from xlkmv.errors import InputError
-from xlkmv.model.domain import RULES, Array, Rule, check, numbers
+from xlkmv.model.domain import RULES, Array, Rule, check, check_number, numbers
 from xlkmv.model.passage import discrete_first_passage
 from xlkmv.shown import Shown
 
@@ -249,8 +249,8 @@ def covenant_path(
         When shapes differ, `side` is unknown or an argument breaks its rule.
     """
     v, t = np.atleast_1d(numbers("values", values)), np.atleast_1d(numbers("times", times))
-    limit = float(check("threshold", threshold, Rule("must be a number")))
-    sigma, mu = float(check("volatility", volatility)), float(check("drift", drift))
+    limit = check_number("threshold", threshold, Rule("must be a number"))
+    sigma, mu = check_number("volatility", volatility), check_number("drift", drift)
     check("values", v[~np.isnan(v) & (v != np.inf)], RULES["collections"])
     if v.ndim != 1 or v.shape != t.shape:
         raise InputError("values", f"must have one value per date ({t.size} dates)", f"shape {v.shape}")

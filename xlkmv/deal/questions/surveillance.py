@@ -22,7 +22,7 @@ from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.terms import Deal, Record, Today
 from xlkmv.errors import DomainError
 from xlkmv.model.copula import joint_default_probability
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, RULES, Array, check
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, RULES, Array, check, check_number
 from xlkmv.model.plan import PlanRisk, default_probability_by
 from xlkmv.model.robust import scale_update
 from xlkmv.shown import Shown
@@ -121,7 +121,7 @@ def reratings(
     """
     paid, due = check("actual", actual, NOT_NEGATIVE), check("expected", expected, NOT_NEGATIVE)
     # The pool's own figure: 0 if nobody can default, and beyond what a person would type.
-    sigma = float(check("volatility", volatility, NOT_NEGATIVE))
+    sigma = check_number("volatility", volatility, NOT_NEGATIVE)
     told = due > 0.0
     steps = np.diff(check("times", times, NOT_NEGATIVE), prepend=0.0)
     unit = max(sigma, LEAST_SCALE)

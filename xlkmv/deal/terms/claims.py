@@ -14,6 +14,7 @@ from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import MOST_OBLIGORS, Fault, column_faults, raise_first, twice
 from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.model.domain import Array, numbers
 from xlkmv.shown import Shown
 
@@ -75,7 +76,8 @@ class Loans(Shown):
     margin: Array = field(default_factory=lambda: np.zeros(()))
 
     def __post_init__(self) -> None:
-        m = np.asarray(self.term).size
+        check_kinds("pool", self)
+        m = numbers("pool term", self.term).size
         for column in LOAN_NUMBERS:
             values = numbers(f"pool {column}", getattr(self, column))
             if values.ndim and values.shape != (m,):
@@ -234,6 +236,7 @@ class Pool(Shown):
     recoveries: Recoveries | None = None
 
     def __post_init__(self) -> None:
+        check_kinds("pool", self)
         # An obligor may have nothing (left) to pay: late payments can fall outside the plan.
         object.__setattr__(self, "name", tuple(self.name))
         m = len(self.name)

@@ -14,6 +14,7 @@ import numpy as np
 
 from xlkmv.deal.terms.faults import COLUMN_RULES, column_faults, raise_first
 from xlkmv.errors import DomainError, InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.shown import Shown
 
 __all__ = ["CAP_UNITS", "CONTROLS", "RESERVE_FUNDING", "RESERVE_UNITS", "Control", "Controls"]
@@ -100,6 +101,7 @@ class Controls(Shown):
     support_cap_unit: str = "money"
 
     def __post_init__(self) -> None:
+        check_kinds("control", self)
         for name in CONTROLS:
             # "no" would count as on.
             if not isinstance(getattr(self, name), (bool, np.bool_)):

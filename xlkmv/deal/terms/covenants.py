@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
+from xlkmv.kinds import check_kinds
 from xlkmv.shown import Shown
 
 __all__ = ["CONSEQUENCES", "METRICS", "Covenant", "covenant_faults"]
@@ -49,6 +50,7 @@ class Covenant(Shown):
     consequence: str = "none"
 
     def __post_init__(self) -> None:
+        check_kinds("covenant", self)
         raise_first(covenant_faults([self], settled=True), [self.name])
 
 

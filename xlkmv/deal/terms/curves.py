@@ -14,6 +14,7 @@ import numpy as np
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.model.domain import Array
 from xlkmv.shown import Shown
 
@@ -38,6 +39,7 @@ class Curve(Shown):
     rates: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        check_kinds("curve", self)
         days = (as_date(f"curve '{self.name}' date", day) for day in self.dates)
         object.__setattr__(self, "dates", tuple(days))
         object.__setattr__(self, "rates", tuple(float(r) for r in self.rates))

@@ -20,6 +20,7 @@ from xlkmv.deal.terms.notes import Tranche, tranche_faults
 from xlkmv.deal.terms.plan import Terms
 from xlkmv.deal.terms.record import Today
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.shown import Shown
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Deal(Shown):
     today: Today | None = None
 
     def __post_init__(self) -> None:
+        check_kinds("deal", self)
         object.__setattr__(self, "tranches", tuple(sorted(self.tranches, key=lambda t: t.rank)))
         object.__setattr__(self, "covenants", tuple(self.covenants))
         names, terms = [t.name for t in self.tranches], self.terms

@@ -12,6 +12,7 @@ import numpy as np
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.shown import Shown
 
 __all__ = ["PASS_THROUGH", "PAYMENT_TYPES", "SCHEDULE", "Tranche", "tranche_faults"]
@@ -80,6 +81,7 @@ class Tranche(Shown):
     schedule: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        check_kinds("tranche", self)
         object.__setattr__(self, "schedule", tuple(float(x) for x in self.schedule))
         for name in ("rank", "amount", "coupon", "margin", "cap", "floor"):
             given = getattr(self, name)

@@ -13,6 +13,7 @@ from xlkmv.deal.terms.curves import Curve
 from xlkmv.deal.terms.dates import DAY_COUNTS, as_date, year_fraction
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.deal.terms.scale import LONG_RUN, ClassScale
+from xlkmv.kinds import check_kinds
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 from xlkmv.model.robust import FREEDOM, STRENGTH
 from xlkmv.shown import Shown
@@ -152,6 +153,7 @@ class Terms(Shown):
     class_scale: ClassScale = LONG_RUN
 
     def __post_init__(self) -> None:
+        check_kinds("terms", self)
         for name in ("dates", "curves", *VECTORS):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "closing", as_date("terms closing", self.closing))

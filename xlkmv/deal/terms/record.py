@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from xlkmv.deal.terms.faults import TOLERANCE, Fault, raise_first
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.model.domain import NOT_NEGATIVE, Array, numbers
 from xlkmv.shown import Shown
 
@@ -45,6 +46,7 @@ class Record(Shown):
     reserve: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
+        check_kinds("actual", self)
         object.__setattr__(self, "collections", tuple(numbers("actual", self.collections).ravel().tolist()))
         j = len(self.collections)
         for name in self.more():

@@ -1,9 +1,11 @@
-"""Series and frames in, the same labels out: for functions that know arrays only."""
+"""The door of the library: arguments that are parts of a deal are, and labels go through."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
@@ -11,10 +13,43 @@ from typing import Any, TypeVar
 import numpy as np
 
 from xlkmv.errors import InputError
+from xlkmv.kinds import broken_kind, is_word_or_part
 
-__all__ = ["labelled"]
+__all__ = ["checked", "labelled"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def checked(function: F) -> F:
+    """Let a function say which of its words, lists of words and parts of a deal are none.
+
+    Parameters
+    ----------
+    function : callable
+
+    Returns
+    -------
+    callable
+        The same; an argument of another kind than its annotation says is an InputError. Figures have
+        checks of their own.
+    """
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError:  # a type that only type checkers load
+        return function
+    names = list(inspect.signature(function).parameters)
+    wanted = {name: hints[name] for name in names if is_word_or_part(hints.get(name))}
+    if not wanted:
+        return function
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        for name, value in (*zip(names, args, strict=False), *options.items()):
+            if name in wanted and (rule := broken_kind(wanted[name], value)):
+                raise InputError(name, rule, value)
+        return function(*args, **options)
+
+    return call  # type: ignore[return-value]  # as it is called
 
 
 def labelled(function: F) -> F:
