@@ -80,7 +80,7 @@ def _lines(result: Any) -> list[str]:
 @_lines.register
 def _(result: Deal) -> list[str]:
     pool, terms = result.pool, result.terms
-    on = [label for key, label in CONTROLS.items() if getattr(result.controls, key)]
+    on = [control.label for key, control in CONTROLS.items() if getattr(result.controls, key)]
     title, notes = getattr(result, "title", ""), sum(t.amount for t in result.tranches)
     classes = _counted(len(result.tranches), "class", "classes")
     dates = _counted(len(terms.dates), "payment date", "payment dates")
