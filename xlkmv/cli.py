@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     case.set_defaults(run=_case)
 
     _new_parser(commands)
+    _lite_parser(commands)
 
     install = commands.add_parser("install", help="put the functions into Excel (Windows) or LibreOffice")
     install.add_argument("--all-users", action="store_true", help="for every user, if elevated")
@@ -127,13 +128,20 @@ def _language_option(command: Any) -> None:
 
 def _new_parser(commands: Any) -> None:
     new = commands.add_parser("new", help="make a fresh workbook: the shipped deal, an example, or blank")
-    new.add_argument("file", type=Path, help="the workbook to make: FILE.xlsm")
+    new.add_argument("file", type=Path, help="the workbook to make: FILE.xlsm, or FILE.xlsx without macros")
     new.add_argument("--example", metavar="NAME", help="patents (the shipped deal), auto, mortgage or lease")
     new.add_argument("--blank", action="store_true", help="an empty deal; needs the three that follow")
     new.add_argument("--closing", metavar="DATE", help="of a blank deal: closing date, such as 2025-01-15")
     new.add_argument("--every", metavar="INTERVAL", help="month, '2 months', quarter, half-year or year")
     new.add_argument("--dates", metavar="NUMBER", help="how many payment dates")
+    new.add_argument("--no-macros", action="store_true", help="FILE.xlsx, whatever FILE ends in")
     new.set_defaults(run=_new)
+
+
+def _lite_parser(commands: Any) -> None:
+    lite = commands.add_parser("lite", help="write the edition for xlwings Lite: Mac, browser, no macros")
+    lite.add_argument("folder", type=Path, help="where to put script, requirements and workbook")
+    lite.set_defaults(run=_lite)
 
 
 def _solve_parser(commands: Any) -> None:
@@ -515,8 +523,10 @@ def _models(options: argparse.Namespace) -> int:
 def _new(options: argparse.Namespace) -> int:
     from xlkmv.build.template import build_template
 
-    if options.file.suffix.lower() != ".xlsm":
-        raise BookError(f"{options.file} must end in .xlsm")
+    if options.no_macros:
+        options.file = options.file.with_suffix(".xlsx")
+    if options.file.suffix.lower() not in (".xlsm", ".xlsx"):
+        raise BookError(f"{options.file} must end in .xlsm, or in .xlsx for a workbook without macros")
     if options.file.exists():
         raise BookError(f"{options.file} exists: choose another name, or remove it first")
     if not options.file.resolve().parent.is_dir():
@@ -525,11 +535,20 @@ def _new(options: argparse.Namespace) -> int:
     found = _shipped_template()
     if filling is not None:
         build_template(options.file, filling, refreshed=False)
-    elif found is None:
+    elif found is None or options.file.suffix.lower() == ".xlsx":
         build_template(options.file)
     else:
         shutil.copyfile(found, options.file)
     print(f"Made {options.file}: {what} xlkmv refresh {options.file}")
+    return 0
+
+
+def _lite(options: argparse.Namespace) -> int:
+    from xlkmv.build.lite import write_lite
+
+    for path in write_lite(options.folder):
+        print(f"Made {path}")
+    print("Five steps in Excel: docs/lite.md")
     return 0
 
 

@@ -25,8 +25,8 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.terms.curves import graded
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
-from xlkmv.language import CLAUSES, Phrase, joined
 from xlkmv.kinds import check_kinds
+from xlkmv.language import CLAUSES, Phrase, joined
 from xlkmv.model.calibration import edf, fit_series
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
 from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check, check_number
