@@ -160,6 +160,7 @@ def filling(
     title: str = "",
     conditions: Sequence[Stress] = PRESETS,
     actual: Record | None = None,
+    ranges: Ranges | None = None,
 ) -> Filling:
     """Cells of a deal, or of an example with its sources.
 
@@ -171,6 +172,8 @@ def filling(
     conditions : sequence of Stress
     actual : Record, optional
         What is known of the first payment dates of a deal; an example has its own.
+    ranges : Ranges, optional
+        How well the inputs of a deal are known; an example has its own.
 
     Returns
     -------
@@ -207,7 +210,7 @@ def filling(
         layout.VECTOR.name: _vectors(found.terms),
         layout.CLASS_SCALE.name: _class_scale(found.terms.class_scale),
         layout.TARGET.name: _target(found, sources),
-        layout.RANGE.name: _ranges(deal.ranges if isinstance(deal, Example) else Ranges()),
+        layout.RANGE.name: _ranges(deal.ranges if isinstance(deal, Example) else ranges or Ranges()),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
     return Filling(title, found.terms.dates, pages, notes, filled, currency, headline=found.terms.headline)

@@ -239,6 +239,9 @@ class LiteBook:
         _, sheet, area = self._place(name)
         self._values.append((sheet, area, [[_out(value)]]))
 
+    def retitle(self, texts: Mapping[str, str]) -> None:
+        """Leave the charts as they are: in Excel their titles are links, which follow by themselves."""
+
     def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
         """Hand all writes to Lite; saving the file is left to the user.
 

@@ -25,6 +25,7 @@ from xlkmv.deal.terms import (
     AMORTISATIONS,
     CAP_UNITS,
     COLUMN_RULES,
+    INPUTS,
     LOAN_NUMBERS,
     PAYMENT_TYPES,
     POOL_NUMBERS,
@@ -40,6 +41,7 @@ from xlkmv.deal.terms import (
     Deal,
     Loans,
     Pool,
+    Ranges,
     Record,
     Terms,
     Tranche,
@@ -53,7 +55,18 @@ from xlkmv.model.domain import Rule
 __all__ = ["FORMAT", "from_document", "read_document", "schema", "to_document", "write_document"]
 
 FORMAT = "xlkmv deal 1"
-_TITLES = ("format", "title", "pool", "tranches", "terms", "controls", "covenants", "conditions", "actual")
+_TITLES = (
+    "format",
+    "title",
+    "pool",
+    "tranches",
+    "terms",
+    "controls",
+    "covenants",
+    "conditions",
+    "actual",
+    "ranges",
+)
 # Parts that are one mapping, and parts that are rows.
 _PARTS: dict[str, type] = {"terms": Terms, "controls": Controls, "actual": Record}
 _LISTS: dict[str, type] = {"tranches": Tranche, "covenants": Covenant, "conditions": Stress}
@@ -101,6 +114,10 @@ def to_document(deal: Deal) -> dict[str, Any]:
     found: dict[str, Any] = {"format": FORMAT, "title": deal.title, "pool": _claims(deal)}
     found |= {name: list(map(_plain, getattr(deal, name))) for name in _LISTS}
     found |= {name: _plain(getattr(deal, name)) for name in _PARTS}
+    # Of the inputs of the plan; the range of the PD of an obligor comes with its source, in a workbook.
+    found["ranges"] = {
+        name: list(ends) for name in INPUTS if (ends := getattr(deal.ranges, name)) is not None
+    }
     return {name: found[name] for name in _TITLES if found[name] or name in ("title", "conditions")}
 
 
@@ -260,6 +277,10 @@ def from_document(said: Any) -> DealFile:
         if name in document:
             rows = _list(name, document[name])
             parts[name] = tuple(_made(kind, row, f"{name}[{k}]") for k, row in enumerate(rows))
+    ranges = _mapping("ranges", document.get("ranges", {}))
+    _known("ranges", ranges, INPUTS)
+    ends = {name: _value(tuple[float, ...], x, f"ranges {name}") for name, x in ranges.items()}
+    parts["ranges"] = Ranges(**typing.cast(Any, ends))
     title = document.get("title", "")
     if not isinstance(title, str):
         raise InputError("document title", "must be a text", title)
@@ -385,6 +406,8 @@ def schema() -> dict[str, Any]:
     row = _object(claim, ("name", *POOL_NUMBERS))
     own: dict[str, Any] = {"format": {"const": FORMAT}, "title": {"type": "string"}}
     own |= {"pool": {"type": "array", "minItems": 1, "items": row}, **parts, **lists}
+    two = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    own["ranges"] = _object(dict.fromkeys(INPUTS, two), ())
     kinds = (*_PARTS.values(), *_LISTS.values(), Curve, ClassScale)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -10,7 +10,7 @@ from typing import Any
 
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.stress import PRESETS, Stress
-from xlkmv.deal.terms import Deal, Record
+from xlkmv.deal.terms import Deal, Ranges, Record
 from xlkmv.errors import InputError
 
 __all__ = ["DealFile", "as_file", "load", "save"]
@@ -30,11 +30,14 @@ class DealFile(Deal):
         Preset conditions; the first is the base that the others are compared with.
     actual : Record
         What is known of the first payment dates.
+    ranges : Ranges
+        How well the inputs are known; two deals are equal whatever it says.
     """
 
     title: str = ""
     conditions: tuple[Stress, ...] = PRESETS
     actual: Record = field(default_factory=Record)
+    ranges: Ranges = field(default_factory=Ranges, compare=False)
 
     def __post_init__(self) -> None:
         # super() does not know a class that slots have made anew.
@@ -54,7 +57,7 @@ class DealFile(Deal):
         -------
         Analysis
         """
-        given: dict[str, Any] = {"stresses": self.conditions, "actual": self.actual}
+        given: dict[str, Any] = {"stresses": self.conditions, "actual": self.actual, "ranges": self.ranges}
         return analyse(self, **given | options)
 
 
@@ -92,7 +95,7 @@ def load(path: str | os.PathLike[str]) -> DealFile:
 
     book = open_book(file)
     found = read_book(book)
-    return as_file(found.deal, title_of(book), found.stresses, found.actual)
+    return as_file(found.deal, title_of(book), found.stresses, found.actual, found.ranges)
 
 
 def save(deal: Deal, path: str | os.PathLike[str], *, refreshed: bool = False) -> Path:
@@ -126,12 +129,18 @@ def save(deal: Deal, path: str | os.PathLike[str], *, refreshed: bool = False) -
     from xlkmv.build.filling import filling
     from xlkmv.build.template import build_template
 
-    cells = filling(whole, title=whole.title, conditions=whole.conditions, actual=whole.actual)
+    cells = filling(
+        whole, title=whole.title, conditions=whole.conditions, actual=whole.actual, ranges=whole.ranges
+    )
     return build_template(file, cells, refreshed=refreshed)
 
 
 def as_file(
-    deal: Deal, title: str = "", conditions: Sequence[Stress] = PRESETS, actual: Record | None = None
+    deal: Deal,
+    title: str = "",
+    conditions: Sequence[Stress] = PRESETS,
+    actual: Record | None = None,
+    ranges: Ranges | None = None,
 ) -> DealFile:
     """Give a deal what a file says besides; one from a file keeps what it has.
 
@@ -141,6 +150,7 @@ def as_file(
     title : str
     conditions : sequence of Stress
     actual : Record, optional
+    ranges : Ranges, optional
 
     Returns
     -------
@@ -149,7 +159,13 @@ def as_file(
     if isinstance(deal, DealFile):
         return deal
     parts: dict[str, Any] = {name: getattr(deal, name) for name in Deal.__dataclass_fields__}
-    return DealFile(**parts, title=title, conditions=tuple(conditions), actual=actual or Record())
+    return DealFile(
+        **parts,
+        title=title,
+        conditions=tuple(conditions),
+        actual=actual or Record(),
+        ranges=ranges or Ranges(),
+    )
 
 
 def _kind(file: Path) -> str:
