@@ -34,9 +34,11 @@ def check_kinds(part: str, item: Any, *, but: Iterable[str] = ()) -> None:
         When a field holds something else.
     """
     kind: type = type(item)
+    named = getattr(item, "name", None)
+    place = f"{part} '{named}'" if isinstance(named, str) else part
     for name, hint in _hints(kind).items():
-        if name not in but and (rule := broken_kind(hint, getattr(item, name))):
-            raise InputError(f"{part} {name.replace('_', ' ')}", rule, getattr(item, name))
+        if name not in but and (broken := broken_kind(hint, getattr(item, name))):
+            raise InputError(f"{place} {name.replace('_', ' ')}", *broken)
 
 
 @functools.cache
@@ -45,7 +47,7 @@ def _hints(kind: type) -> dict[str, Any]:
     return {item.name: hints[item.name] for item in fields(kind)}
 
 
-def broken_kind(hint: Any, value: Any) -> str:
+def broken_kind(hint: Any, value: Any) -> tuple[str, Any] | None:
     """Rule that a value breaks.
 
     Parameters
@@ -56,42 +58,39 @@ def broken_kind(hint: Any, value: Any) -> str:
 
     Returns
     -------
-    str
-        The end of a sentence; "" when it is of its kind.
+    (str, object) or None
+        The rule, as the end of a sentence, and what breaks it: the value, or an item of it.
     """
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        rules = [broken_kind(option, value) for option in options if option is not type(None)]
-        return "" if value is None or "" in rules else rules[0]
-    if hint is str:
-        return "" if isinstance(value, str) else "must be a text"
-    if hint is bool:
-        return "" if type(value).__name__ in ("bool", "bool_") else "must be True or False"
-    if hint in (float, int):
-        return "" if _is_number(value) else "must be a number"
+        found = [broken_kind(option, value) for option in options if option is not type(None)]
+        return None if value is None or None in found else found[0]
     if _is_list(hint):
         return _broken_items(options[0], value)
-    if is_dataclass(hint):
-        kind = typing.cast(type, hint)
-        return "" if isinstance(value, kind) else f"must be a {kind.__name__}"
-    return ""
+    rule = ""
+    if hint is str and not isinstance(value, str) and value is not None:
+        rule = "must be a text"
+    elif hint is bool and type(value).__name__ not in ("bool", "bool_"):
+        rule = "must be True or False"
+    elif hint in (float, int) and not _is_number(value):
+        rule = "must be a number"
+    elif is_dataclass(hint) and not isinstance(value, typing.cast(type, hint)):
+        rule = f"must be a {typing.cast(type, hint).__name__}"
+    return (rule, value) if rule else None
 
 
-def _broken_items(hint: Any, value: Any) -> str:
-    if (
-        isinstance(value, (str, bytes, Mapping))
-        or not isinstance(value, Iterable)
-        or getattr(value, "ndim", 1) != 1
-    ):
-        return "must be a list"
+def _broken_items(hint: Any, value: Any) -> tuple[str, Any] | None:
+    is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+    if not is_list or getattr(value, "ndim", 1) != 1:
+        return "must be a list", value
     if hint in (Any, dt.date) or (hint is float and hasattr(value, "dtype") and value.dtype.kind in "fiu"):
-        return ""
+        return None
     items = value if isinstance(value, (tuple, list)) else list(value)
     if {type(item) for item in items} == {hint}:
-        return ""
-    return next(
-        (f"must be a list; an item {rule}" for rule in (broken_kind(hint, x) for x in items) if rule), ""
-    )
+        return None
+    if hint is str and None in items:
+        return "must be a text", None
+    return next(filter(None, (broken_kind(hint, item) for item in items)), None)
 
 
 def _is_number(value: Any) -> bool:

@@ -152,7 +152,7 @@ def test_functions_of_deals_say_which_argument_is_none(odd):
 
 def test_slips_of_the_pen_name_field_value_and_rule():
     terms, senior = DEAL.terms, DEAL.tranches[0]
-    with pytest.raises(XlkmvError, match=r"tranche rank must be a number \(got '1'\)"):
+    with pytest.raises(XlkmvError, match=r"tranche 'Senior .*' rank must be a number \(got '1'\)"):
         replace(senior, rank="1")
     with pytest.raises(XlkmvError, match=r"terms volatility must be > 0 and <= 5 .*\(got 25\)"):
         replace(terms, volatility=25)
@@ -160,5 +160,5 @@ def test_slips_of_the_pen_name_field_value_and_rule():
         replace(senior, maturity=None)
     with pytest.raises(XlkmvError, match=r"control reserve must be True or False \(got 'no'\)"):
         replace(DEAL.controls, reserve="no")
-    with pytest.raises(XlkmvError, match=r"deal tranches must be a list; an item must be a Tranche"):
+    with pytest.raises(XlkmvError, match=r"deal tranches must be a Tranche"):
         replace(DEAL, tranches=[{"name": "A"}])

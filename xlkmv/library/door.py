@@ -45,8 +45,8 @@ def checked(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         for name, value in (*zip(names, args, strict=False), *options.items()):
-            if name in wanted and (rule := broken_kind(wanted[name], value)):
-                raise InputError(name, rule, value)
+            if name in wanted and (broken := broken_kind(wanted[name], value)):
+                raise InputError(name, *broken)
         return function(*args, **options)
 
     return call  # type: ignore[return-value]  # as it is called

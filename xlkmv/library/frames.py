@@ -28,7 +28,7 @@ from xlkmv.deal.questions.diversification import Diversified
 from xlkmv.deal.questions.structure import Answer, Frontier, Structure
 from xlkmv.deal.questions.surveillance import Rerating, Surveillance
 from xlkmv.deal.terms import LOAN_NUMBERS, POOL_NUMBERS, Covenant, Deal, Pool, Tranche
-from xlkmv.errors import InputError
+from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import PlanRisk
 from xlkmv.model.private import PrivateFirm
@@ -174,6 +174,8 @@ def _(result: Pool, deal: Deal | None = None) -> pd.DataFrame:
 
 @to_frame.register(dict)
 def _(result: Mapping[str, Any], deal: Deal | None = None) -> pd.DataFrame:
+    if any(not isinstance(model, (LossDistribution, XlkmvError)) for model in result.values()):
+        raise InputError("result", "must map models to their losses", result)
     return model_table(dict(result))
 
 

@@ -176,6 +176,9 @@ def _columns(part: str, table: Table) -> dict[Any, list[Any]]:
             found if plain or any(_key(c) in _NAMES for c in found) else {"name": list(table.index), **found}
         )
     if isinstance(table, Mapping):
+        for name, values in table.items():
+            if isinstance(values, str) or not isinstance(values, Iterable):
+                raise InputError(f"{part} table", f"must have a list as column '{name}'", values)
         columns = {name: list(values) for name, values in table.items()}
         if len({len(values) for values in columns.values()}) > 1:
             raise InputError(f"{part} table", "must have columns of one length", list(columns))

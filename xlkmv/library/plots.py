@@ -61,9 +61,15 @@ def plot(result: Any, what: str = "", ax: Axes | None = None, **options: Any) ->
     InputError
         When there is no such column or chart.
     """
-    if ax is None:
-        _, ax = pyplot.subplots(layout="constrained")
-    _draw(result, what, ax, **options)
+    if ax is not None:
+        _draw(result, what, ax, **options)
+        return ax
+    figure, ax = pyplot.subplots(layout="constrained")
+    try:
+        _draw(result, what, ax, **options)
+    except InputError:
+        pyplot.close(figure)
+        raise
     return ax
 
 
@@ -77,9 +83,10 @@ def _draw(result: Any, what: str, ax: Axes, **options: Any) -> None:
     else:
         fit = (row.split() for row in _FIRST if set(row.split()) <= set(figures))
         names = next(fit, [str(name) for name in figures.columns[:1]])
-    if missing := [name for name in names if name not in figures]:
+    missing = [name for name in names if name not in figures]
+    if missing or not names:
         known = ", ".join(map(str, figures.columns)) or "there is none"
-        raise InputError("what", f"must be a column of figures ({known})", missing[0])
+        raise InputError("what", f"must be a column of figures ({known})", missing[0] if missing else what)
     shown, units = figures[names], {frame.attrs.get("units", {}).get(name, "") for name in names}
     if isinstance(shown.index, pd.MultiIndex) and len(names) == 1:
         # A line for each class, or for what is not the date.

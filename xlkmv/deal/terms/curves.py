@@ -109,6 +109,9 @@ def graded(ratings: Sequence[str], scale: Sequence[tuple[str, float]]) -> Array:
     InputError, DomainError
         When the scale breaks a rule, or a rating is not on it.
     """
+    rows = scale if isinstance(scale, (tuple, list)) else ()
+    if not rows or not all(isinstance(row, (tuple, list)) and len(row) == 2 for row in rows):
+        raise InputError("scale", "must be a list of grades, each with its PD", scale)
     raise_first(scale_faults(scale, settled=True))
     known = {grade.casefold(): pd for grade, pd in scale}
     for rating in ratings:
