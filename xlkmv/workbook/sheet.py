@@ -643,7 +643,9 @@ class Sheet:
                 self._count = sum(self._raw[row].count(b"<" + self._prefix + b"c") for row in self._order)
             self._forgotten += len(rows)
             if self._forgotten > 2 * self._count:
-                raise BookError(f"the workbook is broken: array formulas of sheet {self.name} overlap")
+                raise BookError(
+                    Phrase("the workbook is broken: array formulas of sheet {sheet} overlap", sheet=self.name)
+                )
         for row in rows:
             if one and row not in self._parsed and self._forget_plain(row, area.left):
                 return
