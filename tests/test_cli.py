@@ -542,6 +542,17 @@ def test_uninstall_removes_it_from_every_spreadsheet(
 # ------------------------------------------------------------------------------------ new
 
 
+def test_new_makes_a_workbook_without_macros_by_its_name_or_the_option(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    dates = ("--blank", "--closing", "2025-01-15", "--every", "quarter", "--dates", "8")
+    for given in (("named.xlsx",), ("asked.xlsm", "--no-macros")):
+        path, *more = given
+        assert run(capsys, "new", tmp_path / path, *more, *dates)[0] == 0
+        with zipfile.ZipFile((tmp_path / path).with_suffix(".xlsx")) as package:
+            assert not [name for name in package.namelist() if "vba" in name.lower()]
+
+
 def test_new_refuses_a_file_that_exists_a_wrong_suffix_and_a_missing_folder(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -549,7 +560,7 @@ def test_new_refuses_a_file_that_exists_a_wrong_suffix_and_a_missing_folder(
     taken.write_bytes(b"mine")
     for path, why in (
         (taken, "exists"),
-        (tmp_path / "book.xlsx", "must end in .xlsm"),
+        (tmp_path / "book.xlsb", "must end in .xlsm, or in .xlsx"),
         (tmp_path / "book", "must end in .xlsm"),
         (tmp_path / "none" / "book.xlsm", "there is no folder"),
     ):

@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         apply as apply,
     )
     from xlkmv.deal.analysis import (
+        Analysis as Analysis,
         analyse as analyse,
         model_table as model_table,
         portfolio_models as portfolio_models,
@@ -125,6 +126,31 @@ if TYPE_CHECKING:
     )
     from xlkmv.deal.examples.patents import (
         xingye_yuanrong as xingye_yuanrong,
+    )
+    from xlkmv.library.files import (
+        DealFile as DealFile,
+        load as load,
+        save as save,
+    )
+    from xlkmv.library.inputs import (
+        deal_from as deal_from,
+        pool_from as pool_from,
+        tranches_from as tranches_from,
+    )
+    from xlkmv.library.documents import (
+        from_document as from_document,
+        schema as schema,
+        to_document as to_document,
+    )
+    from xlkmv.library.frames import (
+        batch as batch,
+        to_frame as to_frame,
+    )
+    from xlkmv.library.words import (
+        summary as summary,
+    )
+    from xlkmv.library.plots import (
+        plot as plot,
     )
 
 __version__ = "0.1.0"
@@ -167,7 +193,7 @@ _HOME = {
     ),
     "xlkmv.deal.plan.waterfall": ("waterfall",),
     "xlkmv.deal.stress": ("PRESETS", "Stress", "apply"),
-    "xlkmv.deal.analysis": ("analyse", "model_table", "portfolio_models"),
+    "xlkmv.deal.analysis": ("Analysis", "analyse", "model_table", "portfolio_models"),
     "xlkmv.deal.kmv": ("kmv_view",),
     "xlkmv.deal.reading": ("read",),
     "xlkmv.deal.paths.run": ("simulate",),
@@ -178,6 +204,17 @@ _HOME = {
     "xlkmv.deal.questions.surveillance": ("from_today", "rerate"),
     "xlkmv.memo.writing": ("report",),
     "xlkmv.deal.examples.patents": ("xingye_yuanrong",),
+    "xlkmv.library.files": ("DealFile", "load", "save"),
+    "xlkmv.library.inputs": ("deal_from", "pool_from", "tranches_from"),
+    "xlkmv.library.documents": ("from_document", "schema", "to_document"),
+    "xlkmv.library.frames": ("batch", "to_frame"),
+    "xlkmv.library.words": ("summary",),
+    "xlkmv.library.plots": ("plot",),
+}
+# Rooms of functions of arrays: through the names below they take Series and frames, too.
+_OF_ARRAYS = {
+    f"xlkmv.model.{name}"
+    for name in ("distance", "merton", "plan", "passage", "copula", "history", "private", "pledge")
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -187,7 +224,14 @@ __all__ = ["__version__", *sorted(_WHERE)]
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'xlkmv' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    found = getattr(importlib.import_module(_WHERE[name]), name)
+    if callable(found) and not isinstance(found, type):
+        from xlkmv.library.door import checked, labelled
+
+        found = checked(found)
+        found = labelled(found) if _WHERE[name] in _OF_ARRAYS else found
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -737,7 +737,7 @@ def test_reserve_and_undertaking_refuse(change, kind, message):
             InputError,
             r"^terms cdr must not be blank: default timing is 'CDR' \(got blank\)$",
         ),
-        ({"cdr": (None, 0.02)}, InputError, r"^terms cdr must be >= 0 and < 1 .*\(got blank\)$"),
+        ({"cdr": (None, 0.02)}, InputError, r"^terms cdr must be a number \(got blank\)$"),
         ({"cdr": ("x",)}, InputError, r"^terms cdr must be a number \(got 'x'\)$"),
         (
             {"default_timing": "hazard"},
@@ -808,7 +808,7 @@ def test_columns_of_a_frame_make_a_pool():
     frame = pd.DataFrame({"name": ["A", "B"], "amount": [70, 30], "pd": [0.01, 0.02]}, index=[7, 3])
     pool = Pool(**POOL | {column: frame[column] for column in frame})
     assert pool == Pool(**POOL | {"pd": (0.01, 0.02)})
-    refused(lambda: Pool(**POOL | {"name": (None, "B")}), InputError, "^pool name must be a text for every")
+    refused(lambda: Pool(**POOL | {"name": (None, "B")}), InputError, "^pool name must be a text")
 
 
 def test_equal_deals_are_equal_and_so_is_a_pickled_copy():

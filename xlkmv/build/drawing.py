@@ -87,8 +87,9 @@ FRONTIER = Phrase(layout.FRONTIER_TITLE, name=Phrase("the class"))
 class Sheets:
     """The workbook under construction: formats are made once, tables from their layout."""
 
-    def __init__(self, path: Path, money: str) -> None:
+    def __init__(self, path: Path, money: str, macros: bool = True) -> None:
         self.money = money  # what cell out_Money says
+        self.macros = macros
         self.book = xlsxwriter.Workbook(str(path), {"in_memory": True, "default_date_format": layout.DATE})
         self.book.set_properties(
             {
@@ -196,6 +197,11 @@ class Sheets:
         self.table(ws, LISTED_TOP - 3, 1, spec, rows)
         self.frozen(ws, LISTED_TOP, labels)
         return ws
+
+    def button(self, ws: Any, row: int, column: int, options: dict[str, Any]) -> None:
+        """Put a button for a macro on a sheet, where the workbook has macros."""
+        if self.macros:
+            ws.insert_button(row, column, options)
 
     def frozen(self, ws: Any, top: int, labels: int = 1) -> None:
         """Keep a table's headings and columns of labels in sight, and print the headings on each page."""

@@ -17,7 +17,9 @@ import numpy as np
 from xlkmv.deal.examples import Example
 from xlkmv.deal.examples.basis import Basis, Sources
 from xlkmv.deal.questions.structure import asked_classes
+from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import (
+    CONTROLS,
     HORIZONS,
     INTERVALS,
     LONG_RUN,
@@ -128,6 +130,8 @@ class Filling:
         By the name of the table; those that are left out stay blank.
     currency, unit : str
         Of all money, such as RMB and million; labels only.
+    headline : str
+        Class that headlines speak of; "": the last senior one.
     """
 
     title: str
@@ -137,6 +141,7 @@ class Filling:
     tables: Mapping[str, Filled]
     currency: str = ""
     unit: str = ""
+    headline: str = ""
 
     @property
     def money_label(self) -> str:
@@ -149,12 +154,26 @@ class Filling:
         return joined([Phrase(text), Phrase(more)]) if more else text
 
 
-def filling(deal: Deal | Example) -> Filling:
+def filling(
+    deal: Deal | Example,
+    *,
+    title: str = "",
+    conditions: Sequence[Stress] = PRESETS,
+    actual: Record | None = None,
+    ranges: Ranges | None = None,
+) -> Filling:
     """Cells of a deal, or of an example with its sources.
 
     Parameters
     ----------
     deal : Deal or Example
+    title : str
+        What a deal is called; an example has its own.
+    conditions : sequence of Stress
+    actual : Record, optional
+        What is known of the first payment dates of a deal; an example has its own.
+    ranges : Ranges, optional
+        How well the inputs of a deal are known; an example has its own.
 
     Returns
     -------
@@ -168,10 +187,10 @@ def filling(deal: Deal | Example) -> Filling:
     if isinstance(deal, Example):
         sources, found = deal.sources, deal.deal
         title, pages, notes = f"{deal.title}  {deal.chinese}", sources.pages, deal.notes
-        more, actual, currency = deal.pool, deal.actual, deal.currency
+        more, actual, currency = deal.pool, Record(deal.actual), deal.currency
     else:
         sources, found = None, deal
-        title, pages, notes, more, actual, currency = layout.UNNAMED, (), {}, {}, (), ""
+        title, pages, notes, more, currency = title or layout.UNNAMED, (), {}, {}, ""
     if found.pool.interest is not None or found.pool.claim is not None:
         rule = Phrase(
             "must come with schedules or loan terms: a workbook has no columns for worked-out interest"
@@ -184,7 +203,8 @@ def filling(deal: Deal | Example) -> Filling:
         layout.TERM.name: _terms(found.terms, found.controls, sources, by_terms),
         layout.CONTROL.name: _controls(found.controls, sources),
         layout.COVENANT.name: _covenants(found, sources),
-        layout.ACTUAL.name: _actual(found.terms.dates, actual, sources),
+        layout.ACTUAL.name: _actual(found.terms.dates, actual or Record(), sources),
+        layout.SCENARIO.name: _conditions(conditions),
         layout.SCHEDULE.name: _schedule(found),
         layout.CURVE.name: _plain(
             [c.name, *point] for c in found.terms.curves for point in zip(c.dates, c.rates, strict=True)
@@ -192,10 +212,10 @@ def filling(deal: Deal | Example) -> Filling:
         layout.VECTOR.name: _vectors(found.terms),
         layout.CLASS_SCALE.name: _class_scale(found.terms.class_scale),
         layout.TARGET.name: _target(found, sources),
-        layout.RANGE.name: _ranges(deal.ranges if isinstance(deal, Example) else Ranges()),
+        layout.RANGE.name: _ranges(deal.ranges if isinstance(deal, Example) else ranges or Ranges()),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
-    return Filling(title, found.terms.dates, pages, notes, filled, currency)
+    return Filling(title, found.terms.dates, pages, notes, filled, currency, headline=found.terms.headline)
 
 
 # What titles and axes say of money where nothing says more, in every language.
@@ -238,7 +258,8 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
         layout.TRANCHE.name: _empty(layout.TRANCHE, OF_EVERY_TRANCHE | {"senior"}),
         layout.TERM.name: _terms(Terms(closing, dates), UNSET, None, (every, None, count)),
         layout.CONTROL.name: _controls(UNSET, None),
-        layout.ACTUAL.name: _actual(dates, (), None),
+        layout.ACTUAL.name: _actual(dates, Record(), None),
+        layout.SCENARIO.name: _conditions(PRESETS),
         layout.CLASS_SCALE.name: _class_scale(LONG_RUN),
         layout.RANGE.name: _ranges(Ranges()),
     }
@@ -455,15 +476,43 @@ def _covenants(deal: Deal, sources: Sources | None) -> Filled:
     return Filled(rows, [list(marks) for _ in rows])
 
 
-def _actual(dates: Sequence[dt.date], actual: Sequence[float], sources: Sources | None) -> Filled:
-    """Payment dates, and what came in on the first of them."""
+def _actual(dates: Sequence[dt.date], actual: Record, sources: Sources | None) -> Filled:
+    """Payment dates, and what is known of the first of them."""
     results = [None] * len(layout.ACTUAL.results)
-    more = [None] * len(Record.more())
-    rows = [[d, x, *more, *results] for d, x in itertools.zip_longest(dates, map(float, actual))]
+    known = [getattr(actual, name) for name in ("collections", *Record.more())]
+    rows = [
+        [d, *(column[k] if k < len(column) else None for column in known), *results]
+        for k, d in enumerate(dates)
+    ]
     guess = sources is not None and not ("dates" in sources.terms and sources.terms["dates"].facts)
     # That obligors paid on schedule may be known, and the schedule an assumption.
-    marks = [[guess, guess and row[1] is not None, *[False] * len(more + results)] for row in rows]
+    rest = [False] * (len(Record.more()) + len(results))
+    marks = [[guess, guess and row[1] is not None, *rest] for row in rows]
     return Filled(rows, marks)
+
+
+def _conditions(conditions: Sequence[Stress]) -> Filled:
+    results = [None] * len(layout.SCENARIO.results)
+    return _plain([*_condition(x), *results] for x in conditions)
+
+
+def _condition(x: Stress) -> list[Any]:
+    off = ", ".join(CONTROLS[k].label for k in x.controls_off)
+    off = "all" if len(x.controls_off) == len(CONTROLS) else off
+    return [
+        x.name,
+        x.pool_haircut,
+        x.volatility_multiplier,
+        x.pd_multiplier,
+        x.recovery_multiplier,
+        x.correlation_add,
+        x.delay,
+        x.rate_shift,
+        x.obligor_recovery,
+        x.obligor or None,
+        off or None,
+        x.default_point,
+    ]
 
 
 def _schedule(deal: Deal) -> Filled:

@@ -28,7 +28,6 @@ from xlkmv.build.drawing import (
 )
 from xlkmv.build.filling import Filling
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
-from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import CONTROLS, INPUTS
 from xlkmv.refresh.report import CONDITIONS_SHOWN, UNITS
 from xlkmv.workbook import layout
@@ -372,41 +371,18 @@ def uncertainty(s: Sheets, new: Filling) -> None:
 # ------------------------------------------------------------------------------- conditions and controls
 
 
-def scenario(s: Sheets) -> None:
+def scenario(s: Sheets, new: Filling) -> None:
     """Lay out the conditions, to edit, and what they do to the headline class."""
     spec = layout.SCENARIO
-    blank = [None] * len(spec.results)
     ws = s.listed(
         spec,
         "Scenario",
         "预设情景",
         "Edit, add or delete rows; the first row is the base. Credit triggers act along the path: only the "
         "simulated view sees them. Every class: Conditions. The largest moves in a chart: Controls.",
-        [[*_stress_row(x), *blank] for x in PRESETS],
+        new.tables[spec.name].rows,
     )
     s.paged(ws, 74, 1 + len(spec.inputs))
-
-
-def _stress_row(x: Stress) -> list[Any]:
-    off = (
-        "all"
-        if len(x.controls_off) == len(CONTROLS)
-        else ", ".join(CONTROLS[k].label for k in x.controls_off)
-    )
-    return [
-        x.name,
-        x.pool_haircut,
-        x.volatility_multiplier,
-        x.pd_multiplier,
-        x.recovery_multiplier,
-        x.correlation_add,
-        x.delay,
-        x.rate_shift,
-        x.obligor_recovery,
-        x.obligor or None,
-        off or None,
-        x.default_point,
-    ]
 
 
 def conditions(s: Sheets) -> None:

@@ -133,6 +133,10 @@ STEPS = (
     ),
     ("3  More answers on"),
 )
+STEP_WITHOUT_MACROS = (
+    "2  Run the script refresh of xlwings Lite (tab Home), quick_look for a first answer in seconds.  "
+    "Without Excel: save, then run  xlkmv refresh BOOK.xlsx  (--quick)."
+)
 # Links beside the last step, as the widths of the columns allow.
 LINKS = (
     *("Result", "By date", "Surveillance", "Conditions", "Controls"),
@@ -165,11 +169,11 @@ def _home(s: Sheets, new: Filling) -> Any:
         ws.set_row(heading, 18)
     _state_and_buttons(s, ws, FROZEN - 1)
     for row, step in enumerate(STEPS, FROZEN):
-        s.speak(ws, row, 1, step)
+        s.speak(ws, row, 1, step if s.macros or step != STEPS[1] else STEP_WITHOUT_MACROS)
     row = FROZEN + len(STEPS)
     for column, sheet in enumerate(LINKS, 2):
         s.link(ws, row - 1, column, sheet)
-    _readings(s, ws, row)
+    _readings(s, ws, row, new.headline)
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)
     for k, rule in enumerate(ANSWER_RULES):
@@ -198,7 +202,7 @@ def _state_and_buttons(s: Sheets, ws: Any, row: int) -> None:
         (PANEL + 1, 158, "KmvQuickLook", "Quick look 速览", "The KMV view and 10,000 paths only, in seconds"),
     ):
         button = {"macro": macro, "caption": caption, "width": width, "height": 40, "description": what}
-        ws.insert_button(row - 1, column, button | {"y_offset": 3})
+        s.button(ws, row - 1, column, button | {"y_offset": 3})
 
 
 def _red(s: Sheets, ws: Any, first: int, last: int) -> None:
@@ -209,13 +213,13 @@ def _red(s: Sheets, ws: Any, first: int, last: int) -> None:
         ws.conditional_format(first, 2, last, 2, rule)
 
 
-def _readings(s: Sheets, ws: Any, row: int) -> None:
+def _readings(s: Sheets, ws: Any, row: int, headline: str) -> None:
     """Lay out the sentences that are read first, and the cell that says of which class they speak."""
     last = PANEL - 2
     s.heading(ws, row, 1, "What the figures say", "结论")
     spoken = "Headlines speak of (blank: last senior class) "
     s.speak(ws, row, 6, spoken, s.style(font_color=GREY, align="right"))
-    ws.merge_range(row, 7, row, last - 2, None, s.input(layout.TEXT))
+    ws.merge_range(row, 7, row, last - 2, headline or None, s.input(layout.TEXT))
     cell = xl_rowcol_to_cell(row, 7, True, True)
     s.book.define_name(layout.HEADLINE_CLASS, f"=Home!{cell}")
     s.book.define_name(CLASSES, f"=tbl_Tranche[{layout.TRANCHE.column('name').header}]")
@@ -513,7 +517,7 @@ def _structure(s: Sheets, new: Filling) -> Any:
         money=True,
     )
     button = {"macro": "KmvSolve", "caption": "Solve 求解", "width": 150, "height": 44}
-    ws.insert_button(2, 1, button | {"description": "Solve the deal for the targets of its classes"})
+    s.button(ws, 2, 1, button | {"description": "Solve the deal for the targets of its classes"})
     marks = "+".join(mark_formula(layout.TARGET.name, c.header)[1:] for c in layout.TARGET.inputs)
     # The inputs, or the targets, have changed since the last solve: with or without Python.
     targets = f"ABS(({marks})-out_TargetMark)<=0.000000000001*(1+ABS(out_TargetMark))"
@@ -861,7 +865,7 @@ def _compare(s: Sheets) -> Any:
         (2, "KmvCompare", "Compare 对比", "Hold the saved cases against this workbook"),
     ):
         button = {"macro": macro, "caption": caption, "width": 150, "height": 40, "description": what}
-        ws.insert_button(2, column, button)
+        s.button(ws, 2, column, button)
     words = (layout.UNCOMPARED, layout.COMPARED, layout.COMPARED_BEFORE)
     uncompared, compared, before = (s.cell(x) for x in words)
     state = f"=IF(ISBLANK(out_Compared),{uncompared},IF({_same_as('At compare')},{compared},{before}))"
@@ -1040,18 +1044,18 @@ def _log(s: Sheets) -> Any:
     return s.listed(layout.LOG, "Log", "刷新日志", "A line for each refresh, the last 200 of them.")
 
 
-def _with_ribbon(source: Path) -> Path:
-    """Copy a package with the ribbon and fixed time stamps."""
+def _shipped(source: Path, macros: bool) -> Path:
+    """Copy a package with fixed time stamps, and the ribbon where it has macros."""
     with zipfile.ZipFile(source) as package:
         parts = {name: package.read(name) for name in package.namelist()}
-    target = source.with_name("shipped.xlsm")
-    target.write_bytes(pack(add_ribbon(parts)))
+    target = source.with_name(f"shipped{source.suffix}")
+    target.write_bytes(pack(add_ribbon(parts) if macros else parts))
     return target
 
 
-def _draft(path: Path, new: Filling) -> Sheets:
+def _draft(path: Path, new: Filling, macros: bool = True) -> Sheets:
     """Write a workbook with inputs and without results."""
-    s = Sheets(path, new.money_label)
+    s = Sheets(path, new.money_label, macros)
     _home(s, new).activate()
     _pool(s, new)
     _obligor(s, new)
@@ -1066,7 +1070,7 @@ def _draft(path: Path, new: Filling) -> Sheets:
     by_date(s, new)
     classes_by_date(s)
     simulated(s)
-    scenario(s)
+    scenario(s, new)
     conditions(s)
     controls(s)
     _structure(s, new)
@@ -1084,7 +1088,8 @@ def _draft(path: Path, new: Filling) -> Sheets:
     _checks(s)
     _log(s)
     s.spoken()
-    add_macros(s.book)
+    if macros:
+        add_macros(s.book)
     s.book.close()
     return s
 
@@ -1100,8 +1105,9 @@ def fixed_texts() -> tuple[str, ...]:
     found: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for new in (*(filling(example(name)) for name in EXAMPLES), blank(CREATED.date(), "quarter", 4)):
-            texts = _draft(Path(folder) / "draft.xlsm", new).texts
-            found += [part for text, chinese in texts if not chinese for part in parts(text)]
+            for macros in (True, False):
+                texts = _draft(Path(folder) / "draft.xlsm", new, macros).texts
+                found += [part for text, chinese in texts if not chinese for part in parts(text)]
     return tuple(dict.fromkeys(found))
 
 
@@ -1113,7 +1119,8 @@ def build_template(
     Parameters
     ----------
     path : path-like
-        Where to write; an existing file is replaced.
+        Where to write; an existing file is replaced. A name that ends in ``.xlsx`` gives a workbook
+        without macros and buttons.
     deal : Deal, Example or Filling, optional
         The shipped deal when left out. Figures of an example are marked as facts and assumptions.
     refreshed : bool
@@ -1130,12 +1137,13 @@ def build_template(
         When the deal holds something for which a workbook has no cells.
     """
     target = Path(path)
+    macros = target.suffix.lower() != ".xlsx"
     given = example(SHIPPED) if deal is None else deal
     new = given if isinstance(given, Filling) else filling(given)
     with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / "draft.xlsm"
-        _draft(draft, new)
-        book = FileBook(_with_ribbon(draft))
+        draft = Path(folder) / f"draft{'.xlsm' if macros else '.xlsx'}"
+        _draft(draft, new, macros)
+        book = FileBook(_shipped(draft, macros))
         if _is_long(new):
             _write_pool(book, new.tables[layout.POOL.name])
         if refreshed:

@@ -1,4 +1,4 @@
-"""Commands that make or fill workbooks: new, import, case."""
+"""Commands that make or fill workbooks: new, lite, import, case."""
 
 from __future__ import annotations
 
@@ -31,13 +31,23 @@ def add(commands: Any) -> None:
         "xlkmv new Deal.xlsm",
         "xlkmv new Auto.xlsm --example auto",
         "xlkmv new Blank.xlsm --blank --closing 2025-01-15 --every quarter --dates 12",
+        "xlkmv new Deal.xlsx  # without macros",
     )
-    new.add_argument("file", type=Path, help="the workbook to make: FILE.xlsm")
+    new.add_argument("file", type=Path, help="the workbook to make: FILE.xlsm, or FILE.xlsx without macros")
     new.add_argument("--example", metavar="NAME", help="patents (the shipped deal), auto, mortgage or lease")
     new.add_argument("--blank", action="store_true", help="an empty deal; needs the three that follow")
     new.add_argument("--closing", metavar="DATE", help="of a blank deal: closing date, such as 2025-01-15")
     new.add_argument("--every", metavar="INTERVAL", help="month, '2 months', quarter, half-year or year")
     new.add_argument("--dates", metavar="NUMBER", help="how many payment dates")
+    new.add_argument("--no-macros", action="store_true", help="FILE.xlsx, whatever FILE ends in")
+    lite = arguments.command(
+        commands,
+        "lite",
+        _lite,
+        "write the edition for xlwings Lite: Mac, browser, no macros",
+        "xlkmv lite Lite",
+    )
+    lite.add_argument("folder", type=Path, help="where to put script, requirements and workbook")
     _add_import(commands)
     case = arguments.command(
         commands,
@@ -96,8 +106,14 @@ def _add_import(commands: Any) -> None:
 def _new(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.build.template import build_template
 
-    if options.file.suffix.lower() != ".xlsm":
-        raise BookError(Phrase("{file} must end in .xlsm", file=str(options.file)))
+    if options.no_macros:
+        options.file = options.file.with_suffix(".xlsx")
+    if options.file.suffix.lower() not in (".xlsm", ".xlsx"):
+        raise BookError(
+            Phrase(
+                "{file} must end in .xlsm, or in .xlsx for a workbook without macros", file=str(options.file)
+            )
+        )
     if options.file.exists():
         raise BookError(
             Phrase("{file} exists: choose another name, or remove it first", file=str(options.file))
@@ -109,12 +125,20 @@ def _new(options: argparse.Namespace, out: Output) -> None:
     found = shipped_template()
     if filling is not None:
         build_template(options.file, filling, refreshed=False)
-    elif found is None:
+    elif found is None or options.file.suffix.lower() == ".xlsx":
         build_template(options.file)
     else:
         shutil.copyfile(found, options.file)
     file = str(options.file)
     out.line(Phrase("Made {file}: {what} xlkmv refresh {file}", file=file, what=what))
+
+
+def _lite(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.build.lite import write_lite
+
+    for path in write_lite(options.folder):
+        out.line(Phrase("Made {path}", path=str(path)))
+    out.line(Phrase("Five steps in Excel: docs/lite.md"))
 
 
 def _wanted(options: argparse.Namespace) -> tuple[Any, str]:

@@ -43,6 +43,7 @@ from xlkmv.model.domain import RULES, Array
 from xlkmv.model.loans import weighted_average_life
 from xlkmv.model.losses import LEVELS, LossDistribution
 from xlkmv.model.plan import minimum_coverage
+from xlkmv.shown import Shown
 
 if TYPE_CHECKING:
     import pandas
@@ -58,12 +59,13 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Analysis(Shown):
     """Everything that the workbook shows.
 
     Attributes
     ----------
+    deal : Deal
     headline : int
         Position of the class that headlines speak of; its figures without the undertaking are
         those of :attr:`TrancheView.risk`.
@@ -119,6 +121,7 @@ class Analysis:
         Whether it is a quick look: what needs more than the base case was left out.
     """
 
+    deal: Deal
     headline: int
     base: KmvView
     controls_off: KmvView
@@ -250,6 +253,7 @@ def analyse(
         run.anydate_breach,
     )
     return Analysis(
+        deal,
         deal.headline,
         base,
         controls_off,

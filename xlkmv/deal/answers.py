@@ -25,6 +25,7 @@ from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.language import Phrase
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import internal_rate, weighted_average_life
+from xlkmv.shown import Shown
 
 __all__ = [
     "CONFIDENCE",
@@ -71,8 +72,8 @@ class Views(Protocol):
         """How well the answers are known; None where nobody says how well the inputs are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+@dataclass(frozen=True, slots=True, repr=False)
+class Quote(Shown):
     """A default probability to quote.
 
     Attributes
@@ -88,8 +89,8 @@ class Quote:
     source: str = "simulated"
 
 
-@dataclass(frozen=True, slots=True)
-class ClassAnswer:
+@dataclass(frozen=True, slots=True, repr=False)
+class ClassAnswer(Shown):
     """What there is to say of one class.
 
     Attributes

@@ -17,12 +17,13 @@ from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.terms import Deal
 from xlkmv.language import Phrase
 from xlkmv.model.plan import default_probability_by
+from xlkmv.shown import Shown
 
 __all__ = ["Check", "laws", "warnings"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Check:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Check(Shown):
     """One check: what, its figure, and how large that may be.
 
     A law that fails is a mistake of the program; a warning that fails is an input worth a

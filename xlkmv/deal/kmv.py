@@ -16,6 +16,7 @@ from xlkmv.errors import InputError
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import PlanRisk, default_probability_by
+from xlkmv.shown import Shown
 
 __all__ = [
     "LEAST_VOLATILITY",
@@ -31,8 +32,8 @@ __all__ = [
 LEAST_VOLATILITY = 1e-12
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrancheView:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TrancheView(Shown):
     """Risk of one tranche in the KMV view.
 
     Attributes
@@ -90,8 +91,8 @@ class TrancheView:
         return float(self.anydate_pd[self.maturity])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KmvView:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class KmvView(Shown):
     """The plan under one stress in the KMV view.
 
     Attributes

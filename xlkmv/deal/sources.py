@@ -25,19 +25,21 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.terms.curves import graded
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
+from xlkmv.kinds import check_kinds
 from xlkmv.language import CLAUSES, Phrase, joined
 from xlkmv.model.calibration import edf, fit_series
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
-from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check
+from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check, check_number
 from xlkmv.model.history import history_pd
 from xlkmv.model.merton import asset_value_at_volatility, assets
 from xlkmv.model.private import DISTANCES, MIN_PEERS, Peers, private_firm
+from xlkmv.shown import Shown
 
 __all__ = ["METHODS", "ObligorPd", "ObligorSource", "PeerFirm", "SourceTerms", "obligor_pd", "obligor_pds"]
 
 
-@dataclass(frozen=True, slots=True)
-class ObligorSource:
+@dataclass(frozen=True, slots=True, repr=False)
+class ObligorSource(Shown):
     """What is known of one obligor; a method uses its own fields and leaves the others alone.
 
     Attributes
@@ -84,9 +86,12 @@ class ObligorSource:
     obligor_years: float | None = None
     drift: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_kinds("obligor", self)
 
-@dataclass(frozen=True, slots=True)
-class PeerFirm:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PeerFirm(Shown):
     """A listed firm that obligors without a price are compared with.
 
     Attributes
@@ -108,9 +113,12 @@ class PeerFirm:
     long_term: float
     earnings: float
 
+    def __post_init__(self) -> None:
+        check_kinds("peer", self)
 
-@dataclass(frozen=True, slots=True)
-class SourceTerms:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SourceTerms(Shown):
     """What all obligors share.
 
     Attributes
@@ -139,6 +147,7 @@ class SourceTerms:
     level: float = 0.9
 
     def __post_init__(self) -> None:
+        check_kinds("terms", self)
         if self.convention not in DISTANCES:
             raise InputError(
                 "convention",
@@ -158,8 +167,8 @@ class SourceTerms:
         return np.asarray(ndtr(-distance)) if self.mapping is None else edf(distance, *self.mapping)
 
 
-@dataclass(frozen=True, slots=True)
-class ObligorPd:
+@dataclass(frozen=True, slots=True, repr=False)
+class ObligorPd(Shown):
     """Where the PD of one obligor comes from, and how well it is known.
 
     Attributes
@@ -237,9 +246,9 @@ def obligor_pd(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
 
 
 def _given(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
-    pd = float(check("pd", _needed(row, "pd")))
+    pd = check_number("pd", _needed(row, "pd"))
     low, high = (
-        None if x is None else float(check(n, x, PROBABILITY))
+        None if x is None else check_number(n, x, PROBABILITY)
         for n, x in (("low", row.low), ("high", row.high))
     )
     if low is not None and low > pd:

@@ -23,8 +23,10 @@ from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche
 from xlkmv.deal.terms.faults import twice
 from xlkmv.errors import DomainError, InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.language import Phrase, joined
 from xlkmv.model.domain import PROBABILITY, Array, Rule
+from xlkmv.shown import Shown
 
 __all__ = [
     "ALL_OFF",
@@ -80,7 +82,10 @@ def control_keys(text: str | Iterable[str]) -> tuple[str, ...]:
     InputError
         When a name is no control.
     """
-    names = [n.strip() for n in (text.split(",") if isinstance(text, str) else text)]
+    given = text.split(",") if isinstance(text, str) else text
+    if not isinstance(given, Iterable) or not all(isinstance(name, str) for name in given):
+        raise InputError("controls off", "must be a text or a list of texts", text)
+    names = [name.strip() for name in given]
     known = {control.label.casefold(): key for key, control in CONTROLS.items()} | {
         key: key for key in CONTROLS
     }
@@ -98,8 +103,8 @@ def control_keys(text: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(key for key in CONTROLS if key in chosen)
 
 
-@dataclass(frozen=True, slots=True)
-class Stress:
+@dataclass(frozen=True, slots=True, repr=False)
+class Stress(Shown):
     """A preset condition; the defaults change nothing.
 
     Attributes
@@ -149,6 +154,7 @@ class Stress:
     default_point: str = "own"
 
     def __post_init__(self) -> None:
+        check_kinds("scenario", self, but=["controls_off"])
         for fault in stress_faults([self]):
             kind = DomainError if isinstance(fault.value, (int, float)) else InputError
             raise kind(f"scenario '{self.name}' {fault.column.replace('_', ' ')}", fault.rule, fault.value)
@@ -180,7 +186,7 @@ def stress_faults(rows: Sequence[Any]) -> Iterator[Fault]:
             )
             yield Fault("scenario", row, "obligor", stress.obligor, rule)
         try:
-            control_keys(stress.controls_off or ())
+            control_keys("" if stress.controls_off is None else stress.controls_off)
         except InputError as error:
             yield Fault("scenario", row, "controls_off", error.value, error.rule)
         if stress.default_point is not None and stress.default_point not in DEFAULT_POINTS:

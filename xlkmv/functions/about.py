@@ -10,25 +10,25 @@ import xlkmv
 from xlkmv.errors import InputError
 from xlkmv.functions import selftest
 from xlkmv.functions.cells import ExcelError, Grid, cell_error, is_blank
-from xlkmv.functions.registry import FUNCTIONS, WHOLE, Function, table
+from xlkmv.functions.registry import FUNCTIONS, WHOLE, Argument, Function, Rows, table
 
 __all__ = ["KMV_EXPLAIN", "KMV_SELFTEST", "KMV_VERSION"]
 
 
 @table("Version of xlkmv.", ())
-def KMV_VERSION():
+def KMV_VERSION() -> Any:
     return xlkmv.__version__
 
 
 @table("Published known answers: expected, computed, and whether they agree.", ())
-def KMV_SELFTEST():
+def KMV_SELFTEST() -> Any:
     return _self_test()
 
 
 @functools.cache
 def _self_test() -> list[list[Any]]:
     # A sheet asks for the table cell by cell; its answers never change.
-    rows = [["Source", "What", "Function", "Expected", "Computed", "Relative difference", "Agrees"]]
+    rows: Rows = [["Source", "What", "Function", "Expected", "Computed", "Relative difference", "Agrees"]]
     for answer in selftest.KNOWN_ANSWERS:
         value = selftest.computed(answer, FUNCTIONS[answer.function])
         if isinstance(value, ExcelError):
@@ -44,11 +44,11 @@ def _self_test() -> list[list[Any]]:
     "The steps from the inputs of a KMV function to its number, or the reason of its error.",
     ("KMV_PD", 120.0, 100.0, 0.25),
 )
-def KMV_EXPLAIN(function_name, *arguments):
+def KMV_EXPLAIN(function_name: str, *arguments: Any) -> Any:
     function = FUNCTIONS.get(function_name.upper())
     if function is None or function is KMV_EXPLAIN:
         raise InputError("function_name", "must be the name of a KMV function", function_name)
-    rows = [["Step", "Formula", "Value"]]
+    rows: Rows = [["Step", "Formula", "Value"]]
     try:
         values = function.bind(*arguments)
         rows += [
@@ -56,8 +56,8 @@ def KMV_EXPLAIN(function_name, *arguments):
             for a, value in zip(function.arguments, values, strict=True)
         ]
     except InputError as error:
-        fault = cell_error(error)
-        return [*rows, ["Error", fault.reason, str(fault)]]
+        wrong = cell_error(error)
+        return [*rows, ["Error", wrong.reason, str(wrong)]]
     result = function(*arguments)
     # A table may hold an error in one cell, as where nothing is due yet, and still be explained.
     fault = _first_error([] if function.shape == "table" and isinstance(result, list) else result)
@@ -72,7 +72,7 @@ def KMV_EXPLAIN(function_name, *arguments):
     return rows
 
 
-def _shown(argument, value):
+def _shown(argument: Argument, value: Any) -> Any:
     cells = list(Grid(argument.name, value).flat())
     if len(cells) > 1:
         return f"{len(cells)} cells"
@@ -81,12 +81,12 @@ def _shown(argument, value):
     return cells[0] if isinstance(cells[0], (str, bool, int, float)) else str(cells[0])
 
 
-def _first_error(result) -> ExcelError | None:
+def _first_error(result: Any) -> ExcelError | None:
     cells = itertools.chain.from_iterable(result) if isinstance(result, list) else [result]
     return next((c for c in cells if isinstance(c, ExcelError)), None)
 
 
-def _clean(function: Function, values):
+def _clean(function: Function, values: list[Any]) -> list[Any]:
     """Arguments as the computation gets them; of a range only the first cell is explained."""
     if function.shape == "table":
         return function.read(values)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
 
 from xlkmv.errors import ConvergenceError, InputError
 from xlkmv.functions.distance import dd_steps
-from xlkmv.functions.registry import Fault, Step, Text, elementwise, one_or_each, table
+from xlkmv.functions.registry import Answer, Fault, Figures, Step, Text, elementwise, one_or_each, table
 from xlkmv.model import calibration, distance, merton, sensitivity
+from xlkmv.model.domain import Array
+from xlkmv.model.merton import Inversion
 from xlkmv.phrase import Phrase
 
 __all__ = [
@@ -34,19 +37,31 @@ EQUITY_SERIES = (
 )  # fmt: skip
 
 
-def _inverted(inversion, *answers):
+def _inverted(inversion: Inversion, *answers: Array) -> tuple[Any, ...]:
     """Answers of an inversion, with the reason of each row that has none."""
     return *answers, [Fault(~inversion.converged, lambda k: str(inversion.error(k)))]
 
 
 @elementwise("Asset value of a firm that its equity implies (Merton).", (3.0, 10.0, 0.8, 1.0, 0.05))
-def KMV_ASSET_VALUE(equity, default_point, equity_volatility, horizon=1.0, rate=0.0):
+def KMV_ASSET_VALUE(
+    equity: Figures,
+    default_point: Figures,
+    equity_volatility: Figures,
+    horizon: Figures = 1.0,
+    rate: Figures = 0.0,
+) -> Answer:
     inversion = merton.invert(equity, default_point, equity_volatility, horizon, rate)
     return _inverted(inversion, inversion.asset_value)
 
 
 @elementwise("Asset volatility of a firm that its equity implies (Merton).", (3.0, 10.0, 0.8, 1.0, 0.05))
-def KMV_ASSET_VOL(equity, default_point, equity_volatility, horizon=1.0, rate=0.0):
+def KMV_ASSET_VOL(
+    equity: Figures,
+    default_point: Figures,
+    equity_volatility: Figures,
+    horizon: Figures = 1.0,
+    rate: Figures = 0.0,
+) -> Answer:
     inversion = merton.invert(equity, default_point, equity_volatility, horizon, rate)
     return _inverted(inversion, inversion.volatility)
 
@@ -56,13 +71,21 @@ def KMV_ASSET_VOL(equity, default_point, equity_volatility, horizon=1.0, rate=0.
     (3.0, 10.0, 0.8, 1.0, 0.05),
     ("asset value", "asset volatility"),
 )
-def KMV_ASSETS(equity, default_point, equity_volatility, horizon=1.0, rate=0.0):
+def KMV_ASSETS(
+    equity: Figures,
+    default_point: Figures,
+    equity_volatility: Figures,
+    horizon: Figures = 1.0,
+    rate: Figures = 0.0,
+) -> Answer:
     inversion = merton.invert(equity, default_point, equity_volatility, horizon, rate)
     return _inverted(inversion, inversion.asset_value, inversion.volatility)
 
 
 @KMV_ASSETS.explain
-def _inversion_steps(equity, default_point, equity_volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+def _inversion_steps(
+    equity: float, default_point: float, equity_volatility: float, horizon: float = 1.0, rate: float = 0.0
+) -> Iterator[Step]:
     E, F, T, r = equity, default_point, horizon, rate
     inversion = merton.invert(E, F, equity_volatility, T, r)
     V, sigma = float(inversion.asset_value), float(inversion.volatility)
@@ -88,13 +111,21 @@ KMV_ASSET_VOL.explain(_inversion_steps)
     (140.0, 100.0, 0.25, 1.0, 0.05),
     ("equity", "equity volatility"),
 )
-def KMV_EQUITY(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+def KMV_EQUITY(
+    asset_value: Figures,
+    default_point: Figures,
+    volatility: Figures,
+    horizon: Figures = 1.0,
+    rate: Figures = 0.0,
+) -> Answer:
     value, vol = merton.equity(asset_value, default_point, volatility, horizon, rate)
     return value, vol, [Fault(~(value > 0.0), "equity must be > 0: it is smaller than any number")]
 
 
 @KMV_EQUITY.explain
-def _equity_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+def _equity_steps(
+    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, rate: float = 0.0
+) -> Iterator[Step]:
     V, F, sigma, T, r = asset_value, default_point, volatility, horizon, rate
     value, vol = merton.equity(V, F, sigma, T, r)
     yield from _d_steps(V, F, sigma, T, r)
@@ -102,7 +133,7 @@ def _equity_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0)
     yield Step("Equity volatility", "sigma V N(d1) / E", vol)
 
 
-def _d_steps(V, F, sigma, T, r) -> Iterator[Step]:
+def _d_steps(V: float, F: float, sigma: float, T: float, r: float) -> Iterator[Step]:
     s = sigma * np.sqrt(T)
     d1 = (np.log(V / F) + r * T) / s + 0.5 * s
     yield Step("Discounted default point", "F e^(-rT)", F * np.exp(-r * T))
@@ -113,12 +144,20 @@ def _d_steps(V, F, sigma, T, r) -> Iterator[Step]:
 @elementwise(
     "Credit spread of the debt, continuously compounded.", (12.3953871886, 10.0, 0.212304713423, 1.0, 0.05)
 )
-def KMV_SPREAD(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+def KMV_SPREAD(
+    asset_value: Figures,
+    default_point: Figures,
+    volatility: Figures,
+    horizon: Figures = 1.0,
+    rate: Figures = 0.0,
+) -> Answer:
     return merton.spread(asset_value, default_point, volatility, horizon, rate)
 
 
 @KMV_SPREAD.explain
-def _spread_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+def _spread_steps(
+    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, rate: float = 0.0
+) -> Iterator[Step]:
     firm = (asset_value, default_point, volatility, horizon, rate)
     yield from _d_steps(*firm)
     yield Step("Debt", "F e^(-rT) - guarantee", merton.debt_value(*firm))
@@ -129,12 +168,20 @@ def _spread_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0)
     "Expected recovery rate of the debt on default, under Q.",
     (12.3953871886, 10.0, 0.212304713423, 1.0, 0.05),
 )
-def KMV_RECOVERY(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+def KMV_RECOVERY(
+    asset_value: Figures,
+    default_point: Figures,
+    volatility: Figures,
+    horizon: Figures = 1.0,
+    rate: Figures = 0.0,
+) -> Answer:
     return merton.expected_recovery(asset_value, default_point, volatility, horizon, rate)
 
 
 @KMV_RECOVERY.explain
-def _recovery_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+def _recovery_steps(
+    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, rate: float = 0.0
+) -> Iterator[Step]:
     firm = (asset_value, default_point, volatility, horizon, rate)
     yield from _d_steps(*firm)
     yield Step(
@@ -145,12 +192,20 @@ def _recovery_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.
 
 
 @elementwise("Value today of a guarantee of the full amount due.", (140.0, 100.0, 0.25, 1.0, 0.05))
-def KMV_GUARANTEE(asset_value, default_point, volatility, horizon=1.0, rate=0.0):
+def KMV_GUARANTEE(
+    asset_value: Figures,
+    default_point: Figures,
+    volatility: Figures,
+    horizon: Figures = 1.0,
+    rate: Figures = 0.0,
+) -> Answer:
     return merton.guarantee_value(asset_value, default_point, volatility, horizon, rate)
 
 
 @KMV_GUARANTEE.explain
-def _guarantee_steps(asset_value, default_point, volatility, horizon=1.0, rate=0.0) -> Iterator[Step]:
+def _guarantee_steps(
+    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, rate: float = 0.0
+) -> Iterator[Step]:
     firm = (asset_value, default_point, volatility, horizon, rate)
     yield from _d_steps(*firm)
     yield Step("Guarantee", "F e^(-rT) N(-d2) - V N(-d1)", merton.guarantee_value(*firm))
@@ -159,12 +214,16 @@ def _guarantee_steps(asset_value, default_point, volatility, horizon=1.0, rate=0
 @elementwise(
     "Naive distance to default (Bharath-Shumway): no equation is solved.", (3.0, 10.0, 0.8, 1.0, 0.05)
 )
-def KMV_NAIVE_DD(equity, debt, equity_volatility, horizon=1.0, drift=0.0):
+def KMV_NAIVE_DD(
+    equity: Figures, debt: Figures, equity_volatility: Figures, horizon: Figures = 1.0, drift: Figures = 0.0
+) -> Answer:
     return calibration.naive_distance_to_default(equity, debt, equity_volatility, horizon, drift)
 
 
 @KMV_NAIVE_DD.explain
-def _naive_steps(equity, debt, equity_volatility, horizon=1.0, drift=0.0) -> Iterator[Step]:
+def _naive_steps(
+    equity: float, debt: float, equity_volatility: float, horizon: float = 1.0, drift: float = 0.0
+) -> Iterator[Step]:
     E, F = equity, debt
     sigma = calibration.naive_asset_volatility(E, F, equity_volatility)
     yield Step("Debt volatility", "0.05 + 0.25 sigma_E", 0.05 + 0.25 * equity_volatility)
@@ -176,7 +235,14 @@ def _naive_steps(equity, debt, equity_volatility, horizon=1.0, drift=0.0) -> Ite
     "Term structure: DD, PD, marginal PD and hazard rate at each horizon.",
     (120.0, 100.0, 0.25, (1.0, 2.0, 5.0)),
 )
-def KMV_TERM(asset_value, default_point, volatility, horizons, drift=0.0, method="terminal"):
+def KMV_TERM(
+    asset_value: float,
+    default_point: float,
+    volatility: float,
+    horizons: Array,
+    drift: float = 0.0,
+    method: str = "terminal",
+) -> Any:
     if (np.diff(horizons) <= 0.0).any():
         raise InputError("horizons", "must increase")
     pd = distance.default_probability(asset_value, default_point, volatility, horizons, drift, method)
@@ -202,7 +268,14 @@ def KMV_TERM(asset_value, default_point, volatility, horizons, drift=0.0, method
         "method": Text("mle (Duan 1994) or iterative (KMV). Blank: mle.", "option", ("mle", "iterative")),
     },
 )
-def KMV_FIT(equity_values, default_point, rate=0.0, periods_per_year=250.0, horizon=1.0, method="mle"):
+def KMV_FIT(
+    equity_values: Array,
+    default_point: Array,
+    rate: float = 0.0,
+    periods_per_year: float = 250.0,
+    horizon: float = 1.0,
+    method: str = "mle",
+) -> Any:
     fit = calibration.fit_series(
         equity_values, one_or_each(default_point), rate, periods_per_year, horizon, method
     )
@@ -225,7 +298,9 @@ def KMV_FIT(equity_values, default_point, rate=0.0, periods_per_year=250.0, hori
 
 
 @table("How DD and PD change with each input, per unit of it.", (120.0, 100.0, 0.25))
-def KMV_SENSITIVITY(asset_value, default_point, volatility, horizon=1.0, drift=0.0):
+def KMV_SENSITIVITY(
+    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, drift: float = 0.0
+) -> Any:
     firm = (asset_value, default_point, volatility, horizon, drift)
     dd, pd = sensitivity.distance_sensitivities(*firm), sensitivity.probability_sensitivities(*firm)
     names = ("asset_value", "default_point", "volatility", "horizon", "drift")

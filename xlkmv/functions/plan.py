@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -12,10 +12,13 @@ from scipy.special import ndtr
 from xlkmv.errors import DomainError, InputError
 from xlkmv.functions.cells import is_blank
 from xlkmv.functions.distance import dd_steps
-from xlkmv.functions.registry import Step, Text, needed_number, needed_text, table
+from xlkmv.functions.registry import Rows, Step, Text, needed_number, needed_text, table
 from xlkmv.model import plan
-from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Rule
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Array, Rule
 from xlkmv.phrase import Phrase
+
+if TYPE_CHECKING:
+    from xlkmv.deal.terms import Deal
 
 __all__ = ["KMV_ANYDATE_PD", "KMV_COVENANT", "KMV_POOL", "KMV_SCENARIO", "KMV_WATERFALL"]
 
@@ -28,7 +31,9 @@ LEVEL_DUES = (26.689, 26.451, 26.212, 25.974)
     "Plan, date by date: accumulated in and due, coverage, DD, PD and any-date PD.",
     (LEVEL_POOL, LEVEL_DUES, 0.1),
 )
-def KMV_POOL(collections, dues, volatility, periods_per_year=4.0, drift=0.0):
+def KMV_POOL(
+    collections: Array, dues: Array, volatility: float, periods_per_year: float = 4.0, drift: float = 0.0
+) -> Any:
     risk = plan.plan_risk(
         collections, dues, volatility, plan.payment_times(len(collections), periods_per_year), drift
     )
@@ -46,7 +51,9 @@ def KMV_POOL(collections, dues, volatility, periods_per_year=4.0, drift=0.0):
 
 
 @KMV_POOL.explain
-def _pool_steps(collections, dues, volatility, periods_per_year=4.0, drift=0.0) -> Iterator[Step]:
+def _pool_steps(
+    collections: Array, dues: Array, volatility: float, periods_per_year: float = 4.0, drift: float = 0.0
+) -> Iterator[Step]:
     t = len(collections) / periods_per_year
     paid_in, due = np.sum(collections), np.sum(dues)
     risk = plan.plan_risk(
@@ -66,7 +73,9 @@ def _pool_steps(collections, dues, volatility, periods_per_year=4.0, drift=0.0) 
     "Probability that a plan is short on at least one payment date up to the last.",
     (LEVEL_POOL, LEVEL_DUES, 0.1),
 )
-def KMV_ANYDATE_PD(collections, dues, volatility, periods_per_year=4.0, drift=0.0):
+def KMV_ANYDATE_PD(
+    collections: Array, dues: Array, volatility: float, periods_per_year: float = 4.0, drift: float = 0.0
+) -> Any:
     times = plan.payment_times(len(collections), periods_per_year)
     return plan.plan_risk(collections, dues, volatility, times, drift).anydate_pd[-1]
 
@@ -83,7 +92,9 @@ STRESS_RULES = {
 }
 
 
-def _stressed(collections, dues, volatility, stress):
+def _stressed(
+    collections: Array, dues: Array, volatility: float, stress: Mapping[str, float]
+) -> tuple[Array, Array, float]:
     """Plan figures under one row of stresses: a delay moves every collection back by whole periods."""
     shift = int(stress["delay"])
     moved = np.concatenate([np.zeros(min(shift, len(collections))), collections])[: len(collections)]
@@ -129,11 +140,19 @@ def _stress_rows(scenarios: list[list[Any]]) -> Iterator[tuple[str, dict[str, fl
         (("Scenario", "Pool haircut", "Volatility x"), ("Base", 0.0, 1.0), ("Haircut", 0.05, 1.0)),
     ),
 )
-def KMV_SCENARIO(collections, dues, volatility, scenarios, periods_per_year=4.0, drift=0.0):
+def KMV_SCENARIO(
+    collections: Array,
+    dues: Array,
+    volatility: float,
+    scenarios: Rows,
+    periods_per_year: float = 4.0,
+    drift: float = 0.0,
+) -> Any:
     times = plan.payment_times(len(collections), periods_per_year)
     rows: list[list[Any]] = []
     for name, stress in _stress_rows(scenarios):
-        risk = plan.plan_risk(*_stressed(collections, dues, volatility, stress), times, drift)
+        moved, due, sigma = _stressed(collections, dues, volatility, stress)
+        risk = plan.plan_risk(moved, due, sigma, times, drift)
         rows.append([name, risk.distance[-1], risk.pd[-1], risk.anydate_pd[-1]])
     base = rows[0]
     header = ["Scenario", "DD", "PD", "Any-date PD", "Change in PD", "Change in any-date PD"]
@@ -159,8 +178,7 @@ WATERFALL_OPTIONS = {"periods per year": 4.0, "senior fees": 0.0, "reserve perio
         ),
     },
 )
-def KMV_WATERFALL(collections, tranches, options=None):
-    # The deal room is loaded by the functions that need it: every other cell starts faster.
+def KMV_WATERFALL(collections: Array, tranches: Rows, options: Rows | None = None) -> Any:
     from xlkmv.deal.plan.waterfall import waterfall
     from xlkmv.deal.stress import BASE, apply
 
@@ -178,7 +196,7 @@ def KMV_WATERFALL(collections, tranches, options=None):
         raise DomainError("options, periods per year,", "must be 1, 2, 3, 4, 6 or 12", per_year)
     deal = _small_deal(collections, tranches, int(12 / per_year), chosen)
     flow = waterfall(apply(deal, BASE))
-    header = [
+    header: list[Any] = [
         "Date",
         "Tranche",
         "Interest due",
@@ -197,7 +215,7 @@ def KMV_WATERFALL(collections, tranches, options=None):
     return rows
 
 
-def _small_deal(collections, tranches, months, chosen):
+def _small_deal(collections: Array, tranches: Rows, months: int, chosen: Mapping[str, float]) -> Deal:
     """A deal of one obligor that cannot default, its dates `months` apart."""
     from xlkmv.deal.terms import Controls, Deal, Pool, Terms, Tranche
 
@@ -219,14 +237,15 @@ def _small_deal(collections, tranches, months, chosen):
         rows.append(
             Tranche(
                 needed_text("tranches, a name,", cell["tranche"]),
-                numbers["rank"],
+                numbers["rank"],  # type: ignore[arg-type]  # that it is whole is the tranche's rule
                 numbers["amount"],
                 numbers["coupon"],
                 str(cell["payment type"] or "").strip().lower(),
                 dates[-1],
             )
         )
-    pool = Pool(("Pool",), float(collections.sum()) or 1.0, collections[None, :], 0.0, 0.0, 0.0, 0.0)
+    financed, none = np.array(float(collections.sum()) or 1.0), np.zeros(())
+    pool = Pool(("Pool",), financed, collections[None, :], none, none, none, none)
     terms = Terms(dt.date(2000, 1, 1), dates, fee_rate=chosen["senior fees"])
     reserve = chosen["reserve periods"]
     controls = Controls(
@@ -252,7 +271,14 @@ def _small_deal(collections, tranches, months, chosen):
         "side": Text("min: the threshold is a floor; max: a ceiling. Blank: min.", "option", ("min", "max")),
     },
 )
-def KMV_COVENANT(values, threshold, volatility, periods_per_year=4.0, drift=0.0, side="min"):
+def KMV_COVENANT(
+    values: Array,
+    threshold: float,
+    volatility: float,
+    periods_per_year: float = 4.0,
+    drift: float = 0.0,
+    side: str = "min",
+) -> Any:
     from xlkmv.deal.plan.covenants import covenant_path
 
     times = plan.payment_times(len(values), periods_per_year)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
-from xlkmv.functions.registry import Fault, Step, Text, elementwise, table
-from xlkmv.model import distance, largepool, validation
-from xlkmv.model.domain import ASSET_CORRELATION
+from xlkmv.functions.registry import Answer, Fault, Figures, Step, Text, elementwise, table
+from xlkmv.model import largepool, validation
+from xlkmv.model.domain import ASSET_CORRELATION, Array
 
 __all__ = ["KMV_BACKTEST", "KMV_CONCENTRATION", "KMV_LOSS_QUANTILE", "KMV_TRANCHE_EL"]
 
@@ -21,14 +23,14 @@ POOL_CORRELATION = Text("Asset correlation, 0 to below 1.", rule=ASSET_CORRELATI
     (0.02, 0.1, 0.999),
     texts={"correlation": POOL_CORRELATION, "level": Text("Confidence level, such as 0.999.")},
 )
-def KMV_LOSS_QUANTILE(pd, correlation, level):
+def KMV_LOSS_QUANTILE(pd: Figures, correlation: Figures, level: Figures) -> Answer:
     return largepool.loss_quantile(pd, correlation, level)
 
 
 @KMV_LOSS_QUANTILE.explain
-def _quantile_steps(pd, correlation, level) -> Iterator[Step]:
-    yield Step("Default threshold", "N^-1(p)", distance.ndtri(pd))
-    yield Step("Bad state of the factor", "N^-1(level)", distance.ndtri(level))
+def _quantile_steps(pd: float, correlation: float, level: float) -> Iterator[Step]:
+    yield Step("Default threshold", "N^-1(p)", ndtri(pd))
+    yield Step("Bad state of the factor", "N^-1(level)", ndtri(level))
     yield Step(
         "Quantile of the default rate",
         "N[(N^-1(p) + sqrt(rho) N^-1(level)) / sqrt(1 - rho)]",
@@ -46,7 +48,10 @@ def _quantile_steps(pd, correlation, level) -> Iterator[Step]:
         "lgd": Text("Loss given default, 0 to 1. Blank: 0.45."),
     },
 )
-def KMV_TRANCHE_EL(attach, detach, pd, correlation, lgd=0.45):
+def KMV_TRANCHE_EL(
+    attach: Figures, detach: Figures, pd: Figures, correlation: Figures, lgd: Figures = 0.45
+) -> Answer:
+    attach, detach, pd, correlation, lgd = (np.asarray(x) for x in (attach, detach, pd, correlation, lgd))
     wrong = detach <= attach
     safe = np.where(wrong, np.nextafter(attach, 2.0), detach)
     loss = np.full(np.shape(attach), np.nan)
@@ -62,7 +67,7 @@ def KMV_TRANCHE_EL(attach, detach, pd, correlation, lgd=0.45):
     "Concentration of a pool: HHI, effective number, largest share, top 5.",
     ((45.0, 42.0, 38.0, 36.0, 32.0, 28.0, 23.0, 22.0, 18.0, 14.0, 3.0),),
 )
-def KMV_CONCENTRATION(exposures):
+def KMV_CONCENTRATION(exposures: Array) -> Any:
     found = largepool.concentration(exposures)
     return [
         ["Measure", "Value"],
@@ -94,7 +99,7 @@ METRICS = {
         ),
     },
 )
-def KMV_BACKTEST(pds, defaults, metric="all"):
+def KMV_BACKTEST(pds: Array, defaults: Array, metric: str = "all") -> Any:
     found = validation.backtest(pds, defaults)
     if metric != "all":
         return getattr(found, metric)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from xlkmv.errors import InputError, MissingError
-from xlkmv.functions.registry import Text, needed_number, one_or_each, table
+from xlkmv.functions.registry import Rows, Text, needed_number, one_or_each, table
 from xlkmv.model import creditmetrics, creditriskplus, losses, portfolioview
-from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, PROBABILITY
+from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array
 
 __all__ = ["KMV_CREDITMETRICS", "KMV_CREDITRISKPLUS", "KMV_LOSSES", "KMV_PORTFOLIOVIEW"]
 
@@ -36,8 +38,11 @@ POOL_TEXTS = {
 }
 
 
-def _loss_table(found):
-    rows = [["Expected loss", found.expected_loss], ["Unexpected loss", found.unexpected_loss]]
+Levels = Array | tuple[float, ...]
+
+
+def _loss_table(found: losses.LossDistribution) -> Rows:
+    rows: Rows = [["Expected loss", found.expected_loss], ["Unexpected loss", found.unexpected_loss]]
     for level, var, shortfall in zip(
         found.levels, found.value_at_risk, found.expected_shortfall, strict=True
     ):
@@ -50,7 +55,9 @@ def _loss_table(found):
     (POOL_EXPOSURES, POOL_PDS, (0.2,), (0.99, 0.999), (0.6,)),
     POOL_TEXTS,
 )
-def KMV_LOSSES(exposures, pds, correlation, levels=losses.LEVELS, lgd=ONE):
+def KMV_LOSSES(
+    exposures: Array, pds: Array, correlation: Array, levels: Levels = losses.LEVELS, lgd: Array = ONE
+) -> Any:
     return _loss_table(
         losses.gaussian_copula_losses(exposures, pds, one_or_each(correlation), levels, lgd=one_or_each(lgd))
     )
@@ -61,7 +68,9 @@ def KMV_LOSSES(exposures, pds, correlation, levels=losses.LEVELS, lgd=ONE):
     (POOL_EXPOSURES, POOL_PDS, tuple(p / 2 for p in POOL_PDS), (0.99, 0.999)),
     POOL_TEXTS,
 )
-def KMV_CREDITRISKPLUS(exposures, pds, pd_sds, levels=losses.LEVELS, unit=None):
+def KMV_CREDITRISKPLUS(
+    exposures: Array, pds: Array, pd_sds: Array, levels: Levels = losses.LEVELS, unit: float | None = None
+) -> Any:
     return _loss_table(creditriskplus.creditriskplus(exposures, pds, pd_sds, levels, unit=unit))
 
 
@@ -70,7 +79,14 @@ def KMV_CREDITRISKPLUS(exposures, pds, pd_sds, levels=losses.LEVELS, unit=None):
     ((40.0, 30.0, 20.0, 10.0), ("A", "BBB", "BB", "B"), (0.2,), (0.99, 0.999), (0.6,)),
     POOL_TEXTS,
 )
-def KMV_CREDITMETRICS(exposures, ratings, correlation, levels=losses.LEVELS, lgd=ONE, seed=1997.0):
+def KMV_CREDITMETRICS(
+    exposures: Array,
+    ratings: list[str],
+    correlation: Array,
+    levels: Levels = losses.LEVELS,
+    lgd: Array = ONE,
+    seed: Any = 1997.0,
+) -> Any:
     rows = creditmetrics.rating_rows(ratings)
     return _loss_table(
         creditmetrics.creditmetrics(
@@ -91,19 +107,19 @@ def KMV_CREDITMETRICS(exposures, ratings, correlation, levels=losses.LEVELS, lgd
     POOL_TEXTS,
 )
 def KMV_PORTFOLIOVIEW(
-    exposures,
-    pds,
-    sensitivity=None,
-    levels=losses.LEVELS,
-    lgd=ONE,
-    default_rates=None,
-    macro=None,
-    seed=1997.0,
-):
+    exposures: Array,
+    pds: Array,
+    sensitivity: Array | None = None,
+    levels: Levels = losses.LEVELS,
+    lgd: Array = ONE,
+    default_rates: Array | None = None,
+    macro: Rows | None = None,
+    seed: Any = 1997.0,
+) -> Any:
     if (default_rates is None) != (macro is None):
         raise InputError("default_rates", "and macro must be given together")
     fit = None
-    if default_rates is not None:
+    if default_rates is not None and macro is not None:
         factors = [[needed_number("macro", cell) for cell in row] for row in macro]
         fit = portfolioview.fit_macro(default_rates, np.array(factors))
         sensitivity = None

@@ -29,16 +29,19 @@ from xlkmv.functions.cells import (
     to_cell,
     to_rows,
 )
-from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Rule
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, RULES, Array, Rule
 from xlkmv.phrase import Phrase
 
 __all__ = [
     "ARGUMENTS",
     "FUNCTIONS",
     "WHOLE",
+    "Answer",
     "Argument",
     "Fault",
+    "Figures",
     "Function",
+    "Rows",
     "Step",
     "Text",
     "elementwise",
@@ -49,6 +52,13 @@ __all__ = [
 ]
 
 REQUIRED = inspect.Parameter.empty
+
+# What an elementwise function is given (an array of the good cells, or the default), and what it answers
+# (an array, one for each heading, and faults).
+Figures = Array | float
+Answer = Array | tuple[Any, ...]
+# A rectangle of raw cells.
+Rows = list[list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +221,13 @@ class Function:
 
         from xlkmv.functions.converter import CellsAccessor
 
-        xw.func(self.compute, category="KMV", call_in_wizard=False)
-        xw.ret(convert=CellsAccessor)(self.compute)
+        compute: Any = self.compute  # to which xlwings adds an attribute
+        described: Any = xw.func  # takes the function and its options at once
+        described(compute, category="KMV", call_in_wizard=False)
+        xw.ret(convert=CellsAccessor)(compute)
         for argument in self.arguments:
-            xw.arg(argument.name, convert=CellsAccessor, doc=argument.text)(self.compute)
-        self.__xlfunc__ = self.compute.__xlfunc__
+            xw.arg(argument.name, convert=CellsAccessor, doc=argument.text)(compute)
+        self.__xlfunc__ = compute.__xlfunc__
         self.__xlfunc__["ret"]["doc"] = self.text
         return self.__xlfunc__
 
@@ -527,6 +539,6 @@ class _ForwardedError(Exception):
         super().__init__(error.reason)
 
 
-def one_or_each(values):
-    """One number for all, or one for each."""
+def one_or_each(values: Array) -> Array | float:
+    """Take one number for all, or one for each."""
     return float(values[0]) if values.size == 1 else values

@@ -242,9 +242,9 @@ def _source_answers() -> list[KnownAnswer]:
     # Their table with asset correlation 12 % is simulated: the last digit may be off.
     for confidence, bound in ((0.5, 0.0037), (0.9, 0.0189), (0.999, 0.0984)):
         what = f"PD of grade C, rho 12 %, {confidence:.10g}"
-        given = (GRADES, NO_DEFAULT, confidence, 0.12)
+        correlated = (GRADES, NO_DEFAULT, confidence, 0.12)
         answers.append(
-            KnownAnswer(PLUTO_TASCHE, what, "KMV_LOW_DEFAULT_PD", given, bound, 0.000101 / bound, 3, 3)
+            KnownAnswer(PLUTO_TASCHE, what, "KMV_LOW_DEFAULT_PD", correlated, bound, 0.000101 / bound, 3, 3)
         )
     pledged = (60.0, 100.0, 0.4, 2.5, -0.1, 0.25, 1.5, 0.015, 0.3)
     return [

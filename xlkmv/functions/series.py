@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from xlkmv.errors import InputError
 from xlkmv.functions.cells import is_blank
-from xlkmv.functions.registry import Fault, Step, Text, elementwise, needed_number, needed_text, table
+from xlkmv.functions.registry import (
+    Answer,
+    Fault,
+    Figures,
+    Rows,
+    Step,
+    Text,
+    elementwise,
+    needed_number,
+    needed_text,
+    table,
+)
 from xlkmv.model import calibration
-from xlkmv.model.domain import FINITE
+from xlkmv.model.domain import FINITE, Array
 
 __all__ = ["KMV_EDF", "KMV_RATING", "KMV_VOLATILITY"]
 
@@ -23,12 +35,14 @@ __all__ = ["KMV_EDF", "KMV_RATING", "KMV_VOLATILITY"]
         "plan": Text("What was planned for each period, if the flows are to be set against it.", "series"),
     },
 )
-def KMV_VOLATILITY(flows, periods_per_year=1.0, plan=None):
+def KMV_VOLATILITY(flows: Array, periods_per_year: float = 1.0, plan: Array | None = None) -> Any:
     return calibration.volatility_from_flows(flows, periods_per_year, plan).volatility
 
 
 @KMV_VOLATILITY.explain
-def _volatility_steps(flows, periods_per_year=1.0, plan=None) -> Iterator[Step]:
+def _volatility_steps(
+    flows: Array, periods_per_year: float = 1.0, plan: Array | None = None
+) -> Iterator[Step]:
     fit = calibration.volatility_from_flows(flows, periods_per_year, plan)
     x = np.diff(np.log(flows)) if plan is None else np.log(flows / plan)
     yield Step("Log changes", "ln(C_(i+1)/C_i)" if plan is None else "ln(actual/plan)", fit.changes)
@@ -39,14 +53,14 @@ def _volatility_steps(flows, periods_per_year=1.0, plan=None) -> Iterator[Step]:
     yield Step("its standard error", "about sigma / sqrt(years)", fit.drift_error)
 
 
-def _two_columns(name, rows, first):
+def _two_columns(name: str, rows: Rows, first: str) -> list[Any]:
     """Columns of a user's table of two columns; a heading row of texts may stand above it."""
     if any(len(row) != 2 for row in rows):
         raise InputError(name, "must have two columns")
     if isinstance(rows[0][1], str):
         rows = rows[1:]
     rows = [row for row in rows if not all(map(is_blank, row))]
-    columns = []
+    columns: list[Any] = []
     for k in (0, 1):
         cells = [row[k] for row in rows]
         if k == 0 and first == "text":
@@ -68,7 +82,7 @@ SCALE_EXAMPLE = (("Grade", "Highest PD"), ("A", 0.001), ("BBB", 0.005), ("BB", 0
         "mapping": Text("Two columns, DD and PD: the user's map. Between its rows ln PD is linear.", "grid"),
     },
 )
-def KMV_EDF(dd, mapping):
+def KMV_EDF(dd: Figures, mapping: Rows) -> Answer:
     return calibration.edf(dd, *_two_columns("mapping", mapping, "number"))
 
 
@@ -77,7 +91,7 @@ def KMV_EDF(dd, mapping):
     (0.012, SCALE_EXAMPLE),
     texts={"scale": Text("Two columns, grade and its highest PD, best grade first.", "grid")},
 )
-def KMV_RATING(pd, scale):
+def KMV_RATING(pd: Figures, scale: Rows) -> Answer:
     grades, highest = _two_columns("scale", scale, "text")
     beyond = f"pd must be within the scale, which ends at {highest.max(initial=0.0):g}"
     return calibration.rating(pd, grades, highest), [Fault(pd > highest.max(initial=0.0), beyond)]

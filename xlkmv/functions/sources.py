@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from xlkmv.errors import InputError
 from xlkmv.functions.cells import is_blank
-from xlkmv.functions.registry import Fault, Step, Text, elementwise, needed_number, table
+from xlkmv.functions.registry import (
+    Answer,
+    Fault,
+    Figures,
+    Rows,
+    Step,
+    Text,
+    elementwise,
+    needed_number,
+    table,
+)
 from xlkmv.model import correlation, history, pledge, private
-from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, RULES
+from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, RULES, Array
 
 __all__ = [
     "KMV_ASSET_CORRELATION",
@@ -32,7 +43,7 @@ PEERS_EXAMPLE = (
 RANGE_LEVEL = Text("Probability that the range holds. Blank: 0.9.", "scalar", rule=RULES["level"])
 
 
-def _peers(rows):
+def _peers(rows: Rows) -> private.Peers:
     """Peers of a range of three columns; headings may stand above them, blank rows do not count."""
     if any(len(row) != 3 for row in rows):
         raise InputError("peers", "must have three columns: asset value, earnings, asset volatility")
@@ -59,8 +70,16 @@ def _peers(rows):
     },
 )
 def KMV_PRIVATE_PD(
-    earnings, short_term, long_term, peers, horizon=1.0, drift=0.0, weight=0.5, convention="log", level=0.9
-):
+    earnings: Figures,
+    short_term: Figures,
+    long_term: Figures,
+    peers: Rows,
+    horizon: Figures = 1.0,
+    drift: Figures = 0.0,
+    weight: Figures = 0.5,
+    convention: str = "log",
+    level: float = 0.9,
+) -> Answer:
     no_debt = short_term + weight * long_term <= 0.0
     firm = private.private_firm(
         earnings,
@@ -79,7 +98,15 @@ def KMV_PRIVATE_PD(
 
 @KMV_PRIVATE_PD.explain
 def _private_steps(
-    earnings, short_term, long_term, peers, horizon=1.0, drift=0.0, weight=0.5, convention="log", level=0.9
+    earnings: float,
+    short_term: float,
+    long_term: float,
+    peers: Rows,
+    horizon: float = 1.0,
+    drift: float = 0.0,
+    weight: float = 0.5,
+    convention: str = "log",
+    level: float = 0.9,
 ) -> Iterator[Step]:
     firm = private.private_firm(
         earnings, short_term, long_term, _peers(peers), horizon, drift, weight, convention, level=level
@@ -109,7 +136,7 @@ def _private_steps(
         "level": RANGE_LEVEL,
     },
 )
-def KMV_HISTORY_PD(defaults, obligor_years, level=0.9):
+def KMV_HISTORY_PD(defaults: Figures, obligor_years: Figures, level: float = 0.9) -> Answer:
     part, above = defaults % 1.0 > 0.0, defaults > obligor_years
     found = history.history_pd(np.where(part | above, 0.0, defaults), obligor_years, level)
     faults = [
@@ -120,7 +147,7 @@ def KMV_HISTORY_PD(defaults, obligor_years, level=0.9):
 
 
 @KMV_HISTORY_PD.explain
-def _history_steps(defaults, obligor_years, level=0.9) -> Iterator[Step]:
+def _history_steps(defaults: float, obligor_years: float, level: float = 0.9) -> Iterator[Step]:
     d, n = defaults, obligor_years
     found = history.history_pd(d, n, level)
     yield Step("Observed rate", "d/n", d / n)
@@ -147,7 +174,14 @@ def _history_steps(defaults, obligor_years, level=0.9) -> Iterator[Step]:
         "time_correlation": Text("Correlation of the factor from year to year. Blank: 0.", "scalar"),
     },
 )
-def KMV_LOW_DEFAULT_PD(obligors, defaults, confidence, correlation=0.0, years=1.0, time_correlation=0.0):
+def KMV_LOW_DEFAULT_PD(
+    obligors: Array,
+    defaults: Array,
+    confidence: float,
+    correlation: float = 0.0,
+    years: Any = 1.0,
+    time_correlation: float = 0.0,
+) -> Any:
     bounds = history.most_prudent_pds(obligors, defaults, confidence, correlation, years, time_correlation)
     pooled = (np.cumsum(x[::-1])[::-1] for x in (obligors, defaults))
     header = ["Grade", "Obligors, this grade and worse", "Defaults, this grade and worse", "PD, upper bound"]
@@ -176,16 +210,16 @@ PLEDGE_TEXTS = {
     texts=PLEDGE_TEXTS,
 )
 def KMV_PLEDGE_RECOVERY(
-    pledge_value,
-    claim,
-    volatility,
-    horizon=1.0,
-    drift=0.0,
-    discount=0.0,
-    sale_time=0.0,
-    pd=1.0,
-    correlation=0.0,
-):
+    pledge_value: Figures,
+    claim: Figures,
+    volatility: Figures,
+    horizon: Figures = 1.0,
+    drift: Figures = 0.0,
+    discount: Figures = 0.0,
+    sale_time: Figures = 0.0,
+    pd: Figures = 1.0,
+    correlation: Figures = 0.0,
+) -> Answer:
     wide = volatility * np.sqrt(horizon + sale_time) > pledge.MAX_DEVIATION
     undefined = (pd >= 1.0) & (correlation != 0.0)
     share = pledge.pledge_recovery(
@@ -208,15 +242,15 @@ def KMV_PLEDGE_RECOVERY(
 
 @KMV_PLEDGE_RECOVERY.explain
 def _pledge_steps(
-    pledge_value,
-    claim,
-    volatility,
-    horizon=1.0,
-    drift=0.0,
-    discount=0.0,
-    sale_time=0.0,
-    pd=1.0,
-    correlation=0.0,
+    pledge_value: float,
+    claim: float,
+    volatility: float,
+    horizon: float = 1.0,
+    drift: float = 0.0,
+    discount: float = 0.0,
+    sale_time: float = 0.0,
+    pd: float = 1.0,
+    correlation: float = 0.0,
 ) -> Iterator[Step]:
     V, T = pledge_value, horizon + sale_time
     asset = (V, claim, volatility, horizon, drift, discount, sale_time)
@@ -245,12 +279,12 @@ def _pledge_steps(
         )
     },
 )
-def KMV_ASSET_CORRELATION(pd, sales=50.0):
+def KMV_ASSET_CORRELATION(pd: Figures, sales: Figures = 50.0) -> Answer:
     return correlation.basel_correlation(pd, sales)
 
 
 @KMV_ASSET_CORRELATION.explain
-def _correlation_steps(pd, sales=50.0) -> Iterator[Step]:
+def _correlation_steps(pd: float, sales: float = 50.0) -> Iterator[Step]:
     large = correlation.basel_correlation(pd)
     found = correlation.basel_correlation(pd, sales)
     yield Step(

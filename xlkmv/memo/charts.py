@@ -22,9 +22,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from xlkmv.deal.reading import probability
+from xlkmv.errors import InputError
 from xlkmv.memo.content import Memo, Move
+from xlkmv.phrase import Phrase
 
-__all__ = ["CHINESE_FONTS", "Picture", "chinese_font", "drawable", "pictures"]
+__all__ = ["CHINESE_FONTS", "Picture", "chinese_font", "draw", "drawable", "families", "pictures"]
 
 log = logging.getLogger("xlkmv")
 
@@ -106,10 +108,39 @@ def pictures(memo: Memo) -> dict[str, Picture]:
     dict
         "cover", "controls" and "conditions"; the last two only where there is something to draw.
     """
-    needs_chinese = not all(map(_latin, _words(memo)))
-    families = [_first(LATIN_FONTS), *filter(None, [chinese_font() if needs_chinese else ""])]
-    settings: dict[Any, Any] = {
-        "font.family": families,
+    with mpl.rc_context(_settings(memo)):
+        return {name: _picture(_figure(memo, name), memo.headings[name]) for name in _there(memo)}
+
+
+def draw(memo: Memo, name: str, axes: Axes) -> None:
+    """Draw one chart of a memo into given axes.
+
+    Parameters
+    ----------
+    memo : Memo
+    name : str
+        "cover", "controls" or "conditions".
+    axes : Axes
+
+    Raises
+    ------
+    InputError
+        When the memo has no such chart.
+    """
+    if name not in _there(memo):
+        raise InputError("chart", Phrase("must be one of: {options}", options=", ".join(_there(memo))), name)
+    with mpl.rc_context(_settings(memo)):
+        _DRAWN[name](memo, axes)
+
+
+def _there(memo: Memo) -> list[str]:
+    """Charts for which there is something to draw."""
+    return [name for name in _DRAWN if name == "cover" or getattr(memo, name)]
+
+
+def _settings(memo: Memo) -> dict[Any, Any]:
+    return {
+        "font.family": families(_words(memo)),
         "font.size": 7.5,
         "axes.edgecolor": GREY,
         "axes.linewidth": 0.6,
@@ -122,13 +153,22 @@ def pictures(memo: Memo) -> dict[str, Picture]:
         "svg.fonttype": "path",  # looks the same on every machine
         "svg.hashsalt": "xlkmv",  # equal inputs, equal bytes
     }
-    with mpl.rc_context(settings):
-        found = {"cover": _cover(memo)}
-        if memo.controls:
-            found["controls"] = _waterfall(memo)
-        if memo.conditions:
-            found["conditions"] = _tornado(memo)
-    return found
+
+
+def families(words: Sequence[str]) -> list[str]:
+    """Families of fonts that can draw some words.
+
+    Parameters
+    ----------
+    words : sequence of str
+
+    Returns
+    -------
+    list of str
+        The first of them is Latin; the second, where words need it and it is installed, Chinese.
+    """
+    needs_chinese = not all(map(_latin, words))
+    return [_first(LATIN_FONTS), *filter(None, [chinese_font() if needs_chinese else ""])]
 
 
 def _words(memo: Memo) -> list[str]:
@@ -147,12 +187,13 @@ def _drawable(text: str) -> str:
     return " ".join("".join(filter(_latin, text)).replace("()", "").split())
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def _figure(memo: Memo, name: str) -> Figure:
+    width, height = HALF
+    if name == "cover":
+        width, height = 182.0, 56.0 if memo.roomy or len(memo.classes.rows) > 5 else 68.0
     figure = Figure(figsize=(width / INCH, height / INCH), layout="constrained")
-    axes = figure.add_subplot()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure, axes
+    _DRAWN[name](memo, figure.add_subplot())
+    return figure
 
 
 def _picture(figure: Figure, text: str) -> Picture:
@@ -164,11 +205,15 @@ def _picture(figure: Figure, text: str) -> Picture:
     return Picture(code[code.index("<svg") :], png.getvalue(), text, width, height)
 
 
-def _cover(memo: Memo) -> Picture:
+def _open(axes: Axes) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _cover(memo: Memo, axes: Axes) -> None:
     """Accumulated collections and dues by date; dues as steps, as they fall due at once."""
     cover, words = memo.cover, memo.headings
-    classes = len(memo.classes.rows)
-    figure, axes = _figure(182.0, 56.0 if memo.roomy or classes > 5 else 68.0)
+    _open(axes)
     largest = max(float(cover.paid_in.max()), *(float(due.max()) for _, due in cover.dues))
     unit, label = next((pair for pair in UNITS if largest >= pair[0]), UNITS[-1])
     dates = date2num(cover.dates)
@@ -186,7 +231,6 @@ def _cover(memo: Memo) -> Picture:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.10g}"))
     axes.grid(axis="y", color=GRID, lw=0.5)
     axes.legend(loc="upper left", frameon=False, fontsize=7)
-    return _picture(figure, words["cover"])
 
 
 def _bars(axes: Axes, moves: Sequence[Move]) -> None:
@@ -213,10 +257,10 @@ HALF = 89.0, 74.0  # millimetres: two charts side by side
 FEWEST_BARS = 7  # fewer are drawn as thin as these
 
 
-def _waterfall(memo: Memo) -> Picture:
+def _waterfall(memo: Memo, axes: Axes) -> None:
     """From no control to all: what each takes off, or adds."""
     moves, words = memo.controls, memo.headings
-    figure, axes = _figure(*HALF)
+    _open(axes)
     top = max(max(move.start, move.end) for move in moves)
     for row, move in enumerate(moves):
         total = row in (0, len(moves) - 1)
@@ -238,13 +282,12 @@ def _waterfall(memo: Memo) -> Picture:
     axes.set_xlabel(_drawable(words["pd_simulated"]))
     axes.grid(axis="x", color=GRID, lw=0.5)
     axes.set_axisbelow(True)
-    return _picture(figure, words["controls"])
 
 
-def _tornado(memo: Memo) -> Picture:
+def _tornado(memo: Memo, axes: Axes) -> None:
     """From the PD of the plan to that under each condition; logarithmic, as they lie decades apart."""
     moves, words = memo.conditions, memo.headings
-    figure, axes = _figure(*HALF)
+    _open(axes)
     kmv = bool(memo.quick)
     pds = [p for move in moves for p in (move.start, move.end)]
     # What no path shows is drawn at half a path.
@@ -274,4 +317,6 @@ def _tornado(memo: Memo) -> Picture:
     axes.set_xlabel(_drawable(f"{title}, {words['pd_log']}"))
     axes.grid(axis="x", color=GRID, lw=0.5)
     axes.set_axisbelow(True)
-    return _picture(figure, words["conditions"])
+
+
+_DRAWN = {"cover": _cover, "controls": _waterfall, "conditions": _tornado}

@@ -19,10 +19,11 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import FINITE, POSITIVE, PROBABILITY, RULES, Array, Rule, check
+from xlkmv.model.domain import FINITE, POSITIVE, PROBABILITY, RULES, Array, Rule, check, check_number
 from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
 from xlkmv.model.normal import density, inverse_mills
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = [
     "MAPPED_PD",
@@ -110,8 +111,8 @@ def naive_distance_to_default(
 # --- a series of equity values --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SeriesFit:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SeriesFit(Shown):
     """Assets fitted to a series of equity values.
 
     The standard errors come from the observed information (``mle``), or from the sampling of a
@@ -261,8 +262,8 @@ def fit_series(
         E,
         _by_date("default_point", default_point, E.size),
         _by_date("rate", rate, E.size),
-        float(check("horizon", horizon)),
-        1.0 / float(check("periods_per_year", periods_per_year)),
+        check_number("horizon", horizon),
+        1.0 / check_number("periods_per_year", periods_per_year),
     )
     moves = np.diff(np.log(E))
     start = float(moves.std(ddof=1) / np.sqrt(series.dt))
@@ -420,8 +421,8 @@ def _by_date(name: str, value: Any, size: int) -> Array:
 # --- a series of flows ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class FlowVolatility:
+@dataclass(frozen=True, slots=True, repr=False)
+class FlowVolatility(Shown):
     """Volatility and drift of period flows, each with its standard error, per annum.
 
     ``changes`` counts the log changes (or log deviations from plan) that they rest on.
@@ -460,7 +461,7 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
         series is cumulative (:func:`is_cumulative`): its volatility would be an artefact.
     """
     C = check("flows", flows, POSITIVE).ravel()
-    dt = 1.0 / float(check("periods_per_year", periods_per_year))
+    dt = 1.0 / check_number("periods_per_year", periods_per_year)
     if is_cumulative(C):
         raise InputError(
             "flows",

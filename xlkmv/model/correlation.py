@@ -15,6 +15,7 @@ import numpy as np
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, check
+from xlkmv.shown import Shown
 
 __all__ = ["LARGE_SALES", "SMALL_SALES", "ReturnCorrelation", "basel_correlation", "return_correlation"]
 
@@ -53,8 +54,8 @@ def basel_correlation(pd: Any, sales: Any = LARGE_SALES) -> Array:
     return np.asarray(0.12 * w + 0.24 * (1.0 - w) - 0.04 * (LARGE_SALES - S) / (LARGE_SALES - SMALL_SALES))
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnCorrelation:
+@dataclass(frozen=True, slots=True, repr=False)
+class ReturnCorrelation(Shown):
     """Average correlation of every two of several series.
 
     Attributes

@@ -22,6 +22,7 @@ from xlkmv.model.domain import (
     SIGNED_RATE,
     Array,
     check,
+    check_number,
     numbers,
 )
 from xlkmv.model.losses import (
@@ -167,10 +168,10 @@ def bond_values(coupon: float, forward_rates: npt.ArrayLike, default_value: floa
     rates = check("forward_rates", forward_rates, SIGNED_RATE)
     if rates.ndim != 2 or rates.shape[1] < 1:
         raise InputError("forward_rates", "must be a table: a row per rating, a column per year", rates.shape)
-    c = float(check("coupon", coupon, SIGNED_RATE))
+    c = check_number("coupon", coupon, SIGNED_RATE)
     discount = (1.0 + rates) ** -np.arange(1.0, rates.shape[1] + 1.0)
     alive = c + c * discount.sum(axis=1) + discount[:, -1]
-    return np.append(alive, float(check("default_value", default_value, PROBABILITY)))
+    return np.append(alive, check_number("default_value", default_value, PROBABILITY))
 
 
 # mu = sum p_s V_s,  sigma^2 = sum p_s (V_s^2 + sd_s^2) - mu^2   (CreditMetrics 1997, chapter 1)

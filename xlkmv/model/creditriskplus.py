@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.special import log1p
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Array, Rule, check
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Array, Rule, check, check_number
 from xlkmv.model.losses import (
     LEVELS,
     Contributions,
@@ -216,7 +216,7 @@ def _grid(
     amounts: Array, expected: Array, weights: Array, specific: Array, deviations: Array, unit: float | None
 ) -> tuple[float, Integers, Array, int]:
     """Return unit, bands, adjusted default rates, and the number of grid points that hold all but e^-36."""
-    size = float(amounts.max()) / 100.0 if unit is None else float(check("unit", unit, POSITIVE))
+    size = float(amounts.max()) / 100.0 if unit is None else check_number("unit", unit, POSITIVE)
     while True:
         with np.errstate(over="ignore"):
             # A tiny slack keeps an exact multiple in its own band.

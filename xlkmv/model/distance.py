@@ -206,7 +206,7 @@ def default_probability(
     InputError
         When `method` is unknown.
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise InputError("method", Phrase("must be one of {options}", options=", ".join(METHODS)), method)
     return _blockwise(
         METHODS[method], *check_all(_FIRM, asset_value, default_point, volatility, horizon, drift)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xlkmv.errors import DomainError, InputError
 
-__all__ = ["RULES", "Array", "Rule", "check", "check_all", "numbers"]
+__all__ = ["RULES", "Array", "Rule", "check", "check_all", "check_number", "numbers"]
 
 Array = npt.NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def numbers(name: str, value: Any) -> Array:
     """Turn `value` into a float array, or say which argument is no number."""
     try:
         return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(name, "must be a number", value) from None
 
 
@@ -121,6 +121,14 @@ def check(name: str, value: Any, rule: Rule | None = None) -> Array:
     if not rule.holds_all(x):
         raise DomainError(name, rule.text, x[~rule.holds(x)].flat[0].item() if x.ndim else x.item())
     return x
+
+
+def check_number(name: str, value: Any, rule: Rule | None = None) -> float:
+    """Return one number once it obeys the rule of its name, as :func:`check` does."""
+    x = check(name, value, rule)
+    if x.ndim:
+        raise InputError(name, "must be one number", value)
+    return float(x)
 
 
 def check_all(names: str, *values: Any) -> tuple[Array, ...]:

@@ -22,9 +22,10 @@ import numpy as np
 from scipy.special import betainc, betaincinv, gammaln, log_ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import ASSET_CORRELATION, POSITIVE, RULES, Array, Rule, check
+from xlkmv.model.domain import ASSET_CORRELATION, POSITIVE, RULES, Array, Rule, check, check_number
 from xlkmv.model.normal import density
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["MOST_DEFAULTS", "MOST_YEARS", "HistoryPd", "history_pd", "most_prudent_pds"]
 
@@ -40,8 +41,8 @@ _REACH = 9.0
 _PER_WIDTH = 3.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HistoryPd:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class HistoryPd(Shown):
     """Posterior of a default probability, arrays of one shape.
 
     Attributes
@@ -87,7 +88,7 @@ def history_pd(defaults: Any, obligor_years: Any, level: float = 0.9) -> History
         When an input breaks its rule, or there are more defaults than obligor-years.
     """
     d, n = _counts(defaults, check("obligor_years", obligor_years, POSITIVE))
-    tail = 0.5 * (1.0 - float(check("level", level)))
+    tail = 0.5 * (1.0 - check_number("level", level))
     a, b = d + 0.5, n - d + 0.5
     low, median, high = (betaincinv(a, b, q) for q in (tail, 0.5, 1.0 - tail))
     return HistoryPd(a / (n + 1.0), median, low, high, float(level))
@@ -151,16 +152,11 @@ def most_prudent_pds(
         raise InputError(
             "defaults", Phrase("must be one number per grade ({count})", count=n.size), np.size(defaults)
         )
-    tail = 1.0 - float(check("confidence", confidence, RULES["level"]))
-    T = int(
-        _whole(
-            "years",
-            years,
-            Rule(Phrase("must be a whole number, 1 to {most_years}", most_years=MOST_YEARS), 1.0, MOST_YEARS),
-        )
-    )
-    rho = float(check("correlation", correlation, ASSET_CORRELATION if T == 1 else _CHAIN))
-    theta = float(check("time_correlation", time_correlation, _CHAIN))
+    tail = 1.0 - check_number("confidence", confidence, RULES["level"])
+    span = Rule(Phrase("must be a whole number, 1 to {most_years}", most_years=MOST_YEARS), 1.0, MOST_YEARS)
+    T = int(check_number("years", _whole("years", years, span), span))
+    rho = check_number("correlation", correlation, ASSET_CORRELATION if T == 1 else _CHAIN)
+    theta = check_number("time_correlation", time_correlation, _CHAIN)
     pooled_n, pooled_d = (np.cumsum(x[::-1])[::-1] for x in (n, d))
     if T > 1 and rho > 0.0 and pooled_d[0] > MOST_DEFAULTS:
         rule = Phrase(

@@ -20,6 +20,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, Array, check
 from xlkmv.model.normal import inverse_mills
+from xlkmv.shown import Shown
 
 __all__ = ["Concentration", "concentration", "loss_quantile", "tranche_expected_loss"]
 
@@ -135,8 +136,8 @@ def _survival_integral(low: Array, high: Array, c: Array, rho: Array) -> Array:
     return np.asarray((half * _WEIGHTS * integrand).sum(axis=(0, 2)))
 
 
-@dataclass(frozen=True, slots=True)
-class Concentration:
+@dataclass(frozen=True, slots=True, repr=False)
+class Concentration(Shown):
     """How much of a pool hangs on few names.
 
     Attributes

@@ -24,6 +24,7 @@ from xlkmv.model.domain import (
     Array,
     Rule,
     check,
+    check_number,
     numbers,
 )
 from xlkmv.phrase import Phrase
@@ -468,7 +469,7 @@ def internal_rate(times: npt.ArrayLike, payments: npt.ArrayLike, price: float) -
     paid = c > 0.0
     if not paid.any():
         return np.nan
-    logs, t, rate = np.log(c[paid]) - np.log(float(check("price", price, POSITIVE))), t[paid], 0.0
+    logs, t, rate = np.log(c[paid]) - np.log(check_number("price", price, POSITIVE)), t[paid], 0.0
     for _ in range(_MOST_STEPS):
         worth = logs - rate * t
         excess = float(logsumexp(worth))

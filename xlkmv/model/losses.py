@@ -15,8 +15,18 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.conditional import conditional_pool, dot, loss_bands
-from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, Array, Rule, check, numbers
+from xlkmv.model.domain import (
+    ASSET_CORRELATION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Array,
+    Rule,
+    check,
+    check_number,
+    numbers,
+)
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = [
     "LEVELS",
@@ -43,8 +53,8 @@ _STEP = 256
 SCENARIOS = Rule("must be between 100 and 100000000", low=100, high=1e8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Contributions:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Contributions(Shown):
     """What each obligor adds to a risk figure; each row sums to the figure (Euler allocation).
 
     Attributes
@@ -60,8 +70,8 @@ class Contributions:
     expected_shortfall: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StandardErrors:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class StandardErrors(Shown):
     """Simulation error of each figure, one standard deviation; 0 where the figure is exact."""
 
     expected_loss: float
@@ -71,8 +81,8 @@ class StandardErrors:
     hit_probability: float | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LossDistribution:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LossDistribution(Shown):
     """Loss of a pool over one horizon, as one model sees it.
 
     Attributes
@@ -180,7 +190,7 @@ def check_levels(levels: npt.ArrayLike) -> Array:
 
 def check_attachment(attachment: float | None) -> float | None:
     """Check the attachment amount."""
-    return None if attachment is None else float(check("attachment", attachment, NOT_NEGATIVE))
+    return None if attachment is None else check_number("attachment", attachment, NOT_NEGATIVE)
 
 
 # --- exact grids -----------------------------------------------------------------------------------
@@ -412,7 +422,9 @@ def gaussian_copula_losses(
     amounts, pd, _ = obligors(exposures, pds, lgd)
     rho = per_obligor("correlation", correlation, amounts.size, ASSET_CORRELATION)
     if grid_points is not None:
-        grid_points = int(check("grid_points", grid_points, Rule("must be between 2 and 1048576", 2, 2**20)))
+        grid_points = int(
+            check_number("grid_points", grid_points, Rule("must be between 2 and 1048576", 2, 2**20))
+        )
     threshold, loading, rest = ndtri(pd), np.sqrt(rho), np.sqrt(1.0 - rho)
     # Without loading the step is infinitely wide.
     slope = np.maximum(loading, 1e-150)
@@ -593,10 +605,12 @@ def simulation_size(
     scenarios: float, block_size: float | None, seed: int, width: int
 ) -> tuple[int, int, int]:
     """Check the settings of a simulation; the default block holds about four million numbers."""
-    count = int(check("scenarios", scenarios, SCENARIOS))
+    count = int(check_number("scenarios", scenarios, SCENARIOS))
     size = (
-        max(4_000_000 // width, 1) if block_size is None else int(check("block_size", block_size, POSITIVE))
+        max(4_000_000 // width, 1)
+        if block_size is None
+        else int(check_number("block_size", block_size, POSITIVE))
     )
-    if isinstance(seed, bool) or int(check("seed", seed, NOT_NEGATIVE)) != seed:
+    if isinstance(seed, bool) or int(check_number("seed", seed, NOT_NEGATIVE)) != seed:
         raise InputError("seed", "must be a whole number >= 0", seed)
     return count, max(size, 1), int(seed)

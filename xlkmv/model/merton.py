@@ -30,6 +30,7 @@ from xlkmv.errors import ConvergenceError, DomainError, XlkmvError
 from xlkmv.model.domain import RULES, Array, check_all, numbers
 from xlkmv.model.normal import density, inverse_mills
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = [
     "MAX_ASSET_VOLATILITY",
@@ -268,8 +269,8 @@ def _expected_loss(V: Array, F: Array, sigma: Array, T: Array, r: Array) -> Arra
 # --- inverted -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inversion:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Inversion(Shown):
     """Asset values and volatilities implied by equity, with the quality of each.
 
     Attributes
@@ -303,7 +304,7 @@ class Inversion:
 
     def error(self, index: int = 0) -> XlkmvError | None:
         """Return the error of the element at a flat index, or None when its answer holds."""
-        status = int(self.status.flat[index])
+        status = int(np.asarray(self.status).flat[index])
         if status == _BREAKS_A_RULE:
             given = (self._equity, self._default_point, self._equity_volatility, self._horizon, self._rate)
             for name, values in zip(_INPUTS, given, strict=True):

@@ -26,9 +26,11 @@ from xlkmv.model.domain import (
     Rule,
     check,
     check_all,
+    check_number,
 )
 from xlkmv.model.passage import discrete_first_passage
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = [
     "PlanRisk",
@@ -57,8 +59,8 @@ _LEFT_LOG, _FAR = 39.0, 64.0
 _CHUNK = 2**15
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PlanRisk:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PlanRisk(Shown):
     """Risk of one tranche of a plan, date by date; every field has shape (n,).
 
     Attributes
@@ -86,9 +88,13 @@ class PlanRisk:
     anydate_pd: Array
 
 
+COUNT = Rule("must be a number of dates from 0 to 100,000", 0.0, 1e5)
+
+
 def payment_times(count: int, periods_per_year: float) -> Array:
     """Times of `count` equally spaced payment dates, ``t_k = k / periods_per_year`` years."""
-    return np.arange(1, count + 1) / float(check("periods_per_year", periods_per_year))
+    number = check_number("count", count, COUNT)
+    return np.arange(1, int(number) + 1) / check_number("periods_per_year", periods_per_year)
 
 
 def default_probability_by(pd: npt.ArrayLike, times: npt.ArrayLike) -> Array:
@@ -184,8 +190,8 @@ def plan_risk(
             f"{d.size} dues, {t.size} times",
         )
     # Stressed and implied figures may leave the range that a person would type.
-    sigma, mu = float(check("volatility", volatility, POSITIVE)), float(check("drift", drift, FINITE))
-    held = float(check("reserve", reserve, NOT_NEGATIVE))
+    sigma, mu = check_number("volatility", volatility, POSITIVE), check_number("drift", drift, FINITE)
+    held = check_number("reserve", reserve, NOT_NEGATIVE)
     paid_in, due = np.cumsum(c), np.cumsum(d)
     open_due = np.maximum(due - held, 0.0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -222,7 +228,7 @@ def coverage_quantile(risk: PlanRisk, probability: float, volatility: float, dri
         When the probability is not inside 0 to 1, or the volatility not positive.
     """
     z = float(ndtri(check("probability", probability, INSIDE_PROBABILITY)))
-    sigma, mu, t = float(check("volatility", volatility, POSITIVE)), float(check("drift", drift)), risk.times
+    sigma, mu, t = check_number("volatility", volatility, POSITIVE), check_number("drift", drift), risk.times
     due = np.isfinite(risk.coverage)
     out = np.full(t.shape, np.inf)
     with np.errstate(over="ignore"):  # next to nothing is due: infinite

@@ -27,6 +27,7 @@ from xlkmv.errors import DomainError
 from xlkmv.model.copula import bivariate_normal_cdf
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, POSITIVE, PROBABILITY, Array, Rule, check, check_all
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["MAX_DEVIATION", "PLEDGE_RULES", "BetaRecovery", "beta_recovery", "pledge_recovery"]
 
@@ -129,8 +130,8 @@ def _covered(m: Array, s: Array, p: Array, r: Array) -> Array:
     return np.asarray(np.minimum((bivariate_normal_cdf(k, x, -r) + partly) / p, 1.0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BetaRecovery:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BetaRecovery(Shown):
     """A recovery rate that is low + (high - low) B, B of the beta distribution.
 
     Attributes

@@ -18,7 +18,7 @@ from scipy.special import expit, logit, ndtri
 
 from xlkmv.errors import ConvergenceError, DomainError, InputError
 from xlkmv.model.creditmetrics import transition_matrix
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, Rule, check, numbers
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, Rule, check, check_number, numbers
 from xlkmv.model.losses import (
     LEVELS,
     LossDistribution,
@@ -33,6 +33,7 @@ from xlkmv.model.losses import (
     uniforms,
 )
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = [
     "MacroFit",
@@ -61,8 +62,8 @@ _WEIGHTS = np.exp(-0.5 * _NODES**2)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MacroFit:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MacroFit(Shown):
     """Default index and macro dynamics fitted by ordinary least squares, for s sectors and m macro factors.
 
     Attributes
@@ -228,7 +229,7 @@ def simulate_default_rates(
     start : int
         First scenario wanted: rows `start` to `start + scenarios` of one endless table.
     """
-    periods = int(check("periods", periods, _PERIODS))
+    periods = int(check_number("periods", periods, _PERIODS))
     s, m = fit.index_coefficients.shape[0], fit.last.shape[1]
     path = None if macro_path is None else _macro_path(fit, macro_path)
     if path is not None and path.shape[0] != periods:
@@ -478,7 +479,7 @@ def portfolioview_losses(
         )
     column = sector.astype(np.int64)
     total, block, seed = simulation_size(scenarios, block_size, seed, n)
-    periods = int(check("periods", periods, _PERIODS))
+    periods = int(check_number("periods", periods, _PERIODS))
     average = 1.0 - expit(-fit.mean_index) ** periods
     base = logit(pd)
 

@@ -23,8 +23,9 @@ from scipy.special import ndtr, stdtrit
 from xlkmv.errors import InputError
 from xlkmv.model.calibration import edf
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
-from xlkmv.model.domain import POSITIVE, Array, check
+from xlkmv.model.domain import POSITIVE, Array, check, check_number
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["DISTANCES", "MIN_PEERS", "MIN_PEERS_FOR_SIZE", "Peers", "PrivateFirm", "private_firm"]
 
@@ -40,8 +41,8 @@ _MAD = 0.6744897501960817
 _MEDIAN_VARIANCE = 0.5 * np.pi
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Peers:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Peers(Shown):
     """Listed firms of one industry.
 
     Attributes
@@ -76,8 +77,8 @@ class Peers:
             )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PrivateFirm:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PrivateFirm(Shown):
     """A firm as its peers see it; arrays of one shape.
 
     Attributes
@@ -177,7 +178,7 @@ def private_firm(
     amount = check("earnings", earnings, POSITIVE)
     DP = check("default_point", default_point(short_term, long_term, weight))
     T, mu = check("horizon", horizon), check("drift", drift)
-    confidence = float(check("level", level))
+    confidence = check_number("level", level)
     count = peers.asset_value.size
     ln_multiple = np.log(peers.asset_value / peers.earnings)
     multiple, spread = _median_and_spread(ln_multiple)

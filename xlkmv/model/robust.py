@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtri, erfcx, ndtri
 
-from xlkmv.model.domain import FINITE, Array, Rule, check
+from xlkmv.model.domain import FINITE, Array, Rule, check, check_number
+from xlkmv.shown import Shown
 
 __all__ = ["FREEDOM", "INTERVAL", "STRENGTH", "ScaleUpdate", "normal_scale", "scale_update"]
 
@@ -20,8 +21,8 @@ INTERVAL = 0.90
 _FINE = 10.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScaleUpdate:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ScaleUpdate(Shown):
     """Posterior of the scale after 0, 1, ..., n observations.
 
     Attributes
@@ -65,7 +66,7 @@ def scale_update(x: npt.ArrayLike, strength: float, freedom: float) -> ScaleUpda
     section 2.6, for the prior. By the trapezoidal rule over ln r: nothing is sampled.
     """
     u = np.atleast_1d(check("x", x, FINITE)) if np.size(x) else np.zeros(0)
-    k0, nu = float(check("strength", strength, STRENGTH)), float(check("freedom", freedom, FREEDOM))
+    k0, nu = check_number("strength", strength, STRENGTH), check_number("freedom", freedom, FREEDOM)
     step = 1.0 / (_FINE * np.sqrt(2.0 * (k0 + u.size)))
     log_r = np.arange(-4.0, np.log(100.0 + 3.0 * np.abs(u).max(initial=0.0)), step)
     log_density = -k0 * log_r - 0.5 * float(chdtri(k0, 0.5)) * np.exp(-2.0 * log_r)

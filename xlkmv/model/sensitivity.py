@@ -13,12 +13,13 @@ import numpy as np
 
 from xlkmv.model.domain import Array, check_all
 from xlkmv.model.normal import density
+from xlkmv.shown import Shown
 
 __all__ = ["Sensitivities", "distance_sensitivities", "probability_sensitivities"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sensitivities:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Sensitivities(Shown):
     """Change of a result per unit of each input, all of the broadcast shape.
 
     Attributes

@@ -17,6 +17,7 @@ from scipy.special import chdtrc
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, Rule, check
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["Backtest", "area_under_curve", "backtest", "brier_score", "hosmer_lemeshow", "kolmogorov_smirnov"]
 
@@ -24,8 +25,8 @@ __all__ = ["Backtest", "area_under_curve", "backtest", "brier_score", "hosmer_le
 _OPEN = Rule("must be > 0 and < 1 for the Hosmer-Lemeshow test", 0.0, 1.0, low_open=True, high_open=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Backtest:
+@dataclass(frozen=True, slots=True, repr=False)
+class Backtest(Shown):
     """Measures of a list of PDs against what happened.
 
     Attributes

@@ -18,7 +18,7 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import Analysis, analyse
-from xlkmv.deal.paths.executors import Executor, dask_executor, process_executor
+from xlkmv.deal.paths.executors import Executor, can_start_processes, dask_executor, process_executor
 from xlkmv.deal.paths.run import pays_for_processes
 from xlkmv.deal.plan.today import record_limits
 from xlkmv.deal.sources import ObligorPd
@@ -180,7 +180,9 @@ def _executor(
     """Where to simulate: on a cluster, in other processes where that pays for their start, or here."""
     if scheduler:
         return dask_executor(scheduler)
-    return process_executor() if pays_for_processes(deal) and not quick else contextlib.nullcontext()
+    if quick or not pays_for_processes(deal) or not can_start_processes():
+        return contextlib.nullcontext()
+    return process_executor()
 
 
 # ---------------------------------------------------------------------------------- reading

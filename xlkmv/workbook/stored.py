@@ -17,6 +17,7 @@ from xlkmv.workbook.markup import is_plain
 from xlkmv.workbook.package import MAIN, parse_items
 
 __all__ = [
+    "ERRORS",
     "NO_VALUE",
     "CellValue",
     "ErrorCell",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 R, T = f"{{{MAIN}}}r", f"{{{MAIN}}}t"
-_ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"}
+ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"}
 _LONGEST_TEXT = 32_767
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 _DAYS = {False: dt.datetime(1899, 12, 30), True: dt.datetime(1904, 1, 1)}
@@ -119,7 +120,7 @@ def encode(value: Any, shared: Shared) -> tuple[str, str]:
             number = 0.0  # Excel knows no denormal numbers
         return "n", str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
     text = str(value)
-    if text in _ERRORS:
+    if text in ERRORS:
         return "e", text
     if isinstance(value, ErrorCell):
         return "e", "#N/A"

@@ -24,6 +24,7 @@ from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import DUST, PoolState, planned_state
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date
+from xlkmv.shown import whole
 
 __all__ = ["PoolEngine", "Sums", "pool_key", "with_shared"]
 
@@ -44,7 +45,7 @@ def pool_key(plan: Stressed) -> bytes:
     tables = [id(table) for table in (*(getattr(pool, name) for name in TABLES), plan.row_purchases)]
     metrics = sorted({c.metric for c in deal.covenants})
     other = (deal.controls.support, plan.repurchase_share, plan.needs_balance, terms.accounts)
-    mark.update(repr((tables, metrics, other)).encode())
+    mark.update(whole((tables, metrics, other)).encode())
     return mark.digest()
 
 

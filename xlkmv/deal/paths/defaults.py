@@ -26,6 +26,7 @@ from xlkmv.deal.plan.recovery import Returns
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import default_probability_by
+from xlkmv.shown import whole
 
 __all__ = ["DefaultModel", "Defaults", "default_key"]
 
@@ -46,7 +47,7 @@ def default_key(plan: Stressed) -> bytes:
     payer = (plan.deal.controls.support_pd, terms.support_correlation, plan.today)
     copula = (terms.copula, terms.degrees_of_freedom, plan.defaulted)
     factors = (terms.industry_correlation, terms.between_industries, pool.industry)
-    mark.update(repr((payer, copula, factors)).encode())
+    mark.update(whole((payer, copula, factors)).encode())
     return mark.digest()
 
 

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import multiprocessing
+import importlib.util
 import os
 import pickle
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from xlkmv.environment import add
 from xlkmv.errors import HostError
 from xlkmv.phrase import Phrase
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
 
 __all__ = [
     "Executor",
     "Handle",
     "Questions",
     "awaited",
+    "can_start_processes",
     "dask_executor",
     "held",
     "process_executor",
@@ -42,6 +46,11 @@ LOOKS_APART = 2.0
 PATIENCE = 0.2
 ENDED = Phrase("a process that simulates has ended by itself: is memory short?")
 DROPPED = Phrase("the cluster has dropped the simulation: are its scheduler or all its workers gone?")
+
+
+def can_start_processes() -> bool:
+    """Whether this Python can start others: inside a browser it cannot."""
+    return sys.platform != "emscripten" and importlib.util.find_spec("_multiprocessing") is not None
 
 
 class Executor(Protocol):
@@ -100,7 +109,9 @@ class _Processes:
     """
 
     def __init__(self, count: int) -> None:
-        context = multiprocessing.get_context("spawn")
+        from multiprocessing import get_context  # not everywhere: see can_start_processes
+
+        context = get_context("spawn")
         self.tasks: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
         self.tasks = queue.SimpleQueue()
         # Threads that still take tasks, and what makes counting them and leaving a task one step.

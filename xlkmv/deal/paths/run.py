@@ -23,6 +23,7 @@ from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array
+from xlkmv.shown import Shown
 
 __all__ = [
     "ENOUGH",
@@ -55,8 +56,8 @@ SMALLEST_THINNED = 1 << 8
 FEWEST_FIGURES = 10_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrancheMeasures:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TrancheMeasures(Shown):
     """What a tranche is judged by; probabilities are decimals.
 
     Attributes
@@ -80,7 +81,7 @@ class TrancheMeasures:
     expected_loss_error: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TrancheRisk(TrancheMeasures):
     """What the simulation says of one tranche; probabilities are decimals.
 
@@ -116,8 +117,8 @@ class TrancheRisk(TrancheMeasures):
         return float(tail @ np.arange(LOSS_BINS + 1) / LOSS_BINS / (1.0 - level))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Measured(Shown):
     """Measures of every tranche of one plan, simulated.
 
     Attributes
@@ -142,7 +143,7 @@ class Measured:
     replicate_paths: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Simulation(Measured):
     """Result of simulating one plan.
 

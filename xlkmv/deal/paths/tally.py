@@ -17,6 +17,7 @@ from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import NORMAL, TRAP, TURBO, Payment, PoolState, grown, payments
 from xlkmv.deal.terms import TOLERANCE
 from xlkmv.model.domain import Array
+from xlkmv.shown import whole
 
 __all__ = ["LOSS_BINS", "Flows", "Outcome", "PlanEngine", "Tally", "group_error", "payment_key", "plan_key"]
 
@@ -69,7 +70,7 @@ def payment_key(plan: Stressed) -> bytes:
     )
     money = (plan.reserve, plan.reserve_size, plan.support_cap, plan.balance_at_closing)
     views = (plan.volatility_multiplier, dues.interest_first)
-    mark.update(repr((deal.tranches, deal.terms, deal.covenants, reserve, money, views)).encode())
+    mark.update(whole((deal.tranches, deal.terms, deal.covenants, reserve, money, views)).encode())
     return mark.digest()
 
 

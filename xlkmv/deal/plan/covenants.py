@@ -17,9 +17,10 @@ from scipy.special import ndtr, ndtri
 from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.terms import Covenant
 from xlkmv.errors import InputError
-from xlkmv.model.domain import RULES, Array, Rule, check, numbers
+from xlkmv.model.domain import RULES, Array, Rule, check, check_number, numbers
 from xlkmv.model.passage import discrete_first_passage
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = [
     "LOGNORMAL_METRICS",
@@ -169,8 +170,8 @@ def breached(values: Array, threshold: float, side: str) -> npt.NDArray[np.bool_
     return np.asarray(values < threshold - slack if side == "min" else values > threshold + slack)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CovenantPath:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CovenantPath(Shown):
     """One covenant date by date; every array has shape (n,).
 
     Attributes
@@ -249,8 +250,8 @@ def covenant_path(
         When shapes differ, `side` is unknown or an argument breaks its rule.
     """
     v, t = np.atleast_1d(numbers("values", values)), np.atleast_1d(numbers("times", times))
-    limit = float(check("threshold", threshold, Rule("must be a number")))
-    sigma, mu = float(check("volatility", volatility)), float(check("drift", drift))
+    limit = check_number("threshold", threshold, Rule("must be a number"))
+    sigma, mu = check_number("volatility", volatility), check_number("drift", drift)
     check("values", v[~np.isnan(v) & (v != np.inf)], RULES["collections"])
     if v.ndim != 1 or v.shape != t.shape:
         raise InputError(

@@ -37,6 +37,7 @@ from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import NOT_NEGATIVE, Array, check
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["NORMAL", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "waterfall"]
 
@@ -182,8 +183,8 @@ class Payment:
         return np.asarray(self.interest_missed + self.principal_missed)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Waterfall(Payment):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Waterfall(Shown, Payment):
     """What happened on all dates; leading axes are those of the collections before their dates.
 
     For collections of shape (..., n): per plan (..., n), per tranche (..., k, n), per

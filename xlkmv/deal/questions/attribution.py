@@ -19,12 +19,13 @@ from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["Attributing", "Attribution", "attribute_controls", "attribute_measures"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Attribution:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Attribution(Shown):
     """What the controls take off a measure of risk, per tranche.
 
     Attributes

@@ -15,6 +15,7 @@ from xlkmv.deal.stress import Stress, apply, expected_recovery, stressed_pd, str
 from xlkmv.deal.terms import TOLERANCE, Deal, Pool
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date, default_probability_by
+from xlkmv.shown import Shown
 
 __all__ = ["BreakEven", "expected_collections", "reverse_stress"]
 
@@ -49,8 +50,8 @@ def expected_collections(plan: Stressed) -> Array:
     return rows.state(rows.pd, rows.recovery)["collections"]
 
 
-@dataclass(frozen=True, slots=True)
-class BreakEven:
+@dataclass(frozen=True, slots=True, repr=False)
+class BreakEven(Shown):
     """Size of one stress at which the headline class first misses a payment, undertaking not called.
 
     Attributes

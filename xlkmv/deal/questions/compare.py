@@ -17,6 +17,7 @@ from xlkmv.deal.terms import CONTROLS, Curve, Deal, Loans, Pool, Recoveries, Tra
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.language import CLAUSES, LIST, Phrase, joined
 from xlkmv.model.domain import Array
+from xlkmv.shown import Shown
 
 __all__ = ["Comparison", "Difference", "Step", "compare", "differences", "labels"]
 
@@ -86,8 +87,8 @@ SHARES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+@dataclass(frozen=True, slots=True, repr=False)
+class Difference(Shown):
     """One term that differs.
 
     Attributes
@@ -106,8 +107,8 @@ class Difference:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+@dataclass(frozen=True, slots=True, repr=False)
+class Step(Shown):
     """The headline class after one more change.
 
     Attributes
@@ -136,8 +137,8 @@ class Step:
     kmv_change: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Comparison(Shown):
     """Two deals, and the way from the first to the second.
 
     Attributes

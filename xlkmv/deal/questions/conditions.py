@@ -15,6 +15,7 @@ from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import PRESETS, Stress, apply
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
+from xlkmv.shown import Shown
 
 __all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenario_results"]
 
@@ -22,8 +23,8 @@ __all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenario_
 MEASURES = ("pd", "anydate_pd", "expected_loss")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScenarioResult:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ScenarioResult(Shown):
     """One row of the scenario table.
 
     Attributes

@@ -16,6 +16,7 @@ from xlkmv.deal.plan.stressed import separate
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal, Pool
 from xlkmv.model.domain import Array
+from xlkmv.shown import Shown
 
 __all__ = ["Concentration", "Contributions", "Drivers", "concentration", "contributions"]
 
@@ -23,8 +24,8 @@ __all__ = ["Concentration", "Contributions", "Drivers", "concentration", "contri
 MOST_DEFAULTS, FEWEST_PATHS = 5_000_000, 10_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Drivers:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Drivers(Shown):
     """What each of m names (rows of the pool, or industries) has to do with the risk of k classes.
 
     Attributes
@@ -64,8 +65,8 @@ class Drivers:
         return list(np.argsort(-np.nan_to_num(by), kind="stable").tolist())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Contributions:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Contributions(Shown):
     """Who drives the risk of each class.
 
     Attributes
@@ -232,8 +233,8 @@ class _Sums:
             )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Concentration:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Concentration(Shown):
     """How a pool is spread over its obligors and industries; shares of the financed amount.
 
     Attributes

@@ -17,6 +17,7 @@ from xlkmv.deal.terms import Deal
 from xlkmv.errors import DomainError
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["Diversified", "capped", "diversification", "divided", "rated", "spread_otherwise"]
 
@@ -30,8 +31,8 @@ MOST_NUMBERS, FEWEST_PATHS = 30_000_000, 10_000
 NEW_INDUSTRY = "a new industry"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Diversified:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Diversified(Shown):
     """The notes on a pool of the same size, spread otherwise.
 
     Attributes

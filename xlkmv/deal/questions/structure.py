@@ -28,6 +28,7 @@ from xlkmv.deal.terms import ClassScale, Deal
 from xlkmv.errors import DomainError, InputError
 from xlkmv.language import Phrase, joined
 from xlkmv.model.domain import Array
+from xlkmv.shown import Shown
 
 __all__ = ["QUESTIONS", "UNITS", "Answer", "Frontier", "Structure", "asked_classes", "solve", "target_pd"]
 
@@ -57,8 +58,8 @@ MOST_FIGURES, FEWEST_PATHS = 1 << 24, 2_000
 SIZES, AROUND, RESERVES = 7, (0.85, 1.1), (0.0, 0.02, 0.05)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer(Shown):
     """Answer to one question for one class.
 
     Attributes
@@ -103,8 +104,8 @@ class Answer:
     remark: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frontier:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Frontier(Shown):
     """Size of one class against its any-date PD, reserve by reserve.
 
     Attributes
@@ -130,8 +131,8 @@ class Frontier:
     kmv: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Structure:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Structure(Shown):
     """What a deal could be for its targets.
 
     Attributes

@@ -22,9 +22,10 @@ from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.terms import Deal, Record, Today
 from xlkmv.errors import DomainError
 from xlkmv.model.copula import joint_default_probability
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, RULES, Array, check
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, RULES, Array, check, check_number
 from xlkmv.model.plan import PlanRisk, default_probability_by
 from xlkmv.model.robust import scale_update
+from xlkmv.shown import Shown
 
 __all__ = [
     "BANDS",
@@ -53,8 +54,8 @@ SMALLER = 0.82
 LEAST_SCALE = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Rerating:
+@dataclass(frozen=True, slots=True, repr=False)
+class Rerating(Shown):
     """What some periods have taught.
 
     Attributes
@@ -120,7 +121,7 @@ def reratings(
     """
     paid, due = check("actual", actual, NOT_NEGATIVE), check("expected", expected, NOT_NEGATIVE)
     # The pool's own figure: 0 if nobody can default, and beyond what a person would type.
-    sigma = float(check("volatility", volatility, NOT_NEGATIVE))
+    sigma = check_number("volatility", volatility, NOT_NEGATIVE)
     told = due > 0.0
     steps = np.diff(check("times", times, NOT_NEGATIVE), prepend=0.0)
     unit = max(sigma, LEAST_SCALE)
@@ -147,8 +148,8 @@ def reratings(
     return tuple(out)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Surveillance:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Surveillance(Shown):
     """The plan as it stands after j of its n dates, in the KMV view.
 
     Attributes

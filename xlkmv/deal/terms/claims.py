@@ -14,8 +14,10 @@ from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import MOST_OBLIGORS, Fault, column_faults, raise_first, twice
 from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.model.domain import Array, numbers
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = [
     "AMORTISATIONS",
@@ -37,8 +39,8 @@ LOAN_NUMBERS = ("rate", "margin", "term", "interest_only", "payments_per_year", 
 LOAN_RULES = {"rate": "loan_rate", "margin": "loan_margin"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Loans:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Loans(Shown):
     """Loan terms, one row per row of the pool; a row without a term comes with a schedule.
 
     Attributes
@@ -75,7 +77,8 @@ class Loans:
     margin: Array = field(default_factory=lambda: np.zeros(()))
 
     def __post_init__(self) -> None:
-        m = np.asarray(self.term).size
+        check_kinds("pool", self)
+        m = numbers("pool term", self.term).size
         for column in LOAN_NUMBERS:
             values = numbers(f"pool {column}", getattr(self, column))
             if values.ndim and values.shape != (m,):
@@ -185,8 +188,8 @@ def loan_faults(
     yield from sorted(found, key=lambda fault: fault.row or 0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Pool(Shown):
     """The claims. A row is an obligor, or a representative line that stands for several.
 
     Attributes
@@ -240,6 +243,7 @@ class Pool:
     recoveries: Recoveries | None = None
 
     def __post_init__(self) -> None:
+        check_kinds("pool", self)
         # An obligor may have nothing (left) to pay: late payments can fall outside the plan.
         object.__setattr__(self, "name", tuple(self.name))
         m = len(self.name)
@@ -329,6 +333,13 @@ class Pool:
 
     def __hash__(self) -> int:
         return hash((self.name, self.schedule.shape))
+
+    @staticmethod
+    def from_frame(frame: Any, schedule: Any = None, dates: Iterable[Any] | None = None) -> Pool:
+        """Build a pool from a frame or rows of claims: :func:`xlkmv.library.inputs.pool_from`."""
+        import xlkmv
+
+        return xlkmv.pool_from(frame, schedule, dates)
 
     @property
     def collections(self) -> Array:

@@ -14,7 +14,9 @@ import numpy as np
 
 from xlkmv.deal.terms.faults import COLUMN_RULES, column_faults, raise_first
 from xlkmv.errors import DomainError, InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["CAP_UNITS", "CONTROLS", "RESERVE_FUNDING", "RESERVE_UNITS", "Control", "Controls"]
 
@@ -54,8 +56,8 @@ RESERVE_FUNDING = ("cash", "built up")
 CAP_UNITS = ("money", "of notes")
 
 
-@dataclass(frozen=True, slots=True)
-class Controls:
+@dataclass(frozen=True, slots=True, repr=False)
+class Controls(Shown):
     """The plan's risk controls: a switch for each, and its figures where it has some.
 
     Attributes
@@ -100,6 +102,7 @@ class Controls:
     support_cap_unit: str = "money"
 
     def __post_init__(self) -> None:
+        check_kinds("control", self)
         for name in CONTROLS:
             # "no" would count as on.
             if not isinstance(getattr(self, name), (bool, np.bool_)):

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
+from xlkmv.kinds import check_kinds
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["CONSEQUENCES", "METRICS", "Covenant", "covenant_faults"]
 
@@ -24,8 +26,8 @@ METRICS = (
 CONSEQUENCES = ("none", "trap", "turbo", "sequential", "amortise")
 
 
-@dataclass(frozen=True, slots=True)
-class Covenant:
+@dataclass(frozen=True, slots=True, repr=False)
+class Covenant(Shown):
     """One test made on each payment date.
 
     Attributes
@@ -49,6 +51,7 @@ class Covenant:
     consequence: str = "none"
 
     def __post_init__(self) -> None:
+        check_kinds("covenant", self)
         raise_first(covenant_faults([self], settled=True), [self.name])
 
 

@@ -14,14 +14,16 @@ import numpy as np
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["Curve", "curve_faults", "graded", "scale_faults"]
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+@dataclass(frozen=True, slots=True, repr=False)
+class Curve(Shown):
     """A base rate by date: each rate is in force from its date until the next one.
 
     Attributes
@@ -38,6 +40,7 @@ class Curve:
     rates: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        check_kinds("curve", self)
         days = (as_date(f"curve '{self.name}' date", day) for day in self.dates)
         object.__setattr__(self, "dates", tuple(days))
         object.__setattr__(self, "rates", tuple(float(r) for r in self.rates))
@@ -115,6 +118,9 @@ def graded(ratings: Sequence[str], scale: Sequence[tuple[str, float]]) -> Array:
     InputError, DomainError
         When the scale breaks a rule, or a rating is not on it.
     """
+    rows = scale if isinstance(scale, (tuple, list)) else ()
+    if not rows or not all(isinstance(row, (tuple, list)) and len(row) == 2 for row in rows):
+        raise InputError("scale", "must be a list of grades, each with its PD", scale)
     raise_first(scale_faults(scale, settled=True))
     known = {grade.casefold(): pd for grade, pd in scale}
     for rating in ratings:

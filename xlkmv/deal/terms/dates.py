@@ -136,7 +136,7 @@ def payment_dates(
         raise InputError(
             "payment every", Phrase("must be one of: {options}", options=", ".join(INTERVALS)), every
         )
-    if count < 1:
+    if not isinstance(count, (int, np.integer)) or count < 1:
         raise InputError("payment dates", "must be a whole number from 1 on", count)
     closing = as_date("closing date", closing)
     first = None if first is None else as_date("first payment date", first)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +20,12 @@ from xlkmv.deal.terms.notes import Tranche, tranche_faults
 from xlkmv.deal.terms.plan import Terms
 from xlkmv.deal.terms.record import Today
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
+
+if TYPE_CHECKING:
+    import xlkmv
 
 __all__ = ["TOLD_TWICE", "Deal"]
 
@@ -26,8 +34,8 @@ TOLD_TWICE = Phrase(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Deal:
+@dataclass(frozen=True, slots=True, repr=False)
+class Deal(Shown):
     """A plan: what pays, what is owed, and on what terms.
 
     Attributes
@@ -50,6 +58,7 @@ class Deal:
     today: Today | None = None
 
     def __post_init__(self) -> None:
+        check_kinds("deal", self)
         object.__setattr__(self, "tranches", tuple(sorted(self.tranches, key=lambda t: t.rank)))
         object.__setattr__(self, "covenants", tuple(self.covenants))
         names, terms = [t.name for t in self.tranches], self.terms
@@ -72,6 +81,25 @@ class Deal:
                 Phrase("must be one of: {options}", options=", ".join(names)),
                 terms.headline,
             )
+
+    @staticmethod
+    def from_frames(pool: Any, notes: Any, *, closing: Any, **more: Any) -> Deal:
+        """Build a deal from frames or rows of claims and notes: :func:`xlkmv.library.inputs.deal_from`."""
+        import xlkmv
+
+        return xlkmv.deal_from(pool, notes, closing=closing, **more)
+
+    def analyse(self, **options: Any) -> xlkmv.Analysis:
+        """Compute everything that the workbook shows: :func:`xlkmv.deal.analysis.analyse`."""
+        import xlkmv
+
+        return xlkmv.analyse(self, **options)
+
+    def save(self, path: str | os.PathLike[str], *, refreshed: bool = False) -> Path:
+        """Save as a workbook, JSON or YAML: :func:`xlkmv.library.files.save`."""
+        import xlkmv
+
+        return xlkmv.save(self, path, refreshed=refreshed)
 
     def _loan_faults(self, curves: list[str]) -> Iterator[Fault]:
         loans = self.pool.loans

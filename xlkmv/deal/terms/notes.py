@@ -12,7 +12,9 @@ import numpy as np
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["PASS_THROUGH", "PAYMENT_TYPES", "SCHEDULE", "Tranche", "tranche_faults"]
 
@@ -22,8 +24,8 @@ PAYMENT_TYPES = ("with collections", "straight-line", "bullet", SCHEDULE, PASS_T
 SCHEDULE_TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Tranche:
+@dataclass(frozen=True, slots=True, repr=False)
+class Tranche(Shown):
     """One class of notes.
 
     Attributes
@@ -80,6 +82,7 @@ class Tranche:
     schedule: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        check_kinds("tranche", self)
         object.__setattr__(self, "schedule", tuple(float(x) for x in self.schedule))
         for name in ("rank", "amount", "coupon", "margin", "cap", "floor"):
             given = getattr(self, name)
@@ -100,6 +103,13 @@ class Tranche:
         # Whole numbers would make whole-number arrays.
         object.__setattr__(self, "amount", float(self.amount))
         object.__setattr__(self, "coupon", float(self.coupon))
+
+    @staticmethod
+    def from_frame(frame: Any) -> tuple[Tranche, ...]:
+        """Build classes from a frame or rows of notes: :func:`xlkmv.library.inputs.tranches_from`."""
+        import xlkmv
+
+        return xlkmv.tranches_from(frame)
 
     @property
     def passes_through(self) -> bool:

@@ -13,9 +13,11 @@ from xlkmv.deal.terms.curves import Curve
 from xlkmv.deal.terms.dates import DAY_COUNTS, as_date, year_fraction
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.deal.terms.scale import LONG_RUN, ClassScale
+from xlkmv.kinds import check_kinds
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 from xlkmv.model.robust import FREEDOM, STRENGTH
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = [
     "OC_ALL",
@@ -32,8 +34,8 @@ VOLATILITY_SOURCES = ("implied", "user")
 OC_ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+@dataclass(frozen=True, slots=True, repr=False)
+class Terms(Shown):
     """Terms of the plan and assumptions of the model.
 
     Attributes
@@ -152,6 +154,7 @@ class Terms:
     class_scale: ClassScale = LONG_RUN
 
     def __post_init__(self) -> None:
+        check_kinds("terms", self)
         for name in ("dates", "curves", *VECTORS):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "closing", as_date("terms closing", self.closing))

@@ -11,16 +11,18 @@ import numpy.typing as npt
 
 from xlkmv.deal.terms.faults import TOLERANCE, Fault, raise_first
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.model.domain import NOT_NEGATIVE, Array, numbers
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["RECORD_RULE", "Record", "Today", "record_faults"]
 
 RECORD_RULE = NOT_NEGATIVE
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+@dataclass(frozen=True, slots=True, repr=False)
+class Record(Shown):
     """What is known of the first j payment dates.
 
     Attributes
@@ -45,6 +47,7 @@ class Record:
     reserve: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
+        check_kinds("actual", self)
         object.__setattr__(self, "collections", tuple(numbers("actual", self.collections).ravel().tolist()))
         j = len(self.collections)
         for name in self.more():

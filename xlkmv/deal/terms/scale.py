@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
+from xlkmv.kinds import check_kinds
 from xlkmv.language import Phrase
-from xlkmv.model.domain import POSITIVE, Array, check
+from xlkmv.model.domain import POSITIVE, Array, check, check_number
+from xlkmv.shown import Shown
 
 __all__ = ["HORIZONS", "LONG_RUN", "NOT_PUBLISHED", "ClassScale", "class_scale_faults", "horizon_field"]
 
@@ -25,8 +27,8 @@ def horizon_field(years: float) -> str:
     return f"after {years:g} y"
 
 
-@dataclass(frozen=True, slots=True)
-class ClassScale:
+@dataclass(frozen=True, slots=True, repr=False)
+class ClassScale(Shown):
     """A scale of grades, each with its cumulative default rate by horizon.
 
     Attributes
@@ -45,6 +47,7 @@ class ClassScale:
     rates: tuple[tuple[float, ...], ...]
 
     def __post_init__(self) -> None:
+        check_kinds("class scale", self)
         object.__setattr__(self, "grades", tuple(self.grades))
         object.__setattr__(self, "horizons", tuple(float(h) for h in self.horizons))
         object.__setattr__(self, "rates", tuple(tuple(float(r) for r in row) for row in self.rates))
@@ -77,7 +80,7 @@ class ClassScale:
         ndarray, shape (g,)
             Largest default probability of each grade, best grade first.
         """
-        years = float(check("years", years, POSITIVE))
+        years = check_number("years", years, POSITIVE)
         h = np.array([0.0, *self.horizons])
         hazard = -np.log1p(-np.array(self.rates))
         by_then = [np.interp(min(years, h[-1]), h, [0.0, *row]) for row in hazard]

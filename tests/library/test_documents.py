@@ -1,0 +1,156 @@
+"""Deals as documents: nothing lost, nothing wrong taken, and a schema that is the classes'."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "deal"))
+
+from drawn import deals
+from hypothesis import given, settings
+
+import xlkmv
+from xlkmv.deal.examples import EXAMPLES, example
+from xlkmv.errors import BookError, InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def said():
+    return copy.deepcopy(xlkmv.to_document(xlkmv.xingye_yuanrong()))
+
+
+@pytest.mark.parametrize("key", EXAMPLES)
+@pytest.mark.parametrize("end", ["json", "yaml"])
+def test_examples_come_back_as_they_were(key, end, tmp_path):
+    shipped = example(key)
+    deal = xlkmv.DealFile(
+        *(getattr(shipped.deal, name) for name in shipped.deal.__dataclass_fields__),
+        title=shipped.title,
+        actual=xlkmv.Record(shipped.actual),
+    )
+    deal.save(tmp_path / f"deal.{end}")
+    assert xlkmv.load(tmp_path / f"deal.{end}") == deal
+
+
+@settings(max_examples=40, deadline=None)
+@given(deals())
+def test_any_deal_comes_back_as_it_was(deal):
+    again = xlkmv.from_document(json.loads(json.dumps(xlkmv.to_document(deal))))
+    for name in ("pool", "tranches", "terms", "controls", "covenants"):
+        assert getattr(again, name) == getattr(deal, name), name
+
+
+def broken(path, value):
+    document = said()
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("tranches", 0, "cupon"), 0.04, r"^tranches\[0\] cupon is no field; did you mean 'coupon'\?"),
+        (("tranches", 1, "rank"), "2", r"^tranches\[1\] rank must be a whole number \(got '2'\)"),
+        (("tranches", 1, "rank"), 1, r"tranche 'Subordinate \(次级\)' rank is there twice"),
+        (
+            ("tranches", 1, "coupon"),
+            4.0,
+            r"^tranches\[1\]: .* coupon must be between 0 and 1 .*",
+        ),
+        (("tranches", 1, "amount"), ..., r"^tranches\[1\] amount must not be missing"),
+        (("pool", 3, "pd"), None, r"^pool\[3\] pd must be a number \(got blank\)"),
+        (("pool", 3, "pd"), 1.2, r"^pool 'Vtron Group \(威创集团\)' pd must be >= 0 and < 1"),
+        (("pool", 3, "name"), ..., r"name 4 must not be blank"),
+        (("pool", 0, "schedule"), {"2020-01-01": 5.0}, r"^schedule must have payment dates only"),
+        (("pool",), {}, r"^pool must be a list"),
+        (("terms", "dates"), "2020-01-01", r"^terms dates must be a list"),
+        (("terms", "dates", 0), "soon", r"terms dates must be a date, such as 2025-01-15 \(got 'soon'\)"),
+        (("terms", "seed"), True, r"^terms seed must be a whole number \(got TRUE\)"),
+        (("terms", "curves"), [{"name": "base"}], r"^terms curves\[0\] dates must not be missing"),
+        (("conditions", 1, "name"), 7, r"^conditions\[1\] name must be a text \(got 7\)"),
+        (("terms",), ..., r"^document terms must not be missing"),
+        (("format",), "xlkmv deal 2", r"^document format must be 'xlkmv deal 1'"),
+        (("notes",), [], r"^document notes is no field"),
+    ],
+    ids=lambda x: ".".join(map(str, x)) if isinstance(x, tuple) else None,
+)
+def test_what_is_wrong_is_named_with_its_place(path, value, message):
+    with pytest.raises(InputError, match=message):
+        xlkmv.from_document(broken(path, value))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", '{"pool": [', "is no JSON: .*, line 1"),
+        ("a.yaml", "pool: [", "is no YAML: .*, line"),
+        ("a.yaml", "!!python/object:os.system []", "is no YAML: could not determine a constructor"),
+        ("a.json", b"\xff\xfe\x00", "is no text in UTF-8"),
+    ],
+)
+def test_what_is_no_document_is_one_sentence(name, text, message, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(BookError, match=message):
+        xlkmv.load(path)
+
+
+def test_files_are_told_by_their_ends(tmp_path):
+    with pytest.raises(InputError, match=r"file must end in one of: \.xlsm, \.xlsx, \.json, \.yaml, \.yml"):
+        xlkmv.load(tmp_path / "deal.csv")
+    with pytest.raises(BookError, match="cannot read"):
+        xlkmv.load(tmp_path / "none.json")
+
+
+def test_the_schema_is_the_one_that_is_kept():
+    kept = (ROOT / "docs" / "deal.schema.json").read_text(encoding="utf-8")
+    made = json.dumps(xlkmv.schema(), ensure_ascii=False, indent=1) + "\n"
+    assert kept == made, "run  python -m xlkmv.library.documents docs/deal.schema.json"
+
+
+def test_the_schema_knows_every_field_and_its_rules():
+    schema = xlkmv.schema()
+    notes = schema["$defs"]["Tranche"]
+    assert set(notes["properties"]) == set(xlkmv.Tranche.__dataclass_fields__)
+    assert notes["properties"]["coupon"] | {"description": ""} == {
+        "type": "number",
+        "minimum": 0.0,
+        "maximum": 1.0,
+        "description": "",
+    }
+    assert "residual" in notes["properties"]["coupon"]["description"]
+    assert "pass-through" in notes["properties"]["payment"]["enum"]
+    assert schema["required"] == ["pool", "tranches", "terms"]
+    document = said()
+    assert set(document) <= set(schema["properties"])
+    assert set(document["pool"][0]) <= set(schema["properties"]["pool"]["items"]["properties"])
+
+
+def test_paths_that_begin_later_have_no_place_in_a_file(tmp_path):
+    deal = xlkmv.xingye_yuanrong()
+    today = xlkmv.from_today(deal, xlkmv.Record(tuple(deal.pool.collections[:3])))
+    with pytest.raises(InputError, match="deal must be as at closing"):
+        today.save(tmp_path / "deal.json")
+
+
+def test_conditions_and_record_are_part_of_the_file(tmp_path):
+    deal = xlkmv.xingye_yuanrong()
+    mine = (xlkmv.Stress("Base"), xlkmv.Stress("Worse", pd_multiplier=3.0, controls_off="support"))
+    record = xlkmv.Record(tuple(deal.pool.collections[:2]), balance=(2.8e8, None))
+    kept = replace(xlkmv.DealFile(deal.pool, deal.tranches, deal.terms), conditions=mine, actual=record)
+    kept.save(tmp_path / "deal.xlsm")
+    again = xlkmv.load(tmp_path / "deal.xlsm")
+    assert again.conditions == mine and again.actual == record

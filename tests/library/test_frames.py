@@ -1,0 +1,184 @@
+"""Labels go through, frames are tidy and say their units, lines are short."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+import xlkmv
+from xlkmv.errors import InputError, MissingError
+from xlkmv.library import frames
+from xlkmv.shown import LINE, Shown
+
+mpl.use("Agg")
+DEAL = xlkmv.xingye_yuanrong()
+PLAN = {"closing": DEAL.terms.closing, "dates": DEAL.terms.dates, "paths": 400}
+SMALL = xlkmv.Deal.from_frames(DEAL.pool, DEAL.tranches, covenants=DEAL.covenants, **PLAN)
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    return SMALL.analyse()
+
+
+def results(value, seen):
+    """Everything in an analysis that can be shown, once a kind."""
+    if isinstance(value, (tuple, list)):
+        for item in value[:1]:
+            results(item, seen)
+    elif is_dataclass(value):
+        if isinstance(value, Shown):
+            seen.setdefault(type(value), value)
+        for item in fields(value):
+            results(getattr(value, item.name), seen)
+    return seen
+
+
+def test_every_result_has_a_line_a_summary_and_a_frame_with_units(analysis):
+    found = results(analysis, {})
+    found |= {type(x): x for x in (analysis.models["KMV"], xlkmv.solve(SMALL, 0.01, paths=200))}
+    assert len(found) > 25
+    for kind, result in found.items():
+        assert len(repr(result)) <= LINE and "\n" not in repr(result), kind
+        assert result.summary().count("\n") < 45 and "<" in result._repr_html_(), kind
+        frame = result.to_frame(SMALL)
+        assert isinstance(frame, pd.DataFrame), kind
+        for name in frame.columns:
+            if frame[name].dtype.kind == "f" and isinstance(name, str) and frame[name].notna().any():
+                assert name in frame.attrs["units"] or kind in UNITLESS, (kind, name)
+
+
+# Rows of settings: what each is stands in its docstring and in the schema.
+UNITLESS = {xlkmv.Terms, xlkmv.Controls, xlkmv.Stress, xlkmv.DealFile}
+
+
+def test_a_frame_of_classes_and_dates_holds_the_array_it_is_made_of(analysis):
+    frame = analysis.planned.to_frame(SMALL)
+    for k, tranche in enumerate(SMALL.tranches):
+        for n, day in enumerate(SMALL.terms.dates):
+            assert frame.loc[(tranche.name, pd.Timestamp(day)), "balance"] == analysis.planned.balance[k, n]
+
+
+def test_a_frame_of_the_shares_of_controls_sums_to_what_they_do(analysis):
+    shares = analysis.attribution.to_frame(SMALL)["shapley"].groupby(level="class", sort=False).sum()
+    gone = analysis.attribution.without - analysis.attribution.with_all
+    assert shares.to_numpy() == pytest.approx(gone, abs=1e-12)
+
+
+def test_labels_in_another_order_are_put_in_order():
+    value = pd.Series([120.0, 90.0], ["a", "b"])
+    debt = pd.Series([80.0, 100.0], ["b", "a"])
+    pd_ = xlkmv.default_probability(value, debt, 0.25)
+    assert list(pd_.index) == ["a", "b"]
+    assert pd_.tolist() == xlkmv.default_probability([120.0, 90.0], [100.0, 80.0], 0.25).tolist()
+
+
+@pytest.mark.parametrize("labels", [["a", "c"], ["a", "a"], ["a"]])
+def test_other_labels_are_refused(labels):
+    value = pd.Series([120.0, 90.0], ["a", "b"])
+    with pytest.raises(InputError, match="index must have the same labels"):
+        xlkmv.default_probability(value, pd.Series(100.0, labels), 0.25)
+
+
+def test_frames_keep_index_and_columns():
+    value = pd.DataFrame([[120.0, 110.0], [90.0, 95.0]], ["a", "b"], ["x", "y"])
+    debt = pd.Series([100.0, 80.0], ["a", "b"])
+    found = xlkmv.invert(value, debt, 0.4)
+    assert found.asset_value.shape == (2, 2) and list(found.asset_value.columns) == ["x", "y"]
+    assert found.asset_value.loc["b", "y"] == xlkmv.invert(95.0, 80.0, 0.4).asset_value
+    assert found.error(0) is None
+
+
+def test_plain_arrays_stay_arrays():
+    assert type(xlkmv.default_probability([120.0], 100.0, 0.25)) is np.ndarray
+
+
+def test_numpy_pandas_and_text_dates_are_one():
+    row = {"name": "A", "amount": 1.0, "pd": 0.01, "recovery": 0.0, "lag": 0.0, "correlation": 0.1}
+    heads = ("2025-06-30", pd.Timestamp("2025-06-30"), np.datetime64("2025-06-30"))
+    pools = [xlkmv.Pool.from_frame([row | {head: 5.0}]) for head in heads]
+    assert pools[0] == pools[1] == pools[2]
+    assert pools[0].schedule.tolist() == [[5.0]]
+
+
+def test_headings_of_the_workbook_are_understood():
+    table = pd.DataFrame(
+        {"Obligor": ["A"], "Financed amount": [9.0], "PD": [0.01], "Recovery": [0.4], "Recovery lag": [1.0]}
+    ).assign(Correlation=0.2, Share=1.0, **{"2025-06-30": 10.0})
+    assert xlkmv.Pool.from_frame(table).amount.tolist() == [9.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"recovry": 0.4}, InputError, r"unknown column; did you mean 'recovery'\?"),
+        ({"PD": 0.2}, InputError, "must have one column for 'pd'"),
+        ({"amount": None}, InputError, "pool 'A' amount must be > 0"),
+        ({"name": None}, MissingError, "pool name 1 must not be blank"),
+        ({"pd": ["x"]}, InputError, "pool pd must be a number"),
+    ],
+)
+def test_what_is_wrong_with_a_frame_of_claims_is_said(change, error, message):
+    row = {"name": "A", "amount": 1.0, "pd": 0.01, "recovery": 0.0, "lag": 0.0, "correlation": 0.1}
+    with pytest.raises(error, match=message):
+        xlkmv.Pool.from_frame([row | change])
+
+
+def test_a_schedule_goes_by_the_names_of_the_obligors():
+    claims = pd.DataFrame({"amount": [1.0, 2.0], "pd": 0.01, "recovery": 0.0, "lag": 0.0}, ["A", "B"])
+    claims = claims.assign(correlation=0.1)
+    paid = pd.DataFrame({"2025-01-01": [7.0, 3.0]}, ["B", "A"])
+    assert xlkmv.Pool.from_frame(claims, paid).schedule.tolist() == [[3.0], [7.0]]
+    with pytest.raises(InputError, match="one row for each obligor"):
+        xlkmv.Pool.from_frame(claims, paid.rename({"B": "C"}))
+
+
+def test_a_deal_without_dates_says_so():
+    row = {"name": "A", "amount": 1.0, "pd": 0.01, "recovery": 0.0, "lag": 0.0, "correlation": 0.1}
+    with pytest.raises(MissingError, match="must have a column 'rate' beside 'term'"):
+        xlkmv.Pool.from_frame([row | {"term": 12}])
+    claims = [row | {"term": 12, "rate": 0.05}]
+    with pytest.raises(MissingError, match="dates must be given"):
+        xlkmv.Deal.from_frames(claims, DEAL.tranches, closing="2025-01-01")
+    with pytest.raises(InputError, match=r"terms fee is no term of a deal"):
+        xlkmv.Deal.from_frames(DEAL.pool, DEAL.tranches, fee=0.01, **PLAN)
+
+
+def test_many_deals_keep_their_names():
+    table = xlkmv.batch([SMALL, SMALL], quick=True)
+    assert list(table.index.get_level_values("deal").unique()) == [1, 2]
+    assert table.loc[1].equals(table.loc[2])
+    with pytest.raises(InputError, match="deals must be deals"):
+        xlkmv.batch(["Deal.xlsm"])
+
+
+def test_charts_draw_the_figures_of_the_frame(analysis):
+    axes = analysis.attribution.plot()
+    drawn = sorted(bar.get_width() for bar in axes.patches)
+    assert drawn == pytest.approx(sorted(analysis.attribution.shapley.ravel()))
+    lines = analysis.base.tranches[0].risk.plot().lines
+    assert lines[0].get_ydata() == pytest.approx(analysis.base.tranches[0].risk.accumulated_in)
+    assert len(analysis.plot("controls").patches) == len(analysis.attribution.controls) + 2
+    with pytest.raises(InputError, match="what must be a column of figures"):
+        analysis.base.plot("nothing")
+    with pytest.raises(InputError, match="chart must be one of: cover, controls, conditions"):
+        analysis.plot("nothing")
+    mpl.pyplot.close("all")
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch):
+    import sys
+
+    monkeypatch.delitem(sys.modules, "xlkmv.library.plots", raising=False)
+    monkeypatch.delitem(vars(xlkmv), "plot", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(xlkmv.errors.HostError, match=r'install .*"xlkmv\[plot\]"'):
+        SMALL.plot()
+
+
+def test_units_are_said_once():
+    assert all(unit and isinstance(unit, str) for unit in frames.UNITS.values())

@@ -1,0 +1,164 @@
+"""Whatever an argument is, the answer is a result or an error of xlkmv that names it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import xlkmv
+from xlkmv.errors import XlkmvError
+
+ODD = {
+    "None": None,
+    "a text": "abc",
+    "a number as text": "1",
+    "no text": "",
+    "bytes": b"x",
+    "NaN": float("nan"),
+    "infinity": float("inf"),
+    "negative": -1.0,
+    "a percentage": 25.0,
+    "too large to be a float": 10**400,
+    "complex": 1 + 2j,
+    "an empty list": [],
+    "a list of None": [None],
+    "a list of texts": ["a"],
+    "a ragged list": [[1, 2], [3]],
+    "a mapping": {"a": 1},
+    "an object": object(),
+    "an empty array": np.array([]),
+    "an array of texts": np.array([["x"]]),
+    "NA": pd.NA,
+    "NaT": pd.NaT,
+    "a timestamp": pd.Timestamp("2020-01-01"),
+    "no date": "2020-13-45",
+    "a Series of texts": pd.Series(["a", "b"]),
+    "a DataFrame": pd.DataFrame({"a": [1]}),
+}
+DEAL = xlkmv.xingye_yuanrong()
+DAY = dt.date(2020, 1, 1)
+PARTS = {
+    "pool": DEAL.pool,
+    "terms": DEAL.terms,
+    "notes": DEAL.tranches[0],
+    "controls": DEAL.controls,
+    "covenant": DEAL.covenants[0],
+    "deal": DEAL,
+    "scenario": xlkmv.PRESETS[1],
+    "class scale": DEAL.terms.class_scale,
+    "curve": xlkmv.Curve("base", (DAY,), (0.02,)),
+    "record": xlkmv.Record((1.0, 2.0), (3.0, 2.0)),
+    "loans": xlkmv.Loans(np.array([12.0]), np.array([0.05])),
+    "peers": xlkmv.Peers([1.0] * 5, [1.0] * 5, [0.2] * 5),
+    "source": xlkmv.ObligorSource("A", "typed", pd=0.01),
+    "peer": xlkmv.PeerFirm("A", "x", 1.0, 0.3, 1.0, 1.0, 1.0),
+    "source terms": xlkmv.SourceTerms(),
+}
+
+
+def attempt(call, **arguments):
+    try:
+        return call(**arguments)
+    except XlkmvError as error:
+        assert str(error)
+        return None
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_parts_of_a_deal(part, odd):
+    given = {item.name: getattr(part, item.name) for item in fields(part)}
+    for name in given:
+        attempt(type(part), **given | {name: odd})
+
+
+ARGUMENTS = {
+    "asset_value": 120.0,
+    "default_point": 100.0,
+    "volatility": 0.25,
+    "horizon": 1.0,
+    "drift": 0.0,
+    "equity": 40.0,
+    "debt": 100.0,
+    "equity_volatility": 0.4,
+    "equity_values": [40.0, 41.0, 39.0, 42.0, 40.0],
+    "short_term": 50.0,
+    "long_term": 30.0,
+    "collections": [10.0, 10.0, 10.0],
+    "dues": [8.0, 8.0, 8.0],
+    "target_pd": 0.01,
+    "times": [1.0, 2.0, 3.0],
+    "count": 4,
+    "periods_per_year": 4.0,
+    "distance": [2.0, 2.0, 2.0],
+    "pd": 0.02,
+    "pds": [0.02, 0.03],
+    "support_pd": 0.001,
+    "correlation": 0.2,
+    "defaults": 2,
+    "obligors": [100, 50],
+    "obligor_years": 100,
+    "confidence": 0.9,
+    "flows": [10.0, 11.0, 9.0, 10.0],
+    "levels": [0.99],
+    "exposures": [1.0, 2.0],
+    "pledge_value": 80.0,
+    "claim": 100.0,
+    "mean": 0.4,
+    "sd": 0.2,
+    "sales": 50.0,
+    "returns": [[0.1, 0.2], [0.0, 0.1], [0.2, -0.1], [0.1, 0.0], [0.3, 0.2]] * 2,
+    "closing": DAY,
+    "every": "quarter",
+    "earnings": 20.0,
+    "peers": PARTS["peers"],
+    "ratings": ["A"],
+    "scale": [("A", 0.01)],
+}
+FUNCTIONS = [
+    name
+    for name, home in xlkmv._WHERE.items()
+    if home.startswith("xlkmv.model") and not isinstance(getattr(xlkmv, name), type)
+]
+FUNCTIONS += ["payment_dates", "graded"]
+CHOSEN = {"most_prudent_pds": {"obligors": [100, 50], "defaults": [1, 1], "correlation": 0.0}}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_arrays(name):
+    function = getattr(xlkmv, name)
+    parameters = inspect.signature(function).parameters
+    given = {key: ARGUMENTS[key] for key in parameters if key in ARGUMENTS} | CHOSEN.get(name, {})
+    assert function(**given) is not None  # all that it needs is there
+    for key in parameters:
+        if key not in ("progress", "contributions", "mapping"):  # a callable and a switch
+            for odd in ODD.values():
+                attempt(function, **given | {key: odd})
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_functions_of_deals_say_which_argument_is_none(odd):
+    for name in ("analyse", "simulate", "kmv_view", "run_scenarios", "reverse_stress", "attribute_controls"):
+        with pytest.raises(xlkmv.errors.InputError, match=r"^deal must be a Deal"):
+            getattr(xlkmv, name)(odd)
+    for name in ("to_frame", "summary", "plot", "pool_from", "tranches_from", "from_document"):
+        attempt(lambda name=name: getattr(xlkmv, name)(odd))
+
+
+def test_slips_of_the_pen_name_field_value_and_rule():
+    terms, senior = DEAL.terms, DEAL.tranches[0]
+    with pytest.raises(XlkmvError, match=r"tranche 'Senior .*' rank must be a number \(got '1'\)"):
+        replace(senior, rank="1")
+    with pytest.raises(XlkmvError, match=r"terms volatility must be > 0 and <= 5 .*\(got 25\)"):
+        replace(terms, volatility=25)
+    with pytest.raises(XlkmvError, match=r"maturity must not be blank.*\(got blank\)"):
+        replace(senior, maturity=None)
+    with pytest.raises(XlkmvError, match=r"control reserve must be True or False \(got 'no'\)"):
+        replace(DEAL.controls, reserve="no")
+    with pytest.raises(XlkmvError, match=r"deal tranches must be a Tranche"):
+        replace(DEAL, tranches=[{"name": "A"}])

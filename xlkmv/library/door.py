@@ -1,0 +1,118 @@
+"""The door of the library: arguments that are parts of a deal are, and labels go through."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from xlkmv.errors import InputError
+from xlkmv.kinds import broken_kind, is_word_or_part
+
+__all__ = ["checked", "labelled"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def checked(function: F) -> F:
+    """Let a function say which of its words, lists of words and parts of a deal are none.
+
+    Parameters
+    ----------
+    function : callable
+
+    Returns
+    -------
+    callable
+        The same; an argument of another kind than its annotation says is an InputError. Figures have
+        checks of their own.
+    """
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError:  # a type that only type checkers load
+        return function
+    names = list(inspect.signature(function).parameters)
+    wanted = {name: hints[name] for name in names if is_word_or_part(hints.get(name))}
+    if not wanted:
+        return function
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        for name, value in (*zip(names, args, strict=False), *options.items()):
+            if name in wanted and (broken := broken_kind(wanted[name], value)):
+                raise InputError(name, *broken)
+        return function(*args, **options)
+
+    return call  # type: ignore[return-value]  # as it is called
+
+
+def labelled(function: F) -> F:
+    """Let a function of arrays take pandas Series and DataFrames, and give its answers their labels.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays that broadcast.
+
+    Returns
+    -------
+    callable
+        The same: arrays of a result that have the shape of the labelled arguments are Series or
+        DataFrames with their index (and columns). Arguments with the same labels in another order are
+        put in order; other labels are an InputError.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        pandas = sys.modules.get("pandas")  # without it nothing has labels
+        if pandas is None:
+            return function(*args, **options)
+        kinds = (pandas.Series, pandas.DataFrame)
+        given = [x for x in (*args, *options.values()) if isinstance(x, kinds)]
+        if not given:
+            return function(*args, **options)
+        leading = max(given, key=lambda x: x.ndim)
+        bare = functools.partial(_bare, leading, kinds)
+        found = function(*map(bare, args), **{name: bare(x) for name, x in options.items()})
+        return _with_labels(found, leading, pandas)
+
+    return call  # type: ignore[return-value]  # what it is called with and gives back is wider
+
+
+def _bare(leading: Any, kinds: tuple[type, ...], value: Any) -> Any:
+    """The array of an argument, in the order of the leading one."""
+    if not isinstance(value, kinds):
+        return value
+    for axis in range(value.ndim):  # type: ignore[attr-defined]
+        own, wanted = value.axes[axis], leading.axes[axis]  # type: ignore[attr-defined]
+        if not own.equals(wanted):
+            if not (own.is_unique and len(own) == len(wanted) and own.isin(wanted).all()):
+                raise InputError(
+                    "index", "must have the same labels in every Series or DataFrame", list(own)[:3]
+                )
+            value = value.reindex(wanted, axis=axis)  # type: ignore[attr-defined]
+    array = value.to_numpy()
+    return array[:, None] if array.ndim < leading.ndim else array
+
+
+def _with_labels(found: Any, leading: Any, pandas: Any) -> Any:
+    """Give an answer the labels of the leading argument wherever it has its shape."""
+    if isinstance(found, np.ndarray) and found.shape == leading.shape:
+        if found.ndim == 1:
+            return pandas.Series(found, leading.index)
+        return pandas.DataFrame(found, leading.index, leading.columns)
+    if is_dataclass(found) and not isinstance(found, type):
+        public = {f.name: getattr(found, f.name) for f in fields(found) if not f.name.startswith("_")}
+        named = {name: _with_labels(x, leading, pandas) for name, x in public.items()}
+        return replace(found, **named)
+    if isinstance(found, tuple):
+        return tuple(_with_labels(x, leading, pandas) for x in found)
+    if isinstance(found, Mapping):
+        return {name: _with_labels(x, leading, pandas) for name, x in found.items()}
+    return found
