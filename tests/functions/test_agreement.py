@@ -21,6 +21,7 @@ from xlkmv.workbook.book import FileBook
 # What a row is about, by heading; a row that names no class is about the headline class.
 CLASS, CONDITION, DATE = {"Tranche", "Class"}, {"Scenario", "Condition"}, {"Date", "Payment date", "As of"}
 OTHERS = {
+    "Input",
     "Control",
     "Stress",
     "Model",
