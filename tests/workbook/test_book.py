@@ -617,6 +617,22 @@ def test_a_formula_that_is_nothing_but_another_cell_takes_its_value(tmp_path: Pa
     assert b"'It''s here'!$A$1" in parts(tmp_path / "links.xlsx")["xl/worksheets/sheet2.xml"]
 
 
+def test_a_name_that_looks_like_a_cell_beyond_the_last_column_is_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "b.xlsx"
+    with xlsxwriter.Workbook(file) as book:
+        sheet = book.add_worksheet("S")
+        sheet.write("A1", 1)
+        sheet.write_formula("B1", "=X", None, 1)
+        book.define_name("ZZY", "=S!$A$1")
+    edit(file, SHEETS[0], "<f>X</f>", "<f>ZZZ1</f>")
+    edit(file, "xl/workbook.xml", 'name="ZZY"', 'name="ZZZ1"')
+    book = open_book(file)
+    book.write_cell("S", "A1", 2)
+    assert book.stale() == [("S", "B1")]
+    book.save()
+    assert cell_xml(file, SHEETS[0], "B1") == '<c r="B1"><f>ZZZ1</f></c>'
+
+
 def test_titles_of_charts_are_changed_as_links_and_as_plain_texts(tmp_path: Path) -> None:
     linked(tmp_path / "links.xlsx")
     before = parts(tmp_path / "links.xlsx")

@@ -51,6 +51,11 @@ class Area(NamedTuple):
         first, last = address(self.top, self.left), address(self.bottom, self.right)
         return first if first == last else f"{first}:{last}"
 
+    @property
+    def one(self) -> bool:
+        """Whether it is a single cell."""
+        return (self.top, self.left) == (self.bottom, self.right)
+
     def overlaps(self, other: Area) -> bool:
         """Tell whether the two rectangles share a cell."""
         return (

@@ -49,6 +49,7 @@ __all__ = [
 
 _NO_VALUE_RULE = Phrase("formula has no saved value: open the workbook in Excel, recalculate and save")
 _RANGES_NAMED = 3  # of the cells that share a fault
+_RANGES_COMPARED = 1_000  # of array formulas, with each link
 _CHARTS = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _CHART, _TITLE = f"{_CHARTS}f", f"{_CHARTS}tx"
 # What a title or the name of a series shows: saved beside a link, or a text of its own.
@@ -349,10 +350,8 @@ class FileBook:
         except BookError:
             area = Area(0, 0, 0, 0)
         found = next((tab for tab in self._parts if tab.casefold() == sheet.casefold()), None)
-        if found is not None and area.top:
-            one = (area.top, area.left) == (area.bottom, area.right)
-            if one or area in self._sheet(found).merged():
-                return found, area
+        if found is not None and area.top and (area.one or area in self._sheet(found).merged()):
+            return found, area
         text = text if len(text) <= 60 else text[:57] + "..."
         raise BookError(
             Phrase("the name {shown} must point to one cell (it points to {text})", shown=shown, text=text)
@@ -645,19 +644,37 @@ class FileBook:
 
     def _followed(self, stale: Sequence[tuple[str, Area]]) -> set[tuple[str, Area]]:
         """Give formulas that are nothing but another cell the value of that cell; return those formulas."""
+        waiting = set(stale)
+        unknown = {(name, area.top, area.left) for name, area in stale if area.one}
+        ranges = [(name, area) for name, area in stale if not area.one]
+        if len(ranges) > _RANGES_COMPARED:
+            return set()
+        links: dict[tuple[str, int], list[tuple[int, str, Area]]] = {}  # by sheet and row that they lead to
+        for name in dict.fromkeys(name for name, _ in stale):
+            for formula in self._sheet(name).formulas():
+                found = _LINK.fullmatch(formula.text) if (name, formula.area) in waiting else None
+                if found is None:
+                    continue
+                there = (found[1] or found[2] or name).replace("''", "'")
+                try:
+                    cell = parse_area(found[3])
+                except BookError:  # beyond the last column: a name
+                    continue
+                if (
+                    there in self._parts
+                    and (there, cell.top, cell.left) not in unknown
+                    and not any(there == s and cell.overlaps(a) for s, a in ranges)
+                ):
+                    links.setdefault((there, cell.top), []).append((cell.left, name, formula.area))
         done = set()
-        for name, area in stale:
-            formula = next(self._sheet(name).formulas(area)).text
-            found = _LINK.fullmatch(formula)
-            if found is None:
-                continue
-            there, cell = (found[1] or found[2] or name).replace("''", "'"), parse_area(found[3])
-            if there not in self._parts or any(there == s and cell.overlaps(a) for s, a in stale):
-                continue
-            value = self._sheet(there).value(cell.top, cell.left)
-            if value is not None and value is not NO_VALUE:
-                self._sheet(name).set(area.top, area.left, value)
-                done.add((name, area))
+        for (there, row), found_in in links.items():
+            columns = [column for column, *_ in found_in]
+            (values,) = self._sheet(there).values(Area(row, min(columns), row, max(columns)))
+            for column, name, area in found_in:
+                value = values[column - min(columns)]
+                if value is not None and value is not NO_VALUE:
+                    self._sheet(name).set(area.top, area.left, value)
+                    done.add((name, area))
         return done
 
     def _calculate_on_load(self) -> None:

@@ -43,7 +43,7 @@ C, F, IS, T, V = (f"{{{MAIN}}}{tag}" for tag in ("c", "f", "is", "t", "v"))
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 _CHUNK, _CHUNK_BYTES = 500, 2**22  # rows that are parsed, or held parsed, at a time
 _LARGEST_AREA = 2**25  # cells that are read at once: 100,000 rows with 240 dates have 25 million
-_MOST_SHARED = 2**24  # characters of formulas that cells share, written out for each
+_MOST_SHARED = 2**23  # characters of formulas that cells share, written out for each
 _SPACES_BYTES = 2**16  # of the namespaces that stand before each row that is parsed
 
 
@@ -635,9 +635,8 @@ class Sheet:
 
     def forget(self, area: Area) -> None:
         """Drop the saved values of cells whose formula is out of date."""
-        one = (area.top, area.left) == (area.bottom, area.right)
         rows = self._between(area.top, area.bottom)
-        if not one:
+        if not area.one:
             # A cell is in one array formula only, so that all of them have no more rows than there are cells.
             if self._count is None:
                 self._count = sum(self._raw[row].count(b"<" + self._prefix + b"c") for row in self._order)
@@ -645,7 +644,7 @@ class Sheet:
             if self._forgotten > 2 * self._count:
                 raise BookError(f"the workbook is broken: array formulas of sheet {self.name} overlap")
         for row in rows:
-            if one and row not in self._parsed and self._forget_plain(row, area.left):
+            if area.one and row not in self._parsed and self._forget_plain(row, area.left):
                 return
             _, cells = self._take(row)
             places = [area.left] if area.left == area.right else list(cells)
