@@ -197,7 +197,7 @@ class Package:
                     "{book} is broken: bad XML in its part {part} ({reason})",
                     book=self.path.name,
                     part=part,
-                    reason=str(error),
+                    reason=" ".join(str(error).split()),
                 )
             ) from error
 
