@@ -138,6 +138,18 @@ def _longer_than_it_says(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
+def _long_tail(path: Path) -> None:
+    """Written in pieces: whoever makes it needs no memory for it."""
+    sound(path)
+    content = parts(path)
+    sheet = content.pop(SHEET).removesuffix(b"</worksheet>")
+    pack(path, content)
+    archive = zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with archive, archive.open(SHEET, "w") as file:
+        for piece in (sheet, *[b" " * 2**20] * 900, b"</worksheet>"):
+            file.write(piece)
+
+
 def _packed_otherwise(path: Path) -> None:
     sound(path)
     pack(path, {**parts(path), "xl/media/a": bytes(200 * 2**20)}, zipfile.ZIP_BZIP2)
@@ -206,14 +218,19 @@ CASES: dict[str, Callable[[Path], None]] = {
     "a chain of 20,000 formulas in disorder": swap(SHEET, "</sheetData>", _rows(_zigzag, 20_000)),
     "names that read names": _names,
     "3,000,000 texts": swap(TEXTS, "</sst>", lambda: "<si><t>x</t></si>" * 3_000_000 + "</sst>"),
-    "900 MB after the cells": swap(SHEET, "</worksheet>", lambda: " " * (900 * 2**20) + "</worksheet>"),
+    "900 MB after the cells": _long_tail,
     "100 MB after the cells": swap(SHEET, "</worksheet>", lambda: "<a/>" * (25 * 2**20) + "</worksheet>"),
     "a row of 100 MB": swap(SHEET, "</row>", lambda: "<c><x/></c>" * (10 * 2**20) + "</row>"),
     "100 MB of styles": swap(STYLES, "</styleSheet>", lambda: "<a/>" * (25 * 2**20) + "</styleSheet>"),
     "a comment in a sheet of 100 MB": swap(SHEET, "</sheetData>",
         lambda: "<!-- -->" + "<row><c><v>1</v></c></row>" * 1_000_000 + "</sheetData>"),
     "100,000 elements within each other": swap(SHEET, "<v>", "<v>" + "<a>" * 100_000),
+    "an attribute of 11 MB": swap("xl/_rels/workbook.xml.rels", 'Target="',
+        lambda: f'Target="{"a" * 11_000_000}'),
     "20,000 namespaces": _namespaces,
+    "an instruction among relationships": swap("xl/_rels/workbook.xml.rels", "<Relationship ",
+        "<?a?><!-- --><Relationship "),
+    "an instruction among types": swap("[Content_Types].xml", "<Override ", "<?a?><!-- --><Override "),
     "one part for 1,000 sheets": _one_part_often,
     "longer than it says": _longer_than_it_says,
     "packed in another way": _packed_otherwise,

@@ -55,5 +55,8 @@ def test_it_works_or_is_refused_with_a_sentence(ends: dict[str, dict[str, Any]],
     assert SENTENCES.get(case, "") in end["said"]
 
 
-def test_a_sound_workbook_works(ends: dict[str, dict[str, Any]]) -> None:
-    assert ends["sound"]["how"] == "works"
+@pytest.mark.parametrize(
+    "case", ["sound", "an instruction among relationships", "an instruction among types"]
+)
+def test_what_is_sound_works(ends: dict[str, dict[str, Any]], case: str) -> None:
+    assert ends[case]["how"] == "works"

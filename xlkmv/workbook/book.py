@@ -273,7 +273,7 @@ class FileBook:
             }
             formats = styles.find(f"{{{MAIN}}}cellXfs")
             shown: dict[str, bool] = {}
-            for number, style in enumerate(() if formats is None else formats):
+            for number, style in enumerate(() if formats is None else formats.iterchildren("*")):
                 code = style.get("numFmtId", "0")
                 if code not in shown:
                     shown[code] = _shows_date(code, codes)

@@ -197,7 +197,7 @@ class Package:
                     "{book} is broken: bad XML in its part {part} ({reason})",
                     book=self.path.name,
                     part=part,
-                    reason=str(error),
+                    reason=" ".join(str(error).split()),
                 )
             ) from error
 
@@ -207,7 +207,7 @@ class Package:
         if rels.lower() not in self._names:
             return {}
         found = {}
-        for item in self.xml(rels):
+        for item in self.xml(rels).iterchildren("*"):  # no comments
             if item.get("TargetMode") == "External":
                 continue
             target = unquote(item.get("Target", ""))
@@ -234,10 +234,10 @@ class Package:
         if not gone:
             return
         rels, types = self.xml(_rels_of(owner)), self.xml("[Content_Types].xml")
-        for item in list(rels):
+        for item in list(rels.iterchildren("*")):
             if item.get("Id") in gone:
                 rels.remove(item)
-        for item in list(types):
+        for item in list(types.iterchildren("*")):
             if item.get("PartName", "").lower().removeprefix("/") in gone.values():
                 types.remove(item)
         self.replace_xml(_rels_of(owner), rels)
@@ -394,7 +394,7 @@ class Package:
         if part is None:
             raise BookError(Phrase("{name} is no Excel workbook (.xlsx or .xlsm)", name=name))
         defaults, overrides = {}, {}
-        for item in self.xml("[Content_Types].xml"):
+        for item in self.xml("[Content_Types].xml").iterchildren("*"):
             if item.get("PartName"):
                 overrides[item.get("PartName").lower()] = item.get("ContentType")
             elif item.get("Extension"):

@@ -190,7 +190,9 @@ class Sheet:
             )
             raise BookError(
                 Phrase(
-                    "the workbook is broken: bad XML in {where} ({reason})", where=where, reason=str(error)
+                    "the workbook is broken: bad XML in {where} ({reason})",
+                    where=where,
+                    reason=" ".join(str(error).split()),
                 )
             ) from error
         if len(root) != len(rows):
