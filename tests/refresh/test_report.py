@@ -83,7 +83,7 @@ def test_titles_and_figures_are_those_of_the_headline_class(
     tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}
     assert tables == {
         "Headline", "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual", "Driver",
-        "Diversification", "Tornado", "Step", "Watch", "Layer",
+        "Diversification", "Tornado", "Step", "Watch", "Layer", "Matter",
     }  # fmt: skip
 
     def column(spec: layout.TableSpec, field: str) -> list[Any]:
