@@ -91,7 +91,7 @@ def figures(book: FileBook, done: Refreshed) -> Iterator[tuple[Key, str, Any, st
     maturity = {t.name: deal.terms.dates[t.maturity] for t in analysis.base.tranches}
     base = book.table("tbl_Scenario").column("Scenario")[0]
     for spec in layout.TABLES.values():
-        if not spec.results or spec.sheet == "Checks":
+        if not spec.results or spec.sheet in ("Checks", "Texts"):  # no figures of the deal
             continue
         table = book.table(spec.name)
         shown = [c.header for c in spec.results]
@@ -138,7 +138,7 @@ def test_a_label_shows_one_figure_on_all_sheets(made: tuple[FileBook, Refreshed]
     assert together["coverage"] >= {"tbl_Answer", "tbl_Headline", "tbl_Result", "tbl_ScenarioResult"}
     assert together["simulated any-date pd"] >= {"tbl_Headline", "tbl_Simulation", "tbl_ScenarioResult"}
     assert together["any-date pd of the pool alone"] == {"tbl_Result", "tbl_Sigma"}
-    assert together["expected loss"] == {"tbl_Answer", "tbl_Simulation"}
+    assert together["expected loss"] == {"tbl_Answer", "tbl_Interval", "tbl_Simulation"}
 
 
 def test_different_labels_of_one_figure_agree(made: tuple[FileBook, Refreshed]) -> None:
