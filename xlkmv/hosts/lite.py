@@ -8,7 +8,6 @@ has ended; formats and formulas cannot be asked for on the way.
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from xlkmv.refresh.live import cell_text
 from xlkmv.refresh.run import refresh
 from xlkmv.refresh.wording import speaker
 from xlkmv.workbook.address import LAST_ROW, Area, address
-from xlkmv.workbook.book import NamedCell, Table, no_room, not_empty
+from xlkmv.workbook.book import NamedCell, Table, blocks, fitted, no_room, not_empty
 from xlkmv.workbook.stored import ERRORS, CellValue, ErrorCell
 
 __all__ = ["LiteBook", "answer", "refresh_open"]
@@ -197,31 +196,14 @@ class LiteBook:
         """
         sheet, table = self._table(name)
         header = Table(table.name, "", self._header(table), [], 1, 1)
-        lengths = {len(values) for values in columns.values()}
-        if len(lengths) > 1:
-            raise BookError(Phrase("the columns for table {table} differ in length", table=table.name))
-        if not lengths:
-            return
         area = self._area(name)
-        places = {header.index(h): values for h, values in columns.items()}
         count = area.bottom - area.top + 1
-        wanted = max(lengths.pop(), 1) if resize else count
+        places, wanted = fitted(table.name, count, columns, header.index, resize)
         if wanted != count:
             area = self._fit(sheet, table, area, wanted)
-        for _, group in itertools.groupby(enumerate(sorted(places)), lambda item: item[1] - item[0]):
-            block = [position for _, position in group]
-            rows = list(zip(*(places[p] for p in block), strict=True)) or [(None,) * len(block)]
-            if len(rows) != wanted:
-                raise BookError(
-                    Phrase(
-                        "table {table} has {wanted} rows (got {count} values)",
-                        table=table.name,
-                        wanted=wanted,
-                        count=len(rows),
-                    )
-                )
-            left = area.left + block[0]
-            cells = Area(area.top, left, area.bottom, left + len(block) - 1)
+        for first, rows in blocks(places):
+            left = area.left + first
+            cells = Area(area.top, left, area.bottom, left + len(rows[0]) - 1)
             self._values.append((sheet, cells, [[_out(x) for x in row] for row in rows]))
 
     def _fit(self, sheet: Any, table: Any, area: Area, rows: int) -> Area:

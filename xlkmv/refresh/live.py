@@ -23,7 +23,7 @@ from xlkmv.functions.com import ERROR_CODES
 from xlkmv.phrase import LIST, Phrase, Say, joined, said
 from xlkmv.refresh.timeleft import TimeLeft
 from xlkmv.workbook.address import LAST_ROW, Area, address
-from xlkmv.workbook.book import NamedCell, Table, no_room, not_empty
+from xlkmv.workbook.book import NamedCell, Table, blocks, fitted, no_room, not_empty
 from xlkmv.workbook.stored import CellValue, ErrorCell, Shared
 
 __all__ = ["CancelledError", "LiveBook", "cell_text", "escape_pressed", "find_open", "progress_of", "quiet"]
@@ -223,33 +223,15 @@ class LiveBook:
         """
         sheet, table = self._table(name)
         header = Table(table.Name, "", tuple(str(c.Name) for c in table.ListColumns), [], 1, 1)
-        lengths = {len(values) for values in columns.values()}
-        if len(lengths) > 1:
-            raise BookError(Phrase("the columns for table {table} differ in length", table=table.Name))
-        if not lengths:
-            return
         area = self._area(name)
-        places = {header.index(h): values for h, values in columns.items()}
         count = area.bottom - area.top + 1
-        wanted = max(lengths.pop(), 1) if resize else count
+        places, wanted = fitted(table.Name, count, columns, header.index, resize)
         if wanted != count:
             self._resize(sheet, table, area, wanted)
             area = self._areas[name.casefold()] = area._replace(bottom=area.top + wanted - 1)
-        # Neighbouring columns are written together.
-        for _, group in itertools.groupby(enumerate(sorted(places)), lambda item: item[1] - item[0]):
-            block = [position for _, position in group]
-            rows = list(zip(*(places[p] for p in block), strict=True)) or [(None,) * len(block)]
-            if len(rows) != wanted:
-                raise BookError(
-                    Phrase(
-                        "table {table} has {wanted} rows (got {count} values)",
-                        table=table.Name,
-                        wanted=wanted,
-                        count=len(rows),
-                    )
-                )
-            left = area.left + block[0]
-            cells = Area(area.top, left, area.bottom, left + len(block) - 1)
+        for first, rows in blocks(places):
+            left = area.left + first
+            cells = Area(area.top, left, area.bottom, left + len(rows[0]) - 1)
             self._queue(sheet, cells, rows)
 
     def _resize(self, sheet: Any, table: Any, area: Area, rows: int) -> None:

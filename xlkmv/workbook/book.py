@@ -17,9 +17,10 @@ all given their values, or read none of the changed cells, is saved without it a
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,6 +43,8 @@ __all__ = [
     "FileBook",
     "NamedCell",
     "Table",
+    "blocks",
+    "fitted",
     "no_room",
     "not_empty",
     "open_book",
@@ -193,6 +196,62 @@ class Book(Protocol):
 
     def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
         """Put all writes into the workbook in one stroke."""
+
+
+def fitted(
+    table: str,
+    count: int,
+    columns: Mapping[str, Sequence[Any]],
+    place: Callable[[str], int],
+    resize: bool,
+) -> tuple[dict[int, Sequence[Any]], int]:
+    """Check columns that are to be written into a table, and say how long it has to be.
+
+    Parameters
+    ----------
+    table : str
+    count : int
+        Rows of the table.
+    columns : mapping of str to sequence
+        By header; an empty column of a table that is resized is one blank row.
+    place : callable
+        Header -> position in the table; BookError where there is none.
+    resize : bool
+
+    Returns
+    -------
+    dict of int to sequence
+        The columns by position; none when there are none.
+    int
+        Rows that the table will have.
+
+    Raises
+    ------
+    BookError
+        A column is missing, or their lengths do not fit.
+    """
+    if len({len(values) for values in columns.values()}) > 1:
+        raise BookError(Phrase("the columns for table {table} differ in length", table=table))
+    places = {place(header): values if len(values) else [None] for header, values in columns.items()}
+    given = len(next(iter(places.values()), ()))
+    wanted = given if resize and places else count
+    if places and given != wanted:
+        raise BookError(
+            Phrase(
+                "table {table} has {wanted} rows (got {count} values)",
+                table=table,
+                wanted=wanted,
+                count=given,
+            )
+        )
+    return places, wanted
+
+
+def blocks(places: Mapping[int, Sequence[Any]]) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
+    """Yield neighbouring columns together: position of the first, and their rows."""
+    for _, group in itertools.groupby(enumerate(sorted(places)), lambda item: item[1] - item[0]):
+        block = [position for _, position in group]
+        yield block[0], list(zip(*(places[position] for position in block), strict=True))
 
 
 @dataclass
@@ -436,27 +495,13 @@ class FileBook:
             A column is missing, or there is no room for the table to grow.
         """
         table = self._part_of(name)
-        lengths = {len(values) for values in columns.values()}
-        if len(lengths) > 1:
-            raise BookError(Phrase("the columns for table {table} differ in length", table=table.name))
-        if not lengths:
+        count = table.area.bottom - table.area.top + 1
+        cells, wanted = fitted(table.name, count, columns, lambda header: _position(table, header), resize)
+        if not cells:
             return
-        places = {header: _position(table, header) for header in columns}
-        wanted = max(lengths.pop(), 1) if resize else table.area.bottom - table.area.top + 1
         if resize:
             self._resize(table, wanted)
         sheet = self._sheet(table.sheet)
-        cells = {places[header]: values if len(values) else [None] for header, values in columns.items()}
-        count = len(next(iter(cells.values())))
-        if count != wanted:
-            raise BookError(
-                Phrase(
-                    "table {table} has {wanted} rows (got {count} values)",
-                    table=table.name,
-                    wanted=wanted,
-                    count=count,
-                )
-            )
         self._unfold(table, cells)
         sheet.put(table.area.top, {table.area.left + place: values for place, values in cells.items()})
 
