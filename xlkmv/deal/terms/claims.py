@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xlkmv.deal.terms.columns import Columns
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import MOST_OBLIGORS, Fault, column_faults, raise_first, twice
 from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
@@ -40,7 +41,7 @@ LOAN_RULES = {"rate": "loan_rate", "margin": "loan_margin"}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Loans(Shown):
+class Loans(Columns, Shown):
     """Loan terms, one row per row of the pool; a row without a term comes with a schedule.
 
     Attributes
@@ -102,11 +103,6 @@ class Loans(Shown):
         columns = {c: getattr(self, c) for c in (*LOAN_NUMBERS, "amortisation", "first", "base")}
         raise_first(loan_faults(columns, self.given, settled=True))
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Loans):
-            return NotImplemented
-        return all(_alike(getattr(self, f.name), getattr(other, f.name)) for f in fields(Loans))
-
     def __hash__(self) -> int:
         return hash((self.term.size, self.amortisation))
 
@@ -122,14 +118,6 @@ class Loans(Shown):
     def given(self) -> npt.NDArray[np.bool_]:
         """Rows that have loan terms, shape (m,)."""
         return ~np.isnan(self.term)
-
-
-def _alike(one: Any, other: Any) -> bool:
-    """Whether two columns are the same: numbers to the last bit, blanks with blanks."""
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return one is other or np.array_equal(one, other, equal_nan=True)
-    # A column may be there in one of them only.
-    return not isinstance(one, np.ndarray) and not isinstance(other, np.ndarray) and bool(one == other)
 
 
 def _days(name: str, words: Iterable[Any]) -> tuple[dt.date | None, ...]:
@@ -189,7 +177,7 @@ def loan_faults(
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Pool(Shown):
+class Pool(Columns, Shown):
     """The claims. A row is an obligor, or a representative line that stands for several.
 
     Attributes
@@ -325,11 +313,6 @@ class Pool(Shown):
             object.__setattr__(self, "recoveries", drawn)
         columns = {c: getattr(drawn, c) for c in RECOVERY_NUMBERS}
         raise_first(recovery_faults(columns, self.recovery, settled=True), self.name)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Pool):
-            return NotImplemented
-        return all(_alike(getattr(self, f.name), getattr(other, f.name)) for f in fields(Pool))
 
     def __hash__(self) -> int:
         return hash((self.name, self.schedule.shape))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xlkmv.deal.terms.columns import Columns
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, numbers
@@ -20,7 +21,7 @@ RECOVERY_NUMBERS = ("spread", "pledge", "pledge_volatility", "pledge_growth", "s
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recoveries:
+class Recoveries(Columns):
     """Recoveries that are drawn, one row per row of the pool.
 
     Attributes
@@ -55,14 +56,6 @@ class Recoveries:
         for column, values in zip(columns, together, strict=True):
             object.__setattr__(self, column, values.copy())
         raise_first(recovery_faults({c: getattr(self, c) for c in RECOVERY_NUMBERS}, settled=True))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Recoveries):
-            return NotImplemented
-        return all(
-            np.array_equal(getattr(self, f.name), getattr(other, f.name), equal_nan=True)
-            for f in fields(Recoveries)
-        )
 
     def __hash__(self) -> int:
         return hash((self.spread.size, self.spread.tobytes()))
