@@ -48,6 +48,7 @@ fuzz: $(DEV)
 workbook: $(DEV)
 	$(BIN)/python -m xlkmv.build.template workbook/KMV_Template.xlsm
 	$(BIN)/python -m xlkmv.build.docs docs/functions.md
+	$(BIN)/python -m xlkmv.library.documents docs/deal.schema.json
 	$(BIN)/python -m xlkmv.build.catalogue
 
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt

@@ -250,7 +250,9 @@ def _stale(book: Book, then: str) -> str:
 
 def _print_table(title: str, book: Book, spec: Any, fields: Sequence[str], out: Output) -> None:
     """Print some columns of a table of results, those that say something."""
-    if not out.text or spec.name.casefold() not in {name.casefold() for name in book.tables()}:
+    from xlkmv.workbook.book import has_table
+
+    if not out.text or not has_table(book, spec.name):
         return
     from xlkmv.refresh.reader import filled
 

@@ -87,9 +87,10 @@ def of_rows(spec: TableSpec, rows: Iterable[Sequence[Any]]) -> Answer:
 
 def of_book(book: Book, specs: Iterable[TableSpec]) -> Iterator[Answer]:
     """Answer with what stands in tables of a workbook, as far as it has them."""
-    there = {name.casefold() for name in book.tables()}
+    from xlkmv.workbook.book import has_table
+
     for spec in specs:
-        if spec.name.casefold() in there:
+        if has_table(book, spec.name):
             found, columns = book.table(spec.name), [c for c in spec.columns if c.kind != "shown"]
             headings = [c.heading(found.has) for c in columns]
             cells = [found.column(h) if found.has(h) else [None] * len(found.rows) for h in headings]

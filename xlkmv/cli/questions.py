@@ -11,7 +11,8 @@ from xlkmv.cli import arguments
 from xlkmv.cli.deals import say_blanked, written
 from xlkmv.cli.output import Output, number, table
 from xlkmv.errors import InputError
-from xlkmv.language import Phrase, Say, said
+from xlkmv.language import Say, said
+from xlkmv.phrase import Phrase, phrase
 
 __all__ = ["add"]
 
@@ -220,7 +221,7 @@ def _print_way(first: str, second: str, way: Any, out: Output) -> None:
     title = said(Phrase("What differs: {first}, and {second}", **names), _)
     differs = table(title, _("Term"), _("Before"), _("After"))
     for d in way.differences:
-        place = Phrase("{about}: {sentence}", about=_word(d.part), sentence=_word(d.item))
+        place = Phrase("{about}: {sentence}", about=phrase(d.part), sentence=phrase(d.item))
         differs.add_row(said(place, _), said(d.before, _), said(d.after, _))
     columns = (_("Simulated"), _("Change"), _("s.e."), _("KMV view"), _("Change"))
     title = _("Any-date PD of the headline class, one change after the other")
@@ -229,14 +230,9 @@ def _print_way(first: str, second: str, way: Any, out: Output) -> None:
         moved = (f"{100.0 * step.change:+.3f}", f"{100.0 * step.change_error:.3f}") if k else ("", "")
         by_view = f"{100.0 * step.kmv_change:+.3f}" if k else ""
         simulated = said(probability(step.simulated, simulated=True), _)
-        steps.add_row(said(_word(step.label), _), simulated, *moved, probability(step.kmv), by_view)
+        steps.add_row(said(phrase(step.label), _), simulated, *moved, probability(step.kmv), by_view)
     note = Phrase("Changes in points of a percent; what one does depends on those before it.")
     out.print(differs, steps, note, "")
-
-
-def _word(text: str) -> str:
-    """A name of the product, which has a translation; names of the user have none."""
-    return text if isinstance(text, Phrase) else Phrase(text)
 
 
 # ------------------------------------------------------------------------------------- models
@@ -285,7 +281,7 @@ def _backtest(options: argparse.Namespace, out: Output) -> None:
     _ = out.say
     inputs = read_book(book)
     found = backtested(inputs.deal, inputs.actual)
-    out.print(Phrase("Predicted at closing, and seen: {verdict}.", verdict=_word(found.verdict)))
+    out.print(Phrase("Predicted at closing, and seen: {verdict}.", verdict=found.verdict))
     if found.measures is not None:
         dates = inputs.deal.terms.dates
         out.print(_by_date(found, dates, _), _by_obligor(found.measures, _))

@@ -13,7 +13,7 @@ from xlkmv.functions.cells import is_blank
 from xlkmv.memo.content import Assumption
 from xlkmv.workbook import layout
 from xlkmv.workbook.address import Area
-from xlkmv.workbook.book import Book, Table
+from xlkmv.workbook.book import Book, Table, has_table
 from xlkmv.workbook.layout import Column, ControlRow, TableSpec, TermRow
 
 __all__ = ["read_assumptions"]
@@ -41,8 +41,7 @@ def read_assumptions(book: Book) -> tuple[Assumption, ...]:
     tuple of Assumption
         In the order of the layout: pool and classes first.
     """
-    here = {name.casefold() for name in book.tables()}
-    specs = [spec for spec in layout.TABLES.values() if spec.inputs and spec.name.casefold() in here]
+    specs = [spec for spec in layout.TABLES.values() if spec.inputs and has_table(book, spec.name)]
     return tuple(line for spec in specs for line in _of_table(book, spec))
 
 

@@ -24,7 +24,7 @@ from xlkmv.refresh.report import AT_COMPARE, write_name, write_rows
 from xlkmv.refresh.run import Inputs, Progress, read_book
 from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
-from xlkmv.workbook.book import Book, FileBook
+from xlkmv.workbook.book import Book, FileBook, has_table
 from xlkmv.workbook.layout import TableSpec
 
 __all__ = ["HERE", "Case", "Compared", "compare_book", "compare_deals", "save_case", "standing", "steps"]
@@ -168,7 +168,7 @@ def compare_deals(names: Sequence[str], deals: Sequence[Deal], progress: Progres
 
 def _table_of_cases(book: Book) -> TableSpec:
     spec = layout.CASE
-    if spec.name.casefold() not in {name.casefold() for name in book.tables()}:
+    if not has_table(book, spec.name):
         raise BookError(
             Phrase(
                 "it has no table {table}: take sheet {sheet} from a new workbook",

@@ -12,6 +12,7 @@ from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.sources import Sources
 from xlkmv.refresh.terms import PayDates, labelled
 from xlkmv.workbook import layout
+from xlkmv.workbook.book import has_table
 
 __all__ = ["read_ranges"]
 
@@ -59,7 +60,7 @@ def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -
 def _of_plan(reader: Reader, deal: Deal) -> dict[str, tuple[float, float]]:
     """Ends of the inputs of the plan as a whole that hold their figures, by their names."""
     spec, found = layout.RANGE, dict[str, tuple[float, float]]()
-    if spec.name.casefold() not in {name.casefold() for name in reader.book.tables()}:
+    if not has_table(reader.book, spec.name):
         return found
     table, rows = labelled(reader, spec, ())
     if table is None or not all(table.has(c.header) for c in spec.inputs):

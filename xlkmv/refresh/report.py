@@ -40,7 +40,7 @@ from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
 from xlkmv.refresh.wording import remember, said_again, speaker, write_texts
 from xlkmv.workbook import layout
-from xlkmv.workbook.book import Book, Table
+from xlkmv.workbook.book import Book, Table, has_table
 from xlkmv.workbook.layout import TableSpec
 
 __all__ = [
@@ -299,9 +299,8 @@ def _worst_stress(analysis: Analysis) -> tuple[str, float | str]:
 
 def _table(book: Book, spec: TableSpec) -> Table | None:
     """Find the table of a layout, also under an earlier name; None when the workbook has none."""
-    here = {name.casefold() for name in book.tables()}
     for name in (spec.name, spec.formerly):
-        if name.casefold() in here:
+        if has_table(book, name):
             table = book.table(name)
             if spec.describes(table.header):
                 return table
@@ -678,17 +677,18 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
         if name is None:
             rows.append([None, None])
             continue
-        counts = Phrase("yes") if name in ranges.acting(deal) else None
-        if counts is None and getattr(ranges, name) is not None:
-            counts = UNUSED[name]
-        elif counts is None and not is_blank(low):
-            counts = Phrase("no: figure outside")
+        counts = None
+        if name in ranges.acting(deal):
+            counts = Phrase("yes")
+        elif not is_blank(low):
+            counts = Phrase("no: figure outside") if INPUTS[name].acts(deal) else UNUSED[name]
         rows.append([INPUTS[name].figure(deal), counts])
     return rows
 
 
 # Why a range does not count.
 UNUSED = {
+    "recovery": Phrase("no: pledges say it"),
     "volatility": Phrase("no: the volatility is implied"),
     "drift": Phrase("no: the drift is implied"),
     "prepayment": Phrase("no: prepayment by a vector"),

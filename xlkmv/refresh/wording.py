@@ -8,7 +8,7 @@ from typing import Any
 from xlkmv.functions.cells import is_blank
 from xlkmv.language import ENGLISH, LANGUAGES, Phrase, Say, catalogue, said
 from xlkmv.workbook import layout
-from xlkmv.workbook.book import Book
+from xlkmv.workbook.book import Book, has_table
 
 __all__ = ["language_of", "remember", "said_again", "speaker", "write_texts"]
 
@@ -64,7 +64,7 @@ def write_texts(book: Book) -> None:
     book : Book
     """
     spec = layout.TEXTS
-    if not _has(book, spec.name):
+    if not has_table(book, spec.name):
         return
     table, wanted = book.table(spec.name), language_of(book) or ENGLISH
     columns = {key: table.column(spec.column(key).header) for key in LANGUAGES}
@@ -88,7 +88,7 @@ def remember(book: Book, texts: Iterable[Any]) -> None:
         Phrases; whatever else is among them is passed over.
     """
     spec, columns = layout.SAID, [c.header for c in layout.SAID.columns]
-    if not _has(book, spec.name):
+    if not has_table(book, spec.name):
         return
     says = [catalogue(c.field).gettext for c in spec.columns]
     table = book.table(spec.name)
@@ -111,13 +111,9 @@ def said_again(book: Book) -> dict[Any, Any]:
     dict
     """
     spec = layout.SAID
-    if not _has(book, spec.name):
+    if not has_table(book, spec.name):
         return {}
     table = book.table(spec.name)
     columns = {c.field: table.column(c.header) for c in spec.columns}
     shown = columns[language_of(book) or ENGLISH]
     return {text: now for texts in columns.values() for text, now in zip(texts, shown, strict=True)}
-
-
-def _has(book: Book, table: str) -> bool:
-    return table.casefold() in {name.casefold() for name in book.tables()}

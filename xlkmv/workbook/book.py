@@ -45,6 +45,7 @@ __all__ = [
     "Table",
     "blocks",
     "fitted",
+    "has_table",
     "no_room",
     "not_empty",
     "open_book",
@@ -196,6 +197,11 @@ class Book(Protocol):
 
     def save(self, path: str | os.PathLike[str] | None = None, *, backup: bool = False) -> Path:
         """Put all writes into the workbook in one stroke."""
+
+
+def has_table(book: Book, name: str) -> bool:
+    """Whether a workbook has a table of a name, in any spelling."""
+    return name.casefold() in {table.casefold() for table in book.tables()}
 
 
 def fitted(

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass
@@ -319,6 +320,10 @@ def process_executor(workers: int | None = None) -> Iterator[Executor | None]:
         processes.close()
 
 
+def _itself(what: Any) -> Any:
+    return what
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cluster:
     client: Any
@@ -332,11 +337,11 @@ class _Cluster:
         return future
 
     def share(self, what: Any) -> Any:
-        # Named anew: data of the same content may just be on its way out.
-        try:
-            return self.client.scatter(what, broadcast=True, hash=False)
-        except TimeoutError:
-            raise HostError(NOBODY) from None
+        # The result of a task, not scattered data: what is lost with a worker the scheduler has made anew.
+        # It goes there once, which is what Dask asks of what is large.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+            return self.client.submit(_itself, what, pure=False)
 
     def check(self) -> None:
         """Raise when no worker has been there for a while: a scheduler waits for one for ever."""

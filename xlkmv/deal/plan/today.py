@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.terms import Deal
 from xlkmv.deal.terms.faults import raise_first
 from xlkmv.deal.terms.record import Record, record_faults
 from xlkmv.errors import InputError
@@ -22,10 +24,38 @@ from xlkmv.model.loans import implied_principal
 from xlkmv.model.plan import arrival_date
 from xlkmv.phrase import Phrase
 
-__all__ = ["GONE", "Outlook", "as_seen", "balance_before", "fitting", "record_limits"]
+__all__ = ["GONE", "Outlook", "as_seen", "balance_before", "fitting", "gone_by_status", "record_limits"]
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 # Claims of these statuses pay nothing more of their schedule.
 GONE = ("defaulted", "prepaid", "repurchased")
+
+
+def gone_by_status(deal: Deal) -> tuple[Ints, Ints, Flags]:
+    """Find the claims that are gone by their status.
+
+    Parameters
+    ----------
+    deal : Deal
+
+    Returns
+    -------
+    rows : ndarray of int, shape (g,)
+    first : ndarray of int, shape (g,)
+        First payment date on which each pays nothing more, from 0.
+    defaulted : ndarray of bool, shape (g,)
+        Whether by a default.
+    """
+    pool, dates = deal.pool, deal.terms.dates
+    found = [
+        (row, sum(date < since for date in dates), word == "defaulted")
+        for row, (word, since) in enumerate(zip(pool.status, pool.since, strict=False))
+        if word in GONE and since is not None
+    ]
+    rows, first, defaulted = zip(*found, strict=True) if found else ((), (), ())
+    return np.array(rows, np.int64), np.array(first, np.int64), np.array(defaulted, np.bool_)
 
 
 def record_limits(plan: Stressed) -> Mapping[str, tuple[float, str]]:
@@ -133,13 +163,8 @@ class Outlook:
         """Find the claims that are gone by their status, what they leave out and what they bring."""
         plan, pool, terms = self.plan, self.plan.deal.pool, self.plan.deal.terms
         n, j = len(terms.dates), len(self.record)
-        found = [
-            (row, sum(date < since for date in terms.dates), word == "defaulted", since <= terms.closing)
-            for row, (word, since) in enumerate(zip(pool.status, pool.since, strict=False))
-            if word in GONE and since is not None
-        ]
-        self.rows, self.first = (np.array([f[k] for f in found], np.int64) for k in (0, 1))
-        defaulted, early = (np.array([f[k] for f in found], np.bool_) for k in (2, 3))
+        self.rows, self.first, defaulted = gone_by_status(plan.deal)
+        early = np.array([pool.since[row] <= terms.closing for row in self.rows.tolist()], np.bool_)
         # What has become known after the last date counts today.
         known = np.minimum(self.first + 1, j) if j else self.first + 1
         self.known = np.where(early, 0, known)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.plan.stressed import CERTAIN, Stressed
-from xlkmv.deal.plan.today import GONE, balance_before, fitting
+from xlkmv.deal.plan.today import balance_before, fitting, gone_by_status
 from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.terms import Record
 from xlkmv.language import Phrase
@@ -168,12 +168,10 @@ def backtest(plan: Stressed, record: Record, volatility: float, drift: float = 0
 
 def _statuses(plan: Stressed) -> tuple[Ints, Flags]:
     """First date on which each row pays nothing more (far off: it pays), and whether it defaulted."""
-    pool, dates = plan.deal.pool, plan.deal.terms.dates
-    gone = np.full(len(pool.name), np.iinfo(np.int64).max)
+    gone = np.full(len(plan.deal.pool.name), np.iinfo(np.int64).max)
     defaulted = np.zeros(gone.size, np.bool_)
-    for row, (word, since) in enumerate(zip(pool.status, pool.since, strict=False)):
-        if word in GONE and since is not None:
-            gone[row], defaulted[row] = sum(date < since for date in dates), word == "defaulted"
+    rows, first, bad = gone_by_status(plan.deal)
+    gone[rows], defaulted[rows] = first, bad
     return gone, defaulted
 
 

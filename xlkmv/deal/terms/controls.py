@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from xlkmv.deal.terms.faults import COLUMN_RULES, column_faults, raise_first
 from xlkmv.errors import DomainError, InputError
 from xlkmv.kinds import check_kinds
@@ -103,10 +101,6 @@ class Controls(Shown):
 
     def __post_init__(self) -> None:
         check_kinds("control", self)
-        for name in CONTROLS:
-            # "no" would count as on.
-            if not isinstance(getattr(self, name), (bool, np.bool_)):
-                raise InputError(f"control {name}", "must be True or False", getattr(self, name))
         for name in (n for control in CONTROLS.values() for n in control.figures if n in COLUMN_RULES):
             if getattr(self, name) is not None:
                 raise_first(column_faults("control", name, [getattr(self, name)], settled=True))

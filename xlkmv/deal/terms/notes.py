@@ -11,7 +11,6 @@ import numpy as np
 
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first, twice
-from xlkmv.errors import InputError
 from xlkmv.kinds import check_kinds
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
@@ -84,21 +83,10 @@ class Tranche(Shown):
     def __post_init__(self) -> None:
         check_kinds("tranche", self)
         object.__setattr__(self, "schedule", tuple(float(x) for x in self.schedule))
-        for name in ("rank", "amount", "coupon", "margin", "cap", "floor"):
-            given = getattr(self, name)
-            # A text that looks like a number would be compared and sorted as a text.
-            if isinstance(given, (str, bytes)) or (given is None and name not in ("cap", "floor")):
-                raise InputError(f"tranche '{self.name}' {name}", "must be a number", given)
         for name in ("maturity", "legal_final"):
             if getattr(self, name) is not None:
                 day = as_date(f"tranche '{self.name}' {name.replace('_', ' ')}", getattr(self, name))
                 object.__setattr__(self, name, day)
-        for name in ("pari_passu", "deferrable", "senior"):
-            # "no" would count as yes.
-            given = getattr(self, name)
-            if not isinstance(given, (bool, np.bool_)) and (given is not None or name != "senior"):
-                field = f"tranche '{self.name}' {name.replace('_', ' ')}"
-                raise InputError(field, "must be True or False", given)
         raise_first(tranche_faults([self], (), settled=True), [self.name])
         # Whole numbers would make whole-number arrays.
         object.__setattr__(self, "amount", float(self.amount))
