@@ -22,8 +22,12 @@ from xlkmv.deal.terms import (
     CONTROLS,
     HORIZONS,
     INTERVALS,
+    LOAN_NUMBERS,
     LONG_RUN,
     NOT_PUBLISHED,
+    POOL_NUMBERS,
+    POOL_WORDS,
+    USUAL_LOAN,
     ClassScale,
     Controls,
     Deal,
@@ -76,7 +80,7 @@ OF_CONTROL = {
     "cure": "triggers",
 }
 # Columns that every deal uses, and those that a deal of loans starts with.
-OF_EVERY_POOL = {"name", "amount", "share", "pd", "recovery", "lag", "correlation"}
+OF_EVERY_POOL = {"name", "share", *POOL_NUMBERS}
 OF_LOANS = {"count", "term", "rate", "amortisation"}
 OF_EVERY_TRANCHE = {"name", "rank", "amount", "share", "coupon", "payment", "maturity"}
 # A switch that nobody has set up stays off.
@@ -333,15 +337,13 @@ def _pool(
 ) -> Filled:
     pool, terms = deal.pool, deal.terms
     dates = () if by_terms else tuple(d.isoformat() for d in terms.dates)
-    columns = {
-        name: getattr(pool, name).tolist() for name in ("amount", "pd", "recovery", "lag", "correlation")
-    }
+    columns = {name: getattr(pool, name).tolist() for name in POOL_NUMBERS}
     columns["name"] = list(pool.name)
     formula, _ = _share(layout.POOL, 0.0)
     columns["share"] = [(formula, share) for share in pool.share.tolist()]
     if pool.count is not None:
         columns["count"] = pool.count.tolist()
-    for words in ("industry", "status", "since"):
+    for words in POOL_WORDS:
         if any(getattr(pool, words)):
             columns[words] = [word or None for word in getattr(pool, words)]
 
@@ -372,10 +374,8 @@ def _loan(pool: Pool, k: int) -> dict[str, Any]:
     loans = pool.loans
     assert loans is not None
     floats = bool(loans.base[k])
-    usual = {"interest_only": 0.0, "payments_per_year": 12.0, "age": 0.0, "margin": 0.0, "rate": None}
-    if floats:
-        usual["rate"] = 0.0  # its curve's
-    found = {name: float(getattr(loans, name)[k]) for name in (*usual, "term")}
+    usual = {**USUAL_LOAN, **({"rate": 0.0} if floats else {})}  # its curve's
+    found = {name: float(getattr(loans, name)[k]) for name in LOAN_NUMBERS}
     row: dict[str, Any] = {name: x for name, x in found.items() if x != usual.get(name)}
     return row | {
         "amortisation": loans.amortisation[k],

@@ -27,13 +27,16 @@ from xlkmv.deal.terms import (
     COLUMN_RULES,
     INPUTS,
     LOAN_NUMBERS,
+    LOAN_WORDS,
     PAYMENT_TYPES,
     POOL_NUMBERS,
+    POOL_WORDS,
     RESERVE_FUNDING,
     RESERVE_UNITS,
     STATUSES,
     TERM_CHOICES,
     TERM_RULES,
+    USUAL_LOAN,
     ClassScale,
     Controls,
     Covenant,
@@ -50,7 +53,7 @@ from xlkmv.deal.terms.covenants import COVENANT_CHOICES
 from xlkmv.environment import add
 from xlkmv.errors import BookError, HostError, InputError, MissingError
 from xlkmv.library.files import YAML, DealFile, as_file
-from xlkmv.library.inputs import USUAL_LOAN, near, pool_from
+from xlkmv.library.inputs import near, pool_from
 from xlkmv.model.domain import Rule
 from xlkmv.phrase import Phrase
 
@@ -72,8 +75,6 @@ _TITLES = (
 # Parts that are one mapping, and parts that are rows.
 _PARTS: dict[str, type] = {"terms": Terms, "controls": Controls, "actual": Record}
 _LISTS: dict[str, type] = {"tranches": Tranche, "covenants": Covenant, "conditions": Stress}
-_POOL_WORDS = ("industry", "status", "since")
-_LOAN_WORDS = ("amortisation", "first", "base")
 # What words a field may hold.
 _CHOICES: dict[tuple[type, str], Sequence[str]] = {
     **{(Terms, name): words for name, words in TERM_CHOICES.items()},
@@ -134,10 +135,10 @@ def _claims(deal: DealFile) -> list[dict[str, Any]]:
         row |= {column: float(getattr(pool, column)[k]) for column in POOL_NUMBERS}
         if pool.count is not None:
             row["count"] = float(pool.count[k])
-        row |= {word: _text(getattr(pool, word)[k]) for word in _POOL_WORDS if any(getattr(pool, word))}
+        row |= {word: _text(getattr(pool, word)[k]) for word in POOL_WORDS if any(getattr(pool, word))}
         if pool.loans is not None:
             loan = {n: float(getattr(pool.loans, n)[k]) for n in LOAN_NUMBERS}
-            loan |= {n: _text(getattr(pool.loans, n)[k]) for n in _LOAN_WORDS}
+            loan |= {n: _text(getattr(pool.loans, n)[k]) for n in LOAN_WORDS}
             row |= {n: x for n, x in loan.items() if x == x and x != USUAL_LOAN.get(n)}
         if pool.loans is None or not pool.loans.given[k]:
             paid = pool.schedule[k].tolist()
@@ -320,7 +321,7 @@ def _pool(said: Any, terms: Terms) -> Pool:
 
 def _pool_hints() -> dict[str, Any]:
     """What a claim may say, and what each of it is."""
-    words: dict[str, Any] = dict.fromkeys(("name", "industry", "status", "amortisation", "base"), str)
+    words: dict[str, Any] = dict.fromkeys(("name", *POOL_WORDS, *LOAN_WORDS), str)
     figures: dict[str, Any] = dict.fromkeys((*POOL_NUMBERS, "count", *LOAN_NUMBERS), float)
     return words | figures | dict.fromkeys(("since", "first"), dt.date)
 

@@ -27,7 +27,7 @@ from xlkmv.deal.questions.contributions import Contributions, Drivers
 from xlkmv.deal.questions.diversification import Diversified
 from xlkmv.deal.questions.structure import Answer, Frontier, Structure
 from xlkmv.deal.questions.surveillance import Rerating, Surveillance
-from xlkmv.deal.terms import LOAN_NUMBERS, POOL_NUMBERS, Covenant, Deal, Pool, Tranche
+from xlkmv.deal.terms import LOAN_NUMBERS, LOAN_WORDS, POOL_NUMBERS, POOL_WORDS, Covenant, Deal, Pool, Tranche
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import PlanRisk
@@ -161,11 +161,11 @@ def _(result: Pool, deal: Deal | None = None) -> pd.DataFrame:
     columns: dict[str, Any] = {name: getattr(result, name) for name in POOL_NUMBERS}
     if result.count is not None:
         columns["count"] = result.count
-    for name in ("industry", "status", "since"):
+    for name in POOL_WORDS:
         if any(getattr(result, name)):
             columns[name] = list(getattr(result, name))
     if result.loans is not None:
-        for name in (*LOAN_NUMBERS, "amortisation", "first", "base"):
+        for name in (*LOAN_NUMBERS, *LOAN_WORDS):
             columns[name] = list(getattr(result.loans, name))
     dates = _dates(deal, result.schedule.shape[1])
     if result.loans is None or not result.loans.given.all():

@@ -15,7 +15,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Terms, Tranche
+from xlkmv.deal.terms import (
+    LOAN_WORDS,
+    POOL_NUMBERS,
+    POOL_WORDS,
+    USUAL_LOAN,
+    Controls,
+    Covenant,
+    Deal,
+    Loans,
+    Pool,
+    Terms,
+    Tranche,
+)
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.errors import InputError, MissingError
 from xlkmv.model.domain import Array, numbers
@@ -23,19 +35,16 @@ from xlkmv.phrase import Phrase
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import TableSpec
 
-__all__ = ["USUAL_LOAN", "Table", "covenants_from", "deal_from", "near", "pool_from", "tranches_from"]
+__all__ = ["Table", "covenants_from", "deal_from", "near", "pool_from", "tranches_from"]
 
 # A DataFrame, a mapping of columns, or rows.
 Table = Any
 Row = TypeVar("Row", Tranche, Covenant)
 
 _LOAN_FIELDS = tuple(f.name for f in fields(Loans))
-# What a blank loan term means.
-USUAL_LOAN: dict[str, Any] = {"margin": 0.0, "interest_only": 0.0, "payments_per_year": 12.0, "age": 0.0}
-USUAL_LOAN |= {"amortisation": "annuity"}
-_POOL_FIELDS = ("name", "amount", "pd", "recovery", "lag", "correlation")
-_MAY_BE = ("count", "industry", "status", "since")
-_WORDS = {"name", "industry", "status", "since", "amortisation", "first", "base"}
+_POOL_FIELDS = ("name", *POOL_NUMBERS)
+_MAY_BE = ("count", *POOL_WORDS)
+_WORDS = {"name", *POOL_WORDS, *LOAN_WORDS}
 
 
 def pool_from(table: Table, schedule: Table = None, dates: Iterable[Any] | None = None) -> Pool:

@@ -13,7 +13,9 @@ import numpy.typing as npt
 from xlkmv.deal.terms import (
     COLUMN_RULES,
     LOAN_NUMBERS,
+    LOAN_WORDS,
     POOL_NUMBERS,
+    USUAL_LOAN,
     Fault,
     Loans,
     Pool,
@@ -41,9 +43,7 @@ Mask = npt.NDArray[np.bool_]
 SPEC = layout.POOL
 # A column of the pool that is headed by a payment date.
 SCHEDULED = Column("", "", "schedule", "number", rule=COLUMN_RULES["schedule"])
-# What is meant by a blank loan term; a blank rate is one only where the claim floats.
-USUAL = {"margin": 0.0, "interest_only": 0.0, "payments_per_year": 12.0, "age": 0.0}
-LOAN_FIELDS = (*(n for n in LOAN_NUMBERS if n != "term"), "amortisation", "first", "base")
+LOAN_FIELDS = (*(n for n in LOAN_NUMBERS if n != "term"), *LOAN_WORDS)
 
 
 def read_pool(
@@ -228,9 +228,10 @@ def _loans(
     floats = np.array([bool(name) for name in base], np.bool_)
     unsaid = np.isnan(numbers["rate"]) & (floats | ~by_terms)
     found["rate"] = np.where(unsaid, 0.0, numbers["rate"])
-    for field, usual in USUAL.items():
-        found[field] = np.where(np.isnan(numbers[field]), usual, numbers[field])
-    found["amortisation"] = tuple(word or "annuity" for word in words["amortisation"])
+    for field in LOAN_NUMBERS:
+        if field in USUAL_LOAN:
+            found[field] = np.where(np.isnan(numbers[field]), USUAL_LOAN[field], numbers[field])
+    found["amortisation"] = tuple(word or USUAL_LOAN["amortisation"] for word in words["amortisation"])
     return found | {"first": tuple(words["first"]), "base": base}
 
 

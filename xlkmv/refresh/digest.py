@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["digest"]
+from xlkmv.deal.terms import USUAL_LOAN
 
-# What a part of a deal makes of a column of words that is left out, where it is not "" or None.
-USUAL_WORDS = {"amortisation": "annuity"}
+__all__ = ["digest"]
 
 
 def digest(*parts: Any) -> str:
@@ -67,5 +66,6 @@ def _is_usual(item: Field[Any], value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return usual is not None and bool(np.all(value == usual))
     if isinstance(value, tuple) and usual == ():
-        return set(map(repr, value)) <= {repr(None), repr(USUAL_WORDS.get(item.name, ""))}
+        # A column of words that is left out, or says what is usual.
+        return set(map(repr, value)) <= {repr(None), repr(USUAL_LOAN.get(item.name, ""))}
     return bool(value == usual)

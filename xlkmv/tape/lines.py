@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from xlkmv.deal.terms import POOL_WORDS, USUAL_LOAN
 from xlkmv.tape.headings import FIELDS
 from xlkmv.tape.result import Tape
 
@@ -27,15 +28,8 @@ Array = npt.NDArray[Any]
 GRID = {"rate": 0.0025, "margin": 0.0025, "term": 6.0, "interest_only": 6.0}
 PD_FACTOR = 1.5
 # What a blank cell of a row means.
-USUAL: dict[str, Any] = {
-    "count": 1.0,
-    "margin": 0.0,
-    "interest_only": 0.0,
-    "payments_per_year": 12.0,
-    "age": 0.0,
-    "amortisation": "annuity",
-}
-SAME = ("amortisation", "payments_per_year", "base", "rating", "industry", "status", "since")
+USUAL: dict[str, Any] = {"count": 1.0, **USUAL_LOAN}
+SAME = ("amortisation", "payments_per_year", "base", "rating", *POOL_WORDS)
 AVERAGED = ("rate", "margin", "term", "interest_only", "age", "pd", "recovery", "lag", "correlation")
 
 

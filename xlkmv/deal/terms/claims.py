@@ -23,8 +23,11 @@ from xlkmv.shown import Shown
 __all__ = [
     "AMORTISATIONS",
     "LOAN_NUMBERS",
+    "LOAN_WORDS",
     "POOL_NUMBERS",
+    "POOL_WORDS",
     "STATUSES",
+    "USUAL_LOAN",
     "Loans",
     "Pool",
     "loan_faults",
@@ -35,7 +38,17 @@ __all__ = [
 AMORTISATIONS = ("annuity", "linear", "bullet", "interest-only")
 STATUSES = ("performing", "late", "defaulted", "prepaid", "repurchased")
 POOL_NUMBERS = ("amount", "pd", "recovery", "lag", "correlation")
+POOL_WORDS = ("industry", "status", "since")
 LOAN_NUMBERS = ("rate", "margin", "term", "interest_only", "payments_per_year", "age")
+LOAN_WORDS = ("amortisation", "first", "base")
+# What a blank loan term means; one that is not here is needed, or may be absent.
+USUAL_LOAN: Mapping[str, Any] = {
+    "margin": 0.0,
+    "interest_only": 0.0,
+    "payments_per_year": 12.0,
+    "age": 0.0,
+    "amortisation": "annuity",
+}
 # Rules of the loan terms that have the name of another column.
 LOAN_RULES = {"rate": "loan_rate", "margin": "loan_margin"}
 
@@ -70,12 +83,12 @@ class Loans(Columns, Shown):
     term: Array
     rate: Array
     amortisation: tuple[str, ...] = ()
-    interest_only: Array = field(default_factory=lambda: np.zeros(()))
+    interest_only: Array = field(default_factory=lambda: np.full((), USUAL_LOAN["interest_only"]))
     first: tuple[dt.date | None, ...] = ()
-    payments_per_year: Array = field(default_factory=lambda: np.full((), 12.0))
-    age: Array = field(default_factory=lambda: np.zeros(()))
+    payments_per_year: Array = field(default_factory=lambda: np.full((), USUAL_LOAN["payments_per_year"]))
+    age: Array = field(default_factory=lambda: np.full((), USUAL_LOAN["age"]))
     base: tuple[str, ...] = ()
-    margin: Array = field(default_factory=lambda: np.zeros(()))
+    margin: Array = field(default_factory=lambda: np.full((), USUAL_LOAN["margin"]))
 
     def __post_init__(self) -> None:
         check_kinds("pool", self)
@@ -89,7 +102,8 @@ class Loans(Columns, Shown):
                     f"shape {values.shape}",
                 )
             object.__setattr__(self, column, np.broadcast_to(values, (m,)).copy())
-        for column, usual in (("amortisation", "annuity"), ("first", None), ("base", "")):
+        for column in LOAN_WORDS:
+            usual = None if column == "first" else USUAL_LOAN.get(column, "")
             words = tuple(getattr(self, column)) or (usual,) * m
             if column == "first":
                 words = _days("pool first payment", words)
@@ -100,7 +114,7 @@ class Loans(Columns, Shown):
                     f"{len(words)} values",
                 )
             object.__setattr__(self, column, words)
-        columns = {c: getattr(self, c) for c in (*LOAN_NUMBERS, "amortisation", "first", "base")}
+        columns = {c: getattr(self, c) for c in (*LOAN_NUMBERS, *LOAN_WORDS)}
         raise_first(loan_faults(columns, self.given, settled=True))
 
     def __hash__(self) -> int:
@@ -109,7 +123,7 @@ class Loans(Columns, Shown):
     def pick(self, rows: npt.NDArray[np.int64]) -> Loans:
         """Loan terms of some rows, in their order."""
         columns: dict[str, Any] = {c: getattr(self, c)[rows] for c in LOAN_NUMBERS}
-        for column in ("amortisation", "first", "base"):
+        for column in LOAN_WORDS:
             values = getattr(self, column)
             columns[column] = tuple(values[i] for i in rows.tolist())
         return replace(self, **columns)
@@ -130,7 +144,7 @@ def loan_faults(
 ) -> Iterator[Fault]:
     """Yield everything that is wrong with the loan terms of the rows where `given`."""
     on = np.flatnonzero(given)
-    words = {c: np.asarray(columns[c], object)[on] for c in ("amortisation", "first", "base")}
+    words = {c: np.asarray(columns[c], object)[on] for c in LOAN_WORDS}
     figures = {}
     for column in LOAN_NUMBERS:
         values = figures[column] = np.asarray(columns[column], float)[on]
@@ -273,8 +287,8 @@ class Pool(Columns, Shown):
         if (self.interest is None) != (self.balance is None):
             missing = "balance" if self.balance is None else "interest"
             raise InputError(f"pool {missing}", "must not be blank: interest and balance come together", None)
-        for column, usual in (("industry", ("",) * m), ("status", ()), ("since", ())):
-            words = tuple(getattr(self, column))
+        for column in POOL_WORDS:
+            usual, words = ("",) * m if column == "industry" else (), tuple(getattr(self, column))
             if column == "since":
                 words = _days("pool since", words)
             if words and len(words) != m:
@@ -360,7 +374,7 @@ class Pool(Columns, Shown):
         for name in ("schedule", "interest", "balance", "claim"):
             money = getattr(self, name)
             columns[name] = None if money is None else money[rows] * share[:, None]
-        words = {"name": self.name, "industry": self.industry, "status": self.status, "since": self.since}
+        words = {name: getattr(self, name) for name in ("name", *POOL_WORDS)}
         columns |= {k: tuple(w[i] for i in rows.tolist()) if w else () for k, w in words.items()}
         columns["name"] = self._numbered(rows)
         loans = None if self.loans is None else self.loans.pick(rows)
