@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import json
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "deal"))
@@ -17,9 +19,108 @@ from hypothesis import given, settings
 
 import xlkmv
 from xlkmv.deal.examples import EXAMPLES, example
+from xlkmv.deal.terms import Ranges, Recoveries
 from xlkmv.errors import BookError, InputError
+from xlkmv.workbook import layout
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+ENDS = ["json", "yaml", "xlsm", "xlsx"]
+
+
+def full():
+    """A deal that says something in every column of a claim, and how well its inputs are known."""
+    dates = xlkmv.payment_dates(dt.date(2025, 1, 31), "quarter", 8)
+    nan = np.nan
+    pool = xlkmv.Pool(
+        ("Dated", "Pledged", "Spread", "Rate"),
+        np.array([100.0, 200.0, 300.0, 70.0]) / 3,
+        np.array([np.full(8, 13.1), np.zeros(8), np.zeros(8), np.zeros(8)]),
+        np.array([0.01, 0.02, 0.03, 0.04]),
+        np.array([0.4, 0.0, 0.35, 0.5]),
+        np.array([1.0, 0.5, 2.0, 1.0]),
+        np.array([0.1, 0.2, 0.3, 0.15]),
+        industry=("Trade", "", "Housing", "Trade"),
+        count=np.array([1.0, 1.0, 7.0, 2.0]),
+        loans=xlkmv.Loans(
+            np.array([nan, 24.0, 24.0, 12.0]),
+            np.array([0.0, 0.05, 0.0, 0.07]),
+            ("annuity", "interest-only", "bullet", "linear"),
+            interest_only=np.array([0.0, 6.0, 0.0, 0.0]),
+            first=(None, dt.date(2025, 3, 1), None, None),
+            payments_per_year=np.array([12.0, 12.0, 4.0, 12.0]),
+            age=np.array([0.0, 3.0, 0.0, 9.0]),
+            base=("", "", "Index", ""),
+            margin=np.array([0.0, 0.0, 0.01, 0.0]),
+        ),
+        status=("", "late", "defaulted", ""),
+        since=(None, dt.date(2025, 2, 1), dt.date(2025, 3, 1), None),
+        recoveries=Recoveries(
+            spread=np.array([0.0, 0.0, 0.25, 0.0]),
+            pledge=np.array([nan, 150.0 / 7.0, nan, nan]),
+            pledge_volatility=np.array([0.0, 0.2, 0.0, 0.0]),
+            pledge_growth=np.array([0.0, -0.05, 0.0, 0.0]),
+            sale_discount=np.array([0.0, 0.1, 0.0, 0.0]),
+            tie=np.array([0.0, 0.4, -0.3, 0.0]),
+        ),
+    )
+    return xlkmv.DealFile(
+        pool,
+        (
+            xlkmv.Tranche("A", 1, 120.0, 0.03, "pass-through"),
+            xlkmv.Tranche("B", 2, 60.0, 0.0, "pass-through"),
+        ),
+        xlkmv.Terms(dt.date(2025, 1, 31), dates, curves=(xlkmv.Curve("Index", dates[:1], (0.03,)),)),
+        title="Everything",
+        ranges=Ranges(
+            pd=(0.015, 0.06),
+            recovery=(0.2, 0.6),
+            correlation=(0.1, 0.4),
+            pd_low=np.array([nan, 0.01, 0.03, nan]),
+            pd_high=np.array([nan, 0.05, 1.0 / 30.0, nan]),
+        ),
+    )
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_is_drawn_and_how_well_it_is_known_comes_back(end, tmp_path):
+    deal = full()
+    deal.save(tmp_path / f"deal.{end}")
+    again = xlkmv.load(tmp_path / f"deal.{end}")
+    assert again == deal
+    for item in fields(Ranges):
+        np.testing.assert_array_equal(getattr(again.ranges, item.name), getattr(deal.ranges, item.name))
+
+
+def test_every_field_of_a_pool_has_a_place_in_document_workbook_and_frame():
+    """But what is worked out from loan terms, which files refuse."""
+    deal, names = full(), set()
+    for item in fields(xlkmv.Pool):
+        part = getattr(deal.pool, item.name)
+        names |= {f.name for f in fields(part)} if item.name in ("loans", "recoveries") else {item.name}
+    names -= {"interest", "balance", "claim"}
+    ends = {"pd_low", "pd_high"}
+    rows = xlkmv.to_document(deal)["pool"]
+    assert set().union(*rows) == names | ends
+    assert set(xlkmv.schema()["properties"]["pool"]["items"]["properties"]) == names | ends
+    columns = {c.field for spec in (layout.POOL, layout.RECOVERY) for c in spec.inputs}
+    assert columns >= (names - {"schedule"}) | ends
+    frame = deal.pool.to_frame(deal)
+    plain = {name for name in frame.columns if isinstance(name, str)} | {frame.index.name}
+    assert plain == names - {"schedule"} and len(frame.columns) == len(plain) - 1 + len(deal.terms.dates)
+    assert xlkmv.Pool.from_frame(frame, dates=deal.terms.dates) == deal.pool
+
+
+@pytest.mark.parametrize("end", ["json", "xlsm"])
+def test_ranges_that_do_not_fit_the_pool_are_not_written(end, tmp_path):
+    deal, path = full(), tmp_path / f"deal.{end}"
+    with pytest.raises(InputError, match=r"^pd low must have one value per obligor \(4\)"):
+        replace(deal, ranges=Ranges(pd_low=[0.01], pd_high=[0.02])).save(path)
+    far = Ranges(pd_low=np.full(4, 0.02), pd_high=np.full(4, 0.05))
+    with pytest.raises(InputError, match=r"^pool 'Dated' pd low must not be above the figure itself"):
+        replace(deal, ranges=far).save(path)
+    assert not path.exists()
 
 
 def said():
@@ -73,6 +174,9 @@ def broken(path, value):
         (("tranches", 1, "amount"), ..., r"^tranches\[1\] amount must not be missing"),
         (("pool", 3, "pd"), None, r"^pool\[3\] pd must be a number \(got blank\)"),
         (("pool", 3, "pd"), 1.2, r"^pool 'Vtron Group \(威创集团\)' pd must be >= 0 and < 1"),
+        (("pool", 3, "pd_low"), 0.001, r"pool 'Vtron Group \(威创集团\)' pd high must not be blank"),
+        (("pool", 3, "pd_low"), "low", r"^pool\[3\] pd_low must be a number"),
+        (("pool", 3, "spread"), 0.4999, r"pool 'Vtron Group \(威创集团\)' spread must be below"),
         (("pool", 3, "name"), ..., r"name 4 must not be blank"),
         (("pool", 0, "schedule"), {"2020-01-01": 5.0}, r"^schedule must have payment dates only"),
         (("pool",), {}, r"^pool must be a list"),

@@ -27,7 +27,10 @@ from xlkmv.deal.terms import (
     NOT_PUBLISHED,
     POOL_NUMBERS,
     POOL_WORDS,
+    RANGE_NUMBERS,
+    RECOVERY_NUMBERS,
     USUAL_LOAN,
+    USUAL_RECOVERY,
     ClassScale,
     Controls,
     Deal,
@@ -191,7 +194,7 @@ def filling(
     if isinstance(deal, Example):
         sources, found = deal.sources, deal.deal
         title, pages, notes = f"{deal.title}  {deal.chinese}", sources.pages, deal.notes
-        more, actual, currency = deal.pool, Record(deal.actual), deal.currency
+        more, actual, currency, ranges = deal.pool, Record(deal.actual), deal.currency, deal.ranges
     else:
         sources, found = None, deal
         title, pages, notes, more, currency = title or layout.UNNAMED, (), {}, {}, ""
@@ -200,9 +203,10 @@ def filling(
             "must come with schedules or loan terms: a workbook has no columns for worked-out interest"
         )
         raise InputError("deal pool", rule, "interest, balance or claim")
-    by_terms = _by_terms(found)
+    by_terms, ranges = _by_terms(found), ranges or Ranges()
+    ranges.check_obligors(found.pool)
     tables = {
-        layout.POOL.name: _pool(found, sources, more, by_terms),
+        layout.POOL.name: _pool(found, sources, more, by_terms, ranges),
         layout.TRANCHE.name: _tranches(found, sources),
         layout.TERM.name: _terms(found.terms, found.controls, sources, by_terms),
         layout.CONTROL.name: _controls(found.controls, sources),
@@ -216,7 +220,8 @@ def filling(
         layout.VECTOR.name: _vectors(found.terms),
         layout.CLASS_SCALE.name: _class_scale(found.terms.class_scale),
         layout.TARGET.name: _target(found, sources),
-        layout.RANGE.name: _ranges(deal.ranges if isinstance(deal, Example) else ranges or Ranges()),
+        layout.RANGE.name: _ranges(ranges),
+        layout.RECOVERY.name: _recoveries(found.pool),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
     return Filling(title, found.terms.dates, pages, notes, filled, currency, headline=found.terms.headline)
@@ -334,10 +339,16 @@ def _pool(
     sources: Sources | None,
     more: Mapping[str, tuple[Any, ...]],
     by_terms: tuple[str, dt.date | None, int] | None,
+    ranges: Ranges,
 ) -> Filled:
     pool, terms = deal.pool, deal.terms
     dates = () if by_terms else tuple(d.isoformat() for d in terms.dates)
     columns = {name: getattr(pool, name).tolist() for name in POOL_NUMBERS}
+    ends = zip(RANGE_NUMBERS, ranges.obligors(len(pool.name)), strict=True)
+    columns |= {name: [_known(x) for x in values.tolist()] for name, values in ends}
+    if pool.recoveries is not None:  # the recovery of a pledge follows from it
+        pledged = pool.recoveries.pledged.tolist()
+        columns["recovery"] = [None if p else x for p, x in zip(pledged, columns["recovery"], strict=True)]
     columns["name"] = list(pool.name)
     formula, _ = _share(layout.POOL, 0.0)
     columns["share"] = [(formula, share) for share in pool.share.tolist()]
@@ -360,6 +371,24 @@ def _pool(
     extra = tuple(Column(d, "", "schedule", "number", layout.MONEY, 13) for d in dates)
     rows = map(row, range(len(pool.name)))
     return _filled(layout.POOL, rows, sources and sources.pool, OF_EVERY_POOL, extra)
+
+
+def _known(x: float) -> float | None:
+    return x if x == x else None
+
+
+def _recoveries(pool: Pool) -> Filled:
+    """Rows of the obligors whose recovery is drawn; a spread of 0 stands where there is no pledge."""
+    drawn = pool.recoveries
+    if drawn is None:
+        return Filled([], [])
+    rows = []
+    for k, name in enumerate(pool.name):
+        figures = {c: _known(float(getattr(drawn, c)[k])) for c in RECOVERY_NUMBERS}
+        said = {c: x for c, x in figures.items() if x is not None and x != USUAL_RECOVERY[c]}
+        if said:
+            rows.append({"name": name, **({} if "pledge" in said else {"spread": 0.0}), **said})
+    return _filled(layout.RECOVERY, rows, None, set())
 
 
 def _ranges(ranges: Ranges) -> Filled:

@@ -31,12 +31,15 @@ from xlkmv.deal.terms import (
     PAYMENT_TYPES,
     POOL_NUMBERS,
     POOL_WORDS,
+    RANGE_NUMBERS,
+    RECOVERY_NUMBERS,
     RESERVE_FUNDING,
     RESERVE_UNITS,
     STATUSES,
     TERM_CHOICES,
     TERM_RULES,
     USUAL_LOAN,
+    USUAL_RECOVERY,
     ClassScale,
     Controls,
     Covenant,
@@ -46,6 +49,7 @@ from xlkmv.deal.terms import (
     Pool,
     Ranges,
     Record,
+    Recoveries,
     Terms,
     Tranche,
 )
@@ -54,7 +58,7 @@ from xlkmv.environment import add
 from xlkmv.errors import BookError, HostError, InputError, MissingError
 from xlkmv.library.files import YAML, DealFile, as_file
 from xlkmv.library.inputs import near, pool_from
-from xlkmv.model.domain import Rule
+from xlkmv.model.domain import INSIDE_PROBABILITY, Rule
 from xlkmv.phrase import Phrase
 
 __all__ = ["FORMAT", "from_document", "read_document", "schema", "to_document", "write_document"]
@@ -88,7 +92,11 @@ _CHOICES: dict[tuple[type, str], Sequence[str]] = {
     (Loans, "amortisation"): AMORTISATIONS,
 }
 # Rules of figures; those of a column hold wherever it is.
-_RULES: dict[type, Mapping[str, Rule]] = {Terms: TERM_RULES, Stress: STRESS_RULES}
+_RULES: dict[type, Mapping[str, Rule]] = {
+    Terms: TERM_RULES,
+    Stress: STRESS_RULES,
+    Ranges: dict.fromkeys(RANGE_NUMBERS, INSIDE_PROBABILITY),
+}
 
 
 # ------------------------------------------------------------------------------------ writing
@@ -119,7 +127,7 @@ def to_document(deal: Deal) -> dict[str, Any]:
     found: dict[str, Any] = {"format": FORMAT, "title": deal.title, "pool": _claims(deal)}
     found |= {name: list(map(_plain, getattr(deal, name))) for name in _LISTS}
     found |= {name: _plain(getattr(deal, name)) for name in _PARTS}
-    # Of the inputs of the plan; the range of the PD of an obligor comes with its source, in a workbook.
+    # Of the inputs of the plan; those of the PDs of obligors stand beside their PDs.
     found["ranges"] = {
         name: list(ends) for name in INPUTS if (ends := getattr(deal.ranges, name)) is not None
     }
@@ -129,6 +137,8 @@ def to_document(deal: Deal) -> dict[str, Any]:
 def _claims(deal: DealFile) -> list[dict[str, Any]]:
     """Claims row by row: what is blank or usual is left out."""
     pool, days = deal.pool, [day.isoformat() for day in deal.terms.dates]
+    deal.ranges.check_obligors(pool)
+    ends = dict(zip(RANGE_NUMBERS, deal.ranges.obligors(len(pool.name)), strict=True))
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(pool.name):
         row: dict[str, Any] = {"name": name}
@@ -140,6 +150,10 @@ def _claims(deal: DealFile) -> list[dict[str, Any]]:
             loan = {n: float(getattr(pool.loans, n)[k]) for n in LOAN_NUMBERS}
             loan |= {n: _text(getattr(pool.loans, n)[k]) for n in LOAN_WORDS}
             row |= {n: x for n, x in loan.items() if x == x and x != USUAL_LOAN.get(n)}
+        if pool.recoveries is not None:
+            drawn = {n: float(getattr(pool.recoveries, n)[k]) for n in RECOVERY_NUMBERS}
+            row |= {n: x for n, x in drawn.items() if x == x and x != USUAL_RECOVERY[n]}
+        row |= {n: float(x[k]) for n, x in ends.items() if x[k] == x[k]}
         if pool.loans is None or not pool.loans.given[k]:
             paid = pool.schedule[k].tolist()
             row["schedule"] = {day: x for day, x in zip(days, paid, strict=True) if x}
@@ -299,15 +313,19 @@ def from_document(said: Any) -> DealFile:
     ranges = _mapping("ranges", document.get("ranges", {}))
     _known("ranges", ranges, INPUTS)
     ends = {name: _value(tuple[float, ...], x, f"ranges {name}") for name, x in ranges.items()}
-    parts["ranges"] = Ranges(**typing.cast(Any, ends))
+    pool, own = _pool(document["pool"], parts["terms"])
+    parts["ranges"] = Ranges(**typing.cast(Any, ends), **own)
+    parts["ranges"].check_obligors(pool)
     title = document.get("title", "")
     if not isinstance(title, str):
         raise InputError("document title", "must be a text", title)
-    return DealFile(pool=_pool(document["pool"], parts["terms"]), title=title, **parts)
+    return DealFile(pool=pool, title=title, **parts)
 
 
-def _pool(said: Any, terms: Terms) -> Pool:
+def _pool(said: Any, terms: Terms) -> tuple[Pool, dict[str, Any]]:
+    """The claims, and the ranges of their PDs."""
     rows, allowed = [], _pool_hints()
+    ends: dict[str, list[float]] = {name: [] for name in RANGE_NUMBERS}
     for k, row in enumerate(_list("pool", said)):
         where = f"pool[{k}]"
         given = dict(_mapping(where, row))
@@ -315,14 +333,18 @@ def _pool(said: Any, terms: Terms) -> Pool:
         for name in given.keys() & allowed.keys():
             given[name] = _value(allowed[name], given[name], f"{where} {name}")
         dated = _mapping(f"{where} schedule", given.pop("schedule", {}))
+        for name, column in ends.items():
+            column.append(given.pop(name, np.nan))
         rows.append(given | {str(day): x for day, x in dated.items()})
-    return pool_from(rows, dates=terms.dates)
+    known = not all(np.isnan(column).all() for column in ends.values())
+    return pool_from(rows, dates=terms.dates), dict(ends) if known else {}
 
 
 def _pool_hints() -> dict[str, Any]:
     """What a claim may say, and what each of it is."""
     words: dict[str, Any] = dict.fromkeys(("name", *POOL_WORDS, *LOAN_WORDS), str)
-    figures: dict[str, Any] = dict.fromkeys((*POOL_NUMBERS, "count", *LOAN_NUMBERS), float)
+    numbers = (*POOL_NUMBERS, *RANGE_NUMBERS, "count", *LOAN_NUMBERS, *RECOVERY_NUMBERS)
+    figures: dict[str, Any] = dict.fromkeys(numbers, float)
     return words | figures | dict.fromkeys(("since", "first"), dt.date)
 
 
@@ -410,7 +432,7 @@ def schema() -> dict[str, Any]:
     """
     claim: dict[str, Any] = {}
     for name, hint in _pool_hints().items():
-        owner = Pool if hasattr(Pool, name) else Loans
+        owner = next(kind for kind in (Pool, Loans, Recoveries, Ranges) if hasattr(kind, name))
         claim[name] = _said(owner, name, hint)
     claim["schedule"] = {
         "type": "object",

@@ -27,7 +27,17 @@ from xlkmv.deal.questions.contributions import Contributions, Drivers
 from xlkmv.deal.questions.diversification import Diversified
 from xlkmv.deal.questions.structure import Answer, Frontier, Structure
 from xlkmv.deal.questions.surveillance import Rerating, Surveillance
-from xlkmv.deal.terms import LOAN_NUMBERS, LOAN_WORDS, POOL_NUMBERS, POOL_WORDS, Covenant, Deal, Pool, Tranche
+from xlkmv.deal.terms import (
+    LOAN_NUMBERS,
+    LOAN_WORDS,
+    POOL_NUMBERS,
+    POOL_WORDS,
+    RECOVERY_NUMBERS,
+    Covenant,
+    Deal,
+    Pool,
+    Tranche,
+)
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import PlanRisk
@@ -48,14 +58,16 @@ UNITS: dict[str, str] = {
         "shapley off_alone on_alone probability anydate_probability first_short probabilities level levels "
         "limit stacked change kmv_change support_pd unadjusted posterior p_value",
         SHARE: "recovery expected_loss loss_given_default pool_share loss_share largest five_largest "
-        "ten_largest share accumulated_ratio closing_weight weight herfindahl industry_herfindahl",
-        RATE: "volatility drift coupon margin cap floor rate yield_at_par equity_volatility",
+        "ten_largest share accumulated_ratio closing_weight weight herfindahl industry_herfindahl spread "
+        "sale_discount",
+        RATE: "volatility drift coupon margin cap floor rate yield_at_par equity_volatility "
+        "pledge_volatility pledge_growth",
         MONEY: "amount asset_value asset_values default_point accumulated_in accumulated_due interest_due "
         "interest_paid principal_due principal_paid deferred balance planned expected losses value_at_risk "
-        "expected_shortfall size setting expected_paid expected_collections expected_support",
+        "expected_shortfall pledge size setting expected_paid expected_collections expected_support",
         YEARS: "horizon average_life wal times lag",
         DISTANCE: "distance distance_at_maturity distance_to_default",
-        RATIO: "correlation coverage coverage_at_maturity",
+        RATIO: "correlation tie coverage coverage_at_maturity",
         MONTHS: "term interest_only age",
         NUMBER: "band rank count obligors effective_number paths seed iterations peers changes "
         "payments_per_year maturity expected_maturity date status log_likelihood",
@@ -167,6 +179,8 @@ def _(result: Pool, deal: Deal | None = None) -> pd.DataFrame:
     if result.loans is not None:
         for name in (*LOAN_NUMBERS, *LOAN_WORDS):
             columns[name] = list(getattr(result.loans, name))
+    if result.recoveries is not None:
+        columns |= {name: getattr(result.recoveries, name) for name in RECOVERY_NUMBERS}
     dates = _dates(deal, result.schedule.shape[1])
     if result.loans is None or not result.loans.given.all():
         columns |= dict(zip(dates, result.schedule.T, strict=True))

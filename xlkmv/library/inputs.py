@@ -19,12 +19,15 @@ from xlkmv.deal.terms import (
     LOAN_WORDS,
     POOL_NUMBERS,
     POOL_WORDS,
+    RECOVERY_NUMBERS,
     USUAL_LOAN,
+    USUAL_RECOVERY,
     Controls,
     Covenant,
     Deal,
     Loans,
     Pool,
+    Recoveries,
     Terms,
     Tranche,
 )
@@ -55,7 +58,8 @@ def pool_from(table: Table, schedule: Table = None, dates: Iterable[Any] | None 
     table : DataFrame, mapping of columns, or list of rows
         One row per claim. A column named "name", or else the index of the frame, names the obligors;
         "amount", "pd", "recovery", "lag" and "correlation" are needed; columns of loan terms ("term",
-        "rate", ...), "count", "industry", "status" and "since" as far as there are any.
+        "rate", ...) and of recoveries that are drawn ("pledge", "spread", ...), "count", "industry",
+        "status" and "since" as far as there are any.
     schedule : DataFrame or mapping of columns, optional
         Collections by obligor (rows) and payment date (columns), money; columns of the table itself
         that are headed by dates when left out.
@@ -286,7 +290,7 @@ def _pool(table: Table, schedule: Table, dates: Iterable[Any] | None) -> tuple[P
     columns = _columns("pool", table)
     dated = {heading: day for heading in columns if (day := _date_of(heading)) is not None}
     own = {day: columns.pop(heading) for heading, day in dated.items()}
-    found = _fields("pool", columns, layout.POOL, (*_POOL_FIELDS, *_MAY_BE, *_LOAN_FIELDS))
+    found = _fields("pool", columns, layout.POOL, (*_POOL_FIELDS, *_MAY_BE, *_LOAN_FIELDS, *RECOVERY_NUMBERS))
     _needed("pool", found, _POOL_FIELDS)
     names = ["" if x is None else str(x) for x in found["name"]]
     if "" in names:
@@ -307,7 +311,8 @@ def _pool(table: Table, schedule: Table, dates: Iterable[Any] | None) -> tuple[P
     }
     if "count" in given:
         given["count"] = np.where(np.isnan(given["count"]), 1.0, given["count"])
-    return Pool(tuple(names), schedule=collections, loans=_loans(found), **given), days
+    parts: dict[str, Any] = {"loans": _loans(found), "recoveries": _recoveries(found)}
+    return Pool(tuple(names), schedule=collections, **parts, **given), days
 
 
 def _column(name: str, values: Sequence[Any]) -> Any:
@@ -333,6 +338,16 @@ def _loans(found: Mapping[str, list[Any]]) -> Loans | None:
         raise MissingError("pool table", "must have a column 'rate' beside 'term'")
     given.setdefault("rate", np.full(len(given["term"]), np.nan))
     return Loans(**given)
+
+
+def _recoveries(found: Mapping[str, list[Any]]) -> Recoveries | None:
+    """Recoveries that are drawn, where a row has any; what is blank is usual."""
+    columns: dict[str, Any] = {
+        name: _column(name, [USUAL_RECOVERY[name] if x is None else x for x in found[name]])
+        for name in RECOVERY_NUMBERS
+        if any(x is not None for x in found.get(name, ()))
+    }
+    return Recoveries(**columns) if columns else None
 
 
 def _money(day: dt.date, values: Sequence[Any]) -> Array:

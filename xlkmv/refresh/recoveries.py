@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from xlkmv.deal.terms import RECOVERY_NUMBERS, Recoveries, recovery_faults
+from xlkmv.deal.terms import RECOVERY_NUMBERS, USUAL_RECOVERY, Recoveries, recovery_faults
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
 from xlkmv.refresh.reader import Reader
@@ -55,8 +55,7 @@ class RecoveryRows:
             return None
         place = {name: k for k, name in enumerate(self.names)}
         rows = np.array([place.get(name.casefold(), -1) for name in pool])
-        usual = {"pledge": np.nan}
-        columns = {c: np.where(rows < 0, usual.get(c, 0.0), x[rows]) for c, x in self.columns.items()}
+        columns = {c: np.where(rows < 0, USUAL_RECOVERY[c], x[rows]) for c, x in self.columns.items()}
         return Recoveries(**columns)
 
 
@@ -95,9 +94,8 @@ def read_recoveries(reader: Reader) -> RecoveryRows:
                 where,
                 Phrase("must not be blank where '{spread}' is: fill one of the two", spread=spread),
             )
-    usual = {"pledge": np.nan}
     columns = {
-        c: np.array([usual.get(c, 0.0) if getattr(row, c) is None else getattr(row, c) for row in rows])
+        c: np.array([USUAL_RECOVERY[c] if getattr(row, c) is None else getattr(row, c) for row in rows])
         for c in RECOVERY_NUMBERS
     }
     return RecoveryRows(names, frozenset(pledged), columns, table)

@@ -34,9 +34,16 @@ from xlkmv.deal.terms.plan import (
     Terms,
     terms_faults,
 )
-from xlkmv.deal.terms.ranges import INPUTS, RangedInput, Ranges, obligor_range_faults, range_faults
+from xlkmv.deal.terms.ranges import (
+    INPUTS,
+    RANGE_NUMBERS,
+    RangedInput,
+    Ranges,
+    obligor_range_faults,
+    range_faults,
+)
 from xlkmv.deal.terms.record import RECORD_RULE, Record, Today, record_faults
-from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
+from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, USUAL_RECOVERY, Recoveries, recovery_faults
 from xlkmv.deal.terms.scale import (
     HORIZONS,
     LONG_RUN,
@@ -66,6 +73,7 @@ __all__ = [
     "PAYMENT_TYPES",
     "POOL_NUMBERS",
     "POOL_WORDS",
+    "RANGE_NUMBERS",
     "RECORD_RULE",
     "RECOVERY_NUMBERS",
     "RESERVE_FUNDING",
@@ -77,6 +85,7 @@ __all__ = [
     "TOLD_TWICE",
     "TOLERANCE",
     "USUAL_LOAN",
+    "USUAL_RECOVERY",
     "VECTORS",
     "VOLATILITY_SOURCES",
     "ClassScale",

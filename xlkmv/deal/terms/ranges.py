@@ -26,6 +26,7 @@ from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED
 __all__ = [
     "INPUTS",
     "LEVEL",
+    "RANGE_NUMBERS",
     "RangedInput",
     "Ranges",
     "obligor_range_faults",
@@ -37,6 +38,8 @@ __all__ = [
 # Probability that a range holds, and the quantile of its high end.
 LEVEL = 0.9
 REACH = float(ndtri(0.5 * (1.0 + LEVEL)))
+# Ends that each row of the pool may have.
+RANGE_NUMBERS = ("pd_low", "pd_high")
 LOWEST, HIGHEST = 1e-12, 1.0 - 1e-9
 # Of a recovery about 1/2 no spread is wider.
 MOST_SPREAD = 0.5 - 1e-9
@@ -157,14 +160,24 @@ class Ranges:
                 if ends.shape != (2,):
                     raise InputError(f"range of {name.replace('_', ' ')}", "must be low and high", given)
                 object.__setattr__(self, name, (float(ends[0]), float(ends[1])))
-        for name in ("pd_low", "pd_high"):
+        for name in RANGE_NUMBERS:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, numbers(name.replace("_", " "), getattr(self, name)))
 
     def check(self, deal: Deal) -> None:
         """Raise on the first range that does not fit the deal, its obligor or input named."""
-        m = len(deal.pool.name)
-        for name in ("pd_low", "pd_high"):
+        self.check_obligors(deal.pool)
+        for name, item in INPUTS.items():
+            given = getattr(self, name)
+            if given is not None:
+                # The label says more than a position.
+                for fault in range_faults(given[0], given[1], item.figure(deal), item.scale.rule):
+                    raise_first([replace(fault, part=f"range of {item.label}")])
+
+    def check_obligors(self, pool: Pool) -> None:
+        """Raise on the first range of an obligor's PD that does not fit the pool."""
+        m = len(pool.name)
+        for name in RANGE_NUMBERS:
             values = getattr(self, name)
             if values is not None and values.shape != (m,):
                 raise InputError(
@@ -172,13 +185,7 @@ class Ranges:
                     Phrase("must have one value per obligor ({count})", count=m),
                     f"shape {values.shape}",
                 )
-        raise_first(obligor_range_faults(*self.obligors(m), deal.pool.pd), deal.pool.name)
-        for name, item in INPUTS.items():
-            given = getattr(self, name)
-            if given is not None:
-                # The label says more than a position.
-                for fault in range_faults(given[0], given[1], item.figure(deal), item.scale.rule):
-                    raise_first([replace(fault, part=f"range of {item.label}")])
+        raise_first(obligor_range_faults(*self.obligors(m), pool.pd), pool.name)
 
     def obligors(self, rows: int) -> tuple[Array, Array]:
         """Low and high ends of the PD of each row, NaN where there is none."""

@@ -15,9 +15,11 @@ from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, numbers
 from xlkmv.phrase import Phrase
 
-__all__ = ["RECOVERY_NUMBERS", "Recoveries", "recovery_faults"]
+__all__ = ["RECOVERY_NUMBERS", "USUAL_RECOVERY", "Recoveries", "recovery_faults"]
 
 RECOVERY_NUMBERS = ("spread", "pledge", "pledge_volatility", "pledge_growth", "sale_discount", "tie")
+# What a blank figure means: no pledge, and nothing that is drawn.
+USUAL_RECOVERY = dict.fromkeys(RECOVERY_NUMBERS, 0.0) | {"pledge": np.nan}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
