@@ -12,7 +12,19 @@ from twin import Path
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import Stress, apply
-from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Terms, Tranche, payment_dates
+from xlkmv.deal.terms import (
+    USUAL_RECOVERY,
+    Controls,
+    Covenant,
+    Curve,
+    Deal,
+    Loans,
+    Pool,
+    Recoveries,
+    Terms,
+    Tranche,
+    payment_dates,
+)
 
 CLOSING = dt.date(2020, 1, 1)
 TESTS = {
@@ -102,7 +114,28 @@ def covenants(draw):
     return tuple(out)
 
 
-def some_pool(dates, loans, rows):
+@st.composite
+def drawn_recoveries(draw, rows):
+    """Row by row a rate, a spread about it or a pledge; None where all are rates."""
+    kinds = [draw(st.sampled_from(["rate", "rate", "spread", "pledge"])) for _ in range(rows)]
+    if {*kinds} == {"rate"}:
+        return None
+    among = {
+        "spread": ("spread", (0.05, 0.4)),
+        "pledge": ("pledge", (1.0, 90.0)),
+        "pledge_volatility": ("pledge", (0.0, 0.4)),
+        "pledge_growth": ("pledge", (-0.1, 0.1)),
+        "sale_discount": ("pledge", (0.0, 0.5)),
+    }
+    columns = {
+        name: [draw(st.floats(*bounds)) if k == kind else USUAL_RECOVERY[name] for k in kinds]
+        for name, (kind, bounds) in among.items()
+    }
+    tie = [0.0 if kind == "rate" else draw(st.floats(-0.9, 0.9)) for kind in kinds]
+    return Recoveries(**columns, tie=tie)
+
+
+def some_pool(dates, loans, rows, drawn=None):
     """Claims by loan terms or as a schedule, one to three rows that are not alike."""
     n = len(dates)
     amount = np.array([50.0, 90.0, 30.0])[:rows]
@@ -116,15 +149,19 @@ def some_pool(dates, loans, rows):
         term = np.where(on, float(every * max(n - 1, 1)), np.nan)
         terms = Loans(term, 0.06, ("annuity", "annuity", "linear")[:rows], payments_per_year=12.0 / every)
     names = tuple(f"Obligor {i}" for i in range(rows))
-    return Pool(names, amount, schedule, [0.1, 0.05, 0.2][:rows], 0.4, 0.5, 0.2, loans=terms)
+    return Pool(
+        names, amount, schedule, [0.1, 0.05, 0.2][:rows], 0.4, 0.5, 0.2, loans=terms, recoveries=drawn
+    )
 
 
 @st.composite
-def deals(draw, most=6, **fixed):
-    """A deal; `fixed` are terms that are not to be drawn."""
+def deals(draw, most=6, recoveries=True, **fixed):
+    """A deal; `fixed` are terms that are not to be drawn, `recoveries` whether some may be."""
     n = draw(st.integers(1, most))
     dates = payment_dates(CLOSING, draw(st.sampled_from(["quarter", "half-year", "year"])), n)
-    pool = some_pool(dates, draw(st.booleans()), draw(st.integers(1, 3)))
+    rows = draw(st.integers(1, 3))
+    drawn = draw(st.one_of(st.none(), drawn_recoveries(rows))) if recoveries else None
+    pool = some_pool(dates, draw(st.booleans()), rows, drawn)
     rates = [draw(st.floats(-0.02, 0.08)) for _ in range(3)]
     curve = Curve("base", (CLOSING, dt.date(2020, 8, 1), dt.date(2022, 1, 1)), tuple(rates))
     revolving = draw(st.sampled_from([None, None, *dates[:-1]]))
@@ -211,6 +248,8 @@ def scaled(deal, unit):
     """The same deal in another unit of money."""
     pool, c = deal.pool, deal.controls
     money = {"amount": pool.amount * unit, "schedule": pool.schedule * unit}
+    if pool.recoveries is not None:
+        money["recoveries"] = replace(pool.recoveries, pledge=pool.recoveries.pledge * unit)
     notes = (
         replace(t, amount=t.amount * unit, schedule=tuple(x * unit for x in t.schedule))
         for t in deal.tranches

@@ -89,8 +89,13 @@ def test_what_is_drawn_and_how_well_it_is_known_comes_back(end, tmp_path):
     deal.save(tmp_path / f"deal.{end}")
     again = xlkmv.load(tmp_path / f"deal.{end}")
     assert again == deal
-    for item in fields(Ranges):
-        np.testing.assert_array_equal(getattr(again.ranges, item.name), getattr(deal.ranges, item.name))
+
+
+@pytest.mark.parametrize("change", [{"pd": (0.015, 0.07)}, {"drift": (-0.1, 0.1)}, {"pd_low": None}])
+def test_deals_differ_by_their_ranges(change):
+    deal = full()
+    assert deal == full() and hash(deal) == hash(full())
+    assert replace(deal, ranges=replace(deal.ranges, **change)) != deal
 
 
 def test_every_field_of_a_pool_has_a_place_in_document_workbook_and_frame():
@@ -128,13 +133,14 @@ def said():
 
 
 @pytest.mark.parametrize("key", EXAMPLES)
-@pytest.mark.parametrize("end", ["json", "yaml"])
+@pytest.mark.parametrize("end", ENDS)
 def test_examples_come_back_as_they_were(key, end, tmp_path):
     shipped = example(key)
     deal = xlkmv.DealFile(
         *(getattr(shipped.deal, name) for name in shipped.deal.__dataclass_fields__),
         title=shipped.title,
         actual=xlkmv.Record(shipped.actual),
+        ranges=shipped.ranges,
     )
     deal.save(tmp_path / f"deal.{end}")
     assert xlkmv.load(tmp_path / f"deal.{end}") == deal

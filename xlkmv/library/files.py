@@ -32,13 +32,13 @@ class DealFile(Deal):
     actual : Record
         What is known of the first payment dates.
     ranges : Ranges
-        How well the inputs are known; two deals are equal whatever it says.
+        How well the inputs are known.
     """
 
     title: str = ""
     conditions: tuple[Stress, ...] = PRESETS
     actual: Record = field(default_factory=Record)
-    ranges: Ranges = field(default_factory=Ranges, compare=False)
+    ranges: Ranges = field(default_factory=Ranges)
 
     def __post_init__(self) -> None:
         # super() does not know a class that slots have made anew.

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from xlkmv.deal.terms.claims import Pool
+from xlkmv.deal.terms.columns import Columns
 from xlkmv.deal.terms.deal import Deal
 from xlkmv.deal.terms.faults import Fault, raise_first
 from xlkmv.deal.terms.plan import TERM_RULES
@@ -129,7 +130,7 @@ INPUTS: dict[str, RangedInput] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranges:
+class Ranges(Columns):
     """Ranges of the inputs of a deal, each held with a probability of 90 %.
 
     Attributes
