@@ -92,7 +92,6 @@ if TYPE_CHECKING:
     )
     from xlkmv.deal.analysis import (
         Analysis as Analysis,
-        analyse as analyse,
         model_table as model_table,
         portfolio_models as portfolio_models,
     )
@@ -129,6 +128,7 @@ if TYPE_CHECKING:
     )
     from xlkmv.library.files import (
         DealFile as DealFile,
+        analyse as analyse,
         load as load,
         save as save,
     )
@@ -193,7 +193,7 @@ _HOME = {
     ),
     "xlkmv.deal.plan.waterfall": ("waterfall",),
     "xlkmv.deal.stress": ("PRESETS", "Stress", "apply"),
-    "xlkmv.deal.analysis": ("Analysis", "analyse", "model_table", "portfolio_models"),
+    "xlkmv.deal.analysis": ("Analysis", "model_table", "portfolio_models"),
     "xlkmv.deal.kmv": ("kmv_view",),
     "xlkmv.deal.reading": ("read",),
     "xlkmv.deal.paths.run": ("simulate",),
@@ -204,7 +204,7 @@ _HOME = {
     "xlkmv.deal.questions.surveillance": ("from_today", "rerate"),
     "xlkmv.memo.writing": ("report",),
     "xlkmv.deal.examples.patents": ("xingye_yuanrong",),
-    "xlkmv.library.files": ("DealFile", "load", "save"),
+    "xlkmv.library.files": ("DealFile", "analyse", "load", "save"),
     "xlkmv.library.inputs": ("deal_from", "pool_from", "tranches_from"),
     "xlkmv.library.documents": ("from_document", "schema", "to_document"),
     "xlkmv.library.frames": ("batch", "to_frame"),

@@ -256,6 +256,22 @@ def test_paths_that_begin_later_have_no_place_in_a_file(tmp_path):
         today.save(tmp_path / "deal.json")
 
 
+@pytest.mark.parametrize("analyse", [xlkmv.analyse, lambda deal, **more: deal.analyse(**more)])
+def test_what_a_file_says_besides_the_deal_is_analysed_unless_another_is_given(analyse):
+    deal = full()
+    mine, record = (xlkmv.Stress("Base"), xlkmv.Stress("Worse", pd_multiplier=3.0)), (deal.pool.amount[0],)
+    terms = replace(deal.terms, paths=200)
+    deal = replace(deal, terms=terms, conditions=mine, actual=xlkmv.Record(record))
+    found = analyse(deal)
+    assert found.deal is deal and [s.stress for s in found.simulated] == list(mine)
+    assert len(found.backtest.collected) == 1 and found.simulated_now is not None
+    assert found.uncertainty.groups == ("pd", "recovery", "correlation", "obligors")
+    bare = analyse(deal, stresses=mine[:1], actual=(), ranges=Ranges())
+    assert len(bare.scenarios) == 1 and len(bare.backtest.collected) == 0 and bare.uncertainty is None
+    plain = xlkmv.Deal(deal.pool, deal.tranches, terms)
+    assert len(analyse(plain, quick=True).scenarios) == len(xlkmv.PRESETS)
+
+
 def test_conditions_and_record_are_part_of_the_file(tmp_path):
     deal = xlkmv.xingye_yuanrong()
     mine = (xlkmv.Stress("Base"), xlkmv.Stress("Worse", pd_multiplier=3.0, controls_off="support"))

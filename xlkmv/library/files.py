@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlkmv.deal.analysis import Analysis, analyse
+from xlkmv.deal import analysis
+from xlkmv.deal.analysis import Analysis
+from xlkmv.deal.paths.executors import Executor
 from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import Deal, Ranges, Record
 from xlkmv.errors import InputError
+from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
 
-__all__ = ["DealFile", "as_file", "load", "save"]
+__all__ = ["DealFile", "analyse", "as_file", "load", "save"]
 
 BOOKS, JSON, YAML = (".xlsm", ".xlsx"), (".json",), (".yaml", ".yml")
 
@@ -46,20 +49,51 @@ class DealFile(Deal):
         object.__setattr__(self, "conditions", tuple(self.conditions))
         object.__setattr__(self, "actual", Record.of(self.actual))
 
-    def analyse(self, **options: Any) -> Analysis:
-        """Compute everything that the workbook shows, under the conditions of the file.
 
-        Parameters
-        ----------
-        **options
-            Of :func:`~xlkmv.deal.analysis.analyse`, such as ``quick=True``.
+def analyse(
+    deal: Deal,
+    stresses: Sequence[Stress] | None = None,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+    *,
+    actual: Record | Sequence[float] | Array | None = None,
+    ranges: Ranges | None = None,
+    executor: Executor | None = None,
+    quick: bool = False,
+) -> Analysis:
+    """Compute everything that the workbook shows.
 
-        Returns
-        -------
-        Analysis
-        """
-        given: dict[str, Any] = {"stresses": self.conditions, "actual": self.actual, "ranges": self.ranges}
-        return analyse(self, **given | options)
+    Parameters
+    ----------
+    deal : Deal
+        What a :class:`DealFile` says besides counts where an argument is left out.
+    stresses : sequence of Stress, optional
+        Preset conditions; the first is the base that the others are compared with. Left out: those of
+        the file, or the usual ones.
+    progress : callable
+        Called as ``progress(what, share_done)``; what it raises ends the computation.
+    actual : Record, or sequence of float of length j, optional
+        What is known of the first j periods; collections alone as they came in, money.
+    ranges : Ranges, optional
+        How well the inputs are known; as figures that are certain when nothing says so.
+    executor : Executor, optional
+        Where the paths are simulated; in this process when left out.
+    quick : bool
+        As of :func:`xlkmv.deal.analysis.analyse`.
+
+    Returns
+    -------
+    Analysis
+    """
+    whole = as_file(deal)
+    return analysis.analyse(
+        deal,
+        whole.conditions if stresses is None else stresses,
+        progress,
+        actual=whole.actual if actual is None else actual,
+        ranges=whole.ranges if ranges is None else ranges,
+        executor=executor,
+        quick=quick,
+    )
 
 
 def load(path: str | os.PathLike[str]) -> DealFile:

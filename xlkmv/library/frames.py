@@ -221,7 +221,7 @@ def batch(deals: Mapping[str, Deal] | Iterable[Deal], **options: Any) -> pd.Data
     ----------
     deals : mapping of str to Deal, or iterable of Deal
     **options
-        Of :func:`~xlkmv.deal.analysis.analyse`, such as ``quick=True``.
+        Of :func:`~xlkmv.library.files.analyse`, such as ``quick=True``.
 
     Returns
     -------

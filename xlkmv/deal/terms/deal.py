@@ -90,7 +90,7 @@ class Deal(Shown):
         return xlkmv.deal_from(pool, notes, closing=closing, **more)
 
     def analyse(self, **options: Any) -> xlkmv.Analysis:
-        """Compute everything that the workbook shows: :func:`xlkmv.deal.analysis.analyse`."""
+        """Compute everything that the workbook shows: :func:`xlkmv.library.files.analyse`."""
         import xlkmv
 
         return xlkmv.analyse(self, **options)
