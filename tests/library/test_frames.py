@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 import xlkmv
-from xlkmv.errors import InputError, MissingError
+from xlkmv.deal.questions.backtest import Measures, PlanBacktest
+from xlkmv.deal.questions.uncertainty import ClassUncertainty, Spread, Uncertainty
+from xlkmv.errors import InputError, MissingError, XlkmvError
 from xlkmv.library import frames
 from xlkmv.shown import LINE, Shown
 
@@ -20,19 +22,30 @@ PLAN = {"closing": DEAL.terms.closing, "dates": DEAL.terms.dates, "paths": 400}
 SMALL = xlkmv.Deal.from_frames(DEAL.pool, DEAL.tranches, covenants=DEAL.covenants, **PLAN)
 
 
+RANGES = xlkmv.Ranges(
+    pd=(0.01, 0.05),
+    recovery=(0.2, 0.6),
+    pd_low=np.where(np.arange(len(DEAL.pool.name)) == 1, 0.9 * DEAL.pool.pd, np.nan),
+    pd_high=np.where(np.arange(len(DEAL.pool.name)) == 1, 1.1 * DEAL.pool.pd, np.nan),
+)
+# Dataclasses in an analysis that are no results: why there are no figures.
+NOT_SHOWN = (XlkmvError,)
+
+
 @pytest.fixture(scope="module")
 def analysis():
-    return SMALL.analyse()
+    return SMALL.analyse(actual=SMALL.pool.collections[:2], ranges=RANGES)
 
 
 def results(value, seen):
-    """Everything in an analysis that can be shown, once a kind."""
+    """Every dataclass in an analysis, once a kind."""
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, (tuple, list)):
-        for item in value[:1]:
+        for item in value:
             results(item, seen)
-    elif is_dataclass(value):
-        if isinstance(value, Shown):
-            seen.setdefault(type(value), value)
+    elif is_dataclass(value) and not isinstance(value, (type, *NOT_SHOWN)):
+        seen.setdefault(type(value), value)
         for item in fields(value):
             results(getattr(value, item.name), seen)
     return seen
@@ -40,13 +53,18 @@ def results(value, seen):
 
 def test_every_result_has_a_line_a_summary_and_a_frame_with_units(analysis):
     found = results(analysis, {})
-    found |= {type(x): x for x in (analysis.models["KMV"], xlkmv.solve(SMALL, 0.01, paths=200))}
-    assert len(found) > 25
+    extra = (RANGES, xlkmv.Recoveries(spread=np.full(len(DEAL.pool.name), 0.1)))
+    found |= {type(x): x for x in (*extra, xlkmv.solve(SMALL, 0.01, paths=200))}
+    assert len(found) > 32 and {PlanBacktest, Measures, Uncertainty, ClassUncertainty, Spread} <= set(found)
     for kind, result in found.items():
+        assert isinstance(result, Shown), kind
         assert len(repr(result)) <= LINE and "\n" not in repr(result), kind
         assert result.summary().count("\n") < 45 and "<" in result._repr_html_(), kind
         frame = result.to_frame(SMALL)
         assert isinstance(frame, pd.DataFrame), kind
+        if len(frame) and len(frame.select_dtypes("number").columns):
+            result.plot()
+            mpl.pyplot.close("all")
         for name in frame.columns:
             if frame[name].dtype.kind == "f" and isinstance(name, str) and frame[name].notna().any():
                 assert name in frame.attrs["units"] or kind in UNITLESS, (kind, name)
@@ -61,6 +79,35 @@ def test_a_frame_of_classes_and_dates_holds_the_array_it_is_made_of(analysis):
     for k, tranche in enumerate(SMALL.tranches):
         for n, day in enumerate(SMALL.terms.dates):
             assert frame.loc[(tranche.name, pd.Timestamp(day)), "balance"] == analysis.planned.balance[k, n]
+
+
+def test_a_frame_of_the_backtest_has_the_dates_that_have_passed(analysis):
+    frame = analysis.backtest.to_frame(SMALL)
+    assert list(frame.index) == list(pd.DatetimeIndex(SMALL.terms.dates[:2]))
+    assert frame["collected"].tolist() == pytest.approx(np.cumsum(SMALL.pool.collections[:2]).tolist())
+    (row,) = analysis.backtest.measures.to_frame().to_dict("records")
+    assert row["obligors"] == len(SMALL.pool.name) and row["seen"] == 0.0
+
+
+def test_a_frame_of_uncertainty_has_the_ends_of_each_class(analysis):
+    frame = analysis.uncertainty.to_frame()
+    assert list(frame.index) == [t.name for t in SMALL.tranches] and frame.index.name == "class"
+    for row, known in zip(frame.itertuples(), analysis.uncertainty.classes, strict=True):
+        assert (row.pd_down, row.pd_up) == (known.pd.down, known.pd.up)
+        assert (row.distance_low, row.distance_high) == known.distance
+    spread = analysis.uncertainty.classes[0].pd
+    assert spread.to_frame()["total"].tolist() == spread.total.tolist()
+
+
+def test_frames_of_ranges_and_recoveries_go_by_input_and_obligor():
+    name, pd_ = SMALL.pool.name[1], SMALL.pool.pd[1]
+    frame = RANGES.to_frame(SMALL)
+    assert list(frame.index) == ["pd", "recovery", f"pd of {name}"]
+    assert frame.loc["recovery"].tolist() == [0.2, 0.6]
+    assert frame.loc[f"pd of {name}"].tolist() == [0.9 * pd_, 1.1 * pd_]
+    assert list(RANGES.to_frame().index)[-1] == "pd of 2" and xlkmv.Ranges().to_frame().empty
+    drawn = xlkmv.Recoveries(spread=[0.1] * len(SMALL.pool.name)).to_frame(SMALL)
+    assert drawn.loc[name, "spread"] == 0.1 and drawn.attrs["units"]["pledge"] == "money"
 
 
 def test_a_frame_of_the_shares_of_controls_sums_to_what_they_do(analysis):

@@ -16,10 +16,11 @@ from xlkmv.deal.analysis import Analysis, model_table
 from xlkmv.deal.answers import ClassAnswer, class_answers
 from xlkmv.deal.checks import Check
 from xlkmv.deal.kmv import KmvView, TrancheView
-from xlkmv.deal.paths.run import Simulation, TrancheRisk
+from xlkmv.deal.paths.run import Measured, Simulation, TrancheMeasures, TrancheRisk
 from xlkmv.deal.plan.covenants import CovenantPath
 from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution
+from xlkmv.deal.questions.backtest import Measures, PlanBacktest
 from xlkmv.deal.questions.breakeven import BreakEven
 from xlkmv.deal.questions.compare import Comparison
 from xlkmv.deal.questions.conditions import ScenarioResult
@@ -27,7 +28,9 @@ from xlkmv.deal.questions.contributions import Contributions, Drivers
 from xlkmv.deal.questions.diversification import Diversified
 from xlkmv.deal.questions.structure import Answer, Frontier, Structure
 from xlkmv.deal.questions.surveillance import Rerating, Surveillance
+from xlkmv.deal.questions.uncertainty import ClassUncertainty, Spread, Uncertainty
 from xlkmv.deal.terms import (
+    INPUTS,
     LOAN_NUMBERS,
     LOAN_WORDS,
     POOL_NUMBERS,
@@ -36,10 +39,13 @@ from xlkmv.deal.terms import (
     Covenant,
     Deal,
     Pool,
+    Ranges,
+    Recoveries,
     Tranche,
 )
 from xlkmv.errors import InputError, XlkmvError
-from xlkmv.model.losses import LossDistribution
+from xlkmv.model.losses import Contributions as LossContributions
+from xlkmv.model.losses import LossDistribution, StandardErrors
 from xlkmv.model.plan import PlanRisk
 from xlkmv.model.private import PrivateFirm
 from xlkmv.phrase import Phrase
@@ -56,7 +62,8 @@ UNITS: dict[str, str] = {
         PROBABILITY: "pd anydate_pd kmv simulated mean median low high default_probability pd_at_maturity "
         "anydate_pd_at_maturity in_default short_given on_plan target alone_pd quote_pd without with_all "
         "shapley off_alone on_alone probability anydate_probability first_short probabilities level levels "
-        "limit stacked change kmv_change support_pd unadjusted posterior p_value",
+        "limit stacked change kmv_change support_pd unadjusted posterior p_value "
+        "as_many as_few",
         SHARE: "recovery expected_loss loss_given_default pool_share loss_share largest five_largest "
         "ten_largest share accumulated_ratio closing_weight weight herfindahl industry_herfindahl spread "
         "sale_discount",
@@ -64,24 +71,34 @@ UNITS: dict[str, str] = {
         "pledge_volatility pledge_growth",
         MONEY: "amount asset_value asset_values default_point accumulated_in accumulated_due interest_due "
         "interest_paid principal_due principal_paid deferred balance planned expected losses value_at_risk "
-        "expected_shortfall pledge size setting expected_paid expected_collections expected_support",
+        "expected_shortfall pledge size setting expected_paid expected_collections expected_support "
+        "collected money_expected money_seen",
         YEARS: "horizon average_life wal times lag",
-        DISTANCE: "distance distance_at_maturity distance_to_default",
-        RATIO: "correlation tie coverage coverage_at_maturity",
+        DISTANCE: "distance distance_at_maturity distance_to_default distance_low distance_high down up "
+        "pd_down pd_up expected_loss_down expected_loss_up",
+        RATIO: "correlation tie coverage coverage_at_maturity auc accuracy_ratio ks brier",
         MONTHS: "term interest_only age",
         NUMBER: "band rank count obligors effective_number paths seed iterations peers changes "
-        "payments_per_year maturity expected_maturity date status log_likelihood",
+        "payments_per_year maturity expected_maturity date status log_likelihood defaults_expected "
+        "defaults_seen hosmer_lemeshow runs",
     }.items()
     for name in names.split()
 }
 # Where a name means something else.
 AS_ASKED = "as the question says"
+_LOSSES = dict.fromkeys(("expected_loss", "unexpected_loss"), MONEY) | {"hit_probability": PROBABILITY}
 _OWN_UNITS: dict[type, dict[str, str]] = {
     Answer: dict.fromkeys(("now", "value", "low", "high", "kmv", "setting"), AS_ASKED),
     BreakEven: {"size": "as the stress says"},
     CovenantPath: dict.fromkeys(("values", "headroom", "threshold"), "as the metric says"),
     Covenant: {"threshold": "as the metric says"},
     Rerating: dict.fromkeys(("low", "high"), RATE) | {"level": SHARE},
+    LossContributions: _LOSSES,
+    StandardErrors: _LOSSES,
+    Measures: dict.fromkeys(("seen", "expected"), NUMBER),
+    PlanBacktest: dict.fromkeys(("low", "high"), MONEY),
+    Spread: dict.fromkeys(("first", "total"), SHARE),
+    Ranges: dict.fromkeys(("low", "high"), "as the input says"),
     Check: dict.fromkeys(("difference", "limit"), "as the check says"),
     PrivateFirm: {
         "multiple": RATIO,
@@ -92,12 +109,14 @@ _OWN_UNITS: dict[type, dict[str, str]] = {
 }
 # What stands for a result that has no figures of its own, or too many.
 _ROWS: dict[type, str] = {
+    Measured: "tranches",
     Simulation: "tranches",
     KmvView: "tranches",
     ScenarioResult: "simulation",
     Contributions: "obligors",
     Structure: "answers",
     Comparison: "steps",
+    Uncertainty: "classes",
 }
 # Which field has the shape of the frame, and what its axes are.
 _AXES: dict[type, tuple[str, ...]] = {
@@ -110,9 +129,12 @@ _AXES: dict[type, tuple[str, ...]] = {
     Diversified: ("simulated", "class"),
     PlanRisk: ("pd", "date"),
     LossDistribution: ("levels", "level"),
+    PlanBacktest: ("planned", "date"),
+    Spread: ("total", "group"),
+    Recoveries: ("spread", "obligor"),
 }
 # Results of a class of notes.
-_CLASSES = (Tranche, TrancheRisk, TrancheView, ClassAnswer)
+_CLASSES = (Tranche, TrancheMeasures, TrancheRisk, TrancheView, ClassAnswer, ClassUncertainty)
 # Properties that belong to the row of a result.
 _MORE: dict[type, tuple[str, ...]] = {
     TrancheView: (
@@ -185,6 +207,18 @@ def _(result: Pool, deal: Deal | None = None) -> pd.DataFrame:
     if result.loans is None or not result.loans.given.all():
         columns |= dict(zip(dates, result.schedule.T, strict=True))
     return _finished(pd.DataFrame(columns, index=pd.Index(result.name, name="name")))
+
+
+@to_frame.register
+def _(result: Ranges, deal: Deal | None = None) -> pd.DataFrame:
+    given = {name: ends for name in INPUTS if (ends := getattr(result, name)) is not None}
+    known = next((x for x in (result.pd_low, result.pd_high) if x is not None), np.empty(0))
+    names = range(1, known.size + 1) if deal is None else deal.pool.name
+    for name, *ends in zip(names, *result.obligors(known.size), strict=True):
+        if not np.isnan(ends).all():
+            given[f"pd of {name}"] = ends
+    frame = pd.DataFrame(list(given.values()), pd.Index(given, name="input"), ["low", "high"], float)
+    return _finished(frame, Ranges)
 
 
 @to_frame.register(dict)
@@ -272,6 +306,8 @@ def _is_scalar(value: Any) -> bool:
 
 def _scalars(item: Shown) -> dict[str, Any]:
     """Figures and words of a result; those of a part of it with its name before theirs."""
+    if isinstance(item, ClassUncertainty):
+        return _ends(item)
     found: dict[str, Any] = {}
     for field in fields(item):  # type: ignore[arg-type]  # every class that is shown is a dataclass
         value = getattr(item, field.name)
@@ -284,6 +320,21 @@ def _scalars(item: Shown) -> dict[str, Any]:
         elif is_dataclass(value) and all(_is_scalar(getattr(value, f.name)) for f in fields(value)):
             found |= {f"{field.name}_{f.name}": getattr(value, f.name) for f in fields(value)}
     return found | {name: getattr(item, name) for name in _MORE.get(type(item), ())}
+
+
+def _ends(item: ClassUncertainty) -> dict[str, Any]:
+    """How far the figures of a class reach: what its parts say, an end a column."""
+    parts = {"pd": item.pd, "expected_loss": item.expected_loss}
+    return {
+        "name": item.name,
+        "simulated": item.simulated,
+        **{
+            f"{name}_{end}": np.nan if part is None else getattr(part, end)
+            for name, part in parts.items()
+            for end in ("down", "up")
+        },
+        **dict(zip(("distance_low", "distance_high"), item.distance, strict=True)),
+    }
 
 
 def _table(result: Shown, deal: Deal | None) -> pd.DataFrame:
@@ -325,6 +376,8 @@ def _labels(result: Any, axis: str, size: int, deal: Deal | None) -> Sequence[An
         return list(getattr(result, own[axis]))
     if deal is not None and axis == "class" and len(deal.tranches) == size:
         return [t.name for t in deal.tranches]
+    if deal is not None and axis == "obligor" and len(deal.pool.name) == size:
+        return deal.pool.name
     if axis == "date":
         return _dates(deal, size, isinstance(result, Surveillance))
     return range(1, size + 1)
@@ -335,7 +388,7 @@ def _dates(deal: Deal | None, size: int, since_closing: bool = False) -> Sequenc
     if deal is None:
         return range(size) if since_closing else range(1, size + 1)
     days = deal.terms.dates
-    return list(pd.DatetimeIndex((deal.terms.closing, *days)[:size] if since_closing else days))
+    return list(pd.DatetimeIndex((deal.terms.closing, *days)[:size] if since_closing else days[:size]))
 
 
 def _label(item: Any, row: int) -> str:

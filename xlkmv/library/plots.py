@@ -34,7 +34,8 @@ __all__ = ["plot"]
 _FIRST = (
     *("accumulated_in accumulated_due", "anydate_pd_at_maturity", "quote_pd", "anydate_pd", "pd"),
     *("simulated", "balance", "shapley", "loss_share", "value_at_risk expected_shortfall", "mean"),
-    *("default_probability", "asset_values", "amount"),
+    *("default_probability", "asset_values", "amount", "planned expected collected", "pd_down pd_up"),
+    *("first total", "low high"),
 )
 
 

@@ -16,6 +16,7 @@ from xlkmv.language import Phrase
 from xlkmv.model import validation
 from xlkmv.model.domain import Array
 from xlkmv.model.losses import gaussian_copula_losses
+from xlkmv.shown import Shown
 
 __all__ = ["RARE", "Measures", "PlanBacktest", "backtest"]
 
@@ -28,8 +29,8 @@ GROUPED, GROUPS = 20, 10
 RARE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Measures:
+@dataclass(frozen=True, slots=True, repr=False)
+class Measures(Shown):
     """How PDs given at closing did, obligor by obligor, over the dates that have passed.
 
     Attributes
@@ -63,8 +64,8 @@ class Measures:
     p_value: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PlanBacktest:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PlanBacktest(Shown):
     """Predicted at closing, and seen, accumulated up to each of the j dates that have passed.
 
     Attributes

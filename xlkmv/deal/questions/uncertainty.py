@@ -39,6 +39,7 @@ from xlkmv.language import Phrase
 from xlkmv.model.domain import Array
 from xlkmv.model.sobol import sobol_points, variance_shares
 from xlkmv.model.surface import count_terms, distance_of, fit_rates, fit_values, quadratic_terms
+from xlkmv.shown import Shown
 
 __all__ = ["OBLIGORS", "ClassUncertainty", "Spread", "Uncertainty", "uncertainty"]
 
@@ -54,8 +55,8 @@ DRAWS = 1 << 11
 PIECE = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Spread:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Spread(Shown):
     """How a probability moves with the inputs, as its distance -N^{-1}(p) does.
 
     Attributes
@@ -80,8 +81,8 @@ class Spread:
         return float(ndtr(-d - self.up)), float(ndtr(-d - self.down))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassUncertainty:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ClassUncertainty(Shown):
     """How well the answers for one class are known.
 
     Attributes
@@ -104,8 +105,8 @@ class ClassUncertainty:
     distance: tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Uncertainty:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Uncertainty(Shown):
     """How well the answers of a deal are known.
 
     Attributes

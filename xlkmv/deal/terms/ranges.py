@@ -23,6 +23,7 @@ from xlkmv.deal.terms.plan import TERM_RULES
 from xlkmv.errors import InputError
 from xlkmv.language import Phrase
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
+from xlkmv.shown import Shown
 
 __all__ = [
     "INPUTS",
@@ -129,8 +130,8 @@ INPUTS: dict[str, RangedInput] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ranges(Columns):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Ranges(Columns, Shown):
     """Ranges of the inputs of a deal, each held with a probability of 90 %.
 
     Attributes

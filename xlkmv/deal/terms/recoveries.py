@@ -14,6 +14,7 @@ from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array, numbers
 from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
 
 __all__ = ["RECOVERY_NUMBERS", "USUAL_RECOVERY", "Recoveries", "recovery_faults"]
 
@@ -22,8 +23,8 @@ RECOVERY_NUMBERS = ("spread", "pledge", "pledge_volatility", "pledge_growth", "s
 USUAL_RECOVERY = dict.fromkeys(RECOVERY_NUMBERS, 0.0) | {"pledge": np.nan}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recoveries(Columns):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Recoveries(Columns, Shown):
     """Recoveries that are drawn, one row per row of the pool.
 
     Attributes
