@@ -19,7 +19,7 @@ from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.questions import breakeven
-from xlkmv.deal.questions.attribution import attribute_controls, attribute_measures
+from xlkmv.deal.questions.attribution import Attribution, attribute_controls, attribute_measures
 from xlkmv.deal.questions.breakeven import expected_collections, reverse_stress
 from xlkmv.deal.questions.conditions import MEASURES, run_scenarios, views_part
 from xlkmv.deal.stress import BASE, PRESETS, TABLE, Stress, apply
@@ -462,6 +462,17 @@ def test_two_measures_of_one_simulation_are_those_of_two(attribution):
         assert found.measure == alone.measure
         for name in ("without", "with_all", "shapley", "shapley_error", "off_alone", "on_alone", "stacked"):
             np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), name)
+
+
+def test_levels_end_at_nothing_and_keep_what_is_small():
+    """0.3 less 0.1 and 0.2 leaves -5.6E-17 in binary figures; what leaves a billionth leaves that."""
+    none = np.zeros((2, 2))
+    shares = np.array([[0.1, 0.1], [0.2, 0.2 - 1e-9]])
+    found = Attribution(
+        "anydate_pd", ("reserve", "support"), np.full(2, 0.3), np.array([0.0, 1e-9]), shares, *[none] * 4
+    )
+    assert 0.3 - (0.1 + 0.2) != 0.0 and found.levels(0)[-1] == 0.0
+    assert found.levels(1) == pytest.approx([0.3, 0.2, 1e-9], rel=1e-6)
 
 
 def test_what_cannot_be_attributed_is_refused(build):
