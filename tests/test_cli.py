@@ -266,14 +266,14 @@ def test_the_terminal_speaks_of_the_headline_class(
         lines = [line.split() for line in out.splitlines()]
         at = next(i for i, words in enumerate(lines) if words[:3] == [name, "as", "is"])
         alone = lines[at + 1]
-        assert alone[0] == ("unsupported" if undertaking else "all")
+        assert " ".join(alone).startswith("by pool and reserve " if undertaking else "all off ")
         if undertaking:
             run_alone = found.simulated_unsupported.tranches[k].anydate_pd
             pool_pd = view.risk.anydate_pd[view.maturity]
             shown = f"{probability(pool_pd)} {probability(run_alone, simulated=True)}"
             assert " ".join(alone).endswith(shown)
         else:
-            assert "undertaking" not in out and "unsupported" not in out
+            assert "undertaking" not in out and "pool and reserve" not in out
 
 
 def test_refresh_says_which_formulas_of_the_users_have_no_value(

@@ -39,7 +39,7 @@ def test_by_hand():
     np.testing.assert_allclose(dues.ahead(0), [40.85, 20.325, 0.1], rtol=1e-14)
     np.testing.assert_allclose(dues.ahead(1), [51.45, 30.725, 10.5], rtol=1e-14)
     np.testing.assert_allclose(dues.ahead(2), [51.45, 30.725, 20.5], rtol=1e-14)
-    np.testing.assert_array_equal(dues.ahead(2), dues.total)
+    np.testing.assert_array_equal(dues.ahead(2), dues.total())
 
 
 def test_actual_days():
@@ -91,4 +91,4 @@ def test_unit_of_money():
         pool=replace(base.pool, amount=base.pool.amount * 1024, schedule=base.pool.schedule * 1024),
         tranches=tuple(replace(t, amount=t.amount * 1024) for t in base.tranches),
     )
-    np.testing.assert_array_equal(planned_dues(big).total, planned_dues(base).total * 1024)
+    np.testing.assert_array_equal(planned_dues(big).total(), planned_dues(base).total() * 1024)

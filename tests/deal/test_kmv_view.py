@@ -89,8 +89,25 @@ def test_both_are_shown_where_they_differ():
         assert one.expected_maturity == other.maturity
     scheduled = Tranche("A", 1, 60.0, 0.05, "straight-line", DATES[3])
     assert kmv_view(plan(scheduled)).tranches[0].expected is None
-    assert kmv_view(plan(A, B), Stress("all", default_point="all")).tranches[0].expected is None
     assert kmv_view(plan(A, B), both=False).tranches[0].expected is None
+
+
+@pytest.mark.parametrize("default_point", ["legal final", "expected"])
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_judged_by_all_dues_the_last_rank_is_judged_by_its_own(default_point, deferrable):
+    """Whenever they fall due: judged by all dues a class does not lose the time that its terms give it."""
+    deal = plan(A, replace(B, deferrable=deferrable), default_point=default_point)
+    own, judged = kmv_view(deal), kmv_view(deal, Stress("all", default_point="all"))
+    for attribute in ("accumulated_due", "coverage", "distance", "pd", "anydate_pd"):
+        for view in ("risk", "expected"):
+            one, other = (getattr(found.tranches[-1], view) for found in (own, judged))
+            if one is None:
+                assert other is None
+            else:
+                np.testing.assert_array_equal(getattr(one, attribute), getattr(other, attribute))
+    # The first rank is judged as the last one is, but by its own maturity.
+    first, last = judged.tranches
+    np.testing.assert_array_equal(first.risk.accumulated_due, last.risk.accumulated_due)
 
 
 def test_scheduled_classes_are_due_as_scheduled_beside_pass_through_ones():

@@ -239,7 +239,7 @@ def test_a_line_of_n_obligors_is_n_rows(loans, stress):
     assert ((a.breach > 0.0) & (a.breach < 1.0)).any() and 0.0 < a.tranches[0].expected_loss < 1.0
     one, other = apply(lines, stress), apply(rows, stress)
     assert pool_lognormal(one) == pytest.approx(pool_lognormal(other), rel=1e-12)
-    np.testing.assert_allclose(one.dues.total, other.dues.total, rtol=1e-12)
+    np.testing.assert_allclose(one.dues.total(), other.dues.total(), rtol=1e-12)
     mine, theirs = waterfall(one), waterfall(other)
     np.testing.assert_allclose(mine.principal_paid, theirs.principal_paid, rtol=1e-12)
     np.testing.assert_allclose(mine.covenants, theirs.covenants, rtol=1e-12)

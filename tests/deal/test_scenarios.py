@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.questions import breakeven
-from xlkmv.deal.questions.attribution import attribute_controls, attribute_measures
+from xlkmv.deal.questions.attribution import Attribution, attribute_controls, attribute_measures
 from xlkmv.deal.questions.breakeven import expected_collections, reverse_stress
-from xlkmv.deal.questions.conditions import MEASURES, run_scenarios
+from xlkmv.deal.questions.conditions import MEASURES, run_scenarios, views_part
 from xlkmv.deal.stress import BASE, PRESETS, TABLE, Stress, apply
 from xlkmv.deal.terms import CONTROLS, Controls, Covenant, Tranche
 from xlkmv.errors import InputError
@@ -39,6 +41,23 @@ def test_the_whole_table_runs_against_its_first_row(table):
         for i in range(2):
             a, b = (getattr(r.simulation.tranches[i], measure) for r in (base, off))
             assert off.change[row, i] == pytest.approx(b - a)
+
+
+def test_where_the_views_part_for_sure_it_is_said_why():
+    """Nothing comes in on the first date: the reserve pays the senior coupon, the only one there is."""
+    deal, late = example("auto").deal, Stress("Late", delay=1)
+    (found,), view = run_scenarios(deal, [late], paths=200), kmv_view(deal, late)
+    junior = view.tranches[1]
+    assert junior.risk.coverage[0] == 0.0 and junior.anydate_pd_at_maturity == 1.0
+    assert found.simulation.tranches[1].anydate_pd == 0.0
+    first = deal.terms.dates[0]
+    said = views_part(deal, view, found)
+    assert said.startswith(f"Short in the KMV view alone: {deal.tranches[1].name} on {first}. It counts")
+    # With its own coupon missed, both views say so.
+    paid = replace(deal, tranches=(deal.tranches[0], replace(deal.tranches[1], coupon=0.05)))
+    (both,), view = run_scenarios(paid, [late], paths=200), kmv_view(paid, late)
+    assert view.tranches[1].first_short == first and both.first_short[1] == 0
+    assert views_part(paid, view, both) == ""
 
 
 def test_removing_controls_raises_the_senior_pd(table):
@@ -443,6 +462,17 @@ def test_two_measures_of_one_simulation_are_those_of_two(attribution):
         assert found.measure == alone.measure
         for name in ("without", "with_all", "shapley", "shapley_error", "off_alone", "on_alone", "stacked"):
             np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), name)
+
+
+def test_levels_end_at_nothing_and_keep_what_is_small():
+    """0.3 less 0.1 and 0.2 leaves -5.6E-17 in binary figures; what leaves a billionth leaves that."""
+    none = np.zeros((2, 2))
+    shares = np.array([[0.1, 0.1], [0.2, 0.2 - 1e-9]])
+    found = Attribution(
+        "anydate_pd", ("reserve", "support"), np.full(2, 0.3), np.array([0.0, 1e-9]), shares, *[none] * 4
+    )
+    assert 0.3 - (0.1 + 0.2) != 0.0 and found.levels(0)[-1] == 0.0
+    assert found.levels(1) == pytest.approx([0.3, 0.2, 1e-9], rel=1e-6)
 
 
 def test_what_cannot_be_attributed_is_refused(build):

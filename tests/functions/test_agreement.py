@@ -137,7 +137,7 @@ def test_a_label_shows_one_figure_on_all_sheets(made: tuple[FileBook, Refreshed]
             together[label] |= set(values)
     assert together["coverage"] >= {"tbl_Answer", "tbl_Headline", "tbl_Result", "tbl_ScenarioResult"}
     assert together["simulated any-date pd"] >= {"tbl_Headline", "tbl_Simulation", "tbl_ScenarioResult"}
-    assert together["any-date pd of the pool alone"] == {"tbl_Result", "tbl_Sigma"}
+    assert together["any-date pd by pool and reserve"] == {"tbl_Headline", "tbl_Result", "tbl_Sigma"}
     assert together["expected loss"] == {"tbl_Answer", "tbl_Interval", "tbl_Simulation"}
 
 
@@ -156,13 +156,35 @@ def test_different_labels_of_one_figure_agree(made: tuple[FileBook, Refreshed]) 
         assert pd == simulated if why == "simulated" else pd >= simulated
 
 
+def test_what_a_class_risks_by_pool_and_reserve_is_a_figure_of_every_class(
+    made: tuple[FileBook, Refreshed],
+) -> None:
+    """By one name on all sheets; where no undertaking stands behind a class it is the any-date PD itself."""
+    book, done = made
+    deal, label = done.inputs.deal, "Any-date PD by pool and reserve"
+    headline, rerated, history = (book.table(f"tbl_{x}") for x in ("Headline", "Rerate", "History"))
+    found = headline.column(label)
+    assert found == rerated.column(f"{label} at closing")
+    assert history.column(label) == rerated.column(f"{label} now")
+    for own, senior, pd in zip(found, deal.senior, headline.column("Any-date PD"), strict=True):
+        assert own >= pd if deal.controls.support and senior else own == pd
+    shown = [c.header for spec in layout.TABLES.values() for c in spec.results]
+    for older in ("pool alone", "Any-date PD of the pool", "Any-date PD without"):
+        assert not [header for header in shown if older in header]
+
+
 def test_nothing_is_said_of_an_undertaking_that_is_not_there(made: tuple[FileBook, Refreshed]) -> None:
     book, done = made
     deal = done.inputs.deal
-    for tranche, senior, alone in zip(
-        deal.tranches, deal.senior, book.table("tbl_Answer").column("PD without undertaking"), strict=True
+    for table, header in (
+        ("tbl_Answer", "PD without undertaking"),
+        ("tbl_Headline", "Simulated any-date PD without undertaking"),
     ):
-        assert isinstance(alone, float) == (deal.controls.support and bool(senior)), tranche.name
+        for tranche, senior, alone in zip(
+            deal.tranches, deal.senior, book.table(table).column(header), strict=True
+        ):
+            behind = deal.controls.support and bool(senior)
+            assert isinstance(alone, float) if behind else alone == "-", (table, tranche.name)
     if not deal.controls.support:
         said = [str(book.name(cell).value) for cell in layout.READING_NAMES.values()]
         assert not any("ndertaking" in text for text in said)

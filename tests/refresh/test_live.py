@@ -193,7 +193,7 @@ def test_formulas_stay(fake):
     row, column = table.top + 1, table.left
     sheet.put(row, column, "=1+1")
     count = len(table.rows)
-    book.write_table("tbl_Sigma", {"Volatility": [0.5] * count, "PD of the pool alone": [0.25] * count})
+    book.write_table("tbl_Sigma", {"Volatility": [0.5] * count, "PD by pool and reserve": [0.25] * count})
     book.save()
     assert sheet.formulas == {(row, column): "=1+1"}
     values = [sheet.values[table.top + k, column] for k in range(count) if k != 1]

@@ -884,7 +884,7 @@ def test_result_tables_that_are_not_there_are_not_written(draft: Path, tmp_path:
     book.save()
     others = [name for name in RESULTS if name != "tbl_Sigma"]
     assert all(None not in values for values in numbers(path, others).values())
-    assert set(FileBook(path).table("my_tbl_Sigma").column("PD of the pool alone")) == {None}
+    assert set(FileBook(path).table("my_tbl_Sigma").column("PD by pool and reserve")) == {None}
 
 
 def test_a_workbook_without_a_table_of_results_is_one_sentence(draft: Path, tmp_path: Path) -> None:

@@ -159,20 +159,21 @@ def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: 
 def test_beside_each_pd_stands_the_one_without_the_undertaking(draft: Path, tmp_path: Path) -> None:
     deal, found = analysed("A-3")
     table = written(draft, tmp_path / "book.xlsm", deal, found).table("tbl_Headline")
-    assert table.column("Any-date PD without undertaking")[:4] == [
-        t.risk.anydate_pd[t.maturity] for t in found.base.tranches[:4]
+    assert table.column("Any-date PD by pool and reserve") == [
+        t.risk.anydate_pd[t.maturity] for t in found.base.tranches
     ]
     assert table.column("Simulated any-date PD without undertaking")[:4] == [
         t.anydate_pd for t in found.simulated_unsupported.tranches[:4]
     ]
-    one, other = table.column("Any-date PD"), table.column("Any-date PD without undertaking")
+    one, other = table.column("Any-date PD"), table.column("Any-date PD by pool and reserve")
     # It helps the classes that it protects: the last of them most, and B not at all.
     assert all(x <= y for x, y in zip(one[:4], other[:4], strict=True))
-    assert one[3] < other[3] and other[4] == "not covered"
-    # Where there is none, nothing stands there that could be taken for a figure.
+    assert one[3] < other[3] and one[4] == other[4]
+    assert table.column("Simulated any-date PD without undertaking")[4] == "-"
+    # Where there is none, nothing stands there that could be taken for a figure of another run.
     table = written(draft, tmp_path / "none.xlsm", *analysed("A-3", False)).table("tbl_Headline")
-    for header in ("Any-date PD without undertaking", "Simulated any-date PD without undertaking"):
-        assert table.column(header) == ["no undertaking"] * 5
+    assert table.column("Any-date PD by pool and reserve") == table.column("Any-date PD")
+    assert table.column("Simulated any-date PD without undertaking") == ["-"] * 5
 
 
 def test_the_cell_on_home_switches_the_class(draft: Path, tmp_path: Path) -> None:
@@ -204,7 +205,22 @@ OLD = {
         "Any-date PD, only this on": "Senior any-date PD, only this on",
         "Any-date PD, this and all above on": "Any-date PD, stacked",
     },
-    "tbl_Actual": {"DD then": "Senior DD", "Any-date PD without undertaking then": "Senior any-date PD"},
+    "tbl_Actual": {"DD then": "Senior DD", "Any-date PD by pool and reserve then": "Senior any-date PD"},
+    "tbl_Headline": {"Any-date PD by pool and reserve": "Any-date PD without undertaking"},
+    "tbl_Result": {
+        "PD by pool and reserve": "PD of the pool alone",
+        "Any-date PD by pool and reserve": "Any-date PD of the pool alone",
+    },
+    "tbl_Sigma": {
+        "PD by pool and reserve": "PD of the pool alone",
+        "Any-date PD by pool and reserve": "Any-date PD of the pool alone",
+    },
+    "tbl_Rerate": {
+        "Any-date PD by pool and reserve at closing": "Any-date PD without undertaking at closing",
+        "Any-date PD by pool and reserve now": "Any-date PD without undertaking now",
+    },
+    "tbl_History": {"Any-date PD by pool and reserve": "Any-date PD without undertaking"},
+    "tbl_Watch": {"Any-date PD by pool and reserve, drawn": "Any-date PD without undertaking, drawn"},
 }
 
 
@@ -236,6 +252,11 @@ def test_a_workbook_with_the_headings_of_an_earlier_edition_is_filled(draft: Pat
         for now, then in headings.items():
             assert book.table(table).column(then) == new.table(table).column(now), then
             assert any(x is not None for x in book.table(table).column(then))
+    # What earlier refreshes have left in the history stays, under whichever heading.
+    again = written(book.path, tmp_path / "again.xlsm", deal, found).table("tbl_History")
+    assert again.column("Any-date PD without undertaking")[: len(deal.tranches)] == book.table(
+        "tbl_History"
+    ).column("Any-date PD without undertaking")
     # It has no line of its own for the pool: a pool that cannot pay is said in its first one.
     assert book.name("out_ReadingActual").value == new.name("out_ReadingActual").value
     poor = replace(deal, pool=replace(deal.pool, schedule=deal.pool.schedule * 0.1))
@@ -264,12 +285,10 @@ def test_one_label_is_one_number_on_home_and_on_surveillance(draft: Path, tmp_pa
     book = written(draft, tmp_path / "book.xlsm", deal, found)
     for t in deal.tranches:
         ((home,), (watch,)) = (of_class(book, t.name, table) for table in ("tbl_Headline", "tbl_Rerate"))
-        for label in ("DD", "Any-date PD without undertaking", "Simulated any-date PD"):
-            # Where no undertaking stands behind the class, Result says so in place of a second figure.
-            there = home["Any-date PD"] if isinstance(home[label], str) else home[label]
-            assert watch[f"{label} at closing"] == there, label
+        for label in ("DD", "Any-date PD by pool and reserve", "Simulated any-date PD"):
+            assert watch[f"{label} at closing"] == home[label], label
         ((line,),) = (of_class(book, t.name, "tbl_History"),)
-        for label in ("DD", "Any-date PD without undertaking", "Simulated any-date PD"):
+        for label in ("DD", "Any-date PD by pool and reserve", "Simulated any-date PD"):
             assert line[label] == watch[f"{label} now"], label
         assert line["Coverage"] == watch["Coverage now"] and line["Alert"] == watch["Alert"]
 
@@ -300,7 +319,7 @@ def test_the_chart_of_the_rating_starts_at_closing_and_keeps_what_was_simulated(
     at_closing = book.table("tbl_Watch")
     assert at_closing.column("As of") == dates
     # Nothing has been seen: one point of each view, and the line of the alarm.
-    for header in ("Any-date PD without undertaking, drawn", "Simulated any-date PD, drawn"):
+    for header in ("Any-date PD by pool and reserve, drawn", "Simulated any-date PD, drawn"):
         first, *later = at_closing.column(header)
         assert first > 0.0 and set(later) == {None}
     assert set(at_closing.column("Alert from")) == {new.surveillance.limit[0]}
@@ -308,7 +327,7 @@ def test_the_chart_of_the_rating_starts_at_closing_and_keeps_what_was_simulated(
     assert book.table("tbl_History").column("Grade") == grades
     then = written(book.path, tmp_path / "then.xlsm", deal, found).table("tbl_Watch")
     pds = np.maximum(found.surveillance.pd[0], SMALLEST_DRAWN).tolist()
-    assert then.column("Any-date PD without undertaking, drawn") == [*pds, *[None] * 16]
+    assert then.column("Any-date PD by pool and reserve, drawn") == [*pds, *[None] * 16]
     simulated = then.column("Simulated any-date PD, drawn")
     assert [k for k, x in enumerate(simulated) if x is not None] == [0, 4]
     # None of 400 paths misses: the line is drawn at what the PD is below with 95 %.
@@ -334,7 +353,7 @@ def test_a_workbook_without_the_new_columns_and_tables_is_filled(draft: Path, tm
     new = written(draft, tmp_path / "new.xlsm", deal, found)
     table = old.table("tbl_Actual")
     assert set(table.column("Growth of the median")) == {None}
-    for header in ("Volatility", "DD then", "Any-date PD without undertaking then"):
+    for header in ("Volatility", "DD then", "Any-date PD by pool and reserve then"):
         assert table.column(header) == new.table("tbl_Actual").column(header)
     assert read_book(old).actual.collections_only
 

@@ -265,7 +265,7 @@ def classes_by_date(s: Sheets) -> None:
         layout.RISK,
         "Classes by date",
         "各层级逐日结果",
-        "Collections against dues, accumulated. Of the pool alone: reserve counted for senior classes, no "
+        "Collections against dues, accumulated. By pool and reserve: reserve counted for senior classes, no "
         "undertaking. Expected dates: principal of pass-through classes due as the plan pays it.",
         labels=2,
         money=True,
@@ -460,8 +460,8 @@ def controls(s: Sheets) -> None:
         against,
         (layout.SIGMA, sigma, 1, 1),
         "volatility",
-        ("pd", "PD of the pool alone", line(SENIOR)),
-        ("anydate_pd", "Any-date PD of the pool alone", line(SENIOR, "dash")),
+        ("pd", "PD by pool and reserve", line(SENIOR)),
+        ("anydate_pd", "Any-date PD by pool and reserve", line(SENIOR, "dash")),
     )
     s.draw(
         against,

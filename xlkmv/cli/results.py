@@ -64,7 +64,7 @@ def _legend(deal: Any, analysis: Any, out: Output) -> None:
     if deal.controls.support:
         cover = Phrase(
             "Coverage, DD: of the pool; senior classes with the reserve, and their PDs with the undertaking "
-            "(unsupported, alone: without)."
+            "(by pool and reserve: without)."
         )
     out.print(
         Phrase(
@@ -115,7 +115,13 @@ def _answers(deal: Any, analysis: Any, _: Say) -> Any:
     answers = class_answers(deal, analysis)
     supported, ranged = any(a.alone for a in answers), any(a.pd_range for a in answers)
     columns = (
-        *(_("Grade"), _("PD to\nquote"), *[_("90 %")] * ranged, _("Why"), *[_("Alone")] * supported),
+        *(
+            _("Grade"),
+            _("PD to\nquote"),
+            *[_("90 %")] * ranged,
+            _("Why"),
+            *[_("PD without\nundertaking")] * supported,
+        ),
         *(_("Loss"), _("LGD"), _("Life"), _("Yield")),
     )
     found = table(_("Each class: grade by default rates of rated companies, no rating"), _("Class"), *columns)
@@ -131,7 +137,7 @@ def _answers(deal: Any, analysis: Any, _: Say) -> Any:
             said(a.quote.why, _),
             *alone,
             said(probability(a.expected_loss, simulated=True), _),
-            number(a.loss_given_default, ".0%", _),
+            number(a.loss_given_default, ".2%", _),
             number(a.average_life, ".2f", _),
             number(a.yield_at_par, ".2%", _),
         )
@@ -144,6 +150,7 @@ def _views(deal: Any, analysis: Any, _: Say) -> Any:
 
     columns = (_("Controls"), _("Coverage"), _("DD"), _("PD"), _("Any date"), _("Simulated"))
     found = table(_("Default risk of each tranche by its maturity"), _("Tranche"), *columns)
+    found.columns[1].no_wrap = False
 
     def row(name: str, controls: str, view: Any, pds: tuple[float, float], simulated: Any) -> None:
         found.add_row(
@@ -161,6 +168,6 @@ def _views(deal: Any, analysis: Any, _: Say) -> Any:
         as_is, bare = ((v.pd_at_maturity, v.anydate_pd_at_maturity) for v in (on, off))
         row(on.name, _("as is"), on, as_is, analysis.simulated_base.tranches[k])
         if deal.controls.support and deal.senior[k]:
-            row("", _("unsupported"), on, pool, alone)
+            row("", _("by pool and reserve"), on, pool, alone)
         row("", _("all off"), off, bare, analysis.simulated_off.tranches[k])
     return found

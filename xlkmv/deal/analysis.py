@@ -9,6 +9,7 @@ a lumpy pool, and controls that act along the path, are seen as they are.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.questions.attribution import Attributing, Attribution
 from xlkmv.deal.questions.backtest import PlanBacktest, backtest
 from xlkmv.deal.questions.breakeven import BreakEven, reverse_stress
-from xlkmv.deal.questions.conditions import ScenarioResult, scenario_results
+from xlkmv.deal.questions.conditions import ScenarioResult, scenario_results, views_part
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
 from xlkmv.deal.questions.diversification import Diversified, rated, spread_otherwise
 from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
@@ -36,7 +37,7 @@ from xlkmv.deal.questions.uncertainty import Uncertainty, uncertainty
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, expected_recovery, remark
 from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Ranges, Record
 from xlkmv.errors import InputError, XlkmvError
-from xlkmv.language import Phrase
+from xlkmv.language import Phrase, joined
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.distance import breakeven_volatility, safe_issue
 from xlkmv.model.domain import RULES, Array
@@ -97,7 +98,7 @@ class Analysis(Shown):
     steps : tuple of str
         The priority of payments in sentences.
     remarks : tuple of str
-        Why a preset condition changes nothing, one for each; "" where it does.
+        Why a preset condition changes nothing, or why the two views part under it; "" where neither.
     pool_interest, pool_balance : ndarray, shape (n,)
         Interest that the pool pays on each date by plan, and its balance after it, money.
     covenants : tuple of CovenantPath
@@ -252,13 +253,14 @@ def analyse(
         run.breach,
         run.anydate_breach,
     )
+    simulated = scenario_results(deal, presets, measured)
     return Analysis(
         deal,
         deal.headline,
         base,
         controls_off,
         tuple(scenarios),
-        scenario_results(deal, presets, measured),
+        simulated,
         run,
         run_off,
         unsupported,
@@ -272,7 +274,7 @@ def analyse(
         planned,
         weighted_average_life(deal.terms.times, planned.principal_paid),
         tuple(step.text for step in priority(plan) if step.text),
-        tuple(remark(deal, stress) for stress in stresses),
+        _remarks(deal, stresses, scenarios, simulated),
         *pool_by_date(deal),
         covenants,
         answers.models,
@@ -333,6 +335,17 @@ class _Deeper(contextlib.ExitStack):
             (rated("as it is", self.deal, view, unsupported), *otherwise),
             self.models(_share(progress, Phrase("Four portfolio models"), 0.97, 0.98)),
         )
+
+
+def _remarks(
+    deal: Deal, stresses: Sequence[Stress], views: Sequence[KmvView], runs: Sequence[ScenarioResult]
+) -> tuple[str, ...]:
+    """What has to be said of each preset condition; of a quick look, which simulates none, less."""
+    found: list[str] = []
+    for stress, view, run in itertools.zip_longest(stresses, views, runs):
+        texts = [remark(deal, stress), "" if run is None else views_part(deal, view, run)]
+        found.append(joined(said) if (said := [text for text in texts if text]) else "")
+    return tuple(found)
 
 
 def _scheduled(deal: Deal) -> Array:

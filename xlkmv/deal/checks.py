@@ -87,7 +87,7 @@ def laws(
         ),
         Check(
             Phrase("Dues of the last rank are all dues"),
-            float(last.accumulated_due[-1] - dues.total.sum()) / float(dues.total.sum()),
+            float(last.accumulated_due[-1] - dues.total().sum()) / float(dues.total().sum()),
             1e-9,
         ),
         Check(

@@ -218,13 +218,19 @@ class _Faced:
 def _faced(stressed: Stressed, k: int) -> _Faced:
     deal, protected = stressed.deal, bool(stressed.senior[k])
     early, times = deal.terms.default_point == "expected", deal.terms.times
-    dues = stressed.dues.total if stressed.default_point == "all" else stressed.dues.ahead(k, early)
+    dues = _dues(stressed, k, early)
     reserve = stressed.reserve if protected else 0.0
     cap = np.inf
     if protected and stressed.support_cap is not None:
         cap = reserve + stressed.support_cap
     payer = support_default_probability(deal, times) if protected else np.ones_like(times)
     return _Faced(dues, reserve, cap, payer)
+
+
+def _dues(stressed: Stressed, k: int, expected: bool) -> Array:
+    """What has to be paid per date for a tranche not to be short, by the default point of the condition."""
+    dues = stressed.dues
+    return dues.total(expected) if stressed.default_point == "all" else dues.ahead(k, expected)
 
 
 def maturity_risk(deal: Deal, anydate: Sequence[bool]) -> tuple[float, Array, Array]:
@@ -277,11 +283,9 @@ def _expected_risk(
     plan: Stressed, k: int, volatility: float, drift: float, reserve: float
 ) -> PlanRisk | None:
     """Risk of a tranche when pass-through principal is due as the plan without defaults pays it."""
-    if plan.dues.expected is None or plan.default_point == "all":
+    if plan.dues.expected is None or plan.deal.terms.default_point == "expected":
         return None
-    if plan.deal.terms.default_point == "expected":
-        return None
-    dues, times = plan.dues.ahead(k, expected=True), plan.deal.terms.times
+    dues, times = _dues(plan, k, expected=True), plan.deal.terms.times
     return pool_risk(plan.collections, dues, volatility, times, drift, reserve)
 
 

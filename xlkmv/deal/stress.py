@@ -264,7 +264,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
     schedule, retained = pool.schedule, base.retained
     kept = np.ones(times.size)
     if not controls.excess_coverage:
-        kept, retained = _without_excess(schedule, dues.total)
+        kept, retained = _without_excess(schedule, dues.total(expected=True))
         schedule = schedule * kept
     schedule = _delayed(schedule * (1.0 - stress.pool_haircut), stress.delay)
 

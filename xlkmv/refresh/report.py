@@ -318,7 +318,8 @@ def _kept(book: Book, spec: TableSpec) -> list[list[Any]]:
     if found is None:
         return []
     # By heading: the user may have moved, added or deleted columns.
-    kept = [found.column(c.header) if found.has(c.header) else [None] * len(found.rows) for c in spec.results]
+    headings = [c.heading(found.has) for c in spec.results]
+    kept = [found.column(h) if found.has(h) else [None] * len(found.rows) for h in headings]
     again = said_again(book)
     return [
         [again.get(x, x) for x in row] for row in zip(*kept, strict=True) if any(x is not None for x in row)
@@ -419,10 +420,9 @@ def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     runs = zip(analysis.simulated_base.tranches, analysis.simulated_unsupported.tranches, strict=True)
     views = zip(analysis.base.tranches, analysis.controls_off.tranches, strict=True)
     for (base, off), (run, unsupported), senior in zip(views, runs, deal.senior, strict=True):
-        alone: list[Any] = [float(base.risk.anydate_pd[base.maturity]), unsupported.anydate_pd]
-        if not (deal.controls.support and senior):
-            alone = [Phrase("not covered") if deal.controls.support else Phrase("no undertaking")] * 2
-        simulated = [alone[0], run.anydate_pd, alone[1], run.expected_loss]
+        by_pool, alone = float(base.risk.anydate_pd[base.maturity]), unsupported.anydate_pd
+        without = alone if deal.controls.support and senior else NOTHING
+        simulated = [by_pool, run.anydate_pd, without, run.expected_loss]
         rows.append([base.name, *_final(base), *simulated, *_final(off)[1:]])
     return [[*row, life] for row, life in zip(rows, analysis.average_life.tolist(), strict=True)]
 

@@ -80,10 +80,15 @@ class Dues:
             return np.asarray(self.fees + interest.sum(axis=0) + principal[counted].sum(axis=0))
         return np.asarray(self.fees + (interest + principal)[counted].sum(axis=0))
 
-    @property
-    def total(self) -> Array:
-        """Everything that the plan without defaults pays per date, shape (n,)."""
-        interest, principal = self.due(expected=True)
+    def total(self, expected: bool = False) -> Array:
+        """Fees, interest and principal due per date to all tranches, shape (n,), money.
+
+        Parameters
+        ----------
+        expected : bool
+            As in :meth:`due`.
+        """
+        interest, principal = self.due(expected)
         return np.asarray(self.fees + (interest + principal).sum(axis=0))
 
 

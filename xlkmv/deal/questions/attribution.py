@@ -23,6 +23,9 @@ from xlkmv.shown import Shown
 
 __all__ = ["Attributing", "Attribution", "attribute_controls", "attribute_measures"]
 
+# Less than this part of what there is without controls is rounding.
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Attribution(Shown):
@@ -59,7 +62,10 @@ class Attribution(Shown):
     def levels(self, k: int) -> Array:
         """Return the measure of class k with no control, then less each one's share, shape (c + 1,)."""
         taken = np.concatenate([[0.0], np.cumsum(self.shapley[:, k])])
-        return np.asarray(self.without[k] - taken)
+        levels = np.asarray(self.without[k] - taken)
+        # A level of nothing is nothing, not what is left of sums.
+        levels[np.abs(levels) < ROUNDING * self.without[k]] = 0.0
+        return levels
 
 
 def attribute_controls(

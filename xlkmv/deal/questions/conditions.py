@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from xlkmv.deal.kmv import KmvView
 from xlkmv.deal.paths.executors import Executor
 from xlkmv.deal.paths.run import Measured, Progress, Run, Wanted
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import PRESETS, Stress, apply
 from xlkmv.deal.terms import Deal
+from xlkmv.language import LIST, Phrase, joined
 from xlkmv.model.domain import Array
 from xlkmv.shown import Shown
 
-__all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenario_results"]
+__all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenario_results", "views_part"]
 
 # What a tranche is judged by, in the order of Simulation.replicates.
 MEASURES = ("pd", "anydate_pd", "expected_loss")
@@ -110,6 +112,39 @@ def scenario_results(
             )
         )
     return tuple(results)
+
+
+def views_part(deal: Deal, view: KmvView, found: ScenarioResult) -> str:
+    """Say of which classes the two views part for sure, and why.
+
+    The KMV view counts what is due ahead of a class, but neither reserve nor undertaking where they do not
+    protect it: where collections are late it calls a class short on whose own dues nothing is missed yet.
+
+    Parameters
+    ----------
+    deal : Deal
+    view : KmvView
+        Under the condition.
+    found : ScenarioResult
+        Under the same condition.
+
+    Returns
+    -------
+    str
+        A sentence (:class:`~xlkmv.language.Phrase`); "" where they agree.
+    """
+    apart: list[str] = [
+        Phrase("{name} on {date}", name=seen.name, date=seen.first_short)
+        for seen, paid, protected in zip(view.tranches, found.first_short, deal.senior, strict=True)
+        if not protected and seen.first_short is not None and paid is None
+    ]
+    if not apart:
+        return ""
+    return Phrase(
+        "Short in the KMV view alone: {names}. It counts what is due ahead of a class and no reserve; "
+        "while everybody pays, nothing due to the class itself is missed.",
+        names=joined(apart, LIST),
+    )
 
 
 def _first(short: npt.NDArray[np.bool_]) -> int | None:

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from xlkmv.deal.paths.draws import Ints, layout_of
 from xlkmv.deal.paths.patterns import Patterns
-from xlkmv.deal.paths.run import Engines, patterns_of
+from xlkmv.deal.paths.run import ENOUGH, Engines, patterns_of
 from xlkmv.deal.plan.stressed import separate
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal, Pool
@@ -34,11 +34,12 @@ class Drivers(Shown):
     pool_share : ndarray, shape (m,)
         Share in the expected loss of the pool, whatever the controls; NaN where nobody defaults.
     loss_share, loss_share_error : ndarray, shape (m, k)
-        Share in the expected loss of the class, and its standard error; NaN where nothing is lost.
+        Share in the expected loss of the class, and its standard error; NaN where nothing is lost, or the
+        class is short on fewer paths than make a figure (:data:`~xlkmv.deal.paths.run.ENOUGH`).
     in_default, in_default_error : ndarray, shape (m, k)
         Probability of having defaulted by the first date on which the class is short, given that it
-        is short; NaN where it never is. Of a row that stands for several obligors the mean over
-        them; of an industry, that any of its obligors has.
+        is short; NaN where it is on fewer paths than that. Of a row that stands for several obligors the
+        mean over them; of an industry, that any of its obligors has.
     short_given, short_given_error : ndarray, shape (m, k)
         Probability that the class is short at the default or later, given the default before its
         maturity; NaN where there is none on any path. Of a row that stands for several: given the
@@ -221,13 +222,17 @@ class _Sums:
             spread[spread < 1e-12 * self.LL] = 0.0  # rounding
             fallen = self.f * part / self.short
             scatter = self.ff * part**2 / self.short - fallen**2
+            scatter[scatter < 1e-12] = 0.0  # rounding
+            # A sum of weights may fall short of the paths it stands for by its rounding.
+            few = self.short < ENOUGH - 0.5
+            share[:, few] = fallen[:, few] = np.nan
             given = self.f / self.d
             return (
                 self.cost / self.cost.sum(),
                 share,
-                np.sqrt(spread) / self.L,
+                np.where(few, np.nan, np.sqrt(spread) / self.L),
                 fallen,
-                np.sqrt(np.maximum(scatter, 0.0) / self.short),
+                np.where(few, np.nan, np.sqrt(scatter / self.short)),
                 given,
                 np.sqrt(given * np.maximum(1.0 - given, 0.0) / self.d),
             )

@@ -338,7 +338,7 @@ def _so_far(plan: Stressed, run: Waterfall, j: int) -> tuple[Array, npt.NDArray[
     """
     dues = plan.dues
     target, interest = dues.opening - dues.principal, -run.interest_missed
-    by_plan = _expected(plan) or plan.default_point == "all"
+    by_plan = _expected(plan)
     if by_plan and dues.expected is not None:
         target = dues.opening[:, :1] - np.cumsum(dues.expected, axis=1)
     if not by_plan and dues.deferred is not None:
@@ -386,7 +386,8 @@ def _now(plan: Stressed, seen: int) -> float:
 
 
 def _due_to(plan: Stressed, tranche: int) -> Array:
-    return plan.dues.total if plan.default_point == "all" else plan.dues.ahead(tranche, _expected(plan))
+    dues, expected = plan.dues, _expected(plan)
+    return dues.total(expected) if plan.default_point == "all" else dues.ahead(tranche, expected)
 
 
 def _expected(plan: Stressed) -> bool:

@@ -101,7 +101,12 @@ HEADLINE = TableSpec(
         result("PD", "期末违约概率", "pd", PROBABILITY, 11),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
         result(
-            "Any-date PD without undertaking", "无差额支付任一日违约概率", "anydate_alone", PROBABILITY, 19
+            "Any-date PD by pool and reserve",
+            "仅池与储备任一日违约概率",
+            "anydate_alone",
+            PROBABILITY,
+            19,
+            ("Any-date PD without undertaking",),
         ),
         result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 13),
         result(
@@ -132,19 +137,34 @@ RISK = TableSpec(
         result("Accumulated due", "累计应付", "accumulated_due", MONEY, 16),
         result("Coverage", "覆盖倍数", "coverage", RATIO, 10),
         result("DD", "违约距离", "dd", DISTANCE, 9),
-        result("PD of the pool alone", "池自身违约概率", "pool_pd", PROBABILITY, 12),
-        result("Any-date PD of the pool alone", "池自身任一日违约概率", "pool_anydate", PROBABILITY, 13),
+        result(
+            "PD by pool and reserve",
+            "仅池与储备违约概率",
+            "pool_pd",
+            PROBABILITY,
+            12,
+            ("PD of the pool alone",),
+        ),
+        result(
+            "Any-date PD by pool and reserve",
+            "仅池与储备任一日违约概率",
+            "pool_anydate",
+            PROBABILITY,
+            16,
+            ("Any-date PD of the pool alone",),
+        ),
         result("PD", "违约概率", "pd", PROBABILITY, 11),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
         # Blank where principal falls due as it is expected to be paid.
         result("Coverage, expected dates", "覆盖倍数(预期)", "coverage_expected", RATIO, 12, blank=True),
         result("DD, expected dates", "违约距离(预期)", "dd_expected", DISTANCE, 12, blank=True),
         result(
-            "Any-date PD of the pool, expected dates",
-            "任一日违约概率(预期)",
+            "Any-date PD by pool and reserve, expected dates",
+            "仅池与储备任一日违约概率(预期)",
             "pd_expected",
             PROBABILITY,
-            19,
+            24,
+            ("Any-date PD of the pool, expected dates",),
             blank=True,
         ),
     ),
@@ -192,8 +212,17 @@ SIGMA = TableSpec(
     "波动率敏感性",
     (
         result("Volatility", "波动率", "volatility", RATE, 14),
-        result("PD of the pool alone", "池自身违约概率", "pd", PROBABILITY, 14),
-        result("Any-date PD of the pool alone", "任一日违约概率", "anydate_pd", PROBABILITY, 14),
+        result(
+            "PD by pool and reserve", "仅池与储备违约概率", "pd", PROBABILITY, 14, ("PD of the pool alone",)
+        ),
+        result(
+            "Any-date PD by pool and reserve",
+            "仅池与储备任一日违约概率",
+            "anydate_pd",
+            PROBABILITY,
+            14,
+            ("Any-date PD of the pool alone",),
+        ),
     ),
 )
 
