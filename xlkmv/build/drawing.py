@@ -50,7 +50,9 @@ MONTHS_APART, LABELS = (1, 2, 3, 6, 12, 24, 60), 14
 GREY = "#595959"
 FONT = "Calibri"
 # Fields of results that hold a name of the user's, or a few words, of any length.
-NAMED = {"name", "tranche", "scenario", "condition", "test", "why", "pd_range", "most"}
+NAMED = {"name", "tranche", "scenario", "condition", "test", "grade", "why", "pd_range", "most"}
+# Those that hold a sentence.
+WRAPPED = {"remark", "verdict", "said"}
 # Upright labels of dates run into one another from some ten on.
 SLANTED = {"name": FONT, "size": 9, "rotation": -45}
 # Title of an axis of money: what Terms says of currency and unit.
@@ -293,7 +295,7 @@ class Sheets:
                     fits = {"text_wrap": True} if c.field == "basis" else {"shrink": True}
                     style = self.style(font_color=GREY, italic=True, indent=1, **fits)
                 elif not c.is_input:
-                    style = self.result(shown, c.field in NAMED, c.field == "remark")
+                    style = self.result(shown, c.field in NAMED, c.field in WRAPPED)
                 else:
                     style = self.input(shown, mark)
                 put(ws, top + i, column + k, value, style)

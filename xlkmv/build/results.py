@@ -440,9 +440,9 @@ def controls(s: Sheets) -> None:
     chart = s.book.add_chart({"type": "bar"})
     labels = {
         "value": True,
-        "position": "inside_end",
+        "position": "outside_end",
         "num_format": layout.PROBABILITY,
-        "font": {"name": FONT, "size": 9, "color": "white"},
+        "font": {"name": FONT, "size": 9},
     }
     s.draw(
         chart,

@@ -47,6 +47,8 @@ __all__ = [
     "AT_COMPARE",
     "AT_SOLVE",
     "CONDITIONS_SHOWN",
+    "NOT_RUN",
+    "NO_RANGES",
     "SMALLEST_DRAWN",
     "TARGET_MARK",
     "UNITS",
@@ -76,6 +78,8 @@ DRIVERS_SHOWN = 12
 CONDITIONS_SHOWN = 10
 # In place of a figure that a quick look leaves out.
 NOT_RUN = Phrase("not run")
+# In place of an interval where no input has a range.
+NO_RANGES = Phrase("no ranges")
 # There is no such date, size or figure.
 NONE = Phrase("none")
 
@@ -118,7 +122,7 @@ def write_report(
     ]
     answers = class_answers(deal, analysis)
     for spec, rows in (
-        (layout.ANSWER, [_answer(a) for a in answers]),
+        (layout.ANSWER, [_answer(a, NOT_RUN if analysis.quick else NO_RANGES) for a in answers]),
         (layout.HEADLINE, _headline(deal, analysis)),
         (layout.RISK, _risk(deal, analysis)),
         (layout.CHART, _curve(deal, analysis)),
@@ -406,12 +410,12 @@ def _final(tranche: TrancheView) -> list[float]:
 NOTHING = "-"
 
 
-def _answer(a: ClassAnswer) -> list[Any]:
-    """One class on Home."""
+def _answer(a: ClassAnswer, no_range: Phrase) -> list[Any]:
+    """One class on Home; in place of an interval that is not known it says why."""
     alone = NOTHING if a.alone is None else a.alone.pd
     lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
     kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
-    return [a.name, a.grade, a.quote.pd, range_text(a.pd_range) or None, a.quote.why, alone, *kept]
+    return [a.name, a.grade, a.quote.pd, range_text(a.pd_range) or no_range, a.quote.why, alone, *kept]
 
 
 def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -677,16 +681,19 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
         if name is None:
             rows.append([None, None])
             continue
+        if not INPUTS[name].acts(deal):
+            rows.append([None, UNUSED[name]])
+            continue
         counts = None
         if name in ranges.acting(deal):
             counts = Phrase("yes")
         elif not is_blank(low):
-            counts = Phrase("no: figure outside") if INPUTS[name].acts(deal) else UNUSED[name]
+            counts = Phrase("no: figure outside")
         rows.append([INPUTS[name].figure(deal), counts])
     return rows
 
 
-# Why a range does not count.
+# Why an input is not used, and a range of it would not count.
 UNUSED = {
     "recovery": Phrase("no: pledges say it"),
     "volatility": Phrase("no: the volatility is implied"),
@@ -858,6 +865,7 @@ def model_rows(models: Mapping[str, LossDistribution | XlkmvError]) -> list[list
             rows.append([name, *[NONE] * 8, found.sentence])
             continue
         errors = found.standard_errors
+        unseen = errors is not None and found.hit_probability == 0.0
         rows.append(
             [
                 name,
@@ -868,7 +876,7 @@ def model_rows(models: Mapping[str, LossDistribution | XlkmvError]) -> list[list
                 found.value_at_risk[1],
                 found.expected_shortfall[1],
                 0.0 if errors is None else errors.value_at_risk[1],
-                found.hit_probability,
+                Phrase("none seen") if unseen else found.hit_probability,
                 joined([_noted(text) for text in found.method.split("; ")], CLAUSES),
             ]
         )
@@ -936,7 +944,7 @@ def backtest_rows(deal: Deal, found: PlanBacktest) -> list[list[Any]]:
         While nothing has come in, a row that says so.
     """
     if found.measures is None:
-        return [[NONE, *[None] * (len(layout.BACKTEST.columns) - 1)]]
+        return [[found.verdict, *[None] * (len(layout.BACKTEST.columns) - 1)]]
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = [x / found.planned for x in (found.expected, found.low, found.high, found.collected)]
     columns = (

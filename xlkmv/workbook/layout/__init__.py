@@ -210,9 +210,8 @@ NAMES: dict[str, tuple[str, str]] = {
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
 CHARTS = {
-    f"out_Charts{x}": f"In the charts: {THE_CLASS}"
-    for x in ("Result", "Scenario", "Drivers", "Uncertainty", "Surveillance")
-}
+    f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Drivers", "Surveillance")
+} | {"out_ChartsUncertainty": f"In the first chart: {THE_CLASS}"}
 
 # Currency and unit of money: labels that titles and axes show, and that no figure depends on.
 CURRENCY, UNIT, MONEY_LABEL = "in_Currency", "in_Unit", "out_Money"
@@ -221,7 +220,7 @@ CURRENCY, UNIT, MONEY_LABEL = "in_Currency", "in_Unit", "out_Money"
 READING_NAMES = {key: f"out_Reading{key.capitalize()}" for key in READINGS}
 READINGS_CHINESE = {
     "pool": "资产池",
-    "actual": "发行以来",
+    "actual": "设立以来",
     "senior": "所选层级",
     "others": "其他层级",
     "controls": "主要增信",

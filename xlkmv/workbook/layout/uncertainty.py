@@ -50,8 +50,8 @@ MATTER = TableSpec(
     "哪个输入最重要",
     (
         result("Input", "输入", "input", TEXT, 30),
-        result("Alone", "单独", "first", "0%", 12),
-        result("Together with others", "含交互", "total", "0%", 12),
+        result("By itself", "单独影响", "first", "0%", 12, ("Alone",)),
+        result("Together with the others", "连同交互影响", "total", "0%", 12, ("Together with others",)),
     ),
 )
 
