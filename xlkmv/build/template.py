@@ -279,7 +279,7 @@ def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
         rule = {"type": "text", "criteria": "begins with", "value": word, "format": shown}
         ws.conditional_format(row + 1, PANEL + 1, below - 1, PANEL + 1, rule)
     chart = cover_chart(s, new)
-    title = {"name": s.said("Accumulated in against due"), "name_font": {"name": FONT, "size": 11}}
+    title = {"name": s.drawn("out_DrawnCover"), "name_font": {"name": FONT, "size": 11}}
     chart.set_title(title)
     chart.set_x_axis(s.dates_axis(new.dates) | {"name": ""})
     chart.set_y_axis(s.axis("", '[>=1000000000]0.0,,,"bn";[>=1000000]0.0,,"m";#,##0'))
@@ -570,7 +570,7 @@ def _structure(s: Sheets, new: Filling) -> Any:
         ("kmv", "KMV view, reserve as it is", line(SENIOR, "dash") | unmarked),
         ("target", "Target", line(OFF, "square_dot") | unmarked),
     )
-    s.finish(chart, "Any-date PD (simulated) against the size of the class")
+    s.finish(chart, "out_DrawnFrontier", s.scale(chart))
     chart.set_x_axis(s.axis("Size of the class, share of all notes now", "0%"))
     bottom = {"min": SMALLEST_FRONTIER, "max": 1, "crossing": SMALLEST_FRONTIER}
     chart.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **bottom))
@@ -814,7 +814,7 @@ def _backtest(s: Sheets, new: Filling) -> Any:
         ("low_share", "1 in 20 is less", line(OFF, "square_dot")),
         ("seen_share", "Came in", line(GREEN, marker=marker)),
     )
-    s.finish(chart, "Accumulated collections, as a share of the plan")
+    s.finish(chart, "out_DrawnCollections", s.scale(chart))
     chart.set_x_axis(s.dates_axis(new.dates))
     chart.set_y_axis(s.axis("Share of the plan", "0%"))
     defaults = s.book.add_chart({"type": "line"})
@@ -825,7 +825,7 @@ def _backtest(s: Sheets, new: Filling) -> Any:
         ("defaults_expected", "Expected at closing", line(SENIOR, "long_dash")),
         ("defaults_seen", "Seen", line(OFF, marker=marker)),
     )
-    s.finish(defaults, "Obligors in default")
+    s.finish(defaults, "out_DrawnDefaults")
     defaults.set_x_axis(s.dates_axis(new.dates))
     defaults.set_y_axis(s.axis("Obligors", "0.0", min=0))
     for drawn, offset in ((chart, {}), (defaults, {"x_offset": 700})):
@@ -909,7 +909,7 @@ def _moved(s: Sheets) -> Any:
     _, left = s.beside(ws, top - 3, 1, specs)
     ws.set_row(top - 1, 42)
     # A chart of nothing would have a scale of its own.
-    for k, value in enumerate((NOT_COMPARED, 0.0, 0.0, 0.0)):
+    for k, value in enumerate((NOT_COMPARED, None, 0.0, 0.0)):
         put(ws, top, left + k, value, s.result(layout.BRIDGE.columns[k].format))
     chart = s.book.add_chart({"type": "bar"})
     s.draw(
@@ -919,7 +919,7 @@ def _moved(s: Sheets) -> Any:
         ("change", "Change of the simulated any-date PD", bars(SENIOR, 60)),
         ("kmv_change", "Change in the KMV view", hatched(LIGHT, 60)),
     )
-    s.finish(chart, "What moved the headline class since the last case")
+    s.finish(chart, "out_DrawnMoved")
     chart.set_x_axis(s.axis("Change of the probability", "0.00%"))
     chart.set_y_axis(
         s.axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})

@@ -60,6 +60,7 @@ __all__ = [
     "write_name",
     "write_report",
     "write_rows",
+    "write_title",
 ]
 
 # Column of the marks that the last solve was of, the cell for that of the targets, and how close equal
@@ -79,7 +80,7 @@ CONDITIONS_SHOWN = 10
 # In place of a figure that a quick look leaves out.
 NOT_RUN = Phrase("not run")
 # In place of an interval where no input has a range.
-NO_RANGES = Phrase("no ranges")
+NO_RANGES, NO_RANGE = Phrase("no ranges"), Phrase("no input has a range")
 # There is no such date, size or figure.
 NONE = Phrase("none")
 
@@ -225,6 +226,47 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     }
     for cell, value in values.items():
         write_name(book, cell, value)
+    for cell, nothing in _drawn(book, analysis).items():
+        write_title(book, cell, nothing)
+
+
+def _drawn(book: Book, analysis: Analysis) -> dict[str, str | None]:
+    """Why charts have nothing to draw, by the cell of their title; None where they have."""
+    there = set(book.names())
+    quick = NOT_IN_QUICK if analysis.quick else None
+    record = None if analysis.backtest.measures else analysis.backtest.verdict
+
+    def asked(name: str, not_yet: str) -> str | None:
+        return not_yet if name in there and book.name(name).value is None else None
+
+    return {
+        "out_DrawnCover": None,
+        "out_DrawnCollections": record,
+        "out_DrawnDefaults": record,
+        "out_DrawnFrontier": asked("out_Solved", layout.UNSOLVED),
+        "out_DrawnControls": quick or (None if analysis.attribution else Phrase("no control is on")),
+        "out_DrawnConditions": quick,
+        "out_DrawnMatter": quick or (None if analysis.uncertainty else NO_RANGE),
+        "out_DrawnMoved": asked("out_Compared", layout.UNCOMPARED),
+    }
+
+
+def write_title(book: Book, name: str, nothing: str | None = None) -> None:
+    """Write the title of a chart that may have nothing to draw, in the language of the workbook.
+
+    Parameters
+    ----------
+    book : Book
+    name : str
+        Of :data:`xlkmv.workbook.layout.DRAWN`.
+    nothing : str, optional
+        Why it has nothing.
+    """
+    if name in book.names():
+        before, now = book.name(name).value, said(layout.drawn_title(name, nothing), speaker(book))
+        if before != now:
+            book.write_name(name, now)
+            book.retitle({str(before): now})
 
 
 def write_name(book: Book, name: str, value: Any) -> None:
@@ -709,9 +751,9 @@ def _matter(analysis: Analysis) -> list[list[Any]]:
     if analysis.quick:
         return _left_out(layout.MATTER)
     if found is None:
-        return [[Phrase("no input has a range"), 0.0, 0.0]]
+        return [[NO_RANGE, None, None]]
     ranked = found.ranked(analysis.headline)
-    return [list(line) for line in ranked] or [[Phrase("nothing moves the class"), 0.0, 0.0]]
+    return [list(line) for line in ranked] or [[Phrase("nothing moves the class"), None, None]]
 
 
 def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[Any]]:
