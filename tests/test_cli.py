@@ -587,9 +587,9 @@ def test_new_builds_the_workbook_where_none_is_shipped(
     monkeypatch.setattr("xlkmv.cli.making.shipped_template", lambda: None)
     monkeypatch.setattr("xlkmv.build.template.build_template", lambda path: shutil.copy(draft, path))
     code, out, _ = run(capsys, "new", tmp_path / "book.xlsm")
-    assert code == 0
-    assert str(tmp_path / "book.xlsm") in out
-    assert (tmp_path / "book.xlsm").read_bytes() == draft.read_bytes()
+    path = tmp_path / "book.xlsm"
+    assert (code, out) == (0, f"Made {path}: now run xlkmv refresh {path}\n")
+    assert path.read_bytes() == draft.read_bytes()
 
 
 @pytest.mark.parametrize("key", ["auto", "mortgage"])

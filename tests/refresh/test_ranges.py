@@ -115,12 +115,19 @@ def test_what_a_refresh_writes(template: Path, tmp_path: Path) -> None:
     book = FileBook(book.save(tmp_path / "b.xlsm"))
     matter, table = book.table("tbl_Matter"), book.table("tbl_Range")
     assert matter.column("Input") == ["Recovery"]
-    assert matter.column("Alone")[0] == pytest.approx(1.0, abs=0.02)
+    assert matter.column("By itself")[0] == pytest.approx(1.0, abs=0.02)
     counts = dict(zip(table.column("Input"), table.column("Counts"), strict=True))
     assert counts["Recovery"] == "yes"
     assert counts["Volatility of the pool"] == "no: the volatility is implied"
     assert counts["Prepayment"] is None
     assert counts["Asset correlation"] == "no: figure outside"
+    # The volatility is implied, and so the drift: what their cells on Terms hold is not used.
+    assert counts["Drift of the pool"] == "no: the drift is implied"
+    now = dict(zip(table.column("Input"), table.column("Figure now"), strict=True))
+    assert [label for label, figure in now.items() if figure is None] == [
+        "Volatility of the pool",
+        "Drift of the pool",
+    ]
     intervals, risk = book.table("tbl_Interval"), done.analysis.simulated_base.tranches
     for k, tranche in enumerate(risk):
         low, high = intervals.column("PD, low")[k], intervals.column("PD, high")[k]
@@ -139,7 +146,7 @@ def test_without_ranges_and_in_a_quick_look_there_is_no_interval(template: Path)
     done = refresh(book)
     assert done.analysis.uncertainty is None
     assert book.table("tbl_Matter").column("Input") == ["no input has a range"]
-    assert book.table("tbl_Answer").column("90 % interval") == [None, None]
+    assert book.table("tbl_Answer").column("90 % interval") == ["no ranges", "no ranges"]
     quick = FileBook(template)
     refresh(quick, quick=True)
     assert quick.table("tbl_Matter").column("Input") == ["not in a quick look"]

@@ -82,7 +82,7 @@ def test_titles_and_figures_are_those_of_the_headline_class(
         assert name in text and "enior" not in text and layout.THE_CLASS not in text
     tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}
     assert tables == {
-        "Headline", "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual", "Driver",
+        "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual", "Driver",
         "Diversification", "Tornado", "Step", "Watch", "Layer", "Matter",
     }  # fmt: skip
 

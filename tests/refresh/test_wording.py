@@ -133,6 +133,42 @@ def test_charts_speak_chinese_and_every_link_has_its_text(folder: Path, tmp_path
                     assert cell.findtext("{*}v"), f"{name}: {cell.get('r')}"
 
 
+# Charts of a fresh workbook that have nothing to draw, after nothing, a quick look and a refresh. Of the
+# example of patents: no collections since closing, and some inputs with a range.
+EMPTY = {
+    "Accumulated in against due": ("no results yet", "", ""),
+    "Accumulated collections, as a share of the plan": ("no results yet", *["nothing has come in yet"] * 2),
+    "Obligors in default": ("no results yet", *["nothing has come in yet"] * 2),
+    "Any-date PD (simulated) against the size of the class": ("not solved yet: press Solve",) * 3,
+    "From all controls off to the deal as it is: any-date PD": ("no results yet", "not in a quick look", ""),
+    "The conditions that move the PD to quote most": ("no results yet", "not in a quick look", ""),
+    "Which input matters: share of the uncertainty of the class": (
+        *("no results yet", "not in a quick look"),
+        "",
+    ),
+    "What moved the headline class since the last case": ("not compared yet: press Compare",) * 3,
+}
+
+
+def test_a_chart_without_figures_says_why_in_its_title(folder: Path, tmp_path: Path) -> None:
+    source = draft("patents", folder)
+    quick, full = (FileBook(source) for _ in range(2))
+    refresh(quick, now=NOW, quick=True)
+    quick_path = quick.save(tmp_path / "quick.xlsm")
+    refresh(full, now=NOW)
+    full_path = full.save(tmp_path / "full.xlsm")
+    for place, path in enumerate((source, quick_path, full_path)):
+        book, said = FileBook(path), titles(path)
+        cells = {str(book.name(name).value) for name in layout.DRAWN}
+        for title, why in EMPTY.items():
+            text = f"{title} - {why[place]}" if why[place] else title
+            # The link of the title and what is saved beside it for spreadsheets that do not follow links.
+            assert text in cells and text in said, (path.name, title)
+    solved = FileBook(full_path)
+    solve_book(solved, now=NOW, target=0.01, name=read_class(solved))
+    assert "Any-date PD (simulated) against the size of the class" in titles(solved.save(full_path))
+
+
 def test_back_in_english_everything_is_as_if_it_had_never_been_chinese(folder: Path, tmp_path: Path) -> None:
     source = draft("patents", folder)
     english = shown(refreshed(source, tmp_path / "en.xlsm", None, None, None, solve=True).path)

@@ -76,6 +76,7 @@ def names() -> list[str]:
         *READINGS.values(),
         *spread,
         *(layout.of_class(title, "").pattern for title in titles),
+        *layout.DRAWN.values(),
         *(*ALARMS, "FAILED", *OUTCOMES, *MESSAGES, *NOTES_OF_MODELS),
         *compare.labels(),
         *(*structure.QUESTIONS.values(), *structure.UNITS.values(), *structure.WHOLE_RANGE.values()),

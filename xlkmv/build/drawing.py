@@ -50,7 +50,9 @@ MONTHS_APART, LABELS = (1, 2, 3, 6, 12, 24, 60), 14
 GREY = "#595959"
 FONT = "Calibri"
 # Fields of results that hold a name of the user's, or a few words, of any length.
-NAMED = {"name", "tranche", "scenario", "condition", "test", "why", "pd_range", "most"}
+NAMED = {"name", "tranche", "scenario", "condition", "test", "grade", "why", "pd_range", "most"}
+# Those that hold a sentence.
+WRAPPED = {"remark", "verdict", "said"}
 # Upright labels of dates run into one another from some ten on.
 SLANTED = {"name": FONT, "size": 9, "rotation": -45}
 # Title of an axis of money: what Terms says of currency and unit.
@@ -82,6 +84,11 @@ KEPT = {
 # What stands on What moved and Structure before they have answers.
 NOT_COMPARED = Phrase("nothing compared yet")
 FRONTIER = Phrase(layout.FRONTIER_TITLE, name=Phrase("the class"))
+# What charts say before they have figures.
+NO_RESULTS = Phrase("no results yet")
+NOT_DRAWN = {"out_DrawnFrontier": layout.UNSOLVED, "out_DrawnMoved": layout.UNCOMPARED}
+# Column of sheet Texts that holds the titles of charts that may have nothing to draw.
+DRAWN_LEFT = 3 + len(layout.TEXTS.columns) + len(layout.SAID.columns)
 
 
 class Sheets:
@@ -293,7 +300,7 @@ class Sheets:
                     fits = {"text_wrap": True} if c.field == "basis" else {"shrink": True}
                     style = self.style(font_color=GREY, italic=True, indent=1, **fits)
                 elif not c.is_input:
-                    style = self.result(shown, c.field in NAMED, c.field == "remark")
+                    style = self.result(shown, c.field in NAMED, c.field in WRAPPED)
                 else:
                     style = self.input(shown, mark)
                 put(ws, top + i, column + k, value, style)
@@ -352,11 +359,30 @@ class Sheets:
                 {"name": self.said(name), "categories": cells(by), "values": cells(field), **look}
             )
 
-    def finish(self, chart: Any, title: str) -> None:
-        """Give a chart its title, legend and frame."""
+    def scale(self, chart: Any) -> int:
+        """Add a point at 100 % that is not seen: a chart of shares has a sensible scale without figures too.
+
+        Returns the place of the series, which the legend leaves out.
+        """
+        cell = [layout.TEXTS.sheet, LISTED_TOP + len(layout.DRAWN), DRAWN_LEFT] * 2
+        one = [cell[0], *cell[1:3], *cell[1:3]]
+        chart.add_series(
+            {"categories": one, "values": one, "line": {"none": True}, "marker": {"type": "none"}}
+        )
+        return len(chart.series) - 1
+
+    def drawn(self, name: str) -> str:
+        """Formula of the title of a chart that may have nothing to draw: the cell that refresh writes."""
+        row = LISTED_TOP + list(layout.DRAWN).index(name)
+        return f"={layout.TEXTS.sheet}!{xl_rowcol_to_cell(row, DRAWN_LEFT, True, True)}"
+
+    def finish(self, chart: Any, title: str, *hidden: int) -> None:
+        """Give a chart its title (a text, or a name of `layout.DRAWN`), legend and frame."""
         font = {"name": FONT, "size": 12, "color": INK}
-        chart.set_title({"name": self.said(title), "name_font": font, "overlay": False})
-        chart.set_legend({"position": "bottom", "font": {"name": FONT, "size": 9}})
+        shown = self.drawn(title) if title in layout.DRAWN else self.said(title)
+        chart.set_title({"name": shown, "name_font": font, "overlay": False})
+        legend = {"position": "bottom", "font": {"name": FONT, "size": 9}}
+        chart.set_legend(legend | ({"delete_series": list(hidden)} if hidden else {}))
         chart.set_chartarea({"border": {"color": GRID}})
         chart.show_na_as_empty_cell()
 
@@ -399,6 +425,11 @@ class Sheets:
         widths(ws, left, layout.SAID.columns)
         rows = [[said(text, catalogue(c.field).gettext) for c in layout.SAID.columns] for text in starts]
         self.table(ws, LISTED_TOP - 3, left, layout.SAID, rows)
+        for row, name in enumerate(layout.DRAWN, LISTED_TOP):
+            ws.write_string(row, DRAWN_LEFT, layout.drawn_title(name, NOT_DRAWN.get(name, NO_RESULTS)))
+            cell = xl_rowcol_to_cell(row, DRAWN_LEFT, True, True)
+            self.book.define_name(name, f"={ws.name}!{cell}")
+        ws.write_number(LISTED_TOP + len(layout.DRAWN), DRAWN_LEFT, 1.0)
         ws.hide()
 
     def _texts(self) -> list[list[Any]]:

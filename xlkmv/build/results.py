@@ -337,7 +337,7 @@ def uncertainty(s: Sheets, new: Filling) -> None:
     classes, _ = s.table(ws, classes, 1, layout.INTERVAL)
     ws.repeat_rows(classes - 2, classes - 1)
     share = s.book.add_chart({"type": "bar"})
-    labels = {"value": True, "num_format": "0%", "font": {"name": FONT, "size": 9}}
+    labels = {"value": True, "num_format": "0%;;", "font": {"name": FONT, "size": 9}}
     s.draw(
         share,
         (layout.MATTER, matter, 1, 1),
@@ -345,7 +345,7 @@ def uncertainty(s: Sheets, new: Filling) -> None:
         ("first", "By itself", bars(SENIOR, 50) | {"data_labels": labels}),
         ("total", "Together with the others", bars(LIGHT, 50)),
     )
-    s.finish(share, "Which input matters: share of the uncertainty of the class")
+    s.finish(share, "out_DrawnMatter")
     share.set_x_axis(s.axis("Share of the variance of its distance", "0%", min=0, max=1))
     share.set_y_axis(s.axis("", "General", reverse=True, major_gridlines={"visible": False}))
     chart = s.book.add_chart({"type": "line"})
@@ -433,25 +433,25 @@ def controls(s: Sheets) -> None:
         ("less", "Taken off", bars(GREEN, 30)),
         ("more", "Added", hatched(OFF, 30)),
     )
-    s.finish(bridge, "From all controls off to the deal as it is: any-date PD")
-    bridge.set_legend({"position": "bottom", "font": {"name": FONT, "size": 9}, "delete_series": [0]})
+    s.finish(bridge, "out_DrawnControls", 0)
     bridge.set_x_axis(s.axis("", "General") | {"major_gridlines": {"visible": False}})
-    bridge.set_y_axis(s.axis("Probability", "0%", min=0))
+    # Without figures the scale is a spreadsheet's own: what is no probability is not labelled.
+    bridge.set_y_axis(s.axis("Probability", '[<1.01]0%;""', min=0))
     chart = s.book.add_chart({"type": "bar"})
     labels = {
         "value": True,
         "position": "inside_end",
         "num_format": layout.PROBABILITY,
-        "font": {"name": FONT, "size": 9, "color": "white"},
+        "font": {"name": FONT, "size": 9},
     }
     s.draw(
         chart,
         (layout.TORNADO, tornado, 1, 1),
         "condition",
-        ("pd", "Under the condition", bars(SENIOR, 40) | {"data_labels": labels}),
-        ("base", "As it is", hatched(LIGHT, 40)),
+        ("pd", "Under the condition", bars(LIGHT, 40) | {"data_labels": labels}),
+        ("base", "As it is", hatched(SENIOR, 40)),
     )
-    s.finish(chart, "The conditions that move the PD to quote most")
+    s.finish(chart, "out_DrawnConditions")
     # XlsxWriter swaps the axes of a bar chart: x is the horizontal one, here the values.
     chart.set_x_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **QUOTED_RANGE))
     chart.set_y_axis(s.axis("", "General", reverse=True, major_gridlines={"visible": False}))

@@ -41,6 +41,7 @@ from xlkmv.build.drawing import (
     NOT_COMPARED,
     OFF,
     SENIOR,
+    SLANTED,
     WIDEST,
     Sheets,
     bars,
@@ -82,6 +83,7 @@ from xlkmv.functions.cells import ExcelError
 from xlkmv.functions.registry import Function
 from xlkmv.language import LANGUAGES, Phrase, parts
 from xlkmv.refresh.marks import mark_formula
+from xlkmv.refresh.report import NO_RANGES, NOT_RUN, TARGET_MARK
 from xlkmv.refresh.run import refresh
 from xlkmv.refresh.solving import SMALLEST_FRONTIER, solve_book
 from xlkmv.workbook import layout
@@ -178,7 +180,12 @@ def _home(s: Sheets, new: Filling) -> Any:
     row += 1 + len(READINGS)
     for k, rule in enumerate(ANSWER_RULES):
         s.speak(ws, row + k, 1, rule, s.style(font_color=GREY, italic=True, font_size=9))
-    s.table(ws, row + len(ANSWER_RULES), 1, layout.ANSWER)
+    top, left = s.table(ws, row + len(ANSWER_RULES), 1, layout.ANSWER)
+    interval = left + layout.ANSWER.index("pd_range")
+    for word in in_all_languages(NO_RANGES, NOT_RUN):
+        shown = s.book.add_format({"font_color": "#A6A6A6"})
+        rule = {"type": "cell", "criteria": "==", "value": f'"{word}"', "format": shown}
+        ws.conditional_format(top, interval, top + 1200, interval, rule)
     for name, field in HEADLINE_FIGURES.items():
         column = layout.HEADLINE.column(field).header
         place = "MATCH(out_Headline,tbl_Headline[Tranche],0)"
@@ -272,7 +279,7 @@ def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
         rule = {"type": "text", "criteria": "begins with", "value": word, "format": shown}
         ws.conditional_format(row + 1, PANEL + 1, below - 1, PANEL + 1, rule)
     chart = cover_chart(s, new)
-    title = {"name": s.said("Accumulated in against due"), "name_font": {"name": FONT, "size": 11}}
+    title = {"name": s.drawn("out_DrawnCover"), "name_font": {"name": FONT, "size": 11}}
     chart.set_title(title)
     chart.set_x_axis(s.dates_axis(new.dates) | {"name": ""})
     chart.set_y_axis(s.axis("", '[>=1000000000]0.0,,,"bn";[>=1000000]0.0,,"m";#,##0'))
@@ -501,7 +508,6 @@ STRUCTURE_CELLS = {
     "out_Structure": "State of the answers",
     "out_Solved": "Solved",
     "out_Issuable": "Issuable, class after class",
-    "out_TargetMark": "(mark of the targets, for the state)",
 }
 
 
@@ -525,13 +531,15 @@ def _structure(s: Sheets, new: Filling) -> Any:
     unsolved, solved, before = (s.cell(x) for x in (layout.UNSOLVED, layout.SOLVED, layout.SOLVED_BEFORE))
     state = f"=IF(ISBLANK(out_Solved),{unsolved},IF({same},{solved},{before}))"
     for row, (name, text) in enumerate(STRUCTURE_CELLS.items(), 5):
-        grey = {"font_color": GRID, "font_size": 8} if name == "out_TargetMark" else {}
-        s.speak(ws, row, 1, text, s.style(**{"font_color": GREY} | grey))
-        style = s.style(**{"bold": not grey, "align": "left", "shrink": True} | grey)
+        s.speak(ws, row, 1, text, s.style(font_color=GREY))
+        style = s.style(bold=True, align="left", shrink=True)
         ws.merge_range(row, 2, row, 6, None, style)
         if name == "out_Structure":
             ws.write_formula(row, 2, state, style, layout.UNSOLVED)
         s.book.define_name(name, f"=Structure!{xl_rowcol_to_cell(row, 2, True, True)}")
+    # The mark of the targets, which tells the state: nothing to look at.
+    ws.write_blank(8, 2, None, s.style(num_format=";;;"))
+    s.book.define_name(TARGET_MARK, f"=Structure!{xl_rowcol_to_cell(8, 2, True, True)}")
     for row, rule in enumerate(STRUCTURE_RULES, 10):
         s.speak(ws, row, 1, rule, s.style(font_color=GREY, font_size=9))
     for word in in_all_languages("stale", "not solved"):
@@ -562,7 +570,7 @@ def _structure(s: Sheets, new: Filling) -> Any:
         ("kmv", "KMV view, reserve as it is", line(SENIOR, "dash") | unmarked),
         ("target", "Target", line(OFF, "square_dot") | unmarked),
     )
-    s.finish(chart, "Any-date PD (simulated) against the size of the class")
+    s.finish(chart, "out_DrawnFrontier", s.scale(chart))
     chart.set_x_axis(s.axis("Size of the class, share of all notes now", "0%"))
     bottom = {"min": SMALLEST_FRONTIER, "max": 1, "crossing": SMALLEST_FRONTIER}
     chart.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **bottom))
@@ -646,6 +654,7 @@ def _models(s: Sheets) -> Any:
     s.finish(deep, "How likely the pool loses more, and who bears it (KMV)")
     deep.set_x_axis(
         s.axis("Loss of the pool in one year", "0.0%", interval_unit=3, major_gridlines={"visible": False})
+        | {"num_font": SLANTED}
     )
     bottom = {"min": SMALLEST_LAYER, "max": 1, "crossing": SMALLEST_LAYER}
     deep.set_y_axis(s.axis("Probability of more (log scale)", "0E+00", log_base=10, **bottom))
@@ -736,7 +745,7 @@ def _today(s: Sheets, new: Filling) -> Any:
     ws = s.sheet(
         "Today",
         "Today",
-        "发行时与当前",
+        "设立时与当前",
         "Each class as seen from the last date with collections, and as it was at closing. What came in is "
         "entered on Surveillance; every refresh leaves a line on History.",
         spec.columns,
@@ -791,7 +800,8 @@ def _backtest(s: Sheets, new: Filling) -> Any:
         spec.columns,
         money=True,
     )
-    s.table(ws, 3, 1, layout.MEASURE)
+    verdict, _ = s.table(ws, 3, 1, layout.MEASURE)
+    ws.set_row(verdict, 40)  # of three lines
     chart = s.book.add_chart({"type": "line"})
     top = BACKTEST_TOP + 24
     place, marker = (spec, top, 1, rows), len(new.dates) <= MARKED
@@ -804,7 +814,7 @@ def _backtest(s: Sheets, new: Filling) -> Any:
         ("low_share", "1 in 20 is less", line(OFF, "square_dot")),
         ("seen_share", "Came in", line(GREEN, marker=marker)),
     )
-    s.finish(chart, "Accumulated collections, as a share of the plan")
+    s.finish(chart, "out_DrawnCollections", s.scale(chart))
     chart.set_x_axis(s.dates_axis(new.dates))
     chart.set_y_axis(s.axis("Share of the plan", "0%"))
     defaults = s.book.add_chart({"type": "line"})
@@ -815,7 +825,7 @@ def _backtest(s: Sheets, new: Filling) -> Any:
         ("defaults_expected", "Expected at closing", line(SENIOR, "long_dash")),
         ("defaults_seen", "Seen", line(OFF, marker=marker)),
     )
-    s.finish(defaults, "Obligors in default")
+    s.finish(defaults, "out_DrawnDefaults")
     defaults.set_x_axis(s.dates_axis(new.dates))
     defaults.set_y_axis(s.axis("Obligors", "0.0", min=0))
     for drawn, offset in ((chart, {}), (defaults, {"x_offset": 700})):
@@ -899,7 +909,7 @@ def _moved(s: Sheets) -> Any:
     _, left = s.beside(ws, top - 3, 1, specs)
     ws.set_row(top - 1, 42)
     # A chart of nothing would have a scale of its own.
-    for k, value in enumerate((NOT_COMPARED, 0.0, 0.0, 0.0)):
+    for k, value in enumerate((NOT_COMPARED, None, 0.0, 0.0)):
         put(ws, top, left + k, value, s.result(layout.BRIDGE.columns[k].format))
     chart = s.book.add_chart({"type": "bar"})
     s.draw(
@@ -909,7 +919,7 @@ def _moved(s: Sheets) -> Any:
         ("change", "Change of the simulated any-date PD", bars(SENIOR, 60)),
         ("kmv_change", "Change in the KMV view", hatched(LIGHT, 60)),
     )
-    s.finish(chart, "What moved the headline class since the last case")
+    s.finish(chart, "out_DrawnMoved")
     chart.set_x_axis(s.axis("Change of the probability", "0.00%"))
     chart.set_y_axis(
         s.axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})

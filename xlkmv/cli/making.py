@@ -158,7 +158,7 @@ def _wanted(options: argparse.Namespace) -> tuple[Any, str]:
     if not options.blank:
         if given:
             raise InputError(given[0], "belongs to --blank: add it", calendar[given[0]])
-        return None, Phrase("fill in your deal, then run")
+        return None, Phrase("now run")
     if missing := [name for name in calendar if name not in given]:
         raise InputError("--blank", Phrase("needs {names}, too", names=" and ".join(missing)))
     try:

@@ -357,10 +357,12 @@ def quoted_pd(short: int, paths: int, kmv: float) -> Quote:
     if short >= ENOUGH:
         return Quote(short / paths, Phrase("simulated"))
     bound = min(upper_bound(short, paths), ENOUGH / paths)
-    seen = {"short": short or Phrase("none"), "paths": paths}
+    # Two phrases each: not every language can say none in the place of a number.
     if kmv > bound:
-        return Quote(kmv, Phrase("KMV view; {short} of {paths:,} paths", **seen), "KMV")
-    return Quote(bound, Phrase("bound: {short} of {paths:,} paths", **seen), "bound")
+        seen = Phrase("KMV view; {short} of {paths:,} paths", short=short, paths=paths)
+        return Quote(kmv, seen if short else Phrase("KMV view; none of {paths:,} paths", paths=paths), "KMV")
+    seen = Phrase("bound: {short} of {paths:,} paths", short=short, paths=paths)
+    return Quote(bound, seen if short else Phrase("bound: none of {paths:,} paths", paths=paths), "bound")
 
 
 def upper_bound(short: int, paths: int) -> float:

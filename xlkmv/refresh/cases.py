@@ -20,7 +20,7 @@ from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.language import CLAUSES, Phrase, joined
 from xlkmv.refresh.reader import Reader, is_blank
-from xlkmv.refresh.report import AT_COMPARE, write_name, write_rows
+from xlkmv.refresh.report import AT_COMPARE, write_name, write_rows, write_title
 from xlkmv.refresh.run import Inputs, Progress, read_book
 from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
@@ -239,6 +239,7 @@ def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
     done = Phrase("{when}, inputs {digest}", when=stamp, digest=inputs.digest)
     write_name(book, "out_Comparison", layout.COMPARED)
     write_name(book, "out_Compared", done)
+    write_title(book, "out_DrawnMoved")
     remember(book, [done, *(cell for rows in tables.values() for row in rows for cell in row)])
 
 

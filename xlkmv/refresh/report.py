@@ -47,6 +47,8 @@ __all__ = [
     "AT_COMPARE",
     "AT_SOLVE",
     "CONDITIONS_SHOWN",
+    "NOT_RUN",
+    "NO_RANGES",
     "SMALLEST_DRAWN",
     "TARGET_MARK",
     "UNITS",
@@ -58,6 +60,7 @@ __all__ = [
     "write_name",
     "write_report",
     "write_rows",
+    "write_title",
 ]
 
 # Column of the marks that the last solve was of, the cell for that of the targets, and how close equal
@@ -76,6 +79,8 @@ DRIVERS_SHOWN = 12
 CONDITIONS_SHOWN = 10
 # In place of a figure that a quick look leaves out.
 NOT_RUN = Phrase("not run")
+# In place of an interval where no input has a range.
+NO_RANGES, NO_RANGE = Phrase("no ranges"), Phrase("no input has a range")
 # There is no such date, size or figure.
 NONE = Phrase("none")
 
@@ -118,7 +123,7 @@ def write_report(
     ]
     answers = class_answers(deal, analysis)
     for spec, rows in (
-        (layout.ANSWER, [_answer(a) for a in answers]),
+        (layout.ANSWER, [_answer(a, NOT_RUN if analysis.quick else NO_RANGES) for a in answers]),
         (layout.HEADLINE, _headline(deal, analysis)),
         (layout.RISK, _risk(deal, analysis)),
         (layout.CHART, _curve(deal, analysis)),
@@ -221,6 +226,47 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     }
     for cell, value in values.items():
         write_name(book, cell, value)
+    for cell, nothing in _drawn(book, analysis).items():
+        write_title(book, cell, nothing)
+
+
+def _drawn(book: Book, analysis: Analysis) -> dict[str, str | None]:
+    """Why charts have nothing to draw, by the cell of their title; None where they have."""
+    there = set(book.names())
+    quick = NOT_IN_QUICK if analysis.quick else None
+    record = None if analysis.backtest.measures else analysis.backtest.verdict
+
+    def asked(name: str, not_yet: str) -> str | None:
+        return not_yet if name in there and book.name(name).value is None else None
+
+    return {
+        "out_DrawnCover": None,
+        "out_DrawnCollections": record,
+        "out_DrawnDefaults": record,
+        "out_DrawnFrontier": asked("out_Solved", layout.UNSOLVED),
+        "out_DrawnControls": quick or (None if analysis.attribution else Phrase("no control is on")),
+        "out_DrawnConditions": quick,
+        "out_DrawnMatter": quick or (None if analysis.uncertainty else NO_RANGE),
+        "out_DrawnMoved": asked("out_Compared", layout.UNCOMPARED),
+    }
+
+
+def write_title(book: Book, name: str, nothing: str | None = None) -> None:
+    """Write the title of a chart that may have nothing to draw, in the language of the workbook.
+
+    Parameters
+    ----------
+    book : Book
+    name : str
+        Of :data:`xlkmv.workbook.layout.DRAWN`.
+    nothing : str, optional
+        Why it has nothing.
+    """
+    if name in book.names():
+        before, now = book.name(name).value, said(layout.drawn_title(name, nothing), speaker(book))
+        if before != now:
+            book.write_name(name, now)
+            book.retitle({str(before): now})
 
 
 def write_name(book: Book, name: str, value: Any) -> None:
@@ -407,12 +453,12 @@ def _final(tranche: TrancheView) -> list[float]:
 NOTHING = "-"
 
 
-def _answer(a: ClassAnswer) -> list[Any]:
-    """One class on Home."""
+def _answer(a: ClassAnswer, no_range: Phrase) -> list[Any]:
+    """One class on Home; in place of an interval that is not known it says why."""
     alone = NOTHING if a.alone is None else a.alone.pd
     lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
     kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
-    return [a.name, a.grade, a.quote.pd, range_text(a.pd_range) or None, a.quote.why, alone, *kept]
+    return [a.name, a.grade, a.quote.pd, range_text(a.pd_range) or no_range, a.quote.why, alone, *kept]
 
 
 def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -677,16 +723,19 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
         if name is None:
             rows.append([None, None])
             continue
+        if not INPUTS[name].acts(deal):
+            rows.append([None, UNUSED[name]])
+            continue
         counts = None
         if name in ranges.acting(deal):
             counts = Phrase("yes")
         elif not is_blank(low):
-            counts = Phrase("no: figure outside") if INPUTS[name].acts(deal) else UNUSED[name]
+            counts = Phrase("no: figure outside")
         rows.append([INPUTS[name].figure(deal), counts])
     return rows
 
 
-# Why a range does not count.
+# Why an input is not used, and a range of it would not count.
 UNUSED = {
     "recovery": Phrase("no: pledges say it"),
     "volatility": Phrase("no: the volatility is implied"),
@@ -702,9 +751,9 @@ def _matter(analysis: Analysis) -> list[list[Any]]:
     if analysis.quick:
         return _left_out(layout.MATTER)
     if found is None:
-        return [[Phrase("no input has a range"), 0.0, 0.0]]
+        return [[NO_RANGE, None, None]]
     ranked = found.ranked(analysis.headline)
-    return [list(line) for line in ranked] or [[Phrase("nothing moves the class"), 0.0, 0.0]]
+    return [list(line) for line in ranked] or [[Phrase("nothing moves the class"), None, None]]
 
 
 def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[Any]]:
@@ -858,6 +907,7 @@ def model_rows(models: Mapping[str, LossDistribution | XlkmvError]) -> list[list
             rows.append([name, *[NONE] * 8, found.sentence])
             continue
         errors = found.standard_errors
+        unseen = errors is not None and found.hit_probability == 0.0
         rows.append(
             [
                 name,
@@ -868,7 +918,7 @@ def model_rows(models: Mapping[str, LossDistribution | XlkmvError]) -> list[list
                 found.value_at_risk[1],
                 found.expected_shortfall[1],
                 0.0 if errors is None else errors.value_at_risk[1],
-                found.hit_probability,
+                Phrase("none seen") if unseen else found.hit_probability,
                 joined([_noted(text) for text in found.method.split("; ")], CLAUSES),
             ]
         )
@@ -936,7 +986,7 @@ def backtest_rows(deal: Deal, found: PlanBacktest) -> list[list[Any]]:
         While nothing has come in, a row that says so.
     """
     if found.measures is None:
-        return [[NONE, *[None] * (len(layout.BACKTEST.columns) - 1)]]
+        return [[found.verdict, *[None] * (len(layout.BACKTEST.columns) - 1)]]
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = [x / found.planned for x in (found.expected, found.low, found.high, found.collected)]
     columns = (

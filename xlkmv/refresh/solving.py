@@ -17,7 +17,7 @@ from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError, InputError
 from xlkmv.language import Phrase
 from xlkmv.refresh.reader import Reader
-from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_name, write_rows
+from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_name, write_rows, write_title
 from xlkmv.refresh.run import Inputs, Progress, read_book
 from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
@@ -236,6 +236,7 @@ def _write(book: Book, inputs: Inputs, found: Structure, now: dt.datetime) -> No
     }
     for name, value in values.items():
         write_name(book, name, value)
+    write_title(book, "out_DrawnFrontier")
     remember(book, [*values.values(), *(cell for row in answers for cell in row)])
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "COMPARED_BEFORE",
     "CURRENCY",
     "DEAL_NAME",
+    "DRAWN",
     "FRESH",
     "FRONTIER_TITLE",
     "HEADLINE_CLASS",
@@ -59,6 +60,7 @@ __all__ = [
     "UNIT",
     "UNNAMED",
     "UNSOLVED",
+    "drawn_title",
     "input_columns",
 ]
 __all__ += (
@@ -210,9 +212,27 @@ NAMES: dict[str, tuple[str, str]] = {
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
 CHARTS = {
-    f"out_Charts{x}": f"In the charts: {THE_CLASS}"
-    for x in ("Result", "Scenario", "Drivers", "Uncertainty", "Surveillance")
+    f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Drivers", "Surveillance")
+} | {"out_ChartsUncertainty": f"In the first chart: {THE_CLASS}"}
+
+# Titles of charts that may have nothing to draw, by the name of the cell that holds them.
+DRAWN = {
+    "out_DrawnCover": "Accumulated in against due",
+    "out_DrawnCollections": "Accumulated collections, as a share of the plan",
+    "out_DrawnDefaults": "Obligors in default",
+    "out_DrawnFrontier": "Any-date PD (simulated) against the size of the class",
+    "out_DrawnControls": "From all controls off to the deal as it is: any-date PD",
+    "out_DrawnConditions": "The conditions that move the PD to quote most",
+    "out_DrawnMatter": "Which input matters: share of the uncertainty of the class",
+    "out_DrawnMoved": "What moved the headline class since the last case",
 }
+
+
+def drawn_title(name: str, nothing: str | None = None) -> Phrase:
+    """Title of a chart of :data:`DRAWN`, and why it has nothing to draw, if so."""
+    title = Phrase(DRAWN[name])
+    return title if nothing is None else Phrase("{title} - {nothing}", title=title, nothing=nothing)
+
 
 # Currency and unit of money: labels that titles and axes show, and that no figure depends on.
 CURRENCY, UNIT, MONEY_LABEL = "in_Currency", "in_Unit", "out_Money"
@@ -221,7 +241,7 @@ CURRENCY, UNIT, MONEY_LABEL = "in_Currency", "in_Unit", "out_Money"
 READING_NAMES = {key: f"out_Reading{key.capitalize()}" for key in READINGS}
 READINGS_CHINESE = {
     "pool": "资产池",
-    "actual": "发行以来",
+    "actual": "设立以来",
     "senior": "所选层级",
     "others": "其他层级",
     "controls": "主要增信",

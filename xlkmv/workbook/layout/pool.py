@@ -367,13 +367,19 @@ PEER = TableSpec(
 EDF = TableSpec(
     "tbl_Edf",
     "Obligor",
-    "Your map from distances to PDs (blank: N(-DD))",
-    "违约距离与违约概率映射",
+    "Your map to PDs",
+    "违约概率映射",
     (
         number(
-            "Distance", "违约距离", "distance", DISTANCE, FINITE, 10, "To default, by the convention beside."
+            "Distance",
+            "违约距离",
+            "distance",
+            DISTANCE,
+            FINITE,
+            18,
+            "To default, by the convention beside. Blank: the PD is N(-DD).",
         ),
-        number("PD", "违约概率", "pd", PROBABILITY, MAPPED_PD, 10, "Does not rise with the distance."),
+        number("PD", "违约概率", "pd", PROBABILITY, MAPPED_PD, 18, "Does not rise with the distance."),
     ),
     optional=True,
 )

@@ -77,7 +77,7 @@ ANSWER = TableSpec(
         result("Class", "层级", "name", TEXT, 20),
         result("Grade", "等级", "grade", TEXT, 10),
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 10),
-        result("90 % interval", "90%区间", "pd_range", TEXT, 15, blank=True),
+        result("90 % interval", "90%区间", "pd_range", TEXT, 15),
         result("Why", "依据", "why", TEXT, 24),
         result("PD without undertaking", "无差额支付违约概率", "alone", PROBABILITY, 12),
         result("Coverage", "覆盖倍数", "coverage", RATIO, 8),
@@ -92,7 +92,7 @@ ANSWER = TableSpec(
 HEADLINE = TableSpec(
     "tbl_Headline",
     "Result",
-    f"Each class by its maturity, the views side by side (in the charts: {THE_CLASS})",
+    "Each class by its maturity, the views side by side",
     "各层级违约风险",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
@@ -156,7 +156,7 @@ RISK = TableSpec(
         result("PD", "违约概率", "pd", PROBABILITY, 11),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
         # Blank where principal falls due as it is expected to be paid.
-        result("Coverage, expected dates", "覆盖倍数(预期)", "coverage_expected", RATIO, 12, blank=True),
+        result("Coverage, expected dates", "覆盖倍数(预期)", "coverage_expected", RATIO, 15, blank=True),
         result("DD, expected dates", "违约距离(预期)", "dd_expected", DISTANCE, 12, blank=True),
         result(
             "Any-date PD by pool and reserve, expected dates",

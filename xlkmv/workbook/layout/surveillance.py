@@ -84,7 +84,7 @@ ACTUAL = TableSpec(
         result("Volatility from (90 %)", "90%区间下限", "low", RATE, 10),
         result("Volatility to (90 %)", "90%区间上限", "high", RATE, 10),
         result(
-            "Weight of the view at closing", "发行时观点权重", "weight", "0%", 12, ("Weight of the prior",)
+            "Weight of the view at closing", "设立时观点权重", "weight", "0%", 12, ("Weight of the prior",)
         ),
         result("DD then", "违约距离", "dd", DISTANCE, 9, ("DD", "Senior DD")),
         result(
@@ -110,16 +110,16 @@ RERATE = TableSpec(
     "tbl_Rerate",
     "Today",
     "Each tranche at closing and now",
-    "发行时与当前",
+    "设立时与当前",
     (
         result("Tranche", "层级", "tranche", TEXT, 26),
         result("Outstanding now", "当前余额", "balance", MONEY, 15),
         result("Coverage now", "当前覆盖倍数", "coverage", RATIO, 10),
-        result("DD at closing", "发行时违约距离", "dd_closing", DISTANCE, 10),
+        result("DD at closing", "设立时违约距离", "dd_closing", DISTANCE, 10),
         result("DD now", "当前违约距离", "dd_now", DISTANCE, 9),
         result(
             "Any-date PD by pool and reserve at closing",
-            "发行时仅池与储备任一日违约概率",
+            "设立时仅池与储备任一日违约概率",
             "pd_closing",
             PROBABILITY,
             22,
@@ -134,7 +134,7 @@ RERATE = TableSpec(
             ("Any-date PD without undertaking now", "Any-date PD now"),
         ),
         result(
-            "Simulated any-date PD at closing", "发行时模拟任一日违约概率", "simulated_closing", SIMULATED, 17
+            "Simulated any-date PD at closing", "设立时模拟任一日违约概率", "simulated_closing", SIMULATED, 17
         ),
         result("Simulated any-date PD now", "当前模拟任一日违约概率", "simulated_now", SIMULATED, 15),
         result("s.e. now", "标准误", "simulated_error", ERROR, 9),
@@ -198,7 +198,7 @@ MEASURE = TableSpec(
     "Did the predictions of closing hold?",
     "预测检验",
     (
-        result("Verdict", "结论", "verdict", TEXT, 44),
+        result("Verdict", "结论", "verdict", TEXT, 22),
         result("Obligors", "债务人数", "obligors", MONEY, 12, blank=True),
         result("Defaults seen", "实际违约数", "seen", MONEY, 12, blank=True),
         result("Defaults expected", "预期违约数", "expected", "0.00", 12, blank=True),
@@ -217,9 +217,9 @@ BACKTEST = TableSpec(
     "tbl_Backtest",
     "Backtest",
     "Predicted at closing and seen, accumulated up to each date",
-    "发行时预测与实际",
+    "设立时预测与实际",
     (
-        result("Payment date", "日期", "date", DATE, 44),
+        result("Payment date", "日期", "date", DATE, 22),
         result("Collections by plan", "计划回款", "planned", MONEY, 14),
         result("Expected, with defaults", "预期回款", "expected", MONEY, 14),
         result("Came in", "实际回款", "collected", MONEY, 14),

@@ -34,7 +34,7 @@ RANGE = TableSpec(
         number("Low", "下限", "low", RATE, END, 12, "Exceeded 95 times in 100; blank: known.", blank=True),
         number("High", "上限", "high", RATE, END, 12, "Exceeded 5 times in 100; blank: known.", blank=True),
         result("Figure now", "当前取值", "figure", RATE, 12, blank=True),
-        result("Counts", "是否计入", "state", TEXT, 20, blank=True),
+        result("Counts", "是否计入", "state", TEXT, 28, blank=True),
     ),
     optional=True,
 )
@@ -50,8 +50,10 @@ MATTER = TableSpec(
     "哪个输入最重要",
     (
         result("Input", "输入", "input", TEXT, 30),
-        result("Alone", "单独", "first", "0%", 12),
-        result("Together with others", "含交互", "total", "0%", 12),
+        result("By itself", "单独影响", "first", "0%", 12, ("Alone",), True),
+        result(
+            "Together with the others", "连同交互影响", "total", "0%", 12, ("Together with others",), True
+        ),
     ),
 )
 
@@ -65,7 +67,7 @@ INTERVAL = TableSpec(
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
         result("PD, low", "违约概率下限", "pd_low", PROBABILITY, 12, blank=True),
         result("PD, high", "违约概率上限", "pd_high", PROBABILITY, 12, blank=True),
-        result("Interval of", "区间口径", "source", TEXT, 20, blank=True),
+        result("Interval of", "区间口径", "source", TEXT, 28, blank=True),
         result("s.e. of the simulation", "模拟标准误", "error", ERROR, 12),
         result("DD", "违约距离", "distance", DISTANCE, 9),
         result("DD, low", "违约距离下限", "distance_low", DISTANCE, 9, blank=True),
