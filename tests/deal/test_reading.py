@@ -240,10 +240,8 @@ def test_every_line_in_chinese() -> None:
     answer = class_answers(deal, found)[0]
     kmv = probability(found.base.tranches[0].anydate_pd_at_maturity)
     bounds = {"bound: none of 2,000 paths": "无一", "bound: 5 of 2,000 paths": " 5 条"}
-    quoted, alone = (
-        f"{probability(q.pd)}（上限：2,000 条路径中{bounds[q.why]}不足）"
-        for q in (answer.quote, answer.alone)
-    )
+    quotes = (answer.quote, answer.alone)
+    quoted, alone = (f"{probability(q.pd)}（上限：2,000 条路径中{bounds[q.why]}不足）" for q in quotes)
     assert lines["senior"] == (
         f"{name}：{answer.grade}；采用的违约概率 {quoted}，KMV 视角为 {kmv}。不计差额支付承诺为 {alone}。"
     )

@@ -438,3 +438,12 @@ def test_a_quick_look_is_told_by_its_word_in_any_language(draft: Path, tmp_path:
         home = package.read("xl/worksheets/sheet1.xml").decode()
     assert 'LEFT(out_Scope,10)="quick look"' in home and 'LEFT(out_Scope,2)="速览"' in home
     assert said.name("out_ReadingBreaks").value == "速览不含此项：请完整刷新。"
+
+
+def test_what_no_path_of_a_model_has_shown_is_not_called_impossible() -> None:
+    models = analysed("A-1")[1].models
+    never = {name: replace(found, hit_probability=0.0) for name, found in models.items()}
+    said = {row[9].split("; ")[0]: row[8] for row in report.model_rows(never)}
+    assert said == {"exact": 0.0, "simulated": "none seen"}
+    # A share that was seen stays a number.
+    assert all(isinstance(row[8], float) for row in report.model_rows(models) if row[8] != "none seen")
