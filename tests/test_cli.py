@@ -22,6 +22,7 @@ from rich.console import Console
 import xlkmv
 from xlkmv import cli
 from xlkmv.cli.completion import SHELLS, script, words
+from xlkmv.cli.deals import _shown
 from xlkmv.cli.document import SCHEMA, keys, tables_of
 from xlkmv.cli.firm import UNITS
 from xlkmv.cli.output import BAD_INPUT, Output
@@ -29,7 +30,7 @@ from xlkmv.cli.results import print_results
 from xlkmv.deal.analysis import analyse
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.reading import probability
+from xlkmv.deal.reading import FARTHEST, figure, probability
 from xlkmv.deal.stress import BASE
 from xlkmv.errors import OUT_OF_MEMORY
 from xlkmv.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
@@ -152,7 +153,7 @@ def test_refresh_reports_the_numbers_that_it_writes(
             assert value in answered
         assert (
             f"{answer['Yield at par']:.2%}" in answered
-            and f"{answer['Average life by plan']:.2f}" in answered
+            and f"{figure(answer['Average life by plan'], '.2f')}" in answered
         )
     scenarios = written.table("tbl_Scenario")
     for name, dd in zip(scenarios.column("Scenario"), scenarios.column("DD"), strict=True):
@@ -880,3 +881,8 @@ def test_bash_completes_commands_and_options() -> None:
     assert completed("xlkmv", "re") == ["refresh", "report"]
     assert completed("xlkmv", "solve", "--c") == ["--csv", "--class"]
     assert completed("xlkmv", "refresh", "De") == []  # the shell's own: files
+
+
+def test_a_distance_is_cut_at_the_same_bound_on_a_sheet_and_in_the_terminal() -> None:
+    assert layout.DISTANCE == f'[<={FARTHEST:g}]0.00;"> {FARTHEST:g}"'
+    assert [_shown(x, layout.DISTANCE) for x in (6127.1, 100.0, -250.0)] == ["> 100", "100.00", "-250.00"]

@@ -10,7 +10,7 @@ import pytest
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.answers import class_answers
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.reading import READINGS, alarming, probability, read, riskiest, rounded_up
+from xlkmv.deal.reading import READINGS, alarming, distance, figure, probability, read, riskiest, rounded_up
 from xlkmv.deal.stress import BASE
 from xlkmv.deal.terms import CONTROLS, Controls, Deal, Tranche
 from xlkmv.language import catalogue, said
@@ -23,6 +23,23 @@ from xlkmv.language import catalogue, said
 def test_probabilities_read_well(p: float, text: str) -> None:
     assert probability(p) == text
     assert probability(p, simulated=True) == ("none seen" if p == 0.0 else text)
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [(2.624999999999999, "2.63"), (2.625, "2.63"), (2.6249999, "2.62"), (-2.625, "-2.63"), (0.0, "0.00")],
+)
+def test_figures_are_rounded_as_a_sheet_rounds_them(x: float, text: str) -> None:
+    """Excel keeps fifteen digits and rounds half up: 2.624999999999999 is 2.63."""
+    assert figure(x, ".2f") == text
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [(6127.1, "> 100"), (100.0, "100.00"), (1.545, "1.55"), (-3.2, "-3.20"), (-250.0, "-250.00")],
+)
+def test_a_distance_beyond_a_hundred_is_that(x: float, text: str) -> None:
+    assert distance(x) == text
 
 
 def fast(deal: Deal, **changes: object) -> Deal:

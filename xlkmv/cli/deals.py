@@ -275,14 +275,16 @@ def _print_table(title: str, book: Book, spec: Any, fields: Sequence[str], out: 
 
 def _shown(value: Any, form: str) -> str:
     """Write a cell as its sheet shows it."""
-    from xlkmv.deal.reading import probability
+    from xlkmv.deal.reading import distance, figure, probability
     from xlkmv.workbook.layout import column
 
     if not isinstance(value, float):
         return "" if value is None else str(value)
     if form in (column.PROBABILITY, column.SIMULATED):
         return probability(value, simulated=form == column.SIMULATED)
-    return format(value, {column.RATE: ".2%", column.RATIO: ".3f", column.MONEY: ",.0f"}.get(form, ".2f"))
+    if form == column.DISTANCE:
+        return distance(value)
+    return figure(value, {column.RATE: ".2%", column.RATIO: ".3f", column.MONEY: ",.0f"}.get(form, ".2f"))
 
 
 # ------------------------------------------------------------------------------------- report

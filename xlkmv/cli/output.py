@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xlkmv.cli.document import Answer
     from xlkmv.workbook.book import Book
 
-__all__ = ["ALARM", "BAD_INPUT", "Output", "console", "number", "table"]
+__all__ = ["ALARM", "BAD_INPUT", "Output", "console", "distance", "number", "table"]
 
 BAD_INPUT = 2
 ALARM = "bold red"
@@ -189,9 +189,18 @@ def console(**options: Any) -> Any:
 
 def number(x: float, shown: str, _: Say = str) -> str:
     """Write a figure of a table; infinite coverage is covered, none is short."""
+    from xlkmv.deal.reading import figure
+
     if x in (float("inf"), float("-inf")):
         return _("covered") if x > 0 else _("short")
-    return "-" if x != x else format(x, shown)
+    return "-" if x != x else figure(x, shown)
+
+
+def distance(x: float, _: Say = str) -> str:
+    """Write a distance to default of a table, as :func:`number` does the other figures."""
+    from xlkmv.deal import reading
+
+    return reading.distance(x) if abs(x) < float("inf") else number(x, ".2f", _)
 
 
 def table(title: str, *columns: str, words: bool = False) -> Any:

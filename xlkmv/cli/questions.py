@@ -9,7 +9,7 @@ from typing import Any
 
 from xlkmv.cli import arguments
 from xlkmv.cli.deals import say_blanked, written
-from xlkmv.cli.output import Output, number, table
+from xlkmv.cli.output import Output, distance, number, table
 from xlkmv.errors import InputError
 from xlkmv.language import Say, said
 from xlkmv.phrase import Phrase, phrase
@@ -202,7 +202,7 @@ def _standing(cases: Sequence[Any], out: Output) -> Any:
                 said(a.grade, _),
                 probability(a.quote.pd),
                 number(a.coverage, ".3f", _),
-                number(a.distance, ".2f", _),
+                distance(a.distance, _),
                 said(probability(a.expected_loss, simulated=True), _),
                 f"{a.average_life:.2f}",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from xlkmv.cli.output import ALARM, Output, number, table
+from xlkmv.cli.output import ALARM, Output, distance, number, table
 from xlkmv.language import CLAUSES, LIST, Phrase, Say, joined, said
 
 __all__ = ["print_results"]
@@ -50,7 +50,7 @@ def _conditions(deal: Any, analysis: Any, _: Say) -> Any:
         tranche = view.tranches[analysis.headline]
         found.add_row(
             _(view.stress.name),
-            number(tranche.distance_at_maturity, ".2f", _),
+            distance(tranche.distance_at_maturity, _),
             probability(tranche.pd_at_maturity),
             probability(tranche.anydate_pd_at_maturity),
             *[] if run is None else [said(probability(run, simulated=True), _)],
@@ -157,7 +157,7 @@ def _views(deal: Any, analysis: Any, _: Say) -> Any:
             name,
             controls,
             number(view.coverage_at_maturity, ".3f", _),
-            number(view.distance_at_maturity, ".2f", _),
+            distance(view.distance_at_maturity, _),
             *map(probability, pds),
             said(probability(simulated.anydate_pd, simulated=True), _),
         )

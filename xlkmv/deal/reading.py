@@ -14,7 +14,17 @@ from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.language import CLAUSES, LIST, Phrase, joined
 
-__all__ = ["ALARMS", "READINGS", "alarming", "probability", "read", "riskiest", "rounded_up"]
+__all__ = [
+    "ALARMS",
+    "READINGS",
+    "alarming",
+    "distance",
+    "figure",
+    "probability",
+    "read",
+    "riskiest",
+    "rounded_up",
+]
 
 # Lines of a reading, in order, and what each is about.
 READINGS = {
@@ -32,6 +42,8 @@ ALARMS = ("POOL CANNOT PAY", "ALERT", "Behind plan", "SHORT")
 MOSTLY = 0.5
 # Below this no model can tell.
 LEAST = 1e-10
+# Nor beyond this many standard deviations.
+FARTHEST = 100.0
 
 _BREAKS: dict[str, Callable[[float], Phrase]] = {
     "pool_haircut": lambda x: Phrase("collections {x:.1%} below plan", x=x),
@@ -71,6 +83,37 @@ def probability(p: float, simulated: bool = False) -> str:
         return "< 1E-10"
     # As a sheet rounds: 48.635 % up, though its binary fraction lies below.
     return f"{100.0 * p + 1e-9:.2f}%" if p >= 1e-4 else f"{p:.1E}"
+
+
+def figure(x: float, shown: str) -> str:
+    """Write a number as a sheet rounds it: half up, by the fifteen digits that it keeps.
+
+    Parameters
+    ----------
+    x : float
+    shown : str
+        Python's format, such as ".2f".
+
+    Returns
+    -------
+    str
+    """
+    return format(x * (1.0 + 1e-14), shown)
+
+
+def distance(x: float) -> str:
+    """Write a distance to default; beyond a hundred standard deviations nobody can tell.
+
+    Parameters
+    ----------
+    x : float
+        Finite.
+
+    Returns
+    -------
+    str
+    """
+    return "> 100" if x > FARTHEST else figure(x, ".2f")
 
 
 def read(deal: Deal, analysis: Analysis) -> dict[str, str]:

@@ -6,7 +6,7 @@ Nothing is computed here: every figure is one of the analysis, written as a bank
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import ClassAnswer, class_answers, range_text
 from xlkmv.deal.questions.contributions import Drivers
-from xlkmv.deal.reading import READINGS, alarming, probability, read
+from xlkmv.deal.reading import READINGS, alarming, distance, figure, probability, read
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.language import ENGLISH, Say, catalogue, said
@@ -376,12 +376,12 @@ def _classes(_: Say, deal: Deal, analysis: Analysis) -> Table:
                 said(answer.grade, _),
                 f"{probability(answer.quote.pd)}\n{_why(_, answer)}",
                 NONE if answer.alone is None else probability(answer.alone.pd),
-                _ratio(_, answer.coverage, "{:.3f}"),
-                _ratio(_, answer.distance, "{:.2f}"),
+                _ratio(_, answer.coverage, "{:.3f}".format),
+                _ratio(_, answer.distance, distance),
                 _simulated(_, answer.expected_loss),
-                _share(answer.loss_given_default),
-                _share(answer.average_life, "{:.2f}"),
-                _share(answer.yield_at_par, "{:.2%}"),
+                _share(answer.loss_given_default, ".2%"),
+                _share(answer.average_life, ".2f"),
+                _share(answer.yield_at_par, ".2%"),
             )
         )
     heading: tuple[str, ...] = (
@@ -422,15 +422,15 @@ def _simulated(_: Say, p: float) -> str:
     return _("none seen") if p == 0.0 else probability(p)
 
 
-def _ratio(_: Say, x: float, shown: str) -> str:
+def _ratio(_: Say, x: float, shown: Callable[[float], str]) -> str:
     """Write a coverage or a distance, which may be without end."""
     if np.isnan(x):
         return NONE
-    return shown.format(x) if np.isfinite(x) else _("covered") if x > 0 else _("short")
+    return shown(x) if np.isfinite(x) else _("covered") if x > 0 else _("short")
 
 
-def _share(x: float, shown: str = "{:.1%}") -> str:
-    return NONE if np.isnan(x) else shown.format(x)
+def _share(x: float, shown: str = ".1%") -> str:
+    return NONE if np.isnan(x) else figure(x, shown)
 
 
 def _more(_: Say, count: int, shown: int) -> str:
