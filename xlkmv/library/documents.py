@@ -139,13 +139,14 @@ def _claims(deal: DealFile) -> list[dict[str, Any]]:
     pool, days = deal.pool, [day.isoformat() for day in deal.terms.dates]
     deal.ranges.check_obligors(pool)
     ends = dict(zip(RANGE_NUMBERS, deal.ranges.obligors(len(pool.name)), strict=True))
+    words = {word: values for word in POOL_WORDS if any(values := getattr(pool, word))}
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(pool.name):
         row: dict[str, Any] = {"name": name}
         row |= {column: float(getattr(pool, column)[k]) for column in POOL_NUMBERS}
         if pool.count is not None:
             row["count"] = float(pool.count[k])
-        row |= {word: _text(getattr(pool, word)[k]) for word in POOL_WORDS if any(getattr(pool, word))}
+        row |= {word: _text(values[k]) for word, values in words.items()}
         if pool.loans is not None:
             loan = {n: float(getattr(pool.loans, n)[k]) for n in LOAN_NUMBERS}
             loan |= {n: _text(getattr(pool.loans, n)[k]) for n in LOAN_WORDS}
