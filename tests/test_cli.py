@@ -884,5 +884,5 @@ def test_bash_completes_commands_and_options() -> None:
 
 
 def test_a_distance_is_cut_at_the_same_bound_on_a_sheet_and_in_the_terminal() -> None:
-    assert layout.DISTANCE == f'[<={FARTHEST:g}]0.00;"> {FARTHEST:g}"'
+    assert f'[<={FARTHEST:g}]0.00;"> {FARTHEST:g}"' == layout.DISTANCE
     assert [_shown(x, layout.DISTANCE) for x in (6127.1, 100.0, -250.0)] == ["> 100", "100.00", "-250.00"]
