@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import subprocess
 import sys
 from pathlib import Path
@@ -186,3 +187,12 @@ def test_the_first_number_waits_for_nothing_that_it_does_not_need(code, more):
     loaded = set(done.stdout.split())
     assert "scipy.special" in loaded
     assert loaded & (SLOW | more) == set()
+
+
+def test_no_test_is_passed_over(pytestconfig: pytest.Config) -> None:
+    """Pytest goes past directories with some names; no room of the tests may have one."""
+    tests = Path(__file__).parent
+    rooms = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    names = {part for room in rooms for part in room.parts}
+    assert "build" in names
+    assert not [(n, p) for n in names for p in pytestconfig.getini("norecursedirs") if fnmatch.fnmatch(n, p)]

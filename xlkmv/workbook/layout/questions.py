@@ -144,7 +144,7 @@ BRIDGE = TableSpec(
     "图表数据",
     (
         result("Changed", "变动项", "label", TEXT, 27),
-        result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12),
+        result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12, blank=True),
         result("Change", "变动", "change", CHANGE, 10),
         result("Change, KMV view", "KMV变动", "kmv_change", CHANGE, 10),
     ),

@@ -67,7 +67,7 @@ INTERVAL = TableSpec(
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
         result("PD, low", "违约概率下限", "pd_low", PROBABILITY, 12, blank=True),
         result("PD, high", "违约概率上限", "pd_high", PROBABILITY, 12, blank=True),
-        result("Interval of", "区间口径", "source", TEXT, 28, blank=True),
+        result("Interval of", "区间口径", "source", TEXT, 24, blank=True),
         result("s.e. of the simulation", "模拟标准误", "error", ERROR, 12),
         result("DD", "违约距离", "distance", DISTANCE, 9),
         result("DD, low", "违约距离下限", "distance_low", DISTANCE, 9, blank=True),
