@@ -71,7 +71,7 @@ def refusals(tape: Any) -> list[tuple[int, str, Any]]:
 
 
 def mended(tape: Any) -> dict[str, int]:
-    return {m.heading: m.count for m in tape.report.mended}
+    return {m.heading: m.cells for m in tape.report.mended}
 
 
 # ------------------------------------------------------------------------------------ formats
@@ -455,7 +455,7 @@ def test_points_and_commas_for_decimals_are_a_contradiction(tape) -> None:
 def test_mended_cells_are_reported_with_the_first_of_them(tape) -> None:
     rows = [(f"A{k}", f"1,{k}00.00", 0.05, 12, 0.02) for k in range(1, 6)]
     (found,) = tape(HEADINGS, *rows).report.mended
-    assert (found.heading, found.count) == ("Balance", 5)
+    assert (found.heading, found.cells) == ("Balance", 5)
     assert found.examples == ((2, "'1,100.00'", "1100"), (3, "'1,200.00'", "1200"), (4, "'1,300.00'", "1300"))
 
 

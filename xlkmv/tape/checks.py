@@ -120,4 +120,5 @@ def _faults(work: Work, by_terms: Mask, closing: dt.date | None) -> Iterator[Fau
         columns["first"] = work.get("first", NO_DATE).astype(object)
         yield from loan_faults(columns, by_terms, closing)
     if "status" in work.figures:
-        yield from status_faults(work.figures["status"], work.get("since", NO_DATE).astype(object))
+        since = work.get("since", NO_DATE).astype(object).tolist()
+        yield from status_faults(work.figures["status"].tolist(), since)

@@ -10,12 +10,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from xlkmv.errors import BookError, show
 from xlkmv.phrase import LIST, Phrase, joined
-from xlkmv.tape.files import decode
-from xlkmv.tape.headings import FIELDS, Field, Match, as_field, field_of, fold, heading_date, recognise
+from xlkmv.tape.files import Cell, decode
+from xlkmv.tape.headings import FIELDS, Field, Key, Match, as_field, field_of, fold, heading_date, recognise
 
 __all__ = ["Columns", "Matcher", "read_map"]
 
@@ -59,12 +58,12 @@ class Matcher:
         """Whether a heading means something."""
         return fold(heading) in self.mapping or recognise(heading) is not None
 
-    def match(self, headings: Sequence[Any]) -> Columns:
+    def match(self, headings: Sequence[Cell]) -> Columns:
         """Find the fields of all columns; a heading of the map goes before known ones."""
         found = Columns()
         found.problems += self._wrong_lines(headings)
-        chosen: dict[Any, list[int]] = {}
-        asked: set[Any] = set()
+        chosen: dict[Key, list[int]] = {}
+        asked: set[Key] = set()
         matches: dict[int, Match] = {}
         for place, heading in enumerate(headings):
             target, match, mapped = self._meaning(heading)
@@ -90,7 +89,7 @@ class Matcher:
                 found.fields[target] = places[0], matches[places[0]]
         return found
 
-    def _meaning(self, heading: Any) -> tuple[Any, Match | None, bool]:
+    def _meaning(self, heading: Cell) -> tuple[Key | None, Match | None, bool]:
         """Field or date of a heading (None: leave it out), its match, and whether the map says so."""
         if isinstance(heading, str) and fold(heading) in self.mapping:
             meaning = self.mapping[fold(heading)].strip()
@@ -104,7 +103,7 @@ class Matcher:
         match = recognise(heading) if isinstance(heading, str) else None
         return (match.field.name, match, False) if match is not None else (None, None, False)
 
-    def _wrong_lines(self, headings: Sequence[Any]) -> Iterator[str]:
+    def _wrong_lines(self, headings: Sequence[Cell]) -> Iterator[str]:
         there = {fold(h) for h in headings if isinstance(h, str)}
         for key, meaning in self.mapping.items():
             if key not in there:
@@ -131,7 +130,7 @@ def _target(meaning: str) -> Field | dt.date | None:
     return field_of(meaning) or heading_date(meaning)
 
 
-def _twice(target: Any, columns: Sequence[tuple[Any, int]]) -> str:
+def _twice(target: Key, columns: Sequence[tuple[Cell, int]]) -> str:
     found = [
         Phrase("{heading} (column {column})", heading=show(str(heading)), column=place + 1)
         for heading, place in columns

@@ -60,13 +60,15 @@ class Cells:
 
     def __init__(self, cells: npt.NDArray[Any]) -> None:
         self.cells = cells
+        self.places: npt.NDArray[np.intp]
+        self.different: npt.NDArray[Any]
         self.places, self.different = pd.factorize(cells)
 
     @cached_property
     def plain(self) -> npt.NDArray[np.float64]:
         """Different values that are numbers, or read like one in Python; NaN for the others."""
         numbers = pd.to_numeric(pd.Series(self.different, dtype=object), errors="coerce").to_numpy(float)
-        return np.where(np.isfinite(numbers), numbers, np.nan)
+        return np.asarray(np.where(np.isfinite(numbers), numbers, np.nan))
 
     @cached_property
     def parts(self) -> dict[int, _Parts]:

@@ -288,10 +288,10 @@ def _top(sample: str, mark: str) -> list[tuple[int, list[str]]]:
 # -------------------------------------------------------------------------------------- headings
 
 
-def _most_known(rows: Sequence[Sequence[Cell]], known: Known) -> tuple[int, int]:
+def _most_known(rows: Sequence[Sequence[object]], known: Known) -> tuple[int, int]:
     """Place of the row with most known headings, the first of several, and how many it has."""
 
-    def count(row: Sequence[Cell]) -> int:
+    def count(row: Sequence[object]) -> int:
         names = sum(isinstance(cell, str) and known(cell) for cell in row)
         # Dates head columns of scheduled collections, but dates alone are those of a loan.
         return names and names + sum(heading_date(cell) is not None for cell in row)
@@ -300,7 +300,7 @@ def _most_known(rows: Sequence[Sequence[Cell]], known: Known) -> tuple[int, int]
     return counts.index(max(counts)), max(counts)
 
 
-def _headings_at(file: Path, rows: Sequence[Sequence[Cell]], known: Known, hint: str) -> int:
+def _headings_at(file: Path, rows: Sequence[Sequence[object]], known: Known, hint: str) -> int:
     place, count = _most_known(rows, known)
     if count >= 2:  # one alone may be a word in a cell
         return place
@@ -372,7 +372,7 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, (int, decimal.Decimal, np.integer, np.floating)):
         return float(value)
     if isinstance(value, np.datetime64):
-        return pd.Timestamp(value).date()
+        return None if np.isnat(value) else value.astype("datetime64[D]").item()
     return str(value)
 
 

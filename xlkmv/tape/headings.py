@@ -19,6 +19,7 @@ __all__ = [
     "STATUS_WORDS",
     "TOTAL_WORDS",
     "Field",
+    "Key",
     "Match",
     "as_field",
     "field_of",
@@ -26,6 +27,9 @@ __all__ = [
     "heading_date",
     "recognise",
 ]
+
+# What a column of a tape is: a field by its name, or the date of scheduled collections.
+Key = str | dt.date
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def _alike(loans: pd.DataFrame) -> Array:
     if "first" in loans:
         keys["first"] = [None if day is None else (day.year, day.month) for day in loans["first"]]
     keys["by terms"] = loans["term"].notna() if "term" in loans else False
-    return keys.groupby(list(keys), dropna=False, sort=False).ngroup().to_numpy()
+    return np.asarray(keys.groupby(list(keys), dropna=False, sort=False).ngroup())
 
 
 def _lines(loans: pd.DataFrame, codes: Array) -> pd.DataFrame:
@@ -122,9 +122,9 @@ def _average_dates(dates: pd.Series[Any], balance: Array, codes: Array) -> Array
     days = dates.to_numpy().astype("datetime64[D]")
     numbers = np.where(np.isnat(days), 0, days.astype(int))
     average = np.rint(np.bincount(codes, numbers * balance) / np.bincount(codes, balance))
-    found = average.astype(int).astype("datetime64[D]")
-    none = np.bincount(codes, np.isnat(days)) > 0
-    return np.where(none, None, found.astype(object))
+    found = average.astype(int).astype("datetime64[D]").astype(object)
+    found[np.bincount(codes, np.isnat(days)) > 0] = None
+    return found
 
 
 def _whole_periods(lines: pd.DataFrame) -> None:
@@ -167,14 +167,14 @@ def _averages(loans: pd.DataFrame, lines: pd.DataFrame) -> list[tuple[str, str, 
     found = [("Rows", f"{len(loans):,}", f"{len(lines):,}")]
     for field, title in (("count", "Obligors"), ("amount", "Balance")):
         shown = "{:,.0f}" if field == "count" else "{:,.2f}"
-        found.append((title, *(shown.format(math.fsum(frame[field])) for frame in (loans, lines))))
+        before, after = (shown.format(math.fsum(frame[field])) for frame in (loans, lines))
+        found.append((title, before, after))
     for field in AVERAGED:
         if field in loans:
             kind = FIELDS[field].kind
             shown = "{:.4%}" if kind == "ratio" else "{:.2f}"
-            found.append(
-                (FIELDS[field].title, *(shown.format(_average(frame, field)) for frame in (loans, lines)))
-            )
+            before, after = (shown.format(_average(frame, field)) for frame in (loans, lines))
+            found.append((FIELDS[field].title, before, after))
     return found
 
 

@@ -40,13 +40,14 @@ from xlkmv.tape.headings import (
     FREQUENCY_WORDS,
     STATUS_WORDS,
     TOTAL_WORDS,
+    Key,
     Match,
     fold,
 )
 from xlkmv.tape.percent import Ask, Percent
 from xlkmv.tape.result import Report, Tape
 from xlkmv.tape.summary import finished
-from xlkmv.tape.work import DATE, NO_DATE, NUMBER, Source, Work, counted
+from xlkmv.tape.work import DATE, NUMBER, Source, Work, counted
 
 __all__ = ["read_tape"]
 
@@ -212,7 +213,7 @@ def _refuse_torn(work: Work, raw: RawTape) -> None:
 def _read_figures(work: Work, raw: RawTape, columns: Columns, in_percent: Percent) -> None:
     """Read every column by the kind of its field."""
     kinds = {key: FIELDS[key].kind if isinstance(key, str) else "money" for key in work.sources}
-    cells = {key: Cells(source.cells) for key, source in work.sources.items()}
+    cells = work.cells()
     mark = decimal_mark(cells[key] for key, kind in kinds.items() if kind in NUMERIC)
     if isinstance(mark, tuple):
         a, b = map(show, mark)
@@ -221,7 +222,7 @@ def _read_figures(work: Work, raw: RawTape, columns: Columns, in_percent: Percen
         )
         mark = "."
     if "amount" in work.sources and _drop_paid_off(work, as_numbers(cells["amount"], mark)):
-        cells = {key: Cells(source.cells) for key, source in work.sources.items()}
+        cells = work.cells()
     _refuse_torn(work, raw)
     days_first = day_first(cells[key] for key, kind in kinds.items() if kind == "date")
     if isinstance(days_first, tuple):
@@ -231,12 +232,14 @@ def _read_figures(work: Work, raw: RawTape, columns: Columns, in_percent: Percen
         )
         days_first = None
     for key, kind in kinds.items():
-        match = columns.fields[key][1] if key in columns.fields else None
+        if isinstance(key, dt.date):
+            _take_number(work, key, as_numbers(cells[key], mark))
+            continue
+        match = columns.fields[key][1]
         if kind == "text":
             work.take(key, as_texts(cells[key]), Phrase("must hold a value, not an error"))
         elif kind == "date":
-            rule = DATE if days_first is not None else UNCLEAR
-            work.take(key, as_dates(cells[key], days_first), rule)
+            work.take(key, as_dates(cells[key], days_first), UNCLEAR if days_first is None else DATE)
         elif kind == "word":
             words, rule = WORDS[key]
             work.take(key, as_words(cells[key], words), rule)
@@ -249,7 +252,7 @@ def _read_figures(work: Work, raw: RawTape, columns: Columns, in_percent: Percen
         work.figures["payments_per_year"] = work.figures["payments_per_year"].astype(float)
 
 
-def _take_number(work: Work, key: Any, read: Read, match: Match | None) -> None:
+def _take_number(work: Work, key: Key, read: Read, match: Match | None = None) -> None:
     """Take amounts, counts, months and years, in the units of the pool."""
     read = read._replace(bad=read.bad | read.percent, values=np.where(read.percent, np.nan, read.values))
     work.take(key, read, NUMBER, match.scale if match else 1.0)
@@ -321,18 +324,15 @@ def _drop_what_does_not_count(work: Work) -> None:
     notes = work.report.notes
     if {"rating", "pd"} <= work.figures.keys():
         both = ~np.isnan(work.figures["pd"]) & ~pandas.isna(work.figures["rating"])
-        work.figures["rating"] = np.where(both, None, work.figures["rating"])
+        work.clear("rating", both)
         if both.any():
             notes.append(Phrase("PD and rating are both there in {rows}: the PD counts.", rows=counted(both)))
     if "since" in work.figures:
-        work.figures["since"] = np.where(
-            pandas.isna(work.get("status", None)), NO_DATE, work.figures["since"]
-        )
+        work.clear("since", pandas.isna(work.get("status", None)))
     by_dates = ~by_loan_terms(work)
     cleared = [key for key in LOAN_FIELDS if key in work.figures and by_dates.any()]
     for key in cleared:
-        nothing = {"M": NO_DATE, "O": None}.get(work.figures[key].dtype.kind, np.nan)
-        work.figures[key] = np.where(by_dates, nothing, work.figures[key])
+        work.clear(key, by_dates)
     if cleared:
         titles = ", ".join(FIELDS[key].title for key in cleared)
         notes.append(

@@ -31,7 +31,7 @@ class Mended(NamedTuple):
 
     heading: str
     what: str
-    count: int
+    cells: int
     examples: tuple[tuple[int, str, str], ...]  # row, what it holds, what was taken
 
 
@@ -49,7 +49,7 @@ class Section(NamedTuple):
 
     title: str
     header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 def _example(row: int, before: str, after: str) -> Phrase:
@@ -95,13 +95,13 @@ class Report:
         taken = Section(
             Phrase("Taken"),
             (Phrase("Column of the tape"), Phrase("Column of the pool"), Phrase("Values"), Phrase("How")),
-            [*self.taken],
+            self.taken,
         )
         left = Section(
             Phrase("Left out"), (Phrase("Column of the tape"),), [(heading,) for heading in self.left_out]
         )
         rows = [
-            (m.heading, m.what, f"{m.count:,}", joined([_example(*x) for x in m.examples], CLAUSES))
+            (m.heading, m.what, f"{m.cells:,}", joined([_example(*x) for x in m.examples], CLAUSES))
             for m in self.mended
         ]
         mended = Section(
@@ -157,7 +157,7 @@ class Report:
         for heading in self.left_out:
             yield "left out", "", heading, "", ""
         for m in self.mended:
-            yield "mended", "", m.heading, m.count, f"{m.what} (cells)"
+            yield "mended", "", m.heading, m.cells, f"{m.what} (cells)"
             for row, before, after in m.examples:
                 yield "mended", row, m.heading, before, after
         for r in self.refused:

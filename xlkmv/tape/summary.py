@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from xlkmv.phrase import LIST, Phrase, joined
-from xlkmv.tape.headings import FIELDS
+from xlkmv.tape.headings import FIELDS, Key
 from xlkmv.tape.result import Refused, Report, Taken, Tape
 from xlkmv.tape.work import Work, counted, plain
 
@@ -56,11 +57,11 @@ def finished(work: Work, name: str) -> Tape:
     return Tape(name, frame, flows, report)
 
 
-def _cell(work: Work, place: int, key: Any) -> tuple[str, Any]:
+def _cell(work: Work, place: int, key: Key) -> tuple[str, Any]:
     """Heading and content of a cell, as the file has them."""
     source = work.sources.get(key)
     if source is None:
-        return FIELDS[key].title if key in FIELDS else str(key), None
+        return FIELDS[key].title if isinstance(key, str) and key in FIELDS else str(key), None
     return source.heading, plain(work.figures[key][place]) if source.cells is None else source.cells[place]
 
 
@@ -94,7 +95,8 @@ def _range(kind: str, there: pd.Series[Any]) -> str:
         words = (f"{v:g}" if isinstance(v, float) else str(v) for v in counts.index)
         return ", ".join(f"{word} ({n:,})" for word, n in zip(words, counts, strict=True))
     low, high = there.min(), there.max()
-    shown = {"ratio": _percent, "money": "{:,.2f}".format, "date": str}.get(kind, "{:g}".format)
+    forms: dict[str, Callable[[Any], str]] = {"ratio": _percent, "money": "{:,.2f}".format, "date": str}
+    shown = forms.get(kind, "{:g}".format)
     return shown(low) if low == high else Phrase("{low} to {high}", low=shown(low), high=shown(high))
 
 

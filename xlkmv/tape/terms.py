@@ -169,11 +169,11 @@ def _months(start: dt.date, ends: Array) -> Array:
     begin = np.datetime64(start, "D")
     months = (_month(ends) - _month(begin)).astype(float)
     later_in_month = (ends - _month(ends)) > (begin - _month(begin))
-    return np.where(np.isnat(ends), np.nan, months + later_in_month)
+    return np.asarray(np.where(np.isnat(ends), np.nan, months + later_in_month))
 
 
 def _after(dates: Array, months: Array) -> Array:
     """Same day some months later, or the last day of a month that is too short."""
     month = _month(dates) + months
     last = (month + 1).astype("datetime64[D]") - 1
-    return np.minimum(month.astype("datetime64[D]") + (dates - _month(dates)), last)
+    return np.asarray(np.minimum(month.astype("datetime64[D]") + (dates - _month(dates)), last))

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from xlkmv.errors import show
 from xlkmv.phrase import Phrase
-from xlkmv.tape.figures import Read
-from xlkmv.tape.headings import FIELDS
+from xlkmv.tape.figures import Cells, Read
+from xlkmv.tape.headings import FIELDS, Key
 from xlkmv.tape.result import Mended, Report
 
 __all__ = ["DATE", "NO_DATE", "NUMBER", "Source", "Work", "counted", "plain", "scaled"]
@@ -61,10 +61,10 @@ class Work:
 
     report: Report
     rows: Array
-    sources: dict[Any, Source]
-    figures: dict[Any, Array] = field(default_factory=dict)
-    bad: dict[Any, Mask] = field(default_factory=dict)
-    faults: list[tuple[int, Any, str]] = field(default_factory=list)
+    sources: dict[Key, Source]
+    figures: dict[Key, Array] = field(default_factory=dict)
+    bad: dict[Key, Mask] = field(default_factory=dict)
+    faults: list[tuple[int, Key, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     rules: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
@@ -85,15 +85,19 @@ class Work:
         for source in self.sources.values():
             source.cells = None if source.cells is None else source.cells[mask]
 
-    def get(self, key: Any, blank: Any = np.nan) -> Array:
+    def cells(self) -> dict[Key, Cells]:
+        """Cells of each column of the tape, by its field or date."""
+        return {key: Cells(s.cells) for key, s in self.sources.items() if s.cells is not None}
+
+    def get(self, key: Key, blank: Any = np.nan) -> Array:
         """Figures of a field, blank where the tape has no such column."""
         return self.figures[key] if key in self.figures else np.full(self.size, blank)
 
-    def is_bad(self, key: Any) -> Mask:
+    def is_bad(self, key: Key) -> Mask:
         """Cells of a field that have been refused."""
         return self.bad.get(key, np.zeros(self.size, np.bool_))
 
-    def take(self, key: Any, read: Read, rule: str, scale: float = 1.0) -> None:
+    def take(self, key: Key, read: Read, rule: str, scale: float = 1.0) -> None:
         """Take the figures of a column; cells that hold something else break the rule."""
         self.figures[key] = scaled(read.values, scale)
         if isinstance(key, str) and FIELDS[key].helps:  # wrong only where it is needed
@@ -102,7 +106,7 @@ class Work:
             self.refuse(read.bad, key, rule)
         self.mend(read.mended, key, Phrase("written as text"))
 
-    def put(self, key: Any, values: Array, source: Source) -> None:
+    def put(self, key: Key, values: Array, source: Source) -> None:
         """Give a field figures that follow from something else."""
         self.figures[key], self.sources[key] = values, source
 
@@ -122,19 +126,25 @@ class Work:
         else:
             self.put(key, np.where(filled, values, np.nan), Source(source.heading, source.cells, how))
 
-    def refuse(self, mask: Mask, key: Any, reason: str) -> None:
+    def clear(self, key: Key, mask: Mask) -> None:
+        """Blank some figures of a field."""
+        figures = self.figures[key].copy()
+        figures[mask] = {"M": NO_DATE, "O": None}.get(figures.dtype.kind, np.nan)
+        self.figures[key] = figures
+
+    def refuse(self, mask: Mask, key: Key, reason: str) -> None:
         """Refuse the rows of a mask for their cell of a field."""
         self.bad[key] = self.is_bad(key) | mask
         self.faults += [(place, key, reason) for place in np.flatnonzero(mask).tolist()]
 
-    def refuse_row(self, place: int, key: Any, reason: str) -> None:
+    def refuse_row(self, place: int, key: Key, reason: str) -> None:
         """Refuse one row for its cell of a field, unless that has been done."""
         bad = self.bad.setdefault(key, np.zeros(self.size, np.bool_))
         if not bad[place]:
             bad[place] = True
             self.faults.append((place, key, reason))
 
-    def mend(self, mask: Mask, key: Any, what: str) -> None:
+    def mend(self, mask: Mask, key: Key, what: str) -> None:
         """Report cells of a field that were interpreted; its figures say how."""
         places = np.flatnonzero(mask & ~self.is_bad(key))
         if not places.size:

@@ -88,10 +88,8 @@ def write_xml(root: Any, original: bytes) -> bytes:
     standalone = b' standalone="yes"' if b"standalone=" in start.replace(b"'", b'"') else b""
     after = start.split(b"?>", 1)[1][:2] if b"?>" in start else b""
     line_break = b"\r\n" if after == b"\r\n" else b"\n" if after[:1] == b"\n" else b""
-    return (
-        b'<?xml version="1.0" encoding="UTF-8"' + standalone + b"?>" + line_break
-        + etree.tostring(root, encoding="UTF-8")
-    )  # fmt: skip
+    written: bytes = etree.tostring(root, encoding="UTF-8")
+    return b'<?xml version="1.0" encoding="UTF-8"' + standalone + b"?>" + line_break + written
 
 
 class Package:

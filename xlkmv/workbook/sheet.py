@@ -547,7 +547,8 @@ class Sheet:
                 return float(leaf.text) == float(text)
             except ValueError:  # no number was there
                 return False
-        return kind == stored and leaf.text == text
+        held: str = leaf.text
+        return kind == stored and held == text
 
     def put(self, top: int, columns: Mapping[int, Sequence[Any]]) -> None:
         """Write columns of values from row `top` down, as :meth:`set` does cell by cell."""
@@ -555,7 +556,8 @@ class Sheet:
         cells = zip(*(columns[place] for place in places), strict=True)
         bottom = top + len(columns[places[0]]) - 1
         # The same cells of many rows change: they are marked as one run.
-        fresh, since = (), top
+        fresh: tuple[int, ...] | None = ()
+        since = top
         for row, values in enumerate(cells, top):
             told = [encode(value, self.shared) for value in values]
             try:

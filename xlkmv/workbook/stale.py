@@ -227,7 +227,7 @@ def stale_formulas(
     order = {(sheet, area): place for place, (sheet, area, _) in enumerate(waiting)}
     stale: list[tuple[str, Area]] = []
     while True:
-        still = []
+        still: list[tuple[str, Area, list[Region] | None]] = []
         for sheet, area, regions in waiting:
             if cells.steps > MOST_STEPS:
                 return list(order)
