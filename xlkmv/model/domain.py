@@ -29,7 +29,7 @@ class Rule:
     low_open: bool = False
     high_open: bool = False
 
-    def holds(self, x: Array) -> npt.NDArray[np.bool_]:
+    def holds(self, x: Array | float) -> npt.NDArray[np.bool_]:
         """Tell, element by element, whether the rule holds; false for NaN and infinities."""
         above = x > self.low if self.low_open else x >= self.low
         below = x < self.high if self.high_open else x <= self.high

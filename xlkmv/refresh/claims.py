@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +119,7 @@ def read_pool(
     return made
 
 
-def _no_pool() -> Any:
+def _no_pool() -> NoReturn:
     raise BookError(Phrase("table {table} is missing", table=SPEC.name))
 
 

@@ -66,7 +66,7 @@ def progress_of(
         now = time.monotonic()
         if now - shown >= SECONDS_BETWEEN_MESSAGES:
             shown = now
-            told = Phrase("{what} ... {share:.0%}", what=what, share=share)
+            told: str = Phrase("{what} ... {share:.0%}", what=what, share=share)
             if left := time_left(share):
                 told = joined([told, left], LIST)
             # A status bar is no reason to fail.
@@ -417,7 +417,8 @@ class _Values(_Write):
             self._write(area, rows)
             return
         for j in range(area.right - area.left + 1):
-            for has_formula, run in itertools.groupby(range(len(rows)), lambda i, j=j: self.formula[i][j]):
+            formulas = [row[j] for row in self.formula]
+            for has_formula, run in itertools.groupby(range(len(rows)), formulas.__getitem__):
                 if not has_formula:
                     lines, column = list(run), area.left + j
                     part = Area(area.top + lines[0], column, area.top + lines[-1], column)

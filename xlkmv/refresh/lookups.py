@@ -54,7 +54,8 @@ class Curves:
         """Build the curves of a table without a fault."""
         points = {name: [(d, r) for n, d, r in self.rows if n == name] for name in self.names}
         return tuple(
-            Curve(name, [d for d, _ in found], [r for _, r in found]) for name, found in points.items()
+            Curve(name, tuple(d for d, _ in found), tuple(r for _, r in found))
+            for name, found in points.items()
         )
 
 

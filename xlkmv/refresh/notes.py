@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def read_tranches(
     return names, lambda: tuple(_made(row) for row in rows)
 
 
-def _settle(row: Any, curves: Curves) -> None:
+def _settle(row: SimpleNamespace, curves: Curves) -> None:
     """Put defaults into blank cells; numbers that every class needs are NaN where they are missing."""
     row.pari_passu, row.deferrable = row.pari_passu == "yes", row.deferrable == "yes"
     row.senior = SENIOR[row.senior]
@@ -83,12 +84,12 @@ def _settle(row: Any, curves: Curves) -> None:
             setattr(row, name, np.nan)
 
 
-def _made(row: Any) -> Tranche:
+def _made(row: SimpleNamespace) -> Tranche:
     given = {name: value for name, value in vars(row).items() if name != "basis"}
     return Tranche(**{**given, "rank": int(row.rank)})
 
 
-def _blank_faults(reader: Reader, table: Table, rows: Sequence[Any]) -> Iterator[Fault]:
+def _blank_faults(reader: Reader, table: Table, rows: Sequence[SimpleNamespace]) -> Iterator[Fault]:
     """Yield cells that other cells of their row do not allow to be blank, or to be filled."""
     for k, row in enumerate(rows):
         coupon, maturity, base = (layout.TRANCHE.column(f).header for f in ("coupon", "maturity", "base"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ def read_ranges(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) ->
         To be used where the reader has no problem.
     """
     low, high = _of_obligors(reader, deal, plan, sources)
-    known: dict[str, Any] = {} if np.isnan(low).all() else {"pd_low": low, "pd_high": high}
-    return Ranges(**_of_plan(reader, deal), **known)
+    found = _of_plan(reader, deal)
+    return found if np.isnan(low).all() else replace(found, pd_low=low, pd_high=high)
 
 
 def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -> tuple[Array, Array]:
@@ -57,15 +58,16 @@ def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -
     return low, high
 
 
-def _of_plan(reader: Reader, deal: Deal) -> dict[str, tuple[float, float]]:
-    """Ends of the inputs of the plan as a whole that hold their figures, by their names."""
-    spec, found = layout.RANGE, dict[str, tuple[float, float]]()
+def _of_plan(reader: Reader, deal: Deal) -> Ranges:
+    """Ranges of the inputs of the plan as a whole, as far as they hold their figures."""
+    spec = layout.RANGE
     if not has_table(reader.book, spec.name):
-        return found
+        return Ranges()
     table, rows = labelled(reader, spec, ())
     if table is None or not all(table.has(c.header) for c in spec.inputs):
-        return found
+        return Ranges()
     columns = {field: reader.numbers(table, spec.column(field)) for field in ("low", "high")}
+    found: dict[str, Any] = {}
     for item in layout.RANGE_ROWS:
         row = rows.get(item.label.casefold())
         if row is None or all(np.isnan(ends[row]) for ends in columns.values()):
@@ -77,4 +79,4 @@ def _of_plan(reader: Reader, deal: Deal) -> dict[str, tuple[float, float]]:
         # Whoever tries another figure need not touch its range: the sheet says that it does not count.
         if low <= known.figure(deal) <= high:
             found[item.field] = low, high
-    return found
+    return Ranges(**found)

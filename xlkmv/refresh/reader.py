@@ -66,7 +66,7 @@ def _text(raw: CellValue, column: Column | TermRow) -> str:
     return raw.strip() if isinstance(raw, str) else f"{raw:.15g}" if isinstance(raw, float) else str(raw)
 
 
-def _choice(raw: CellValue, column: Column | TermRow) -> str:
+def _choice(raw: CellValue, column: Column | TermRow) -> str | Wrong:
     word = {True: "yes", False: "no"}[raw] if isinstance(raw, bool) else raw
     for option in column.choices:
         if isinstance(word, str) and word.strip().casefold() == option.casefold():
@@ -94,13 +94,13 @@ def _number(raw: CellValue, column: Column | TermRow) -> float | Wrong:
     return float(raw)
 
 
-def _any(raw: CellValue, column: Column | TermRow) -> Any:
+def _any(raw: CellValue, column: Column | TermRow) -> str | float | Wrong:
     """A number, or a word that is left to its table."""
     word = isinstance(raw, str) and not looks_like_a_number(raw)
     return _text(raw, column) if word else _number(raw, column)
 
 
-_CLEANERS: dict[str, Callable[[CellValue, Column | TermRow], Any]] = {
+_CLEANERS: dict[str, Callable[[CellValue, Column | TermRow], str | float | dt.date | Wrong]] = {
     "text": _text,
     "choice": _choice,
     "yesno": _choice,
@@ -351,9 +351,9 @@ class Reader:
         """Keep a problem of a table as a whole, or of a heading."""
         self._whole.append(problem)
 
-    def fail(self, table: Table, row: int, header: str, rule: str) -> None:
-        """Report a cell; a column that is not there has been reported as a whole."""
-        if table.has(header):
+    def fail(self, table: Table | None, row: int, header: str, rule: str) -> None:
+        """Report a cell; a table or a column that is not there has been reported as a whole."""
+        if table is not None and table.has(header):
             self._fail(table, [row], header, rule)
 
     def _fail(self, table: Table, rows: Sequence[int], header: str, rule: str) -> None:
@@ -387,8 +387,8 @@ class Reader:
         for (name, position, rule, kind), places in self._cells.items():
             alike.setdefault((name, rule, kind, tuple(sorted(set(places)))), []).append(position)
         found = list(dict.fromkeys(self._whole))
-        for (name, rule, _, places), positions in alike.items():
-            table = self.found(name)
-            for first, last in runs(positions) if table is not None else ():
-                found.append(table.problem(places, table.header[first], rule, last - first + 1))
+        for (name, rule, _, rows), positions in alike.items():
+            if (table := self.found(name)) is not None:
+                for first, last in runs(positions):
+                    found.append(table.problem(rows, table.header[first], rule, last - first + 1))
         return found

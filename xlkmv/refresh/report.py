@@ -40,7 +40,7 @@ from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
 from xlkmv.refresh.wording import remember, said_again, speaker, write_texts
 from xlkmv.workbook import layout
-from xlkmv.workbook.book import Book, Table, has_table
+from xlkmv.workbook.book import Book, CellValue, Table, has_table
 from xlkmv.workbook.layout import TableSpec
 
 __all__ = [
@@ -389,7 +389,7 @@ def write_rows(book: Book, spec: TableSpec, rows: Iterable[Sequence[Any]], resiz
         return
     say = speaker(book)
     cells = [[_cell(value, say) for value in row] for row in rows]
-    columns = list(zip(*cells, strict=True)) if cells else [()] * len(spec.results)
+    columns: list[Sequence[Any]] = list(zip(*cells, strict=True)) if cells else [()] * len(spec.results)
     headings = [c.heading(found.has) for c in spec.results]
     wanted = {h: column for h, column in zip(headings, columns, strict=True) if found.has(h)}
     # What nobody fills any more must not stand beside new figures.
@@ -1013,7 +1013,7 @@ def _alert(s: Surveillance, k: int, date: int) -> str:
 def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
     """Beside each date of the table: the headline class as seen from it, blank where nothing is known."""
     s, h, rows = analysis.surveillance, analysis.headline, []
-    place = {date: k for k, date in enumerate(deal.terms.dates)}
+    place: dict[CellValue, int] = {date: k for k, date in enumerate(deal.terms.dates)}
     for given in book.table(layout.ACTUAL.name).column("Payment date"):
         date = given.date() if isinstance(given, dt.datetime) else given
         k = place.get(date, len(place))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,10 +193,11 @@ def _write_targets(
     else:
         every = given if isinstance(given, Mapping) else dict.fromkeys(found.targets, given)
         names = [t.name for t in deal.tranches]
-        targets = [every.get(name) for name in names]
+        targets = [every.get(t.name) for t in deal.tranches]
     classes = {t.name.casefold(): t.name for t in deal.tranches}
     rows = [_standing(found, classes.get(str(x or "").strip().casefold(), "")) for x in names]
-    cells = {c.header: column for c, column in zip(spec.results, zip(*rows, strict=True), strict=True)}
+    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True)
+    cells = {c.header: column for c, column in zip(spec.results, columns, strict=True)}
     if given is not None:
         cells |= {name: names, target: targets}
     book.write_table(spec.name, {h: c for h, c in cells.items() if table.has(h)}, resize=given is not None)

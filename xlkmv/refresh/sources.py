@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
 
 from xlkmv.deal.sources import ObligorPd, ObligorSource, PeerFirm, SourceTerms, obligor_pd
 from xlkmv.deal.terms.ranges import LEVEL, range_at_level
@@ -141,7 +141,7 @@ def _worked(
     reader: Reader,
     table: Table,
     k: int,
-    row: Any,
+    row: SimpleNamespace,
     terms: SourceTerms | None,
     prices: dict[str, tuple[list[dt.date], list[float]]],
 ) -> ObligorPd | None:

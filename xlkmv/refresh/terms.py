@@ -216,9 +216,11 @@ def read_payment_dates(reader: Reader, terms: TermCells) -> PayDates:
 
 def _dated_columns(reader: Reader, table: Table | None) -> tuple[tuple[str, dt.date], ...]:
     """Headings of the pool that are dates, in the order of the table."""
+    if table is None:
+        return ()
     known = {c.header.casefold() for c in layout.POOL.columns}
     columns = []
-    for heading in table.header if table is not None else ():
+    for heading in table.header:
         if heading.strip().casefold() in known or not heading[:1].isdigit():
             continue
         try:
