@@ -298,10 +298,10 @@ def _backtest(options: argparse.Namespace, out: Output) -> None:
 
 def _by_date(found: Any, dates: Sequence[Any], _: Say) -> Any:
     """Collections and defaults on each date that has passed."""
-    columns = (_("Expected"), _("1 in 20\nis less"), _("Came in"), _("Chance\nof less"))
+    headings = (_("Expected"), _("1 in 20\nis less"), _("Came in"), _("Chance\nof less"))
     defaults = (_("Defaults\nexpected"), _("Seen"))
     title = _("Accumulated collections, of the plan, and obligors in default")
-    shown = table(title, _("Payment date"), *columns, *defaults)
+    shown = table(title, _("Payment date"), *headings, *defaults)
     shares = (x / found.planned for x in (found.expected, found.low, found.collected))
     columns = (*shares, found.level, found.defaults_expected, found.defaults_seen)
     for date, *percents, expected, seen in zip(dates, *columns, strict=False):

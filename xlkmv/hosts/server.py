@@ -269,7 +269,8 @@ def _xlwings_dispatch() -> Dispatch:
     def dispatch(name: str, arguments: Sequence[Any]) -> Rows:
         if name not in functions.FUNCTIONS:
             raise LookupError(f"no worksheet function {name!r}")
-        return udfs.call_udf(FUNCTION_MODULE, name, arguments)
+        rows: Rows = udfs.call_udf(FUNCTION_MODULE, name, arguments)
+        return rows
 
     return dispatch
 
@@ -402,7 +403,7 @@ def _import(workbook: Any, path: str) -> Rows:
         more = _("A terminal has more ways:  xlkmv import --help")
         return [["failed", f"{_('Nothing was changed.')}\n\n{reason}\n\n{more}", ""]]
     notes = [Phrase("{count:,} rows are in the pool. Now: Refresh.", count=count)]
-    if mended := sum(m.count for m in tape.report.mended):
+    if mended := sum(m.cells for m in tape.report.mended):
         notes.append(Phrase("{count:,} cells were mended.", count=mended))
     if tape.report.left_out:
         notes.append(Phrase("Columns left out: {names}.", names=", ".join(tape.report.left_out)))
@@ -484,8 +485,9 @@ def serve(clsid: str = CLSID) -> None:
     dispatch = _xlwings_dispatch()
     from xlwings import com_server
 
-    # xlwings' server makes one object of the class of this name for each client that connects.
-    com_server.XLPython = lambda: Server(dispatch)
+    # xlwings' server makes one object of the class of this name for each client that connects; ours
+    # takes its place, and needs nothing of it.
+    com_server.XLPython = lambda: Server(dispatch)  # type: ignore[misc,assignment,return-value]
     com_server.serve(clsid)
 
 

@@ -6,6 +6,7 @@ Each check looks at one thing that fails in the field. A check is a function of 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -178,7 +179,7 @@ def _addin(case: Case) -> Iterator[Finding]:
     for path in machine.marked_files([*there, *case.books]):
         cure = "right click the file > Properties > Unblock"
         found = f"{path} comes from the internet by its mark: Excel blocks its macros"
-        yield Finding("Macros", "wrong", found, cure, lambda path=path: machine.unmark(path))
+        yield Finding("Macros", "wrong", found, cure, functools.partial(machine.unmark, path))
 
 
 def _digest(content: bytes) -> str:
