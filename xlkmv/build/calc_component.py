@@ -15,7 +15,9 @@ import struct
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import uno
 import unohelper
@@ -23,9 +25,14 @@ from com.sun.star.awt.MessageBoxType import ERRORBOX, INFOBOX
 from com.sun.star.frame import XDispatch, XDispatchProvider
 from com.sun.star.lang import XInitialization, XServiceInfo
 
+if TYPE_CHECKING:  # LibreOffice's Python may be of any version, and looks for xlkmv at the first call
+    from xlkmv.functions.registry import Function
+
+    Row = tuple[float | str, ...]
+
 __all__ = ["Menu", "make_functions"]
 
-ENVIRONMENT = json.loads(Path(__file__).with_name("environment.json").read_text("utf-8"))
+ENVIRONMENT: dict[str, Any] = json.loads(Path(__file__).with_name("environment.json").read_text("utf-8"))
 # An error value is a NaN that carries LibreOffice's number for it.
 CODES = {"#N/A": 32767, "#NUM!": 503, "#VALUE!": 519, "#NAME?": 525}
 ERRORS = {
@@ -42,10 +49,10 @@ class UnusableError(Exception):
 
 # ------------------------------------------------------------------------------ finding xlkmv
 
-_registry = None
+_registry: Mapping[str, Function] | UnusableError | None = None
 
 
-def registry():
+def registry() -> Mapping[str, Function]:
     """Return the worksheet functions by name, imported once; raise UnusableError with the reason."""
     global _registry
     if _registry is None:
@@ -59,7 +66,7 @@ def registry():
     return _registry
 
 
-def _import():
+def _import() -> Mapping[str, Function]:
     here, there = f"{sys.version_info[0]}.{sys.version_info[1]}", ENVIRONMENT["python"]
     if here != there:
         raise UnusableError(
@@ -82,7 +89,7 @@ def _import():
 # ---------------------------------------------------------------------------- the functions
 
 
-def cell_in(value):
+def cell_in(value: Any) -> Any:
     """One argument as Excel would hand it over: a number, a text, None, or rows of these."""
     if isinstance(value, tuple):
         rows = [[None if cell == "" else cell for cell in row] for row in value]
@@ -90,7 +97,7 @@ def cell_in(value):
     return value
 
 
-def cell_out(value):
+def cell_out(value: Any) -> float | str:
     """One result as a cell of Calc."""
     if isinstance(value, float):
         return value
@@ -99,7 +106,7 @@ def cell_out(value):
     return value if isinstance(value, str) else ERRORS[str(value)]
 
 
-def call(name, arguments):
+def call(name: str, arguments: Sequence[Any]) -> tuple[Row, ...]:
     """Compute a function as rows of cells; never raises, as nothing in a cell could show it.
 
     A single result is one row of one cell, because Python can put a table into a declared
@@ -117,7 +124,7 @@ def call(name, arguments):
         return ((ERRORS["#VALUE!"],),)
 
 
-def compute(name, arguments):
+def compute(name: str, arguments: Sequence[Any]) -> tuple[Row, ...]:
     """Compute a function of the registry on the arguments of a cell."""
     function = registry()[name]
     if function.variadic:
@@ -137,25 +144,25 @@ class Service(unohelper.Base, XServiceInfo):
 
     SERVICES: tuple[str, ...] = ()
 
-    def __init__(self, context):
+    def __init__(self, context: Any) -> None:
         self.context = context
 
-    def getImplementationName(self):  # noqa: N802
+    def getImplementationName(self) -> str:  # noqa: N802
         return self.SERVICES[0]
 
-    def supportsService(self, name):  # noqa: N802
+    def supportsService(self, name: str) -> bool:  # noqa: N802
         return name in self.SERVICES
 
-    def getSupportedServiceNames(self):  # noqa: N802
+    def getSupportedServiceNames(self) -> tuple[str, ...]:  # noqa: N802
         return self.SERVICES
 
 
-def _method(name):
+def _method(name: str) -> Callable[..., tuple[Row, ...]]:
     return lambda self, *arguments: call(name, arguments)
 
 
 @functools.cache
-def _functions_class():
+def _functions_class() -> type[Service]:
     # The interface of XFunctions.idl; while the extension is being registered it is not known yet.
     from org.xlkmv import XFunctions
 
@@ -163,7 +170,7 @@ def _functions_class():
     return type("Functions", (Service, XFunctions), {"SERVICES": FUNCTIONS_SERVICES, **methods})
 
 
-def make_functions(context):
+def make_functions(context: Any) -> Service:
     """Make the add-in: an object with one method per function."""
     return _functions_class()(context)
 
@@ -174,28 +181,28 @@ def make_functions(context):
 class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
     """Runs the entries of the KMV menu: ``org.xlkmv.menu:refresh``, ``quick``, ``solve`` and so on."""
 
-    SERVICES = ("org.xlkmv.Menu", "com.sun.star.frame.ProtocolHandler")
+    SERVICES: tuple[str, ...] = ("org.xlkmv.Menu", "com.sun.star.frame.ProtocolHandler")
     PROTOCOL = "org.xlkmv.menu:"
-    frame = None
+    frame: Any = None
 
-    def initialize(self, arguments):
+    def initialize(self, arguments: Sequence[Any]) -> None:
         """Take the window that the menu belongs to."""
         if arguments:
             self.frame = arguments[0]
 
-    def queryDispatch(self, url, target, flags):  # noqa: N802
+    def queryDispatch(self, url: Any, target: str, flags: int) -> Menu | None:  # noqa: N802
         return self if url.Complete.startswith(self.PROTOCOL) else None
 
-    def queryDispatches(self, requests):  # noqa: N802
+    def queryDispatches(self, requests: Sequence[Any]) -> tuple[Menu | None, ...]:  # noqa: N802
         return tuple(self.queryDispatch(r.FeatureURL, r.FrameName, r.SearchFlags) for r in requests)
 
-    def addStatusListener(self, listener, url):  # noqa: N802
+    def addStatusListener(self, listener: Any, url: Any) -> None:  # noqa: N802
         pass
 
-    def removeStatusListener(self, listener, url):  # noqa: N802
+    def removeStatusListener(self, listener: Any, url: Any) -> None:  # noqa: N802
         pass
 
-    def dispatch(self, url, arguments):
+    def dispatch(self, url: Any, arguments: Sequence[Any]) -> None:
         """Run a menu entry; whatever goes wrong is said in a message box."""
         try:
             command = url.Complete.removeprefix(self.PROTOCOL)
@@ -210,7 +217,7 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
             own = type(error).__module__ == "xlkmv.errors"
             self.say(ERRORBOX, str(error) if own else traceback.format_exc())
 
-    def say(self, kind, message):
+    def say(self, kind: Any, message: str) -> None:
         """Show a message box; the whole text also goes to the terminal."""
         print(f"xlkmv: {message}", file=sys.stderr, flush=True)
         lines = message.splitlines()
@@ -221,7 +228,7 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
         box.execute()
         box.dispose()
 
-    def check(self):
+    def check(self) -> None:
         """Tell which xlkmv serves the functions."""
         functions = registry()
         lines = [
@@ -232,7 +239,7 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
             lines.append("It has other functions than this extension: run 'xlkmv install --libreoffice'.")
         self.say(INFOBOX, "\n".join(lines))
 
-    def compute(self, command):
+    def compute(self, command: str) -> None:
         """Save the workbook; refresh, solve or compare its file and show it here, or write its memo."""
         registry()
         from xlkmv.refresh.cases import compare_book, save_case
@@ -253,7 +260,7 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
         status.start("KMV", 100)
         time_left = TimeLeft()
 
-        def progress(what, share):
+        def progress(what: str, share: float) -> None:
             status.setText(", ".join(filter(None, [f"KMV: {what}", time_left(share)])))
             status.setValue(round(100 * share))
 

@@ -54,11 +54,11 @@ NAMED = {"name", "tranche", "scenario", "condition", "test", "grade", "why", "pd
 # Those that hold a sentence.
 WRAPPED = {"remark", "verdict", "said"}
 # Upright labels of dates run into one another from some ten on.
-SLANTED = {"name": FONT, "size": 9, "rotation": -45}
+SLANTED: dict[str, Any] = {"name": FONT, "size": 9, "rotation": -45}
 # Title of an axis of money: what Terms says of currency and unit.
 MONEY_AXIS = "=Terms!$E$3"
 # A logarithmic axis of probabilities; smaller ones are drawn at its lower end.
-LOG_RANGE = {"min": SMALLEST_DRAWN, "max": 1, "crossing": SMALLEST_DRAWN}
+LOG_RANGE: dict[str, Any] = {"min": SMALLEST_DRAWN, "max": 1, "crossing": SMALLEST_DRAWN}
 
 
 # Most pixels of a sheet that prints on the width of A4 landscape at 60 % or more.
@@ -70,7 +70,7 @@ SHOWN = 1 + layout.TEXTS.index("shown")
 # Column A, wide enough for the way back to Home.
 MARGIN = 6
 # Cells of results warn of a stray key. The sheets are not protected: on a protected one no table can grow.
-KEPT = {
+KEPT: dict[str, Any] = {
     "validate": "custom",
     "value": "=FALSE",
     "ignore_blank": False,
@@ -136,7 +136,7 @@ class Sheets:
     def result(self, shown: str, name: bool = False, sentence: bool = False) -> Any:
         """Format of a cell that refresh or a formula fills; a long name shrinks, a sentence is wrapped."""
         # Numbers are sometimes words (covered, none): both stand on the right.
-        place = {"indent": 1} if shown == layout.TEXT else {"align": "right"}
+        place: dict[str, Any] = {"indent": 1} if shown == layout.TEXT else {"align": "right"}
         place |= {"shrink": True} if name else {"text_wrap": True} if sentence else {}
         return self.style(num_format=shown, border=1, border_color=GRID, **place)
 
@@ -482,8 +482,8 @@ class Sheets:
         elif c.kind == "number" and c.rule is not None:
             low, high = max(c.rule.low, -1e15), min(c.rule.high, 1e15)
             rule = {"validate": "decimal", "criteria": "between", "minimum": low, "maximum": high}
-            says = [f"{c.header} {c.rule.text}", f"{c.chinese} {in_chinese(c.rule.text)}"]
-            rule |= {"error_title": c.header[:32], "error_message": both(*says)}
+            says, chinese = f"{c.header} {c.rule.text}", f"{c.chinese} {in_chinese(c.rule.text)}"
+            rule |= {"error_title": c.header[:32], "error_message": both(says, chinese)}
         else:
             return
         if c.note:

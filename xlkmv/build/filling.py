@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-import numpy as np
-
 from xlkmv.deal.examples import Example
 from xlkmv.deal.examples.basis import Basis, Sources
 from xlkmv.deal.questions.structure import asked_classes
@@ -253,7 +251,7 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
     InputError
         When there is no such calendar.
     """
-    if not layout.COUNT_OF_DATES.holds(np.float64(count)):
+    if not layout.COUNT_OF_DATES.holds(count):
         raise InputError("dates", layout.COUNT_OF_DATES.text, count)
     if closing < EARLIEST:
         raise InputError(
@@ -370,7 +368,7 @@ def _pool(
 
     extra = tuple(Column(d, "", "schedule", "number", layout.MONEY, 13) for d in dates)
     rows = map(row, range(len(pool.name)))
-    return _filled(layout.POOL, rows, sources and sources.pool, OF_EVERY_POOL, extra)
+    return _filled(layout.POOL, rows, sources.pool if sources else None, OF_EVERY_POOL, extra)
 
 
 def _known(x: float) -> float | None:
@@ -418,7 +416,7 @@ def _tranches(deal: Deal, sources: Sources | None) -> Filled:
     shared = any(t.pari_passu for t in deal.tranches)
     rows = []
     for k, t in enumerate(deal.tranches):
-        row = {"share": _share(layout.TRANCHE, t.amount / total)}
+        row: dict[str, Any] = {"share": _share(layout.TRANCHE, t.amount / total)}
         row |= {
             name: getattr(t, name)
             for name in ("name", "rank", "amount", "payment", "maturity", "legal_final")
@@ -436,7 +434,7 @@ def _tranches(deal: Deal, sources: Sources | None) -> Filled:
         if sources:
             row["basis"] = sources.tranches[k].text
         rows.append(row)
-    return _filled(layout.TRANCHE, rows, sources and sources.tranches, OF_EVERY_TRANCHE)
+    return _filled(layout.TRANCHE, rows, sources.tranches if sources else None, OF_EVERY_TRANCHE)
 
 
 def _yes(on: bool) -> str:
@@ -451,7 +449,7 @@ def _terms(
 ) -> Filled:
     """Rows of terms: those of every plan, and of the others what the deal says."""
     every, first, count = by_terms or (None, None, None)
-    said = {"every": every, "first": first, "count": count, "scheduler": None}
+    said: dict[str, Any] = {"every": every, "first": first, "count": count, "scheduler": None}
     bases = dict(sources.terms) if sources else {}
     if by_terms and "dates" in bases:
         bases["every"] = bases["dates"]

@@ -178,8 +178,8 @@ def _home(s: Sheets, new: Filling) -> Any:
     _readings(s, ws, row, new.headline)
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)
-    for k, rule in enumerate(ANSWER_RULES):
-        s.speak(ws, row + k, 1, rule, s.style(font_color=GREY, italic=True, font_size=9))
+    for k, sentence in enumerate(ANSWER_RULES):
+        s.speak(ws, row + k, 1, sentence, s.style(font_color=GREY, italic=True, font_size=9))
     top, left = s.table(ws, row + len(ANSWER_RULES), 1, layout.ANSWER)
     interval = left + layout.ANSWER.index("pd_range")
     for word in in_all_languages(NO_RANGES, NOT_RUN):
@@ -187,9 +187,9 @@ def _home(s: Sheets, new: Filling) -> Any:
         rule = {"type": "cell", "criteria": "==", "value": f'"{word}"', "format": shown}
         ws.conditional_format(top, interval, top + 1200, interval, rule)
     for name, field in HEADLINE_FIGURES.items():
-        column = layout.HEADLINE.column(field).header
+        header = layout.HEADLINE.column(field).header
         place = "MATCH(out_Headline,tbl_Headline[Tranche],0)"
-        s.book.define_name(name, f"=INDEX(tbl_Headline[{column}],{place})")
+        s.book.define_name(name, f"=INDEX(tbl_Headline[{header}],{place})")
     ws.freeze_panes(FROZEN, 0)
     ws.fit_to_pages(1, 1)
     return ws
@@ -369,7 +369,8 @@ def _all_rows(
     for k, c in enumerate(columns):
         cells, figures = f"{spec.name}[{c.header}]", [x[k] for x in rows]
         if c.field in ("amount", "count", "schedule"):
-            formula, value = f"=SUM({cells})", math.fsum(x for x in figures if x is not None)
+            formula = f"=SUM({cells})"
+            value: float | str = math.fsum(x for x in figures if x is not None)
         elif c.field in AVERAGED:
             mean = f"SUMPRODUCT({cells},{weights})/{layout.POOL_AMOUNT}"
             formula = f'=IF(COUNT({cells})=ROWS({cells}),IFERROR({mean},"-"),"-")'
