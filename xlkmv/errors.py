@@ -96,7 +96,7 @@ class InputError(XlkmvError, ValueError):
 
     def __init__(self, argument: str, rule: str, value: Any = ...) -> None:
         self.argument = argument
-        self.rule = phrase(rule)
+        self.rule: Phrase = phrase(rule)
         self.value = value
         sentence = Phrase("{argument} {rule}", argument=argument, rule=self.rule)
         if value is not ...:
@@ -191,8 +191,8 @@ class BookInputError(BookError):
     """A workbook whose inputs are wrong: :attr:`problems` lists all, :attr:`count` wrong cells."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        self.count = sum(problem.count for problem in self.problems)
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        self.count: int = sum(problem.count for problem in self.problems)
         super().__init__(Phrase("\n".join([f"{self.counted}:", *map(str, self.problems)])))
 
     def said(self, say: Say) -> str:

@@ -291,6 +291,6 @@ class Menu(Service, XDispatchProvider, XDispatch, XInitialization):
         helper.executeDispatch(self.frame, ".uno:Reload", "", 0, ())
 
 
-g_ImplementationHelper = unohelper.ImplementationHelper()  # noqa: N816  (LibreOffice looks for this name)
+g_ImplementationHelper: Any = unohelper.ImplementationHelper()  # noqa: N816  (LibreOffice looks for this name)
 g_ImplementationHelper.addImplementation(make_functions, FUNCTIONS_SERVICES[0], FUNCTIONS_SERVICES)
 g_ImplementationHelper.addImplementation(Menu, Menu.SERVICES[0], Menu.SERVICES)

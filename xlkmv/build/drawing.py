@@ -98,7 +98,9 @@ class Sheets:
     def __init__(self, path: Path, money: str, macros: bool = True) -> None:
         self.money = money  # what cell out_Money says
         self.macros = macros
-        self.book = xlsxwriter.Workbook(str(path), {"in_memory": True, "default_date_format": layout.DATE})
+        self.book: Any = xlsxwriter.Workbook(
+            str(path), {"in_memory": True, "default_date_format": layout.DATE}
+        )
         self.book.set_properties(
             {
                 "title": "KMV credit risk of a securitisation plan",

@@ -54,7 +54,7 @@ WIDE, HIGH, ROWS = 690, 390, 21
 ABREAST = {"x_offset": WIDE + 10}
 HALF = {"width": WIDE, "height": HIGH}
 # No fewer paths than ten million could bound a PD by less.
-QUOTED_RANGE = {"min": 1e-7, "max": 1, "crossing": 1e-7}
+QUOTED_RANGE: dict[str, Any] = {"min": 1e-7, "max": 1, "crossing": 1e-7}
 
 
 def name_charts(s: Sheets, ws: Any, name: str = "") -> None:

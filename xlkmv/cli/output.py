@@ -41,8 +41,9 @@ class Output:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.form, self.level = options.form, options.level
-        self.text = self.form == "text"
+        self.form: str = options.form
+        self.level: int = options.level
+        self.text: bool = self.form == "text"
         self.say: Say = catalogue(_of_environment()).gettext
         self._asked = False
         self._answers: list[tuple[dict[str, Any], tuple[Answer, ...]]] = []

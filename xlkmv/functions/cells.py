@@ -7,7 +7,7 @@ import datetime as dt
 import decimal
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -46,13 +46,13 @@ class ExcelError:
 
     __slots__ = ("code", "reason")
 
-    CODES = ("#VALUE!", "#NUM!", "#N/A")
+    CODES: ClassVar[tuple[str, ...]] = ("#VALUE!", "#NUM!", "#N/A")
 
     def __init__(self, code: str, reason: str) -> None:
         if code not in self.CODES:
             raise ValueError(f"code must be one of {', '.join(self.CODES)} (got {code!r})")
-        self.code = code
-        self.reason = reason
+        self.code: str = code
+        self.reason: str = reason
 
     def __str__(self) -> str:
         return self.code
@@ -144,7 +144,7 @@ class Grid:
     def __init__(self, name: str, value: Any) -> None:
         if isinstance(value, np.ndarray):
             value = value.tolist()
-        self.is_range = isinstance(value, (list, tuple))
+        self.is_range: bool = isinstance(value, (list, tuple))
         if not self.is_range:
             self.cells: Sequence[Sequence[Any]] = [[value]]
             return

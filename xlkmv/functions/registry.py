@@ -191,14 +191,14 @@ class Function:
     ) -> None:
         functools.update_wrapper(self, compute)
         self.compute = compute
-        self.name = compute.__name__
+        self.name: str = compute.__name__
         self.text = text
         self.shape = shape
         self.example = example
         self.headings = headings
         self.steps: Explain | None = None
-        self.variadic = False
-        self.arguments = tuple(self._describe(texts or {}))
+        self.variadic: bool = False
+        self.arguments: tuple[Argument, ...] = tuple(self._describe(texts or {}))
 
     def _describe(self, texts: Mapping[str, Text]) -> Iterator[Argument]:
         for name, parameter in inspect.signature(self.compute).parameters.items():
@@ -227,7 +227,7 @@ class Function:
         xw.ret(convert=CellsAccessor)(compute)
         for argument in self.arguments:
             xw.arg(argument.name, convert=CellsAccessor, doc=argument.text)(compute)
-        self.__xlfunc__ = compute.__xlfunc__
+        self.__xlfunc__: Any = compute.__xlfunc__
         self.__xlfunc__["ret"]["doc"] = self.text
         return self.__xlfunc__
 

@@ -36,7 +36,7 @@ LONGEST_IMPORT = 800
 PROBLEMS_SHOWN = 8
 SLOW_SECONDS = 2.0
 
-log = logging.getLogger("xlkmv")
+log: logging.Logger = logging.getLogger("xlkmv")
 
 Rows = list[list[Any]]
 Dispatch = Callable[[str, Sequence[Any]], Rows]

@@ -522,5 +522,5 @@ def _attribute(kind: type, name: str) -> str:
 
 
 if __name__ == "__main__":
-    text = json.dumps(schema(), ensure_ascii=False, indent=1) + "\n"
-    Path(sys.argv[1]).write_text(text, encoding="utf-8", newline="\n")
+    _written = json.dumps(schema(), ensure_ascii=False, indent=1) + "\n"
+    Path(sys.argv[1]).write_text(_written, encoding="utf-8", newline="\n")

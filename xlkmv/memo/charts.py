@@ -28,7 +28,7 @@ from xlkmv.phrase import Phrase
 
 __all__ = ["CHINESE_FONTS", "Picture", "chinese_font", "draw", "drawable", "families", "pictures"]
 
-log = logging.getLogger("xlkmv")
+log: logging.Logger = logging.getLogger("xlkmv")
 
 INK, GREY, GRID = "#1F3864", "#595959", "#D9DEE7"
 BLUE, RED, GREEN = "#1F5FA8", "#B2433F", "#3E7F57"

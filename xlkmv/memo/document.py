@@ -19,13 +19,15 @@ from xlkmv.memo.content import Memo, Table
 __all__ = ["docx"]
 
 LATIN, CHINESE = "Arial", "Microsoft YaHei"
-INK, GREY, ALARM = RGBColor(0x1F, 0x38, 0x64), RGBColor(0x59, 0x59, 0x59), RGBColor(0xB0, 0x00, 0x20)
+INK: RGBColor = RGBColor(0x1F, 0x38, 0x64)
+GREY: RGBColor = RGBColor(0x59, 0x59, 0x59)
+ALARM: RGBColor = RGBColor(0xB0, 0x00, 0x20)
 PALE, LINE = "DCE6F1", "BFC8D6"
 TEXT, SMALL, HEADING = 8.5, 7.0, 9.5  # points
 WIDTH = 182.0  # millimetres between the margins
 HALF = 89.0
 # Widths of the columns of the table of classes, with the PD without undertaking and without it.
-CLASSES = {
+CLASSES: dict[int, tuple[float, ...]] = {
     10: (55.0, 11.0, 21.0, 19.0, 14.5, 11.0, 16.0, 12.0, 10.5, 12.0),
     9: (58.0, 13.0, 32.0, 15.0, 12.0, 17.0, 12.0, 11.0, 12.0),
 }

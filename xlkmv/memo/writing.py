@@ -25,7 +25,7 @@ __all__ = ["check", "report", "versions"]
 
 # Packages of the extra "report", by what they are imported as.
 NEEDED = {"jinja2": "jinja2", "matplotlib": "matplotlib", "docx": "python-docx"}
-SUFFIXES = {"html": (".html", ".htm"), "docx": (".docx",)}
+SUFFIXES: dict[str, tuple[str, ...]] = {"html": (".html", ".htm"), "docx": (".docx",)}
 
 Target = str | os.PathLike[str] | None
 

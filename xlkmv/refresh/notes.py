@@ -20,7 +20,7 @@ from xlkmv.workbook.book import Table
 
 __all__ = ["read_tranches"]
 
-SENIOR = {"yes": True, "no": False, None: None}
+SENIOR: dict[str | None, bool | None] = {"yes": True, "no": False, None: None}
 
 
 def read_tranches(

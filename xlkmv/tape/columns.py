@@ -51,8 +51,8 @@ class Matcher:
     """
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
-        self.mapping = {fold(heading): meaning for heading, meaning in mapping.items()}
-        self.written = {fold(heading): heading for heading in mapping}
+        self.mapping: dict[str, str] = {fold(heading): meaning for heading, meaning in mapping.items()}
+        self.written: dict[str, str] = {fold(heading): heading for heading in mapping}
 
     def known(self, heading: str) -> bool:
         """Whether a heading means something."""

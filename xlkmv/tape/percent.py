@@ -39,8 +39,10 @@ class Percent:
     """
 
     def __init__(self, work: Work, percent: bool, percent_in: Collection[str], ask: Ask | None) -> None:
-        self.work, self.all, self.ask = work, percent, ask
-        self.named = set(self._fields(percent_in))
+        self.work = work
+        self.all = percent
+        self.ask = ask
+        self.named: set[str] = set(self._fields(percent_in))
         self.converted: list[str] = []
         self.decimal: list[str] = []
 

@@ -107,7 +107,7 @@ class Package:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).resolve()
+        self.path: Path = Path(path).resolve()
         _refuse_lock(self.path)
         try:
             with self.path.open("rb") as file:
@@ -140,7 +140,7 @@ class Package:
         self._names = {info.filename.lower(): info.filename for info in self._infos}
         self._new: dict[str, bytes | None] = {}
         self._refuse_bad_archive()
-        self.workbook = self._main_part()
+        self.workbook: str = self._main_part()
 
     # -- reading ----------------------------------------------------------------------------------
 

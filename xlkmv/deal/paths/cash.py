@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 from xlkmv.deal.paths.defaults import DefaultModel, Defaults, default_key
 from xlkmv.deal.paths.draws import Ints
 from xlkmv.deal.paths.patterns import Patterns
+from xlkmv.deal.plan.recovery import RecoveryLaw
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import DUST, PoolState, planned_state
 from xlkmv.model.domain import Array
@@ -93,7 +94,8 @@ class Sums:
 
     def __init__(self, patterns: Patterns) -> None:
         self.patterns = patterns
-        self.dates, self.size = patterns.active.size, patterns.parent.size
+        self.dates: int = patterns.active.size
+        self.size: int = patterns.parent.size
         # With their tables, so that keys stay taken.
         self._known: dict[tuple[str, int], tuple[Array, Array]] = {}
         self._gone: dict[int, list[tuple[int, csr_array]]] = {}
@@ -165,14 +167,18 @@ class PoolEngine:
     def __init__(self, plan: Stressed, model: DefaultModel | None = None, claim: Array | None = None) -> None:
         deal, pool = plan.deal, plan.deal.pool
         self.plan = plan
-        self.model = model or DefaultModel(plan)
-        self.times = deal.terms.times
-        self.n = self.times.size
-        self.support = deal.controls.support
-        self.schedule = pool.schedule
-        self.claim, self.claimed = plan.claim if claim is None else claim, plan.claimed
+        self.model: DefaultModel = model or DefaultModel(plan)
+        self.times: Array = deal.terms.times
+        self.n: int = self.times.size
+        self.support: bool = deal.controls.support
+        self.schedule: Array = pool.schedule
+        self.claim: Array = plan.claim if claim is None else claim
+        self.claimed: float = plan.claimed
         # By plan, and of each row.
-        self.balance = self.outstanding = self.interest = self.purchases = None
+        self.balance: tuple[Array, Array] | None = None
+        self.outstanding: tuple[Array, Array] | None = None
+        self.interest: tuple[Array, Array] | None = None
+        self.purchases: tuple[Array, Array] | None = None
         if plan.needs_balance and pool.balance is not None:
             self.balance = plan.balance, pool.balance
         if plan.tests_outstanding and plan.row_outstanding is not None:
@@ -181,20 +187,23 @@ class PoolEngine:
             self.interest = plan.collections - plan.principal, pool.interest
         if plan.row_purchases is not None and plan.purchases is not None:
             self.purchases = plan.purchases, plan.row_purchases
-        lags, self.lag = np.unique(pool.lag, return_inverse=True)
-        self.arrival = arrival_date(self.times, lags[:, None])
-        self.recovery = (1.0 - plan.repurchase_share) * pool.recovery
-        self.law = plan.recovery_law
+        lags, lag = np.unique(pool.lag, return_inverse=True)
+        self.lag: Ints = lag
+        self.arrival: Ints = arrival_date(self.times, lags[:, None])
+        self.recovery: Array = (1.0 - plan.repurchase_share) * pool.recovery
+        self.law: RecoveryLaw | None = plan.recovery_law
         # Whether equal defaults may bring different recoveries.
-        self.drawn = self.law is not None and self.law.random
-        self.base = plan.collections
+        self.drawn: bool = self.law is not None and self.law.random
+        self.base: Array = plan.collections
         metrics = {c.metric for c in deal.covenants}
-        self.needs_ratio = "cumulative default ratio" in metrics
-        self.needs_share = "largest obligor share" in metrics
-        self.ratio, _ = planned_state(plan)
-        self.performing = self.claim[plan.performing].sum(axis=0)
-        self.dust = DUST * self.claimed
-        self.by_size = np.argsort(-self.claim, axis=0, kind="stable") if self.needs_share else None
+        self.needs_ratio: bool = "cumulative default ratio" in metrics
+        self.needs_share: bool = "largest obligor share" in metrics
+        self.ratio: Array = planned_state(plan)[0]
+        self.performing: Array = self.claim[plan.performing].sum(axis=0)
+        self.dust: float = DUST * self.claimed
+        self.by_size: Ints | None = (
+            np.argsort(-self.claim, axis=0, kind="stable") if self.needs_share else None
+        )
 
     def pool_state(self, patterns: Patterns, sums: Sums | None = None) -> PoolState:
         """Collections and tests' inputs of every pattern, dates in rows."""

@@ -56,43 +56,44 @@ class DefaultModel:
 
     def __init__(self, plan: Stressed) -> None:
         terms, pool = plan.deal.terms, plan.deal.pool
-        self.times = terms.times
-        self.freedom = terms.degrees_of_freedom if terms.copula == "t" else 0
+        self.times: Array = terms.times
+        self.freedom: int = terms.degrees_of_freedom if terms.copula == "t" else 0
         support, loading = plan.deal.controls.support_pd, terms.support_correlation
         names = sorted(set(pool.industry) - {""})
-        self.industry = np.array([names.index(i) if i else 0 for i in (*pool.industry, "")])
+        industry = np.array([names.index(i) if i else 0 for i in (*pool.industry, "")])
         # Obligors, and the payer in the last place.
         common, shared = factor_loadings(pool, terms)
         rho, extra = np.append(common, loading**2), np.append(shared, 0.0)
-        self.common, self.shared = np.sqrt(rho), np.sqrt(extra)
-        self.own = np.sqrt(1.0 - rho - extra)
+        common, shared, own = np.sqrt(rho), np.sqrt(extra), np.sqrt(1.0 - rho - extra)
         pd = plan.obligor_pd.copy()
         if plan.defaulted is not None:
             pd[plan.defaulted] = 0.0  # its default is no news
         clock = self.times if plan.clock is None else plan.clock
         # Obligors of one grade are alike; the payer is the last grade.
-        alike = np.column_stack([pd, self.common[:-1], self.shared[:-1], self.industry[:-1]])
+        alike = np.column_stack([pd, common[:-1], shared[:-1], industry[:-1]])
         _, one, grade = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-        self.grade, one = grade.reshape(-1), np.append(one, pd.size)
-        self.payer = one.size - 1
-        self.industry, self.common, self.shared, self.own = (
-            x[one] for x in (self.industry, self.common, self.shared, self.own)
-        )
+        one = np.append(one, pd.size)
+        self.grade: Ints = grade.reshape(-1)
+        self.payer: int = one.size - 1
+        self.industry: Ints = industry[one]
+        self.common: Array = common[one]
+        self.shared: Array = shared[one]
+        self.own: Array = own[one]
         by_date = default_probability_by(pd[one[:-1], None], clock)
         payer_by = default_probability_by(support, np.maximum(self.times - plan.today, 0.0))
         thresholds = self._quantile(np.vstack([by_date, payer_by]))
-        self.limit = np.ascontiguousarray(thresholds[:, -1])
+        self.limit: Array = np.ascontiguousarray(thresholds[:, -1])
         # Rows of a power of 2, for bisection.
-        self.width = 1 << self.times.size.bit_length()
-        self.thresholds = np.full((one.size, self.width), np.inf)
+        self.width: int = 1 << self.times.size.bit_length()
+        self.thresholds: Array = np.full((one.size, self.width), np.inf)
         self.thresholds[:, : self.times.size] = thresholds
         # Grades by how likely they default, in classes with one bound each.
         riskier = np.argsort(-self.limit[: self.payer] / self.own[: self.payer], kind="stable")
-        self.classes = np.array_split(riskier, min(CLASSES, self.payer))
+        self.classes: list[Ints] = np.array_split(riskier, min(CLASSES, self.payer))
         of_grade = np.empty(self.payer, np.int64)
         for k, members in enumerate(self.classes):
             of_grade[members] = k
-        self.of_obligor = of_grade[self.grade]
+        self.of_obligor: Ints = of_grade[self.grade]
 
     def _quantile(self, p: Array) -> Array:
         if not self.freedom:

@@ -27,8 +27,8 @@ Ints = npt.NDArray[np.int64]
 
 # Values of coarse uniforms, and the quantiles at their edges: no uniform is below 2^-69.
 COARSE = 1 << 16
-EDGES = ndtri(np.concatenate([[0.5**69], np.arange(1, COARSE + 1) / COARSE]))
-STEPS = np.diff(EDGES)
+EDGES: Array = ndtri(np.concatenate([[0.5**69], np.arange(1, COARSE + 1) / COARSE]))
+STEPS: Array = np.diff(EDGES)
 # Random numbers of one block: enough to amortise numpy's overhead, few enough for its memory.
 BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 23, 1 << 19, 1 << 8
 # Paths that go through the payments together, at least: less would cost numpy's overhead anew.

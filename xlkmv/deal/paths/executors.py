@@ -245,7 +245,8 @@ class Questions:
     """
 
     def __init__(self, deal: Any, executor: Executor | None) -> None:
-        self.deal, self.executor = deal, executor
+        self.deal: Any = deal
+        self.executor = executor
         self.asked: list[Future[Any]] = []
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from xlkmv.deal.paths.cash import PoolEngine
-from xlkmv.deal.paths.draws import layout_of
+from xlkmv.deal.paths.draws import Layout, layout_of
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.paths.run import Measured, TallySum, measured_of, pool_states
 from xlkmv.deal.paths.tally import PlanEngine
@@ -38,11 +38,15 @@ class KeptPaths:
         Of the pool, per annum.
     """
 
+    volatility: float
+    drift: float
+
     def __init__(self, deal: Deal, paths: int, progress: Callable[[], object] = lambda: None) -> None:
         whole = apply(deal, BASE)
         self.volatility, self.drift = pool_lognormal(whole)
-        self.plan, self.progress = separate(whole), progress
-        self.layout = layout_of(deal, paths, deal.terms.seed, thin=True)
+        self.progress = progress
+        self.plan: Stressed = separate(whole)
+        self.layout: Layout = layout_of(deal, paths, deal.terms.seed, thin=True)
 
     @cached_property
     def _drawn(self) -> tuple[PoolEngine, list[tuple[Patterns, PoolState]]]:

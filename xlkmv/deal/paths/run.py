@@ -220,11 +220,11 @@ class Engines:
             self.plans.append(PlanEngine(plan, pools[key], *lognormal, brief=place >= whole))
         # Pools with the same defaults stand together, so that these need not be kept.
         order = [*models.values()]
-        self.pools = sorted(
+        self.pools: list[PoolEngine] = sorted(
             pools.values(), key=lambda pool: (order.index(pool.model), pool.support, pool.drawn)
         )
-        self.leader = _leaders(plans, whole)
-        self.led = set(self.leader.values())
+        self.leader: dict[int, int] = _leaders(plans, whole)
+        self.led: set[int] = set(self.leader.values())
         self.of_pool: dict[int, list[int]] = {}
         # Plans by whose outcome others follow come first.
         for place in sorted(range(len(plans)), key=lambda place: place in self.leader):
@@ -521,8 +521,10 @@ class Run:
             raise DomainError("paths", "must be at least 100", count)
         if not 0 <= start < 1 << 128:
             raise DomainError("seed", "must be >= 0 and below 2^128", start)
-        self.deal, self.wanted, self.executor = deal, wanted, executor
-        self.layout = layout_of(deal, count, start, thin)
+        self.deal = deal
+        self.wanted = wanted
+        self.executor = executor
+        self.layout: Layout = layout_of(deal, count, start, thin)
         self.waiting: collections.deque[Future[_Part]] = collections.deque()
         bundles = self.layout.bundles if wanted.whole or wanted.brief else 0
         if executor is None or bundles < (1 if apart else 2):

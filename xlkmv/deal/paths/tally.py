@@ -117,14 +117,21 @@ class PlanEngine:
             deal = copy.copy(deal)  # `replace` would check everything again
             object.__setattr__(deal, "covenants", deal.acting)
             plan = replace(plan, deal=deal)
-        self.plan, self.pool, self.volatility, self.drift = plan, pool, volatility, drift
-        self.brief, self.acts, self.together = brief, bool(deal.acting), plan.default_point == "all"
-        self.acting = np.array([c in deal.acting for c in deal.covenants], np.bool_)
-        self.times, self.n = pool.times, pool.n
-        self.planned = float(pool.base.sum())
-        self.amount = np.array([t.amount for t in deal.tranches])
-        self.maturity = np.array([deal.legal_final(t) for t in deal.tranches])
-        self.floor, self.waits = TOLERANCE * self.amount[:, None], any(t.deferrable for t in deal.tranches)
+        self.plan: Stressed = plan
+        self.pool = pool
+        self.volatility = volatility
+        self.drift = drift
+        self.brief = brief
+        self.acts: bool = bool(deal.acting)
+        self.together: bool = plan.default_point == "all"
+        self.acting: npt.NDArray[np.bool_] = np.array([c in deal.acting for c in deal.covenants], np.bool_)
+        self.times: Array = pool.times
+        self.n: int = pool.n
+        self.planned: float = float(pool.base.sum())
+        self.amount: Array = np.array([t.amount for t in deal.tranches])
+        self.maturity: Ints = np.array([deal.legal_final(t) for t in deal.tranches])
+        self.floor: Array = TOLERANCE * self.amount[:, None]
+        self.waits: bool = any(t.deferrable for t in deal.tranches)
 
     def run(
         self,

@@ -146,18 +146,27 @@ class Outlook:
         Claims that are gone by their status, and the first date on which they pay nothing.
     """
 
+    rows: Ints
+    first: Ints
+    known: Ints
+    defaulted: Array
+    lost: Array
+    brings: Array
+    claims: Array
+
     def __init__(self, plan: Stressed, record: Record) -> None:
-        self.plan, self.record = plan, record
+        self.plan = plan
+        self.record = record
         self._find_gone()
         j = len(record)
-        self.left = np.ones(j + 1)
+        self.left: Array = np.ones(j + 1)
         # Cash on and after each date from what is gone of claims without a status.
         self._from_shares = np.zeros((j, plan.collections.size))
         # What defaulted of them in each period: its share of all claims without a status, and money.
         self._bad, self.defaulted = np.zeros(j), np.zeros(j)
         if not record.collections_only:
             self._take_off_shares()
-        self.expected = np.array([self._expected(k) for k in range(j)])
+        self.expected: Array = np.array([self._expected(k) for k in range(j)])
 
     def _find_gone(self) -> None:
         """Find the claims that are gone by their status, what they leave out and what they bring."""

@@ -169,13 +169,15 @@ class Attributing:
         players = tuple(c for c in CONTROLS if getattr(deal.controls, c) and c not in stress.controls_off)
         if not players:
             raise InputError("controls", "must have at least one that is on")
-        self.deal, self.names, self.players = deal, names, players
+        self.deal = deal
+        self.names = names
+        self.players: tuple[str, ...] = players
         sets = []
         for mask in range(1 << len(players)):
             off = tuple(c for bit, c in enumerate(players) if not mask >> bit & 1)
             sets.append(replace(stress, controls_off=stress.controls_off + off))
         wanted = Wanted(brief=tuple(sets))
-        self.run = Run(deal, wanted, paths=paths, seed=seed, thin=True, executor=executor, apart=True)
+        self.run: Run = Run(deal, wanted, paths=paths, seed=seed, thin=True, executor=executor, apart=True)
 
     def __enter__(self) -> Self:
         return self

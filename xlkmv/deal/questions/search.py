@@ -28,7 +28,8 @@ class Trials:
     """Structures of one deal: their simulated PDs on the same paths, and those of the KMV view."""
 
     def __init__(self, deal: Deal, paths: int, progress: Callable[[], object]) -> None:
-        self.paths, self.progress = paths, progress
+        self.paths = paths
+        self.progress = progress
         self._kept: dict[object, KeptPaths] = {}
         self._first = self._key(deal)
 
@@ -68,7 +69,8 @@ class Curve:
     """PD by candidate; each is worked out once."""
 
     def __init__(self, pd_of: Callable[[Deal, str], tuple[float, float]], question: Question) -> None:
-        self.pd_of, self.question = pd_of, question
+        self.pd_of = pd_of
+        self.question = question
         self.seen: dict[int, tuple[float, float]] = {}
 
     def at(self, place: int) -> tuple[float, float]:

@@ -55,7 +55,11 @@ class Covenant(Shown):
         raise_first(covenant_faults([self], settled=True), [self.name])
 
 
-COVENANT_CHOICES = {"metric": METRICS, "side": ("min", "max"), "consequence": CONSEQUENCES}
+COVENANT_CHOICES: dict[str, tuple[str, ...]] = {
+    "metric": METRICS,
+    "side": ("min", "max"),
+    "consequence": CONSEQUENCES,
+}
 
 
 def covenant_faults(covenants: Sequence[Any], settled: bool = False) -> Iterator[Fault]:

@@ -193,7 +193,7 @@ TERM_RULES: dict[str, Rule] = {
 OC_TARGET = Rule(
     Phrase("must be between 0 and 1 (a share of the pool), '{oc_all}' or blank", oc_all=OC_ALL), 0.0, 1.0
 )
-TERM_CHOICES = {
+TERM_CHOICES: dict[str, tuple[str, ...]] = {
     "day_count": DAY_COUNTS,
     "volatility_source": VOLATILITY_SOURCES,
     "copula": ("gaussian", "t"),
