@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+import typing
 from dataclasses import fields, replace
 
 import numpy as np
@@ -11,7 +12,8 @@ import pandas as pd
 import pytest
 
 import xlkmv
-from xlkmv.errors import XlkmvError
+from xlkmv.errors import InputError, XlkmvError
+from xlkmv.kinds import is_word_or_part
 
 ODD = {
     "None": None,
@@ -148,6 +150,19 @@ def test_functions_of_deals_say_which_argument_is_none(odd):
             getattr(xlkmv, name)(odd)
     for name in ("to_frame", "summary", "plot", "pool_from", "tranches_from", "from_document"):
         attempt(lambda name=name: getattr(xlkmv, name)(odd))
+
+
+PUBLIC = {n: f for n in xlkmv.__all__ if inspect.isfunction(f := getattr(xlkmv, n))}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_argument_that_is_a_text_or_a_part_of_a_deal_is_checked(name):
+    bare = inspect.unwrap(PUBLIC[name])
+    hints = typing.get_type_hints(bare, localns={"pandas": pd})
+    for argument in inspect.signature(bare).parameters:
+        if is_word_or_part(hints[argument]):
+            with pytest.raises(InputError, match=rf"^{argument} must be"):
+                PUBLIC[name](**{argument: object()})
 
 
 def test_slips_of_the_pen_name_field_value_and_rule():

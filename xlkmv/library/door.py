@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -33,12 +34,12 @@ def checked(function: F) -> F:
         The same; an argument of another kind than its annotation says is an InputError. Figures have
         checks of their own.
     """
-    try:
-        hints = typing.get_type_hints(function)
-    except NameError:  # a type that only type checkers load
-        return function
+    # What it gives back may be of a type that only type checkers load.
+    given = {name: hint for name, hint in inspect.get_annotations(function).items() if name != "return"}
+    home = vars(sys.modules[function.__module__])
+    hints = typing.get_type_hints(types.SimpleNamespace(__annotations__=given), home)
     names = list(inspect.signature(function).parameters)
-    wanted = {name: hints[name] for name in names if is_word_or_part(hints.get(name))}
+    wanted = {name: hint for name, hint in hints.items() if is_word_or_part(hint)}
     if not wanted:
         return function
 
