@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlkmv.errors import InputError
-from xlkmv.language import ENGLISH, LANGUAGES, LIST, Phrase, catalogue, joined, said
+from xlkmv.language import ENGLISH, LANGUAGES, catalogue
+from xlkmv.phrase import LIST, Phrase, joined, said
 
 
 def test_english_is_what_the_sources_say():

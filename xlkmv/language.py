@@ -10,24 +10,9 @@ import gettext
 from pathlib import Path
 
 from xlkmv.errors import InputError
-from xlkmv.phrase import CLAUSES, LIST, ORDER, SENTENCES, Phrase, Say, joined, parts, said
+from xlkmv.phrase import Phrase
 
-__all__ = [
-    "CLAUSES",
-    "DOMAIN",
-    "ENGLISH",
-    "LANGUAGES",
-    "LIST",
-    "LOCALE",
-    "ORDER",
-    "SENTENCES",
-    "Phrase",
-    "Say",
-    "catalogue",
-    "joined",
-    "parts",
-    "said",
-]
+__all__ = ["DOMAIN", "ENGLISH", "LANGUAGES", "LOCALE", "catalogue"]
 
 DOMAIN, ENGLISH = "xlkmv", "en"
 LANGUAGES = {ENGLISH: "English", "zh": "中文"}

@@ -13,7 +13,8 @@ from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.reading import READINGS, alarming, distance, figure, probability, read, riskiest, rounded_up
 from xlkmv.deal.stress import BASE
 from xlkmv.deal.terms import CONTROLS, Controls, Deal, Tranche
-from xlkmv.language import catalogue, said
+from xlkmv.language import catalogue
+from xlkmv.phrase import said
 
 
 @pytest.mark.parametrize(

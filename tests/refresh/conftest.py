@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from xlkmv.errors import BookError, BookInputError
-from xlkmv.language import Phrase, catalogue
+from xlkmv.language import catalogue
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.run import Inputs, read_book
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook, NamedCell, Table

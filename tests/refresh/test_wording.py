@@ -15,7 +15,8 @@ from lxml import etree
 
 from xlkmv.build.template import build_template
 from xlkmv.deal.examples import EXAMPLES, example
-from xlkmv.language import LANGUAGES, Phrase, catalogue
+from xlkmv.language import LANGUAGES, catalogue
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.run import refresh
 from xlkmv.refresh.solving import solve_book
 from xlkmv.refresh.wording import remember, said_again, write_texts

@@ -20,9 +20,10 @@ from xlkmv.deal.questions.diversification import CAPS, TIMES
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import CONTROLS, RESERVE_UNITS, TERM_CHOICES
-from xlkmv.language import CLAUSES, DOMAIN, ENGLISH, LANGUAGES, LIST, LOCALE, ORDER, SENTENCES
+from xlkmv.language import DOMAIN, ENGLISH, LANGUAGES, LOCALE
 from xlkmv.model.comparison import MOST_SIMULATED
 from xlkmv.model.distance import METHODS
+from xlkmv.phrase import CLAUSES, LIST, ORDER, SENTENCES
 from xlkmv.refresh.report import UNITS
 from xlkmv.workbook import layout
 

@@ -39,7 +39,7 @@ from xlkmv.deal.terms import (
     payment_dates,
 )
 from xlkmv.errors import InputError
-from xlkmv.language import Phrase, joined
+from xlkmv.phrase import Phrase, joined
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import Column, TableSpec
 

@@ -81,7 +81,8 @@ from xlkmv.deal.terms import Deal
 from xlkmv.functions import FUNCTIONS
 from xlkmv.functions.cells import ExcelError
 from xlkmv.functions.registry import Function
-from xlkmv.language import LANGUAGES, Phrase, parts
+from xlkmv.language import LANGUAGES
+from xlkmv.phrase import Phrase, parts
 from xlkmv.refresh.marks import mark_formula
 from xlkmv.refresh.report import NO_RANGES, NOT_RUN, TARGET_MARK
 from xlkmv.refresh.run import refresh

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xlkmv.cli import arguments
 from xlkmv.cli.output import ALARM, BAD_INPUT, Output, table
 from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
-from xlkmv.language import Phrase, said
+from xlkmv.phrase import Phrase, said
 
 if TYPE_CHECKING:
     from xlkmv.refresh.run import Refreshed

@@ -7,7 +7,7 @@ from typing import Any
 
 from xlkmv.cli import arguments
 from xlkmv.cli.output import Output
-from xlkmv.language import Phrase
+from xlkmv.phrase import Phrase
 
 __all__ = ["add"]
 

@@ -10,7 +10,7 @@ from xlkmv.cli import arguments
 from xlkmv.cli.completion import SHELLS, script
 from xlkmv.cli.making import shipped_template
 from xlkmv.cli.output import Output, table
-from xlkmv.language import Phrase
+from xlkmv.phrase import Phrase
 
 __all__ = ["add"]
 

@@ -14,7 +14,7 @@ import xlkmv
 from xlkmv.cli import arguments
 from xlkmv.cli.output import Output, table
 from xlkmv.errors import BookError, InputError
-from xlkmv.language import Phrase, said
+from xlkmv.phrase import Phrase, said
 
 __all__ = ["add", "shipped_template"]
 

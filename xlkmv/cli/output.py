@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlkmv.errors import BookInputError, XlkmvError
-from xlkmv.language import ENGLISH, LANGUAGES, Phrase, Say, catalogue, said
+from xlkmv.language import ENGLISH, LANGUAGES, catalogue
+from xlkmv.phrase import Phrase, Say, said
 
 if TYPE_CHECKING:
     from xlkmv.cli.document import Answer

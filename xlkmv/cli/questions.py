@@ -11,8 +11,7 @@ from xlkmv.cli import arguments
 from xlkmv.cli.deals import say_blanked, written
 from xlkmv.cli.output import Output, distance, number, table
 from xlkmv.errors import InputError
-from xlkmv.language import Say, said
-from xlkmv.phrase import Phrase, phrase
+from xlkmv.phrase import Phrase, Say, phrase, said
 
 __all__ = ["add"]
 

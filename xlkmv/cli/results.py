@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from xlkmv.cli.output import ALARM, Output, distance, number, table
-from xlkmv.language import CLAUSES, LIST, Phrase, Say, joined, said
+from xlkmv.phrase import CLAUSES, LIST, Phrase, Say, joined, said
 
 __all__ = ["print_results"]
 

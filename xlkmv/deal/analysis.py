@@ -37,13 +37,13 @@ from xlkmv.deal.questions.uncertainty import Uncertainty, uncertainty
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, expected_recovery, remark
 from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Ranges, Record
 from xlkmv.errors import InputError, XlkmvError
-from xlkmv.language import Phrase, joined
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.distance import breakeven_volatility, safe_issue
 from xlkmv.model.domain import RULES, Array
 from xlkmv.model.loans import weighted_average_life
 from xlkmv.model.losses import LEVELS, LossDistribution
 from xlkmv.model.plan import minimum_coverage
+from xlkmv.phrase import Phrase, joined
 from xlkmv.shown import Shown
 
 if TYPE_CHECKING:

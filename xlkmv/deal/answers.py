@@ -22,9 +22,9 @@ from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.questions.uncertainty import ClassUncertainty, Uncertainty
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import TOLERANCE, Deal
-from xlkmv.language import Phrase
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import internal_rate, weighted_average_life
+from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
 __all__ = [
@@ -80,7 +80,7 @@ class Quote(Shown):
     ----------
     pd : float
     why : str
-        Where it comes from, in a few words; a :class:`~xlkmv.language.Phrase`.
+        Where it comes from, in a few words; a :class:`~xlkmv.phrase.Phrase`.
     source : {"simulated", "KMV", "bound"}
     """
 
@@ -319,7 +319,7 @@ def range_text(ends: tuple[float, float] | None) -> str:
     Returns
     -------
     str
-        A :class:`~xlkmv.language.Phrase`.
+        A :class:`~xlkmv.phrase.Phrase`.
     """
     if ends is None:
         return ""

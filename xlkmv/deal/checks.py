@@ -15,8 +15,8 @@ from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.terms import Deal
-from xlkmv.language import Phrase
 from xlkmv.model.plan import default_probability_by
+from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
 __all__ = ["Check", "laws", "warnings"]

@@ -12,7 +12,7 @@ from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import Quote, class_answers, upper_bound
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.language import CLAUSES, LIST, Phrase, joined
+from xlkmv.phrase import CLAUSES, LIST, Phrase, joined
 
 __all__ = [
     "ALARMS",
@@ -129,7 +129,7 @@ def read(deal: Deal, analysis: Analysis) -> dict[str, str]:
     -------
     dict
         One sentence for each key of :data:`READINGS`, to be said in any language by
-        :func:`~xlkmv.language.said`.
+        :func:`~xlkmv.phrase.said`.
     """
     return {
         "pool": _pool(deal, analysis),

@@ -26,13 +26,13 @@ from scipy.special import ndtr, ndtri
 from xlkmv.deal.terms.curves import graded
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
 from xlkmv.kinds import check_kinds
-from xlkmv.language import CLAUSES, Phrase, joined
 from xlkmv.model.calibration import edf, fit_series
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
 from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check, check_number
 from xlkmv.model.history import history_pd
 from xlkmv.model.merton import asset_value_at_volatility, assets
 from xlkmv.model.private import DISTANCES, MIN_PEERS, Peers, private_firm
+from xlkmv.phrase import CLAUSES, Phrase, joined
 from xlkmv.shown import Shown
 
 __all__ = ["METHODS", "ObligorPd", "ObligorSource", "PeerFirm", "SourceTerms", "obligor_pd", "obligor_pds"]

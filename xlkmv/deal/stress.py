@@ -24,8 +24,8 @@ from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms
 from xlkmv.deal.terms.faults import twice
 from xlkmv.errors import DomainError, InputError
 from xlkmv.kinds import check_kinds
-from xlkmv.language import Phrase, joined
 from xlkmv.model.domain import PROBABILITY, Array, Rule
+from xlkmv.phrase import Phrase, joined
 from xlkmv.shown import Shown
 
 __all__ = [
@@ -377,7 +377,7 @@ def remark(deal: Deal, stress: Stress) -> str:
     Returns
     -------
     str
-        Sentences (:class:`~xlkmv.language.Phrase`); "" where the condition has a meaning.
+        Sentences (:class:`~xlkmv.phrase.Phrase`); "" where the condition has a meaning.
     """
     controls, pool, terms = deal.controls, deal.pool, deal.terms
     idle = {key: text for key, text in _idle_controls(deal).items() if key in stress.controls_off}

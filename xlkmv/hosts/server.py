@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from xlkmv.errors import OUT_OF_MEMORY
-from xlkmv.language import Phrase, Say, said
+from xlkmv.phrase import Phrase, Say, said
 
 __all__ = ["CLSID", "PROGID", "TEMPLATE", "Server", "data_folder", "main", "serve"]
 

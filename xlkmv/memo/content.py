@@ -17,8 +17,9 @@ from xlkmv.deal.questions.contributions import Drivers
 from xlkmv.deal.reading import READINGS, alarming, distance, figure, probability, read
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, Deal
-from xlkmv.language import ENGLISH, Say, catalogue, said
+from xlkmv.language import ENGLISH, catalogue
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Say, said
 
 __all__ = ["Assumption", "Cover", "Memo", "Move", "Sentence", "Stamp", "Table", "cut", "memo"]
 

@@ -19,7 +19,7 @@ from xlkmv.deal.questions.compare import Comparison, compare
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.functions.cells import is_blank
-from xlkmv.language import CLAUSES, Phrase, joined
+from xlkmv.phrase import CLAUSES, Phrase, joined
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.report import AT_COMPARE, write_name, write_rows, write_title
 from xlkmv.refresh.run import Inputs, Progress, read_book

@@ -33,9 +33,9 @@ from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, INPUTS, Deal, Ranges
 from xlkmv.errors import BookError, XlkmvError
 from xlkmv.functions.cells import is_blank
-from xlkmv.language import CLAUSES, Phrase, Say, joined, said
 from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import coverage_quantile
+from xlkmv.phrase import CLAUSES, Phrase, Say, joined, said
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
 from xlkmv.refresh.wording import remember, said_again, speaker, write_texts

@@ -41,8 +41,9 @@ from xlkmv.deal.terms import (
 )
 from xlkmv.errors import BookInputError, Problem, show
 from xlkmv.functions.cells import is_blank
-from xlkmv.language import LANGUAGES, LIST, Phrase, joined
+from xlkmv.language import LANGUAGES
 from xlkmv.model.domain import Rule
+from xlkmv.phrase import LIST, Phrase, joined
 from xlkmv.refresh.claims import read_pool
 from xlkmv.refresh.digest import digest
 from xlkmv.refresh.lookups import read_class_scale, read_curves, read_scale, read_vectors

@@ -15,7 +15,7 @@ from typing import Any
 from xlkmv.deal.questions.structure import QUESTIONS, UNITS, Answer, Frontier, Structure, solve, target_pd
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError, InputError
-from xlkmv.language import Phrase
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_name, write_rows, write_title
 from xlkmv.refresh.run import Inputs, Progress, read_book

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from xlkmv.functions.cells import is_blank
-from xlkmv.language import ENGLISH, LANGUAGES, Phrase, Say, catalogue, said
+from xlkmv.language import ENGLISH, LANGUAGES, catalogue
+from xlkmv.phrase import Phrase, Say, said
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, has_table
 
@@ -48,7 +49,7 @@ def speaker(book: Book) -> Say:
     Returns
     -------
     callable
-        For :func:`xlkmv.language.said`.
+        For :func:`xlkmv.phrase.said`.
     """
     return catalogue(language_of(book) or ENGLISH).gettext
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.language import LIST, ORDER, Phrase, joined
 from xlkmv.model.domain import Array
+from xlkmv.phrase import LIST, ORDER, Phrase, joined
 
 if TYPE_CHECKING:
     from xlkmv.deal.plan.stressed import Stressed

@@ -12,10 +12,10 @@ from xlkmv.deal.plan.stressed import CERTAIN, Stressed
 from xlkmv.deal.plan.today import balance_before, fitting, gone_by_status
 from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.terms import Record
-from xlkmv.language import Phrase
 from xlkmv.model import validation
 from xlkmv.model.domain import Array
 from xlkmv.model.losses import gaussian_copula_losses
+from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
 __all__ = ["RARE", "Measures", "PlanBacktest", "backtest"]

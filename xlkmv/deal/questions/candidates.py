@@ -12,8 +12,8 @@ import numpy as np
 
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import Deal, Tranche
-from xlkmv.language import Phrase, joined
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase, joined
 
 __all__ = [
     "Question",

@@ -15,8 +15,8 @@ from xlkmv.deal.paths.run import Simulation, simulate
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.terms import CONTROLS, Curve, Deal, Loans, Pool, Recoveries, Tranche
 from xlkmv.errors import InputError, XlkmvError
-from xlkmv.language import CLAUSES, LIST, Phrase, joined
 from xlkmv.model.domain import Array
+from xlkmv.phrase import CLAUSES, LIST, Phrase, joined
 from xlkmv.shown import Shown
 
 __all__ = ["Comparison", "Difference", "Step", "compare", "differences", "labels"]

@@ -15,8 +15,8 @@ from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import PRESETS, Stress, apply
 from xlkmv.deal.terms import Deal
-from xlkmv.language import LIST, Phrase, joined
 from xlkmv.model.domain import Array
+from xlkmv.phrase import LIST, Phrase, joined
 from xlkmv.shown import Shown
 
 __all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenario_results", "views_part"]
@@ -131,7 +131,7 @@ def views_part(deal: Deal, view: KmvView, found: ScenarioResult) -> str:
     Returns
     -------
     str
-        A sentence (:class:`~xlkmv.language.Phrase`); "" where they agree.
+        A sentence (:class:`~xlkmv.phrase.Phrase`); "" where they agree.
     """
     apart: list[str] = [
         Phrase("{name} on {date}", name=seen.name, date=seen.first_short)

@@ -26,8 +26,8 @@ from xlkmv.deal.questions.search import WIDTH, Curve, Trials
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import ClassScale, Deal
 from xlkmv.errors import DomainError, InputError
-from xlkmv.language import Phrase, joined
 from xlkmv.model.domain import Array
+from xlkmv.phrase import Phrase, joined
 from xlkmv.shown import Shown
 
 __all__ = ["QUESTIONS", "UNITS", "Answer", "Frontier", "Structure", "asked_classes", "solve", "target_pd"]

@@ -21,8 +21,8 @@ from xlkmv.deal.terms.deal import Deal
 from xlkmv.deal.terms.faults import Fault, raise_first
 from xlkmv.deal.terms.plan import TERM_RULES
 from xlkmv.errors import InputError
-from xlkmv.language import Phrase
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
+from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
 __all__ = [

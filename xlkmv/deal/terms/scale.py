@@ -12,8 +12,8 @@ import numpy.typing as npt
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
 from xlkmv.kinds import check_kinds
-from xlkmv.language import Phrase
 from xlkmv.model.domain import POSITIVE, Array, check, check_number
+from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
 __all__ = ["HORIZONS", "LONG_RUN", "NOT_PUBLISHED", "ClassScale", "class_scale_faults", "horizon_field"]

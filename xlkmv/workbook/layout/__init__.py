@@ -9,7 +9,7 @@ from __future__ import annotations
 
 # ruff: noqa: F403, F405
 from xlkmv.deal.reading import READINGS
-from xlkmv.language import Phrase
+from xlkmv.phrase import Phrase
 from xlkmv.workbook.layout import (
     column,
     notes,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xlkmv.language import Phrase, Say, said
 from xlkmv.model.domain import Rule
+from xlkmv.phrase import Phrase, Say, said
 
 __all__ = [
     "ASSUMED_FILL",
