@@ -36,7 +36,7 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
 
     np.testing.assert_allclose(checked(), bare(), rtol=1e-12)
     yield _row(f"PD of {ROWS:,} rows, checked", ROUNDS, checked, "bare numpy", bare)
-    command = _python("-m", "xlkmv.cli", "pd", "120", "100", "0.25")
+    command = _python("-m", "xlkmv", "pd", "120", "100", "0.25")
     needed = "import numpy, scipy.special"
     yield _row("xlkmv pd 120 100 0.25", STARTS, command, needed, _python("-c", needed))
     functions = "import xlkmv.functions"

@@ -99,7 +99,7 @@ def _refresh(size: Size) -> Iterator[Row]:
             built = measure(["-c", "\n".join((HEAD, size.deal, BUILD.format(book)))], limit=300.0)
             if built.stopped:
                 raise RuntimeError("its workbook took more than 300 s to make")
-            done = measure(["-m", "xlkmv.cli", "refresh", book], limit=size.patience)
+            done = measure(["-m", "xlkmv", "refresh", book], limit=size.patience)
         except RuntimeError as error:
             yield Row(work, math.nan, "s", "limit", size.seconds, 1.0, f"failed: {error}")
             return

@@ -118,7 +118,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_module_runs_as_a_program() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "xlkmv.cli", "pd", "120", "100", "25"],
+        [sys.executable, "-m", "xlkmv", "pd", "120", "100", "25"],
         capture_output=True,
         text=True,
         check=False,
@@ -353,7 +353,7 @@ def test_refresh_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "cp936"])
 def test_a_pipe_of_few_letters_ends_no_command(book: Path, encoding: str) -> None:
-    command = [sys.executable, "-X", "utf8=0", "-m", "xlkmv.cli", "refresh", "--quick", str(book)]
+    command = [sys.executable, "-X", "utf8=0", "-m", "xlkmv", "refresh", "--quick", str(book)]
     done = subprocess.run(
         command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False
     )
@@ -796,7 +796,7 @@ def test_the_terminal_speaks_the_language_of_the_environment(
 
 
 def test_a_console_without_chinese_letters_is_spoken_to_in_english() -> None:
-    told = [sys.executable, "-X", "utf8=0", "-m", "xlkmv.cli", "pd", "120", "100", "0.25"]
+    told = [sys.executable, "-X", "utf8=0", "-m", "xlkmv", "pd", "120", "100", "0.25"]
     for encoding, word in (("cp1252", "PD "), ("cp936", "违约概率 ")):
         environment = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "zh_CN"}
         done = subprocess.run(told, capture_output=True, env=environment, check=True)

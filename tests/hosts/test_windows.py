@@ -410,6 +410,14 @@ def test_processes_give_the_same_bits(wine, tmp_path):
     assert wine.python(path).output == "[True, True]\n" * 2
 
 
+def test_a_pipe_of_the_code_page_that_this_windows_has(wine):
+    """Python writes to pipes as Windows does, which here knows no Chinese: no crash."""
+    asked = "import locale, sys; print(sys.flags.utf8_mode, locale.getpreferredencoding())"
+    assert wine.python("-c", asked).output == "0 cp1252\n"
+    told = wine.python("-m", "xlkmv", "show", wine.windows_path(SHIPPED)).output
+    assert told.count("Senior (???)") == 2 and "\n  Grade: AAA\n" in told
+
+
 def test_import_functions_of_plain_xlwings(wine, tmp_path):
     """xlwings' own way: its import finds the same functions, its dispatch computes them."""
     code = """

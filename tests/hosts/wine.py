@@ -103,7 +103,6 @@ class Wine:
             "WINEDEBUG": "-all",
             "WINEDLLOVERRIDES": OVERRIDES,
             "PYTHONPATH": self.windows_path(ROOT),
-            "PYTHONUTF8": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         # The guard outlives us by a moment: when its stdin closes, for whatever reason, it ends this Windows.

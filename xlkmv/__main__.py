@@ -1,4 +1,4 @@
-"""``python -m xlkmv.cli``."""
+"""``python -m xlkmv``."""
 
 import sys
 
