@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from cosmic_ray.ast import ast_nodes, get_ast_from_path
 from cosmic_ray.ast.ast_query import ASTQuery
 from cosmic_ray.mutating import use_mutation
 from cosmic_ray.plugins import get_operator, operator_names
+from parso.tree import NodeOrLeaf
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("model", "deal", "functions", "workbook", "tape", "refresh")
@@ -57,12 +58,13 @@ EQUIVALENT = ROOT / "mutants" / "equivalent.txt"
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change: of a module, by an operator, at its n-th occurrence."""
+    """One change: of a module, by an operator, at its n-th occurrence, in a statement of some lines."""
 
     module: str
     operator: str
     occurrence: int
     line: int
+    statement: range
     text: str
     key: str
 
@@ -105,13 +107,20 @@ def mutants() -> Iterator[Mutant]:
             )
             for occurrence, (node, (line, _)) in enumerate(places):
                 function = ASTQuery(node).get_definition_name()
-                if function is None:
+                if function is None or node.parent.type == "parameters":  # that star is no product
                     continue
                 text = lines[line - 1].strip()
                 about = f"{module} {function} {name} {text}"
                 seen[about] += 1
                 key = hashlib.sha256(f"{about} {seen[about]}".encode()).hexdigest()[:10]
-                yield Mutant(module, name, occurrence, line, text, key)
+                yield Mutant(module, name, occurrence, line, statement(node), text, key)
+
+
+def statement(node: NodeOrLeaf) -> range:
+    """Lines of the least statement around a node: that of a default value is its function."""
+    while not node.type.endswith(("stmt", "funcdef")):
+        node = node.parent
+    return range(node.start_pos[0], node.end_pos[0] + 1)
 
 
 def copy_tree(target: Path) -> None:
@@ -135,7 +144,7 @@ def trial(copy: Path, mutant: Mutant) -> tuple[str, str]:
         limit = PATIENCE * sum(chosen.values()) + 60.0
         with use_mutation(copy / mutant.module, get_operator(mutant.operator)(), mutant.occurrence) as codes:
             text = codes[1].splitlines()[mutant.line - 1].strip()
-            if chosen and not passes(copy, file, Chosen(chosen), limit):
+            if chosen and not passes(copy, file, functools.partial(Chosen, chosen), limit):
                 return "noticed", text
     return "SURVIVED", text
 
@@ -164,9 +173,11 @@ class Seen:
     lines: Mapping[str, Mapping[int, Sequence[str]]]
 
     def at(self, mutant: Mutant) -> dict[str, float]:
-        """The tests that run the line of a mutant, or its module where the line runs on import only."""
+        """The tests that run the statement of a mutant, or its module if importing that runs it."""
         lines = self.lines.get(mutant.module, {})
-        ran = {*lines.get(mutant.line, ())} - {""} or {test for there in lines.values() for test in there}
+        ran = {test for line in mutant.statement for test in lines.get(line, ())}
+        if ran == {""}:
+            ran = {test for there in lines.values() for test in there}
         return {test: taken for test, taken in self.seconds.items() if test in ran}
 
 
@@ -174,7 +185,7 @@ class Seen:
 def watched(copy: Path, file: str) -> Seen:
     """Run tests that meet no mutant, and watch which lines each runs; they must pass."""
     kept = copy.parent / "seen.json"
-    assert passes(copy, file, Watcher(copy, kept), 3600.0), f"without any change {file} fails"
+    assert passes(copy, file, functools.partial(Watcher, copy, kept), 3600.0), f"{file} fails unchanged"
     seconds, lines = json.loads(kept.read_text(encoding="utf-8"))
     return Seen(seconds, {m: {int(line): ts for line, ts in at.items()} for m, at in lines.items()})
 
@@ -185,10 +196,8 @@ class Watcher:
     def __init__(self, copy: Path, kept: Path) -> None:
         self.copy, self.kept = copy, kept
         self.coverage = coverage.Coverage(data_file=None, config_file=False, source=[str(copy / "xlkmv")])
-        self.seconds: dict[str, float] = {}
-
-    def pytest_sessionstart(self) -> None:
         self.coverage.start()
+        self.seconds: dict[str, float] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -220,7 +229,7 @@ class Chosen:
         items[:] = sorted(chosen, key=lambda item: self.seconds[item.nodeid])
 
 
-def passes(copy: Path, file: str, plugin: object, limit: float) -> bool:
+def passes(copy: Path, file: str, plugin: Callable[[], object], limit: float) -> bool:
     """Whether tests pass in time, in a process of their own that has what they import already."""
     process = multiprocessing.get_context("fork").Process(target=run_tests, args=(copy, file, plugin))
     process.start()
@@ -231,7 +240,7 @@ def passes(copy: Path, file: str, plugin: object, limit: float) -> bool:
     return process.exitcode == 0
 
 
-def run_tests(copy: Path, file: str, plugin: object) -> None:
+def run_tests(copy: Path, file: str, plugin: Callable[[], object]) -> None:
     """Run tests against the copy in this process; the examples of hypothesis are the same each time."""
     os.setsid()
     os.chdir(copy)
@@ -241,7 +250,7 @@ def run_tests(copy: Path, file: str, plugin: object) -> None:
     for stream in (1, 2):
         os.dup2(null, stream)
     imported = "-Wignore::pytest.PytestAssertRewriteWarning"  # hypothesis is, before pytest looks for it
-    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", imported, file], plugins=[plugin]))
+    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", imported, file], plugins=[plugin()]))
 
 
 if __name__ == "__main__":
