@@ -3,30 +3,40 @@
 A fixed sample: of all changes that Cosmic Ray's operators make inside functions of the rooms below, those
 whose fingerprint (module, function, operator, text of the line) is least, so that a change elsewhere leaves
 the sample alone. Constants of modules are left out: they are tuned, not right or wrong. Each mutant meets the
-tests that mirror its module first, then all that name it. ``make mutants ONLY='20 --room model'``: fewer.
+tests that run its line, those that take least first: of the files that mirror its module, then of all that
+name it. ``make mutants ONLY='20 --room model'``: fewer.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import functools
 import hashlib
+import importlib
+import json
+import multiprocessing
 import os
+import py_compile
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import coverage
+import pytest
 from cosmic_ray.ast import ast_nodes, get_ast_from_path
 from cosmic_ray.ast.ast_query import ASTQuery
 from cosmic_ray.mutating import use_mutation
 from cosmic_ray.plugins import get_operator, operator_names
+from parso.tree import NodeOrLeaf
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("model", "deal", "functions", "workbook", "tape", "refresh")
@@ -40,18 +50,21 @@ OPERATORS = re.compile(
     r"|ReplaceAndWithOr|ReplaceOrWithAnd|ReplaceBreakWithContinue|ReplaceContinueWithBreak|NumberReplacer"
     r"|ZeroIterationForLoop)"
 )
+# What most tests import, and no mutant touches: each process of tests begins with it.
+WARM = ("numpy", "scipy.special", "scipy.sparse", "pandas", "lxml.etree", "mpmath", "hypothesis")
 PATIENCE = 4.0  # a mutant that takes so many times as long, and a minute, hangs: that is noticed
 EQUIVALENT = ROOT / "mutants" / "equivalent.txt"
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change: of a module, by an operator, at its n-th occurrence."""
+    """One change: of a module, by an operator, at its n-th occurrence, in a statement of some lines."""
 
     module: str
     operator: str
     occurrence: int
     line: int
+    statement: range
     text: str
     key: str
 
@@ -94,13 +107,20 @@ def mutants() -> Iterator[Mutant]:
             )
             for occurrence, (node, (line, _)) in enumerate(places):
                 function = ASTQuery(node).get_definition_name()
-                if function is None:
+                if function is None or node.parent.type == "parameters":  # that star is no product
                     continue
                 text = lines[line - 1].strip()
                 about = f"{module} {function} {name} {text}"
                 seen[about] += 1
                 key = hashlib.sha256(f"{about} {seen[about]}".encode()).hexdigest()[:10]
-                yield Mutant(module, name, occurrence, line, text, key)
+                yield Mutant(module, name, occurrence, line, statement(node), text, key)
+
+
+def statement(node: NodeOrLeaf) -> range:
+    """Lines of the least statement around a node: that of a default value is its function."""
+    while not node.type.endswith(("stmt", "funcdef")):
+        node = node.parent
+    return range(node.start_pos[0], node.end_pos[0] + 1)
 
 
 def copy_tree(target: Path) -> None:
@@ -110,16 +130,21 @@ def copy_tree(target: Path) -> None:
         if (ROOT / name).exists():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, target / name)
+    # By hash: a mutant can be as long as its original, and as old to the second.
+    mode = py_compile.PycInvalidationMode.CHECKED_HASH
+    compileall.compile_dir(target / "xlkmv", quiet=1, invalidation_mode=mode)
 
 
 def trial(copy: Path, mutant: Mutant) -> tuple[str, str]:
     """Make the change in the copy, run the tests until one fails; the outcome, and the line as changed."""
     text = mutant.text
     for file in tests(mutant.module):
-        limit = PATIENCE * seconds(copy, file) + 60.0
+        seen = watched(copy, file)
+        chosen = seen.at(mutant)
+        limit = PATIENCE * sum(chosen.values()) + 60.0
         with use_mutation(copy / mutant.module, get_operator(mutant.operator)(), mutant.occurrence) as codes:
             text = codes[1].splitlines()[mutant.line - 1].strip()
-            if not passes(copy, file, limit):
+            if chosen and not passes(copy, file, functools.partial(Chosen, chosen), limit):
                 return "noticed", text
     return "SURVIVED", text
 
@@ -140,28 +165,97 @@ def tests(module: str) -> list[str]:
     return [f.relative_to(ROOT).as_posix() for f in found]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What tests of a file did that met no mutant: seconds of each, and which tests ran each line."""
+
+    seconds: Mapping[str, float]
+    lines: Mapping[str, Mapping[int, Sequence[str]]]
+
+    def at(self, mutant: Mutant) -> dict[str, float]:
+        """The tests that run the statement of a mutant, or its module if importing that runs it."""
+        lines = self.lines.get(mutant.module, {})
+        ran = {test for line in mutant.statement for test in lines.get(line, ())}
+        if ran == {""}:
+            ran = {test for there in lines.values() for test in there}
+        return {test: taken for test, taken in self.seconds.items() if test in ran}
+
+
 @functools.cache
-def seconds(copy: Path, file: str) -> float:
-    """How long tests take that meet no mutant; they must pass."""
-    started = time.monotonic()
-    assert passes(copy, file, 3600.0), f"without any change {file} fails"
-    return time.monotonic() - started
+def watched(copy: Path, file: str) -> Seen:
+    """Run tests that meet no mutant, and watch which lines each runs; they must pass."""
+    kept = copy.parent / "seen.json"
+    assert passes(copy, file, functools.partial(Watcher, copy, kept), 3600.0), f"{file} fails unchanged"
+    seconds, lines = json.loads(kept.read_text(encoding="utf-8"))
+    return Seen(seconds, {m: {int(line): ts for line, ts in at.items()} for m, at in lines.items()})
 
 
-def passes(copy: Path, file: str, limit: float) -> bool:
-    """Whether tests pass in time; the examples of hypothesis are the same each time."""
-    variables = os.environ | {"PYTHONPATH": str(copy), "CI": "true", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", file]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(
-        command, cwd=copy, env=variables, stdout=quiet, stderr=quiet, start_new_session=True
-    ) as process:
+class Watcher:
+    """A plugin of pytest: what Seen holds, as JSON."""
+
+    def __init__(self, copy: Path, kept: Path) -> None:
+        self.copy, self.kept = copy, kept
+        self.coverage = coverage.Coverage(data_file=None, config_file=False, source=[str(copy / "xlkmv")])
+        self.coverage.start()
+        self.seconds: dict[str, float] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.coverage.switch_context(item.nodeid)
+        started = time.monotonic()
         try:
-            return process.wait(limit) == 0
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)  # with the processes that it started
-            return False
+            return (yield)
+        finally:
+            self.seconds[item.nodeid] = time.monotonic() - started
+
+    def pytest_sessionfinish(self) -> None:
+        self.coverage.stop()
+        data = self.coverage.get_data()
+        lines = {
+            Path(file).relative_to(self.copy).as_posix(): data.contexts_by_lineno(file)
+            for file in data.measured_files()
+        }
+        self.kept.write_text(json.dumps([self.seconds, lines]), encoding="utf-8")
+
+
+class Chosen:
+    """A plugin of pytest: only some tests, those first that take least."""
+
+    def __init__(self, seconds: Mapping[str, float]) -> None:
+        self.seconds = seconds
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        chosen = (item for item in items if item.nodeid in self.seconds)
+        items[:] = sorted(chosen, key=lambda item: self.seconds[item.nodeid])
+
+
+def passes(copy: Path, file: str, plugin: Callable[[], object], limit: float) -> bool:
+    """Whether tests pass in time, in a process of their own that has what they import already."""
+    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(copy, file, plugin))
+    process.start()
+    process.join(limit)
+    if process.exitcode is None:
+        os.killpg(process.pid, signal.SIGKILL)  # with the processes that it started
+        process.join()
+    return process.exitcode == 0
+
+
+def run_tests(copy: Path, file: str, plugin: Callable[[], object]) -> None:
+    """Run tests against the copy in this process; the examples of hypothesis are the same each time."""
+    os.setsid()
+    os.chdir(copy)
+    os.environ["PYTHONPATH"] = str(copy)
+    sys.path.insert(0, str(copy))
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(null, stream)
+    imported = "-Wignore::pytest.PytestAssertRewriteWarning"  # hypothesis is, before pytest looks for it
+    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", imported, file], plugins=[plugin()]))
 
 
 if __name__ == "__main__":
+    os.environ |= {"CI": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+    sys.dont_write_bytecode = True
+    for module in WARM:
+        importlib.import_module(module)
     sys.exit(main())

@@ -82,8 +82,43 @@ def test_likelihood_maximum_and_standard_errors_against_a_slow_twin():
         dtype=float,
     )
     hessian[0, 1] = hessian[1, 0] = (L[1, 1] - L[1, -1] - L[-1, 1] + L[-1, -1]) / (4 * hs * hm)
-    errors = np.sqrt(np.diag(np.linalg.inv(-hessian)))
+    covariance = np.linalg.inv(-hessian)
+    errors = np.sqrt(np.diag(covariance))
     np.testing.assert_allclose([fit.volatility_error, fit.drift_error], errors, rtol=1e-4)
+    assert fit.distance_error == pytest.approx(slow_distance_error(E[-1], s, m, covariance), rel=1e-4)
+
+
+def slow_distance_error(E, sigma, mu, covariance):
+    """By the delta method: differences of the distance, its asset value found anew, in 30 digits."""
+    with mp.workdps(30):
+
+        def distance(sigma, mu):
+            def call(V):
+                d1 = (mp.log(V / 100) + mp.mpf(0.03) + sigma**2 / 2) / sigma
+                return V * mp.ncdf(d1) - 100 * mp.exp(-mp.mpf(0.03)) * mp.ncdf(d1 - sigma)
+
+            V = mp.findroot(lambda v: call(v) - mp.mpf(float(E)), float(E) + 97)
+            return (mp.log(V / 100) + mu - sigma**2 / 2) / sigma
+
+        slope = np.array(
+            [
+                float(mp.diff(lambda s: distance(s, mp.mpf(mu)), mp.mpf(sigma), h=mp.mpf(10) ** -9)),
+                float(mp.diff(lambda m: distance(mp.mpf(sigma), m), mp.mpf(mu), h=mp.mpf(10) ** -9)),
+            ]
+        )
+    return np.sqrt(slope @ covariance @ slope)
+
+
+def test_iterative_errors_are_those_of_the_mean_and_the_deviation_of_normal_returns():
+    # Independent: Var s^2 = 2 s^4 / m, Var mean = s^2 dt / m; drift = mean / dt + s^2 / 2. Yearly, so that
+    # the second part of the drift's variance shows.
+    E = merton.equity(100 * np.exp([0.5, 1.1, 0.2, 0.9, 0.4, 1.3]), 100, 0.9, 1, 0.03)[0]
+    fit = fit_series(E, 100, 0.03, periods_per_year=1, method="iterative")
+    s, m = fit.volatility, 5
+    assert fit.volatility_error == pytest.approx(s / np.sqrt(2 * m), rel=1e-12)
+    covariance = np.array([[s**2 / (2 * m), s**3 / (2 * m)], [s**3 / (2 * m), s**2 / m + s**4 / (2 * m)]])
+    assert fit.drift_error == pytest.approx(np.sqrt(covariance[1, 1]), rel=1e-12)
+    assert fit.distance_error == pytest.approx(slow_distance_error(E[-1], s, fit.drift, covariance), rel=1e-9)
 
 
 @pytest.mark.parametrize("method", ["mle", "iterative"])
@@ -224,6 +259,13 @@ def test_noisy_flows_are_hardly_ever_refused(seed, count, noise, growth):
         for _ in range(20)
     )
     assert hits <= 1
+
+
+def test_a_quarter_of_the_first_value_is_a_step_where_six_values_tell_it_from_chance():
+    # Steps of 0.3, 0.3, 0.3, 0.05 and 0.04 of the first value; five values must step by half of it.
+    assert is_cumulative([100, 130, 160, 190, 195, 199])
+    assert not is_cumulative([100, 130, 160, 190, 195])
+    assert is_cumulative([100, 150, 200, 250, 260])
 
 
 # --- maps -----------------------------------------------------------------------------------

@@ -496,7 +496,7 @@ def is_cumulative(flows: Any) -> bool:
     rise fail at least one of: never falling, slowing down, and steps that are large against the
     first value. A series is called cumulative when all three hold:
 
-    * no value is below the one before, and the last is above the first;
+    * no value is below the one before;
     * the mean log change of the later half is below 0.8 of that of the earlier half;
     * the median step is at least a quarter of the first value (half of it for fewer than six
       values, where chance can order them), or six or more values have at least doubled.
@@ -515,7 +515,7 @@ def is_cumulative(flows: Any) -> bool:
     if C.size < 3:
         return False
     steps = np.diff(C)
-    if (steps < 0.0).any() or C[-1] <= C[0]:
+    if (steps < 0.0).any():
         return False
     x = np.diff(np.log(C))
     half = x.size // 2
