@@ -82,6 +82,10 @@ KEPT: dict[str, Any] = {
 }
 
 
+# Whether the workbook speaks Chinese, for conditional formats, which take no array.
+SPEAKS_CHINESE = "OR({})".format(
+    ",".join(f'TRIM({layout.LANGUAGE})="{word}"' for word in ("zh", LANGUAGES["zh"]))
+)
 # What stands on What moved and Structure before they have answers.
 NOT_COMPARED = Phrase("nothing compared yet")
 FRONTIER = Phrase(layout.FRONTIER_TITLE, name=Phrase("the class"))
@@ -265,6 +269,7 @@ class Sheets:
                 c.chinese,
                 self.style(font_color="#7F7F7F", font_size=9, align="center", text_wrap=True),
             )
+        self.headed_in_chinese(ws, row + 1, column, columns)
         ws.set_row(row + 1, 26)
         ws.set_row(row + 2, 30)
         ws.add_table(
@@ -456,14 +461,32 @@ class Sheets:
         named = f"{in_chinese(label)}（{in_chinese(unit)}）" if unit else in_chinese(label)
         return self.said(shown, named), shown
 
+    def headed_in_chinese(self, ws: Any, row: int, column: int, columns: Sequence[Column]) -> None:
+        """Let the Chinese headings of a row be those that read, in Chinese, and the English ones beneath recede.
+
+        The English ones stay: a table is read by them.
+        """
+        shown = {
+            is_input: [xl_rowcol_to_cell(row, k) for k, c in enumerate(columns, column) if c.is_input == is_input]
+            for is_input in (True, False)
+        }
+        for is_input, cells in shown.items():
+            if cells:
+                fill, ink = (NAVY, "white") if is_input else (PALE, INK)
+                look = self.book.add_format({"bold": True, "bg_color": fill, "font_color": ink})
+                rule = {"type": "formula", "criteria": f"={SPEAKS_CHINESE}", "format": look}
+                ws.conditional_format(cells[0], rule | {"multi_range": " ".join(cells)})
+        receding = self.book.add_format({"bg_color": "white", "font_color": "#7F7F7F"})
+        rule = {"type": "formula", "criteria": f"={SPEAKS_CHINESE}", "format": receding}
+        ws.conditional_format(row + 1, column, row + 1, column + len(columns) - 1, rule)
+
     def none_seen(self, ws: Any, first: int, column: int, last: int) -> None:
         """Say of a simulated 0 that it was not seen, in Chinese: number formats speak English."""
-        cell, language = xl_rowcol_to_cell(first, column), f"TRIM({layout.LANGUAGE})"
-        spoken = ",".join(f'{language}="{word}"' for word in ("zh", LANGUAGES["zh"]))
+        cell = xl_rowcol_to_cell(first, column)
         shown = self.book.add_format({"num_format": f'"{in_chinese("none seen")}"'})
         rule = {
             "type": "formula",
-            "criteria": f"=AND(OR({spoken}),ISNUMBER({cell}),{cell}=0)",
+            "criteria": f"=AND({SPEAKS_CHINESE},ISNUMBER({cell}),{cell}=0)",
             "format": shown,
         }
         ws.conditional_format(first, column, last, column, rule)
