@@ -462,12 +462,14 @@ class Sheets:
         return self.said(shown, named), shown
 
     def headed_in_chinese(self, ws: Any, row: int, column: int, columns: Sequence[Column]) -> None:
-        """Let the Chinese headings of a row be those that read, in Chinese, and the English ones beneath recede.
+        """Let Chinese headings stand out in Chinese, and the English ones beneath them recede.
 
         The English ones stay: a table is read by them.
         """
         shown = {
-            is_input: [xl_rowcol_to_cell(row, k) for k, c in enumerate(columns, column) if c.is_input == is_input]
+            is_input: [
+                xl_rowcol_to_cell(row, k) for k, c in enumerate(columns, column) if c.is_input == is_input
+            ]
             for is_input in (True, False)
         }
         for is_input, cells in shown.items():
