@@ -11,7 +11,7 @@ from xlkmv.cli import arguments
 from xlkmv.cli.deals import say_blanked, written
 from xlkmv.cli.output import Output, distance, number, table
 from xlkmv.errors import InputError
-from xlkmv.phrase import Phrase, Say, phrase, said
+from xlkmv.phrase import Phrase, Say, said
 
 __all__ = ["add"]
 
@@ -220,7 +220,7 @@ def _print_way(first: str, second: str, way: Any, out: Output) -> None:
     title = said(Phrase("What differs: {first}, and {second}", **names), _)
     differs = table(title, _("Term"), _("Before"), _("After"))
     for d in way.differences:
-        place = Phrase("{about}: {sentence}", about=phrase(d.part), sentence=phrase(d.item))
+        place = Phrase("{about}: {sentence}", about=Phrase(d.part), sentence=Phrase(d.item))
         differs.add_row(said(place, _), said(d.before, _), said(d.after, _))
     columns = (_("Simulated"), _("Change"), _("s.e."), _("KMV view"), _("Change"))
     title = _("Any-date PD of the headline class, one change after the other")
@@ -229,7 +229,7 @@ def _print_way(first: str, second: str, way: Any, out: Output) -> None:
         moved = (f"{100.0 * step.change:+.3f}", f"{100.0 * step.change_error:.3f}") if k else ("", "")
         by_view = f"{100.0 * step.kmv_change:+.3f}" if k else ""
         simulated = said(probability(step.simulated, simulated=True), _)
-        steps.add_row(said(phrase(step.label), _), simulated, *moved, probability(step.kmv), by_view)
+        steps.add_row(said(Phrase(step.label), _), simulated, *moved, probability(step.kmv), by_view)
     note = Phrase("Changes in points of a percent; what one does depends on those before it.")
     out.print(differs, steps, note, "")
 
