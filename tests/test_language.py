@@ -70,6 +70,12 @@ def test_names_are_filled_in_as_they_are(name: str, other: str):
     assert said(text, german) == text == f"{name}: {other}"
 
 
+def test_a_phrase_of_a_phrase_is_said_as_that():
+    why = Phrase("because of {pd:.1%}", pd=0.25)
+    assert Phrase(why) is why
+    assert said(Phrase(Phrase(why)), lambda text: text.upper().replace("{PD", "{pd")) == "BECAUSE OF 25.0%"
+
+
 def test_a_phrase_survives_a_copy_and_the_way_to_another_process():
     text = Phrase("{name} pays", name="{A}")
     for copied in (copy.deepcopy(text), pickle.loads(pickle.dumps(text))):

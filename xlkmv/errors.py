@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xlkmv.phrase import Phrase, Say, phrase, said
+from xlkmv.phrase import Phrase, Say, said
 
 __all__ = [
     "OUT_OF_MEMORY",
@@ -58,7 +58,7 @@ class XlkmvError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(phrase(sentence))
+        super().__init__(Phrase(sentence))
 
     @property
     def sentence(self) -> Phrase:
@@ -96,7 +96,7 @@ class InputError(XlkmvError, ValueError):
 
     def __init__(self, argument: str, rule: str, value: Any = ...) -> None:
         self.argument = argument
-        self.rule: Phrase = phrase(rule)
+        self.rule: Phrase = Phrase(rule)
         self.value = value
         sentence = Phrase("{argument} {rule}", argument=argument, rule=self.rule)
         if value is not ...:
@@ -164,7 +164,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", self.cells or self.cell)
-        object.__setattr__(self, "rule", phrase(self.rule))
+        object.__setattr__(self, "rule", Phrase(self.rule))
 
     @property
     def holds(self) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
-__all__ = ["CLAUSES", "LIST", "ORDER", "SENTENCES", "Phrase", "Say", "joined", "parts", "phrase", "said"]
+__all__ = ["CLAUSES", "LIST", "ORDER", "SENTENCES", "Phrase", "Say", "joined", "parts", "said"]
 
 # How texts follow one another: as items of a list, as clauses, as sentences, as what comes first and later.
 LIST, CLAUSES, SENTENCES = "{first}, {then}", "{first}; {then}", "{first} {then}"
@@ -23,7 +23,7 @@ class Phrase(str):
     ----------
     pattern : str
         The English text, a placeholder for each value: what catalogues translate. Without values it is
-        taken as it is, braces and all.
+        taken as it is, braces and all; a phrase is then itself.
     **values
         What is filled in; texts among them are translated with the whole.
     """
@@ -31,8 +31,10 @@ class Phrase(str):
     pattern: str
     values: dict[str, Any]
 
-    def __new__(cls, pattern: str, /, **values: Any) -> Self:
+    def __new__(cls, pattern: str, /, **values: Any) -> Phrase:
         """Fill in the English text."""
+        if isinstance(pattern, Phrase) and not values:
+            return pattern
         text = super().__new__(cls, pattern.format(**values) if values else pattern)
         text.pattern, text.values = pattern, values
         return text
@@ -40,20 +42,6 @@ class Phrase(str):
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
         """Copies and other processes make it anew."""
         return (self.pattern,), self.values
-
-
-def phrase(text: str) -> Phrase:
-    """Take a text of the product as a phrase, which it may be already.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    Phrase
-    """
-    return text if isinstance(text, Phrase) else Phrase(text)
 
 
 def said(text: str, say: Say) -> str:

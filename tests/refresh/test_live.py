@@ -17,7 +17,7 @@ from fake_excel import AUTOMATIC, contents, hurry, open_fake
 
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.refresh import live
-from xlkmv.refresh.live import CancelledError, LiveBook, cell_text, find_open, progress_of, quiet
+from xlkmv.refresh.live import CancelledError, LiveBook, find_open, progress_of, quiet
 from xlkmv.refresh.run import refresh
 from xlkmv.workbook import layout
 from xlkmv.workbook.address import Area, address, parse_area
@@ -210,15 +210,6 @@ def test_text_is_written_as_text(fake, text):
     book.save()
     assert _named(fake, "out_State") == text
     assert all(sheet.formulas == {} for sheet in fake.Worksheets)
-
-
-def test_plain_text_needs_no_apostrophe():
-    assert [cell_text(t) for t in ("fresh", "优先级", "", "all passed")] == [
-        "fresh",
-        "优先级",
-        "",
-        "all passed",
-    ]
 
 
 def test_missing_things_are_named(fake):

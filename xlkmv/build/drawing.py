@@ -446,7 +446,7 @@ class Sheets:
         rows = []
         for row, (text, chinese) in enumerate(self.texts, LISTED_TOP):
             says = [catalogue(key).gettext for key in LANGUAGES if key != ENGLISH]
-            others = [chinese or said(Phrase(text) if type(text) is str else text, say) for say in says]
+            others = [chinese or said(Phrase(text), say) for say in says]
             formula = xl_rowcol_to_cell(row, 1)
             for column, (key, name) in enumerate(LANGUAGES.items(), 1):
                 if key != ENGLISH:

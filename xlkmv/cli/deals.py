@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlkmv.cli import arguments
+from xlkmv.cli.books import opened, other_file, say_blanked, written
 from xlkmv.cli.output import ALARM, BAD_INPUT, Output, table
 from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
 from xlkmv.phrase import Phrase, said
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from xlkmv.refresh.run import Refreshed
     from xlkmv.workbook.book import Book
 
-__all__ = ["add", "say_blanked", "written"]
-
-# Formulas without a value of which the terminal says where they stand.
-LISTED = 5
+__all__ = ["add"]
 
 
 def add(commands: Any) -> None:
@@ -111,17 +109,13 @@ def _named(names: Sequence[str]) -> list[Path]:
 def _refreshed(path: Path, options: argparse.Namespace, out: Output, whole: bool = False) -> Refreshed:
     """Refresh one workbook; `whole`: print all of its results."""
     from xlkmv.cli.results import print_results
-    from xlkmv.refresh.live import find_open
     from xlkmv.refresh.run import refresh
-    from xlkmv.workbook.book import open_book
 
-    target = None if options.out is None or options.out.resolve() == path.resolve() else options.out
+    to = other_file(options, path)
     with out.progress() as progress:
-        # A workbook that is open in Excel is refreshed there; saving it stays with the user.
-        book = (None if target else find_open(path)) or open_book(path)
-        out.speak(book)
+        book = opened(path, out, live=to is None)
         done = refresh(book, progress, scheduler=options.scheduler, quick=options.quick)
-        saved = book.save(target, backup=options.backup)
+        saved = book.save(to, backup=options.backup)
     if whole:
         print_results(done.inputs.deal, done.analysis, out)
         written(out, saved, done)
@@ -151,43 +145,14 @@ def _record(command: str, out: Output, book: Book, path: Path, **facts: Any) -> 
         out.record({"book": str(path), **facts}, *of_book(book, tables_of(command)))
 
 
-def written(out: Output, path: Path, done: Any) -> None:
-    """Say where results went, what inputs they are of, and how long it took."""
-    out.line(
-        Phrase(
-            "\nWritten: {path}   inputs {digest}   {seconds:.1f} s",
-            path=str(path),
-            digest=done.inputs.digest,
-            seconds=done.seconds,
-        ),
-    )
-
-
-def say_blanked(out: Output, book: Book) -> None:
-    """Say which formulas of the user's show no value until a spreadsheet computes them."""
-    if book.blanked:
-        cells = ", ".join(f"{sheet}!{cell}" for sheet, cell in book.blanked[:LISTED])
-        cells += ", ..." if len(book.blanked) > LISTED else ""
-        count = Phrase("{count:,} formulas have", count=len(book.blanked))
-        if len(book.blanked) == 1:
-            count = Phrase("1 formula has")
-        out.line(
-            Phrase(
-                "{count} no value until Excel or Calc opens the workbook: {cells}", count=count, cells=cells
-            )
-        )
-
-
 # --------------------------------------------------------------------------------------- show
 
 
 def _show(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.deal.reading import READINGS, alarming
     from xlkmv.workbook import layout
-    from xlkmv.workbook.book import open_book
 
-    book = open_book(options.book)
-    out.speak(book)
+    book = opened(options.book, out)
     there = set(book.names())
 
     def cell(name: str) -> str:
@@ -291,13 +256,10 @@ def _shown(value: Any, form: str) -> str:
 
 
 def _memo(options: argparse.Namespace, out: Output) -> None:
-    from xlkmv.refresh.live import find_open
     from xlkmv.refresh.memo import write_memo
-    from xlkmv.workbook.book import open_book
 
     with out.progress() as progress:
-        book = find_open(options.book) or open_book(options.book)
-        out.speak(book)
+        book = opened(options.book, out, live=True)
         done = write_memo(
             book,
             options.html,

@@ -12,6 +12,7 @@ from typing import Any
 
 import xlkmv
 from xlkmv.cli import arguments
+from xlkmv.cli.books import opened, other_file
 from xlkmv.cli.output import Output, table
 from xlkmv.errors import BookError, InputError
 from xlkmv.phrase import Phrase, said
@@ -184,15 +185,13 @@ def shipped_template() -> Path | None:
 
 
 def _import_prices(options: argparse.Namespace, out: Output) -> None:
-    from xlkmv.refresh.live import find_open
     from xlkmv.tape import import_prices, listed_obligors, read_prices
-    from xlkmv.workbook.book import open_book
 
     if options.tape is not None:
         rule = Phrase("stands in the place of a tape: import one after the other")
         raise InputError("--prices", rule, options.prices)
-    book = (None if options.out else find_open(options.book)) or open_book(options.book)
-    out.speak(book)
+    to = other_file(options, options.book)
+    book = opened(options.book, out, live=to is None)
     found = read_prices(options.prices, listed_obligors(book), sheet=options.sheet, encoding=options.encoding)
     out.line(Phrase("{name}: {how}", name=options.prices.name, how=found.how))
     _ = out.say
@@ -217,7 +216,7 @@ def _import_prices(options: argparse.Namespace, out: Output) -> None:
         out.line(Phrase("{count:,} prices would be written; nothing was.", count=count))
         out.record({**facts, "written": None})
         return
-    written = book.save(options.out, backup=options.backup)
+    written = book.save(to, backup=options.backup)
     done = {"path": str(written), "count": count, "name": written.name}
     out.line(Phrase("Written: {path}, {count:,} prices. Now: xlkmv refresh {name}", **done))
     out.record({**facts, "written": str(written)})
@@ -229,12 +228,10 @@ def _import(options: argparse.Namespace, out: Output) -> None:
         return
     if options.tape is None:
         raise InputError("tape", "must be a file: xlkmv import TAPE BOOK, or --prices FILE BOOK")
-    from xlkmv.refresh.live import find_open
     from xlkmv.tape import group, import_tape, read_map, read_tape, workbook_terms
-    from xlkmv.workbook.book import open_book
 
-    book = (None if options.out else find_open(options.book)) or open_book(options.book)
-    out.speak(book)
+    to = other_file(options, options.book)
+    book = opened(options.book, out, live=to is None)
     closing, grades = workbook_terms(book)
     tape = read_tape(
         options.tape,
@@ -264,7 +261,7 @@ def _import(options: argparse.Namespace, out: Output) -> None:
         out.line(Phrase("{count:,} rows would be written; nothing was.", count=count))
         out.record({**facts, "written": None})
         return
-    written = book.save(options.out, backup=options.backup)
+    written = book.save(to, backup=options.backup)
     out.line(
         Phrase(
             "Written: {path}, {count:,} rows of the pool. Now: xlkmv refresh {name}",
@@ -306,10 +303,8 @@ def _print_report(report: Any, out: Output) -> None:
 
 def _case(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.refresh.cases import save_case
-    from xlkmv.workbook.book import open_book
 
-    book = open_book(options.book)
-    out.speak(book)
+    book = opened(options.book, out)
     path = save_case(book, lambda case: shutil.copy2(options.book, case))
     book.save()
     out.line(

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from xlkmv.cli import arguments
-from xlkmv.cli.deals import say_blanked, written
+from xlkmv.cli.books import opened, other_file, say_blanked, written
 from xlkmv.cli.output import Output, distance, number, table
 from xlkmv.errors import InputError
-from xlkmv.phrase import Phrase, Say, phrase, said
+from xlkmv.phrase import Phrase, Say, said
 
 __all__ = ["add"]
 
@@ -83,17 +83,13 @@ def _target(text: str) -> float | str:
 
 
 def _solve(options: argparse.Namespace, out: Output) -> None:
-    from xlkmv.refresh.live import find_open
     from xlkmv.refresh.solving import solve_book
-    from xlkmv.workbook.book import open_book
 
-    if options.out is not None and options.out.resolve() == options.book.resolve():
-        options.out = None
+    to = other_file(options, options.book)
     with out.progress() as progress:
-        book = (None if options.out else find_open(options.book)) or open_book(options.book)
-        out.speak(book)
+        book = opened(options.book, out, live=to is None)
         done = solve_book(book, progress, target=options.target, name=options.name)
-        saved = book.save(options.out, backup=options.backup)
+        saved = book.save(to, backup=options.backup)
     _print_structure(done.structure, out)
     written(out, saved, done)
     say_blanked(out, book)
@@ -220,7 +216,7 @@ def _print_way(first: str, second: str, way: Any, out: Output) -> None:
     title = said(Phrase("What differs: {first}, and {second}", **names), _)
     differs = table(title, _("Term"), _("Before"), _("After"))
     for d in way.differences:
-        place = Phrase("{about}: {sentence}", about=phrase(d.part), sentence=phrase(d.item))
+        place = Phrase("{about}: {sentence}", about=Phrase(d.part), sentence=Phrase(d.item))
         differs.add_row(said(place, _), said(d.before, _), said(d.after, _))
     columns = (_("Simulated"), _("Change"), _("s.e."), _("KMV view"), _("Change"))
     title = _("Any-date PD of the headline class, one change after the other")
@@ -229,7 +225,7 @@ def _print_way(first: str, second: str, way: Any, out: Output) -> None:
         moved = (f"{100.0 * step.change:+.3f}", f"{100.0 * step.change_error:.3f}") if k else ("", "")
         by_view = f"{100.0 * step.kmv_change:+.3f}" if k else ""
         simulated = said(probability(step.simulated, simulated=True), _)
-        steps.add_row(said(phrase(step.label), _), simulated, *moved, probability(step.kmv), by_view)
+        steps.add_row(said(Phrase(step.label), _), simulated, *moved, probability(step.kmv), by_view)
     note = Phrase("Changes in points of a percent; what one does depends on those before it.")
     out.print(differs, steps, note, "")
 
@@ -241,10 +237,8 @@ def _models(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.deal.analysis import model_table, portfolio_models
     from xlkmv.deal.reading import probability
     from xlkmv.refresh.run import read_book
-    from xlkmv.workbook.book import open_book
 
-    book = open_book(options.book)
-    out.speak(book)
+    book = opened(options.book, out)
     _ = out.say
     models = portfolio_models(read_book(book).deal)
     found = model_table(models)
@@ -273,10 +267,8 @@ def _models(options: argparse.Namespace, out: Output) -> None:
 def _backtest(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.deal.analysis import backtested
     from xlkmv.refresh.run import read_book
-    from xlkmv.workbook.book import open_book
 
-    book = open_book(options.book)
-    out.speak(book)
+    book = opened(options.book, out)
     _ = out.say
     inputs = read_book(book)
     found = backtested(inputs.deal, inputs.actual)

@@ -13,19 +13,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from xlkmv.errors import BookError, XlkmvError
 from xlkmv.functions import FUNCTIONS
 from xlkmv.functions.cells import ExcelError
 from xlkmv.functions.com import to_com
 from xlkmv.phrase import Phrase, said
-from xlkmv.refresh.live import cell_text
 from xlkmv.refresh.run import refresh
 from xlkmv.refresh.wording import speaker
 from xlkmv.workbook.address import LAST_ROW, Area, address
-from xlkmv.workbook.book import NamedCell, Table, blocks, fitted, no_room, not_empty
+from xlkmv.workbook.book import (
+    NamedCell,
+    Table,
+    blocks,
+    fitted,
+    no_name,
+    no_room,
+    no_table,
+    not_empty,
+    totals_below,
+)
 from xlkmv.workbook.stored import ERRORS, CellValue, ErrorCell
+from xlkmv.workbook.typed import typed
 
 __all__ = ["LiteBook", "answer", "refresh_open"]
 
@@ -122,7 +130,7 @@ class LiteBook:
         try:
             return self._tables[name.casefold()]
         except KeyError:
-            raise BookError(Phrase("{book} has no table {name}", book=self._book.name, name=name)) from None
+            raise no_table(self._book.name, name) from None
 
     def _area(self, name: str) -> Area:
         """Body of a table as it will be after the writes so far."""
@@ -164,7 +172,7 @@ class LiteBook:
         """Spelling, sheet and cell of a name that points to one cell."""
         found = self._names.get(name.casefold())
         if found is None:
-            raise BookError(Phrase("{book} has no name {name}", book=self._book.name, name=name))
+            raise no_name(self._book.name, name)
         try:
             cells = found.refers_to_range
         except Exception:  # of xlwings, by its version
@@ -204,14 +212,12 @@ class LiteBook:
         for first, rows in blocks(places):
             left = area.left + first
             cells = Area(area.top, left, area.bottom, left + len(rows[0]) - 1)
-            self._values.append((sheet, cells, [[_out(x) for x in row] for row in rows]))
+            self._values.append((sheet, cells, [[typed(x) for x in row] for row in rows]))
 
     def _fit(self, sheet: Any, table: Any, area: Area, rows: int) -> Area:
         """Note the new length of a table; what lies beneath it must be empty."""
         if table.show_totals:
-            raise BookError(
-                Phrase("table {table} has a totals row: switch it off, then refresh again", table=table.name)
-            )
+            raise totals_below(table.name)
         new, key = area._replace(bottom=area.top + rows - 1), table.name.casefold()
         if new.bottom > area.bottom:
             delta = area._replace(top=area.bottom + 1, bottom=new.bottom)
@@ -231,7 +237,7 @@ class LiteBook:
     def write_name(self, name: str, value: Any) -> None:
         """Write the one cell of a defined name."""
         _, sheet, area = self._place(name)
-        self._values.append((sheet, area, [[_out(value)]]))
+        self._values.append((sheet, area, [[typed(value)]]))
 
     def retitle(self, texts: Mapping[str, str]) -> None:
         """Leave the charts as they are: in Excel their titles are links, which follow by themselves."""
@@ -276,13 +282,3 @@ def _value(cell: Any) -> CellValue:
     if isinstance(cell, int) and not isinstance(cell, bool):
         return float(cell)
     return cell  # type: ignore[no-any-return]  # a number, TRUE or FALSE, or blank
-
-
-def _out(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return "#NUM!"
-    if isinstance(value, str):
-        return cell_text(value)
-    return str(value) if isinstance(value, ErrorCell) else value

@@ -436,7 +436,7 @@ def _mark_stale(opened: Any, count: int) -> None:
 
 def _problems(book: str, error: Any, say: Say) -> Rows:
     """Wrong cells for the message box and for the list with links."""
-    from xlkmv.refresh.live import cell_text
+    from xlkmv.workbook.typed import cell_text
 
     problems = error.problems
     lines = [p.sentence for p in problems[:PROBLEMS_SHOWN]]

@@ -16,17 +16,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from xlkmv.errors import BookError, XlkmvError
 from xlkmv.functions.com import ERROR_CODES
 from xlkmv.phrase import LIST, Phrase, Say, joined, said
 from xlkmv.refresh.timeleft import TimeLeft
 from xlkmv.workbook.address import LAST_ROW, Area, address
-from xlkmv.workbook.book import NamedCell, Table, blocks, fitted, no_room, not_empty
+from xlkmv.workbook.book import (
+    NamedCell,
+    Table,
+    blocks,
+    fitted,
+    no_name,
+    no_room,
+    no_table,
+    not_empty,
+    totals_below,
+)
 from xlkmv.workbook.stored import CellValue, ErrorCell, Shared
+from xlkmv.workbook.typed import cell_text, typed
 
-__all__ = ["CancelledError", "LiveBook", "cell_text", "escape_pressed", "find_open", "progress_of", "quiet"]
+__all__ = ["CancelledError", "LiveBook", "escape_pressed", "find_open", "progress_of", "quiet"]
 
 MANUAL = -4135  # xlCalculationManual
 ESCAPE = 0x1B
@@ -90,18 +99,6 @@ def escape_pressed(excel: Any) -> Callable[[], bool]:
     return pressed
 
 
-def cell_text(text: str) -> str:
-    """Write a text so that Excel takes it as text, whatever it looks like.
-
-    Excel reads an assigned text like a typed one: ``=1+1`` becomes a formula, ``2019-12-11`` a
-    date. An apostrophe in front, which no cell shows, prevents that.
-    """
-    plain = (
-        text[:1].isalpha() and not any(c.isdigit() for c in text) and text.upper() not in ("TRUE", "FALSE")
-    )
-    return text if plain or not text else f"'{text}"
-
-
 class LiveBook:
     """An open workbook: reads at once, writes only in :meth:`save`.
 
@@ -136,7 +133,7 @@ class LiveBook:
         try:
             return self._tables[name.casefold()]
         except KeyError:
-            raise BookError(Phrase("{book} has no table {name}", book=self._book.Name, name=name)) from None
+            raise no_table(self._book.Name, name) from None
 
     def _area(self, name: str) -> Area:
         """Body of a table as it will be after the writes so far."""
@@ -237,9 +234,7 @@ class LiveBook:
     def _resize(self, sheet: Any, table: Any, area: Area, rows: int) -> None:
         self._writable(sheet)
         if table.ShowTotals:
-            raise BookError(
-                Phrase("table {table} has a totals row: switch it off, then refresh again", table=table.Name)
-            )
+            raise totals_below(table.Name)
         new = area._replace(bottom=area.top + rows - 1)
         if rows > area.bottom - area.top + 1:
             self._refuse_growth(sheet, table, area._replace(top=area.bottom + 1, bottom=new.bottom), rows)
@@ -295,23 +290,16 @@ class LiveBook:
         self._writes.append(_Values(sheet, area, [tuple(self._out(v) for v in row) for row in rows]))
 
     def _out(self, value: Any) -> Any:
-        if isinstance(value, np.generic):
-            value = value.item()
+        value = typed(value)
         if isinstance(value, dt.date):
             return self._shared.serial(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if isinstance(value, float) and not np.isfinite(value):
-            return "#NUM!"
-        if isinstance(value, str):
-            return cell_text(value)
-        return str(value) if isinstance(value, ErrorCell) else value
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     def _place(self, name: str) -> tuple[str, Any, Area]:
         """Spelling, sheet and cell of a name that points to one cell."""
         found = self._named().get(name.casefold())
         if found is None:
-            raise BookError(Phrase("{book} has no name {name}", book=self._book.Name, name=name))
+            raise no_name(self._book.Name, name)
         try:
             cells = found.RefersToRange
             row, column = int(cells.Row), int(cells.Column)

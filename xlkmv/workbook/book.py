@@ -46,9 +46,12 @@ __all__ = [
     "blocks",
     "fitted",
     "has_table",
+    "no_name",
     "no_room",
+    "no_table",
     "not_empty",
     "open_book",
+    "totals_below",
 ]
 
 _NO_VALUE_RULE = Phrase("formula has no saved value: open the workbook in Excel, recalculate and save")
@@ -402,11 +405,11 @@ class FileBook:
         try:
             return self._tables[name.casefold()]
         except KeyError:
-            raise BookError(Phrase("{book} has no table {name}", book=self._path.name, name=name)) from None
+            raise no_table(self._path.name, name) from None
 
     def _place(self, name: str) -> tuple[str, Area]:
         if name.casefold() not in self._names:
-            raise BookError(Phrase("{book} has no name {name}", book=self._path.name, name=name))
+            raise no_name(self._path.name, name)
         shown, text = self._names[name.casefold()]
         match = re.fullmatch(r"(?:'((?:[^']|'')+)'|([^'!]+))!([$A-Z0-9:]+)", text)
         sheet = (match[1] or match[2]).replace("''", "'") if match else ""
@@ -536,9 +539,7 @@ class FileBook:
         if new == old:
             return
         if table.has_totals:
-            raise BookError(
-                Phrase("table {table} has a totals row: switch it off, then refresh again", table=table.name)
-            )
+            raise totals_below(table.name)
         if new.bottom > old.bottom:
             delta = old._replace(top=old.bottom + 1, bottom=new.bottom)
             self._refuse_growth(table, delta, rows)
@@ -745,6 +746,21 @@ class FileBook:
             last[-1].addnext(settings)
         settings.set("fullCalcOnLoad", "1")
         self._package.replace_xml(self._package.workbook, root)
+
+
+def no_table(book: str, name: str) -> BookError:
+    """Error for a table that a workbook does not have."""
+    return BookError(Phrase("{book} has no table {name}", book=book, name=name))
+
+
+def no_name(book: str, name: str) -> BookError:
+    """Error for a defined name that a workbook does not have."""
+    return BookError(Phrase("{book} has no name {name}", book=book, name=name))
+
+
+def totals_below(table: str) -> BookError:
+    """Error for a table that cannot take another length, because a row of totals ends it."""
+    return BookError(Phrase("table {table} has a totals row: switch it off, then refresh again", table=table))
 
 
 def no_room(table: str, rows: int, obstacle: str = "") -> BookError:
