@@ -195,7 +195,7 @@ class Sheets:
         else:
             ws.write(0, 1, shown, style)
         if note:
-            self.speak(ws, 1, 1, note, self.style(font_color=GREY, italic=True))
+            self.speak(ws, 1, 1, note, self.style(font_color=GREY))
         if any(spec.sheet == name and spec.inputs for spec in layout.TABLES.values()):
             ws.set_tab_color(INPUT_TAB)
         ws.set_landscape()
@@ -208,9 +208,9 @@ class Sheets:
     def link(self, ws: Any, row: int, column: int, sheet: str) -> None:
         """Write the name of a sheet, which leads there."""
         look = {"bg_color": PALE, "font_color": NAVY, "underline": 1, "align": "center", "shrink": True}
-        ws.write_url(
-            row, column, f"internal:'{sheet}'!A1", self.style(**look), sheet, f"To sheet 转到 {sheet}"
-        )
+        style = self.style(**look)
+        ws.write_url(row, column, f"internal:'{sheet}'!A1", style, sheet, f"To sheet 转到 {sheet}")
+        self.speak(ws, row, column, sheet, style)  # the link stays with the cell
 
     def listed(
         self,
