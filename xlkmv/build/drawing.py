@@ -285,8 +285,9 @@ class Sheets:
                 self.style(font_color="#7F7F7F", font_size=9, align="center", text_wrap=True),
             )
         self.headed_in_chinese(ws, row + 1, column, columns)
-        ws.set_row(row + 1, 26)
-        ws.set_row(row + 2, 30)
+        # Said, or Chinese is cut: a heading, then its two lines.
+        for k, height in enumerate((18, 26, 30), row):
+            ws.set_row(k, height)
         ws.add_table(
             top - 1,
             column,
@@ -475,20 +476,20 @@ class Sheets:
     def headed_in_chinese(self, ws: Any, row: int, column: int, columns: Sequence[Column]) -> None:
         """Let Chinese headings read where the workbook speaks it, and the English ones beneath recede.
 
-        These stay in their cells: a table is read by them.
+        These stay in their cells: a table is read by them. A date reads as it is.
         """
-        rule = {"type": "formula", "criteria": f"={SPEAKS_CHINESE}"}
-        for is_input, fill, ink in ((True, NAVY, "white"), (False, PALE, INK)):
-            looks = [
-                xl_rowcol_to_cell(row, k) for k, c in enumerate(columns, column) if c.is_input == is_input
-            ]
-            if looks:
-                reading = self.book.add_format({"bold": True, "bg_color": fill, "font_color": ink})
-                ws.conditional_format(looks[0], rule | {"multi_range": " ".join(looks), "format": reading})
-        receding = self.book.add_format({"bg_color": "white", "font_color": "#7F7F7F"})
-        ws.conditional_format(
-            row + 1, column, row + 1, column + len(columns) - 1, rule | {"format": receding}
-        )
+        receding = {"bg_color": "white", "font_color": "#7F7F7F"}
+        inputs = {"bold": True, "bg_color": NAVY, "font_color": "white"}
+        results = {"bold": True, "bg_color": PALE, "font_color": INK}
+        named = [(k, c.is_input) for k, c in enumerate(columns, column) if c.chinese]
+        for look, cells in (
+            (inputs, [xl_rowcol_to_cell(row, k) for k, is_input in named if is_input]),
+            (results, [xl_rowcol_to_cell(row, k) for k, is_input in named if not is_input]),
+            (receding, [xl_rowcol_to_cell(row + 1, k) for k, _ in named]),
+        ):
+            rule = {"type": "formula", "criteria": f"={SPEAKS_CHINESE}", "format": self.book.add_format(look)}
+            if cells:
+                ws.conditional_format(cells[0], rule | {"multi_range": " ".join(cells)})
 
     def keys_in_chinese(self, ws: Any, first: int, column: int, last: int, keys: Iterable[str]) -> None:
         """Show words that cells are read by in Chinese, where the workbook speaks it; the cells keep them."""

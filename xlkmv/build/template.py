@@ -952,7 +952,7 @@ def _example(s: Sheets, ws: Any, row: int, function: Function) -> int:
     """Write one function: its text, its arguments in cells, and the formula that reads them."""
     names = [a.name if a.required else f"[{a.name}]" for a in function.arguments]
     ws.write(row, 1, f"{function.name}({', '.join(names)})", s.style(bold=True, font_size=11, font_color=INK))
-    ws.write(row + 1, 1, function.text, s.style(font_color="#595959", italic=True))
+    s.speak(ws, row + 1, 1, function.text, s.style(font_color=GREY))
     row += 2
     references = []
     for k, value in enumerate(function.example):
