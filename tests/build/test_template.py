@@ -214,6 +214,76 @@ def test_what_has_to_be_seen_on_home_is_red(template: Path) -> None:
         assert styles[red[word]].find(f"{MAIN}font/{MAIN}color").get("rgb") == "FFC00000", word
 
 
+def rules(path: Path) -> dict[str, list[tuple[list[Area], str, etree._Element]]]:
+    """Conditional formats of each sheet that ask for a formula: where, which, and what they change."""
+    looks = etree.fromstring(parts(path)["xl/styles.xml"]).find(f"{MAIN}dxfs")
+    return {
+        name: [
+            (
+                [*map(parse_area, item.get("sqref").split())],
+                rule.findtext(f"{MAIN}formula"),
+                looks[int(at)],
+            )
+            for item in tab.iter(f"{MAIN}conditionalFormatting")
+            for rule in item.iter(f"{MAIN}cfRule")
+            if rule.get("type") == "expression" and (at := rule.get("dxfId"))
+        ]
+        for name, tab in sheets(path).items()
+    }
+
+
+def test_in_chinese_the_chinese_headings_read_and_the_english_ones_recede(made: tuple[Path, Any]) -> None:
+    path, _ = made
+    found, book = rules(path), FileBook(path)
+    speaks = 'OR(TRIM(in_Language)="zh",TRIM(in_Language)="中文")'
+    for spec in TABLES.values():
+        table = book.table(spec.name)
+        for row, bold in ((table.top - 2, True), (table.top - 1, False)):
+            for k, heading in enumerate(table.header):
+                cell = Area(row, table.left + k, row, table.left + k)
+                looks = [
+                    look
+                    for areas, formula, look in found[spec.sheet]
+                    if formula == speaks and any(area.overlaps(cell) for area in areas)
+                ]
+                if k >= len(spec.columns):  # a date, or the user's own
+                    assert not looks
+                    continue
+                [look] = looks
+                font = look.find(f"{MAIN}font")
+                assert (font.find(f"{MAIN}b") is not None) is bold, (spec.name, heading)
+                fill = look.find(f"{MAIN}fill/{MAIN}patternFill/{MAIN}bgColor").get("rgb")
+                assert fill != font.find(f"{MAIN}color").get("rgb"), (spec.name, heading)
+
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+# What is written as it is in Chinese, too.
+ALIKE = {"CPR", "PSA", "ABS", "CDR", "30/360", "Copula", "t"}
+
+
+def test_words_that_inputs_are_read_by_are_shown_in_chinese(made: tuple[Path, Any]) -> None:
+    """Those of lists and of labels; what the deal calls its own stays."""
+    path, _ = made
+    found, book = rules(path), FileBook(path)
+    words = [(spec, c.header, {*c.choices}) for spec in TABLES.values() for c in spec.inputs]
+    labels = {row.label for row in (*layout.TERM_ROWS, *layout.CONTROL_ROWS, *layout.RANGE_ROWS)}
+    words += [(spec, spec.columns[0].header, labels) for spec in (layout.TERM, layout.CONTROL, layout.RANGE)]
+    seen = 0
+    for spec, header, known in words:
+        table = book.table(spec.name)
+        for row, value in enumerate(table.column(header)):
+            if value in known - ALIKE:
+                cell = parse_area(table.cell(row, header))
+                [shown] = [
+                    look.find(f"{MAIN}numFmt").get("formatCode")
+                    for areas, formula, look in found[spec.sheet]
+                    if f'="{value}")' in formula and any(area.overlaps(cell) for area in areas)
+                ]
+                assert re.fullmatch(r';;;"[^"]+"', shown) and CHINESE.search(shown), (spec.name, value)
+                seen += 1
+    assert seen > len(labels)
+
+
 # ------------------------------------------------------------------------------------ any deal
 
 CLOSING = dt.date(2025, 1, 31)

@@ -284,6 +284,14 @@ class Book:
         target.write_bytes(_png(plain))
         return target
 
+    def printed(self, sheet: str) -> str:
+        """Text of a sheet as it is printed, number formats of conditions and all; changes the page setup."""
+        with tempfile.TemporaryDirectory(prefix="xlkmv-pdf-") as folder:
+            pdf = Path(folder) / "sheet.pdf"
+            self._call("sheet_pdf", sheet, str(pdf), headings=False, grid=False)
+            command = ["pdftotext", "-layout", str(pdf), "-"]
+            return subprocess.run(command, check=True, capture_output=True).stdout.decode()
+
     def _pixels(self, sheet: str, dpi: int, rows: int, headings: bool, grid: bool) -> Pixels:
         """One sheet as an array of height x width x 3 bytes."""
         with tempfile.TemporaryDirectory(prefix="xlkmv-pdf-") as folder:

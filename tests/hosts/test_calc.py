@@ -261,6 +261,21 @@ def test_home_is_stale_as_soon_as_an_input_changes(office, template):
             assert book.value(state) == "fresh", cells
 
 
+def test_a_sheet_reads_in_the_language_of_the_workbook_as_soon_as_that_is_another(office, template):
+    """Also the words that inputs are read by, which stay in their cells."""
+    found = open_book(template).name("in_Language")
+    words = {
+        "English": ("Subordination", "Senior fees", "sequential"),
+        "中文": ("超额覆盖", "优先费用", "顺序"),
+    }
+    with office.open(template) as book:
+        for language, shown in words.items():
+            book.write(f"{found.sheet}!{found.cell}", language)
+            printed = book.printed("Terms")
+            assert all((word in printed) is (here is shown) for here in words.values() for word in here)
+            assert book.value("Terms!B7") == "Subordination"
+
+
 def test_a_formula_that_shows_nothing_is_no_input(office, template):
     file = open_book(template)
     found, pool = file.name("out_State"), file.table("tbl_Pool")

@@ -48,6 +48,20 @@ def test_a_column_of_the_pool_is_a_line_from_its_least_to_its_largest(lines, dra
     assert pds.basis.startswith("assumption")
 
 
+def test_in_chinese_the_words_of_the_product_are_chinese_and_those_of_the_deal_stay(lines, draft):
+    found = read_assumptions(FileBook(draft), "zh")
+    assert [(line.place, line.count) for line in found] == [(x.place, x.count) for x in lines.values()]
+    said = {line.place: line for line in found}
+    english = {line.label: line for line in lines.values()}
+    fees = said[english["Senior fees"].place]
+    assert (fees.label, fees.value, fees.basis) == ("优先费用", "0.20% 每年，占计费基础", "假设")
+    assert said[english["Order of principal"].place].value == "顺序"
+    assert said[english["Claims: PD"].place].label == "债权：违约概率"
+    reserve = english["Reserve account"]
+    assert said[reserve.place].basis == reserve.basis == "assumption: one period of senior dues, held as cash"
+    assert said[english["Tranches: Payment type"].place].value == "随回款还本 – 到期一次还本"
+
+
 def test_what_is_a_fact_is_no_line(lines):
     assert not any("Coupon" in label and "F7" in place for place, label in lines)
     assert "Closing date" not in {label for _, label in lines}

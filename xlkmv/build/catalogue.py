@@ -13,13 +13,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from xlkmv.build.drawing import KEYS
 from xlkmv.build.ribbon import BUTTONS
 from xlkmv.build.template import fixed_texts
 from xlkmv.deal.questions import compare, structure
 from xlkmv.deal.questions.diversification import CAPS, TIMES
 from xlkmv.deal.reading import ALARMS, READINGS
-from xlkmv.deal.stress import PRESETS
-from xlkmv.deal.terms import CONTROLS, RESERVE_UNITS, TERM_CHOICES
+from xlkmv.deal.terms import CONTROLS, RESERVE_UNITS
 from xlkmv.language import DOMAIN, ENGLISH, LANGUAGES, LOCALE
 from xlkmv.model.comparison import MOST_SIMULATED
 from xlkmv.model.distance import METHODS
@@ -73,7 +73,6 @@ def names() -> list[str]:
     titles = [*(spec.title for spec in layout.TITLES.values()), *layout.CHARTS.values()]
     found = [
         *(control.label for control in CONTROLS.values()),
-        *(stress.name for stress in PRESETS),
         *READINGS.values(),
         *spread,
         *(layout.of_class(title, "").pattern for title in titles),
@@ -82,16 +81,16 @@ def names() -> list[str]:
         *compare.labels(),
         *(*structure.QUESTIONS.values(), *structure.UNITS.values(), *structure.WHOLE_RANGE.values()),
         *(layout.FRONTIER_TITLE, layout.QUICK, *STATES),
-        *(c.note for spec in layout.TABLES.values() for c in spec.inputs if c.note),
+        *(text for spec in layout.TABLES.values() for c in spec.inputs for text in (*c.choices, c.note)),
         *NOTES_OF_CELLS,
-        *(text for row in layout.TERM_ROWS for text in (row.label, row.unit)),
+        *(text for words in KEYS.values() for text in words),
+        *(row.unit for row in layout.TERM_ROWS),
         *(*(row.meaning for row in layout.CONTROL_ROWS), *RESERVE_UNITS),
         *(text for _, label, _, tip in BUTTONS for text in (label, tip)),
         *(c.header for c in layout.SCENARIO.columns if c.field in UNITS),
         *(field.capitalize() for field in UNITS if " " in field),
         *(label for label, _ in layout.NAMES.values()),
         *(LIST, CLAUSES, SENTENCES, ORDER),
-        *TERM_CHOICES["volatility_source"],
         *(spec.title for spec in layout.TABLES.values() if spec.inputs),
         *(c.header for spec in (layout.ANSWER, layout.HEADLINE, layout.SCENARIO) for c in spec.results),
         *(*METHODS, "loss above junior notes"),

@@ -12,7 +12,11 @@ import xlsxwriter
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 import xlkmv
+from xlkmv.build.filling import DEFAULT, MEANINGS
 from xlkmv.build.vba import said_texts
+from xlkmv.deal.stress import PRESETS
+from xlkmv.deal.stress import TABLE as FROM_TABLE
+from xlkmv.deal.terms import OC_ALL
 from xlkmv.language import ENGLISH, LANGUAGES, catalogue
 from xlkmv.phrase import Phrase, said
 from xlkmv.refresh.report import SMALLEST_DRAWN
@@ -22,6 +26,7 @@ from xlkmv.workbook.layout import Column, TableSpec
 __all__ = [
     "CREATED",
     "FRONTIER",
+    "KEYS",
     "LISTED_TOP",
     "MONEY_AXIS",
     "NOT_COMPARED",
@@ -86,6 +91,19 @@ KEPT: dict[str, Any] = {
 SPEAKS_CHINESE = "OR({})".format(
     ",".join(f'TRIM({layout.LANGUAGE})="{word}"' for word in ("zh", LANGUAGES["zh"]))
 )
+# Words of the product in columns of inputs without a list of their own.
+KEYS: dict[tuple[str, str], Sequence[str]] = {
+    (layout.TERM.name, "label"): [row.label for row in layout.TERM_ROWS],
+    (layout.TERM.name, "value"): [
+        *dict.fromkeys(word for row in layout.TERM_ROWS for word in (*row.choices, OC_ALL))
+    ],
+    (layout.TERM.name, "basis"): [*dict.fromkeys((*MEANINGS.values(), DEFAULT, "assumption"))],
+    (layout.CONTROL.name, "label"): [row.label for row in layout.CONTROL_ROWS],
+    (layout.RANGE.name, "label"): [row.label for row in layout.RANGE_ROWS],
+    (layout.SCENARIO.name, "name"): [stress.name for stress in PRESETS],
+    (layout.SCENARIO.name, "obligor_recovery"): [FROM_TABLE],
+    (layout.SCENARIO.name, "controls_off"): [*(row.label for row in layout.CONTROL_ROWS), "all"],
+}
 # What stands on What moved and Structure before they have answers.
 NOT_COMPARED = Phrase("nothing compared yet")
 FRONTIER = Phrase(layout.FRONTIER_TITLE, name=Phrase("the class"))
@@ -180,7 +198,7 @@ class Sheets:
         else:
             ws.write(0, 1, shown, style)
         if note:
-            self.speak(ws, 1, 1, note, self.style(font_color=GREY, italic=True))
+            self.speak(ws, 1, 1, note, self.style(font_color=GREY))
         if any(spec.sheet == name and spec.inputs for spec in layout.TABLES.values()):
             ws.set_tab_color(INPUT_TAB)
         ws.set_landscape()
@@ -193,9 +211,9 @@ class Sheets:
     def link(self, ws: Any, row: int, column: int, sheet: str) -> None:
         """Write the name of a sheet, which leads there."""
         look = {"bg_color": PALE, "font_color": NAVY, "underline": 1, "align": "center", "shrink": True}
-        ws.write_url(
-            row, column, f"internal:'{sheet}'!A1", self.style(**look), sheet, f"To sheet 转到 {sheet}"
-        )
+        style = self.style(**look)
+        ws.write_url(row, column, f"internal:'{sheet}'!A1", style, sheet, f"To sheet 转到 {sheet}")
+        self.speak(ws, row, column, sheet, style)  # the link stays with the cell
 
     def listed(
         self,
@@ -270,8 +288,9 @@ class Sheets:
                 self.style(font_color="#7F7F7F", font_size=9, align="center", text_wrap=True),
             )
         self.headed_in_chinese(ws, row + 1, column, columns)
-        ws.set_row(row + 1, 26)
-        ws.set_row(row + 2, 30)
+        # Said, or Chinese is cut: a heading, then its two lines.
+        for k, height in enumerate((18, 26, 30), row):
+            ws.set_row(k, height)
         ws.add_table(
             top - 1,
             column,
@@ -304,7 +323,7 @@ class Sheets:
                 shown = formats[i] if formats and c.field == "figure" else shown
                 mark = bool(assumed and assumed[i][k])
                 if c.field == "meaning" or (c.field == "unit" and value):
-                    value = self._unit(values[0], value)
+                    value = (self.said(value), value) if value else "-"
                 if c.field in ("basis", "unit", "meaning"):
                     fits = {"text_wrap": True} if c.field == "basis" else {"shrink": True}
                     style = self.style(font_color=GREY, italic=True, indent=1, **fits)
@@ -315,6 +334,8 @@ class Sheets:
                 put(ws, top + i, column + k, value, style)
         for k, c in enumerate(columns):
             self.validate(ws, c, top, top + len(body) - 1, column + k)
+            keys = KEYS.get((spec.name, c.field), c.choices)
+            self.keys_in_chinese(ws, top, column + k, top + len(body) - 1, keys)
             if c.format == layout.SIMULATED:
                 self.none_seen(ws, top, column + k, top + len(body) - 1)
         places = enumerate(columns, column)
@@ -455,32 +476,32 @@ class Sheets:
             rows.append([str(text), *others, (f"={formula}", text)])
         return rows
 
-    def _unit(self, label: str, unit: str | None) -> tuple[str, str]:
-        """Unit of a row that is known by its label; in other languages with the name of the row."""
-        shown = unit or "-"
-        named = f"{in_chinese(label)}（{in_chinese(unit)}）" if unit else in_chinese(label)
-        return self.said(shown, named), shown
-
     def headed_in_chinese(self, ws: Any, row: int, column: int, columns: Sequence[Column]) -> None:
-        """Let Chinese headings stand out in Chinese, and the English ones beneath them recede.
+        """Let Chinese headings read where the workbook speaks it, and the English ones beneath recede.
 
-        The English ones stay: a table is read by them.
+        These stay in their cells: a table is read by them. A date reads as it is.
         """
-        shown = {
-            is_input: [
-                xl_rowcol_to_cell(row, k) for k, c in enumerate(columns, column) if c.is_input == is_input
-            ]
-            for is_input in (True, False)
-        }
-        for is_input, cells in shown.items():
+        receding = {"bg_color": "white", "font_color": "#7F7F7F"}
+        inputs = {"bold": True, "bg_color": NAVY, "font_color": "white"}
+        results = {"bold": True, "bg_color": PALE, "font_color": INK}
+        named = [(k, c.is_input) for k, c in enumerate(columns, column) if c.chinese]
+        for look, cells in (
+            (inputs, [xl_rowcol_to_cell(row, k) for k, is_input in named if is_input]),
+            (results, [xl_rowcol_to_cell(row, k) for k, is_input in named if not is_input]),
+            (receding, [xl_rowcol_to_cell(row + 1, k) for k, _ in named]),
+        ):
+            rule = {"type": "formula", "criteria": f"={SPEAKS_CHINESE}", "format": self.book.add_format(look)}
             if cells:
-                fill, ink = (NAVY, "white") if is_input else (PALE, INK)
-                look = self.book.add_format({"bold": True, "bg_color": fill, "font_color": ink})
-                rule = {"type": "formula", "criteria": f"={SPEAKS_CHINESE}", "format": look}
                 ws.conditional_format(cells[0], rule | {"multi_range": " ".join(cells)})
-        receding = self.book.add_format({"bg_color": "white", "font_color": "#7F7F7F"})
-        rule = {"type": "formula", "criteria": f"={SPEAKS_CHINESE}", "format": receding}
-        ws.conditional_format(row + 1, column, row + 1, column + len(columns) - 1, rule)
+
+    def keys_in_chinese(self, ws: Any, first: int, column: int, last: int, keys: Iterable[str]) -> None:
+        """Show words that cells are read by in Chinese, where the workbook speaks it; the cells keep them."""
+        cell = xl_rowcol_to_cell(first, column)
+        for key in keys:
+            if in_chinese(key) != key:
+                shown = self.book.add_format({"num_format": f';;;"{in_chinese(key)}"'})
+                rule = {"type": "formula", "criteria": f'=AND({SPEAKS_CHINESE},{cell}="{key}")'}
+                ws.conditional_format(first, column, last, column, rule | {"format": shown})
 
     def none_seen(self, ws: Any, first: int, column: int, last: int) -> None:
         """Say of a simulated 0 that it was not seen, in Chinese: number formats speak English."""

@@ -179,8 +179,8 @@ def _home(s: Sheets, new: Filling) -> Any:
     _readings(s, ws, row, new.headline)
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)
-    for k, sentence in enumerate(ANSWER_RULES):
-        s.speak(ws, row + k, 1, sentence, s.style(font_color=GREY, italic=True, font_size=9))
+    for k, rule in enumerate(ANSWER_RULES):
+        s.speak(ws, row + k, 1, rule, s.style(font_color=GREY, font_size=9))
     top, left = s.table(ws, row + len(ANSWER_RULES), 1, layout.ANSWER)
     interval = left + layout.ANSWER.index("pd_range")
     for word in in_all_languages(NO_RANGES, NOT_RUN):
@@ -954,7 +954,7 @@ def _example(s: Sheets, ws: Any, row: int, function: Function) -> int:
     """Write one function: its text, its arguments in cells, and the formula that reads them."""
     names = [a.name if a.required else f"[{a.name}]" for a in function.arguments]
     ws.write(row, 1, f"{function.name}({', '.join(names)})", s.style(bold=True, font_size=11, font_color=INK))
-    ws.write(row + 1, 1, function.text, s.style(font_color="#595959", italic=True))
+    s.speak(ws, row + 1, 1, function.text, s.style(font_color=GREY))
     row += 2
     references = []
     for k, value in enumerate(function.example):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xlkmv.functions.cells import is_blank
+from xlkmv.language import ENGLISH, Phrase, Say, catalogue, said
 from xlkmv.memo.content import Assumption
 from xlkmv.workbook import layout
 from xlkmv.workbook.address import Area
@@ -26,7 +27,7 @@ LABELLED: dict[str, Sequence[TermRow | ControlRow]] = {
 }
 
 
-def read_assumptions(book: Book) -> tuple[Assumption, ...]:
+def read_assumptions(book: Book, language: str = ENGLISH) -> tuple[Assumption, ...]:
     """List the orange cells of the tables of inputs.
 
     A row of a labelled table is a line; of other tables a column is, and columns that differ by their date
@@ -35,6 +36,9 @@ def read_assumptions(book: Book) -> tuple[Assumption, ...]:
     Parameters
     ----------
     book : Book
+    language : str
+        A key of :data:`~xlkmv.language.LANGUAGES`, of the words of the product; what else a cell holds stays
+        as it is.
 
     Returns
     -------
@@ -42,10 +46,10 @@ def read_assumptions(book: Book) -> tuple[Assumption, ...]:
         In the order of the layout: pool and classes first.
     """
     specs = [spec for spec in layout.TABLES.values() if spec.inputs and has_table(book, spec.name)]
-    return tuple(line for spec in specs for line in _of_table(book, spec))
+    return tuple(line for spec in specs for line in _of_table(book, spec, language))
 
 
-def _of_table(book: Book, spec: TableSpec) -> Iterator[Assumption]:
+def _of_table(book: Book, spec: TableSpec, language: str) -> Iterator[Assumption]:
     table = book.table(spec.name)
     rows = range(len(table.rows))
     orange = {(row, k) for row, k in book.coloured(spec.name, layout.ASSUMED_FILL) if row in rows}
@@ -60,7 +64,7 @@ def _of_table(book: Book, spec: TableSpec) -> Iterator[Assumption]:
 
     marked.sort(key=lambda cell: (by(cell), cell))
     for _, cells in itertools.groupby(marked, key=by):
-        yield _line(spec, table, list(cells))
+        yield _line(spec, table, list(cells), language)
 
 
 def _column(spec: TableSpec, header: str) -> Column | None:
@@ -77,26 +81,33 @@ def _kind(spec: TableSpec, header: str) -> str:
     return "rates" if spec is layout.CLASS_SCALE and column.kind == "number" else column.field
 
 
-def _line(spec: TableSpec, table: Table, cells: list[tuple[int, int]]) -> Assumption:
+def _line(spec: TableSpec, table: Table, cells: list[tuple[int, int]], language: str) -> Assumption:
     rows, columns = sorted({row for row, _ in cells}), sorted({k for _, k in cells})
     area = Area(table.top + rows[0], table.left + columns[0], table.top + rows[-1], table.left + columns[-1])
     values = [table.rows[row][k] for row, k in cells]
-    unit = ""
+    say = catalogue(language).gettext
+    unit, words = "", True
     if spec.name in LABELLED:
-        label = str(table.rows[rows[0]][0])
-        items = (item for item in LABELLED[spec.name] if item.label.casefold() == label.strip().casefold())
-        shown = next((item.format for item in items), layout.TEXT)
+        label = str(table.rows[rows[0]][0]).strip()
+        items = (item for item in LABELLED[spec.name] if item.label.casefold() == label.casefold())
+        item = next(items, None)
+        label, shown = (label, layout.TEXT) if item is None else (say(item.label), item.format)
         header = next((h for h in ("Unit", "Figure is") if table.has(h)), "")
         if header and isinstance(values[0], float) and not is_blank(table.column(header)[rows[0]]):
-            unit = f" {table.column(header)[rows[0]]}"
+            unit = f" {say(str(table.column(header)[rows[0]]))}"
     else:
-        first, last = table.header[columns[0]], table.header[columns[-1]]
-        column = _column(spec, first)
+        ends = [(table.header[k], _column(spec, table.header[k])) for k in (columns[0], columns[-1])]
+        column = ends[0][1]
         shown = layout.MONEY if column is None else column.format
-        what = re.split("[:,]", spec.title)[0]
-        label = f"{what}: {first}" + (f" – {last}" if len(columns) > 1 else "")
+        words = column is not None and bool(column.choices)
+        first, last = (header if column is None else column.spoken(language) for header, column in ends)
+        what = re.split("[:,：，]", spec.spoken(language))[0]
+        which = f"{first} – {last}" if len(columns) > 1 else first
+        label = said(Phrase("{table}: {column}", table=what, column=which), say)
+    if words:
+        values = [say(x) if isinstance(x, str) else x for x in values]
     value = _range(values, shown) + unit
-    return Assumption(f"{table.sheet}!{area}", label, value, _basis(table, rows), len(cells))
+    return Assumption(f"{table.sheet}!{area}", label, value, _basis(table, rows, say), len(cells))
 
 
 def _range(values: Sequence[Any], shown: str) -> str:
@@ -118,10 +129,10 @@ def _shown(value: Any, shown: str) -> str:
     return f"{value:,.0f}" if shown == layout.MONEY else f"{value:,.10g}"
 
 
-def _basis(table: Table, rows: list[int]) -> str:
+def _basis(table: Table, rows: list[int], say: Say) -> str:
     """What the table says of the rows, or of most of them."""
     if not table.has("Basis"):
         return ""
     column = table.column("Basis")
-    said = Counter(str(column[row]) for row in rows if not is_blank(column[row]))
-    return next((f"{text} …" if len(said) > 1 else text for text, _ in said.most_common(1)), "")
+    found = Counter(say(str(column[row])) for row in rows if not is_blank(column[row]))
+    return next((f"{text} …" if len(found) > 1 else text for text, _ in found.most_common(1)), "")

@@ -84,7 +84,7 @@ def write_memo(
         html,
         docx,
         language=language,
-        assumptions=read_assumptions(book),
+        assumptions=read_assumptions(book, language),
         stamp=stamp,
     )
     return Reported(inputs, written, time.perf_counter() - started)

@@ -67,6 +67,7 @@ DATED, WITH_DATES = ("closing", "dates", "day_count"), "Payment dates, with clai
 LABELS = {
     "pd": "PD",
     "cdr": "CDR",
+    "first": "first payment",
     "between_industries": "correlation between industries",
     "lag": "recovery lag",
     "oc_target": "overcollateralisation target",

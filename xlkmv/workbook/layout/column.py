@@ -103,6 +103,10 @@ class Column:
         found = (name for name in (self.header, *self.aliases) if has(name))
         return next(found, self.header)
 
+    def spoken(self, language: str) -> str:
+        """Heading in a language; in English where it has none of that language."""
+        return self.chinese if language == "zh" else self.header
+
     @property
     def is_input(self) -> bool:
         """Whether the user fills it."""
@@ -150,6 +154,10 @@ class TableSpec:
         title = of_class(self.title, name)
         spoken = said(title, say)
         return f"{title}   {self.chinese}" if spoken == title else spoken
+
+    def spoken(self, language: str) -> str:
+        """Title in a language; in English where it has none of that language."""
+        return self.chinese if language == "zh" else self.title
 
     @property
     def inputs(self) -> tuple[Column, ...]:
