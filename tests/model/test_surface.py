@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.stats import binom, norm
 
 from xlkmv.model.sobol import sobol_points
-from xlkmv.model.surface import FARTHEST, distance_of, fit_rates, fit_values, quadratic_terms
+from xlkmv.model.surface import FARTHEST, count_terms, distance_of, fit_rates, fit_values, quadratic_terms
 
 
 def inputs(count, dimensions=2, seed=4):
@@ -17,7 +17,9 @@ def inputs(count, dimensions=2, seed=4):
 
 def test_terms_by_hand():
     assert quadratic_terms(np.array([[2.0, 3.0]])) == pytest.approx(np.array([[1, 2, 3, 4, 6, 9]]))
+    assert quadratic_terms(np.array([[2.0, 3.0, 5.0]]), flat=1).tolist() == [[1, 2, 3, 5, 4, 6, 9]]
     assert quadratic_terms(np.empty((2, 0))).tolist() == [[1.0], [1.0]]
+    assert [count_terms(2), count_terms(3, flat=1), count_terms(0)] == [6, 7, 1]
 
 
 def test_distances_have_ends():
