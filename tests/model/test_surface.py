@@ -33,6 +33,15 @@ def test_values_of_second_degree_are_met():
     assert fit_values(z, quadratic_terms(z) @ truth) == pytest.approx(truth, abs=1e-3)
 
 
+def test_where_values_are_few_slopes_come_before_curvatures():
+    """Four values, six terms: least squares of the misses and, in units of their priors, the coefficients."""
+    z = inputs(4)
+    values = np.array([1.0, -2.0, 0.5, 3.0])
+    rows = np.vstack([quadratic_terms(z) / 0.01, np.diag([0.0, 0.5, 0.5, 2.5, 2.5, 2.5])])
+    least, *_ = np.linalg.lstsq(rows, np.append(values / 0.01, np.zeros(6)), rcond=None)
+    assert fit_values(z, values) == pytest.approx(least, rel=1e-6)
+
+
 def test_a_surface_of_nothing_is_a_constant():
     assert fit_values(np.empty((3, 0)), np.array([1.0, 2.0, 6.0])) == pytest.approx([3.0])
     rates, counts = np.array([0.1, 0.3]), np.array([100.0, 300.0])
