@@ -525,6 +525,12 @@ def test_same_seed_same_bits_whoever_computes(monkeypatch, crowded):
     assert bits(simulate(deal, paths=9999, seed=1)) != bits(here[0])
 
 
+@pytest.mark.parametrize(("pd", "crowded"), [(0.26, False), (0.27, True)])
+def test_a_pool_is_crowded_by_all_who_default_until_the_end(build, pd, crowded):
+    # Of ten obligors 10 [1 - (1 - p)^3] by the third year: 5.95 and 6.11, where more than 6 are many.
+    assert layout_of(build([[50.0] * 3] * 10, pd=pd), 1000, 1).crowded == crowded
+
+
 def test_paths_left_over_count_in_the_errors(build):
     deal = bullet(build, np.full((1, 1), 10.0), 10.0, pd=0.3, correlation=0.0)
     run = simulate(deal, paths=127 * 8 + 5, seed=3)

@@ -185,6 +185,8 @@ def test_a_curve_out_of_reach_is_refused():
         DomainError, match=r"^terms loss curve asks for a loss of .* up to 2021-01-01, more than"
     ):
         apply(deal(default_timing="loss curve", loss_curve=(0.3, 0.9)), BASE)
+    with pytest.raises(DomainError, match=r"up to 2021-01-01, more than .* \(got 0\.9\)$"):
+        apply(deal(default_timing="loss curve", loss_curve=(0.01, 0.9)), BASE)
     with pytest.raises(InputError, match=r"^terms loss curve needs obligors with a PD"):
         apply(deal(pd=0.0, default_timing="loss curve", loss_curve=(0.01,)), BASE)
     flat = deal(pd=0.0, default_timing="loss curve", loss_curve=(0.0,))

@@ -126,6 +126,11 @@ def test_twins_on_random_draws():
         agree(default_probability(*firms, method="linear"), [mp.ncdf(-x) for x in linear], 1e-11)
 
 
+def test_first_passage_without_a_drift_and_within_a_year():
+    twin = mp_first_passage(120.0, 100.0, 0.25, 1.0, 0.0)
+    assert first_passage_probability(120.0, 100.0, 0.25) == pytest.approx(float(twin), rel=1e-14)
+
+
 def test_first_passage_where_the_exponential_overflows():
     """exp(2 nu b/sigma^2) alone is beyond 1e308 here; the product is a probability."""
     firms = [(100.0, 70.0, 0.02, 1.0, -0.5), (100.0, 99.0, 0.001, 0.1, -0.9), (100.0, 20.0, 0.05, 3.0, -0.5)]

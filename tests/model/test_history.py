@@ -212,7 +212,7 @@ def test_all_obligors_in_default_bound_nothing():
     [
         (([10], [11], 0.5), "defaults must not be above the 10 observed (got 11)"),
         (([10, 5], [1], 0.5), "defaults must be one number per grade (2) (got 1)"),
-        (([10.5], [0], 0.5), "obligors must be a whole number, >= 1 (got 10.5)"),
+        (([10, 10.5], [0, 0], 0.5), "obligors must be a whole number, >= 1 (got 10.5)"),
         (([10], [-1], 0.5), "defaults must be a whole number, >= 0 (got -1)"),
         (([10], [0], 1.0), "confidence must be > 0 and < 1 (a decimal: 0.02 means 2 %) (got 1)"),
         (([10], [0], 0.5, 0.2, 0), "years must be a whole number, 1 to 50 (got 0)"),

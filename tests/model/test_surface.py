@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.stats import binom, norm
 
 from xlkmv.model.sobol import sobol_points
-from xlkmv.model.surface import FARTHEST, distance_of, fit_rates, fit_values, quadratic_terms
+from xlkmv.model.surface import FARTHEST, count_terms, distance_of, fit_rates, fit_values, quadratic_terms
 
 
 def inputs(count, dimensions=2, seed=4):
@@ -17,7 +17,9 @@ def inputs(count, dimensions=2, seed=4):
 
 def test_terms_by_hand():
     assert quadratic_terms(np.array([[2.0, 3.0]])) == pytest.approx(np.array([[1, 2, 3, 4, 6, 9]]))
+    assert quadratic_terms(np.array([[2.0, 3.0, 5.0]]), flat=1).tolist() == [[1, 2, 3, 5, 4, 6, 9]]
     assert quadratic_terms(np.empty((2, 0))).tolist() == [[1.0], [1.0]]
+    assert [count_terms(2), count_terms(3, flat=1), count_terms(0)] == [6, 7, 1]
 
 
 def test_distances_have_ends():
@@ -29,6 +31,15 @@ def test_values_of_second_degree_are_met():
     z = inputs(16)
     truth = np.array([3.0, -0.8, 0.4, 0.1, -0.05, 0.02])
     assert fit_values(z, quadratic_terms(z) @ truth) == pytest.approx(truth, abs=1e-3)
+
+
+def test_where_values_are_few_slopes_come_before_curvatures():
+    """Four values, six terms: least squares of the misses and, in units of their priors, the coefficients."""
+    z = inputs(4)
+    values = np.array([1.0, -2.0, 0.5, 3.0])
+    rows = np.vstack([quadratic_terms(z) / 0.01, np.diag([0.0, 0.5, 0.5, 2.5, 2.5, 2.5])])
+    least, *_ = np.linalg.lstsq(rows, np.append(values / 0.01, np.zeros(6)), rcond=None)
+    assert fit_values(z, values) == pytest.approx(least, rel=1e-6)
 
 
 def test_a_surface_of_nothing_is_a_constant():
