@@ -96,7 +96,7 @@ def test_the_ends_of_a_range_are_its_quantiles_and_the_figure_its_median(build, 
     ("name", "figure", "error"), [("recovery", 0.4, 0.02), ("volatility", 0.2, 0.006), ("drift", -0.01, 0.02)]
 )
 def test_a_standard_error_is_the_deviation_of_what_is_drawn(build, name, figure, error):
-    """By Gauss-Hermite quadrature over the draws: their standard deviation is the one typed, where it is small."""
+    """By Gauss-Hermite quadrature over the draws: where it is small, their deviation is the one typed."""
     terms = {"volatility_source": "user", "volatility": 0.2, "drift": -0.01}
     deal = build([[60.0], [40.0]], **({"recovery": 0.4} | terms))
     down, up = Ranges(**{name: error}).spread(name, deal)

@@ -212,7 +212,9 @@ def _(result: Pool, deal: Deal | None = None) -> pd.DataFrame:
 
 @to_frame.register
 def _(result: Ranges, deal: Deal | None = None) -> pd.DataFrame:
-    given = {name: result.said(name) for name in INPUTS if getattr(result, name) is not None}
+    given: dict[str, Sequence[float]] = {
+        name: result.said(name) for name in INPUTS if getattr(result, name) is not None
+    }
     columns = [x for name in RANGE_NUMBERS if (x := getattr(result, name)) is not None]
     count = columns[0].size if columns else 0
     names = range(1, count + 1) if deal is None else deal.pool.name

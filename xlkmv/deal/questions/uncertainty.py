@@ -354,7 +354,7 @@ class _Inputs:
         return varied(self.deal, dict(zip(self.plan, shifts.tolist(), strict=True)), obligors)
 
     def figures(self, parts: Iterable[tuple[slice, Array]]) -> Array:
-        """Level, tilt and distance apart of the obligors' PDs, shape (n, 3), from shifts of `rows` in parts."""
+        """Level, tilt and distance apart of the obligors' PDs, shape (n, 3), from shifts of parts of `rows`."""
         moved = np.zeros(1)
         for at, x in parts:
             half, weights = np.expm1(0.5 * x), self.weights[:, at]
