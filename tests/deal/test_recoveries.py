@@ -377,9 +377,48 @@ def test_wrong_recoveries_are_named(build, recoveries, text):
         drawn(build, Recoveries(**recoveries), recovery=0.4)
 
 
-def test_a_loss_curve_and_a_pledge_say_it_twice(build):
-    with pytest.raises(InputError, match="net losses"):
-        drawn(build, Recoveries(pledge=10.0), default_timing="loss curve", loss_curve=(0.01,))
+CURVE = (0.01, 0.03, 0.04)
+
+
+def on_a_curve(build, tie, **options):
+    """Twenty loans, all but five with a pledge, whose expected losses follow a curve."""
+    pledges = Recoveries(
+        pledge=np.where(np.arange(20) % 4, 25.0, np.nan),
+        pledge_volatility=0.4,
+        pledge_growth=-0.1,
+        sale_discount=0.2,
+        tie=tie,
+    )
+    curve = {"default_timing": "loss curve", "loss_curve": CURVE, "correlation": 0.15, "recovery": 0.3}
+    return drawn(build, pledges, np.full((20, 3), 15.0), pd=np.linspace(0.01, 0.06, 20), **(curve | options))
+
+
+@pytest.mark.parametrize("tie", [0.0, 0.6, -0.6])
+def test_a_loss_curve_with_pledges_is_met_by_the_closed_form(build, tie):
+    """The clock is our code's; what the defaults up to it lose is told by the closed form of a pledge."""
+    plan = apply(on_a_curve(build, tie), BASE)
+    pool, pledges = plan.deal.pool, on_a_curve(build, tie).pool.recoveries
+    before = np.hstack([np.zeros((20, 1)), plan.default_by[:, :-1]])
+    rate = np.full((20, 3), 0.3)
+    for i in np.flatnonzero(pledges.pledged):
+        terms = {"pledge": 25.0, "pledge_volatility": 0.4, "pledge_growth": -0.1, "sale_discount": 0.2}
+        rate[i] = closed_form(
+            plan.claim[i], pool.lag[i], tie, plan.default_by[i], plan.deal.terms.times, **terms
+        )
+    owed = pool.balance + pool.schedule - pool.interest
+    lost = ((plan.default_by - before) * (1.0 - rate) * owed).sum(axis=0)
+    assert np.cumsum(lost) / pool.amount.sum() == pytest.approx(CURVE, rel=1e-6)
+
+
+@pytest.mark.parametrize("copula", ["gaussian", "t"])
+def test_a_loss_curve_with_pledges_is_simulated_as_it_is_expected(build, copula):
+    deal = on_a_curve(build, 0.6, copula=copula, degrees_of_freedom=5)
+    run, schedule = simulate(deal, paths=PATHS), float(deal.pool.schedule.sum())
+    # What is lost of a schedule is what does not come in.
+    lost = CURVE[-1] * float(deal.pool.amount.sum())
+    error = run.volatility * np.sqrt(deal.terms.times[-1] / PATHS) * schedule
+    within(schedule - float(run.expected_collections.sum()), error, lost)
+    assert error < 0.02 * lost
 
 
 def test_many_spreads_are_drawn_as_few_are(build):

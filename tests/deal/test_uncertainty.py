@@ -92,6 +92,37 @@ def test_the_ends_of_a_range_are_its_quantiles_and_the_figure_its_median(build, 
     assert varied(deal, {name: 0.0}) == deal
 
 
+@pytest.mark.parametrize(
+    ("name", "figure", "error"), [("recovery", 0.4, 0.02), ("volatility", 0.2, 0.006), ("drift", -0.01, 0.02)]
+)
+def test_a_standard_error_is_the_deviation_of_what_is_drawn(build, name, figure, error):
+    """By Gauss-Hermite quadrature over the draws: where it is small, their deviation is the one typed."""
+    terms = {"volatility_source": "user", "volatility": 0.2, "drift": -0.01}
+    deal = build([[60.0], [40.0]], **({"recovery": 0.4} | terms))
+    down, up = Ranges(**{name: error}).spread(name, deal)
+    assert down == up
+    z, weights = np.polynomial.hermite_e.hermegauss(20)
+    moved = [varied(deal, {name: x * up}) for x in z]
+    values = np.array([d.pool.recovery[0] if name == "recovery" else getattr(d.terms, name) for d in moved])
+    weights = weights / weights.sum()
+    mean = weights @ values
+    assert mean == pytest.approx(figure, abs=0.05 * error)
+    assert np.sqrt(weights @ (values - mean) ** 2) == pytest.approx(error, rel=0.01)
+
+
+def test_standard_errors_of_obligors_are_ranges_of_their_log_odds(build):
+    """The variance of the log odds is s^2/(p (1 - p))^2, to first order."""
+    deal = build([[60.0], [40.0], [30.0]], pd=[0.02, 0.04, 0.01])
+    ranges = Ranges(
+        pd_low=[np.nan, 0.03, np.nan], pd_high=[np.nan, 0.05, np.nan], pd_error=[0.005, np.nan, np.nan]
+    )
+    ranges.check(deal)
+    down, up = ranges.obligor_spread(deal.pool)
+    assert down[0] == up[0] == pytest.approx(0.005 / (0.02 * 0.98))
+    assert (down[2], up[2]) == (0.0, 0.0)
+    assert up[1] * norm.ppf(0.95) == pytest.approx(logit(0.05) - logit(0.04))
+
+
 def test_obligors_that_differ_move_by_the_same_odds_and_certainties_stay(build):
     deal = build([[60.0], [40.0], [1.0]], pd=[0.1, 0.01, 0.0], recovery=[0.0, 0.5, 1.0])
     there = varied(deal, {"pd": 0.7, "recovery": -0.2}, np.array([0.0, 0.3, 1.0]))
@@ -127,7 +158,18 @@ def test_terms_stay_within_their_rules(build):
         ({"pd_low": [0.1]}, "pd low must have one value per obligor"),
         ({"recovery": (0.6, 0.2)}, "range of Recovery low must not be above the high end"),
         ({"correlation": (0.3, 0.4)}, "range of Asset correlation low must not be above the figure itself"),
-        ({"recovery": 0.4}, "range of recovery must be low and high"),
+        ({"recovery": (0.2, 0.4, 0.6)}, "range of recovery must be low and high, or a standard error"),
+        ({"recovery": 0.0}, "range of Recovery error must be > 0"),
+        ({"recovery": 0.5}, r"range of Recovery error must be below 0.4899, that of all or nothing with the"),
+        (
+            {"prepayment": 0.02},
+            r"range of Prepayment error must be blank: the figure itself \(0\) is at an end",
+        ),
+        ({"pd_error": [np.nan, 0.2]}, "'Obligor 2' pd error must be below 0.14, that of all or nothing"),
+        (
+            {"pd_low": [0.01, np.nan], "pd_high": [0.03, np.nan], "pd_error": [0.01, np.nan]},
+            "'Obligor 1' pd error must be blank: there are ends",
+        ),
     ],
 )
 def test_ranges_that_are_none(build, given, sentence):

@@ -76,9 +76,10 @@ def full():
         ranges=Ranges(
             pd=(0.015, 0.06),
             recovery=(0.2, 0.6),
-            correlation=(0.1, 0.4),
+            correlation=0.05,
             pd_low=np.array([nan, 0.01, 0.03, nan]),
             pd_high=np.array([nan, 0.05, 1.0 / 30.0, nan]),
+            pd_error=np.array([0.002, nan, nan, nan]),
         ),
     )
 
@@ -91,7 +92,16 @@ def test_what_is_drawn_and_how_well_it_is_known_comes_back(end, tmp_path):
     assert again == deal
 
 
-@pytest.mark.parametrize("change", [{"pd": (0.015, 0.07)}, {"drift": (-0.1, 0.1)}, {"pd_low": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pd": (0.015, 0.07)},
+        {"drift": (-0.1, 0.1)},
+        {"pd_low": None},
+        {"correlation": 0.06},
+        {"pd_error": None},
+    ],
+)
 def test_deals_differ_by_their_ranges(change):
     deal = full()
     assert deal == full() and hash(deal) == hash(full())
@@ -105,7 +115,7 @@ def test_every_field_of_a_pool_has_a_place_in_document_workbook_and_frame():
         part = getattr(deal.pool, item.name)
         names |= {f.name for f in fields(part)} if item.name in ("loans", "recoveries") else {item.name}
     names -= {"interest", "balance", "claim"}
-    ends = {"pd_low", "pd_high"}
+    ends = {"pd_low", "pd_high", "pd_error"}
     rows = xlkmv.to_document(deal)["pool"]
     assert set().union(*rows) == names | ends
     assert set(xlkmv.schema()["properties"]["pool"]["items"]["properties"]) == names | ends

@@ -103,8 +103,11 @@ def test_frames_of_ranges_and_recoveries_go_by_input_and_obligor():
     name, pd_ = SMALL.pool.name[1], SMALL.pool.pd[1]
     frame = RANGES.to_frame(SMALL)
     assert list(frame.index) == ["pd", "recovery", f"pd of {name}"]
-    assert frame.loc["recovery"].tolist() == [0.2, 0.6]
-    assert frame.loc[f"pd of {name}"].tolist() == [0.9 * pd_, 1.1 * pd_]
+    assert frame.loc["recovery", ["low", "high"]].tolist() == [0.2, 0.6]
+    assert frame.loc[f"pd of {name}", ["low", "high"]].tolist() == [0.9 * pd_, 1.1 * pd_]
+    assert frame["standard error"].isna().all()
+    errors = xlkmv.Ranges(recovery=0.05, pd_error=[0.01]).to_frame()["standard error"]
+    assert errors.to_dict() == {"recovery": 0.05, "pd of 1": 0.01}
     assert list(RANGES.to_frame().index)[-1] == "pd of 2" and xlkmv.Ranges().to_frame().empty
     drawn = xlkmv.Recoveries(spread=[0.1] * len(SMALL.pool.name)).to_frame(SMALL)
     assert drawn.loc[name, "spread"] == 0.1 and drawn.attrs["units"]["pledge"] == "money"

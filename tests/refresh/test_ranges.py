@@ -86,6 +86,53 @@ def test_ranges_that_are_none(shipped: Any, label: str, low: Any, high: Any, sen
     assert place.startswith("Uncertainty!") and sentence in rule
 
 
+def test_standard_errors_are_read(shipped: Any) -> None:
+    shipped.put("tbl_Range", "Recovery", "Low", None)
+    shipped.put("tbl_Range", "Recovery", "High", None)
+    shipped.put("tbl_Range", "Recovery", "s.e.", 0.1)
+    shipped.put("tbl_Pool", FIRST, "PD s.e.", 0.004)
+    inputs = shipped.read()
+    row = inputs.deal.pool.name.index(FIRST)
+    assert inputs.ranges.recovery == 0.1 and inputs.ranges.correlation == (0.10, 0.35)
+    assert inputs.ranges.pd_low is None and inputs.ranges.pd_error[row] == 0.004
+    assert np.isnan(np.delete(inputs.ranges.pd_error, row)).all()
+
+
+def test_a_typed_standard_error_goes_before_that_of_a_source(shipped: Any) -> None:
+    shipped.rows(
+        "tbl_Obligor", [{"Obligor": SECOND, "Method": "history", "Defaults": 6.0, "Obligor-years": 410.0}]
+    )
+    shipped.put("tbl_Pool", SECOND, "Rating", "source")
+    shipped.put("tbl_Pool", SECOND, "PD", None)
+    shipped.put("tbl_Pool", SECOND, "PD s.e.", 0.002)
+    ranges = shipped.read().ranges
+    assert ranges.pd_low is None
+    assert np.nansum(ranges.pd_error) == 0.002
+
+
+@pytest.mark.parametrize(
+    ("cells", "at", "sentence"),
+    [
+        ({"s.e.": 0.1}, "s.e.", "must be blank: there are ends"),
+        ({"Low": None, "High": None, "s.e.": 0.0}, "s.e.", "must be > 0"),
+        ({"Low": None, "High": None, "s.e.": "wide"}, "s.e.", "must be a number"),
+    ],
+)
+def test_standard_errors_that_are_none(shipped: Any, cells: dict[str, Any], at: str, sentence: str) -> None:
+    for header, value in cells.items():
+        shipped.put("tbl_Range", "Recovery", header, value)
+    [(place, _, rule)] = shipped.wrong()
+    assert place == shipped.place("tbl_Range", "Recovery", at) and sentence in rule
+
+
+def test_a_standard_error_that_does_not_fit_its_figure_does_not_count(shipped: Any) -> None:
+    """The recovery is 0.4, and no law on 0 to 1 with this mean is wider than .49."""
+    shipped.put("tbl_Range", "Recovery", "Low", None)
+    shipped.put("tbl_Range", "Recovery", "High", None)
+    shipped.put("tbl_Range", "Recovery", "s.e.", 0.5)
+    assert shipped.read().ranges.recovery is None
+
+
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.6), (0.1, 0.3)])
 def test_a_range_that_does_not_hold_its_figure_does_not_count(shipped: Any, low: float, high: float) -> None:
     """The recovery is 0.4."""

@@ -98,9 +98,8 @@ def test_a_claim_has_a_rate_or_a_pledge(pledged: Any) -> None:
     }
 
 
-def test_a_loss_curve_and_a_pledge_are_told_at_the_term(pledged: Any) -> None:
+def test_a_loss_curve_and_a_pledge_go_together(pledged: Any) -> None:
     pledged.put("tbl_Term", "Default timing", "Value", "loss curve")
     pledged.rows("tbl_Vector", [{"Period": 1.0, "Loss curve": 0.01}])
-    ((place, _, rule),) = pledged.wrong()
-    assert place == pledged.place("tbl_Term", "Default timing", "Value")
-    assert "net losses say what comes back already" in rule
+    deal = pledged.read().deal
+    assert deal.terms.loss_curve == (0.01,) and deal.pool.recoveries.pledged.any()

@@ -390,10 +390,10 @@ def _recoveries(pool: Pool) -> Filled:
 
 
 def _ranges(ranges: Ranges) -> Filled:
-    """Rows of what may have a range; ends that are there are assumptions."""
-    ends = [getattr(ranges, item.field) or (None, None) for item in layout.RANGE_ROWS]
-    rows = [[item.label, *pair, None, None] for item, pair in zip(layout.RANGE_ROWS, ends, strict=True)]
-    return Filled(rows, [[False, *(x is not None for x in pair), False, False] for pair in ends])
+    """Rows of what may have a range; what is there is an assumption."""
+    said = [[_known(x) for x in ranges.said(item.field)] for item in layout.RANGE_ROWS]
+    rows = [[item.label, *cells, None, None] for item, cells in zip(layout.RANGE_ROWS, said, strict=True)]
+    return Filled(rows, [[False, *(x is not None for x in cells), False, False] for cells in said])
 
 
 def _loan(pool: Pool, k: int) -> dict[str, Any]:

@@ -179,8 +179,8 @@ def _home(s: Sheets, new: Filling) -> Any:
     _readings(s, ws, row, new.headline)
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)
-    for k, rule in enumerate(ANSWER_RULES):
-        s.speak(ws, row + k, 1, rule, s.style(font_color=GREY, font_size=9))
+    for k, sentence in enumerate(ANSWER_RULES):
+        s.speak(ws, row + k, 1, sentence, s.style(font_color=GREY, font_size=9))
     top, left = s.table(ws, row + len(ANSWER_RULES), 1, layout.ANSWER)
     interval = left + layout.ANSWER.index("pd_range")
     for word in in_all_languages(NO_RANGES, NOT_RUN):

@@ -242,7 +242,9 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         dues = _settled(claims, planned.tranches, planned.terms)
     else:
         dues = planned_dues(planned, pool=_balance_before(claims.pool))
-    pool, clock = (claims.pool, None) if by_plan else default_clock(claims.pool, deal.terms)
+    pool, clock = claims.pool, None
+    if not by_plan:
+        pool, clock = default_clock(pool, deal.terms, deal.controls.unpledged_recovery)
     senior, times = deal.senior, deal.terms.times
     base = Stressed(
         deal=replace(planned, controls=controls),

@@ -128,8 +128,9 @@ def to_document(deal: Deal) -> dict[str, Any]:
     found |= {name: list(map(_plain, getattr(deal, name))) for name in _LISTS}
     found |= {name: _plain(getattr(deal, name)) for name in _PARTS}
     # Of the inputs of the plan; those of the PDs of obligors stand beside their PDs.
+    said = {name: getattr(deal.ranges, name) for name in INPUTS}
     found["ranges"] = {
-        name: list(ends) for name in INPUTS if (ends := getattr(deal.ranges, name)) is not None
+        name: list(x) if isinstance(x, tuple) else x for name, x in said.items() if x is not None
     }
     return {name: found[name] for name in _TITLES if found[name] or name in ("title", "conditions")}
 
@@ -313,7 +314,10 @@ def from_document(said: Any) -> DealFile:
             parts[name] = tuple(_made(kind, row, f"{name}[{k}]") for k, row in enumerate(rows))
     ranges = _mapping("ranges", document.get("ranges", {}))
     _known("ranges", ranges, INPUTS)
-    ends = {name: _value(tuple[float, ...], x, f"ranges {name}") for name, x in ranges.items()}
+    ends = {
+        name: _value(tuple[float, ...] if isinstance(x, (list, tuple)) else float, x, f"ranges {name}")
+        for name, x in ranges.items()
+    }
     pool, own = _pool(document["pool"], parts["terms"])
     parts["ranges"] = Ranges(**typing.cast(Any, ends), **own)
     parts["ranges"].check_obligors(pool)
@@ -337,8 +341,8 @@ def _pool(said: Any, terms: Terms) -> tuple[Pool, dict[str, Any]]:
         for name, column in ends.items():
             column.append(given.pop(name, np.nan))
         rows.append(given | {str(day): x for day, x in dated.items()})
-    known = not all(np.isnan(column).all() for column in ends.values())
-    return pool_from(rows, dates=terms.dates), dict(ends) if known else {}
+    known = {name: column for name, column in ends.items() if not np.isnan(column).all()}
+    return pool_from(rows, dates=terms.dates), known
 
 
 def _pool_hints() -> dict[str, Any]:
@@ -449,7 +453,8 @@ def schema() -> dict[str, Any]:
     own: dict[str, Any] = {"format": {"const": FORMAT}, "title": {"type": "string"}}
     own |= {"pool": {"type": "array", "minItems": 1, "items": row}, **parts, **lists}
     two = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
-    own["ranges"] = _object(dict.fromkeys(INPUTS, two), ())
+    error = {"type": "number", "exclusiveMinimum": 0, "description": "Standard error."}
+    own["ranges"] = _object({name: {"anyOf": [two, error]} for name in INPUTS}, ())
     kinds = (*_PARTS.values(), *_LISTS.values(), Curve, ClassScale)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

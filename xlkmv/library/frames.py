@@ -35,6 +35,7 @@ from xlkmv.deal.terms import (
     LOAN_WORDS,
     POOL_NUMBERS,
     POOL_WORDS,
+    RANGE_NUMBERS,
     RECOVERY_NUMBERS,
     Covenant,
     Deal,
@@ -211,13 +212,17 @@ def _(result: Pool, deal: Deal | None = None) -> pd.DataFrame:
 
 @to_frame.register
 def _(result: Ranges, deal: Deal | None = None) -> pd.DataFrame:
-    given = {name: ends for name in INPUTS if (ends := getattr(result, name)) is not None}
-    known = next((x for x in (result.pd_low, result.pd_high) if x is not None), np.empty(0))
-    names = range(1, known.size + 1) if deal is None else deal.pool.name
-    for name, *ends in zip(names, *result.obligors(known.size), strict=True):
-        if not np.isnan(ends).all():
-            given[f"pd of {name}"] = ends
-    frame = pd.DataFrame(list(given.values()), pd.Index(given, name="input"), ["low", "high"], float)
+    given: dict[str, Sequence[float]] = {
+        name: result.said(name) for name in INPUTS if getattr(result, name) is not None
+    }
+    columns = [x for name in RANGE_NUMBERS if (x := getattr(result, name)) is not None]
+    count = columns[0].size if columns else 0
+    names = range(1, count + 1) if deal is None else deal.pool.name
+    for name, *said in zip(names, *result.obligors(count), strict=True):
+        if not np.isnan(said).all():
+            given[f"pd of {name}"] = said
+    headings = ["low", "high", "standard error"]
+    frame = pd.DataFrame(list(given.values()), pd.Index(given, name="input"), headings, float)
     return _finished(frame, Ranges)
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xlkmv.functions.cells import is_blank
-from xlkmv.language import ENGLISH, Phrase, Say, catalogue, said
+from xlkmv.language import ENGLISH, catalogue
 from xlkmv.memo.content import Assumption
+from xlkmv.phrase import Phrase, Say, said
 from xlkmv.workbook import layout
 from xlkmv.workbook.address import Area
 from xlkmv.workbook.book import Book, Table, has_table

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.terms import INPUTS, Deal, Ranges, obligor_range_faults, range_faults
+from xlkmv.deal.terms import INPUTS, RANGE_NUMBERS, Deal, Ranges, obligor_range_faults, range_faults
 from xlkmv.model.domain import Array
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.sources import Sources
@@ -36,47 +35,46 @@ def read_ranges(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) ->
     Ranges
         To be used where the reader has no problem.
     """
-    low, high = _of_obligors(reader, deal, plan, sources)
-    found = _of_plan(reader, deal)
-    return found if np.isnan(low).all() else replace(found, pd_low=low, pd_high=high)
+    columns = zip(RANGE_NUMBERS, _of_obligors(reader, deal, plan, sources), strict=True)
+    known: dict[str, Any] = {name: values for name, values in columns if not np.isnan(values).all()}
+    return Ranges(**_of_plan(reader, deal), **known)
 
 
-def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -> tuple[Array, Array]:
-    """Ends of the PD of each row of the pool, NaN where there are none."""
+def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -> list[Array]:
+    """Columns :data:`RANGE_NUMBERS` of the rows of the pool, NaN where they say nothing."""
     spec = layout.POOL
     table = reader.rows(spec, plan.headings)
     if table is None:
-        return np.full((2, len(deal.pool.name)), np.nan)[0], np.full(len(deal.pool.name), np.nan)
-    low, high = (reader.numbers(table, spec.column(field)) for field in ("pd_low", "pd_high"))
-    reader.faults(table, spec, obligor_range_faults(low, high, deal.pool.pd))
+        return [np.full(len(deal.pool.name), np.nan)] * len(RANGE_NUMBERS)
+    low, high, error = columns = [reader.numbers(table, spec.column(name)) for name in RANGE_NUMBERS]
+    reader.faults(table, spec, obligor_range_faults(low, high, error, deal.pool.pd))
     for row, rating in enumerate(reader.values(table, spec.column("rating"))):
         sourced = rating is not None and str(rating).casefold() == layout.FROM_SOURCE
-        if sourced and np.isnan(low[row]) and np.isnan(high[row]):
+        if sourced and np.isnan([x[row] for x in columns]).all():
             found = sources.range(deal.pool.name[row])
             if found is not None:
                 low[row], high[row] = found
-    return low, high
+    return columns
 
 
-def _of_plan(reader: Reader, deal: Deal) -> Ranges:
-    """Ranges of the inputs of the plan as a whole, as far as they hold their figures."""
-    spec = layout.RANGE
+def _of_plan(reader: Reader, deal: Deal) -> dict[str, Any]:
+    """Ends or standard errors of the inputs of the plan as a whole that fit their figures, by their names."""
+    spec, found = layout.RANGE, dict[str, Any]()
     if not has_table(reader.book, spec.name):
-        return Ranges()
+        return found
     table, rows = labelled(reader, spec, ())
-    if table is None or not all(table.has(c.header) for c in spec.inputs):
-        return Ranges()
-    columns = {field: reader.numbers(table, spec.column(field)) for field in ("low", "high")}
-    found: dict[str, Any] = {}
+    if table is None or not all(table.has(spec.column(field).header) for field in ("low", "high")):
+        return found
+    columns = [reader.numbers(table, spec.column(field)) for field in ("low", "high", "error")]
     for item in layout.RANGE_ROWS:
         row = rows.get(item.label.casefold())
-        if row is None or all(np.isnan(ends[row]) for ends in columns.values()):
+        if row is None or all(np.isnan(values[row]) for values in columns):
             continue
-        low, high = (float(ends[row]) for ends in columns.values())
+        low, high, error = (float(values[row]) for values in columns)
         known = INPUTS[item.field]
-        for fault in range_faults(low, high, np.nan, known.scale.rule):
+        for fault in range_faults(low, high, error, np.nan, known.scale.rule):
             reader.fail(table, row, spec.column(fault.column).header, fault.rule)
         # Whoever tries another figure need not touch its range: the sheet says that it does not count.
-        if low <= known.figure(deal) <= high:
-            found[item.field] = low, high
-    return Ranges(**found)
+        if not any(range_faults(low, high, error, known.figure(deal), known.scale.rule)):
+            found[item.field] = (low, high) if np.isnan(error) else error
+    return found

@@ -717,8 +717,9 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
     """Beside each input that may have a range: what it is now, and whether its range counts."""
     known = {item.label.casefold(): name for name, item in INPUTS.items()}
     rows: list[list[Any]] = []
-    given = table.column(layout.RANGE.column("low").header)
-    for label, low in zip(table.column(layout.RANGE.columns[0].header), given, strict=True):
+    label_of, low_of, error_of = (layout.RANGE.column(field).header for field in ("label", "low", "error"))
+    errors = table.column(error_of) if table.has(error_of) else [None] * len(table.rows)
+    for label, low, error in zip(table.column(label_of), table.column(low_of), errors, strict=True):
         name = known.get(str(label or "").strip().casefold())
         if name is None:
             rows.append([None, None])
@@ -731,6 +732,8 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
             counts = Phrase("yes")
         elif not is_blank(low):
             counts = Phrase("no: figure outside")
+        elif not is_blank(error):
+            counts = Phrase("no: s.e. does not fit")
         rows.append([INPUTS[name].figure(deal), counts])
     return rows
 

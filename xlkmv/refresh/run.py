@@ -26,7 +26,6 @@ from xlkmv.deal.stress import BASE, Stress, apply, stress_faults
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.terms import (
     CONTROLS,
-    TOLD_TWICE,
     VECTORS,
     Controls,
     Covenant,
@@ -204,8 +203,6 @@ def read_book(book: Book) -> Inputs:
     curves, scale = read_curves(reader), read_scale(reader)
     sources = read_sources(reader, scale)
     drawn = read_recoveries(reader)
-    if cells.values.get("default_timing") == "loss curve" and drawn.pledged:
-        cells.fail("default_timing", TOLD_TWICE)
     pool = read_pool(reader, plan, cells.values.get("closing"), curves, scale, sources, drawn)
     names, tranches = read_tranches(reader, plan.dates, curves)
     terms = _terms(reader, cells, plan, _headline(reader, names))

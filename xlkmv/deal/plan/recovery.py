@@ -210,17 +210,50 @@ class RecoveryLaw:
         weight = np.maximum(by - before, 0.0) * claim
         level, scale, r = self._value(rows[:, None], self.horizon, claim)
         level = level + self.shift
-        total = np.zeros(rows.size)
-        # E[R | default in the period] by Gauss-Legendre over F = before + (by - before) w^3.
-        for point, mass in zip(POINTS, MASSES, strict=True):
-            x = np.where(by > before, ndtri(before + (by - before) * point), 0.0)
-            total += mass * (weight * self._given(level, scale, r, x)).sum(axis=1)
+        total = (weight * self._between(level, scale, r, before, by)).sum(axis=1)
         sums = weight.sum(axis=1)
         # Who cannot default has the recovery of a default on the first date that is no news.
         sure = self._given(level[:, 0], scale[:, 0], np.zeros(rows.size), 0.0)
         # Sums of shares may pass 1 by rounding.
         share = np.minimum(np.divide(total, sums, out=np.asarray(sure), where=sums > 0.0), 1.0)
         return np.asarray(self.low + (self.high - self.low) * share)
+
+    def losses(self, date: int, before: Array, by: Array, claim: Array) -> tuple[Array, Array]:
+        """Expected loss of defaults in one period, by row, and how fast it rises with the end of the period.
+
+        Parameters
+        ----------
+        date : int
+        before, by : ndarray, shape (m,)
+            Probability of default before the period, and by its end.
+        claim : ndarray, shape (m,)
+            What is owed in the period, money.
+
+        Returns
+        -------
+        loss, slope : ndarray, shape (m,)
+            Shares of what is owed: E[1 - R, default in the period], and E[1 - R | default at its end].
+        """
+        lost = 1.0 - self.mean
+        loss, slope = (by - before) * lost, lost.copy()
+        rows = np.flatnonzero(self.pledged)
+        level, scale, r = self._value(rows, self.horizon[date], claim[rows])
+        level, before, by = level + self.shift, before[rows], by[rows]
+        width = self.high - self.low
+        covered = self._between(level, scale, r, before, by)
+        loss[rows] = (by - before) * (1.0 - self.low - width * covered)
+        # Nobody is so safe that only an infinite asset return keeps it from default.
+        end = ndtri(np.clip(by, 1e-300, 1.0 - 1e-16))
+        slope[rows] = 1.0 - self.low - width * self._given(level, scale, r, end)
+        return loss, slope
+
+    def _between(self, level: Array, scale: Array, r: Array, before: Array, by: Array) -> Array:
+        """E[min(1, e^U) | default in the period], by Gauss-Legendre over F = before + (by - before) w^3."""
+        total = np.zeros(np.broadcast_shapes(level.shape, by.shape))
+        for point, mass in zip(POINTS, MASSES, strict=True):
+            x = np.where(by > before, ndtri(before + (by - before) * point), 0.0)
+            total += mass * self._given(level, scale, r, x)
+        return total
 
     @staticmethod
     def _given(level: Array, scale: Array, r: Array, x: Array | float) -> Array:

@@ -2,17 +2,22 @@
 
 All three are one thing: obligor i has defaulted by date k with probability ``1 - (1 -
 PD_i)^tau_k``. At a constant rate tau is the time; a CDR or a loss curve gives the times tau
-at which the pool sees what they say. PDs keep their order, and stresses on PDs their meaning.
+at which the pool sees what they say. PDs keep their order, and stresses on PDs their meaning. What a
+pledge brings depends on when its obligor fails: a loss curve takes what it is expected to bring of the
+defaults of each period.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
-from xlkmv.deal.terms import Pool, Terms
+from xlkmv.deal.plan.factors import factor_loadings
+from xlkmv.deal.plan.recovery import recovery_law
+from xlkmv.deal.terms import Pool, Recoveries, Terms
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
@@ -20,7 +25,7 @@ from xlkmv.phrase import Phrase
 __all__ = ["default_clock"]
 
 
-def default_clock(pool: Pool, terms: Terms) -> tuple[Pool, Array | None]:
+def default_clock(pool: Pool, terms: Terms, unpledged: float = 0.0) -> tuple[Pool, Array | None]:
     """Pool and times at which its PDs say what the terms assume.
 
     Parameters
@@ -28,6 +33,8 @@ def default_clock(pool: Pool, terms: Terms) -> tuple[Pool, Array | None]:
     pool : Pool
         With `interest` and `balance` for a loss curve.
     terms : Terms
+    unpledged : float
+        Recovery rate of what a pledge does not cover.
 
     Returns
     -------
@@ -44,7 +51,7 @@ def default_clock(pool: Pool, terms: Terms) -> tuple[Pool, Array | None]:
     if terms.default_timing == "CDR":
         return _by_rate(pool, terms)
     if terms.default_timing == "loss curve":
-        return pool, _by_losses(pool, terms)
+        return pool, _by_losses(pool, terms, unpledged)
     return pool, None
 
 
@@ -65,22 +72,43 @@ def _by_rate(pool: Pool, terms: Terms) -> tuple[Pool, Array | None]:
 
 
 @lru_cache(maxsize=2)
-def _by_losses(pool: Pool, terms: Terms) -> Array:
+def _by_losses(pool: Pool, terms: Terms, unpledged: float) -> Array:
     """Times at which the expected loss is what the curve says, found date by date.
 
-    The expected loss of period k is ``sum_i [F_i(tau_k) - F_i(tau_{k-1})] (1 - R_i) B_i,k``, B the
-    balance before the date.
+    The expected loss of period k is ``sum_i [F_i(tau_k) - F_i(tau_{k-1})] (1 - R_ik) B_i,k``, B the
+    balance before the date, R_ik the mean recovery of the defaults of the period.
     """
     assert pool.balance is not None and pool.interest is not None
     n = len(terms.dates)
     wanted = np.diff(_by_period(terms.loss_curve, n), prepend=0.0) * float(pool.amount.sum())
-    lost = (pool.balance + pool.schedule - pool.interest) * (1.0 - pool.recovery)[:, None]
+    owed = pool.balance + pool.schedule - pool.interest
+    claim = pool.owed if pool.claim is None else pool.claim
+    common, shared = factor_loadings(pool, terms)
+    law = recovery_law(
+        Recoveries(spread=np.zeros(len(pool.name))) if pool.recoveries is None else pool.recoveries,
+        pool.recovery,
+        pool.lag,
+        terms.times,
+        np.zeros(owed.shape),
+        claim,
+        common + shared,
+        unpledged,
+    )
     if not (pool.pd > 0.0).any() and wanted.any():
         raise InputError("terms loss curve", "needs obligors with a PD: their PDs say who defaults first")
-    survival, tau, clock = np.ones(len(pool.name)), 0.0, np.empty(n)
+    tau, clock = 0.0, np.empty(n)
     log = np.log1p(-pool.pd)
     for k in range(n):
-        most = float((survival * lost[:, k])[pool.pd > 0.0].sum())
+        before = -np.expm1(log * tau)
+
+        def losses(step: float, k: int = k, before: Array = before) -> tuple[float, float]:
+            """Expected loss of the period, money, and how fast it rises with the step of the clock."""
+            by = before - (1.0 - before) * np.expm1(log * step)
+            loss, slope = law.losses(k, before, by, claim[:, k])
+            return float((loss * owed[:, k]).sum()), float((-log * (1.0 - by) * slope * owed[:, k]).sum())
+
+        can = pool.pd > 0.0
+        most = float((law.losses(k, before, np.where(can, 1.0, before), claim[:, k])[0] * owed[:, k]).sum())
         if wanted[k] > 0.0 and wanted[k] >= most * (1.0 - 1e-9):
             rule = Phrase(
                 "asks for a loss of {wanted:.10g} up to {date}, more than obligors that can "
@@ -92,15 +120,23 @@ def _by_losses(pool: Pool, terms: Terms) -> Array:
             raise DomainError(
                 "terms loss curve", rule, float(terms.loss_curve[min(k, len(terms.loss_curve) - 1)])
             )
-        step = 0.0
-        # The loss is increasing and concave in the step: Newton from 0 climbs to the root.
-        for _ in range(200):
-            alive = survival * np.exp(log * step)
-            gap = wanted[k] - float(((survival - alive) * lost[:, k]).sum())
-            slope = float((-log * alive * lost[:, k]).sum())
-            if slope <= 0.0 or gap <= 1e-14 * max(wanted[k], 1e-300):
-                break
-            step += gap / slope
-        survival, tau = survival * np.exp(log * step), tau + step
+        tau += _root(losses, wanted[k])
         clock[k] = tau
     return clock
+
+
+def _root(function: Callable[[float], tuple[float, float]], wanted: float) -> float:
+    """Where a rising function with its slope, 0 at 0, reaches what is wanted: Newton's steps in a bracket."""
+    low, high, x = 0.0, np.inf, 0.0
+    for _ in range(200):
+        value, slope = function(x)
+        gap = wanted - value
+        if slope <= 0.0 or abs(gap) <= 1e-14 * max(wanted, 1e-300):
+            break
+        low, high = (x, high) if gap > 0.0 else (low, x)
+        last, x = x, x + gap / slope
+        if not low < x < high:
+            x = 0.5 * (low + high) if high < np.inf else 2.0 * low
+        if x == last:
+            break
+    return x

@@ -8,13 +8,16 @@ paths together are :data:`EFFORT` times those of the deal as it is. Distances of
 inverse to the volatility of the pool: there surfaces go through the distance times the volatility, and
 through the log of the volatility.
 
-The PDs of the obligors, however many there are, act through two figures: the log of the expected loss
-of the pool, and how far that moves more where single losses are large,
+The PDs of the obligors, however many there are, act through three figures: the log of the expected loss
+of the pool, how far that moves more where single losses are large,
 
 ``h_1 = ln(sum_i w_i e^{x_i}/sum_i w_i)``, ``w_i = PD_i l_i`` and ``h_2``, ``w_i = PD_i l_i^2``,
 
-x_i the shift of the log odds of PD_i, l_i what is lost of an obligor. They are the first two terms of
-the odds that an obligor is in default given that the pool loses much (exponential tilting). Errors of
+x_i the shift of the log odds of PD_i, l_i what is lost of an obligor, and how far the PDs have come
+apart, ``h_3 = h_1 - 2 ln(sum_i w_i e^{x_i/2}/sum_i w_i)``, w_i as in h_1. The first two are the first terms
+of the odds that an obligor is in default given that the pool loses much (exponential tilting). In bad
+years, and over many, PDs rise less where they are high: of two pools with the same mean the one whose PDs lie
+apart loses less then. All draws have their PDs apart, and the deal as it is has not. Errors of
 many obligors average out, but PDs that double and halve as easily do so to more than the figures: this
 surplus, the median of h_1, is taken off the x_i, so that the figures of the pool are the middle of its
 range as those of a single obligor are.
@@ -51,6 +54,8 @@ FEWEST_PATHS = 100
 # Runs that a surface has beyond its coefficients, at least, and runs at least.
 SPARE, FEWEST_RUNS = 2, 8
 DRAWS = 1 << 11
+# PDs that are less far apart count as lying together.
+LEAST_APART = 1e-3
 # Draws of obligors that are looked at together.
 PIECE = 1 << 20
 
@@ -219,7 +224,7 @@ def uncertainty(
             surfaces.add("distance", k, fit_values(at, distance * sigma, flat), inverse=True)
         if _enough(1.0 - run.tranches[k].loss_probability[0], run):
             losses = np.array([risk.expected_loss for risk in risks])
-            surfaces.add("loss", k, fit_rates(at, losses, counts, flat))
+            surfaces.add("loss", k, fit_rates(at, losses, counts / _dispersion(run, k), flat))
     spreads = dict(zip(surfaces.what, inputs.spreads(surfaces), strict=True))
     classes = []
     for k, view in enumerate(base.tranches):
@@ -240,6 +245,13 @@ def _at_maturity(view: KmvView) -> tuple[float, Array, Array]:
 def _enough(share: float, run: Simulation) -> bool:
     """Whether a share of the paths is a figure."""
     return min(share, 1.0 - share) * run.paths > ENOUGH - 0.5
+
+
+def _dispersion(run: Simulation, k: int) -> float:
+    """Variance of the loss of a class on a path, in units of that of all or nothing with the same mean."""
+    risk = run.tranches[k]
+    mean = risk.expected_loss
+    return min(run.paths * risk.expected_loss_error**2 / (mean * (1.0 - mean)), 1.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -298,11 +310,13 @@ class _Inputs:
         # A tilt that is none is rounding, or next to nothing beside the level.
         self.tilt = np.sqrt(tilt) if tilt > 1e-6 * level else 0.0
         # The draws of the obligors, by their level.
-        self.surplus, self.drawn = 0.0, np.zeros((DRAWS, 2))
+        self.surplus, self.drawn = 0.0, np.zeros((DRAWS, 3))
         if self.rows.size:
             drawn = self.figures(self._evenly())
             self.surplus = float(np.median(drawn[:, 0]))
-            self.drawn = drawn[np.argsort(drawn[:, 0], kind="stable")] - [self.surplus, 0.0]
+            self.drawn = drawn[np.argsort(drawn[:, 0], kind="stable")] - [self.surplus, 0.0, 0.0]
+        apart = float(self.drawn[:, 2].mean())
+        self.apart = apart if apart > LEAST_APART else 0.0
         self.others = [k for k in range(len(self.plan)) if k != common]
 
     @property
@@ -314,8 +328,8 @@ class _Inputs:
 
     @property
     def flat(self) -> int:
-        """How many inputs of the surfaces are flat: the tilt does little."""
-        return int(self.tilt > 0.0)
+        """How many inputs of the surfaces are flat: what beside their level the PDs do is little."""
+        return int(self.tilt > 0.0) + int(self.apart > 0.0)
 
     def design(self, count: int) -> tuple[Array, Array]:
         """Draws that the deal is looked at for: of the plan, and shifts of the PDs of `rows`."""
@@ -340,10 +354,19 @@ class _Inputs:
         return varied(self.deal, dict(zip(self.plan, shifts.tolist(), strict=True)), obligors)
 
     def figures(self, parts: Iterable[tuple[slice, Array]]) -> Array:
-        """Level and tilt of the obligors' PDs, shape (n, 2), from shifts of some of `rows` after others."""
-        moved = sum(np.einsum("nm,wm->nw", np.expm1(x), self.weights[:, at]) for at, x in parts)
-        level, heavy = np.log1p(np.asarray(moved)).T
-        return np.column_stack([level, heavy - level])
+        """Level, tilt and distance apart of the PDs, shape (n, 3), from shifts of parts of `rows`."""
+        moved = np.zeros(1)
+        for at, x in parts:
+            half, weights = np.expm1(0.5 * x), self.weights[:, at]
+            whole = half * (half + 2.0)
+            moved = moved + np.stack(
+                [
+                    np.einsum("nm,m->n", y, w)
+                    for y, w in zip((whole, whole, half), (*weights, weights[0]), strict=True)
+                ]
+            )
+        level, heavy, root = np.log1p(moved)
+        return np.column_stack([level, heavy - level, level - 2.0 * root])
 
     def _evenly(self) -> Iterator[tuple[slice, Array]]:
         """Shifts of the PDs of `rows`, part after part, each obligor's spread evenly over its range.
@@ -361,10 +384,11 @@ class _Inputs:
         """Inputs of the surfaces, of spread 1, from draws of the plan and figures of the obligors."""
         shifts = normals * np.where(normals > 0.0, self.spread[:, 1], self.spread[:, 0])
         level = figures[:, 0] if self.common is None else figures[:, 0] + shifts[:, self.common]
-        size = np.sqrt(0.5 * (self.spread**2).sum(axis=1))
-        columns = [shifts[:, k] / size[k] for k in self.others if size[k] > 0.0]
-        if self.tilt > 0.0:
-            columns.append(figures[:, 1] / self.tilt)
+        sizes = np.sqrt(0.5 * (self.spread**2).sum(axis=1))
+        columns = [shifts[:, k] / sizes[k] for k in self.others if sizes[k] > 0.0]
+        for figure, size in zip(figures[:, 1:].T, (self.tilt, self.apart), strict=True):
+            if size > 0.0:
+                columns.append(figure / size)
         if self.level > 0.0:
             columns.insert(0, level / self.level)
         return np.column_stack(columns) if columns else np.empty((len(normals), 0))
@@ -382,7 +406,7 @@ class _Inputs:
             return surfaces.read(inputs, self.flat)
 
         shares = variance_shares(distances, points[:, :g], points[:, g:], [[k] for k in range(g)])
-        as_it_is = distances(np.full((1, g), 0.5), np.zeros((1, 2)))
+        as_it_is = distances(np.full((1, g), 0.5), np.zeros((1, 3)))
         moves = distances(np.concatenate([points[:, :g], points[:, g:]])) - as_it_is
         tail = 0.5 * (1.0 - LEVEL)
         down, up = np.quantile(moves, [tail, 1.0 - tail], axis=0)

@@ -22,7 +22,7 @@ from xlkmv.deal.terms.controls import CAP_UNITS, CONTROLS, RESERVE_FUNDING, RESE
 from xlkmv.deal.terms.covenants import CONSEQUENCES, METRICS, Covenant, covenant_faults
 from xlkmv.deal.terms.curves import Curve, curve_faults, graded, scale_faults
 from xlkmv.deal.terms.dates import DAY_COUNTS, INTERVALS, months_after, payment_dates, year_fraction
-from xlkmv.deal.terms.deal import TOLD_TWICE, Deal
+from xlkmv.deal.terms.deal import Deal
 from xlkmv.deal.terms.faults import COLUMN_RULES, TOLERANCE, Fault, column_faults
 from xlkmv.deal.terms.notes import PASS_THROUGH, PAYMENT_TYPES, SCHEDULE, Tranche, tranche_faults
 from xlkmv.deal.terms.plan import (
@@ -82,7 +82,6 @@ __all__ = [
     "STATUSES",
     "TERM_CHOICES",
     "TERM_RULES",
-    "TOLD_TWICE",
     "TOLERANCE",
     "USUAL_LOAN",
     "USUAL_RECOVERY",

@@ -27,11 +27,7 @@ from xlkmv.shown import Shown
 if TYPE_CHECKING:
     import xlkmv
 
-__all__ = ["TOLD_TWICE", "Deal"]
-
-TOLD_TWICE = Phrase(
-    "must not be 'loss curve' where a claim has a pledge: net losses say what comes back already"
-)
+__all__ = ["Deal"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,9 +68,6 @@ class Deal(Shown):
         raise_first(tranche_faults(self.tranches, terms.dates, curves=curves), names)
         raise_first(covenant_faults(self.covenants), [c.name for c in self.covenants])
         raise_first(self._loan_faults(curves), self.pool.name)
-        drawn = self.pool.recoveries
-        if terms.default_timing == "loss curve" and drawn is not None and drawn.pledged.any():
-            raise InputError("terms default timing", TOLD_TWICE, terms.default_timing)
         if terms.headline and terms.headline not in names:
             raise InputError(
                 "terms headline",

@@ -3,7 +3,9 @@
 A range becomes a distribution whose median is the figure itself, and whose 5 % and 95 % quantiles are
 its ends: normal, with a spread of its own on either side of the figure, on the scale of the input
 (:data:`INPUTS`): log odds of probabilities, recoveries and correlations, logs of volatilities and
-speeds, the figure itself of drifts.
+speeds, the figure itself of drifts. A standard error s of the figure x stands for a range, too: on the
+scale y(x) its spread is ``s |dy/dx|`` (delta method), s/(x (1 - x)) of log odds and s/x of logs, so that
+no end leaves the scale.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ __all__ = [
 # Probability that a range holds, and the quantile of its high end.
 LEVEL = 0.9
 REACH = float(ndtri(0.5 * (1.0 + LEVEL)))
-# Ends that each row of the pool may have.
-RANGE_NUMBERS = ("pd_low", "pd_high")
+# Ends that each row of the pool may have, or the standard error in their place.
+RANGE_NUMBERS = ("pd_low", "pd_high", "pd_error")
 LOWEST, HIGHEST = 1e-12, 1.0 - 1e-9
 # Of a recovery about 1/2 no spread is wider.
 MOST_SPREAD = 0.5 - 1e-9
@@ -49,20 +51,31 @@ MOST_SPREAD = 0.5 - 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where a range is normal: figures are moved there by adding, and their ends obey the rule."""
+    """Where a range is normal: figures are moved there by adding, and their ends obey the rule.
+
+    `pace` is how fast a figure follows what is added.
+    """
 
     to: Callable[[Any], Any]
     back: Callable[[Any], Any]
+    pace: Callable[[Any], Any]
     rule: Rule
 
     def moved(self, figures: Array, shift: Any) -> Array:
         """Move figures; what lies at the end of the scale (a recovery of 0) stays."""
         return np.asarray(self.back(self.to(figures) + shift))
 
+    def spread(self, low: Any, high: Any, error: Any, figure: Any) -> tuple[Array, Array]:
+        """How far a figure reaches down and up, standard deviations on the scale; ends or error are NaN."""
+        at, known = self.to(figure), np.isnan(error)
+        by_error = error / self.pace(figure)
+        down, up = (at - self.to(low)) / REACH, (self.to(high) - at) / REACH
+        return np.where(known, down, by_error), np.where(known, up, by_error)
 
-ODDS = Scale(logit, lambda x: np.minimum(expit(x), HIGHEST), INSIDE_PROBABILITY)
-LOG = Scale(np.log, np.exp, POSITIVE)
-PLAIN = Scale(lambda x: x, lambda x: x, SIGNED_RATE)
+
+ODDS = Scale(logit, lambda x: np.minimum(expit(x), HIGHEST), lambda x: x * (1.0 - x), INSIDE_PROBABILITY)
+LOG = Scale(np.log, np.exp, lambda x: x, POSITIVE)
+PLAIN = Scale(lambda x: x, lambda x: x, np.ones_like, SIGNED_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,36 +145,40 @@ INPUTS: dict[str, RangedInput] = {
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ranges(Columns, Shown):
-    """Ranges of the inputs of a deal, each held with a probability of 90 %.
+    """Ranges of the inputs of a deal, each held with a probability of 90 %, or standard errors.
 
     Attributes
     ----------
-    pd, recovery, correlation, volatility, drift, prepayment, support_pd : (float, float) or None
-        Low and high end of :data:`INPUTS`; None: the figure counts as known. Where obligors differ, the
-        range is that of their mean, and the odds of all of them move together.
+    pd, recovery, correlation, volatility, drift, prepayment, support_pd : (float, float), float or None
+        Low and high end of :data:`INPUTS`, or the standard error; None: the figure counts as known. Where
+        obligors differ, the range is that of their mean, and the odds of all of them move together.
     pd_low, pd_high : ndarray, shape (m,), or None
         Ends of the one-year PD of each row of the pool, independent of the others' and on top of what
         moves all; NaN where it counts as known.
+    pd_error : ndarray, shape (m,), or None
+        Standard error of the PD of each row, in place of its ends.
     """
 
-    pd: tuple[float, float] | None = None
-    recovery: tuple[float, float] | None = None
-    correlation: tuple[float, float] | None = None
-    volatility: tuple[float, float] | None = None
-    drift: tuple[float, float] | None = None
-    prepayment: tuple[float, float] | None = None
-    support_pd: tuple[float, float] | None = None
+    pd: tuple[float, float] | float | None = None
+    recovery: tuple[float, float] | float | None = None
+    correlation: tuple[float, float] | float | None = None
+    volatility: tuple[float, float] | float | None = None
+    drift: tuple[float, float] | float | None = None
+    prepayment: tuple[float, float] | float | None = None
+    support_pd: tuple[float, float] | float | None = None
     pd_low: Array | None = None
     pd_high: Array | None = None
+    pd_error: Array | None = None
 
     def __post_init__(self) -> None:
         for name in INPUTS:
             given = getattr(self, name)
             if given is not None:
-                ends = numbers(f"range of {name.replace('_', ' ')}", given)
-                if ends.shape != (2,):
-                    raise InputError(f"range of {name.replace('_', ' ')}", "must be low and high", given)
-                object.__setattr__(self, name, (float(ends[0]), float(ends[1])))
+                said = numbers(f"range of {name.replace('_', ' ')}", given)
+                if said.shape not in ((), (2,)):
+                    rule = Phrase("must be low and high, or a standard error")
+                    raise InputError(f"range of {name.replace('_', ' ')}", rule, given)
+                object.__setattr__(self, name, tuple(said.tolist()) if said.ndim else float(said))
         for name in RANGE_NUMBERS:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, numbers(name.replace("_", " "), getattr(self, name)))
@@ -170,10 +187,9 @@ class Ranges(Columns, Shown):
         """Raise on the first range that does not fit the deal, its obligor or input named."""
         self.check_obligors(deal.pool)
         for name, item in INPUTS.items():
-            given = getattr(self, name)
-            if given is not None:
+            if getattr(self, name) is not None:
                 # The label says more than a position.
-                for fault in range_faults(given[0], given[1], item.figure(deal), item.scale.rule):
+                for fault in range_faults(*self.said(name), item.figure(deal), item.scale.rule):
                     raise_first([replace(fault, part=f"range of {item.label}")])
 
     def check_obligors(self, pool: Pool) -> None:
@@ -189,10 +205,18 @@ class Ranges(Columns, Shown):
                 )
         raise_first(obligor_range_faults(*self.obligors(m), pool.pd), pool.name)
 
-    def obligors(self, rows: int) -> tuple[Array, Array]:
-        """Low and high ends of the PD of each row, NaN where there is none."""
+    def said(self, name: str) -> tuple[float, float, float]:
+        """Low and high end of an input of :data:`INPUTS`, and its standard error; NaN: there is none."""
+        given = getattr(self, name)
+        if given is None:
+            return np.nan, np.nan, np.nan
+        return (*given, np.nan) if isinstance(given, tuple) else (np.nan, np.nan, given)
+
+    def obligors(self, rows: int) -> tuple[Array, Array, Array]:
+        """Low and high ends of the PD of each row, and its standard error; NaN where there is none."""
         none = np.full(rows, np.nan)
-        return (none if self.pd_low is None else self.pd_low, none if self.pd_high is None else self.pd_high)
+        low, high, error = (none if x is None else x for x in (self.pd_low, self.pd_high, self.pd_error))
+        return low, high, error
 
     def acting(self, deal: Deal) -> tuple[str, ...]:
         """Names of :data:`INPUTS` that have a range and are in use."""
@@ -204,20 +228,18 @@ class Ranges(Columns, Shown):
 
     def spread(self, name: str, deal: Deal) -> tuple[float, float]:
         """How far an input of :data:`INPUTS` reaches down and up, standard deviations on its scale."""
-        item, (low, high) = INPUTS[name], getattr(self, name)
-        at = item.scale.to(item.figure(deal))
-        return float(at - item.scale.to(low)) / REACH, float(item.scale.to(high) - at) / REACH
+        down, up = INPUTS[name].scale.spread(*self.said(name), INPUTS[name].figure(deal))
+        return float(down), float(up)
 
     def obligor_spread(self, pool: Pool) -> tuple[Array, Array]:
         """How far the PD of each row reaches down and up, standard deviations of its log odds, shape (m,).
 
         0 where it is known.
         """
-        low, high = self.obligors(len(pool.name))
-        rows = np.flatnonzero(~np.isnan(low))
+        low, high, error = self.obligors(len(pool.name))
+        rows = np.flatnonzero(~np.isnan(low) | ~np.isnan(error))
         down, up = np.zeros((2, low.size))
-        at = logit(pool.pd[rows])
-        down[rows], up[rows] = (at - logit(low[rows])) / REACH, (logit(high[rows]) - at) / REACH
+        down[rows], up[rows] = ODDS.spread(low[rows], high[rows], error[rows], pool.pd[rows])
         return down, up
 
 
@@ -300,31 +322,32 @@ def range_at_level(pd: float, low: float, high: float, level: float) -> tuple[fl
     return min(float(moved[0]), pd), max(float(moved[1]), pd)
 
 
-def obligor_range_faults(low: Array, high: Array, pd: Array) -> Iterator[Fault]:
+def obligor_range_faults(low: Array, high: Array, error: Array, pd: Array) -> Iterator[Fault]:
     """Yield everything that is wrong with the ranges of the PDs of obligors.
 
     Parameters
     ----------
-    low, high, pd : ndarray, shape (m,)
+    low, high, error, pd : ndarray, shape (m,)
         NaN where a cell is blank; where a PD is NaN it has been reported.
 
     Yields
     ------
     Fault
-        Of part "pool" and column "pd_low" or "pd_high".
+        Of part "pool" and column "pd_low", "pd_high" or "pd_error".
     """
-    for row in np.flatnonzero(~np.isnan(low) | ~np.isnan(high)).tolist():
-        for fault in range_faults(low[row], high[row], float(pd[row]), INSIDE_PROBABILITY):
+    for row in np.flatnonzero(~np.isnan([low, high, error]).all(axis=0)).tolist():
+        said = float(low[row]), float(high[row]), float(error[row])
+        for fault in range_faults(*said, float(pd[row]), INSIDE_PROBABILITY):
             yield replace(fault, part="pool", row=row, column=f"pd_{fault.column}")
 
 
-def range_faults(low: float, high: float, figure: float, rule: Rule) -> Iterator[Fault]:
+def range_faults(low: float, high: float, error: float, figure: float, rule: Rule) -> Iterator[Fault]:
     """Yield everything that is wrong with one range; a NaN figure has been reported.
 
     Parameters
     ----------
-    low, high : float
-        NaN where a cell is blank.
+    low, high, error : float
+        Ends, or a standard error; NaN where a cell is blank.
     figure : float
         That the range is about.
     rule : Rule
@@ -333,35 +356,42 @@ def range_faults(low: float, high: float, figure: float, rule: Rule) -> Iterator
     Yields
     ------
     Fault
-        Of column "low" or "high".
+        Of column "low", "high" or "error".
     """
-    ends = {"low": float(low), "high": float(high)}
+
+    def fault(column: str, value: float | None, text: Phrase | str) -> Fault:
+        return Fault("range", None, column, value, text)
+
+    ends = {"low": low, "high": high}
+    if not np.isnan(error):
+        if not np.isnan([low, high]).all():
+            yield fault("error", error, Phrase("must be blank: there are ends"))
+        elif not POSITIVE.holds(np.asarray(error)):
+            yield fault("error", error, POSITIVE.text)
+        elif not np.isnan(figure) and not rule.holds(np.asarray(figure)):
+            text = Phrase(
+                "must be blank: the figure itself ({figure:g}) is at an end of what it can be", figure=figure
+            )
+            yield fault("error", error, text)
+        elif rule is INSIDE_PROBABILITY and error >= (most := np.sqrt(figure * (1.0 - figure))):
+            text = Phrase(
+                "must be below {most:.4g}, that of all or nothing with the mean {figure:g}",
+                most=most,
+                figure=figure,
+            )
+            yield fault("error", error, text)
+        return
     for name, other in (("low", Phrase("high")), ("high", Phrase("low"))):
         if np.isnan(ends[name]):
-            yield Fault(
-                "range", None, name, None, Phrase("must not be blank: the {other} end is there", other=other)
-            )
+            text = Phrase("must not be blank: the {other} end is there", other=other)
+            yield fault(name, None, text)
             return
         if not rule.holds(np.asarray(ends[name])):
-            yield Fault("range", None, name, ends[name], rule.text)
+            yield fault(name, ends[name], rule.text)
             return
     if low > high:
-        yield Fault(
-            "range", None, "low", ends["low"], Phrase("must not be above the high end ({high:g})", high=high)
-        )
+        yield fault("low", low, Phrase("must not be above the high end ({high:g})", high=high))
     elif low > figure:
-        yield Fault(
-            "range",
-            None,
-            "low",
-            ends["low"],
-            Phrase("must not be above the figure itself ({figure:g})", figure=figure),
-        )
+        yield fault("low", low, Phrase("must not be above the figure itself ({figure:g})", figure=figure))
     elif high < figure:
-        yield Fault(
-            "range",
-            None,
-            "high",
-            ends["high"],
-            Phrase("must not be below the figure itself ({figure:g})", figure=figure),
-        )
+        yield fault("high", high, Phrase("must not be below the figure itself ({figure:g})", figure=figure))

@@ -30,6 +30,7 @@ __all__ = ["EDF", "FROM_SOURCE", "OBLIGOR", "PEER", "POOL", "PRICE", "RECOVERY",
 FROM_SOURCE = "source"
 EQUITY_NOTE = "listed: market value and its volatility p.a., or a series in table tbl_Prices."
 DEBT_NOTE = "listed, comparables: due within a year, and later. Money."
+PD_ERROR = "Standard error of the PD, in place of its ends."
 PD_RANGE = "Ends that hold the PD 9 times out of 10: both or none. Blank with source: those of sheet Obligor."
 EARNINGS_NOTE = "or book assets, if all peers give these. Money."
 
@@ -87,6 +88,7 @@ POOL = TableSpec(
         ),
         number("PD low", "违约概率下限", "pd_low", RATE, INSIDE_PROBABILITY, 9, PD_RANGE, blank=True),
         number("PD high", "违约概率上限", "pd_high", RATE, INSIDE_PROBABILITY, 9, PD_RANGE, blank=True),
+        number("PD s.e.", "违约概率标准误", "pd_error", RATE, POSITIVE, 9, PD_ERROR, blank=True),
         number(
             "Recovery",
             "回收率",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xlkmv.deal.terms import INPUTS
-from xlkmv.model.domain import Rule
+from xlkmv.model.domain import POSITIVE, Rule
 from xlkmv.workbook.layout.column import (
     DISTANCE,
     ERROR,
@@ -27,12 +27,13 @@ END = Rule("must be a number (a decimal: 0.02 means 2 %)", low=-100.0, high=100.
 RANGE = TableSpec(
     "tbl_Range",
     "Uncertainty",
-    "How well the inputs are known: ends that hold the figure 9 times out of 10",
+    "How well the inputs are known: ends that hold the figure 9 times out of 10, or a standard error",
     "输入的90%区间",
     (
         text("Input", "输入", "label", 30),
         number("Low", "下限", "low", RATE, END, 12, "Exceeded 95 times in 100; blank: known.", blank=True),
         number("High", "上限", "high", RATE, END, 12, "Exceeded 5 times in 100; blank: known.", blank=True),
+        number("s.e.", "标准误", "error", RATE, POSITIVE, 10, "In place of low and high.", blank=True),
         result("Figure now", "当前取值", "figure", RATE, 12, blank=True),
         result("Counts", "是否计入", "state", TEXT, 28, blank=True),
     ),
