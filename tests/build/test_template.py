@@ -203,9 +203,7 @@ def test_what_has_to_be_seen_on_home_is_red(template: Path) -> None:
     home, pool = sheets(template)["Home"], FileBook(template).name("out_ReadingPool")
     red = {}
     for item in home.iter(f"{MAIN}conditionalFormatting"):
-        column, first, last = re.fullmatch(r"([A-Z]+)(\d+)(?::\1(\d+))?", item.get("sqref")).groups()
-        last = last or first
-        if pool.cell.startswith(column) and int(first) <= int(pool.cell[len(column) :]) <= int(last):
+        if any(parse_area(part).overlaps(parse_area(pool.cell)) for part in item.get("sqref").split()):
             red |= {rule.get("text"): int(rule.get("dxfId")) for rule in item.iter(f"{MAIN}cfRule")}
     words = (*ALARMS, layout.QUICK)
     assert set(words) <= set(red)
