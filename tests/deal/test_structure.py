@@ -258,8 +258,10 @@ def test_kept_paths_say_what_a_simulation_of_the_structure_says(deal, data):
     other = replace(other, controls=replace(other.controls, support_cap=None))
     base = replace(deal, controls=replace(deal.controls, support_cap=None))
     kept = KeptPaths(base, 300).simulate(apply(other, BASE, by_plan=True))
+    # Sums of 300 paths, taken in another order.
     for a, b in zip(kept.tranches, simulate(other).tranches, strict=True):
-        assert (a.anydate_pd, a.pd, a.expected_loss) == (b.anydate_pd, b.pd, b.expected_loss)
+        figures = b.anydate_pd, b.pd, b.expected_loss
+        assert (a.anydate_pd, a.pd, a.expected_loss) == pytest.approx(figures, rel=1e-12, abs=1e-15)
 
 
 @settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow])

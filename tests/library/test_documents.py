@@ -38,7 +38,7 @@ def full():
         np.array([100.0, 200.0, 300.0, 70.0]) / 3,
         np.array([np.full(8, 13.1), np.zeros(8), np.zeros(8), np.zeros(8)]),
         np.array([0.01, 0.02, 0.03, 0.04]),
-        np.array([0.4, 0.0, 0.35, 0.5]),
+        np.array([0.4, 0.9, 0.35, 0.5]),  # beside a pledge it says nothing
         np.array([1.0, 0.5, 2.0, 1.0]),
         np.array([0.1, 0.2, 0.3, 0.15]),
         industry=("Trade", "", "Housing", "Trade"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, is_dataclass
 
 import matplotlib as mpl
@@ -176,6 +177,31 @@ def test_what_is_wrong_with_a_frame_of_claims_is_said(change, error, message):
     row = {"name": "A", "amount": 1.0, "pd": 0.01, "recovery": 0.0, "lag": 0.0, "correlation": 0.1}
     with pytest.raises(error, match=message):
         xlkmv.Pool.from_frame([row | change])
+
+
+def test_ranges_of_pds_come_with_the_claims_and_go_where_a_deal_is_saved(tmp_path):
+    claims = SMALL.pool.to_frame(SMALL).assign(pd_low=RANGES.pd_low, **{"PD high": RANGES.pd_high})
+    deal = xlkmv.Deal.from_frames(claims, SMALL.tranches, covenants=SMALL.covenants, **PLAN)
+    assert deal.pool == SMALL.pool and deal.terms == SMALL.terms
+    assert deal.ranges == xlkmv.Ranges(pd_low=RANGES.pd_low, pd_high=RANGES.pd_high)
+    assert xlkmv.load(deal.save(tmp_path / "deal.json")) == deal
+    without = xlkmv.Deal.from_frames(claims.assign(pd_low=None, **{"PD high": None}), SMALL.tranches, **PLAN)
+    assert type(without) is xlkmv.Deal
+    with pytest.raises(InputError, match=f"pool '{re.escape(SMALL.pool.name[1])}' pd high must not be blank"):
+        xlkmv.Deal.from_frames(claims.drop(columns="PD high"), SMALL.tranches, **PLAN)
+    with pytest.raises(InputError, match=r"ranges of PDs to Deal\.from_frames"):
+        xlkmv.Pool.from_frame(claims)
+
+
+@pytest.mark.parametrize("typed", [0.4, None])
+def test_beside_a_pledge_no_recovery_counts(typed):
+    row = {"name": "A", "amount": 1.0, "pd": 0.01, "recovery": 0.3, "lag": 0.0, "correlation": 0.1}
+    pledged = row | {"name": "B", "recovery": typed, "pledge": 0.8}
+    pool = xlkmv.Pool.from_frame([row, pledged])
+    assert pool.recovery.tolist() == [0.3, 0.0] and pool.recoveries.pledge.tolist()[1] == 0.8
+    assert xlkmv.Pool.from_frame(pool.to_frame()) == pool
+    with pytest.raises(XlkmvError, match="pool 'B' recovery must be between 0 and 1"):
+        xlkmv.Pool.from_frame([row, pledged | {"recovery": 40.0, "pledge": None}])
 
 
 def test_a_schedule_goes_by_the_names_of_the_obligors():

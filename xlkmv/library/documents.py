@@ -14,7 +14,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ from xlkmv.deal.terms.covenants import COVENANT_CHOICES
 from xlkmv.environment import add
 from xlkmv.errors import BookError, HostError, InputError, MissingError
 from xlkmv.library.files import YAML, DealFile, as_file
-from xlkmv.library.inputs import near, pool_from
+from xlkmv.library.inputs import Claims, claims_from, near
 from xlkmv.model.domain import INSIDE_PROBABILITY, Rule
 from xlkmv.phrase import Phrase
 
@@ -318,19 +318,17 @@ def from_document(said: Any) -> DealFile:
         name: _value(tuple[float, ...] if isinstance(x, (list, tuple)) else float, x, f"ranges {name}")
         for name, x in ranges.items()
     }
-    pool, own = _pool(document["pool"], parts["terms"])
-    parts["ranges"] = Ranges(**typing.cast(Any, ends), **own)
-    parts["ranges"].check_obligors(pool)
+    claims = _claims_of(document["pool"], parts["terms"])
+    parts["ranges"] = replace(claims.ranges or Ranges(), **typing.cast(Any, ends))
     title = document.get("title", "")
     if not isinstance(title, str):
         raise InputError("document title", "must be a text", title)
-    return DealFile(pool=pool, title=title, **parts)
+    return DealFile(pool=claims.pool, title=title, **parts)
 
 
-def _pool(said: Any, terms: Terms) -> tuple[Pool, dict[str, Any]]:
+def _claims_of(said: Any, terms: Terms) -> Claims:
     """The claims, and the ranges of their PDs."""
     rows, allowed = [], _pool_hints()
-    ends: dict[str, list[float]] = {name: [] for name in RANGE_NUMBERS}
     for k, row in enumerate(_list("pool", said)):
         where = f"pool[{k}]"
         given = dict(_mapping(where, row))
@@ -338,11 +336,8 @@ def _pool(said: Any, terms: Terms) -> tuple[Pool, dict[str, Any]]:
         for name in given.keys() & allowed.keys():
             given[name] = _value(allowed[name], given[name], f"{where} {name}")
         dated = _mapping(f"{where} schedule", given.pop("schedule", {}))
-        for name, column in ends.items():
-            column.append(given.pop(name, np.nan))
         rows.append(given | {str(day): x for day, x in dated.items()})
-    known = {name: column for name, column in ends.items() if not np.isnan(column).all()}
-    return pool_from(rows, dates=terms.dates), known
+    return claims_from(rows, dates=terms.dates)
 
 
 def _pool_hints() -> dict[str, Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from xlkmv.deal.terms import (
     LOAN_WORDS,
     POOL_NUMBERS,
     POOL_WORDS,
+    RANGE_NUMBERS,
     RECOVERY_NUMBERS,
     USUAL_LOAN,
     USUAL_RECOVERY,
@@ -27,18 +28,29 @@ from xlkmv.deal.terms import (
     Deal,
     Loans,
     Pool,
+    Ranges,
     Recoveries,
     Terms,
     Tranche,
 )
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.errors import InputError, MissingError
+from xlkmv.library.files import as_file
 from xlkmv.model.domain import Array, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import TableSpec
 
-__all__ = ["Table", "covenants_from", "deal_from", "near", "pool_from", "tranches_from"]
+__all__ = [
+    "Claims",
+    "Table",
+    "claims_from",
+    "covenants_from",
+    "deal_from",
+    "near",
+    "pool_from",
+    "tranches_from",
+]
 
 # A DataFrame, a mapping of columns, or rows.
 Table = Any
@@ -73,9 +85,21 @@ def pool_from(table: Table, schedule: Table = None, dates: Iterable[Any] | None 
     Raises
     ------
     InputError
-        When a column is unknown or missing, or a figure breaks its rule.
+        When a column is unknown or missing, or a figure breaks its rule; when there are ranges of PDs,
+        which are those of a deal.
     """
-    return _pool(table, schedule, dates)[0]
+    found = claims_from(table, schedule, dates)
+    if found.ranges is not None:
+        raise InputError("pool table", "must leave ranges of PDs to Deal.from_frames: a pool has none")
+    return found.pool
+
+
+class Claims(NamedTuple):
+    """What a table of claims says: the pool, its payment dates, and ranges of its PDs where there are any."""
+
+    pool: Pool
+    dates: tuple[dt.date, ...]
+    ranges: Ranges | None
 
 
 def tranches_from(table: Table) -> tuple[Tranche, ...]:
@@ -132,8 +156,8 @@ def deal_from(
     Parameters
     ----------
     pool, schedule, dates
-        As in :func:`pool_from`; the pool may be a :class:`Pool`. Dates are needed where all claims
-        have loan terms.
+        As in :func:`pool_from`; the pool may be a :class:`Pool`, and a table may have columns "pd_low"
+        and "pd_high", the 90 % ranges of its PDs. Dates are needed where all claims have loan terms.
     notes : table, or sequence of Tranche
     closing : date
     controls : Controls, optional
@@ -144,6 +168,7 @@ def deal_from(
     Returns
     -------
     Deal
+        A :class:`~xlkmv.library.files.DealFile` where the claims have ranges.
 
     Raises
     ------
@@ -151,22 +176,23 @@ def deal_from(
         When a column is unknown or missing, or a figure breaks its rule.
     """
     if isinstance(pool, Pool):
-        claims, found = pool, _days(dates or ())
+        claims = Claims(pool, _days(dates or ()), None)
     else:
-        claims, found = _pool(pool, schedule, dates)
-    if not found:
+        claims = claims_from(pool, schedule, dates)
+    if not claims.dates:
         raise MissingError("dates", "must be given: the claims come without a schedule of dates", None)
     known = {f.name for f in fields(Terms)} - {"closing", "dates"}
     for name in terms:
         if name not in known:
             raise InputError(f"terms {name}", near(Phrase("is no term of a deal"), name, known))
-    return Deal(
-        claims,
+    deal = Deal(
+        claims.pool,
         _made(Tranche, notes) or tranches_from(notes),
-        Terms(closing, found, **terms),
+        Terms(closing, claims.dates, **terms),
         controls or Controls(),
         _made(Covenant, covenants) or covenants_from(covenants),
     )
+    return deal if claims.ranges is None else as_file(deal, ranges=claims.ranges)
 
 
 def _made(kind: type[Row], table: Table) -> tuple[Row, ...]:
@@ -285,12 +311,28 @@ def _rows(kind: type[Row], part: str, table: Table, spec: TableSpec) -> tuple[Ro
     return tuple(made)
 
 
-def _pool(table: Table, schedule: Table, dates: Iterable[Any] | None) -> tuple[Pool, tuple[dt.date, ...]]:
-    """The pool of a table, and the payment dates of its schedule."""
+def claims_from(table: Table, schedule: Table = None, dates: Iterable[Any] | None = None) -> Claims:
+    """Read a table of claims, as :func:`pool_from` does, with the ranges of their PDs.
+
+    Parameters
+    ----------
+    table, schedule, dates
+        As in :func:`pool_from`; and columns "pd_low" and "pd_high".
+
+    Returns
+    -------
+    Claims
+
+    Raises
+    ------
+    InputError
+        When a column is unknown or missing, or a figure breaks its rule.
+    """
     columns = _columns("pool", table)
     dated = {heading: day for heading in columns if (day := _date_of(heading)) is not None}
     own = {day: columns.pop(heading) for heading, day in dated.items()}
-    found = _fields("pool", columns, layout.POOL, (*_POOL_FIELDS, *_MAY_BE, *_LOAN_FIELDS, *RECOVERY_NUMBERS))
+    known = (*_POOL_FIELDS, *_MAY_BE, *_LOAN_FIELDS, *RECOVERY_NUMBERS, *RANGE_NUMBERS)
+    found = _fields("pool", columns, layout.POOL, known)
     _needed("pool", found, _POOL_FIELDS)
     names = ["" if x is None else str(x) for x in found["name"]]
     if "" in names:
@@ -312,7 +354,17 @@ def _pool(table: Table, schedule: Table, dates: Iterable[Any] | None) -> tuple[P
     if "count" in given:
         given["count"] = np.where(np.isnan(given["count"]), 1.0, given["count"])
     parts: dict[str, Any] = {"loans": _loans(found), "recoveries": _recoveries(found)}
-    return Pool(tuple(names), schedule=collections, **parts, **given), days
+    pool = Pool(tuple(names), schedule=collections, **parts, **given)
+    ends = {name: _column(name, found[name]) for name in RANGE_NUMBERS if any(_there(found.get(name)))}
+    ranges = Ranges(**ends) if ends else None
+    if ranges is not None:
+        ranges.check_obligors(pool)
+    return Claims(pool, days, ranges)
+
+
+def _there(values: Sequence[Any] | None) -> Iterator[bool]:
+    """Which values of a column are there; none of a column that is not."""
+    return (x is not None for x in values or ())
 
 
 def _column(name: str, values: Sequence[Any]) -> Any:
@@ -345,7 +397,7 @@ def _recoveries(found: Mapping[str, list[Any]]) -> Recoveries | None:
     columns: dict[str, Any] = {
         name: _column(name, [USUAL_RECOVERY[name] if x is None else x for x in found[name]])
         for name in RECOVERY_NUMBERS
-        if any(x is not None for x in found.get(name, ()))
+        if any(_there(found.get(name)))
     }
     return Recoveries(**columns) if columns else None
 

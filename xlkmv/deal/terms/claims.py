@@ -224,7 +224,7 @@ class Pool(Columns, Shown):
     since : tuple of (date or None), length m or 0
     recoveries : Recoveries or None
         Recoveries that are drawn, where rows have them: about `recovery`, which is their mean, or from
-        a pledge, from which it follows. None: every recovery is its rate.
+        a pledge, beside which no rate counts: `recovery` is then 0. None: every recovery is its rate.
     """
 
     name: tuple[str, ...]
@@ -304,6 +304,8 @@ class Pool(Columns, Shown):
                 Phrase("must have one row per obligor ({count})", count=m),
                 f"{self.loans.term.size} rows",
             )
+        if self.recoveries is not None:
+            self._settle(self.recoveries)
         columns = {c: getattr(self, c) for c in given}
         raise_first(pool_faults(self.name, columns, self.schedule, settled=True), self.name)
         if self.loans is not None and self.interest is None:  # not worked out yet
@@ -311,9 +313,11 @@ class Pool(Columns, Shown):
         if self.status:
             raise_first(status_faults(self.status, self.since or (None,) * m), self.name)
         if self.recoveries is not None:
-            self._check_recoveries(self.recoveries)
+            drawn = {c: getattr(self.recoveries, c) for c in RECOVERY_NUMBERS}
+            raise_first(recovery_faults(drawn, self.recovery, settled=True), self.name)
 
-    def _check_recoveries(self, drawn: Recoveries) -> None:
+    def _settle(self, drawn: Recoveries) -> None:
+        """Give every row its recovery: one line is for all, and beside a pledge no rate counts."""
         m = len(self.name)
         if drawn.spread.size not in (1, m):
             raise InputError(
@@ -325,8 +329,7 @@ class Pool(Columns, Shown):
             columns: dict[str, Any] = {c: np.broadcast_to(getattr(drawn, c), (m,)) for c in RECOVERY_NUMBERS}
             drawn = Recoveries(**columns)
             object.__setattr__(self, "recoveries", drawn)
-        columns = {c: getattr(drawn, c) for c in RECOVERY_NUMBERS}
-        raise_first(recovery_faults(columns, self.recovery, settled=True), self.name)
+        object.__setattr__(self, "recovery", np.where(drawn.pledged, 0.0, self.recovery))
 
     def __hash__(self) -> int:
         return hash((self.name, self.schedule.shape))
