@@ -179,11 +179,11 @@ class Seen:
 
 @functools.cache
 def watched(copy: Path, file: str) -> Seen:
-    """Run tests that meet no mutant, and watch which lines each runs; they must pass."""
+    """Run tests that meet no mutant, and watch which lines each runs."""
     kept = copy.parent / "seen.json"
-    watcher = functools.partial(Watcher, copy, kept)
-    tries = (passes(copy, file, watcher, 3600.0) for _ in range(2))  # tests of processes can be late
-    assert any(tries), f"without any change {file} fails"
+    if not passes(copy, file, functools.partial(Watcher, copy, kept), 3600.0):
+        print(f"    {file} is left out: it fails without any change", flush=True)
+        return Seen({}, {})
     seconds, lines = json.loads(kept.read_text(encoding="utf-8"))
     return Seen(seconds, {m: {int(line): ts for line, ts in at.items()} for m, at in lines.items()})
 

@@ -435,6 +435,40 @@ def test_explain_ends_in_the_number(function: Function) -> None:
         assert any(row[2] == pytest.approx(result, rel=1e-12) for row in table[1 + len(inputs) :])
 
 
+@pytest.mark.parametrize(
+    ("call", "steps"),
+    [
+        (
+            ("KMV_EQUITY", 120.0, 100.0, 0.25, 2.0, 0.03),
+            {
+                "Discounted default point": 100.0 * math.exp(-0.06),
+                "d1": (math.log(1.2) + (0.03 + 0.03125) * 2.0) / (0.25 * math.sqrt(2.0)),
+                "d2": (math.log(1.2) + (0.03 - 0.03125) * 2.0) / (0.25 * math.sqrt(2.0)),
+            },
+        ),
+        (
+            ("KMV_VOLATILITY", [[27.0], [28.0], [26.0]], 4.0),
+            {
+                "Log changes": 2,
+                "Standard deviation per period": math.log(28.0 / 27.0 / (26.0 / 28.0)) / math.sqrt(2.0),
+            },
+        ),
+        (
+            ("KMV_HISTORY_PD", 1.0, 10.0),
+            {"Observed rate": 0.1, "Posterior mean": 1.5 / 11.0},
+        ),
+    ],
+)
+def test_the_steps_between_are_those_of_the_formulas(call: tuple[Any, ...], steps: dict[str, Any]) -> None:
+    shown = {row[0]: row[2] for row in KMV_EXPLAIN(*call)}
+    assert {name: shown[name] for name in steps} == pytest.approx(steps, rel=1e-12)
+
+
+def test_explain_names_the_posterior_of_a_history() -> None:
+    shown = {row[0]: row[2] for row in KMV_EXPLAIN("KMV_HISTORY_PD", 1.0, 10.0)}
+    assert shown["Posterior"] == "Beta(1.5, 9.5)"
+
+
 def test_explain_takes_blanks_options_and_one_cell_of_a_range() -> None:
     table = KMV_EXPLAIN("KMV_PD", [[120.0], [90.0]], [[100.0]], 0.25, "", None, " AnyTime ")
     assert table[-1][0] == "First-passage probability"

@@ -227,6 +227,13 @@ def test_waterfall_worked_by_hand() -> None:
     tranches[2][1] = 1.5
     error(KMV_WATERFALL([[60.0, 50.0]], tranches), "#NUM!", "must be a whole number")
     error(KMV_WATERFALL([[60.0, 50.0]], tranches[:2], [["Reserve", 1]]), "#VALUE!", "options must be")
+    for incomplete in (tranches[:1], [row[:-1] for row in tranches[:2]]):
+        error(
+            KMV_WATERFALL([[60.0, 50.0]], incomplete),
+            "#VALUE!",
+            "must have the headings tranche",
+            "a row below",
+        )
 
 
 @pytest.mark.parametrize(("side", "sign"), [("min", 1.0), ("max", -1.0)])

@@ -36,7 +36,7 @@ def KMV_DD(
 
 @KMV_DD.explain
 def dd_steps(
-    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, drift: float = 0.0
+    asset_value: float, default_point: float, volatility: float, horizon: float, drift: float
 ) -> Iterator[Step]:
     V, DP, sigma, T, mu = asset_value, default_point, volatility, horizon, drift
     coverage, growth, deviation = np.log(V / DP), (mu - 0.5 * sigma**2) * T, sigma * np.sqrt(T)
@@ -64,9 +64,9 @@ def _pd_steps(
     asset_value: float,
     default_point: float,
     volatility: float,
-    horizon: float = 1.0,
-    drift: float = 0.0,
-    method: str = "terminal",
+    horizon: float,
+    drift: float,
+    method: str,
 ) -> Iterator[Step]:
     V, DP, sigma, T, mu = asset_value, default_point, volatility, horizon, drift
     pd = distance.default_probability(V, DP, sigma, T, mu, method)
@@ -107,7 +107,7 @@ def KMV_DEFAULT_POINT(short_term: Figures, long_term: Figures, weight: Figures =
 
 
 @KMV_DEFAULT_POINT.explain
-def _default_point_steps(short_term: float, long_term: float, weight: float = 0.5) -> Iterator[Step]:
+def _default_point_steps(short_term: float, long_term: float, weight: float) -> Iterator[Step]:
     yield Step("Long-term debt that counts", "w x long-term", weight * long_term)
     yield Step(
         "Default point", "short-term + w x long-term", distance.default_point(short_term, long_term, weight)
@@ -130,7 +130,7 @@ def KMV_SAFE_ISSUE(
 
 @KMV_SAFE_ISSUE.explain
 def _safe_issue_steps(
-    asset_value: float, target_pd: float, volatility: float, horizon: float = 1.0, drift: float = 0.0
+    asset_value: float, target_pd: float, volatility: float, horizon: float, drift: float
 ) -> Iterator[Step]:
     V, p, sigma, T, mu = asset_value, target_pd, volatility, horizon, drift
     issue = distance.safe_issue(V, p, sigma, T, mu)
@@ -156,7 +156,7 @@ def KMV_BREAKEVEN_VOL(
 
 @KMV_BREAKEVEN_VOL.explain
 def _breakeven_steps(
-    asset_value: float, default_point: float, target_pd: float, horizon: float = 1.0, drift: float = 0.0
+    asset_value: float, default_point: float, target_pd: float, horizon: float, drift: float
 ) -> Iterator[Step]:
     V, DP, p, T, mu = asset_value, default_point, target_pd, horizon, drift
     sigma = distance.breakeven_volatility(V, DP, p, T, mu)
@@ -173,7 +173,7 @@ def KMV_SUPPORT_PD(pd: Figures, support_pd: Figures, correlation: Figures = 0.0)
 
 
 @KMV_SUPPORT_PD.explain
-def _support_steps(pd: float, support_pd: float, correlation: float = 0.0) -> Iterator[Step]:
+def _support_steps(pd: float, support_pd: float, correlation: float) -> Iterator[Step]:
     yield Step("Driver of the payer", "N^-1(PD)", ndtri(pd))
     yield Step("Driver of the support", "N^-1(PD_G)", ndtri(support_pd))
     yield Step("If they were independent", "PD x PD_G", pd * support_pd)

@@ -84,7 +84,7 @@ def KMV_ASSETS(
 
 @KMV_ASSETS.explain
 def _inversion_steps(
-    equity: float, default_point: float, equity_volatility: float, horizon: float = 1.0, rate: float = 0.0
+    equity: float, default_point: float, equity_volatility: float, horizon: float, rate: float
 ) -> Iterator[Step]:
     E, F, T, r = equity, default_point, horizon, rate
     inversion = merton.invert(E, F, equity_volatility, T, r)
@@ -124,7 +124,7 @@ def KMV_EQUITY(
 
 @KMV_EQUITY.explain
 def _equity_steps(
-    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, rate: float = 0.0
+    asset_value: float, default_point: float, volatility: float, horizon: float, rate: float
 ) -> Iterator[Step]:
     V, F, sigma, T, r = asset_value, default_point, volatility, horizon, rate
     value, vol = merton.equity(V, F, sigma, T, r)
@@ -156,7 +156,7 @@ def KMV_SPREAD(
 
 @KMV_SPREAD.explain
 def _spread_steps(
-    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, rate: float = 0.0
+    asset_value: float, default_point: float, volatility: float, horizon: float, rate: float
 ) -> Iterator[Step]:
     firm = (asset_value, default_point, volatility, horizon, rate)
     yield from _d_steps(*firm)
@@ -180,7 +180,7 @@ def KMV_RECOVERY(
 
 @KMV_RECOVERY.explain
 def _recovery_steps(
-    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, rate: float = 0.0
+    asset_value: float, default_point: float, volatility: float, horizon: float, rate: float
 ) -> Iterator[Step]:
     firm = (asset_value, default_point, volatility, horizon, rate)
     yield from _d_steps(*firm)
@@ -204,7 +204,7 @@ def KMV_GUARANTEE(
 
 @KMV_GUARANTEE.explain
 def _guarantee_steps(
-    asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, rate: float = 0.0
+    asset_value: float, default_point: float, volatility: float, horizon: float, rate: float
 ) -> Iterator[Step]:
     firm = (asset_value, default_point, volatility, horizon, rate)
     yield from _d_steps(*firm)
@@ -222,7 +222,7 @@ def KMV_NAIVE_DD(
 
 @KMV_NAIVE_DD.explain
 def _naive_steps(
-    equity: float, debt: float, equity_volatility: float, horizon: float = 1.0, drift: float = 0.0
+    equity: float, debt: float, equity_volatility: float, horizon: float, drift: float
 ) -> Iterator[Step]:
     E, F = equity, debt
     sigma = calibration.naive_asset_volatility(E, F, equity_volatility)

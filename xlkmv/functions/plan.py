@@ -52,7 +52,7 @@ def KMV_POOL(
 
 @KMV_POOL.explain
 def _pool_steps(
-    collections: Array, dues: Array, volatility: float, periods_per_year: float = 4.0, drift: float = 0.0
+    collections: Array, dues: Array, volatility: float, periods_per_year: float, drift: float
 ) -> Iterator[Step]:
     t = len(collections) / periods_per_year
     paid_in, due = np.sum(collections), np.sum(dues)

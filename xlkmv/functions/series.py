@@ -40,9 +40,7 @@ def KMV_VOLATILITY(flows: Array, periods_per_year: float = 1.0, plan: Array | No
 
 
 @KMV_VOLATILITY.explain
-def _volatility_steps(
-    flows: Array, periods_per_year: float = 1.0, plan: Array | None = None
-) -> Iterator[Step]:
+def _volatility_steps(flows: Array, periods_per_year: float, plan: Array | None) -> Iterator[Step]:
     fit = calibration.volatility_from_flows(flows, periods_per_year, plan)
     x = np.diff(np.log(flows)) if plan is None else np.log(flows / plan)
     yield Step("Log changes", "ln(C_(i+1)/C_i)" if plan is None else "ln(actual/plan)", fit.changes)

@@ -102,11 +102,11 @@ def _private_steps(
     short_term: float,
     long_term: float,
     peers: Rows,
-    horizon: float = 1.0,
-    drift: float = 0.0,
-    weight: float = 0.5,
-    convention: str = "log",
-    level: float = 0.9,
+    horizon: float,
+    drift: float,
+    weight: float,
+    convention: str,
+    level: float,
 ) -> Iterator[Step]:
     firm = private.private_firm(
         earnings, short_term, long_term, _peers(peers), horizon, drift, weight, convention, level=level
@@ -147,7 +147,7 @@ def KMV_HISTORY_PD(defaults: Figures, obligor_years: Figures, level: float = 0.9
 
 
 @KMV_HISTORY_PD.explain
-def _history_steps(defaults: float, obligor_years: float, level: float = 0.9) -> Iterator[Step]:
+def _history_steps(defaults: float, obligor_years: float, level: float) -> Iterator[Step]:
     d, n = defaults, obligor_years
     found = history.history_pd(d, n, level)
     yield Step("Observed rate", "d/n", d / n)
@@ -245,12 +245,12 @@ def _pledge_steps(
     pledge_value: float,
     claim: float,
     volatility: float,
-    horizon: float = 1.0,
-    drift: float = 0.0,
-    discount: float = 0.0,
-    sale_time: float = 0.0,
-    pd: float = 1.0,
-    correlation: float = 0.0,
+    horizon: float,
+    drift: float,
+    discount: float,
+    sale_time: float,
+    pd: float,
+    correlation: float,
 ) -> Iterator[Step]:
     V, T = pledge_value, horizon + sale_time
     asset = (V, claim, volatility, horizon, drift, discount, sale_time)
@@ -284,7 +284,7 @@ def KMV_ASSET_CORRELATION(pd: Figures, sales: Figures = 50.0) -> Answer:
 
 
 @KMV_ASSET_CORRELATION.explain
-def _correlation_steps(pd: float, sales: float = 50.0) -> Iterator[Step]:
+def _correlation_steps(pd: float, sales: float) -> Iterator[Step]:
     large = correlation.basel_correlation(pd)
     found = correlation.basel_correlation(pd, sales)
     yield Step(
