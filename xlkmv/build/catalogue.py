@@ -49,7 +49,7 @@ BUILDERS = {"ovba.py", "vba.py"}
 # the log; what models say of their figures.
 STATES = ("stale", "not solved")
 NOTES_OF_CELLS = ("Any class of sheet Tranche. Blank: the last senior one. Refresh afterwards.",)
-OUTCOMES = ("passed", "look")
+OUTCOMES = ("passed", "look", "ok", "note", "wrong")
 MESSAGES = ("refreshed", "as shipped", "refreshed in LibreOffice")
 NOTES_OF_MODELS = (
     "exact",

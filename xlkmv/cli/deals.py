@@ -234,7 +234,9 @@ def _print_table(title: str, book: Book, spec: Any, fields: Sequence[str], out: 
         if place and column.format == "General":
             shown.columns[place].justify, shown.columns[place].no_wrap = "left", False
     for row in zip(*(cells[c.field] for c in columns), strict=True):
-        shown.add_row(*(said(x, out.say) for x in row))
+        # Preset conditions bear the product's names, which the sheet keeps in English.
+        words = (Phrase(x) if c.is_input else x for c, x in zip(columns, row, strict=True))
+        shown.add_row(*(said(x, out.say) for x in words))
     out.print(shown)
 
 

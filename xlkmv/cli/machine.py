@@ -73,7 +73,9 @@ def _install(options: argparse.Namespace, out: Output) -> int:
 
     template = shipped_template()
     content = template.read_bytes() if template else None
-    return 0 if windows.install(ribbon.build_addin(), content, all_users=options.all_users) else 1
+    return (
+        0 if windows.install(ribbon.build_addin(), content, say=out.line, all_users=options.all_users) else 1
+    )
 
 
 def _uninstall(options: argparse.Namespace, out: Output) -> int:
@@ -83,7 +85,7 @@ def _uninstall(options: argparse.Namespace, out: Output) -> int:
     if options.libreoffice:
         out.line(libreoffice.uninstall())
         return 0
-    clean = windows.uninstall()
+    clean = windows.uninstall(say=out.line)
     if libreoffice.find_office() is not None:
         out.line(libreoffice.uninstall())
     if clean:
@@ -123,7 +125,7 @@ def _self_test(options: argparse.Namespace, out: Output) -> int:
     agree = len(rows) - len(failed)
     out.line(Phrase("{agree} of {count} published known answers agree.", agree=agree, count=len(rows)))
     out.record({"answers": len(rows), "agree": agree})
-    answers = windows.self_test(Machine()) if windows.supported() else True
+    answers = windows.self_test(Machine(), say=out.line) if windows.supported() else True
     return 0 if answers and not failed else 1
 
 

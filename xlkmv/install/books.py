@@ -9,6 +9,8 @@ import xlkmv
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.install.machine import Finding
+from xlkmv.language import LANGUAGES, catalogue
+from xlkmv.phrase import Phrase
 from xlkmv.refresh.run import read_book
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook, open_book
@@ -36,28 +38,34 @@ def _examine(path: Path) -> Iterator[Finding]:
     try:
         book = open_book(path)
     except (BookError, OSError) as error:
-        yield Finding(name, "wrong", str(error), "name a workbook that Excel opens, .xlsm or .xlsx")
+        found = error.sentence if isinstance(error, BookError) else str(error)
+        yield Finding(name, "wrong", found, Phrase("name a workbook that Excel opens, .xlsm or .xlsx"))
         return
     here = {table.casefold() for table in book.tables()}
     known = {spec.name: spec for spec in layout.TABLES.values()}
     there = [spec for spec in known.values() if {spec.name.casefold(), spec.formerly.casefold()} & here]
-    found = f"{path.suffix.lower().removeprefix('.')}, {len(there)} of {len(known)} tables of a KMV workbook"
+    found = Phrase(
+        "{kind}, {there} of {known} tables of a KMV workbook",
+        kind=path.suffix.lower().removeprefix("."),
+        there=len(there),
+        known=len(known),
+    )
     if not there:
-        yield Finding(name, "wrong", found, "make one:  xlkmv new FILE.xlsm")
+        yield Finding(name, "wrong", found, Phrase("make one:  xlkmv new FILE.xlsm"))
         return
-    missing = sorted(known.keys() - {spec.name for spec in there})
-    lacks = f"it lacks {', '.join(missing)}: results that it has no table for are left out" if missing else ""
-    yield Finding(name, "note" if missing else "ok", found, lacks)
+    missing = ", ".join(sorted(known.keys() - {spec.name for spec in there}))
+    lacks = Phrase("it lacks {tables}: results that it has no table for are left out", tables=missing)
+    yield Finding(name, "note" if missing else "ok", found, lacks if missing else "")
     yield from _state(name, book)
     if "out_Version" in book.names():
         version = book.name("out_Version").value
         if version and version != xlkmv.__version__:
-            cure = "a refresh computes it with this one"
-            yield Finding(
-                name, "note", f"results are of version {version}, this is {xlkmv.__version__}", cure
+            found = Phrase(
+                "results are of version {version}, this is {ours}", version=version, ours=xlkmv.__version__
             )
+            yield Finding(name, "note", found, Phrase("a refresh computes it with this one"))
         elif version:
-            yield Finding(name, "ok", f"results are of this version, {version}")
+            yield Finding(name, "ok", Phrase("results are of this version, {version}", version=version))
 
 
 def _state(name: str, book: FileBook) -> Iterator[Finding]:
@@ -66,29 +74,43 @@ def _state(name: str, book: FileBook) -> Iterator[Finding]:
         inputs = read_book(book)
     except BookInputError as error:
         first = error.problems[0]
-        more = f"{error.counted}; the first: {first.sheet} {first.cells} {first.rule}"
-        yield Finding(name, "wrong", more, f"xlkmv refresh {name}  lists all of them")
+        more = Phrase(
+            "{count}; the first: {place} {rule}",
+            count=error.counted,
+            place=f"{first.sheet} {first.cells}",
+            rule=first.rule,
+        )
+        yield Finding(name, "wrong", more, Phrase("xlkmv refresh {name}  lists all of them", name=name))
         return
     yield Finding(name, "ok", _one_line(inputs.deal))
     names = set(book.names())
     then = book.name("out_InputHash").value if "out_InputHash" in names else None
     scope = str(book.name("out_Scope").value or "") if "out_Scope" in names else ""
-    refresh = f"run  xlkmv refresh {name}"
+    refresh = Phrase("run  xlkmv refresh {name}", name=name)
     if not then:
-        yield Finding(name, "note", "has not been refreshed yet", refresh)
+        yield Finding(name, "note", Phrase("has not been refreshed yet"), refresh)
     elif then != inputs.digest:
-        yield Finding(name, "note", "stale: inputs have changed since the last refresh", refresh)
-    elif scope.startswith(layout.QUICK):
-        yield Finding(name, "note", f"fresh, but {scope}", f"{refresh}  for everything")
+        yield Finding(name, "note", Phrase("stale: inputs have changed since the last refresh"), refresh)
+    elif scope.startswith(tuple(catalogue(language).gettext(layout.QUICK) for language in LANGUAGES)):
+        everything = Phrase("run  xlkmv refresh {name}  for everything", name=name)
+        yield Finding(name, "note", Phrase("fresh, but {scope}", scope=scope), everything)
     else:
-        yield Finding(name, "ok", f"fresh: {scope or 'results are those of its inputs'}")
+        scope = scope or Phrase("results are those of its inputs")
+        yield Finding(name, "ok", Phrase("fresh: {scope}", scope=scope))
 
 
 def _one_line(deal: Deal) -> str:
     dates, notes = deal.terms.dates, sum(t.amount for t in deal.tranches)
     claims, classes = int(deal.pool.obligors.sum()), len(deal.tranches)
-    return (
-        f"{claims:,} obligor{'s' if claims > 1 else ''}, {deal.pool.amount.sum():,.0f} financed; "
-        f"{classes} class{'es' if classes > 1 else ''}, {notes:,.0f}; "
-        f"{len(dates)} payment date{'s' if len(dates) > 1 else ''}, {dates[0]} to {dates[-1]}"
+    return Phrase(
+        "{claims}, {financed:,.0f} financed; {classes}, {notes:,.0f}; {dates}, {first} to {last}",
+        claims=Phrase("1 obligor") if claims == 1 else Phrase("{count:,} obligors", count=claims),
+        financed=deal.pool.amount.sum(),
+        classes=Phrase("1 class") if classes == 1 else Phrase("{count} classes", count=classes),
+        notes=notes,
+        dates=Phrase("1 payment date")
+        if len(dates) == 1
+        else Phrase("{count} payment dates", count=len(dates)),
+        first=f"{dates[0]}",
+        last=f"{dates[-1]}",
     )

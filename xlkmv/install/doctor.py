@@ -44,16 +44,19 @@ class Case:
 def _python(case: Case) -> Iterator[Finding]:
     machine = case.machine
     if "WindowsApps" in PureWindowsPath(machine.base_python).parts:
-        cure = "install Python from python.org, then xlkmv with it, and run  xlkmv install"
+        cure = Phrase("install Python from python.org, then xlkmv with it, and run  xlkmv install")
         yield Finding(
-            "Python", "wrong", "is the Microsoft Store's: Windows hides what it registers from Excel", cure
+            "Python",
+            "wrong",
+            Phrase("is the Microsoft Store's: Windows hides what it registers from Excel"),
+            cure,
         )
     else:
         yield Finding("Python", "ok", f"{machine.python} ({machine.bits} bit)")
     trouble = machine.can_import("pythoncom")
     if trouble:
-        cure = f"run  {repair('pywin32', machine.python)}"
-        yield Finding("pywin32", "wrong", f"does not load: {trouble}", cure)
+        cure = Phrase("run  {command}", command=repair("pywin32", machine.python))
+        yield Finding("pywin32", "wrong", Phrase("does not load: {trouble}", trouble=trouble), cure)
 
 
 def _excel(case: Case) -> Iterator[Finding]:
@@ -63,19 +66,26 @@ def _excel(case: Case) -> Iterator[Finding]:
         None,
     )
     if place is None:
-        yield Finding("Excel", "note", "was not found", "xlkmv refresh BOOK.xlsm works without Excel")
+        yield Finding(
+            "Excel", "note", Phrase("was not found"), Phrase("xlkmv refresh BOOK.xlsm works without Excel")
+        )
         return
     if "WindowsApps" in PureWindowsPath(place).parts:
-        cure = (
+        cure = Phrase(
             "uninstall Office in Settings > Apps and install it from office.com: same licence; "
             "the Store edition runs in a box that can keep COM servers out"
         )
-        yield Finding("Excel", "wrong", f"is the Microsoft Store edition ({place})", cure)
+        yield Finding("Excel", "wrong", Phrase("is the Microsoft Store edition ({place})", place=place), cure)
         return
     platform = machine.read(MACHINE, CLICK_TO_RUN, "Platform")
     bits = {"x86": 32, "x64": 64}.get(str(platform))
     if bits is not None and bits != machine.bits:
-        found = f"{place} has {bits} bit, Python {machine.bits}: that is fine, they run in two processes"
+        found = Phrase(
+            "{place} has {bits} bit, Python {ours}: that is fine, they run in two processes",
+            place=place,
+            bits=bits,
+            ours=machine.bits,
+        )
         yield Finding("Excel", "ok", found)
     else:
         yield Finding("Excel", "ok", place)
@@ -84,7 +94,7 @@ def _excel(case: Case) -> Iterator[Finding]:
 def _registered(case: Case) -> Iterator[Finding]:
     machine = case.machine
     mend = lambda: windows.register(machine)  # noqa: E731
-    again = "run  xlkmv install"
+    again = Phrase("run  xlkmv install")
     wanted = windows.command(machine)
     commands = {
         (root, view): machine.read(root, rf"{CLASS_KEY}\LocalServer32", "", view)
@@ -93,52 +103,64 @@ def _registered(case: Case) -> Iterator[Finding]:
     }
     found = {place: c for place, c in commands.items() if c}
     if not found:
-        yield Finding("Registration", "wrong", "the server is not registered", again, mend)
+        yield Finding("Registration", "wrong", Phrase("the server is not registered"), again, mend)
         return
     root = USER if any(r == USER for r, _ in found) else MACHINE
     fix = mend if root == USER else None
     if any((root, view) not in found for view in VIEWS):
-        yield Finding("Registration", "wrong", "is there for one bitness of Excel only", again, fix)
+        yield Finding("Registration", "wrong", Phrase("is there for one bitness of Excel only"), again, fix)
         return
     current = found[root, machine.bits]
     program = re.match(r'"([^"]+)"', current)
     where = Path(program[1]) if program else Path(current)
     version = machine.read(root, CLASS_KEY, "xlkmv")
     if not where.exists():
-        gone = f"points to a Python that is gone: {where} (environment moved, renamed or deleted)"
+        gone = Phrase(
+            "points to a Python that is gone: {where} (environment moved, renamed or deleted)", where=where
+        )
         yield Finding("Registration", "wrong", gone, again, fix)
     elif current != wanted:
-        other = f"points to another Python: {where}"
-        cure = f"if Excel shall use {machine.python}, run  xlkmv install"
+        other = Phrase("points to another Python: {where}", where=where)
+        cure = Phrase("if Excel shall use {python}, run  xlkmv install", python=machine.python)
         yield Finding("Registration", "wrong", other, cure, fix)
     elif version != xlkmv.__version__:
-        old = f"was made by version {version}, this is {xlkmv.__version__}"
+        old = Phrase("was made by version {version}, this is {ours}", version=version, ours=xlkmv.__version__)
         yield Finding("Registration", "wrong", old, again, fix)
     else:
-        yield Finding("Registration", "ok", f"{'this user' if root == USER else 'all users'}: {current}")
+        yield Finding(
+            "Registration",
+            "ok",
+            Phrase(
+                "{who}: {command}",
+                who=Phrase("this user") if root == USER else Phrase("all users"),
+                command=current,
+            ),
+        )
 
 
 def _paths(case: Case) -> Iterator[Finding]:
     machine = case.machine
     for path in {str(machine.server_python), str(machine.data)}:
         if not path.isascii():
-            cure = (
+            cure = Phrase(
                 "it usually works; if the server does not start, install Python (or make the environment) "
                 "in a folder such as C:\\xlkmv and run  xlkmv install  there"
             )
-            yield Finding("Paths", "note", f"{path} has letters beyond ASCII", cure)
+            yield Finding("Paths", "note", Phrase("{path} has letters beyond ASCII", path=path), cure)
 
 
 def _elevated(case: Case) -> Iterator[Finding]:
     machine = case.machine
     if machine.read(MACHINE, POLICIES, "EnableLUA") == 0:
-        cure = "run  xlkmv install --all-users  (user account control is off: all programs are elevated)"
+        cure = Phrase(
+            "run  xlkmv install --all-users  (user account control is off: all programs are elevated)"
+        )
     elif machine.elevated:
-        cure = "start Excel without 'Run as administrator', or run  xlkmv install --all-users"
+        cure = Phrase("start Excel without 'Run as administrator', or run  xlkmv install --all-users")
     else:
         return
     if machine.read(MACHINE, rf"{CLASS_KEY}\LocalServer32") is None:
-        found = "an Excel that runs as administrator does not see what is registered for one user"
+        found = Phrase("an Excel that runs as administrator does not see what is registered for one user")
         yield Finding("Rights", "note", found, cure)
 
 
@@ -148,14 +170,21 @@ def _server(case: Case) -> Iterator[Finding]:
     try:
         answer = case.machine.probe()
     except HostError as error:
-        cure = f"see the end of {case.machine.data / 'server.log'}; then run  xlkmv install"
-        yield Finding("Server", "wrong", f"does not answer: {error}", cure)
+        cure = Phrase("see the end of {log}; then run  xlkmv install", log=case.machine.data / "server.log")
+        yield Finding("Server", "wrong", Phrase("does not answer: {error}", error=error), cure)
         return
     if answer["version"] != xlkmv.__version__:
-        cure = "close Excel, so that the old server ends; then open it again"
-        yield Finding("Server", "wrong", f"is of version {answer['version']}, not {xlkmv.__version__}", cure)
+        cure = Phrase("close Excel, so that the old server ends; then open it again")
+        yield Finding(
+            "Server",
+            "wrong",
+            Phrase("is of version {version}, not {ours}", version=answer["version"], ours=xlkmv.__version__),
+            cure,
+        )
     else:
-        yield Finding("Server", "ok", f"answers in {answer['seconds']:.1f} s from a cold start")
+        yield Finding(
+            "Server", "ok", Phrase("answers in {seconds:.1f} s from a cold start", seconds=answer["seconds"])
+        )
 
 
 def _addin(case: Case) -> Iterator[Finding]:
@@ -167,18 +196,26 @@ def _addin(case: Case) -> Iterator[Finding]:
     content = case.addin
     mend = (lambda: windows.put_file(folder / ADDIN, content)) if content is not None else None
     if not folder.exists() and not there:
-        found = f"Excel's start-up folder is missing: {folder}"
-        yield Finding("Add-in", "wrong", found, "run  xlkmv install", mend)
+        found = Phrase("Excel's start-up folder is missing: {folder}", folder=folder)
+        yield Finding("Add-in", "wrong", found, Phrase("run  xlkmv install"), mend)
     elif not there:
-        yield Finding("Add-in", "wrong", f"{ADDIN} is not in {folder}", "run  xlkmv install", mend)
+        yield Finding(
+            "Add-in",
+            "wrong",
+            Phrase("{addin} is not in {folder}", addin=ADDIN, folder=folder),
+            Phrase("run  xlkmv install"),
+            mend,
+        )
     elif content is not None and _digest(there[0].read_bytes()) != _digest(content):
-        found = f"{there[0]} is of another version than this xlkmv {xlkmv.__version__}"
-        yield Finding("Add-in", "wrong", found, "close Excel and run  xlkmv install", mend)
+        found = Phrase(
+            "{place} is of another version than this xlkmv {ours}", place=there[0], ours=xlkmv.__version__
+        )
+        yield Finding("Add-in", "wrong", found, Phrase("close Excel and run  xlkmv install"), mend)
     else:
         yield Finding("Add-in", "ok", str(there[0]))
     for path in machine.marked_files([*there, *case.books]):
-        cure = "right click the file > Properties > Unblock"
-        found = f"{path} comes from the internet by its mark: Excel blocks its macros"
+        cure = Phrase("right click the file > Properties > Unblock")
+        found = Phrase("{path} comes from the internet by its mark: Excel blocks its macros", path=path)
         yield Finding("Macros", "wrong", found, cure, functools.partial(machine.unmark, path))
 
 
@@ -194,17 +231,19 @@ def _macros(case: Case) -> Iterator[Finding]:
         )
         own = machine.read(USER, rf"Software\Microsoft\Office\{version}\Excel\Security", "VBAWarnings")
         if policy in (ONLY_SIGNED, NO_MACROS):
-            cure = (
+            cure = Phrase(
                 "ask your administrator to trust the folder of the add-in (Trust Center > Trusted Locations)"
             )
-            yield Finding("Macros", "wrong", "are switched off by your organisation", cure)
+            yield Finding("Macros", "wrong", Phrase("are switched off by your organisation"), cure)
         elif own in (ONLY_SIGNED, NO_MACROS):
-            cure = "File > Options > Trust Center > Macro Settings > Disable with notification"
-            yield Finding("Macros", "wrong", "are switched off in Excel's Trust Center", cure)
+            cure = Phrase("File > Options > Trust Center > Macro Settings > Disable with notification")
+            yield Finding("Macros", "wrong", Phrase("are switched off in Excel's Trust Center"), cure)
         key = rf"Software\Microsoft\Office\{version}\Excel\Resiliency\DisabledItems"
         if machine.has_values(USER, key):
-            cure = "File > Options > Add-ins > Manage: Disabled Items > Go"
-            yield Finding("Add-in", "note", "Excel has disabled items after a crash; KMV may be one", cure)
+            cure = Phrase("File > Options > Add-ins > Manage: Disabled Items > Go")
+            yield Finding(
+                "Add-in", "note", Phrase("Excel has disabled items after a crash; KMV may be one"), cure
+            )
 
 
 CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
@@ -227,7 +266,13 @@ def examine(case: Case, checks: Iterable[Callable[[Case], Iterator[Finding]]] = 
             findings += check(case)
         except Exception as error:
             name = check.__name__.strip("_").capitalize()
-            findings.append(Finding(name, "wrong", f"cannot be checked: {type(error).__name__}: {error}"))
+            findings.append(
+                Finding(
+                    name,
+                    "wrong",
+                    Phrase("cannot be checked: {kind}: {error}", kind=type(error).__name__, error=error),
+                )
+            )
     return findings
 
 
@@ -273,19 +318,19 @@ def doctor(
         if fix:
             mended = [(f, f.mend) for f in findings if f.state == "wrong" and f.mend is not None]
             for finding, mend in mended:
-                say(f"mending: {finding.name} {finding.found}")
+                say(Phrase("mending: {name} {found}", name=finding.name, found=finding.found))
                 try:
                     mend()
                 except (OSError, HostError) as error:
-                    say(f"  not mended: {error}")
+                    say(Phrase("  not mended: {error}", error=error))
             if mended:
                 findings = examine(case)
     findings += others()
     for finding in findings:
-        found = {"state": Phrase(finding.state), "name": finding.name, "found": finding.found}
+        found = {"state": Phrase(finding.state), "name": Phrase(finding.name), "found": finding.found}
         say(Phrase("{state:>6}  {name}: {found}", **found))
         if finding.cure and finding.state != "ok":
-            say(f"        -> {finding.cure}")
+            say(Phrase("        -> {cure}", cure=finding.cure))
     wrong = [f for f in findings if f.state == "wrong"]
     to_mend = (
         Phrase("1 thing to mend.") if len(wrong) == 1 else Phrase("{count} things to mend.", count=len(wrong))

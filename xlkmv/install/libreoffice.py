@@ -138,7 +138,7 @@ def installed(options: Sequence[str] = ()) -> str | None:
     if code:
         return None
     if "is registered: yes" not in said:
-        return "it is not registered"
+        return Phrase("it is not registered")
     found = re.search(r"^  Description: (.*)$", said, re.MULTILINE)
     return found[1].strip() if found else ""
 
@@ -175,8 +175,12 @@ def install(build: Callable[[Path, Mapping[str, Any]], Path], options: Sequence[
         raise HostError(
             Phrase("LibreOffice refused the extension; close LibreOffice and try again. {said}", said=said)
         )
-    who = "all users of this machine (you are root)" if _is_root() else "this user"
-    return f"LibreOffice Calc: {describe(place)}; installed for {who}. Start LibreOffice anew to see them."
+    who = Phrase("all users of this machine (you are root)") if _is_root() else Phrase("this user")
+    return Phrase(
+        "LibreOffice Calc: {functions}; installed for {who}. Start LibreOffice anew to see them.",
+        functions=describe(place),
+        who=who,
+    )
 
 
 def uninstall(options: Sequence[str] = ()) -> str:
@@ -188,26 +192,29 @@ def uninstall(options: Sequence[str] = ()) -> str:
         LibreOffice is missing, or refuses.
     """
     if installed(options) is None:
-        return "LibreOffice Calc: xlkmv is not installed there."
+        return Phrase("LibreOffice Calc: xlkmv is not installed there.")
     code, said = _unopkg(_need_office(), "remove", IDENTIFIER, options=options)
     if code:
         raise HostError(
             Phrase("LibreOffice did not remove xlkmv; close LibreOffice and try again. {said}", said=said)
         )
-    return "LibreOffice Calc: xlkmv was removed."
+    return Phrase("LibreOffice Calc: xlkmv was removed.")
 
 
 def _python_fault(office: Office, ours: str) -> str | None:
     if office.python is None:
-        return (
-            f"LibreOffice in {office.program} cannot run Python: install its Python support "
-            "(on Debian and Ubuntu: python3-uno)"
+        return Phrase(
+            "LibreOffice in {program} cannot run Python: install its Python support "
+            "(on Debian and Ubuntu: python3-uno)",
+            program=office.program,
         )
     if office.python != ours:
-        return (
-            f"LibreOffice in {office.program} runs Python {office.python}, xlkmv is installed for "
-            f"Python {ours}: install xlkmv with Python {office.python} and run its "
-            "'xlkmv install --libreoffice'"
+        return Phrase(
+            "LibreOffice in {program} runs Python {python}, xlkmv is installed for Python {ours}: "
+            "install xlkmv with Python {python} and run its 'xlkmv install --libreoffice'",
+            program=office.program,
+            python=office.python,
+            ours=ours,
         )
     return None
 
@@ -225,20 +232,22 @@ def checks(options: Sequence[str] = ()) -> list[Finding]:
         return []
     place = environment()
     if fault := _python_fault(office, place["python"]):
-        python = Finding("LibreOffice's Python", "wrong", "does not fit", fault)
+        python = Finding("LibreOffice's Python", "wrong", Phrase("does not fit"), fault)
     else:
-        python = Finding("LibreOffice's Python", "ok", f"runs Python {office.python}, as xlkmv does")
+        python = Finding(
+            "LibreOffice's Python", "ok", Phrase("runs Python {python}, as xlkmv does", python=office.python)
+        )
     return [python, _add_in(describe(place), options)]
 
 
 def _add_in(wanted: str, options: Sequence[str]) -> Finding:
-    name, again = "LibreOffice add-in", "run 'xlkmv install --libreoffice'"
+    name, again = "LibreOffice add-in", Phrase("run 'xlkmv install --libreoffice'")
     try:
         said = installed(options)
     except HostError as error:
-        return Finding(name, "wrong", str(error), "close LibreOffice and try again")
+        return Finding(name, "wrong", error.sentence, Phrase("close LibreOffice and try again"))
     if said is None:
-        return Finding(name, "wrong", "not installed", again)
+        return Finding(name, "wrong", Phrase("not installed"), again)
     if said != wanted:
-        return Finding(name, "wrong", f"is another one ({said})", again)
-    return Finding(name, "ok", f"xlkmv {xlkmv.__version__} is installed")
+        return Finding(name, "wrong", Phrase("is another one ({said})", said=said), again)
+    return Finding(name, "ok", Phrase("xlkmv {ours} is installed", ours=xlkmv.__version__))

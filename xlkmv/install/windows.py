@@ -29,11 +29,11 @@ CLASS_KEY = rf"{CLASSES}\CLSID\{CLSID}"
 PROGID_KEY = rf"{CLASSES}\{PROGID}"
 DESCRIPTION = "xlkmv worksheet functions"
 
-NOT_WINDOWS = """\
+NOT_WINDOWS = Phrase("""\
 Nothing was installed: typing =KMV_PD(...) into Excel needs Excel on Windows. What works here:
   xlkmv refresh BOOK.xlsm          computes a workbook, in Excel's own format, without Excel
   xlkmv install --libreoffice      the same functions in LibreOffice Calc (Linux)
-  from xlkmv.functions import KMV_PD      the same functions in Python"""
+  from xlkmv.functions import KMV_PD      the same functions in Python""")
 
 Say = Callable[[str], None]
 
@@ -95,22 +95,22 @@ def install(
             )
         )
     register(machine, all_users=all_users)
-    who = "all users" if all_users else "this user"
-    say(f"Registered the server for {who}: {machine.server_python}")
+    who = Phrase("all users") if all_users else Phrase("this user")
+    say(Phrase("Registered the server for {who}: {python}", who=who, python=machine.server_python))
     folder = machine.startup_folder(all_users=all_users)
     if folder is None:
-        say("Excel was not found for all users: the add-in goes to this user only.")
+        say(Phrase("Excel was not found for all users: the add-in goes to this user only."))
         folder = machine.startup_folder()
     if folder is not None:
         put_file(folder / ADDIN, addin)
-        say(f"Add-in: {folder / ADDIN}")
+        say(Phrase("Add-in: {path}", path=folder / ADDIN))
     if template is not None:
         put_file(machine.data / TEMPLATE, template)
-        say(f"Template: {machine.data / TEMPLATE}")
+        say(Phrase("Template: {path}", path=machine.data / TEMPLATE))
     if not self_test(machine, say=say):
-        say("Run  xlkmv doctor  to see what is wrong.")
+        say(Phrase("Run  xlkmv doctor  to see what is wrong."))
         return False
-    say("Done. Close and open Excel: the tab KMV is there, and =KMV_PD(120,100,0.25) gives 27.28 %.")
+    say(Phrase("Done. Close and open Excel: the tab KMV is there, and =KMV_PD(120,100,0.25) gives 27.28 %."))
     return True
 
 
@@ -160,7 +160,7 @@ def uninstall(*, say: Say = print, machine: Machine | None = None) -> bool:
     """
     if machine is None:
         if not supported():
-            say("Nothing is installed in Excel on this machine.")
+            say(Phrase("Nothing is installed in Excel on this machine."))
             return True
         machine = Machine()
     clean = True
@@ -176,29 +176,33 @@ def uninstall(*, say: Say = print, machine: Machine | None = None) -> bool:
                 if root == USER and any(gone) and machine.keys(root, key, view) == []:
                     machine.delete(root, key, view)
         except PermissionError:
-            say(f"The server of {who} stays: run it again in a terminal opened as administrator.")
+            say(
+                Phrase(
+                    "The server of {who} stays: run it again in a terminal opened as administrator.", who=who
+                )
+            )
             clean = False
         else:
             if any(gone):
-                say(f"Removed the server of {who}.")
+                say(Phrase("Removed the server of {who}.", who=who))
     for folder in (machine.startup_folder(), machine.startup_folder(all_users=True)):
         path = folder / ADDIN if folder else None
         if path is not None and path.exists():
             try:
                 path.unlink()
             except PermissionError:
-                say(f"{path} is in use or protected: close Excel and run it again.")
+                say(Phrase("{path} is in use or protected: close Excel and run it again.", path=path))
                 clean = False
             else:
-                say(f"Removed {path}.")
+                say(Phrase("Removed {path}.", path=path))
     if machine.data.exists():
         if not _removed(machine.data):
-            say(f"{machine.data} is in use: close Excel and run it again.")
+            say(Phrase("{path} is in use: close Excel and run it again.", path=machine.data))
             clean = False
         else:
-            say(f"Removed {machine.data}.")
+            say(Phrase("Removed {path}.", path=machine.data))
     if clean:
-        say("Nothing of xlkmv is left in Excel.")
+        say(Phrase("Nothing of xlkmv is left in Excel."))
     return clean
 
 
@@ -223,13 +227,25 @@ def self_test(machine: Machine, *, say: Say = print) -> bool:
     try:
         answer = machine.probe()
     except HostError as error:
-        say(f"Self-test: the server does not answer: {error}")
+        say(Phrase("Self-test: the server does not answer: {error}", error=error.sentence))
         return False
-    say(f"Server {answer['version']} started and answered in {answer['seconds']:.1f} s.")
+    say(
+        Phrase(
+            "Server {version} started and answered in {seconds:.1f} s.",
+            version=answer["version"],
+            seconds=answer["seconds"],
+        )
+    )
     header, *rows = answer["known"]
     agrees = header.index("Agrees")
     wrong = [row for row in rows if row[agrees] is not True]
-    say(f"Self-test: {len(rows) - len(wrong)} of {len(rows)} published known answers agree.")
+    say(
+        Phrase(
+            "Self-test: {agree} of {count} published known answers agree.",
+            agree=len(rows) - len(wrong),
+            count=len(rows),
+        )
+    )
     for row in wrong:
-        say(f"  WRONG  {row}")
+        say(Phrase("  WRONG  {row}", row=row))
     return not wrong
