@@ -7,13 +7,13 @@ at which the pool sees what they say. PDs keep their order, and stresses on PDs 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from xlkmv.deal.terms import Pool, Terms
 from xlkmv.errors import DomainError, InputError
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
 
@@ -57,7 +57,7 @@ def _by_rate(pool: Pool, terms: Terms) -> tuple[Pool, Array | None]:
     """CDR: everybody has the largest rate as PD, and the clock runs slower where the rate is lower."""
     rates = _by_period(terms.cdr, len(terms.dates))
     top = float(rates.max())
-    pool = replace(pool, pd=np.full(len(pool.name), top))
+    pool = altered(pool, pd=np.full(len(pool.name), top))
     if top == 0.0 or (rates == top).all():
         return pool, None
     steps = np.diff(terms.times, prepend=0.0)
