@@ -39,7 +39,6 @@ from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.stress import BASE, expected_recovery
 from xlkmv.deal.terms import Deal
 from xlkmv.deal.terms.ranges import INPUTS, LEVEL, REACH, Ranges, varied
-from xlkmv.language import Phrase
 from xlkmv.model.domain import Array
 from xlkmv.model.sobol import sobol_points, variance_shares
 from xlkmv.model.surface import count_terms, distance_of, fit_rates, fit_values, quadratic_terms
