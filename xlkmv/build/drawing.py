@@ -13,6 +13,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 
 import xlkmv
 from xlkmv.build.vba import said_texts
+from xlkmv.deal.reading import TWO_DECIMALS
 from xlkmv.language import ENGLISH, LANGUAGES, Phrase, catalogue, said
 from xlkmv.refresh.report import SMALLEST_DRAWN
 from xlkmv.workbook import layout
@@ -307,8 +308,8 @@ class Sheets:
                 put(ws, top + i, column + k, value, style)
         for k, c in enumerate(columns):
             self.validate(ws, c, top, top + len(body) - 1, column + k)
-            if c.format == layout.SIMULATED:
-                self.none_seen(ws, top, column + k, top + len(body) - 1)
+            if c.format in (layout.PROBABILITY, layout.SIMULATED, layout.ERROR):
+                self.probabilities(ws, top, column + k, top + len(body) - 1, c.format)
         places = enumerate(columns, column)
         for written, group in itertools.groupby(places, lambda place: not place[1].is_input):
             if written:
@@ -453,8 +454,17 @@ class Sheets:
         named = f"{in_chinese(label)}（{in_chinese(unit)}）" if unit else in_chinese(label)
         return self.said(shown, named), shown
 
-    def none_seen(self, ws: Any, first: int, column: int, last: int) -> None:
-        """Say of a simulated 0 that it was not seen, in Chinese: number formats speak English."""
+    def probabilities(self, ws: Any, first: int, column: int, last: int, shown: str) -> None:
+        """Add what the number format of probabilities cannot say: it has two conditions, and speaks English.
+
+        Below 0.1 % a percentage has a third decimal, and a simulated 0 is "none seen" in Chinese, too.
+        """
+        small = {"type": "cell", "criteria": "between", "minimum": 1e-4, "maximum": TWO_DECIMALS - 1e-12}
+        ws.conditional_format(
+            first, column, last, column, small | {"format": self.book.add_format({"num_format": "0.000%"})}
+        )
+        if shown != layout.SIMULATED:
+            return
         cell, language = xl_rowcol_to_cell(first, column), f"TRIM({layout.LANGUAGE})"
         spoken = ",".join(f'{language}="{word}"' for word in ("zh", LANGUAGES["zh"]))
         shown = self.book.add_format({"num_format": f'"{in_chinese("none seen")}"'})
@@ -464,6 +474,14 @@ class Sheets:
             "format": shown,
         }
         ws.conditional_format(first, column, last, column, rule)
+
+    def whole(self, ws: Any, row: int, column: int) -> None:
+        """Show whole numbers of a table's column, such as periods and obligors, without decimals."""
+        cell = xl_rowcol_to_cell(row, column)
+        rule = {"type": "formula", "criteria": f"=AND(ISNUMBER({cell}),{cell}=INT({cell}))"}
+        ws.conditional_format(
+            row, column, row, column, rule | {"format": self.book.add_format({"num_format": "#,##0"})}
+        )
 
     def beside(self, ws: Any, row: int, left: int, specs: Sequence[TableSpec]) -> list[int]:
         """Write empty tables side by side, a narrow column between them; return their first columns."""
