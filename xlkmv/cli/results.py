@@ -157,7 +157,7 @@ def _views(deal: Deal, analysis: Analysis, _: Say) -> Table:
     from xlkmv.deal.reading import probability
 
     columns = (_("Controls"), _("Coverage"), _("DD"), _("PD"), _("Any date"), _("Simulated"))
-    found = table(_("Default risk of each tranche by its maturity"), _("Tranche"), *columns)
+    found = table(_("Default risk of each class by its maturity"), _("Class"), *columns)
     found.columns[1].no_wrap = False
 
     def row(
