@@ -14,7 +14,8 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 import xlkmv
 from xlkmv.build.vba import said_texts
 from xlkmv.deal.reading import TWO_DECIMALS
-from xlkmv.language import ENGLISH, LANGUAGES, Phrase, catalogue, said
+from xlkmv.language import ENGLISH, LANGUAGES, catalogue
+from xlkmv.phrase import Phrase, said
 from xlkmv.refresh.report import SMALLEST_DRAWN
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import Column, TableSpec
