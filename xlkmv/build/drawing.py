@@ -14,6 +14,9 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 import xlkmv
 from xlkmv.build.vba import said_texts
 from xlkmv.deal.reading import TWO_DECIMALS
+from xlkmv.deal.stress import PRESETS
+from xlkmv.deal.stress import TABLE as FROM_TABLE
+from xlkmv.deal.terms import OC_ALL
 from xlkmv.language import ENGLISH, LANGUAGES, catalogue
 from xlkmv.phrase import Phrase, said
 from xlkmv.refresh.report import SMALLEST_DRAWN
@@ -330,6 +333,10 @@ class Sheets:
                 put(ws, top + i, column + k, value, style)
         for k, c in enumerate(columns):
             self.validate(ws, c, top, top + len(body) - 1, column + k)
+            keys = KEYS.get((spec.name, c.field), c.choices)
+            if c.field == "basis":  # as the examples have it
+                keys = [str(x) for x in dict.fromkeys(values[k] for values in body) if x]
+            self.keys_in_chinese(ws, top, column + k, top + len(body) - 1, keys)
             if c.format in (layout.PROBABILITY, layout.SIMULATED, layout.ERROR):
                 self.probabilities(ws, top, column + k, top + len(body) - 1, c.format)
         places = enumerate(columns, column)
@@ -508,15 +515,13 @@ class Sheets:
         )
         if shown != layout.SIMULATED:
             return
-        cell, language = xl_rowcol_to_cell(first, column), f"TRIM({layout.LANGUAGE})"
-        spoken = ",".join(f'{language}="{word}"' for word in ("zh", LANGUAGES["zh"]))
-        shown = self.book.add_format({"num_format": f'"{in_chinese("none seen")}"'})
-        rule = {
+        cell = xl_rowcol_to_cell(first, column)
+        never = {
             "type": "formula",
             "criteria": f"=AND({SPEAKS_CHINESE},ISNUMBER({cell}),{cell}=0)",
-            "format": shown,
+            "format": self.book.add_format({"num_format": f'"{in_chinese("none seen")}"'}),
         }
-        ws.conditional_format(first, column, last, column, rule)
+        ws.conditional_format(first, column, last, column, never)
 
     def whole(self, ws: Any, row: int, column: int) -> None:
         """Show whole numbers of a table's column, such as periods and obligors, without decimals."""

@@ -191,9 +191,9 @@ def _home(s: Sheets, new: Filling) -> Any:
         rule = {"type": "cell", "criteria": "==", "value": f'"{word}"', "format": shown}
         ws.conditional_format(top, interval, top + 1200, interval, rule)
     for name, field in HEADLINE_FIGURES.items():
-        column = layout.HEADLINE.column(field).header
+        header = layout.HEADLINE.column(field).header
         place = "MATCH(out_Headline,tbl_Headline[Class],0)"
-        s.book.define_name(name, f"=INDEX(tbl_Headline[{column}],{place})")
+        s.book.define_name(name, f"=INDEX(tbl_Headline[{header}],{place})")
     ws.freeze_panes(FROZEN, 0)
     ws.fit_to_pages(1, 1)
     return ws

@@ -16,7 +16,7 @@ from xlkmv.language import ENGLISH, LANGUAGES, catalogue
 from xlkmv.phrase import Phrase, Say, said
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table
 
     from xlkmv.cli.document import Answer
@@ -230,7 +230,7 @@ def table(title: str, *columns: str, words: bool = False) -> Table:
     from rich.table import Table
 
     class Narrowing(Table):
-        def __rich_console__(self, console: Any, options: Any) -> Any:
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
             wide = options.update_width(1000)
             for k, column in enumerate(self.columns):
                 texts = (column.header, *column.cells)

@@ -235,7 +235,7 @@ def _print_way(first: str, second: str, way: Comparison, out: Output) -> None:
         moved = (f"{100.0 * step.change:+.3f}", f"{100.0 * step.change_error:.3f}") if k else ("", "")
         by_view = f"{100.0 * step.kmv_change:+.3f}" if k else ""
         simulated = said(probability(step.simulated, simulated=True), _)
-        steps.add_row(said(phrase(step.label), _), simulated, *moved, probability(step.kmv), by_view)
+        steps.add_row(said(Phrase(step.label), _), simulated, *moved, probability(step.kmv), by_view)
     note = Phrase("Changes in percentage points; what one does depends on those before it.")
     out.print(differs, steps, note, "")
 
