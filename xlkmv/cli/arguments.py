@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from xlkmv.cli.output import Output
+
+if TYPE_CHECKING:  # argparse has no other name for it
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 __all__ = ["book", "command", "scheduler", "share", "writes"]
 
+Run = Callable[[argparse.Namespace, Output], int | None]
+
 
 def command(
-    commands: Any, name: str, run: Any, text: str, *examples: str, results: bool = False
+    commands: Commands, name: str, run: Run, text: str, *examples: str, results: bool = False
 ) -> argparse.ArgumentParser:
     """Add a command.
 
@@ -32,7 +40,7 @@ def command(
     -------
     argparse.ArgumentParser
     """
-    found: argparse.ArgumentParser = commands.add_parser(
+    found = commands.add_parser(
         name,
         help=text,
         description=f"{text[0].upper()}{text[1:]}.",

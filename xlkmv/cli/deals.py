@@ -17,11 +17,12 @@ from xlkmv.phrase import Phrase, said
 if TYPE_CHECKING:
     from xlkmv.refresh.run import Refreshed
     from xlkmv.workbook.book import Book
+    from xlkmv.workbook.layout import TableSpec
 
 __all__ = ["add"]
 
 
-def add(commands: Any) -> None:
+def add(commands: arguments.Commands) -> None:
     """Add the commands of this module to a parser."""
     refresh = arguments.command(
         commands,
@@ -213,7 +214,7 @@ def _stale(book: Book, then: str) -> str:
     return "" if digest == then else Phrase("stale: inputs have changed since the last refresh")
 
 
-def _print_table(title: str, book: Book, spec: Any, fields: Sequence[str], out: Output) -> None:
+def _print_table(title: str, book: Book, spec: TableSpec, fields: Sequence[str], out: Output) -> None:
     """Print some columns of a table of results, those that say something."""
     from xlkmv.workbook.book import has_table
 

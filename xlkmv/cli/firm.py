@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from xlkmv.cli import arguments
 from xlkmv.cli.output import Output
@@ -17,7 +16,7 @@ UNITS = (
 )
 
 
-def add(commands: Any) -> None:
+def add(commands: arguments.Commands) -> None:
     """Add the commands of this module to a parser."""
     pd = arguments.command(
         commands,

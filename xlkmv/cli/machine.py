@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from xlkmv.cli import arguments
 from xlkmv.cli.completion import SHELLS, script
@@ -15,7 +14,7 @@ from xlkmv.phrase import Phrase
 __all__ = ["add"]
 
 
-def add(commands: Any) -> None:
+def add(commands: arguments.Commands) -> None:
     """Add the commands of this module to a parser."""
     install = arguments.command(
         commands,

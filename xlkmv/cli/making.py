@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import xlkmv
 from xlkmv.cli import arguments
@@ -17,12 +17,16 @@ from xlkmv.cli.output import Output, table
 from xlkmv.errors import BookError, InputError
 from xlkmv.phrase import Phrase, said
 
+if TYPE_CHECKING:
+    from xlkmv.build.filling import Filling
+    from xlkmv.tape.result import Report
+
 __all__ = ["add", "shipped_template"]
 
 REFUSED_SHOWN = 20  # cells of a tape; --report lists them all
 
 
-def add(commands: Any) -> None:
+def add(commands: arguments.Commands) -> None:
     """Add the commands of this module to a parser."""
     new = arguments.command(
         commands,
@@ -60,7 +64,7 @@ def add(commands: Any) -> None:
     arguments.book(case)
 
 
-def _add_import(commands: Any) -> None:
+def _add_import(commands: arguments.Commands) -> None:
     tape = arguments.command(
         commands,
         "import",
@@ -142,7 +146,7 @@ def _lite(options: argparse.Namespace, out: Output) -> None:
     out.line(Phrase("Five steps in Excel: docs/lite.md"))
 
 
-def _wanted(options: argparse.Namespace) -> tuple[Any, str]:
+def _wanted(options: argparse.Namespace) -> tuple[Filling | None, str]:
     """What the new workbook holds (None: the shipped deal), and what to do with it."""
     from xlkmv.build.filling import blank, filling
     from xlkmv.deal.examples import example
@@ -288,7 +292,7 @@ def _asking(out: Output) -> Callable[[str], bool]:
     return ask
 
 
-def _print_report(report: Any, out: Output) -> None:
+def _print_report(report: Report, out: Output) -> None:
     out.print(report.source)
     for section in report.sections(refused=REFUSED_SHOWN):
         found = table(said(section.title, out.say), *(said(x, out.say) for x in section.header), words=True)

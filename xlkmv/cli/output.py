@@ -16,6 +16,9 @@ from xlkmv.language import ENGLISH, LANGUAGES, catalogue
 from xlkmv.phrase import Phrase, Say, said
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
+
     from xlkmv.cli.document import Answer
     from xlkmv.workbook.book import Book
 
@@ -71,7 +74,7 @@ class Output:
 
     # -- for people
 
-    def print(self, *what: Any, style: str | None = None) -> None:
+    def print(self, *what: RenderableType, style: str | None = None) -> None:
         """Print sentences, which are translated, or tables."""
         if self.text and self.level >= 0:
             for item in what:
@@ -102,8 +105,8 @@ class Output:
                 self.warn(f"xlkmv: {book}")
             title = said(Phrase("{count}; nothing was written", count=error.counted), _)
             found = table(title, _("Sheet"), _("Cell"), _("Value"), _("Rule"), words=True)
-            for p in listed:
-                found.add_row(p["sheet"], p["cells"], p["holds"], p["rule"])
+            for p in problems:
+                found.add_row(p.sheet, p.cells, said(p.holds, _), said(p.rule, _))
             console(stderr=True).print(found)
         else:
             self.warn("xlkmv: " + ("" if book is None else f"{book}: ") + error.said(_))
@@ -182,7 +185,7 @@ def _shows(language: str) -> bool:
     return True
 
 
-def console(**options: Any) -> Any:
+def console(**options: Any) -> Console:
     """Return a terminal that shows names and cells as they are, whatever brackets or colons they hold."""
     from rich.console import Console
 
@@ -205,7 +208,7 @@ def distance(x: float, _: Say = str) -> str:
     return reading.distance(x) if abs(x) < float("inf") else number(x, ".2f", _)
 
 
-def table(title: str, *columns: str, words: bool = False) -> Any:
+def table(title: str, *columns: str, words: bool = False) -> Table:
     """Return an empty table; row by row, a line a figure, where the terminal is too narrow for it.
 
     Parameters
@@ -225,7 +228,7 @@ def table(title: str, *columns: str, words: bool = False) -> Any:
     from rich.table import Table
 
     class Narrowing(Table):
-        def __rich_console__(self, console: Any, options: Any) -> Any:
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
             if Measurement.get(console, options.update_width(1000), self).minimum <= options.max_width:
                 yield from super().__rich_console__(console, options)
                 return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlkmv.cli import arguments
 from xlkmv.cli.books import opened, other_file, say_blanked, written
@@ -13,12 +14,20 @@ from xlkmv.cli.output import Output, distance, number, table
 from xlkmv.errors import InputError
 from xlkmv.phrase import Phrase, Say, said
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from xlkmv.deal.questions.backtest import Measures, PlanBacktest
+    from xlkmv.deal.questions.compare import Comparison
+    from xlkmv.deal.questions.structure import Structure
+    from xlkmv.refresh.cases import Case
+
 __all__ = ["add"]
 
 HOW = ("exact", "simulated")
 
 
-def add(commands: Any) -> None:
+def add(commands: arguments.Commands) -> None:
     """Add the commands of this module to a parser."""
     solve = arguments.command(
         commands,
@@ -101,7 +110,7 @@ def _solve(options: argparse.Namespace, out: Output) -> None:
         out.record({**facts, **figures}, *of_book(book, tables_of("solve")))
 
 
-def _print_structure(found: Any, out: Output) -> None:
+def _print_structure(found: Structure, out: Output) -> None:
     """Every answer as sheet Structure has it."""
     from xlkmv.deal.reading import probability
     from xlkmv.refresh.solving import answer_cells
@@ -182,7 +191,7 @@ def _compare(options: argparse.Namespace, out: Output) -> None:
         out.record(facts, *(of_rows(spec, lines) for spec, lines in rows))
 
 
-def _standing(cases: Sequence[Any], out: Output) -> Any:
+def _standing(cases: Sequence[Case], out: Output) -> Table:
     """Every class of every case: grade, PD to quote, and what stands behind it."""
     from xlkmv.deal.reading import probability
 
@@ -204,7 +213,7 @@ def _standing(cases: Sequence[Any], out: Output) -> Any:
     return found
 
 
-def _print_way(first: str, second: str, way: Any, out: Output) -> None:
+def _print_way(first: str, second: str, way: Comparison, out: Output) -> None:
     """What differs between two cases, and what each change did to the headline class."""
     from xlkmv.deal.reading import probability
 
@@ -287,7 +296,7 @@ def _backtest(options: argparse.Namespace, out: Output) -> None:
         out.record(facts, *(of_rows(spec, lines) for spec, lines in rows))
 
 
-def _by_date(found: Any, dates: Sequence[Any], _: Say) -> Any:
+def _by_date(found: PlanBacktest, dates: Sequence[dt.date], _: Say) -> Table:
     """Collections and defaults on each date that has passed."""
     headings = (_("Expected"), _("1 in 20\nis less"), _("Came in"), _("Chance\nof less"))
     defaults = (_("Defaults\nexpected"), _("Seen"))
@@ -301,7 +310,7 @@ def _by_date(found: Any, dates: Sequence[Any], _: Say) -> Any:
     return shown
 
 
-def _by_obligor(m: Any, _: Say) -> Any:
+def _by_obligor(m: Measures, _: Say) -> Table:
     """Measures of how well the PDs told who would default."""
     shown = table(_("Obligor by obligor"), _("Measure"), _("Value"))
     for name, value, form in (

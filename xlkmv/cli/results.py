@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING
 
 from xlkmv.cli.output import ALARM, Output, distance, number, table
 from xlkmv.phrase import CLAUSES, LIST, Phrase, Say, joined, said
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from xlkmv.deal.analysis import Analysis
+    from xlkmv.deal.kmv import TrancheView
+    from xlkmv.deal.paths.run import TrancheRisk
+    from xlkmv.deal.questions.uncertainty import Uncertainty
+    from xlkmv.deal.terms import Deal
+
 __all__ = ["print_results"]
 
 
-def print_results(deal: Any, analysis: Any, out: Output) -> None:
+def print_results(deal: Deal, analysis: Analysis, out: Output) -> None:
     """Print the results of a deal.
 
     Parameters
@@ -36,7 +45,7 @@ def print_results(deal: Any, analysis: Any, out: Output) -> None:
         out.print("", Phrase("A quick look: refresh without --quick for everything."), style=ALARM)
 
 
-def _conditions(deal: Any, analysis: Any, _: Say) -> Any:
+def _conditions(deal: Deal, analysis: Analysis, _: Say) -> Table:
     """The headline class under each preset condition."""
     from xlkmv.deal.reading import probability
 
@@ -58,7 +67,7 @@ def _conditions(deal: Any, analysis: Any, _: Say) -> Any:
     return found
 
 
-def _legend(deal: Any, analysis: Any, out: Output) -> None:
+def _legend(deal: Deal, analysis: Analysis, out: Output) -> None:
     """What the figures of the tables are, and whether the checks hold."""
     cover = Phrase("Coverage, DD: of the pool; senior classes with the reserve.")
     if deal.controls.support:
@@ -81,7 +90,7 @@ def _legend(deal: Any, analysis: Any, out: Output) -> None:
         ),
     )
     if analysis.uncertainty is not None:
-        _what_matters(deal, analysis, out)
+        _what_matters(deal.tranches[analysis.headline].name, analysis.uncertainty, analysis.headline, out)
     laws = [c for c in analysis.checks if not c.warning]
     checks = Phrase("Checks: all {count} laws hold", count=len(laws))
     if failed := [c.name for c in laws if not c.passed]:
@@ -95,19 +104,18 @@ def _legend(deal: Any, analysis: Any, out: Output) -> None:
     out.print(joined([checks, more], CLAUSES), "")
 
 
-def _what_matters(deal: Any, analysis: Any, out: Output) -> None:
+def _what_matters(name: str, known: Uncertainty, headline: int, out: Output) -> None:
     """What the intervals are of, and the inputs that matter most to the headline class."""
-    ranked = analysis.uncertainty.ranked(analysis.headline)
+    ranked = known.ranked(headline)
     out.print(Phrase("90 %: interval of the PD to quote, by the ranges of the inputs."))
     if ranked:
         most = [
             Phrase("{label} {share:.0%}", label=label, share=share) for label, _alone, share in ranked[:3]
         ]
-        name = deal.tranches[analysis.headline].name
         out.print(Phrase("What matters most to {name}: {most}.", name=name, most=joined(most, LIST)))
 
 
-def _answers(deal: Any, analysis: Any, _: Say) -> Any:
+def _answers(deal: Deal, analysis: Analysis, _: Say) -> Table:
     """Each class as sheet Home has it; a column without undertaking where one stands behind a class."""
     from xlkmv.deal.answers import class_answers, range_text
     from xlkmv.deal.reading import probability
@@ -144,7 +152,7 @@ def _answers(deal: Any, analysis: Any, _: Say) -> Any:
     return found
 
 
-def _views(deal: Any, analysis: Any, _: Say) -> Any:
+def _views(deal: Deal, analysis: Analysis, _: Say) -> Table:
     """Risk of each tranche as it is, without the undertaking where that protects it, without controls."""
     from xlkmv.deal.reading import probability
 
@@ -152,7 +160,9 @@ def _views(deal: Any, analysis: Any, _: Say) -> Any:
     found = table(_("Default risk of each tranche by its maturity"), _("Tranche"), *columns)
     found.columns[1].no_wrap = False
 
-    def row(name: str, controls: str, view: Any, pds: tuple[float, float], simulated: Any) -> None:
+    def row(
+        name: str, controls: str, view: TrancheView, pds: tuple[float, float], simulated: TrancheRisk
+    ) -> None:
         found.add_row(
             name,
             controls,

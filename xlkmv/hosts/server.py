@@ -18,10 +18,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from xlkmv.errors import OUT_OF_MEMORY
+from xlkmv.errors import OUT_OF_MEMORY, BookInputError, XlkmvError
 from xlkmv.phrase import Phrase, Say, said
+
+if TYPE_CHECKING:  # what the first cell need not wait for
+    from xlkmv.refresh.run import Progress
+    from xlkmv.workbook.book import Book
 
 __all__ = ["CLSID", "PROGID", "TEMPLATE", "Server", "data_folder", "main", "serve"]
 
@@ -290,7 +294,7 @@ def _refresh(workbook: Any, quick: bool) -> Rows:
     from xlkmv.refresh.report import scope
     from xlkmv.refresh.run import refresh
 
-    def work(book: Any, progress: Any) -> Phrase:
+    def work(book: Book, progress: Progress) -> Phrase:
         done = refresh(book, progress, quick=quick)
         passed = all(c.passed for c in done.analysis.checks)
         checks = Phrase("all checks passed") if passed else Phrase("CHECKS FAILED: see sheet Checks")
@@ -305,7 +309,7 @@ def _refresh(workbook: Any, quick: bool) -> Rows:
 def _solve(workbook: Any) -> Rows:
     from xlkmv.refresh.solving import solve_book
 
-    def work(book: Any, progress: Any) -> Phrase:
+    def work(book: Book, progress: Progress) -> Phrase:
         done = solve_book(book, progress)
         return Phrase(
             "KMV: solved in {seconds:.1f} s, {count} answers on sheet Structure",
@@ -321,7 +325,7 @@ def _save_case(workbook: Any) -> Rows:
 
     excel = _opened(workbook).api
 
-    def work(book: Any, progress: Any) -> Phrase:
+    def work(book: Book, progress: Progress) -> Phrase:
         case = save_case(book, lambda path: excel.SaveCopyAs(str(path)))
         return Phrase("KMV: saved as {name}", name=case.name)
 
@@ -331,7 +335,7 @@ def _save_case(workbook: Any) -> Rows:
 def _compare(workbook: Any) -> Rows:
     from xlkmv.refresh.cases import compare_book
 
-    def work(book: Any, progress: Any) -> Phrase:
+    def work(book: Book, progress: Progress) -> Phrase:
         done = compare_book(book, progress)
         return Phrase(
             "KMV: compared with {count} cases in {seconds:.1f} s, on sheet Compare",
@@ -345,7 +349,7 @@ def _compare(workbook: Any) -> Rows:
 def _memo(workbook: Any) -> Rows:
     from xlkmv.refresh.memo import write_memo
 
-    def work(book: Any, progress: Any) -> Phrase:
+    def work(book: Book, progress: Progress) -> Phrase:
         done = write_memo(book, progress=progress)
         return Phrase(
             "KMV: memo written in {seconds:.1f} s: {path}", seconds=done.seconds, path=str(done.written[0])
@@ -354,9 +358,8 @@ def _memo(workbook: Any) -> Rows:
     return _worked(workbook, "memo", work, stale=False)
 
 
-def _worked(workbook: Any, what: str, work: Callable[[Any, Any], Phrase], stale: bool = True) -> Rows:
+def _worked(workbook: Any, what: str, work: Callable[[Book, Progress], Phrase], stale: bool = True) -> Rows:
     """Compute on an open workbook, and say how it ended; `stale`: wrong inputs make its results so."""
-    from xlkmv.errors import BookInputError, XlkmvError
     from xlkmv.refresh.live import CancelledError, LiveBook, escape_pressed, progress_of
     from xlkmv.refresh.wording import speaker
 
@@ -384,7 +387,6 @@ def _worked(workbook: Any, what: str, work: Callable[[Any, Any], Phrase], stale:
 
 
 def _import(workbook: Any, path: str) -> Rows:
-    from xlkmv.errors import XlkmvError
     from xlkmv.refresh.live import LiveBook
     from xlkmv.refresh.wording import speaker
     from xlkmv.tape import import_tape, read_tape, workbook_terms
@@ -434,7 +436,7 @@ def _mark_stale(opened: Any, count: int) -> None:
             book.save()
 
 
-def _problems(book: str, error: Any, say: Say) -> Rows:
+def _problems(book: str, error: BookInputError, say: Say) -> Rows:
     """Wrong cells for the message box and for the list with links."""
     from xlkmv.workbook.typed import cell_text
 
