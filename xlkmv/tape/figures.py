@@ -68,7 +68,7 @@ class Cells:
     def plain(self) -> npt.NDArray[np.float64]:
         """Different values that are numbers, or read like one in Python; NaN for the others."""
         numbers = pd.to_numeric(pd.Series(self.different, dtype=object), errors="coerce").to_numpy(float)
-        return np.asarray(np.where(np.isfinite(numbers), numbers, np.nan))
+        return np.where(np.isfinite(numbers), numbers, np.nan)
 
     @cached_property
     def parts(self) -> dict[int, _Parts]:

@@ -372,7 +372,8 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, (int, decimal.Decimal, np.integer, np.floating)):
         return float(value)
     if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else value.astype("datetime64[D]").item()
+        day: dt.date = pd.Timestamp(value).date()
+        return day
     return str(value)
 
 
