@@ -165,7 +165,7 @@ class Output:
             print(as_json(command, self._answers, self._errors))
         else:
             if sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
-                sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+                sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # a file or console
             sys.stdout.write(as_csv(self._answers))
 
 
