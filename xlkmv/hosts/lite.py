@@ -281,4 +281,5 @@ def _value(cell: Any) -> CellValue:
         return day.date() if day.time() == dt.time() else day
     if isinstance(cell, int) and not isinstance(cell, bool):
         return float(cell)
-    return cell  # type: ignore[no-any-return]  # a number, TRUE or FALSE, or blank
+    plain: float | bool | None = cell
+    return plain

@@ -314,12 +314,12 @@ def from_document(said: Any) -> DealFile:
             parts[name] = tuple(_made(kind, row, f"{name}[{k}]") for k, row in enumerate(rows))
     ranges = _mapping("ranges", document.get("ranges", {}))
     _known("ranges", ranges, INPUTS)
-    ends = {
+    ends: dict[str, Any] = {
         name: _value(tuple[float, ...] if isinstance(x, (list, tuple)) else float, x, f"ranges {name}")
         for name, x in ranges.items()
     }
     claims = _claims_of(document["pool"], parts["terms"])
-    parts["ranges"] = replace(claims.ranges or Ranges(), **typing.cast(Any, ends))
+    parts["ranges"] = replace(claims.ranges or Ranges(), **ends)
     title = document.get("title", "")
     if not isinstance(title, str):
         raise InputError("document title", "must be a text", title)

@@ -90,15 +90,16 @@ def _bare(leading: Any, kinds: tuple[type, ...], value: Any) -> Any:
     """The array of an argument, in the order of the leading one."""
     if not isinstance(value, kinds):
         return value
-    for axis in range(value.ndim):  # type: ignore[attr-defined]
-        own, wanted = value.axes[axis], leading.axes[axis]  # type: ignore[attr-defined]
+    found: Any = value
+    for axis in range(found.ndim):
+        own, wanted = found.axes[axis], leading.axes[axis]
         if not own.equals(wanted):
             if not (own.is_unique and len(own) == len(wanted) and own.isin(wanted).all()):
                 raise InputError(
                     "index", "must have the same labels in every Series or DataFrame", list(own)[:3]
                 )
-            value = value.reindex(wanted, axis=axis)  # type: ignore[attr-defined]
-    array = value.to_numpy()
+            found = found.reindex(wanted, axis=axis)
+    array = found.to_numpy()
     return array[:, None] if array.ndim < leading.ndim else array
 
 

@@ -344,7 +344,7 @@ def _ends(item: ClassUncertainty) -> dict[str, Any]:
 
 def _table(result: Shown, deal: Deal | None) -> pd.DataFrame:
     """Arrays of one shape as columns; a result without arrays is one row."""
-    names = [f.name for f in fields(result) if not f.name.startswith("_")]  # type: ignore[arg-type]
+    names = [f.name for f in fields(result) if not f.name.startswith("_")]  # type: ignore[arg-type]  # as above
     arrays = {n: getattr(result, n) for n in names if isinstance(getattr(result, n), (np.ndarray, pd.Series))}
     arrays = {name: x for name, x in arrays.items() if x.ndim}
     leading, *axes = _AXES.get(type(result), ("",))

@@ -18,7 +18,8 @@ class Columns:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(_alike(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))  # type: ignore[arg-type]
+        own = fields(self)  # type: ignore[arg-type]  # whoever takes this in is a dataclass
+        return all(_alike(getattr(self, f.name), getattr(other, f.name)) for f in own)
 
     def __hash__(self) -> int:
         """By the kind alone; a class says what of it is quick to hash."""
