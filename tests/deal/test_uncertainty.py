@@ -236,6 +236,16 @@ def test_what_obligors_do_by_themselves_averages_out(build):
     assert each / common == pytest.approx(1.0 / n, rel=0.15)
 
 
+def test_the_obligor_with_most_at_stake(build):
+    """Losses given default 60, 28 and 40; ranges of 1, 4 and 1 %: squares of .6, 1.12 and .4."""
+    deal = build([[60.0], [40.0], [40.0]], pd=0.02, recovery=[0.0, 0.3, 0.0], controls=BARE, paths=200)
+    ranges = Ranges(pd_low=[0.015, 0.01, 0.015], pd_high=[0.025, 0.05, 0.025])
+    name, share = uncertainty(deal, ranges).foremost
+    assert name == deal.pool.name[1]
+    assert share == pytest.approx(1.12**2 / (0.6**2 + 1.12**2 + 0.4**2))
+    assert uncertainty(deal, Ranges(recovery=(0.05, 0.3))).foremost is None
+
+
 @pytest.mark.parametrize(
     ("name", "ends"),
     [

@@ -319,8 +319,8 @@ UNCERTAINTY_TOPS = (3 + ROWS, 3 + ROWS + 4 + len(INPUTS), 3 + ROWS + 9 + 2 * len
 def uncertainty(s: Sheets, new: Filling) -> None:
     """Lay out how well the inputs are known, and so the answers."""
     text = (
-        "Enter low and high ends of what is not known for sure (PDs one by one: Pool), and Refresh. "
-        "Ends hold the figure 9 times out of 10; so do the intervals."
+        "Enter low and high ends, or a standard error, of what is not known for sure (PDs one by one: Pool), "
+        "and Refresh. Ends hold the figure 9 times out of 10; so do the intervals."
     )
     ws = s.sheet(
         "Uncertainty",

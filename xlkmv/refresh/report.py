@@ -27,6 +27,7 @@ from xlkmv.deal.questions.backtest import PlanBacktest
 from xlkmv.deal.questions.conditions import MEASURES
 from xlkmv.deal.questions.layers import loss_layers
 from xlkmv.deal.questions.surveillance import Surveillance
+from xlkmv.deal.questions.uncertainty import OBLIGORS
 from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.stress import expected_recovery
@@ -714,7 +715,7 @@ def _layers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
 
 
 def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
-    """Beside each input that may have a range: what it is now, and whether its range counts."""
+    """Beside each input that may have a range: whether its range counts, and what it is now."""
     known = {item.label.casefold(): name for name, item in INPUTS.items()}
     rows: list[list[Any]] = []
     label_of, low_of, error_of = (layout.RANGE.column(field).header for field in ("label", "low", "error"))
@@ -725,7 +726,7 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
             rows.append([None, None])
             continue
         if not INPUTS[name].acts(deal):
-            rows.append([None, UNUSED[name]])
+            rows.append([UNUSED[name], None])
             continue
         counts = None
         if name in ranges.acting(deal):
@@ -734,7 +735,7 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
             counts = Phrase("no: figure outside")
         elif not is_blank(error):
             counts = Phrase("no: s.e. does not fit")
-        rows.append([INPUTS[name].figure(deal), counts])
+        rows.append([counts, INPUTS[name].figure(deal)])
     return rows
 
 
@@ -754,9 +755,13 @@ def _matter(analysis: Analysis) -> list[list[Any]]:
     if analysis.quick:
         return _left_out(layout.MATTER)
     if found is None:
-        return [[NO_RANGE, None, None]]
+        return [[NO_RANGE, None, None, None]]
+    each = dict(zip(found.labels, found.groups, strict=True))
+    name, share = found.foremost or ("", 0.0)
+    most = Phrase("{input} ({share:.0%})", input=name, share=share) if share >= LEAST_FOREMOST else None
     ranked = found.ranked(analysis.headline)
-    return [list(line) for line in ranked] or [[Phrase("nothing moves the class"), None, None]]
+    rows = [[*line, most if each[line[0]] == OBLIGORS else None] for line in ranked]
+    return rows or [[Phrase("nothing moves the class"), None, None, None]]
 
 
 def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[Any]]:
@@ -783,6 +788,8 @@ def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[
     return rows
 
 
+# An obligor with less of what the ranges of obligors do is not named.
+LEAST_FOREMOST = 0.2
 # Of which view an interval is.
 QUOTED = {
     "simulated": Phrase("the simulation"),

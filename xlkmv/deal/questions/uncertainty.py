@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import expit, logit, ndtr, ndtri
 
 from xlkmv.deal.kmv import KmvView, TrancheView, kmv_view, maturity_risk
 from xlkmv.deal.paths.executors import Executor
@@ -37,7 +37,7 @@ from xlkmv.deal.paths.run import ENOUGH, Simulation, simulate
 from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import Deal
-from xlkmv.deal.terms.ranges import INPUTS, LEVEL, Ranges, varied
+from xlkmv.deal.terms.ranges import INPUTS, LEVEL, REACH, Ranges, varied
 from xlkmv.model.domain import Array
 from xlkmv.model.sobol import sobol_points, variance_shares
 from xlkmv.model.surface import count_terms, distance_of, fit_rates, fit_values, quadratic_terms
@@ -123,12 +123,17 @@ class Uncertainty(Shown):
         In the order of ``deal.tranches``.
     runs, paths : int
         How often the deal was looked at anew, and paths of each.
+    foremost : (str, float) or None
+        Of the obligors with a range of their own the one with most at stake, and its share in the variance
+        of the expected loss of the pool by the obligors' own PDs: of the squares of loss given default x
+        range of the PD. None where none has a range.
     """
 
     groups: tuple[str, ...]
     classes: tuple[ClassUncertainty, ...]
     runs: int
     paths: int
+    foremost: tuple[str, float] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -233,7 +238,7 @@ def uncertainty(
         classes.append(
             ClassUncertainty(view.name, spreads["pd", k], simulated[k], spreads.get(("loss", k)), ends)
         )
-    return Uncertainty(inputs.groups, tuple(classes), count, paths)
+    return Uncertainty(inputs.groups, tuple(classes), count, paths, inputs.foremost)
 
 
 def _at_maturity(view: KmvView) -> tuple[float, Array, Array]:
@@ -320,6 +325,17 @@ class _Inputs:
         self.others = [k for k in range(len(self.plan)) if k != common]
 
     @property
+    def foremost(self) -> tuple[str, float] | None:
+        """The obligor with most at stake, as :class:`Uncertainty` has it."""
+        if not self.rows.size:
+            return None
+        pool, reach = self.deal.pool, REACH * np.array([-self.down, self.up])
+        low, high = expit(logit(pool.pd[self.rows]) + reach)
+        stake = ((high - low) * pool.amount[self.rows] * (1.0 - expected_recovery(self.deal)[self.rows])) ** 2
+        first = int(np.argmax(stake))
+        return pool.name[self.rows[first]], float(stake[first] / max(stake.sum(), 1e-300))
+
+    @property
     def runs(self) -> int:
         """How many draws the deal is looked at for."""
         p = int(self.level > 0.0) + self.flat + len(self.others)
@@ -354,7 +370,7 @@ class _Inputs:
         return varied(self.deal, dict(zip(self.plan, shifts.tolist(), strict=True)), obligors)
 
     def figures(self, parts: Iterable[tuple[slice, Array]]) -> Array:
-        """Level, tilt and distance apart of the PDs, shape (n, 3), from shifts of parts of `rows`."""
+        """Level, tilt and distance apart of the PDs, shape (n, 3), from shifts of `rows`, part by part."""
         moved = np.zeros(1)
         for at, x in parts:
             half, weights = np.expm1(0.5 * x), self.weights[:, at]

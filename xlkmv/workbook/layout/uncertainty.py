@@ -34,8 +34,8 @@ RANGE = TableSpec(
         number("Low", "下限", "low", RATE, END, 12, "Exceeded 95 times in 100; blank: known.", blank=True),
         number("High", "上限", "high", RATE, END, 12, "Exceeded 5 times in 100; blank: known.", blank=True),
         number("s.e.", "标准误", "error", RATE, POSITIVE, 10, "In place of low and high.", blank=True),
-        result("Figure now", "当前取值", "figure", RATE, 12, blank=True),
         result("Counts", "是否计入", "state", TEXT, 28, blank=True),
+        result("Figure now", "当前取值", "figure", RATE, 12, blank=True),
     ),
     optional=True,
 )
@@ -55,6 +55,7 @@ MATTER = TableSpec(
         result(
             "Together with the others", "连同交互影响", "total", "0%", 12, ("Together with others",), True
         ),
+        result("Above all", "其中最主要", "foremost", TEXT, 12, blank=True),
     ),
 )
 
