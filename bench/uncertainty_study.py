@@ -2,7 +2,8 @@
 
 For each deal data are drawn, such as defaults of a history, then the truth from what they leave open, by
 beta distributions. The deal is answered for with the figures and ranges that the data give; its true
-answers are those with the true inputs, simulated on other random numbers.
+answers are those with the true inputs, simulated on other random numbers. Shares are printed with the
+standard error of so many deals.
 """
 
 from __future__ import annotations
@@ -121,7 +122,9 @@ def main() -> None:
     options = parser.parse_args()
     print("| deals | class | PD held | EL held | DD held |\n|---|---|---|---|---|")
     for r in study(options.deals, options.seed):
-        figures = " | ".join(f"{x:.1%}" for x in (r.pd, r.expected_loss, r.distance))
+        shares = np.array([r.pd, r.expected_loss, r.distance])
+        errors = np.sqrt(shares * (1.0 - shares) / r.deals)
+        figures = " | ".join(f"{x:.1%} ± {e:.1%}" for x, e in zip(shares, errors, strict=True))
         print(f"| {r.deals}, {r.kind} | {r.name} | {figures} |", flush=True)
 
 
