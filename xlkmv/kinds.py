@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import functools
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from xlkmv.errors import InputError
 from xlkmv.phrase import Phrase
 
-__all__ = ["broken_kind", "check_kinds", "is_word_or_part"]
+Item = TypeVar("Item")
+
+__all__ = ["altered", "broken_kind", "check_kinds", "is_word_or_part"]
+
+
+def altered(item: Item, **figures: Any) -> Item:
+    """Copy a dataclass with other figures in some fields, and check nothing.
+
+    For figures that follow from checked ones: :func:`dataclasses.replace` would check all of them again, and
+    copy the tables of a pool.
+
+    Parameters
+    ----------
+    item : dataclass
+    **figures
+        By field.
+
+    Returns
+    -------
+    dataclass
+        Of the same kind; other fields hold the same objects.
+    """
+    out = copy.copy(item)
+    for name, value in figures.items():
+        object.__setattr__(out, name, value)
+    return out
 
 
 def check_kinds(part: str, item: Any, *, but: Iterable[str] = ()) -> None:

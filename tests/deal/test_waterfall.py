@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from xlkmv.deal.plan.stressed import pool_lognormal
-from xlkmv.deal.plan.waterfall import TRAP, TURBO, Payment, waterfall
+from xlkmv.deal.examples import example
+from xlkmv.deal.paths.cash import PoolEngine
+from xlkmv.deal.paths.draws import layout_of
+from xlkmv.deal.paths.run import pool_states
+from xlkmv.deal.plan.stressed import pool_lognormal, separate
+from xlkmv.deal.plan.waterfall import TRAP, TURBO, Payment, PoolState, payments, waterfall
 from xlkmv.deal.stress import Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Tranche
 from xlkmv.errors import DomainError, InputError
@@ -243,3 +247,46 @@ def test_without_excess_coverage_what_a_later_deficit_needs_is_kept(build):
     # The pool brings 380 for 420: all of it, and the reserve of 100, is needed.
     close(plan.retained, [60.0, 80.0, 100.0, 0.0])
     assert not waterfall(plan).short.any()
+
+
+def test_paths_that_are_left_out_take_those_with_them_that_come_from_them_later():
+    # By date 2, 3, 5 and 6 paths are computed; 3 comes from 0, 2 from 1, 4 from 2, and 5 from 4.
+    money = np.arange(24.0).reshape(4, 6)
+    state = PoolState(money, active=np.array([2, 3, 5, 6]), parent=np.array([0, 0, 1, 0, 2, 4]))
+    paths, left = state.going_on(1, np.array([False, True, True]))
+    assert paths.tolist() == [1, 2, 4, 5]
+    np.testing.assert_array_equal(left.collections, money[:, [1, 2, 4, 5]])
+    assert left.active.tolist() == [1, 2, 3, 4]
+    assert left.parent[2:].tolist() == [1, 2]
+    # Once more, counted among those that are there now.
+    paths, left = left.going_on(2, np.array([True, False, False]))
+    assert paths.tolist() == [0]
+    assert left.active.tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("key", ["patents", "auto", "lease"])
+def test_paths_go_on_alone_as_they_do_among_others(key, alike):
+    """Whichever are left out, and after whichever date: all that the others are paid stays, bit by bit."""
+    plan = separate(apply(example(key).deal, BASE))
+    pool, layout = PoolEngine(plan), layout_of(plan.deal, 2_000, 3)
+    ((_, _, state),) = pool_states([pool], layout, 0, lambda: None)
+    if not alike:
+        state.active = state.parent = None
+    sigma, mu = pool_lognormal(plan)
+    together = list(payments(plan, state, sigma, mu))
+    rng = np.random.default_rng(7)
+    paying, sent, there = payments(plan, state, sigma, mu), None, np.arange(state.collections.shape[1])
+    for date, whole in enumerate(together):
+        part = paying.send(sent)
+        sent, on = None, there[: part.balance.shape[1]]
+        assert on.size
+        for name in ("balance", "interest_due", "interest_paid", "fees_paid", "reserve", "support_drawn"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[..., on])
+        np.testing.assert_array_equal(part.breaches, whole.breaches[:, on])
+        if date % 3 == 1 and date < len(together) - 1:
+            goes_on = rng.random(on.size) < 0.7
+            goes_on[0] = True
+            paths, state = sent = state.going_on(date, goes_on)
+            there = there[paths]
+    assert there.size < together[-1].balance.shape[1]

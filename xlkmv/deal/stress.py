@@ -23,7 +23,7 @@ from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche
 from xlkmv.deal.terms.faults import twice
 from xlkmv.errors import DomainError, InputError
-from xlkmv.kinds import check_kinds
+from xlkmv.kinds import altered, check_kinds
 from xlkmv.model.domain import PROBABILITY, Array, Rule
 from xlkmv.phrase import Phrase, joined
 from xlkmv.shown import Shown
@@ -226,18 +226,18 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
     controls = deal.controls.without(*stress.controls_off)
     planned = _shifted(deal, stress.rate_shift)
     if not controls.excess_coverage and (planned.terms.oc_target is not None or planned.terms.oc_floor > 0.0):
-        planned = replace(planned, terms=replace(planned.terms, oc_target=None, oc_floor=0.0))
+        planned = altered(planned, terms=altered(planned.terms, oc_target=None, oc_floor=0.0))
     gone = None
     if stress.obligor_recovery is not None:
         gone = _in_default(planned.pool, stress.obligor)
-        planned = replace(planned, pool=_alone(planned.pool, gone))
+        planned = altered(planned, pool=_alone(planned.pool, gone))
     claims = planned_claims(planned)
     if by_plan:
         claims = summed(claims)
     if claims.pool is not planned.pool:
         # Worked in: nobody must prepay twice.
-        done = replace(planned.terms, prepayment=0.0, prepayment_type="of schedule", prepayment_vector=())
-        planned = replace(planned, pool=claims.pool, terms=done)
+        done = altered(planned.terms, prepayment=0.0, prepayment_type="of schedule", prepayment_vector=())
+        planned = altered(planned, pool=claims.pool, terms=done)
     if deal.passes_through.any():
         dues = _settled(claims, planned.tranches, planned.terms)
     else:
@@ -247,7 +247,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         pool, clock = default_clock(pool, deal.terms, deal.controls.unpledged_recovery)
     senior, times = deal.senior, deal.terms.times
     base = Stressed(
-        deal=replace(planned, controls=controls),
+        deal=altered(planned, controls=controls),
         dues=dues,
         reserve=0.0,
         senior=senior,
@@ -273,7 +273,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
     given = None
     if gone is not None and stress.obligor_recovery != TABLE:
         given = gone, float(stress.obligor_recovery or 0.0)
-    stressed_pool = replace(
+    stressed_pool = altered(
         pool,
         schedule=schedule,
         pd=stressed_pd(pool.pd, stress),
@@ -282,7 +282,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
     )
     plan = replace(
         base,
-        deal=replace(planned, pool=stressed_pool, controls=controls),
+        deal=altered(planned, pool=stressed_pool, controls=controls),
         dues=dues if controls.subordination else _without_ranks(dues),
         reserve=reserve,
         reserve_size=size,
@@ -313,8 +313,8 @@ def _recovering(
     if given is not None:
         row, rate = given
         recovery[row] = rate if controls.pledge else min(rate, controls.unpledged_recovery)
-    expecting = replace(plan.deal.pool, recovery=recovery, recoveries=None)
-    return replace(plan, deal=replace(plan.deal, pool=expecting), recovery_law=law)
+    expecting = altered(plan.deal.pool, recovery=recovery, recoveries=None)
+    return replace(plan, deal=altered(plan.deal, pool=expecting), recovery_law=law)
 
 
 def expected_recovery(deal: Deal) -> Array:
@@ -436,18 +436,18 @@ def _shifted(deal: Deal, shift: float) -> Deal:
     tranches = tuple(_shifted_coupon(t, shift) for t in deal.tranches)
     if deal.terms.curves:
         curves = tuple(_shifted_curve(c, shift) for c in deal.terms.curves)
-        deal = replace(deal, terms=replace(deal.terms, curves=curves))
-    return replace(deal, tranches=tranches) if tranches != deal.tranches else deal
+        deal = altered(deal, terms=altered(deal.terms, curves=curves))
+    return altered(deal, tranches=tranches) if tranches != deal.tranches else deal
 
 
 def _shifted_coupon(tranche: Tranche, shift: float) -> Tranche:
     if tranche.coupon == 0.0:
         return tranche
-    return replace(tranche, coupon=float(np.clip(tranche.coupon + shift, 0.0, 1.0)))
+    return altered(tranche, coupon=float(np.clip(tranche.coupon + shift, 0.0, 1.0)))
 
 
 def _shifted_curve(curve: Curve, shift: float) -> Curve:
-    return replace(curve, rates=tuple(float(np.clip(r + shift, -1.0, 1.0)) for r in curve.rates))
+    return altered(curve, rates=tuple(float(np.clip(r + shift, -1.0, 1.0)) for r in curve.rates))
 
 
 def _in_default(pool: Pool, name: str) -> int:

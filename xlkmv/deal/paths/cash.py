@@ -7,7 +7,6 @@ not earlier than the missed date plus the lag.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.plan.recovery import RecoveryLaw
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import DUST, PoolState, planned_state
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date
 from xlkmv.shown import whole
@@ -75,13 +75,8 @@ def with_shared(plan: Stressed, known: dict[float, list[Array]]) -> Stressed:
         alike.append(table)
         return table
 
-    # Not by `replace`, which would check everything again and copy the schedule.
-    pool = copy.copy(plan.deal.pool)
-    for name in TABLES:
-        object.__setattr__(pool, name, shared(getattr(pool, name)))
-    deal = copy.copy(plan.deal)
-    object.__setattr__(deal, "pool", pool)
-    return replace(plan, deal=deal, row_purchases=shared(plan.row_purchases))
+    pool = altered(plan.deal.pool, **{name: shared(getattr(plan.deal.pool, name)) for name in TABLES})
+    return replace(plan, deal=altered(plan.deal, pool=pool), row_purchases=shared(plan.row_purchases))
 
 
 class Sums:

@@ -15,6 +15,7 @@ from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import Deal
+from xlkmv.kinds import altered
 
 __all__ = ["KeptPaths"]
 
@@ -70,7 +71,7 @@ class KeptPaths:
         """
         plan = replace(
             self.plan,
-            deal=replace(self.plan.deal, tranches=plan.deal.tranches, controls=plan.deal.controls),
+            deal=altered(self.plan.deal, tranches=plan.deal.tranches, controls=plan.deal.controls),
             dues=plan.dues,
             reserve=plan.reserve,
             reserve_size=plan.reserve_size,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from xlkmv.deal.paths.draws import Ints, Layout
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import NORMAL, TRAP, TURBO, Payment, PoolState, grown, payments
-from xlkmv.deal.terms import TOLERANCE
+from xlkmv.deal.terms import TOLERANCE, Covenant, Terms, Tranche
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.shown import whole
 
@@ -70,8 +72,15 @@ def payment_key(plan: Stressed) -> bytes:
     )
     money = (plan.reserve, plan.reserve_size, plan.support_cap, plan.balance_at_closing)
     views = (plan.volatility_multiplier, dues.interest_first)
-    mark.update(whole((deal.tranches, deal.terms, deal.covenants, reserve, money, views)).encode())
+    for said in (*deal.tranches, deal.terms, *deal.covenants):
+        mark.update(_written(said))
+    mark.update(whole((reserve, money, views)).encode())
     return mark.digest()
+
+
+@lru_cache(maxsize=256)  # plans of one deal share their terms
+def _written(said: Tranche | Terms | Covenant) -> bytes:
+    return whole(said).encode()
 
 
 def plan_key(plan: Stressed) -> bytes:
@@ -114,8 +123,7 @@ class PlanEngine:
     ) -> None:
         deal = plan.deal
         if brief:
-            deal = copy.copy(deal)  # `replace` would check everything again
-            object.__setattr__(deal, "covenants", deal.acting)
+            deal = altered(deal, covenants=deal.acting)
             plan = replace(plan, deal=deal)
         self.plan: Stressed = plan
         self.pool = pool
@@ -170,27 +178,56 @@ class PlanEngine:
         """Pay every pattern; what each class misses is its own, whatever the default point."""
         k, parent = self.amount.size, patterns.parent
         served, defaulted = np.ones((k, 1), np.bool_), np.zeros((k, 1), np.bool_)
-        balance, fired = np.zeros((k, 1)), np.zeros(1, np.bool_)
-        for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
+        fired = np.zeros(1, np.bool_)
+        for date, on, p in self._paid(state, whole=flows is not None):
             like = parent[: patterns.active[date]]
-            served, defaulted = grown(served, like), grown(defaulted, like)
+            served, defaulted, fired = grown(served, like), grown(defaulted, like), grown(fired, like)
             unpaid, short = self._missed(p)
             if unpaid.any():
-                defaulted = np.asarray(defaulted | unpaid)
+                defaulted[:, on] |= unpaid
             if flows is not None:
                 together = self.together
                 new = short.any(axis=0) & served.all(axis=0) if together else short & served
                 flows.add(date, p, np.broadcast_to(new, short.shape), patterns.weights[date], like)
             if short.any():
-                served = np.asarray(served & ~short)
+                served[:, on] &= ~short
             at_maturity = np.asarray(self.maturity == date)
             if at_maturity.any():
-                defaulted |= at_maturity[:, None] & (p.balance > self.floor)
-            fired = grown(fired, like)
+                defaulted[:, on] |= at_maturity[:, None] & (p.balance > self.floor)
             if self.acts:
-                fired = fired | p.breaches[self.acting].any(axis=0)
-            balance = p.balance
-        return Outcome(defaulted, ~served, balance / self.amount[:, None], fired, parent.size)
+                fired[on] |= p.breaches[self.acting].any(axis=0)
+        served, defaulted, fired = grown(served, parent), grown(defaulted, parent), grown(fired, parent)
+        return Outcome(defaulted, ~served, self._lost(on, p, parent.size), fired, parent.size)
+
+    def _paid(self, state: PoolState, whole: bool = False) -> Iterator[tuple[int, Ints | slice, Payment]]:
+        """Yield dates with their payments, and on which patterns they are made.
+
+        Once all classes are repaid nothing more happens to them: unless the `whole` is wanted, such patterns
+        are left out as soon as they are half of those that are there.
+        """
+        paying = payments(self.plan, state, self.volatility, self.drift)
+        there: Ints | None = None
+        sent = None
+        for date in range(self.n):
+            p = paying.send(sent)
+            sent = None
+            yield date, slice(None) if there is None else there[: p.balance.shape[1]], p
+            # The last class is a cheap first look.
+            if whole or 2 * np.count_nonzero(p.balance[-1]) > p.balance.shape[1]:
+                continue
+            open_ = np.asarray(((p.balance > 0.0) | (p.interest_due > p.interest_paid)).any(axis=0))
+            if 2 * np.count_nonzero(open_) > open_.size:
+                continue
+            paths, state = sent = state.going_on(date, open_)
+            there = paths if there is None else there.take(paths)
+            if not paths.size:
+                return
+
+    def _lost(self, on: Ints | slice, p: Payment, size: int) -> Array:
+        """Principal never repaid, as a share of each class, after the last payments that were made."""
+        lost = np.zeros((self.amount.size, size))
+        lost[:, on] = p.balance / self.amount[:, None]
+        return lost
 
     def _by(self, other: PlanEngine, found: Outcome, patterns: Patterns, state: PoolState) -> Outcome:
         """Outcome by that of a plan which differs in its triggers at most.
@@ -234,15 +271,15 @@ class PlanEngine:
             Principal never repaid, as a share of the tranche.
         """
         k, parent = self.amount.size, patterns.parent
-        first_short, balance = np.full((k, 1), self.n), np.zeros((k, 1))
-        for date, p in enumerate(payments(self.plan, state, self.volatility, self.drift)):
+        first_short = np.full((k, 1), self.n)
+        for date, on, p in self._paid(state):
             first_short = grown(first_short, parent[: patterns.active[date]])
             _, short = self._missed(p)
             if self.together and short.any():
                 short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
-            first_short = np.where(short, np.minimum(first_short, date), first_short)
-            balance = p.balance
-        return first_short, balance / self.amount[:, None]
+            if short.any():
+                first_short[:, on] = np.where(short, np.minimum(first_short[:, on], date), first_short[:, on])
+        return grown(first_short, parent), self._lost(on, p, parent.size)
 
 
 class _Flowing:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.terms import Deal, Loans, Pool, Terms, months_after
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import (
     Flows,
@@ -111,13 +112,13 @@ def planned_claims(deal: Deal) -> Claims:
         terms, pool = deal.terms, deal.pool
         if terms.prepayment == 0.0:
             return Claims(pool)
-        return Claims(replace(pool, schedule=prepaid_schedule(pool.schedule, terms.times, terms.prepayment)))
+        return Claims(altered(pool, schedule=prepaid_schedule(pool.schedule, terms.times, terms.prepayment)))
     return _split(deal)
 
 
 def _split(deal: Deal) -> Claims:
     """Claims with interest and principal apart; the overcollateralisation of the notes does not move them."""
-    return _split_claims(deal.pool, replace(deal.terms, oc_target=None, oc_floor=0.0))
+    return _split_claims(deal.pool, altered(deal.terms, oc_target=None, oc_floor=0.0))
 
 
 @lru_cache(maxsize=2)  # as of the claims themselves
@@ -144,7 +145,7 @@ def summed(claims: Claims) -> Claims:
     first = pool.pick(np.array([rows[0] for rows in kinds]), np.ones(len(kinds)))
     money = {name: together(getattr(pool, name)) for name in ("schedule", "interest", "balance", "claim")}
     money |= {"amount": together(pool.amount), "count": together(pool.obligors), "recoveries": None}
-    rows = replace(first, **money)
+    rows = altered(first, **money)
     return replace(claims, pool=rows, purchases=together(claims.purchases))
 
 
@@ -176,7 +177,7 @@ def _split_claims(pool: Pool, terms: Terms) -> Claims:
         by_schedule = np.setdiff1d(np.arange(len(pool.name)), on)
         claim[by_schedule] = np.cumsum(schedule[by_schedule, ::-1], axis=1)[:, ::-1]
     return Claims(
-        replace(
+        altered(
             pool,
             schedule=schedule,
             interest=flows.interest,

@@ -402,7 +402,7 @@ def top_up(led: Ledger, rows: slice) -> None:
     mine = led.protected
     repaid = ~(led.balance[mine] > led.rounding[mine]).any(axis=0)
     topped = np.minimum(above(led.target, led.reserve), led.income)
-    np.copyto(topped, 0.0, where=repaid)
+    np.putmask(topped, repaid, 0.0)
     led.reserve = led.reserve + topped
     led.income -= topped
     led.reserve_topped = led.reserve_topped + topped
@@ -422,9 +422,9 @@ def fill_reserve(led: Ledger, rows: slice) -> None:
         topped = np.minimum(target - led.reserve, led.income)
     else:
         led.reserve_released = above(led.reserve, target)
-        np.copyto(led.reserve_released, led.reserve, where=~led.held)
+        np.putmask(led.reserve_released, ~led.held, led.reserve)
         topped = np.minimum(above(target, led.reserve), led.income)
-    np.copyto(topped, 0.0, where=~led.held)
+    np.putmask(topped, ~led.held, 0.0)
     led.reserve = led.reserve + (topped - led.reserve_released)
     led.income += led.reserve_released - topped
     led.reserve_topped = led.reserve_topped + topped

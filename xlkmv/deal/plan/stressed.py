@@ -12,6 +12,7 @@ from xlkmv.deal.plan.dues import Dues
 from xlkmv.deal.plan.factors import factor_loadings
 from xlkmv.deal.plan.recovery import RecoveryLaw, recovery_law
 from xlkmv.deal.terms import TOLERANCE, Deal, Recoveries
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import (
     PlanRisk,
@@ -271,8 +272,8 @@ def drawing(plan: Stressed, drawn: Recoveries, recovery: Array, multiplier: floa
         multiplier,
     )
     # The law has taken their place.
-    expecting = replace(pool, recovery=law.mean, recoveries=None)
-    return replace(plan, deal=replace(plan.deal, pool=expecting), recovery_law=law)
+    expecting = altered(pool, recovery=law.mean, recoveries=None)
+    return replace(plan, deal=altered(plan.deal, pool=expecting), recovery_law=law)
 
 
 def widened(pd: Array, multiplier: float) -> Array:
@@ -311,7 +312,7 @@ def separate(plan: Stressed) -> Stressed:
     bought = plan.row_purchases
     return replace(
         plan,
-        deal=replace(plan.deal, pool=pool.pick(rows, share)),
+        deal=altered(plan.deal, pool=pool.pick(rows, share)),
         row_purchases=None if bought is None else bought[rows] * share[:, None],
         recovery_law=None if plan.recovery_law is None else plan.recovery_law.pick(rows, share),
         # Its row stands for one obligor.

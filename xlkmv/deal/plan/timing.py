@@ -10,7 +10,6 @@ defaults of each period.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -19,6 +18,7 @@ from xlkmv.deal.plan.factors import factor_loadings
 from xlkmv.deal.plan.recovery import recovery_law
 from xlkmv.deal.terms import Pool, Recoveries, Terms
 from xlkmv.errors import DomainError, InputError
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
 
@@ -64,7 +64,7 @@ def _by_rate(pool: Pool, terms: Terms) -> tuple[Pool, Array | None]:
     """CDR: everybody has the largest rate as PD, and the clock runs slower where the rate is lower."""
     rates = _by_period(terms.cdr, len(terms.dates))
     top = float(rates.max())
-    pool = replace(pool, pd=np.full(len(pool.name), top))
+    pool = altered(pool, pd=np.full(len(pool.name), top))
     if top == 0.0 or (rates == top).all():
         return pool, None
     steps = np.diff(terms.times, prepend=0.0)

@@ -19,6 +19,7 @@ from xlkmv.deal.terms import Deal
 from xlkmv.deal.terms.faults import raise_first
 from xlkmv.deal.terms.record import Record, record_faults
 from xlkmv.errors import InputError
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import implied_principal
 from xlkmv.model.plan import arrival_date
@@ -301,7 +302,7 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
     claim[outlook.rows] *= here | (dates < 1)
     pd = pool.pd.copy()
     pd[outlook.rows] = 0.0
-    now = replace(
+    now = altered(
         pool,
         schedule=pool.schedule * paid,
         pd=pd,
@@ -316,7 +317,7 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
     reserve[:j] = record.known("reserve")
     seen = replace(
         plan,
-        deal=replace(plan.deal, pool=now),
+        deal=altered(plan.deal, pool=now),
         row_purchases=None if plan.row_purchases is None else plan.row_purchases * paid,
         clock=np.maximum(clock - clock[j - 1], 0.0),
         seen=j,

@@ -23,7 +23,8 @@ for it, once that and the cash in hand repay all notes; what comes in later is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Generator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -107,6 +108,39 @@ class PoolState:
             if each is not None and field.name not in ("active", "parent"):
                 figures[field.name] = each[:, paths]
         return PoolState(**figures)
+
+    def going_on(self, date: int, open_: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], PoolState]:
+        """Leave out paths that are over, and those that would come from them later.
+
+        Parameters
+        ----------
+        date : int
+            The last one that was computed.
+        open_ : ndarray of bool, shape (p,)
+            Whether each path that is computed by then goes on.
+
+        Returns
+        -------
+        paths : ndarray of int
+            Positions of those that go on.
+        state : PoolState
+            On them.
+        """
+        everyone = self.collections.shape[1]
+        active = np.full(len(self.collections), everyone) if self.active is None else self.active
+        going = np.zeros(everyone, np.bool_)
+        going[: open_.size] = open_
+        for before, now in itertools.pairwise(active[date:].tolist()):
+            if now > before:
+                assert self.parent is not None
+                going[before:now] = going.take(self.parent[before:now])
+        paths, upto = np.flatnonzero(going), np.append(0, np.cumsum(going))
+        state = self.picked(paths)
+        state.active = upto.take(active)
+        state.parent = np.zeros(paths.size, np.int64)
+        if self.parent is not None:
+            state.parent = upto.take(self.parent.take(paths))
+        return paths, state
 
 
 def grown(x: npt.NDArray[Any], parent: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -338,6 +372,12 @@ class _Carried:
                 if field.name not in idle:
                     setattr(self, field.name, grown(getattr(self, field.name), parent))
 
+    def pick(self, paths: npt.NDArray[np.int64], idle: frozenset[str]) -> None:
+        """Go on with some of the paths."""
+        for field in fields(self):
+            if field.name not in idle:
+                setattr(self, field.name, getattr(self, field.name).take(paths, axis=-1))
+
 
 @dataclass(slots=True)
 class _Tests:
@@ -463,8 +503,12 @@ def _state(trap: npt.NDArray[np.bool_], turbo: npt.NDArray[np.bool_]) -> npt.NDA
     return np.maximum(TRAP * trap.view(np.int8), TURBO * turbo.view(np.int8))
 
 
-def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) -> Iterator[Payment]:
+def payments(
+    plan: Stressed, state: PoolState, volatility: float, drift: float
+) -> Generator[Payment, tuple[npt.NDArray[np.int64], PoolState] | None, None]:
     """Yield the payments date by date for many paths at once.
+
+    Sent what :meth:`PoolState.going_on` says after a date, it goes on with these paths only.
 
     Parameters
     ----------
@@ -647,7 +691,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             ledger.reserve = np.full(paths, plan.known_reserve[k])
 
         balance = balance - ledger.principal
-        np.copyto(balance, 0.0, where=balance < fixed.rounding)
+        # Of classes that are repaid there is nothing to write.
+        np.copyto(balance, 0.0, where=(balance < fixed.rounding) & (balance != 0.0))
         arrears = above(interest_due, ledger.interest)
         deferred = np.zeros(arrears.shape)
         if fixed.deferrable.any():
@@ -667,7 +712,7 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
         carried.fee_arrears, carried.before = fees_due - ledger.fees, pool
         if ledger.purse is not None:
             carried.purse = ledger.purse
-        yield Payment(
+        sent = yield Payment(
             fees_due=fees_due,
             fees_paid=ledger.fees,
             interest_due=interest_due,
@@ -689,3 +734,8 @@ def payments(plan: Stressed, state: PoolState, volatility: float, drift: float) 
             covenants=tests.values,
             breaches=tests.fails,
         )
+        if sent is not None:
+            paths_on, state = sent
+            assert state.active is not None and state.parent is not None
+            active, parent = state.active, state.parent
+            carried.pick(paths_on[: active[k]], idle)

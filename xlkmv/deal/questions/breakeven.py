@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, widened
 from xlkmv.deal.plan.waterfall import DUST, PoolState, payments, planned_state
-from xlkmv.deal.stress import Stress, apply, expected_recovery, stressed_pd, stressed_recovery
+from xlkmv.deal.stress import BASE, Stress, apply, expected_recovery, stressed_pd, stressed_recovery
 from xlkmv.deal.terms import TOLERANCE, Deal, Pool
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date, default_probability_by
 from xlkmv.shown import Shown
@@ -102,7 +103,7 @@ def reverse_stress(
     every one is tried.
     """
     # Tests without a consequence change no payment.
-    deal = replace(deal, controls=deal.controls.without("support"), covenants=deal.acting)
+    deal = altered(deal, controls=deal.controls.without("support"), covenants=deal.acting)
     even, ratios = np.linspace(0.0, 1.0, SCAN + 1), np.geomspace(1.0, 100.0, SCAN + 1)
     # The sizes of each stress, mildest first, and whether expected collections feel it.
     ranges: dict[str, tuple[Array, bool]] = {
@@ -167,7 +168,7 @@ class _Trials:
     def __init__(self, deal: Deal) -> None:
         self.deal = deal
         self.report: Callable[[float], None] = lambda share: None
-        self.plan = apply(deal, Stress("reverse"))
+        self.plan = apply(deal, BASE)
         # Unless a test asks who owes what, sums over the rows will do.
         self.sums = {c.metric for c in deal.covenants}.isdisjoint({"senior DD", "largest obligor share"})
         self.rows = _Expecting(self.plan, self.plan.deal.pool.pd, expected_recovery(deal))
@@ -184,8 +185,7 @@ class _Trials:
             plans, states = [], []
             for at, size in enumerate(sizes[start : start + batch].tolist(), start):
                 self.report(at / sizes.size)
-                field: dict[str, Any] = {column: size}
-                plan, state = self._tried(Stress("reverse", **field), expected)
+                plan, state = self._tried(altered(BASE, **{column: size}), expected)
                 plans.append(plan)
                 states.append(state)
             columns = {name: np.array([state[name] for state in states]) for name in states[0]}
@@ -382,4 +382,4 @@ class _Descending:
             count=None if pool.count is None else np.append(np.maximum(np.rint(left * pool.count), 1.0), 1.0),
             claim=None if pool.claim is None else np.vstack([pool.claim * left[:, None], certain]),
         )
-        return replace(self.plan, deal=replace(self.plan.deal, pool=rest))
+        return replace(self.plan, deal=altered(self.plan.deal, pool=rest))

@@ -21,6 +21,7 @@ from xlkmv.deal.plan.today import Outlook, as_seen, fitting
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.terms import Deal, Record, Today
 from xlkmv.errors import DomainError
+from xlkmv.kinds import altered
 from xlkmv.model.copula import joint_default_probability
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, RULES, Array, check, check_number
 from xlkmv.model.plan import PlanRisk, default_probability_by
@@ -326,7 +327,7 @@ def rerate(
 
 def _unsupported(plan: Stressed) -> Stressed:
     """The plan without the undertaking."""
-    return replace(plan, deal=replace(plan.deal, controls=plan.deal.controls.without("support")))
+    return replace(plan, deal=altered(plan.deal, controls=plan.deal.controls.without("support")))
 
 
 def _so_far(plan: Stressed, run: Waterfall, j: int) -> tuple[Array, npt.NDArray[np.bool_]]:

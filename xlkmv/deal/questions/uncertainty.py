@@ -25,6 +25,7 @@ range as those of a single obligor are.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -33,9 +34,9 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.kmv import KmvView, TrancheView, kmv_view, maturity_risk
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import ENOUGH, Simulation, simulate
+from xlkmv.deal.paths.run import ENOUGH, Measured, Run, Simulation, Wanted, simulate
 from xlkmv.deal.plan.stressed import CERTAIN
-from xlkmv.deal.stress import expected_recovery
+from xlkmv.deal.stress import BASE, expected_recovery
 from xlkmv.deal.terms import Deal
 from xlkmv.deal.terms.ranges import INPUTS, LEVEL, Ranges, varied
 from xlkmv.model.domain import Array
@@ -196,12 +197,20 @@ def uncertainty(
     # A PD below all numbers is as far away as its distance to default, which costs nothing.
     far = [v.anydate_pd_at_maturity == 0.0 and np.isfinite(v.distance_at_maturity) for v in base.tranches]
     viewed = [not (known or away) for known, away in zip(simulated, far, strict=True)]
-    views, runs = [_at_maturity(base)], [run]
-    for j in range(count):
-        progress(j / count)
-        other = inputs.deal_at(normals[j], own[j])
-        views.append(maturity_risk(other, viewed))
-        runs.append(simulate(other, paths=paths, seed=deal.terms.seed + 1 + j, executor=executor))
+    views: list[tuple[float, Array, Array]] = [_at_maturity(base)]
+    runs: list[Measured] = [run]
+    with contextlib.ExitStack() as begun:
+        # An executor begins with all of it at once.
+        looks = []
+        for j in range(count):
+            other, seed = inputs.deal_at(normals[j], own[j]), deal.terms.seed + 1 + j
+            wanted = Wanted(brief=(BASE,))
+            each = Run(other, wanted, paths=paths, seed=seed, executor=executor, apart=True)
+            looks.append((other, begun.enter_context(each)))
+        for j, (other, each) in enumerate(looks):
+            progress(j / count)
+            views.append(maturity_risk(other, viewed))
+            runs += each.results()[1]
     progress(1.0)
     at = inputs.features(normals, inputs.figures([(slice(None), own)]))
     at = np.vstack([np.zeros(at.shape[1]), at])

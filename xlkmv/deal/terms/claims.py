@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import MOST_OBLIGORS, Fault, column_faults, raise_first, twice
 from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, Recoveries, recovery_faults
 from xlkmv.errors import InputError
-from xlkmv.kinds import check_kinds
+from xlkmv.kinds import altered, check_kinds
 from xlkmv.model.domain import Array, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
@@ -126,7 +126,7 @@ class Loans(Columns, Shown):
         for column in LOAN_WORDS:
             values = getattr(self, column)
             columns[column] = tuple(values[i] for i in rows.tolist())
-        return replace(self, **columns)
+        return altered(self, **columns)
 
     @property
     def given(self) -> npt.NDArray[np.bool_]:
@@ -382,7 +382,7 @@ class Pool(Columns, Shown):
         columns["name"] = self._numbered(rows)
         loans = None if self.loans is None else self.loans.pick(rows)
         drawn = None if self.recoveries is None else self.recoveries.pick(rows, share)
-        return replace(self, **columns, count=count, loans=loans, recoveries=drawn)
+        return altered(self, **columns, count=count, loans=loans, recoveries=drawn)
 
     def _numbered(self, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
         """Names of some rows; one that is there again gets the next number that makes no other name."""

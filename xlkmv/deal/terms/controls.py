@@ -7,12 +7,12 @@ comparison take it from here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from xlkmv.deal.terms.faults import COLUMN_RULES, column_faults, raise_first
 from xlkmv.errors import DomainError, InputError
-from xlkmv.kinds import check_kinds
+from xlkmv.kinds import altered, check_kinds
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
@@ -134,4 +134,4 @@ class Controls(Shown):
                     "control", Phrase("must be one of {options}", options=", ".join(CONTROLS)), name
                 )
         switched: dict[str, Any] = dict.fromkeys(names, False)
-        return replace(self, **switched)
+        return altered(self, **switched)

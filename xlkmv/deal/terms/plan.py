@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -166,11 +167,18 @@ class Terms(Shown):
     @property
     def times(self) -> Array:
         """Years from closing to each payment date, shape (n,)."""
-        return np.array([year_fraction(self.closing, d, self.day_count) for d in self.dates])
+        return _years(self.closing, self.dates, self.day_count)
 
     def curve(self, name: str) -> Curve:
         """Return the curve of this name."""
         return next(c for c in self.curves if c.name == name)
+
+
+@lru_cache(maxsize=8)  # asked for time and again, and of one deal the same
+def _years(closing: dt.date, dates: tuple[dt.date, ...], day_count: str) -> Array:
+    years = np.array([year_fraction(closing, day, day_count) for day in dates])
+    years.setflags(write=False)
+    return years
 
 
 TERM_RULES: dict[str, Rule] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xlkmv.deal.terms.columns import Columns
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
@@ -71,7 +72,7 @@ class Recoveries(Columns, Shown):
     def pick(self, rows: npt.NDArray[np.int64], share: Array) -> Recoveries:
         """Recoveries of some rows, in their order, each with a share of the row's pledge."""
         columns: dict[str, Any] = {c: getattr(self, c)[rows] for c in RECOVERY_NUMBERS}
-        return replace(self, **columns | {"pledge": columns["pledge"] * share})
+        return altered(self, **columns | {"pledge": columns["pledge"] * share})
 
 
 def recovery_faults(
