@@ -206,12 +206,19 @@ class PoolEngine:
         columns, first, owner = patterns.columns, patterns.first, patterns.owner
         sums = sums or Sums(patterns)
         claimed = sums.at_default(self.claim)
-        arrival = self.arrival.take(self.lag.take(columns) * n + first)
-        # What comes back after the last date is left out.
-        rate = self.recovery.take(columns)
+        # In place, as defaults may be many. What comes back after the last date is left out.
+        cell = self.lag.take(columns)
+        cell *= n
+        cell += first
+        cell = self.arrival.take(cell)
+        cell *= size
+        cell += owner
+        back = self.recovery.take(columns)
         if self.law is not None:
-            rate = (1.0 - share) * self.rates(patterns, claimed)
-        arrived = np.bincount(arrival * size + owner, rate * claimed, (n + 1) * size)
+            back = (1.0 - share) * self.rates(patterns, claimed)
+        back *= claimed
+        arrived = np.bincount(cell, back, (n + 1) * size)
+        del cell, back
         cash: Array = np.asarray(arrived[: n * size], np.float64).reshape(n, size)
         cash += self.base[:, None]
         state = PoolState(cash, active=patterns.active, parent=patterns.parent)

@@ -215,7 +215,10 @@ def all_paths(
         # Sorting numbers into which all is packed is faster than sorting, then picking, by one of them.
         at_column, at_row = int(dates).bit_length(), int(dates * obligors).bit_length() + 1
         at_span = at_row + int(payer.size).bit_length()
-        code = np.sort((first // span) << at_span | rows << at_row | columns << at_column | first)
+        code = (first // span) << at_span
+        for part, at in ((rows, at_row), (columns, at_column), (first, 0)):
+            code |= part << at
+        code.sort()
         happened = np.searchsorted(code, np.arange(1, -(-dates // span) + 1) << at_span)
         first = code & ((1 << at_column) - 1)
         columns = code >> at_column & ((1 << at_row - at_column) - 1)

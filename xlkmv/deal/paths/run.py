@@ -305,19 +305,17 @@ def pool_states(
     states: dict[int, list[PoolState]] = {}
     start = 0
     for block in blocks:
-        sums: Sums | None = None
-        whole: Patterns | None = None
-        for pool, patterns in patterns_of(pools, layout, block):
-            if sums is None or sums.patterns is not patterns:
-                sums, whole = Sums(patterns), None
-                parts.setdefault(_like(pool), []).append((start, patterns.without_defaults()))
-            states.setdefault(id(pool), []).append(pool.pool_state(patterns, sums))
-            step()
-            if block < blocks[-1]:
-                continue
-            # All paths of the pool are there: its plans run, and its state may go.
-            whole = whole or joined(parts.pop(_like(pool)))
-            yield pool, whole, PoolState.joined(states.pop(id(pool)))
+        for same, patterns in patterns_of(pools, layout, block):
+            sums, like = Sums(patterns), _like(same[0])
+            parts.setdefault(like, []).append((start, patterns.without_defaults()))
+            whole = joined(parts.pop(like)) if block == blocks[-1] else None
+            for pool in same:
+                states.setdefault(id(pool), []).append(pool.pool_state(patterns, sums))
+                step()
+                if whole is not None:
+                    # All paths of the pool are there: its plans run, and its state may go.
+                    yield pool, whole, PoolState.joined(states.pop(id(pool)))
+            del patterns, sums  # before others are found
         start += layout.size(block)
 
 
@@ -328,29 +326,32 @@ def _like(pool: PoolEngine) -> tuple[int, bool, bool]:
 
 def patterns_of(
     pools: Sequence[PoolEngine], layout: Layout, block: int
-) -> Iterator[tuple[PoolEngine, Patterns]]:
-    """Find the default patterns of a block, pool by pool."""
+) -> Iterator[tuple[list[PoolEngine], Patterns]]:
+    """Find the default patterns of a block, with all pools that have them."""
     draws, paths = draw(layout, block), layout.size(block)
     sample: Sample | None = None
     for model, alike in itertools.groupby(pools, lambda pool: pool.model):
-        rows, columns, first = defaults = model.obligor_defaults(draws)
-        for (support, drawn), same in itertools.groupby(alike, lambda pool: (pool.support, pool.drawn)):
+        defaults = [model.obligor_defaults(draws)]
+        kinds = [[*same] for _, same in itertools.groupby(alike, lambda pool: (pool.support, pool.drawn))]
+        for same in kinds:
+            support, drawn = same[0].support, same[0].drawn
             n, obligors = model.times.size, layout.obligors
             payer = model.payer_default(draws) if support else np.full(paths, n, np.int64)
-            patterns: Patterns | None = None
-            for pool in same:
-                if patterns is None and not layout.crowded and rows.size <= CROWDED * paths:
-                    patterns = find_patterns(paths, rows, columns, first, payer, obligors, n, not drawn)
-                elif patterns is None:
-                    if layout.thin and sample is None and layout.group >= SMALLEST_THINNED:
-                        rng = np.random.default_rng([layout.seed, block])
-                        sample = sampled(pool.severity(defaults, paths), layout.group, rng)
-                    patterns = all_paths(rows, columns, first, payer, obligors, n, sample)
-                if drawn and patterns.returns is None:
-                    patterns = replace(
-                        patterns, returns=model.returns(draws, patterns.path, patterns.columns)
-                    )
-                yield pool, patterns
+            # Before the last patterns are computed on, the defaults that they are made of may go.
+            rows, columns, first = defaults.pop() if same is kinds[-1] else defaults[0]
+            if not layout.crowded and rows.size <= CROWDED * paths:
+                patterns = find_patterns(paths, rows, columns, first, payer, obligors, n, not drawn)
+            else:
+                if layout.thin and sample is None and layout.group >= SMALLEST_THINNED:
+                    rng = np.random.default_rng([layout.seed, block])
+                    severity = same[0].severity((rows, columns, first), paths)
+                    sample = sampled(severity, layout.group, rng)
+                patterns = all_paths(rows, columns, first, payer, obligors, n, sample)
+            del rows, columns, first
+            if drawn:
+                patterns = replace(patterns, returns=model.returns(draws, patterns.path, patterns.columns))
+            yield same, patterns
+            del patterns
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ class PlanEngine:
                 defaulted[:, on] |= at_maturity[:, None] & (p.balance > self.floor)
             if self.acts:
                 fired[on] |= p.breaches[self.acting].any(axis=0)
-        served, defaulted, fired = grown(served, parent), grown(defaulted, parent), grown(fired, parent)
+        served, defaulted, fired = (_to_the_end(x, patterns) for x in (served, defaulted, fired))
         return Outcome(defaulted, ~served, self._lost(on, p, parent.size), fired, parent.size)
 
     def _paid(self, state: PoolState, whole: bool = False) -> Iterator[tuple[int, Ints | slice, Payment]]:
@@ -211,12 +211,13 @@ class PlanEngine:
         for date in range(self.n):
             p = paying.send(sent)
             sent = None
-            yield date, slice(None) if there is None else there[: p.balance.shape[1]], p
+            now = p.balance.shape[1]
+            yield date, slice(now) if there is None else there[:now], p
             # The last class is a cheap first look.
-            if whole or 2 * np.count_nonzero(p.balance[-1]) > p.balance.shape[1]:
+            if whole or 2 * np.count_nonzero(p.balance[-1]) > now:
                 continue
             open_ = np.asarray(((p.balance > 0.0) | (p.interest_due > p.interest_paid)).any(axis=0))
-            if 2 * np.count_nonzero(open_) > open_.size:
+            if 2 * np.count_nonzero(open_) > now:
                 continue
             paths, state = sent = state.going_on(date, open_)
             there = paths if there is None else there.take(paths)
@@ -279,7 +280,7 @@ class PlanEngine:
                 short = np.repeat(short.any(axis=0, keepdims=True), k, axis=0)
             if short.any():
                 first_short[:, on] = np.where(short, np.minimum(first_short[:, on], date), first_short[:, on])
-        return grown(first_short, parent), self._lost(on, p, parent.size)
+        return _to_the_end(first_short, patterns), self._lost(on, p, parent.size)
 
 
 class _Flowing:
@@ -333,6 +334,13 @@ class _Flowing:
             self.sums.loss_bins[i] = np.bincount(np.maximum(of_class, 0), weight, LOSS_BINS + 1)
         total = self.collected / (self.engine.planned or 1.0)
         return [self.dated / self.engine.amount[:, None], total[None], total[None] ** 2]
+
+
+def _to_the_end(x: npt.NDArray[Any], patterns: Patterns) -> npt.NDArray[Any]:
+    """Give patterns that part from others once these are left out what the others have."""
+    for upto in patterns.active.tolist():
+        x = grown(x, patterns.parent[:upto])
+    return x
 
 
 def _over_paths(values: npt.NDArray[Any], weight: Array) -> Array:
