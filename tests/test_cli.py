@@ -582,6 +582,18 @@ def test_new_makes_a_workbook_that_can_be_refreshed(
     assert len(read_book(FileBook(path)).deal.pool.name) == 11
 
 
+def test_new_makes_a_workbook_in_the_language_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "book.xlsm"
+    assert run(capsys, "new", path, "--lang", "zh")[0] == 0
+    book = FileBook(path)
+    texts = book.table("tbl_Text")
+    assert book.name("in_Language").value == "中文"
+    assert "资产池" in "".join(map(str, texts.column("Shown")))
+    assert texts.column("Shown") == texts.column("中文")
+
+
 def test_new_builds_the_workbook_where_none_is_shipped(
     capsys: pytest.CaptureFixture[str], draft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

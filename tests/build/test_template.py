@@ -16,6 +16,7 @@ import pytest
 from lxml import etree
 
 import xlkmv.build.template as template_module
+from xlkmv.build.catalogue import names
 from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
@@ -260,12 +261,14 @@ ALIKE = {"CPR", "PSA", "ABS", "CDR", "30/360", "Copula", "t"}
 
 
 def test_words_that_inputs_are_read_by_are_shown_in_chinese(made: tuple[Path, Any]) -> None:
-    """Those of lists and of labels; what the deal calls its own stays."""
+    """Those of lists, of labels and of the examples' sources; what the deal calls its own stays."""
     path, _ = made
     found, book = rules(path), FileBook(path)
     words = [(spec, c.header, {*c.choices}) for spec in TABLES.values() for c in spec.inputs]
     labels = {row.label for row in (*layout.TERM_ROWS, *layout.CONTROL_ROWS, *layout.RANGE_ROWS)}
     words += [(spec, spec.columns[0].header, labels) for spec in (layout.TERM, layout.CONTROL, layout.RANGE)]
+    bases = {text for text in names() if text.startswith(("fact: ", "assumption: "))}
+    words += [(spec, "Basis", bases) for spec in (layout.POOL, layout.TRANCHE, layout.TERM, layout.CONTROL)]
     seen = 0
     for spec, header, known in words:
         table = book.table(spec.name)

@@ -57,8 +57,8 @@ def test_in_chinese_the_words_of_the_product_are_chinese_and_those_of_the_deal_s
     assert (fees.label, fees.value, fees.basis) == ("优先费用", "0.20% 每年，占计费基础", "假设")
     assert said[english["Order of principal"].place].value == "顺序"
     assert said[english["Claims: PD"].place].label == "债权：违约概率"
-    reserve = english["Reserve account"]
-    assert said[reserve.place].basis == reserve.basis == "assumption: one period of senior dues, held as cash"
+    assert said[english["Reserve account"].place].basis == "假设：优先级一期应付，以现金持有"
+    assert said[english["Claims: Industry"].place].value == english["Claims: Industry"].value
     assert said[english["Tranches: Payment type"].place].value == "随回款还本 – 到期一次还本"
 
 

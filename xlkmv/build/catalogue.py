@@ -14,8 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from xlkmv.build.drawing import KEYS
+from xlkmv.build.filling import filling
 from xlkmv.build.ribbon import BUTTONS
 from xlkmv.build.template import fixed_texts
+from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.questions import compare, structure
 from xlkmv.deal.questions.diversification import CAPS, TIMES
 from xlkmv.deal.reading import ALARMS, READINGS
@@ -85,6 +87,7 @@ def names() -> list[str]:
         *NOTES_OF_CELLS,
         *(text for words in KEYS.values() for text in words),
         *(row.unit for row in layout.TERM_ROWS),
+        *_bases(),
         *(*(row.meaning for row in layout.CONTROL_ROWS), *RESERVE_UNITS),
         *(text for _, label, _, tip in BUTTONS for text in (label, tip)),
         *(c.header for c in layout.SCENARIO.columns if c.field in UNITS),
@@ -96,6 +99,15 @@ def names() -> list[str]:
         *(*METHODS, "loss above junior notes"),
     ]
     return [text for text in found if text]
+
+
+def _bases() -> Iterator[str]:
+    """Yield what the examples say of where their figures are from."""
+    for key in EXAMPLES:
+        for name, filled in filling(example(key)).tables.items():
+            for c, *cells in zip(layout.TABLES[name].columns, *filled.rows, strict=False):
+                if c.field == "basis":
+                    yield from filter(None, cells)
 
 
 def texts() -> list[str]:

@@ -12,7 +12,6 @@ import xlsxwriter
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 import xlkmv
-from xlkmv.build.filling import DEFAULT, MEANINGS
 from xlkmv.build.vba import said_texts
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.stress import TABLE as FROM_TABLE
@@ -97,7 +96,6 @@ KEYS: dict[tuple[str, str], Sequence[str]] = {
     (layout.TERM.name, "value"): [
         *dict.fromkeys(word for row in layout.TERM_ROWS for word in (*row.choices, OC_ALL))
     ],
-    (layout.TERM.name, "basis"): [*dict.fromkeys((*MEANINGS.values(), DEFAULT, "assumption"))],
     (layout.CONTROL.name, "label"): [row.label for row in layout.CONTROL_ROWS],
     (layout.RANGE.name, "label"): [row.label for row in layout.RANGE_ROWS],
     (layout.SCENARIO.name, "name"): [stress.name for stress in PRESETS],
@@ -335,6 +333,8 @@ class Sheets:
         for k, c in enumerate(columns):
             self.validate(ws, c, top, top + len(body) - 1, column + k)
             keys = KEYS.get((spec.name, c.field), c.choices)
+            if c.field == "basis":  # as the examples have it
+                keys = list(dict.fromkeys(values[k] for values in body if values[k]))
             self.keys_in_chinese(ws, top, column + k, top + len(body) - 1, keys)
             if c.format == layout.SIMULATED:
                 self.none_seen(ws, top, column + k, top + len(body) - 1)

@@ -43,7 +43,7 @@ from xlkmv.phrase import Phrase, joined
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import Column, TableSpec
 
-__all__ = ["DEFAULT", "MEANINGS", "Filled", "Filling", "blank", "calendar", "filling"]
+__all__ = ["Filled", "Filling", "blank", "calendar", "filling"]
 
 # Said of terms whose meaning is not plain, where no source says more.
 MEANINGS = {

@@ -130,6 +130,13 @@ def _new(options: argparse.Namespace, out: Output) -> None:
         build_template(options.file)
     else:
         shutil.copyfile(found, options.file)
+    if options.lang is not None:
+        from xlkmv.refresh.wording import choose_language
+        from xlkmv.workbook.book import open_book
+
+        book = open_book(options.file)
+        choose_language(book, options.lang)
+        book.save()
     file = str(options.file)
     out.line(Phrase("Made {file}: {what} xlkmv refresh {file}", file=file, what=what))
 

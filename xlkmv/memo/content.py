@@ -352,7 +352,7 @@ def _deal(_: Say, deal: Deal, analysis: Analysis) -> tuple[tuple[str, str], ...]
         (
             _("Model"),
             _("volatility of the pool {sigma:.2%} p.a., drift {drift:.2%}; {copula} copula").format(
-                sigma=analysis.base.volatility, drift=analysis.base.drift, copula=terms.copula
+                sigma=analysis.base.volatility, drift=analysis.base.drift, copula=_(terms.copula)
             ),
         ),
     ]

@@ -11,7 +11,7 @@ from xlkmv.phrase import Phrase, Say, said
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, has_table
 
-__all__ = ["language_of", "remember", "said_again", "speaker", "write_texts"]
+__all__ = ["choose_language", "language_of", "remember", "said_again", "speaker", "write_texts"]
 
 # Texts that a workbook remembers; of more the oldest go.
 SAID_ROWS = 2_000
@@ -52,6 +52,19 @@ def speaker(book: Book) -> Say:
         For :func:`xlkmv.phrase.said`.
     """
     return catalogue(language_of(book) or ENGLISH).gettext
+
+
+def choose_language(book: Book, language: str) -> None:
+    """Let a workbook speak a language: its texts at once, its results from the next refresh on.
+
+    Parameters
+    ----------
+    book : Book
+    language : str
+        A key of :data:`~xlkmv.language.LANGUAGES`.
+    """
+    book.write_name(layout.LANGUAGE, LANGUAGES[language])
+    write_texts(book)
 
 
 def write_texts(book: Book) -> None:
