@@ -542,7 +542,7 @@ def test_uninstall_removes_it_from_every_spreadsheet(
 ) -> None:
     monkeypatch.setattr(libreoffice, "find_office", lambda: object() if office else None)
     monkeypatch.setattr(libreoffice, "uninstall", lambda: "removed from Calc")
-    monkeypatch.setattr(windows, "uninstall", lambda: print("removed from Excel") or clean)
+    monkeypatch.setattr(windows, "uninstall", lambda say: say("removed from Excel") or clean)
     code, out, _ = run(capsys, "uninstall")
     assert code == (0 if clean else 1)
     assert "removed from Excel" in out
