@@ -25,7 +25,7 @@ from xlkmv.cli.completion import SHELLS, script, words
 from xlkmv.cli.deals import _shown
 from xlkmv.cli.document import SCHEMA, keys, tables_of
 from xlkmv.cli.firm import UNITS
-from xlkmv.cli.output import BAD_INPUT, Output
+from xlkmv.cli.output import BAD_INPUT, Output, console, table
 from xlkmv.cli.results import print_results
 from xlkmv.deal.analysis import analyse
 from xlkmv.deal.examples import example
@@ -144,7 +144,7 @@ def test_refresh_reports_the_numbers_that_it_writes(
     headline, answers = written.table("tbl_Headline"), written.table("tbl_Answer")
     for row in range(len(headline.rows)):
         cells = {h: headline.rows[row][headline.index(h)] for h in headline.header}
-        lines = [line for line in out.splitlines() if line.strip().startswith(cells["Tranche"])]
+        lines = [line for line in out.splitlines() if line.strip().startswith(cells["Class"])]
         answered, views, *_ = lines
         for value in (f"{cells['Coverage']:.3f}", f"{cells['DD']:.2f}", probability(cells["Any-date PD"])):
             assert value in views
@@ -379,6 +379,18 @@ def test_a_narrow_terminal_keeps_names_and_figures(
     assert {word for word in row.split()[2:] if word[0].isdigit()} <= set(" ".join(lines[start:]).split())
 
 
+@pytest.mark.parametrize("width", [40, 60, 76, 77, 78, 79, 80, 81, 82, 90, 120])
+def test_what_a_line_is_about_is_never_squeezed_out_of_a_table(width: int) -> None:
+    asked, name = "Largest size, class after class from the top (of all notes now)", "Senior (优先级)"
+    figures = ("72.64%", "129.68%", "128.06%", "129.93%", "130.84%", "1,279,649,784")
+    shown = table("Title", "Question", "Class", "Now", "Answer", "From", "To", "KMV view", "Enter")
+    shown.add_row(asked, name, *figures)
+    screen = console(width=width, file=io.StringIO())
+    screen.print(shown)
+    said = screen.file.getvalue()
+    assert "…" not in said and {*asked.split(), *name.split(), *figures} <= set(said.split())
+
+
 def test_install_where_there_is_no_excel_says_so_and_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,7 +448,7 @@ def test_solve_prints_the_answers_that_it_writes(
         for header in ("Now", "Answer", "From", "To", "KMV view"):
             assert (cells[header] if isinstance(cells[header], str) else f"{cells[header]:.2%}") in line
         if cells["Remark"]:
-            assert f"{cells['Question']}, {cells['Tranche']}: {cells['Remark']}" in out
+            assert f"{cells['Question']}, {cells['Class']}: {cells['Remark']}" in out
     assert written.table("tbl_Target").column("Target") == [0.02, None]
     assert written.name("out_InputHash").value is None  # a solve is no refresh
     assert read_book(written).digest in out

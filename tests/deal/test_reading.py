@@ -19,7 +19,10 @@ from xlkmv.phrase import said
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(0.0, "< 1E-10"), (1.0, "100.00%"), (0.0123, "1.23%"), (1e-4, "0.01%"), (3.2e-7, "3.2E-07")],
+    [
+        *((0.0, "< 1E-10"), (3.2e-7, "3.2E-07"), (1e-4, "0.010%"), (1.25e-4, "0.013%"), (9.4e-4, "0.094%")),
+        *((1e-3, "0.10%"), (0.0123, "1.23%"), (0.48635, "48.64%"), (1.0, "100.00%")),
+    ],
 )
 def test_probabilities_read_well(p: float, text: str) -> None:
     assert probability(p) == text
@@ -106,7 +109,7 @@ def test_without_controls_and_with_one_tranche() -> None:
     alone = fast(deal, controls=none, tranches=deal.tranches[:1])
     lines = read(alone, analyse(alone, [BASE]))
     assert lines["controls"] == "Every control is off."
-    assert lines["others"] == "There is no other tranche."
+    assert lines["others"] == "There is no other class."
 
 
 def test_a_plan_that_fails_by_itself_says_so() -> None:
@@ -128,16 +131,16 @@ def test_who_cannot_default_needs_no_control() -> None:
     assert "Obligors with a PD of 0 11" in lines["look"]
     # 1 - 0.05^(1/2000) = 0.0014968, and no bound is rounded down.
     assert "(bound: none of 2,000 paths)" in lines["senior"]
-    assert "none of 2,000 paths (PD < 1.5E-03)" in lines["others"]
+    assert "none of 2,000 paths (PD < 0.15%)" in lines["others"]
 
 
 @pytest.mark.parametrize(
     ("p", "text"),
     [
-        (1.4968e-3, "1.5E-03"),
-        (1.41e-4, "1.5E-04"),
-        (1.5e-4, "1.5E-04"),
-        (9.91e-5, "1.0E-04"),
+        (1.4968e-3, "0.15%"),
+        (1.41e-4, "0.015%"),
+        (1.5e-4, "0.015%"),
+        (9.91e-5, "0.010%"),
         (2e-5, "2.0E-05"),
     ],
 )

@@ -133,6 +133,7 @@ def test_prepayment_worked_out(build):
 def test_names_of_controls():
     assert control_keys("all") == tuple(CONTROLS)
     assert control_keys("Reserve account, SUPPORT , ") == ("reserve", "support")
+    assert control_keys("Patent pledge") == control_keys("pledge") == ("pledge",)  # as older workbooks say
     assert control_keys(()) == ()
     with pytest.raises(InputError, match="controls off must be all or some of"):
         control_keys("reserve; support")

@@ -299,7 +299,7 @@ def test_names_give_the_figures_of_the_headline_class(office, template):
         ):
             book.write("Home!Z1", f"={name}")
             for row in (1, 0):
-                book.write(headline_cell, headline.column("Tranche")[row])
+                book.write(headline_cell, headline.column("Class")[row])
                 assert book.value("Home!Z1") == headline.column(header)[row], name
 
 

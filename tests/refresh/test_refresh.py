@@ -366,13 +366,21 @@ def test_a_missing_column_is_named(draft: Path, tmp_path: Path, name: str, heade
     assert found[0][0] == TABLES[name].sheet
 
 
-@pytest.mark.parametrize(("name", "label"), [("tbl_Term", "Seed"), ("tbl_Control", "Patent pledge")])
+@pytest.mark.parametrize(("name", "label"), [("tbl_Term", "Seed"), ("tbl_Control", "Pledge")])
 def test_a_missing_or_doubled_row_is_named(draft: Path, tmp_path: Path, name: str, label: str) -> None:
     row, header = row_of(draft, name, label), FileBook(draft).table(name).header[0]
     path = put(draft, tmp_path / "missing.xlsm", (name, row, header, "Something else"))
     assert [p[3] for p in problems_of(path)] == [f"table {name} has no row '{label}'"]
     path = put(draft, tmp_path / "twice.xlsm", (name, 0 if row else 1, header, label))
     assert "is there twice" in " ".join(p[3] for p in problems_of(path))
+
+
+def test_a_row_may_bear_the_label_of_an_older_workbook(draft: Path, tmp_path: Path) -> None:
+    row = row_of(draft, "tbl_Control", "Pledge")
+    older = put(draft, tmp_path / "older.xlsm", ("tbl_Control", row, "Control", "Patent pledge"))
+    assert read_book(FileBook(older)).deal.controls == read_book(FileBook(draft)).deal.controls
+    twice = put(draft, tmp_path / "twice.xlsm", ("tbl_Control", 0, "Control", "Patent pledge"))
+    assert "is there twice" in " ".join(p[3] for p in problems_of(twice))
 
 
 def test_all_wrong_cells_are_listed_at_once(draft: Path, tmp_path: Path) -> None:
@@ -807,7 +815,7 @@ def test_more_obligors_scenarios_and_tranches(tmp_path: Path, monkeypatch: pytes
     book = FileBook(path)
     assert done.inputs.deal.pool.name[-1] == "=1+1"
     assert book.table("tbl_Pool").column("Obligor")[-1] == "=1+1"
-    tranches = book.table("tbl_Headline").column("Tranche")
+    tranches = book.table("tbl_Headline").column("Class")
     assert len(tranches) == 3
     assert tranches[1] == "Mezzanine"
     assert len(book.table("tbl_Result").rows) == 3 * len(done.inputs.deal.terms.dates)
@@ -912,6 +920,14 @@ def test_a_workbook_of_the_first_edition_is_refreshed(tmp_path: Path, refreshed:
     first = Path(__file__).parents[1] / "data" / "first_edition.xlsm"
     paths = row_of(first, "tbl_Term", "Simulated paths")
     path = put(first, tmp_path / "first.xlsm", ("tbl_Term", paths, "Value", 100))
+    # Conditions are the user's: they keep the names that they had.
+    today = FileBook(refreshed).table("tbl_Scenario").column("Scenario")
+    named = FileBook(path).table("tbl_Scenario").column("Scenario")
+    assert [(a, b) for a, b in zip(named, today, strict=True) if a != b] == [
+        ("Patent pledge off", "Pledge off"),
+        ("Default point: dues of all tranches", "Default point: dues of all classes"),
+    ]
+    put(path, path, *[("tbl_Scenario", k, "Scenario", name) for k, name in enumerate(today)])
     book = open_book(path)
     done = refresh(book)
     book.save()

@@ -92,8 +92,9 @@ def test_titles_and_figures_are_those_of_the_headline_class(
     on, simulated = found.base.tranches[k], found.simulated_base.tranches[k]
     assert column(layout.CHART, "due_senior") == on.risk.accumulated_due.tolist()
     assert column(layout.CHART, "anydate_pd") == np.maximum(on.anydate_pd, SMALLEST_DRAWN).tolist()
-    drawn = np.maximum(np.cumsum(simulated.first_short), SMALLEST_DRAWN)
-    assert column(layout.CHART, "simulated") == drawn.tolist()
+    # Where no path of 400 is short, what the PD is below with 95 %.
+    drawn = np.maximum(np.cumsum(simulated.first_short), 1.0 - 0.05 ** (1 / 400))
+    assert column(layout.CHART, "simulated") == pytest.approx(drawn)
     rows = [view.tranches[k].anydate_pd_at_maturity for view in found.scenarios]
     assert column(layout.SCENARIO, "anydate_pd") == rows
     runs = [row.simulation.tranches[k].anydate_pd for row in found.simulated]
@@ -138,7 +139,7 @@ def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: 
     shares = table.column("Share of the class's expected loss")
     assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1.0)
     every = book.table("tbl_DriverAll")
-    lines = list(zip(every.column("Tranche"), every.column("What it is"), every.column("Name"), strict=True))
+    lines = list(zip(every.column("Class"), every.column("What it is"), every.column("Name"), strict=True))
     for k, tranche in enumerate(deal.tranches):
         of_class = [line[1:] for line in lines if line[0] == tranche.name]
         if drivers.short[k]:
@@ -193,6 +194,26 @@ def test_the_cell_on_home_switches_the_class(draft: Path, tmp_path: Path) -> Non
     assert book.name("out_ReadingPool").value.startswith("Collections cover ")
 
 
+@pytest.mark.parametrize("k", [0, 1])
+def test_charts_by_date_draw_pass_through_principal_as_the_plan_pays_it(
+    draft: Path, tmp_path: Path, k: int
+) -> None:
+    deal = xingye_yuanrong()
+    classes = (Tranche("A", 1, 200e6, 0.03, "pass-through"), Tranche("B", 2, 60e6, 0.05, "pass-through"))
+    terms = replace(deal.terms, headline="AB"[k], paths=400)
+    deal = replace(deal, tranches=classes, terms=terms)
+    found = analyse(deal, PRESETS)
+    chart = written(draft, tmp_path / "book.xlsm", deal, found).table("tbl_Chart")
+    plan = found.planned
+    # Nothing is missed by plan: what is due to a class and those ahead of it is what they and the fees get.
+    paid = plan.interest_paid + plan.principal_paid
+    due = [np.cumsum(plan.fees_paid + paid[: j + 1].sum(axis=0)) for j in range(2)]
+    assert chart.column("Due to the class") == pytest.approx(due[k])
+    assert chart.column("Due to all") == pytest.approx(due[1])
+    # By the legal final alone, half-way only fees and interest would be due.
+    assert due[k][9] > 5.0 * found.base.tranches[k].risk.accumulated_due[9]
+
+
 OLD = {
     "tbl_Chart": {
         "Due to the class": "Due to senior",
@@ -204,9 +225,13 @@ OLD = {
         "Any-date PD, this off": "Senior any-date PD, this off",
         "Any-date PD, only this on": "Senior any-date PD, only this on",
         "Any-date PD, this and all above on": "Any-date PD, stacked",
+        "Riskiest other class, this off": "Riskiest other tranche, this off",
     },
     "tbl_Actual": {"DD then": "Senior DD", "Any-date PD by pool and reserve then": "Senior any-date PD"},
-    "tbl_Headline": {"Any-date PD by pool and reserve": "Any-date PD without undertaking"},
+    "tbl_Headline": {
+        "Class": "Tranche",
+        "Any-date PD by pool and reserve": "Any-date PD without undertaking",
+    },
     "tbl_Result": {
         "PD by pool and reserve": "PD of the pool alone",
         "Any-date PD by pool and reserve": "Any-date PD of the pool alone",
@@ -219,7 +244,10 @@ OLD = {
         "Any-date PD by pool and reserve at closing": "Any-date PD without undertaking at closing",
         "Any-date PD by pool and reserve now": "Any-date PD without undertaking now",
     },
-    "tbl_History": {"Any-date PD by pool and reserve": "Any-date PD without undertaking"},
+    "tbl_History": {
+        "Class": "Tranche",
+        "Any-date PD by pool and reserve": "Any-date PD without undertaking",
+    },
     "tbl_Watch": {"Any-date PD by pool and reserve, drawn": "Any-date PD without undertaking, drawn"},
 }
 
@@ -277,7 +305,7 @@ def of_class(book: FileBook, name: str, table: str) -> list[dict[str, Any]]:
     """Lines of a class in a table of results."""
     found = book.table(table)
     rows = [dict(zip(found.header, row, strict=True)) for row in found.rows]
-    return [row for row in rows if row["Tranche"] == name]
+    return [row for row in rows if row["Class"] == name]
 
 
 def test_one_label_is_one_number_on_home_and_on_surveillance(draft: Path, tmp_path: Path) -> None:
@@ -300,13 +328,13 @@ def test_each_refresh_adds_its_lines_to_the_history_up_to_a_bound(
     source = written(draft, tmp_path / "one.xlsm", deal, found)
     two = written(source.path, tmp_path / "two.xlsm", deal, found)
     lines = two.table("tbl_History")
-    assert lines.column("Tranche") == [t.name for t in deal.tranches] * 2
+    assert lines.column("Class") == [t.name for t in deal.tranches] * 2
     assert set(lines.column("As of")) == {deal.terms.dates[3]}
     assert set(lines.column("Input hash")) == {ENTRY[3]} and set(lines.column("Paths")) == {400}
     assert lines.column("Grade") == [*current_grades(deal, found)] * 2
     monkeypatch.setattr(report, "HISTORY_ROWS", 7)
     three = written(two.path, tmp_path / "three.xlsm", deal, found)
-    assert three.table("tbl_History").column("Tranche") == ["A-4", "B", *[t.name for t in deal.tranches]]
+    assert three.table("tbl_History").column("Class") == ["A-4", "B", *[t.name for t in deal.tranches]]
 
 
 def test_the_chart_of_the_rating_starts_at_closing_and_keeps_what_was_simulated(

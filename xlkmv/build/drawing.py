@@ -14,6 +14,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 import xlkmv
 from xlkmv.build.filling import DEFAULT, MEANINGS
 from xlkmv.build.vba import said_texts
+from xlkmv.deal.reading import TWO_DECIMALS
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.terms import OC_ALL
@@ -336,8 +337,8 @@ class Sheets:
             self.validate(ws, c, top, top + len(body) - 1, column + k)
             keys = KEYS.get((spec.name, c.field), c.choices)
             self.keys_in_chinese(ws, top, column + k, top + len(body) - 1, keys)
-            if c.format == layout.SIMULATED:
-                self.none_seen(ws, top, column + k, top + len(body) - 1)
+            if c.format in (layout.PROBABILITY, layout.SIMULATED, layout.ERROR):
+                self.probabilities(ws, top, column + k, top + len(body) - 1, c.format)
         places = enumerate(columns, column)
         for written, group in itertools.groupby(places, lambda place: not place[1].is_input):
             if written:
@@ -503,8 +504,17 @@ class Sheets:
                 rule = {"type": "formula", "criteria": f'=AND({SPEAKS_CHINESE},{cell}="{key}")'}
                 ws.conditional_format(first, column, last, column, rule | {"format": shown})
 
-    def none_seen(self, ws: Any, first: int, column: int, last: int) -> None:
-        """Say of a simulated 0 that it was not seen, in Chinese: number formats speak English."""
+    def probabilities(self, ws: Any, first: int, column: int, last: int, shown: str) -> None:
+        """Add what the number format of probabilities cannot say: it has two conditions, and speaks English.
+
+        Below 0.1 % a percentage has a third decimal, and a simulated 0 is "none seen" in Chinese, too.
+        """
+        small = {"type": "cell", "criteria": "between", "minimum": 1e-4, "maximum": TWO_DECIMALS - 1e-12}
+        ws.conditional_format(
+            first, column, last, column, small | {"format": self.book.add_format({"num_format": "0.000%"})}
+        )
+        if shown != layout.SIMULATED:
+            return
         cell = xl_rowcol_to_cell(first, column)
         shown = self.book.add_format({"num_format": f'"{in_chinese("none seen")}"'})
         rule = {
@@ -513,6 +523,14 @@ class Sheets:
             "format": shown,
         }
         ws.conditional_format(first, column, last, column, rule)
+
+    def whole(self, ws: Any, row: int, column: int) -> None:
+        """Show whole numbers of a table's column, such as periods and obligors, without decimals."""
+        cell = xl_rowcol_to_cell(row, column)
+        rule = {"type": "formula", "criteria": f"=AND(ISNUMBER({cell}),{cell}=INT({cell}))"}
+        ws.conditional_format(
+            row, column, row, column, rule | {"format": self.book.add_format({"num_format": "#,##0"})}
+        )
 
     def beside(self, ws: Any, row: int, left: int, specs: Sequence[TableSpec]) -> list[int]:
         """Write empty tables side by side, a narrow column between them; return their first columns."""

@@ -130,7 +130,8 @@ def by_date(s: Sheets, new: Filling) -> None:
         "By date",
         "By date",
         "逐日图表",
-        "Every class on every date is on Classes by date, the plan's cash on Cashflow and Payments.",
+        "Every class on every date is on Classes by date, the plan's cash on Cashflow and Payments. "
+        "Pass-through principal: due here as the plan pays it.",
         spec.columns,
         money=True,
         least=16,
@@ -169,7 +170,7 @@ def cover_chart(s: Sheets, new: Filling) -> Any:
         "date",
         ("accumulated_in", "Accumulated in (pool)", line(GREEN)),
         ("due_senior", "Due to the class", line(SENIOR, "long_dash")),
-        ("due_all", "Due to all tranches", line(ALL, "dash")),
+        ("due_all", "Due to all classes", line(ALL, "dash")),
     )
     s.finish(chart, "What comes in against what is due, accumulated")
     chart.set_x_axis(s.dates_axis(new.dates))
@@ -201,7 +202,7 @@ def _pd_chart(s: Sheets, new: Filling) -> Any:
         CURVES,
         "date",
         ("anydate_pd", "KMV view", line(SENIOR)),
-        ("simulated", "Simulated", line(SENIOR, "dash")),
+        ("simulated", "Simulated (none seen: its bound)", line(SENIOR, "dash")),
         ("anydate_off", "KMV view, all controls off", line(OFF)),
         ("simulated_off", "Simulated, all controls off", line(OFF, "dash")),
     )
@@ -240,9 +241,10 @@ def _kept_chart(s: Sheets, new: Filling, account: tuple[Any, ...]) -> Any:
         ("account", "Cash kept", line(GREEN, "dash")),
         ("reserve", "Reserve", line(SENIOR)),
     )
-    s.finish(chart, "Cash that stays in the plan after each date, by plan")
+    s.finish(chart, "out_DrawnKept")
     chart.set_x_axis(s.dates_axis(new.dates))
-    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0"))
+    # Of nothing a spreadsheet has a scale of its own, up to 1.
+    chart.set_y_axis(s.axis(MONEY_AXIS, '[=0]0;[<=1]"";#,##0'))
     return chart
 
 
@@ -266,7 +268,7 @@ def classes_by_date(s: Sheets) -> None:
         "Classes by date",
         "各层级逐日结果",
         "Collections against dues, accumulated. By pool and reserve: reserve counted for senior classes, no "
-        "undertaking. Expected dates: principal of pass-through classes due as the plan pays it.",
+        "undertaking. Expected dates: pass-through principal due as the plan pays it; later is no default.",
         labels=2,
         money=True,
     )
@@ -391,7 +393,8 @@ def conditions(s: Sheets) -> None:
         layout.SCENARIO_RESULT,
         "Conditions",
         "各层级情景结果",
-        "Conditions are edited on Scenario. Changes are against its first row, the base.",
+        "Conditions are edited on Scenario. Changes are against its first row, the base, in percentage "
+        "points.",
         labels=2,
     )
 
@@ -406,8 +409,8 @@ def controls(s: Sheets) -> None:
         "Controls",
         "What protects, what breaks",
         "增信贡献与临界点",
-        "What each control takes off (simulated), the conditions that matter most, and how far each stress "
-        "can go before something is missed.",
+        "What each control takes off (simulated; shares: percentage points), the conditions that matter "
+        "most, and how far each stress can go before something is missed.",
         len(CONTROLS_WIDTHS),
         money=True,
     )
@@ -417,7 +420,8 @@ def controls(s: Sheets) -> None:
     charts = 3
     attribution, _ = s.table(ws, charts + ROWS, 1, layout.ATTRIBUTION)
     tornado, _ = s.table(ws, attribution + len(CONTROLS) + 1, 1, layout.TORNADO)
-    reverse, _ = s.table(ws, tornado + CONDITIONS_SHOWN + 1, 1, layout.REVERSE)
+    reverse, size = s.table(ws, tornado + CONDITIONS_SHOWN + 1, 1, layout.REVERSE)
+    s.whole(ws, reverse, size + layout.REVERSE.index("size"))
     limits, _ = s.table(ws, reverse + len(UNITS) + 1, 1, layout.BREAKEVEN)
     sigma, _ = s.table(ws, limits + len(TARGET_PDS) + 1, 1, layout.SIGMA)
     steps, _ = s.table(ws, sigma + len(SIGMAS) + 2, 1, layout.WATERFALL)
@@ -441,7 +445,7 @@ def controls(s: Sheets) -> None:
     labels = {
         "value": True,
         "position": "inside_end",
-        "num_format": layout.PROBABILITY,
+        "num_format": "[<0.0001]0.0E+00;[<0.001]0.000%;0.00%",
         "font": {"name": FONT, "size": 9},
     }
     s.draw(

@@ -140,10 +140,12 @@ STEP_WITHOUT_MACROS = (
     "2  Run the script refresh of xlwings Lite (tab Home), quick_look for a first answer in seconds.  "
     "Without Excel: save, then run  xlkmv refresh BOOK.xlsx  (--quick)."
 )
-# Links beside the last step, as the widths of the columns allow.
+# Links beside the last step and beneath, as the widths of the columns allow: to each sheet of answers.
 LINKS = (
-    *("Result", "By date", "Surveillance", "Conditions", "Controls"),
-    *("Drivers", "Uncertainty", "Structure", "Cashflow", "Compare", "Checks"),
+    "Result, By date, Surveillance, Conditions, Uncertainty, Drivers, Controls, Structure, "
+    "Cashflow, Compare, Checks",
+    "Simulated, Scenario, Classes by date, What moved, Payments, Today, Models, Solutions, "
+    "Waterfall, History, Backtest",
 )
 ANSWER_RULES = (
     (
@@ -167,15 +169,16 @@ def _home(s: Sheets, new: Filling) -> Any:
         ws.set_column(column, column, width)
     for heading in (
         FROZEN,
-        FROZEN + len(STEPS),
+        FROZEN + len(STEPS) + len(LINKS) - 1,
     ):  # said, or each spreadsheet has a height of its own for them
         ws.set_row(heading, 18)
     _state_and_buttons(s, ws, FROZEN - 1)
     for row, step in enumerate(STEPS, FROZEN):
         s.speak(ws, row, 1, step if s.macros or step != STEPS[1] else STEP_WITHOUT_MACROS)
-    row = FROZEN + len(STEPS)
-    for column, sheet in enumerate(LINKS, 2):
-        s.link(ws, row - 1, column, sheet)
+    row = FROZEN + len(STEPS) + len(LINKS) - 1
+    for above, sheets in zip((2, 1), LINKS, strict=True):
+        for column, sheet in enumerate(sheets.split(", "), 2):
+            s.link(ws, row - above, column, sheet)
     _readings(s, ws, row, new.headline)
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)
@@ -189,7 +192,7 @@ def _home(s: Sheets, new: Filling) -> Any:
         ws.conditional_format(top, interval, top + 1200, interval, rule)
     for name, field in HEADLINE_FIGURES.items():
         header = layout.HEADLINE.column(field).header
-        place = "MATCH(out_Headline,tbl_Headline[Tranche],0)"
+        place = "MATCH(out_Headline,tbl_Headline[Class],0)"
         s.book.define_name(name, f"=INDEX(tbl_Headline[{header}],{place})")
     ws.freeze_panes(FROZEN, 0)
     ws.fit_to_pages(1, 1)
@@ -271,7 +274,7 @@ def _last_refresh(s: Sheets, ws: Any, row: int, new: Filling) -> None:
             below += 2
             continue
         if shown == layout.SIMULATED:
-            s.none_seen(ws, below, PANEL + 1, below)
+            s.probabilities(ws, below, PANEL + 1, below, shown)
         style = s.style(num_format=shown, bold=True, align="left", shrink=True)
         ws.write_blank(below, PANEL + 1, None, style)
         below += 1
@@ -299,10 +302,17 @@ def _inputs(s: Sheets, ws: Any, row: int, left: int, spec: TableSpec, filled: Fi
 ORANGE = "Orange: assumption."
 
 
+# Names of obligors are not cut up to as many characters.
+LONGEST_NAME = 44
+
+
 def _pool(s: Sheets, new: Filling) -> Any:
     filled = new.tables[layout.POOL.name]
     text = f"A row: one obligor, or Count equal ones. Unused columns: unfold at +. {ORANGE}"
-    columns = (*layout.POOL.columns, *filled.extra)
+    first, *others = layout.POOL.columns
+    longest = max((len(str(row[0])) for row in filled.rows), default=0)
+    first = replace(first, width=min(max(first.width, longest), LONGEST_NAME))
+    columns = (first, *others, *filled.extra)
     ws = s.sheet("Pool", "Pool", "资产池", new.note("Pool", text), len(columns), money=True)
     shown = filled.used | {c.field for c in filled.extra}
     fold_columns(ws, 1, columns, shown)
@@ -904,8 +914,8 @@ def _moved(s: Sheets) -> Any:
         "What moved",
         "What moved",
         "变动原因",
-        "From each case to this workbook, one change after the other; the changes add up. Blank until "
-        "cases are compared on Compare.",
+        "From each case to this workbook, one change after the other, in percentage points; the changes add "
+        "up. Blank until cases are compared on Compare.",
         sum(len(spec.columns) + 1 for spec in specs) - 1,
     )
     _, left = s.beside(ws, top - 3, 1, specs)

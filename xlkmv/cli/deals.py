@@ -172,7 +172,7 @@ def _show(options: argparse.Namespace, out: Output) -> None:
             "name grade pd why alone expected_loss loss_given_default average_life yield_at_par",
         ),
         (
-            Phrase("Default risk of each tranche by its maturity"),
+            Phrase("Default risk of each class by its maturity"),
             layout.HEADLINE,
             "tranche coverage dd pd anydate_pd simulated",
         ),

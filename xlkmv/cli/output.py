@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["ALARM", "BAD_INPUT", "Output", "console", "distance", "number", "table"]
 
 BAD_INPUT = 2
+# Characters that the first column of a table has at least, where it needs as many.
+LABEL = 18
 ALARM = "bold red"
 
 
@@ -226,7 +228,14 @@ def table(title: str, *columns: str, words: bool = False) -> Any:
 
     class Narrowing(Table):
         def __rich_console__(self, console: Any, options: Any) -> Any:
-            if Measurement.get(console, options.update_width(1000), self).minimum <= options.max_width:
+            wide = options.update_width(1000)
+            for k, column in enumerate(self.columns):
+                texts = (column.header, *column.cells)
+                longest = max(Measurement.get(console, wide, text).maximum for text in texts)
+                # What does not break needs its whole width; between figures a label would lose its own.
+                if column.no_wrap or k == 0:
+                    column.min_width = longest if column.no_wrap else min(LABEL, longest)
+            if Measurement.get(console, wide, self).minimum <= options.max_width:
                 yield from super().__rich_console__(console, options)
                 return
             yield f"{self.title}\n"

@@ -112,10 +112,11 @@ def _print_structure(found: Any, out: Output) -> None:
     for name, target in found.targets.items():
         simulated = said(probability(found.pd[name], simulated=True), _)
         now.add_row(name, probability(target), simulated, probability(found.kmv[name]))
-    columns = (_("Class"), _("Now"), _("Answer"), _("From"), _("To"), _("KMV view"), _("Enter"))
-    title = _("What the deal could be for these targets, all else as it is")
-    could = table(title, _("Question"), *columns)
-    could.columns[1].justify = "left"
+    columns = (_("Question"), _("Now"), _("Answer"), _("From"), _("To"), _("KMV view"), _("Enter"))
+    could = {}
+    for name in found.targets:
+        asked = Phrase("What the deal could be for the target of {name}, all else as it is", name=name)
+        could[name] = table(said(asked, _), *columns)
 
     def shown(cell: Any) -> str:
         if isinstance(cell, str):
@@ -129,7 +130,7 @@ def _print_structure(found: Any, out: Output) -> None:
     for answer in found.answers:
         question, name, unit, *figures, setting, _pd, _error, remark = answer_cells(answer)
         asked = Phrase("{question} ({unit})", question=Phrase(question), unit=Phrase(unit))
-        could.add_row(said(asked, _), name, *map(shown, figures), entered(setting))
+        could[name].add_row(said(asked, _), *map(shown, figures), entered(setting))
         if remark:
             question = Phrase(question)
             remarks.append(
@@ -137,7 +138,7 @@ def _print_structure(found: Any, out: Output) -> None:
             )
     out.print(
         now,
-        could,
+        *could.values(),
         *remarks,
         Phrase(
             "From, to: the answers for a target two standard errors less and more. {paths:,} paths.",
@@ -226,7 +227,7 @@ def _print_way(first: str, second: str, way: Any, out: Output) -> None:
         by_view = f"{100.0 * step.kmv_change:+.3f}" if k else ""
         simulated = said(probability(step.simulated, simulated=True), _)
         steps.add_row(said(Phrase(step.label), _), simulated, *moved, probability(step.kmv), by_view)
-    note = Phrase("Changes in points of a percent; what one does depends on those before it.")
+    note = Phrase("Changes in percentage points; what one does depends on those before it.")
     out.print(differs, steps, note, "")
 
 

@@ -149,7 +149,7 @@ def _views(deal: Any, analysis: Any, _: Say) -> Any:
     from xlkmv.deal.reading import probability
 
     columns = (_("Controls"), _("Coverage"), _("DD"), _("PD"), _("Any date"), _("Simulated"))
-    found = table(_("Default risk of each tranche by its maturity"), _("Tranche"), *columns)
+    found = table(_("Default risk of each class by its maturity"), _("Class"), *columns)
     found.columns[1].no_wrap = False
 
     def row(name: str, controls: str, view: Any, pds: tuple[float, float], simulated: Any) -> None:

@@ -132,7 +132,7 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
         (Phrase("Senior fees p.a."), deal.terms.fee_rate, 0.03),
         (Phrase("Reserve in periods"), reserve, 4.0),
         (Phrase("Coverage of {name}", name=headline.name), headline.coverage_at_maturity, 3.0),
-        (Phrase("Tranches short although everybody pays"), float(planned.short.any(axis=-1).sum()), 0.0),
+        (Phrase("Classes short although everybody pays"), float(planned.short.any(axis=-1).sum()), 0.0),
         (
             Phrase("Covenants in breach although everybody pays"),
             float(planned.breaches.any(axis=-1).sum()),

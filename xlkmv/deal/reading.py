@@ -59,6 +59,8 @@ _BREAKS: dict[str, Callable[[float], Phrase]] = {
 }
 # Less of an expected loss than this is written as 0.00 points.
 LEAST_POINTS = 5e-5
+# From here on a percentage of two decimals has two digits.
+TWO_DECIMALS = 1e-3
 _LEFT_OUT = Phrase("Not in a quick look: refresh for everything.")
 # A haircut up to this is no room, and one from the other on is no stress but another deal.
 NO_ROOM, ANOTHER_DEAL = 5e-4, 0.995
@@ -66,6 +68,8 @@ NO_ROOM, ANOTHER_DEAL = 5e-4, 0.995
 
 def probability(p: float, simulated: bool = False) -> str:
     """Write a probability as a banker reads it: a percentage, or a power of ten when it is small.
+
+    Two digits at least: 0.013 %, not 0.01 %.
 
     Parameters
     ----------
@@ -82,7 +86,7 @@ def probability(p: float, simulated: bool = False) -> str:
     if p < LEAST:
         return "< 1E-10"
     # As a sheet rounds: 48.635 % up, though its binary fraction lies below.
-    return f"{100.0 * p + 1e-9:.2f}%" if p >= 1e-4 else f"{p:.1E}"
+    return f"{_points(p):.{2 if p >= TWO_DECIMALS else 3}f}%" if p >= 1e-4 else f"{p:.1E}"
 
 
 def figure(x: float, shown: str) -> str:
@@ -211,7 +215,7 @@ def rounded_up(p: float) -> str:
     str
     """
     step = 10.0 ** (math.floor(math.log10(p)) - 1)
-    return f"{math.ceil(p / step - 1e-9) * step:.1E}"
+    return probability(float(f"{math.ceil(p / step - 1e-9) * step:.1E}"))
 
 
 def _short_by_plan(deal: Deal, analysis: Analysis, k: int) -> list[str]:
@@ -271,7 +275,7 @@ def _others_than(analysis: Analysis) -> list[int]:
 def _others(deal: Deal, analysis: Analysis) -> str:
     k, runs = riskiest(analysis), analysis.simulated_base.tranches
     if k == analysis.headline:
-        return Phrase("There is no other tranche.")
+        return Phrase("There is no other class.")
     lost = 1.0 - float(runs[k].loss_probability[0])
     texts = [
         *_short_by_plan(deal, analysis, k),
@@ -321,10 +325,10 @@ def _controls(deal: Deal, analysis: Analysis) -> str:
     lost = float(losses.without[k] - losses.with_all[k])
     most = _strongest(losses, k)[:1]
     taken: dict[str, Any] = {
-        "points": 100.0 * total,
+        "points": _points(total),
         "name": name,
         "shares": _shares(found, k, order),
-        "lost": 100.0 * lost,
+        "lost": _points(lost),
     }
     if most and lost >= LEAST_POINTS:
         return Phrase(
@@ -340,6 +344,11 @@ def _controls(deal: Deal, analysis: Analysis) -> str:
     )
 
 
+def _points(change: float) -> float:
+    """Change of a probability in percentage points, to be rounded as a sheet does: 35.505 up."""
+    return 100.0 * change + 1e-9
+
+
 def _strongest(found: Attribution, k: int) -> list[int]:
     """Up to two controls that lower a measure of a tranche, the strongest first."""
     order = np.argsort(-found.shapley[:, k], kind="stable")[:2].tolist()
@@ -352,7 +361,7 @@ def _shares(found: Attribution, k: int, controls: list[int]) -> str:
             Phrase(
                 "{control} {points:.2f}",
                 control=Phrase(CONTROLS[found.controls[c]].label),
-                points=100.0 * float(found.shapley[c, k]),
+                points=_points(float(found.shapley[c, k])),
             )
             for c in controls
         ],

@@ -86,8 +86,11 @@ def control_keys(text: str | Iterable[str]) -> tuple[str, ...]:
     if not isinstance(given, Iterable) or not all(isinstance(name, str) for name in given):
         raise InputError("controls off", "must be a text or a list of texts", text)
     names = [name.strip() for name in given]
-    known = {control.label.casefold(): key for key, control in CONTROLS.items()} | {
-        key: key for key in CONTROLS
+    known = {
+        name.casefold(): key
+        for key, control in CONTROLS.items()
+        for name in (key, control.label, control.former)
+        if name
     }
     chosen: set[str] = set()
     for name in filter(None, names):
@@ -600,7 +603,7 @@ PRESETS: tuple[Stress, ...] = (
     BASE,
     *(Stress(f"{control.label} off", controls_off=(key,)) for key, control in CONTROLS.items()),
     ALL_OFF,
-    Stress("Default point: dues of all tranches", default_point="all"),
+    Stress("Default point: dues of all classes", default_point="all"),
     Stress("Largest obligor defaults, nothing recovered", obligor_recovery=0.0),
     Stress("Largest obligor defaults, recovery of the table", obligor_recovery=TABLE),
     Stress("Pool haircut 10 %", pool_haircut=0.10),

@@ -235,12 +235,14 @@ def _drawn(book: Book, analysis: Analysis) -> dict[str, str | None]:
     there = set(book.names())
     quick = NOT_IN_QUICK if analysis.quick else None
     record = None if analysis.backtest.measures else analysis.backtest.verdict
+    kept = analysis.planned.account.any() or analysis.planned.reserve.any()
 
     def asked(name: str, not_yet: str) -> str | None:
         return not_yet if name in there and book.name(name).value is None else None
 
     return {
         "out_DrawnCover": None,
+        "out_DrawnKept": None if kept else Phrase("no cash stays"),
         "out_DrawnCollections": record,
         "out_DrawnDefaults": record,
         "out_DrawnFrontier": asked("out_Solved", layout.UNSOLVED),
@@ -434,7 +436,7 @@ def _short_by_plan(deal: Deal, planned: Waterfall) -> str:
         if row.any()
     ]
     if not short:
-        return Phrase("no tranche")
+        return Phrase("no class")
     more = len(short) - 1
     return Phrase("{first} and {more} more", first=short[0], more=more) if more else short[0]
 
@@ -508,17 +510,21 @@ def _expected(tranche: TrancheView, k: int) -> list[Any]:
 def _curve(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     k = analysis.headline
     on, last, off = analysis.base.tranches[k], analysis.base.tranches[-1], analysis.controls_off.tranches[k]
-    runs = (analysis.simulated_base, analysis.simulated_off)
-    simulated, simulated_off = (np.cumsum(run.tranches[k].first_short) for run in runs)
+    simulated, simulated_off = (
+        np.maximum(np.cumsum(run.tranches[k].first_short), upper_bound(0, run.paths))
+        for run in (analysis.simulated_base, analysis.simulated_off)
+    )
     drawn = (on.anydate_pd, simulated, off.anydate_pd, simulated_off)
+    # Of a pass-through class next to nothing falls due before its legal final.
+    faced, all_due = on.expected or on.risk, last.expected or last.risk
     sigma, mu = max(analysis.base.volatility, LEAST_VOLATILITY), analysis.base.drift
-    low, high = (coverage_quantile(on.risk, p, sigma, mu) for p in BAND)
+    low, high = (coverage_quantile(faced, p, sigma, mu) for p in BAND)
     series = (
-        on.risk.accumulated_in,
-        on.risk.accumulated_due,
-        last.risk.accumulated_due,
+        faced.accumulated_in,
+        faced.accumulated_due,
+        all_due.accumulated_due,
         *(np.maximum(p, SMALLEST_DRAWN) for p in drawn),
-        *(np.minimum(c, MOST_COVERAGE) for c in (on.risk.coverage, low, high)),
+        *(np.minimum(c, MOST_COVERAGE) for c in (faced.coverage, low, high)),
     )
     return [[date, *(s[k] for s in series)] for k, date in enumerate(deal.terms.dates)]
 

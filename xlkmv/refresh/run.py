@@ -284,7 +284,8 @@ def _terms(reader: Reader, cells: TermCells, plan: PayDates, headline: str) -> C
 
 
 def _controls(reader: Reader, cells: TermCells) -> Callable[[], Controls]:
-    table, rows = labelled(reader, layout.CONTROL, (control.label for control in CONTROLS.values()))
+    former = {c.former.casefold(): c.label.casefold() for c in CONTROLS.values() if c.former}
+    table, rows = labelled(reader, layout.CONTROL, (c.label for c in CONTROLS.values()), former)
     if table is None or not (table.has("On") and table.has("Figure")):
         return Controls
     # Units and floors of the figures are terms.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
@@ -32,7 +32,9 @@ def defaults(part: type) -> dict[str, Any]:
     return {f.name: f.default for f in fields(part) if f.default is not MISSING}
 
 
-def labelled(reader: Reader, spec: TableSpec, wanted: Iterable[str]) -> tuple[Table | None, dict[str, int]]:
+def labelled(
+    reader: Reader, spec: TableSpec, wanted: Iterable[str], former: Mapping[str, str] | None = None
+) -> tuple[Table | None, dict[str, int]]:
     """Find the rows of a table of labelled rows; report those that are missing or there twice.
 
     Parameters
@@ -43,6 +45,8 @@ def labelled(reader: Reader, spec: TableSpec, wanted: Iterable[str]) -> tuple[Ta
         Its first column holds the labels.
     wanted : iterable of str
         Labels that must be there.
+    former : mapping of str to str, optional
+        Labels of now by those of older workbooks, both in one case.
 
     Returns
     -------
@@ -57,6 +61,7 @@ def labelled(reader: Reader, spec: TableSpec, wanted: Iterable[str]) -> tuple[Ta
     rows: dict[str, int] = {}
     for row, label in enumerate(table.column(header)):
         key = "" if is_blank(label) else str(label).strip().casefold()
+        key = (former or {}).get(key, key)
         if key in rows:
             reader.fail(table, row, header, Phrase("is there twice: only one row may bear this label"))
         elif key:

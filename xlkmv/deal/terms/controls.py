@@ -31,11 +31,14 @@ class Control:
         own row of the table of controls, the others are terms.
     unit : str
         What the first figure is counted in.
+    former : str
+        Label under which older workbooks have it.
     """
 
     label: str
     figures: tuple[str, ...] = ()
     unit: str = ""
+    former: str = ""
 
 
 CONTROLS: dict[str, Control] = {
@@ -47,7 +50,7 @@ CONTROLS: dict[str, Control] = {
     "support": Control("Shortfall undertaking", ("support_pd", "support_cap", "support_cap_unit"), "PD p.a."),
     "triggers": Control("Credit triggers"),
     "repurchase": Control("Repurchase of defaulted claims", ("repurchase_share",), "of a claim"),
-    "pledge": Control("Patent pledge", ("unpledged_recovery",), "recovery"),
+    "pledge": Control("Pledge", ("unpledged_recovery",), "recovery", "Patent pledge"),
 }
 RESERVE_UNITS = ("periods", "money", "of pool")
 RESERVE_FUNDING = ("cash", "built up")
@@ -69,7 +72,7 @@ class Controls(Shown):
     repurchase_share : float
         Share of a defaulted claim that the originator buys back at its scheduled amount.
     unpledged_recovery : float
-        Recovery rate of an obligor when the patents are not pledged (at most the pool's own).
+        Recovery rate of an obligor when nothing is pledged (at most the pool's own).
     reserve_unit : {"periods", "money", "of pool"}
         Multiples of the senior dues of the first period, money, or a share of the performing
         pool of the date.

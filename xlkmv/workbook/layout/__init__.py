@@ -218,6 +218,7 @@ CHARTS = {
 # Titles of charts that may have nothing to draw, by the name of the cell that holds them.
 DRAWN = {
     "out_DrawnCover": "Accumulated in against due",
+    "out_DrawnKept": "Cash that stays in the plan after each date, by plan",
     "out_DrawnCollections": "Accumulated collections, as a share of the plan",
     "out_DrawnDefaults": "Obligors in default",
     "out_DrawnFrontier": "Any-date PD (simulated) against the size of the class",

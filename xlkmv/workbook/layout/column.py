@@ -33,6 +33,7 @@ __all__ = [
     "of_class",
     "result",
     "text",
+    "the_class",
 ]
 
 MONEY = "#,##0"
@@ -244,6 +245,11 @@ def result(
     blank: bool = False,
 ) -> Column:
     return Column(header, chinese, field, "result", shown, width, aliases=aliases, blank=blank)
+
+
+def the_class(width: int) -> Column:
+    """Column of results that names the class of each line."""
+    return result("Class", "层级", "tranche", TEXT, width, ("Tranche",))
 
 
 def formula(header: str, chinese: str, field: str, shown: str = TEXT, width: int = 12) -> Column:

@@ -18,6 +18,7 @@ from xlkmv.workbook.layout.column import (
     TableSpec,
     result,
     text,
+    the_class,
 )
 
 __all__ = ["BRIDGE", "CASE", "CASE_RESULT", "FRONTIER", "STEP", "STRUCTURE", "TARGET"]
@@ -58,7 +59,7 @@ STRUCTURE = TableSpec(
     "结构求解",
     (
         result("Question", "问题", "question", TEXT, 37),
-        result("Tranche", "层级", "tranche", TEXT, 24),
+        the_class(24),
         result("Figures are", "单位", "unit", TEXT, 17),
         result("Now", "当前", "now", SHARE, 15),
         result("Answer", "答案", "value", SHARE, 12),

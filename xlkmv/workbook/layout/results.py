@@ -17,6 +17,7 @@ from xlkmv.workbook.layout.column import (
     WHOLE,
     TableSpec,
     result,
+    the_class,
 )
 
 __all__ = [
@@ -46,11 +47,11 @@ __all__ = [
 SCENARIO_RESULT = TableSpec(
     "tbl_ScenarioResult",
     "Conditions",
-    "Every tranche under every preset condition",
+    "Every class under every preset condition",
     "各层级情景结果",
     (
         result("Scenario", "情景", "scenario", TEXT, 42),
-        result("Tranche", "层级", "tranche", TEXT, 26),
+        the_class(26),
         result("Coverage", "覆盖倍数", "coverage", RATIO),
         result("DD", "违约距离", "dd", DISTANCE),
         result("PD", "违约概率", "pd", PROBABILITY),
@@ -95,7 +96,7 @@ HEADLINE = TableSpec(
     "Each class by its maturity, the views side by side",
     "各层级违约风险",
     (
-        result("Tranche", "层级", "tranche", TEXT, 26),
+        the_class(26),
         result("Coverage", "覆盖倍数", "coverage", RATIO, 11),
         result("DD", "违约距离", "dd", DISTANCE, 9),
         result("PD", "期末违约概率", "pd", PROBABILITY, 11),
@@ -127,10 +128,10 @@ HEADLINE = TableSpec(
 RISK = TableSpec(
     "tbl_Result",
     "Classes by date",
-    "Each tranche on each date",
+    "Each class on each date",
     "各层级逐日结果",
     (
-        result("Tranche", "层级", "tranche", TEXT, 26),
+        the_class(26),
         result("Date", "日期", "date", DATE, 12),
         result("t", "年", "time", "0.00", 7),
         result("Accumulated in", "累计回款", "accumulated_in", MONEY, 16),
@@ -173,7 +174,7 @@ RISK = TableSpec(
 CHART = TableSpec(
     "tbl_Chart",
     "By date",
-    f"Figures of the charts: {THE_CLASS} (a probability below one in ten billion is drawn as that)",
+    f"Figures of the charts: {THE_CLASS} (a PD below 1E-10 is drawn as that, none seen as its bound)",
     "图表数据",
     (
         result("Payment date", "日期", "date", DATE, 12),
@@ -245,7 +246,7 @@ SIMULATION = TableSpec(
     "Simulated: every obligor may default (PD: interest missed on a date, or principal at maturity)",
     "债务人层面模拟",
     (
-        result("Tranche", "层级", "tranche", TEXT, 26),
+        the_class(26),
         result("Simulated PD", "模拟违约概率", "pd", SIMULATED, 11, ("PD",)),
         result("s.e. of PD", "标准误", "pd_error", ERROR, 10),
         result("Simulated any-date PD", "模拟任一日违约概率", "anydate_pd", SIMULATED, 12, ("Any-date PD",)),
@@ -293,8 +294,22 @@ ATTRIBUTION = TableSpec(
         result("s.e. of share", "标准误", "shapley_error", "0.000%", 10),
         result("Expected loss, this off", "仅关闭此项预期损失", "loss_off", SIMULATED, 12),
         result("Loss share (Shapley)", "预期损失份额", "loss_shapley", "0.00%", 14),
-        result("Riskiest other tranche, this off", "最高风险层级仅关闭此项", "other_off", SIMULATED, 16),
-        result("Riskiest other tranche, share", "最高风险层级份额", "other_shapley", "0.00%", 16),
+        result(
+            "Riskiest other class, this off",
+            "最高风险层级仅关闭此项",
+            "other_off",
+            SIMULATED,
+            16,
+            ("Riskiest other tranche, this off",),
+        ),
+        result(
+            "Riskiest other class, share",
+            "最高风险层级份额",
+            "other_shapley",
+            "0.00%",
+            16,
+            ("Riskiest other tranche, share",),
+        ),
     ),
 )
 
@@ -341,7 +356,7 @@ DRIVEN = (
     result("s.e.", "标准误", "loss_share_error", ERROR, 9),
     result("In default when the class is short", "该层级不足时已违约", "in_default", RATE, 12),
     result("s.e. of that", "标准误", "in_default_error", ERROR, 9),
-    result("Class short if it defaults", "其违约时该层级不足", "short_given", RATE, 12),
+    result("Class short if it defaults", "其违约时该层级不足", "short_given", SIMULATED, 12),
     result("s.e. of this", "标准误", "short_given_error", ERROR, 9),
 )
 
@@ -366,7 +381,7 @@ DRIVER_ALL = TableSpec(
     "The same for every class, by industry and by obligor",
     "各层级风险来源",
     (
-        result("Tranche", "层级", "tranche", TEXT, 34),
+        the_class(34),
         result("Name", "名称", "name", TEXT, 28),
         result("What it is", "类别", "kind", TEXT, 12),
         result("Share of the pool", "占比", "share", RATE, 12, blank=True),
@@ -468,10 +483,10 @@ PRIORITY = TableSpec(
 CASHFLOW = TableSpec(
     "tbl_Cashflow",
     "Payments",
-    "What each tranche gets and misses",
+    "What each class gets and misses",
     "各层级兑付",
     (
-        result("Tranche", "层级", "tranche", TEXT, 26),
+        the_class(26),
         result("Date", "日期", "date", DATE, 13),
         result("Interest due", "应付利息", "interest_due", MONEY, 14),
         result("Interest paid", "已付利息", "interest_paid", MONEY, 14),

@@ -18,6 +18,7 @@ from xlkmv.workbook.layout.column import (
     TableSpec,
     number,
     result,
+    the_class,
 )
 
 __all__ = ["ACTUAL", "BACKTEST", "HISTORY", "MEASURE", "RERATE", "WATCH"]
@@ -109,10 +110,10 @@ ACTUAL = TableSpec(
 RERATE = TableSpec(
     "tbl_Rerate",
     "Today",
-    "Each tranche at closing and now",
+    "Each class at closing and now",
     "设立时与当前",
     (
-        result("Tranche", "层级", "tranche", TEXT, 26),
+        the_class(26),
         result("Outstanding now", "当前余额", "balance", MONEY, 15),
         result("Coverage now", "当前覆盖倍数", "coverage", RATIO, 10),
         result("DD at closing", "设立时违约距离", "dd_closing", DISTANCE, 10),
@@ -152,7 +153,7 @@ HISTORY = TableSpec(
     (
         result("Refreshed", "刷新时间", "when", TEXT, 20),
         result("As of", "截至", "as_of", DATE, 12),
-        result("Tranche", "层级", "tranche", TEXT, 26),
+        the_class(26),
         result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 13),
         result(
             "Any-date PD by pool and reserve",
