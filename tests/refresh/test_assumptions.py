@@ -38,6 +38,12 @@ def test_a_term_is_a_line_with_its_unit_and_basis(lines):
     assert reserve.value == "1 periods"
 
 
+def test_a_small_percentage_keeps_its_digits(lines):
+    # Half of the last digit of the printed 0.000 %.
+    (best,) = (line for line in lines.values() if line.label == "Grades of classes: 1 y")
+    assert best.value == "0.0005%"
+
+
 def test_a_column_of_the_pool_is_a_line_from_its_least_to_its_largest(lines, draft):
     (pds,) = (line for line in lines.values() if line.label == "Claims: PD")
     table = FileBook(draft).table("tbl_Pool")

@@ -400,7 +400,7 @@ def conditions(s: Sheets) -> None:
 
 
 # Widths of sheet Controls, which serve all of its tables.
-CONTROLS_WIDTHS = (42, 14, 18, 28, 12, 12, 12, 14, 16, 16)
+CONTROLS_WIDTHS = (42, 16, 19, 32, 12, 12, 12, 14, 16, 16)
 
 
 def controls(s: Sheets) -> None:

@@ -125,8 +125,8 @@ def _shown(value: Any, shown: str) -> str:
         return f"{value:%Y-%m-%d}"
     if not isinstance(value, float):
         return str(value)
-    if shown.endswith("%"):
-        return f"{value:.2%}"
+    if shown.endswith("%"):  # what two decimals would make 0.00 % keeps its digits
+        return f"{value:.2%}" if value == 0.0 or abs(value) >= 1e-3 else f"{100.0 * value:.3g}%"
     return f"{value:,.0f}" if shown == layout.MONEY else f"{value:,.10g}"
 
 
