@@ -250,7 +250,7 @@ def _kept_chart(s: Sheets, new: Filling, account: tuple[Any, ...]) -> Any:
 
 def _covenant_chart(s: Sheets, tests: int) -> Any:
     chart = s.book.add_chart({"type": "bar"})
-    look = bars(SENIOR, 60) | {"data_labels": {"value": True, "num_format": "0.0"}}
+    look = bars(SENIOR, 60) | {"data_labels": {"value": True, "num_format": '[<=100]0.0;"> 100"'}}
     place = (layout.COVENANT, COVENANT_TOP, 1, tests)
     s.draw(chart, place, "name", ("distance", "Distance to breach on its tightest date", look))
     s.finish(chart, "Covenants: how far each test is from a breach")
