@@ -531,14 +531,6 @@ class Sheets:
             row, column, row, column, rule | {"format": self.book.add_format({"num_format": "#,##0"})}
         )
 
-    def whole(self, ws: Any, row: int, column: int) -> None:
-        """Show whole numbers of a table's column, such as periods and obligors, without decimals."""
-        cell = xl_rowcol_to_cell(row, column)
-        rule = {"type": "formula", "criteria": f"=AND(ISNUMBER({cell}),{cell}=INT({cell}))"}
-        ws.conditional_format(
-            row, column, row, column, rule | {"format": self.book.add_format({"num_format": "#,##0"})}
-        )
-
     def beside(self, ws: Any, row: int, left: int, specs: Sequence[TableSpec]) -> list[int]:
         """Write empty tables side by side, a narrow column between them; return their first columns."""
         lefts = []
