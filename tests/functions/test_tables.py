@@ -366,6 +366,8 @@ def test_private_pd_row_by_row() -> None:
     error(found[3][1], "#NUM!", "long_term must be >= 0")
     low, high = found[0][2:]
     assert 0.0 < low < found[0][0] < high < 1.0
+    # In thousands: a default point of 0.25 is debt, too.
+    assert KMV_PRIVATE_PD(0.05, 0.1, 0.3, PEERS)[0] == pytest.approx(found[0], rel=1e-12)
 
 
 def test_private_pd_takes_headings_and_blank_rows_and_names_what_is_wrong() -> None:
