@@ -87,6 +87,19 @@ def test_measures_rank_those_that_defaulted(ten):
     assert found.money_expected == pytest.approx([0.55 * 30.0])
 
 
+@pytest.mark.parametrize(("pd", "status"), [(0.0, ""), (1.0 - 1e-12, "defaulted")])
+def test_who_was_certain_says_nothing_of_calibration(build, ten, pd, status):
+    # Over two years 1e-24 are left: in floats nothing.
+    words = ["", "", "", "", "", "", "", "defaulted", "", ""]
+    eleven = build(
+        np.full((11, 3), 10.0), pd=np.append(ten.pool.pd, pd), correlation=0.0, recovery=0.5, lag=0.0
+    )
+    alone = held(with_status(ten, *words), 90.0, 80.0).measures
+    found = held(with_status(eleven, *words, status), 90.0, 80.0).measures
+    assert (found.hosmer_lemeshow, found.p_value) == (alone.hosmer_lemeshow, alone.p_value)
+    assert found.brier == pytest.approx(alone.brier * 10.0 / 11.0, rel=1e-12)
+
+
 def test_who_was_prepaid_was_watched_until_then(ten):
     gone = with_status(ten, "prepaid", "repurchased", since=dt.date(2021, 6, 1))
     found = held(gone, 100.0, 100.0, 70.0).measures
