@@ -126,6 +126,8 @@ def test_classes_behind_are_sized_on_what_those_ahead_leave():
     alone = {a.name: a for a in found.answers if a.question == "size"}
     # With 50 ahead of it nothing of B is there when one defaults but 20.
     assert alone["B"].setting == pytest.approx(20.0, abs=0.011)
+    last = "No class ranks below: all notes change."
+    assert [last in alone[n].remark for n in "ABC"] == [False, False, True]
 
 
 SIZES = (("A", 50.0), ("B", 25.0), ("C", 25.0))
