@@ -3,8 +3,8 @@
 A fixed sample: of all changes that Cosmic Ray's operators make inside functions of the rooms below, those
 whose fingerprint (module, function, operator, text of the line) is least, so that a change elsewhere leaves
 the sample alone. Constants of modules are left out: they are tuned, not right or wrong. Each mutant meets the
-tests of its room that run its statement, those that take least first: of the files that mirror its module,
-then of those that name it, then of all others. ``make mutants ONLY='20 --room model'``: fewer.
+tests of its room that run its statement, those that take least first.
+``make mutants ONLY='20 --room model'`` tries fewer.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,36 +136,20 @@ def copy_tree(target: Path) -> None:
 
 def trial(copy: Path, mutant: Mutant) -> tuple[str, str]:
     """Make the change in the copy, run the tests until one fails; the outcome, and the line as changed."""
-    text = mutant.text
-    for file in tests(mutant.module):
-        seen = watched(copy, file)
-        chosen = seen.at(mutant)
-        limit = PATIENCE * sum(chosen.values()) + 60.0
-        with use_mutation(copy / mutant.module, get_operator(mutant.operator)(), mutant.occurrence) as codes:
-            text = codes[1].splitlines()[mutant.line - 1].strip()
-            if chosen and not passes(copy, file, functools.partial(Chosen, chosen), limit):
-                return "noticed", text
-    return "SURVIVED", text
-
-
-@functools.cache
-def tests(module: str) -> list[str]:
-    """Files of tests of its room that a mutant meets: its mirror, what names it, and the others."""
-    dotted = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    parent, _, name = dotted.rpartition(".")
-    names = re.compile(rf"\b{re.escape(dotted)}\b|from {re.escape(parent)} import (\w+, )*{name}\b")
-    files = sorted((ROOT / "tests" / module.split("/")[1]).glob("test_*.py"))
-    mirror = [f for f in files if f.stem.startswith(f"test_{name}")]
-    naming = [f for f in files if names.search(f.read_text(encoding="utf-8"))]
-    return [f.relative_to(ROOT).as_posix() for f in dict.fromkeys([*mirror, *naming, *files])]
+    chosen = watched(copy, mutant.module.split("/")[1]).at(mutant)
+    files = sorted({test.partition("::")[0] for test in chosen})
+    limit = PATIENCE * sum(chosen.values()) + 60.0
+    with use_mutation(copy / mutant.module, get_operator(mutant.operator)(), mutant.occurrence) as codes:
+        survived = not chosen or passes(copy, ["-x", *files], functools.partial(Chosen, chosen), limit)
+        return "SURVIVED" if survived else "noticed", codes[1].splitlines()[mutant.line - 1].strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What tests of a file did that met no mutant: seconds of each, and which tests ran each line."""
+    """What tests did that met no mutant: seconds of each, and which of them ran each line of each module."""
 
-    seconds: Mapping[str, float]
-    lines: Mapping[str, Mapping[int, Sequence[str]]]
+    seconds: dict[str, float]
+    lines: dict[str, dict[int, set[str]]]
 
     def at(self, mutant: Mutant) -> dict[str, float]:
         """The tests that run the statement of a mutant, or its module if importing that runs it."""
@@ -178,33 +161,37 @@ class Seen:
 
 
 @functools.cache
-def watched(copy: Path, file: str) -> Seen:
-    """Run tests that meet no mutant, and watch which lines each runs."""
-    kept = copy.parent / "seen.json"
-    if not passes(copy, file, functools.partial(Watcher, copy, kept), 3600.0):
-        print(f"    {file} is left out: it fails without any change", flush=True)
-        return Seen({}, {})
-    seconds, lines = json.loads(kept.read_text(encoding="utf-8"))
-    return Seen(seconds, {m: {int(line): ts for line, ts in at.items()} for m, at in lines.items()})
+def watched(copy: Path, room: str) -> Seen:
+    """Run the tests of a room, file by file, without any change, and watch what they do."""
+    seen, kept = Seen({}, {}), copy.parent / "seen.json"
+    for file in sorted((copy / "tests" / room).glob("test_*.py")):
+        passes(copy, [file.relative_to(copy).as_posix()], functools.partial(Watcher, copy, kept), 3600.0)
+        seconds, lines = json.loads(kept.read_text(encoding="utf-8"))
+        seen.seconds.update(seconds)
+        for module, at in lines.items():
+            there = seen.lines.setdefault(module, {})
+            for line, names in at.items():
+                there.setdefault(int(line), set()).update(names)
+    return seen
 
 
 class Watcher:
-    """A plugin of pytest: what Seen holds, as JSON."""
+    """A plugin of pytest: what Seen holds, as JSON; tests that fail without any change are left out."""
 
     def __init__(self, copy: Path, kept: Path) -> None:
         self.copy, self.kept = copy, kept
         self.coverage = coverage.Coverage(data_file=None, config_file=False, source=[str(copy / "xlkmv")])
         self.coverage.start()
-        self.seconds: dict[str, float] = {}
+        self.seconds: Counter[str] = Counter()
+        self.failed: set[str] = set()
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self.coverage.switch_context(item.nodeid)
-        started = time.monotonic()
-        try:
-            return (yield)
-        finally:
-            self.seconds[item.nodeid] = time.monotonic() - started
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.coverage.switch_context(nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] += report.duration
+        if report.failed:
+            self.failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         self.coverage.stop()
@@ -213,13 +200,14 @@ class Watcher:
             Path(file).relative_to(self.copy).as_posix(): data.contexts_by_lineno(file)
             for file in data.measured_files()
         }
-        self.kept.write_text(json.dumps([self.seconds, lines]), encoding="utf-8")
+        seconds = {test: taken for test, taken in self.seconds.items() if test not in self.failed}
+        self.kept.write_text(json.dumps([seconds, lines]), encoding="utf-8")
 
 
 class Chosen:
     """A plugin of pytest: only some tests, those first that take least."""
 
-    def __init__(self, seconds: Mapping[str, float]) -> None:
+    def __init__(self, seconds: dict[str, float]) -> None:
         self.seconds = seconds
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -227,9 +215,9 @@ class Chosen:
         items[:] = sorted(chosen, key=lambda item: self.seconds[item.nodeid])
 
 
-def passes(copy: Path, file: str, plugin: Callable[[], object], limit: float) -> bool:
+def passes(copy: Path, arguments: list[str], plugin: Callable[[], object], limit: float) -> bool:
     """Whether tests pass in time, in a process of their own that has what they import already."""
-    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(copy, file, plugin))
+    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(copy, arguments, plugin))
     process.start()
     process.join(limit)
     if process.exitcode is None:
@@ -238,7 +226,7 @@ def passes(copy: Path, file: str, plugin: Callable[[], object], limit: float) ->
     return process.exitcode == 0
 
 
-def run_tests(copy: Path, file: str, plugin: Callable[[], object]) -> None:
+def run_tests(copy: Path, arguments: list[str], plugin: Callable[[], object]) -> None:
     """Run tests against the copy in this process; the examples of hypothesis are the same each time."""
     os.setsid()
     os.chdir(copy)
@@ -248,7 +236,7 @@ def run_tests(copy: Path, file: str, plugin: Callable[[], object]) -> None:
     for stream in (1, 2):
         os.dup2(null, stream)
     imported = "-Wignore::pytest.PytestAssertRewriteWarning"  # hypothesis is, before pytest looks for it
-    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", imported, file], plugins=[plugin()]))
+    os._exit(pytest.main(["-q", "-p", "no:cacheprovider", imported, *arguments], plugins=[plugin()]))
 
 
 if __name__ == "__main__":
