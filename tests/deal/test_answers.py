@@ -25,7 +25,7 @@ from xlkmv.deal.answers import (
 )
 from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.stress import BASE, Stress
-from xlkmv.deal.terms import CONTROLS, ClassScale, Controls, Deal
+from xlkmv.deal.terms import CONTROLS, ClassScale, Controls, Deal, Ranges
 
 
 @given(st.integers(0, 9), st.sampled_from([100, 2_000, 100_000]))
@@ -148,6 +148,17 @@ def test_each_condition_is_quoted_by_the_same_rule(five: Callable[..., Any]) -> 
     run = found.simulated[1].simulation.tranches[3].anydate_pd
     assert run >= 10 / 2000 and (worse.pd, worse.why) == (pytest.approx(run), "simulated")
     assert condition_quotes(analyse(deal, stresses, quick=True), 3) == ()
+
+
+def test_ranges_go_round_the_figures(five: Callable[..., Any]) -> None:
+    deal = five()
+    without = class_answers(deal, analyse(deal, [BASE], quick=True))
+    assert {(a.pd_range, a.distance_range, a.loss_range) for a in without} == {(None, None, None)}
+    found = class_answers(deal, analyse(deal, [BASE], ranges=Ranges(recovery=(0.2, 0.6))))
+    for answer in found:
+        assert answer.pd_range is not None and answer.distance_range is not None
+        assert answer.pd_range[0] <= answer.quote.pd <= answer.pd_range[1]
+        assert answer.distance_range[0] < answer.distance < answer.distance_range[1]
 
 
 def test_a_deal_is_rated_as_a_refresh_does_it():

@@ -99,6 +99,9 @@ def test_comparables_by_hand():
     error = np.hypot(-np.log(0.9) / 0.25, np.log(0.25 / 0.22) * (found.distance + 0.25)) * one_firm
     assert found.high == pytest.approx(ndtr(-found.distance + stdtrit(4, 0.95) * error), rel=1e-6)
     assert found.note.startswith("5 peers of software ")
+    # All of it due within the year is the same default point.
+    short = dataclasses.replace(row, short_term=250.0, long_term=None)
+    assert one(short, peers=PEERS).distance == pytest.approx(found.distance, rel=1e-12)
 
 
 def test_conventions_and_map_are_those_of_the_terms():

@@ -66,6 +66,17 @@ def test_cells_of_each_kind(made: Callable[..., Sheet]) -> None:
     ]
 
 
+@pytest.mark.parametrize("prefix", ["", "x:"])
+def test_a_sheet_without_cells_takes_some(prefix: str) -> None:
+    space = f"xmlns:{prefix[:-1]}" if prefix else "xmlns"
+    data = f'<{prefix}worksheet {space}="{MAIN}"><{prefix}sheetData/></{prefix}worksheet>'
+    empty = Sheet("S", "s.xml", data.encode(), SHARED)
+    empty.set(3, 2, 1.5)
+    root = etree.fromstring(empty.to_bytes())
+    assert [(c.get("r"), c.findtext("*")) for c in root.iter(f"{{{MAIN}}}c")] == [("B3", "1.5")]
+    assert root[0].tag == f"{{{MAIN}}}sheetData" and root[0][0].get("r") == "3"
+
+
 NEW: list[list[Any]] = [
     VALUES,
     [2, dt.date(2021, 1, 1), "shared", " x ", 1e-17, 3.0, "b", False, ErrorCell("#REF!"), "=1+1"],
