@@ -274,6 +274,8 @@ def test_the_sentences_of_a_reserve_that_follows_the_pool():
     found = text(plan(*AB, controls=controls))
     at = found.index("The reserve up to its size; what is above, and all of it after A, back.")
     assert found[at + 1] == "Principal of A that is still wanted, from cash."
+    # Of two accounts income fills it.
+    assert "The reserve up to its size, from income." in text(plan(*AB, controls=controls, accounts="two"))
 
 
 def test_without_subordination_there_is_one_rank():

@@ -233,6 +233,12 @@ def test_prepayment_leaves_no_dust(build):
         ),
         ({"controls": Controls(reserve_size=0.0)}, {"controls_off": "reserve"}, "The reserve has no size."),
         ({}, {"controls_off": "triggers"}, "No covenant has a consequence."),
+        (
+            {"controls": Controls(repurchase_share=0.0)},
+            {"controls_off": "repurchase"},
+            "Nothing is repurchased.",
+        ),
+        ({"controls": Controls(repurchase_share=0.2)}, {"controls_off": "repurchase"}, ""),
         ({"pd": 0.0}, {"pd_multiplier": 2.0}, "No obligor has a PD."),
         ({"recovery": 0.0}, {"recovery_multiplier": 0.5}, "Nothing is recovered anyway."),
         ({"coupon": 0.0}, {"rate_shift": 0.01}, "No class has a coupon, and nothing floats."),

@@ -77,6 +77,13 @@ def test_a_sheet_without_cells_takes_some(prefix: str) -> None:
     assert root[0].tag == f"{{{MAIN}}}sheetData" and root[0][0].get("r") == "3"
 
 
+def test_rows_end_where_a_sheet_ends() -> None:
+    last = '<row r="{0}"><c r="B{0}"><v>1.5</v></c></row>'
+    assert sheet(last.format(2**20)).value(2**20, 2) == 1.5
+    with pytest.raises(BookError, match="row 1048577 of sheet S is out of order"):
+        sheet(last.format(2**20 + 1))
+
+
 NEW: list[list[Any]] = [
     VALUES,
     [2, dt.date(2021, 1, 1), "shared", " x ", 1e-17, 3.0, "b", False, ErrorCell("#REF!"), "=1+1"],
@@ -114,7 +121,8 @@ def test_the_same_values_leave_the_bytes(made: Callable[..., Sheet]) -> None:
 
 
 def test_new_rows_take_styles_formulas_and_places(made: Callable[..., Sheet]) -> None:
-    one = made('<c r="B{0}" s="1"><v>1</v></c><c r="C{0}" s="2"><f>B{0}*2</f><v>2</v></c>')
+    beside = '<c r="D{0}" s="2"><v>4</v></c>'
+    one = made('<c r="B{0}" s="1"><v>1</v></c><c r="C{0}" s="2"><f>B{0}*2</f><v>2</v></c>' + beside)
     one.extend(Area(2, 2, 5, 3), 7)
     assert [(f.text, f.area) for f in one.formulas(Area(6, 1, 9, 9))] == [
         ("B6*2", Area(6, 3, 6, 3)),
@@ -124,6 +132,16 @@ def test_new_rows_take_styles_formulas_and_places(made: Callable[..., Sheet]) ->
     assert one.values(Area(5, 2, 7, 3)) == [[1.0, 2.0], [8.0, 16.0], [9.0, 18.0]]
     assert b'<c r="B7" s="1"><v>9</v></c><c r="C7" s="2"><f>B7*2</f><v>18</v></c></row>' in one.to_bytes()
     assert b'ref="B1:K7"' in one.to_bytes()
+
+
+def test_one_column_of_a_folded_group_is_shown() -> None:
+    group = '<cols><col min="2" max="4" width="9" outlineLevel="1" hidden="1"/><col min="5" max="5"/></cols>'
+    one = Sheet("S", "s.xml", f'<worksheet xmlns="{MAIN}">{group}<sheetData/></worksheet>'.encode(), SHARED)
+    assert one.folded() == [2, 3, 4]
+    one.unfold(3)
+    assert one.folded() == [2, 4]
+    spans = [(c.get("min"), c.get("max")) for c in etree.fromstring(one.to_bytes())[0]]
+    assert spans == [("2", "2"), ("3", "3"), ("4", "4"), ("5", "5")]
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new rows", "rows that are there"])
