@@ -198,6 +198,8 @@ def test_as_planned_it_gets_safer_and_worse_than_planned_raises_the_alarm(build)
     assert (np.diff(good.pd[0]) < 0.0).all()
     assert not good.alert.any()
     np.testing.assert_allclose(good.accumulated_ratio, 1.0)
+    better = rerate(plan, plan.collections[:4] * [1.02, 1.02, 1.02, 1.02], 0.04)
+    assert better.pd[0, -1] < better.on_plan[0, -1] and not better.alert.any()
     bad = rerate(plan, plan.collections[:4] * [1.0, 0.8, 0.6, 0.5], 0.04)
     assert bad.pd[0, -1] > 0.5 > 0.05 > bad.pd[0, 0]
     assert bad.band[0, 0] < bad.band[0, -1] == 5

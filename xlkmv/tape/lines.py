@@ -133,8 +133,8 @@ def _whole_periods(lines: pd.DataFrame) -> None:
         lines["age"] = np.rint(lines["age"])
     if "term" not in lines:
         return
-    step = 12.0 / (lines["payments_per_year"] if "payments_per_year" in lines else 12.0)
-    alone = lines["interest_only"] if "interest_only" in lines else 0.0
+    step = 12.0 / lines.get("payments_per_year", 12.0)
+    alone = lines.get("interest_only", 0.0)
     periods = np.maximum(np.rint(lines["term"] / step), np.where(alone > 0.0, 2.0, 1.0))
     lines["term"] = periods * step
     if "interest_only" in lines:
