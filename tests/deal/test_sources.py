@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri, stdtrit
 
 from xlkmv.deal.sources import METHODS, ObligorSource, PeerFirm, SourceTerms, obligor_pds
+from xlkmv.deal.terms.ranges import range_at_level
 from xlkmv.errors import ConvergenceError, InputError, MissingError
 from xlkmv.model.merton import equity
 
@@ -121,6 +122,11 @@ def test_conventions_and_map_are_those_of_the_terms():
     assert (compared.distance, compared.pd) == pytest.approx((2.0, 0.02), rel=1e-7)
     # 1000 against 100 at 25 %: (1 - 0.1)/0.25.
     assert (priced.distance, priced.pd) == pytest.approx((3.6, 0.01 * 0.1**0.6), rel=1e-7)
+
+
+@pytest.mark.parametrize("pd", [0.0, 1.0])
+def test_a_certain_pd_has_no_odds_and_no_range(pd):
+    assert range_at_level(pd, 0.0, 1.0, 0.5) is None
 
 
 def test_history():

@@ -189,6 +189,7 @@ def test_without_ranges_the_interval_is_the_figure(pool):
         for c in found.classes:
             for spread in (c.pd, c.expected_loss):
                 assert spread.around(0.03) == (0.03, 0.03)
+                assert spread.first.size == spread.total.size == 0  # a share for each of no groups
 
 
 def test_ranges_of_no_width_leave_the_figure(pool):
