@@ -111,6 +111,10 @@ def test_a_known_default_brings_its_recovery_and_nothing_else(build):
     outlook = Outlook(apply(early, BASE), Record((80.0,)))
     np.testing.assert_allclose(sum(outlook.coming(1))[1:], [50.0, 86.0, 50.0])
     np.testing.assert_allclose(sum(outlook.coming(0)), [80.0] * 4)
+    # After the last date there is nothing left that could be missed.
+    over = apply(with_status(deal, (1, "defaulted", dates[3] + dt.timedelta(30))), BASE)
+    assert Outlook(over, Record((80.0,) * 4)).claims.tolist() == [0.0]
+    np.testing.assert_allclose(as_seen(over, Record((80.0,) * 4)).collections, [80.0] * 4)
 
 
 def test_a_claim_paid_off_brings_its_balance(build):

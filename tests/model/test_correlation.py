@@ -99,6 +99,8 @@ def test_bad_input():
     x = factor_returns(np.random.default_rng(5), 12, 3, 0.3)
     with pytest.raises(InputError, match="returns must have 10 dates or more"):
         return_correlation(x[:9])
+    # Ten dates are enough: of two firms that always move against each other.
+    assert return_correlation(np.tile([[1.0, -1.0], [-1.0, 1.0]], (5, 1))).average == pytest.approx(-1.0)
     with pytest.raises(InputError, match="2 firms or more"):
         return_correlation(x[:, :1])
     x[:, 1] = 0.25
