@@ -77,7 +77,7 @@ $(RELEASE): release/tools.txt constraints.txt
 	@$(VENV)-release/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -r $<
 	@touch $@
 
-# Would a test notice? 300 small changes, one at a time: an hour. make mutants ONLY='20 --room tape': fewer.
+# Would a test notice? 300 small changes, one at a time: an hour or more. make mutants ONLY='20 --room tape': fewer.
 mutants: $(MUTANTS)
 	@$(VENV)-mutants/bin/python mutants/run.py $(if $(ONLY),--only $(ONLY))
 
