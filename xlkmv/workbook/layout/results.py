@@ -76,8 +76,8 @@ ANSWER = TableSpec(
     "各层级结论",
     (
         result("Class", "层级", "name", TEXT, 20),
-        result("Grade", "等级", "grade", TEXT, 10),
-        result("PD to quote", "采用违约概率", "pd", PROBABILITY, 10),
+        result("Grade", "等级", "grade", TEXT, 8),
+        result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
         result("90 % interval", "90%区间", "pd_range", TEXT, 15),
         result("Why", "依据", "why", TEXT, 24),
         result("PD without undertaking", "无差额支付违约概率", "alone", PROBABILITY, 12),
@@ -85,7 +85,7 @@ ANSWER = TableSpec(
         result("DD", "违约距离", "distance", DISTANCE, 8, blank=True),
         result("Expected loss", "预期损失", "expected_loss", SIMULATED, 10),
         result("Loss given default", "违约损失率", "loss_given_default", RATE, 9),
-        result("Average life by plan", "计划平均期限", "average_life", "0.00", 9),
+        result("Average life by plan", "平均期限", "average_life", "0.00", 9),
         result("Yield at par", "面值收益率", "yield_at_par", RATE, 9),
     ),
 )
