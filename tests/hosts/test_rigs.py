@@ -215,8 +215,8 @@ def test_calc_ends_with_a_killed_test_run(calc, tmp_path):
 
 
 def test_wine_runs_a_windows_python(wine):
-    done = wine.python("-c", "import sys, xlkmv; print(sys.platform, sys.version_info[:2], '资产')")
-    assert done.output == "win32 (3, 11) 资产\n"
+    done = wine.python("-c", "import sys, xlkmv; print(sys.platform, sys.version_info[:2], ascii('资产'))")
+    assert done.output == "win32 (3, 11) '\\u8d44\\u4ea7'\n"
 
 
 def test_wine_python_has_what_the_product_needs(wine):
