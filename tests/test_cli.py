@@ -362,6 +362,17 @@ def test_a_pipe_of_few_letters_ends_no_command(book: Path, encoding: str) -> Non
     assert "Written: " in said and ("优先级" in said or "(???)" in said)
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_reader_that_goes_early_ends_a_command_without_a_word(form: list[str]) -> None:
+    book = Path(__file__).parents[1] / "workbook" / "KMV_Template.xlsm"
+    command = [sys.executable, "-m", "xlkmv", "show", *form, str(book)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 def test_a_narrow_terminal_keeps_names_and_figures(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, book: Path
 ) -> None:

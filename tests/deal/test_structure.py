@@ -141,6 +141,15 @@ def test_out_of_reach_says_how_close_it_gets():
     assert answer.remark.startswith(close)
 
 
+def test_a_coupon_out_of_reach_may_still_matter():
+    """Without a coupon the class is short when the obligor defaults, with one on the first date already."""
+    found = answers(lump(recovery=0.0))["coupon"]
+    assert found.remark.startswith("Out of reach") and "no difference" not in found.remark
+    # Nothing reaches the notes: then it is indeed all the same.
+    nothing = answers(lump(recovery=0.0, pd=1.0 - 1e-12))["coupon"]
+    assert nothing.pd == 1.0 and "It makes no difference to this class." in nothing.remark
+
+
 def test_too_few_paths_for_a_target_leave_one_end_open():
     answer = answers(patents(2_000), 1e-4)["size"]
     assert answer.low is None

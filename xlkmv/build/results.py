@@ -363,7 +363,7 @@ def uncertainty(s: Sheets, new: Filling) -> None:
     chart.set_high_low_lines({"line": {"color": GREY, "width": 1.5}})
     s.finish(chart, "Each class: PD to quote and its 90 % interval")
     chart.set_x_axis(s.axis("", "General", label_position="low") | {"major_gridlines": {"visible": False}})
-    chart.set_y_axis(s.axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
+    chart.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     for drawn, place in ((share, {}), (chart, ABREAST)):
         drawn.set_size(HALF)
         ws.insert_chart(3, 1, drawn, place)

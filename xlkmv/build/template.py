@@ -788,7 +788,7 @@ def _today(s: Sheets, new: Filling) -> Any:
     )
     s.finish(rating, "Any-date default probability, as seen from each date")
     rating.set_x_axis(s.dates_axis(new.dates))
-    rating.set_y_axis(s.axis("Probability (log scale, from 1E-10)", "0E+00", log_base=10, **LOG_RANGE))
+    rating.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     for drawn, place in ((chart, {}), (rating, {"x_offset": 700})):
         drawn.set_size({"width": 690, "height": 390})
         ws.insert_chart(3, 1, drawn, place)

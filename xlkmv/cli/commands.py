@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -28,13 +29,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, 1 where something is wrong with an installation, 2 for bad input, 130 after Ctrl-C.
+        0, 1 where something is wrong with an installation or nobody reads on, 2 for bad input, 130 after
+        Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
         # A console or pipe may know few letters: what it cannot show must not end a command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     options = parser().parse_args(arguments)
+    try:
+        code = _run(options)
+        sys.stdout.flush()
+    except (
+        BrokenPipeError
+    ):  # head has seen enough: what is left must go nowhere, or Python says so at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1  # as rich has it
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
     out = Output(options)
     try:
         out.choose(options.lang)

@@ -153,7 +153,9 @@ def _print_structure(found: Structure, out: Output) -> None:
             "From, to: the answers for a target two standard errors less and more. {paths:,} paths.",
             paths=found.paths,
         ),
-        Phrase("Issuable, class after class: {money:,.0f}.", money=found.issuable),
+        Phrase(
+            "Issuable of the classes asked about, one after the other: {money:,.0f}.", money=found.issuable
+        ),
     )
 
 

@@ -128,5 +128,5 @@ class Curve:
 
     @property
     def flat(self) -> bool:
-        """Whether all candidates seen have the same PD."""
-        return len({pd for pd, _ in self.seen.values()}) == 1
+        """Whether the safest candidate and the riskiest have the same PD."""
+        return self.at(0)[0] == self.at(self.question.candidates.size - 1)[0]
