@@ -68,6 +68,7 @@ def test_refresh_writes_what_is_expected(draft: Path, tmp_path: Path) -> None:
     [
         (0, "Pledge value", -1.0, "Pledge value", "must be >= 0"),
         (0, "Pledge volatility", 40.0, "Pledge volatility", "must be between 0 and 1"),
+        (0, "Pledge volatility", None, "Pledge volatility", "must not be blank beside a pledge"),
         (0, "Correlation", 1.5, "Correlation", "must be between -1 and 1"),
         (0, "Spread", 0.1, "Spread", "must be blank or 0: the row has a pledge"),
         (1, "Spread", 0.495, "Spread", "must be below 0.4899"),

@@ -80,12 +80,15 @@ def read_recoveries(reader: Reader) -> RecoveryRows:
             reader.fail(
                 table, k, SPEC.column("name").header, Phrase("is there twice: every obligor needs one row")
             )
-    pledge, spread = (SPEC.column(name).header for name in ("pledge", "spread"))
+    pledge, spread, scatter = (SPEC.column(name).header for name in ("pledge", "spread", "pledge_volatility"))
     pledged = set()
     for k, name in enumerate(names):
         has = [table.has(x) and not reader.is_blank(table, k, x) for x in (pledge, spread)]
         if has[0]:
             pledged.add(name)
+            if not table.has(scatter) or reader.is_blank(table, k, scatter):
+                rule = Phrase("must not be blank beside a pledge: 0 says that its value is certain")
+                reader.fail(table, k, scatter if table.has(scatter) else pledge, rule)
         if not any(has):
             where = pledge if table.has(pledge) else SPEC.column("name").header
             reader.fail(

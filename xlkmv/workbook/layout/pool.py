@@ -295,7 +295,7 @@ RECOVERY = TableSpec(
             RATE,
             COLUMN_RULES["pledge_volatility"],
             10,
-            "Of the value p.a.; blank: 0.",
+            "Of the value p.a.; 0: the value is certain.",
             blank=True,
         ),
         number(
