@@ -402,6 +402,15 @@ def test_what_a_line_is_about_is_never_squeezed_out_of_a_table(width: int) -> No
     assert "…" not in said and {*asked.split(), *name.split(), *figures} <= set(said.split())
 
 
+def test_headings_of_two_lines_are_joined_as_their_language_does() -> None:
+    shown = table("Title", "层级", "采用的\n违约概率", "KMV\nview")
+    shown.add_row("优先级", "1,279,649", "1,279,649")
+    screen = console(width=28, file=io.StringIO())
+    screen.print(shown)
+    said = screen.file.getvalue()
+    assert "  采用的违约概率: " in said and "  KMV view: " in said
+
+
 def test_install_where_there_is_no_excel_says_so_and_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -247,7 +248,9 @@ def table(title: str, *columns: str, words: bool = False) -> Table:
                 yield str(name) if name else ""
                 for column, cell in zip(others, cells, strict=True):
                     if cell:
-                        yield f"  {str(column.header).replace(chr(10), ' ')}: {cell}"
+                        # Chinese breaks anywhere, and is joined without a blank.
+                        heading = re.sub(r"(?<=[^\x00-\x7f])\n(?=[^\x00-\x7f])", "", str(column.header))
+                        yield f"  {heading.replace(chr(10), ' ')}: {cell}"
             yield ""
 
     look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True}
