@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 import xlkmv
@@ -400,6 +401,20 @@ def test_what_a_line_is_about_is_never_squeezed_out_of_a_table(width: int) -> No
     screen.print(shown)
     said = screen.file.getvalue()
     assert "…" not in said and {*asked.split(), *name.split(), *figures} <= set(said.split())
+
+
+@pytest.mark.parametrize("width", range(40, 120, 3))
+@pytest.mark.parametrize("name", ["Subordinate (次级)", "Largest obligor defaults, recovery of the table"])
+def test_no_figure_is_cut_where_two_columns_break(name: str, width: int) -> None:
+    figures = ("1.067", "-0.61", "1.2E-07", "94.03%", "48.64%")
+    shown = table("Title", "Class", "Controls", "Coverage", "DD", "PD", "Any date", "Simulated")
+    shown.columns[1].no_wrap = False
+    shown.add_row(name, "by pool and reserve", *figures)
+    screen = console(width=width, file=io.StringIO())
+    screen.print(shown)
+    said = screen.file.getvalue()
+    assert {*name.split(), *figures} <= set(said.split())
+    assert max(map(cell_len, said.splitlines())) <= width
 
 
 def test_headings_of_two_lines_are_joined_as_their_language_does() -> None:

@@ -233,13 +233,18 @@ def table(title: str, *columns: str, words: bool = False) -> Table:
     class Narrowing(Table):
         def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
             wide = options.update_width(1000)
-            for k, column in enumerate(self.columns):
+            label, longest = self.columns[0], 0
+            label.width = None
+            for column in reversed(self.columns):  # the label last
                 texts = (column.header, *column.cells)
                 longest = max(Measurement.get(console, wide, text).maximum for text in texts)
-                # What does not break needs its whole width; between figures a label would lose its own.
-                if column.no_wrap or k == 0:
-                    column.min_width = longest if column.no_wrap else min(LABEL, longest)
-            if Measurement.get(console, wide, self).minimum <= options.max_width:
+                if column.no_wrap:  # what does not break needs its whole width
+                    column.min_width = longest
+            label.min_width = min(LABEL, longest)
+            room = Measurement.get(console, wide, self)
+            if room.minimum <= options.max_width:
+                # Between figures and words that break a label would lose its own.
+                label.width = max(label.min_width, longest - max(room.maximum - options.max_width, 0))
                 yield from super().__rich_console__(console, options)
                 return
             yield f"{self.title}\n"
