@@ -109,9 +109,8 @@ FRONTIER = Phrase(layout.FRONTIER_TITLE, name=Phrase("the class"))
 # What charts say before they have figures.
 NO_RESULTS = Phrase("no results yet")
 NOT_DRAWN = {"out_DrawnFrontier": layout.UNSOLVED, "out_DrawnMoved": layout.UNCOMPARED}
-# Column of sheet Texts with the titles of charts that may have nothing to draw; some further, for books
-# whose tables somebody has moved.
-DRAWN_LEFT = 6 + len(layout.TEXTS.columns) + len(layout.SAID.columns)
+# Column of sheet Texts with the titles of charts that may have nothing to draw: the margin, free of tables.
+DRAWN_LEFT = 0
 
 
 class Sheets:

@@ -102,7 +102,7 @@ def figure(x: float, shown: str) -> str:
     -------
     str
     """
-    return format(x * (1.0 + 1e-14), shown)
+    return format(_as_kept(x), shown)
 
 
 def distance(x: float) -> str:
@@ -346,7 +346,12 @@ def _controls(deal: Deal, analysis: Analysis) -> str:
 
 def _points(change: float) -> float:
     """Change of a probability in percentage points, to be rounded as a sheet does: 35.505 up."""
-    return 100.0 * change + 1e-9
+    return _as_kept(100.0 * change)
+
+
+def _as_kept(x: float) -> float:
+    """Move a number that is half way by its first fifteen digits, which a sheet keeps, past the half."""
+    return x * (1.0 + 1e-14)
 
 
 def _strongest(found: Attribution, k: int) -> list[int]:
