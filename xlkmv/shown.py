@@ -124,6 +124,8 @@ def whole(value: Any) -> str:
     -------
     str
     """
+    if isinstance(value, (str, float)):  # by far the most
+        return repr(value)
     if is_dataclass(value):
         said = (f"{item.name}={whole(getattr(value, item.name))}" for item in fields(value))
         return f"{type(value).__name__}({', '.join(said)})"
