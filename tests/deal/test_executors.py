@@ -108,10 +108,9 @@ ORPHANS = """
 import os, signal, sys
 from xlkmv.deal.paths.executors import process_executor
 
-if __name__ == "__main__":
-    with process_executor(2) as executor:
-        print(*{executor.submit(os.getpid).result() for _ in range(40)}, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
+with process_executor(2) as executor:  # and no guard for processes that would run this, too
+    print(*{executor.submit(os.getpid).result() for _ in range(40)}, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 

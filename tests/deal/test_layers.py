@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,10 +32,22 @@ def uniform(top: float) -> LossDistribution:
     return LossDistribution("any", losses, even, none, 0.0, 0.0, none, none, None, None, None)
 
 
-@pytest.mark.parametrize(("headline", "bounds"), [("A", (50, 100)), ("B2", (20, 50)), ("C", (0, 20))])
-def test_losses_climb_from_the_last_class_to_the_first(headline, bounds):
-    loss, more, layer = loss_layers(deal(headline), uniform(92.0))
-    assert loss == pytest.approx(np.arange(LAYER_POINTS) * 4.0)  # 92 in 23 steps
-    assert more == pytest.approx((92.0 - loss) / 93.0)
-    behind, own = bounds
-    assert layer.tolist() == [0 if x < behind else 1 if x < own else 2 for x in loss]
+def test_losses_climb_from_the_last_class_to_the_first():
+    loss, more, layer, bearers = loss_layers(deal("A"), uniform(92.0))
+    # 92 in 23 steps, and where the layers of 20, 30 and 50 begin: 20 is a step, 50 is none.
+    assert loss == pytest.approx(sorted([*np.arange(LAYER_POINTS) * 4.0, 50.0]))
+    assert more == pytest.approx((92.0 - np.floor(loss)) / 93.0)
+    assert bearers == (("C",), ("B1", "B2"), ("A",))
+    assert layer.tolist() == [0 if x < 20 else 1 if x < 50 else 2 for x in loss]
+
+
+def test_no_class_is_left_for_what_is_lost_beyond_all_notes():
+    loss, _, layer, bearers = loss_layers(deal("A"), uniform(115.0))  # the notes are 100
+    assert [x >= 100.0 for x in loss] == [k == len(bearers) for k in layer]
+    assert loss[-1] > 100.0
+
+
+def test_a_thin_layer_is_not_passed_over():
+    thin = deal("A")
+    notes = [replace(t, amount=0.1 if t.name == "C" else t.amount) for t in thin.tranches]
+    assert set(loss_layers(replace(thin, tranches=tuple(notes)), uniform(92.0))[2].tolist()) == {0, 1, 2, 3}

@@ -91,7 +91,7 @@ def figures(book: FileBook, done: Refreshed) -> Iterator[tuple[Key, str, Any, st
     maturity = {t.name: deal.terms.dates[t.maturity] for t in analysis.base.tranches}
     base = book.table("tbl_Scenario").column("Scenario")[0]
     for spec in layout.TABLES.values():
-        if not spec.results or spec.sheet in ("Checks", "Texts"):  # no figures of the deal
+        if not spec.results or spec.sheet in ("Checks", "Changes", "Texts"):  # no figures of the deal
             continue
         table = book.table(spec.name)
         shown = [c.header for c in spec.results]

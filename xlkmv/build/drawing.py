@@ -374,19 +374,23 @@ class Sheets:
         self,
         chart: Any,
         place: tuple[TableSpec, int, int, int],
-        by: str,
+        by: str | tuple[str, str],
         *series: tuple[str, str, dict[str, Any]],
     ) -> None:
-        """Draw columns of a table (its first body row, first column and rows) by another of its columns."""
+        """Draw columns of a table (its first body row, first column and rows) by another of its columns.
+
+        Or by several, from the first to the last: groups, and what stands in them.
+        """
         spec, top, left, rows = place
 
-        def cells(field: str) -> list[Any]:
-            column = left + spec.index(field)
-            return [spec.sheet, top, column, top + rows - 1, column]
+        def cells(*fields: str) -> list[Any]:
+            first, *_, last = (left + spec.index(field) for field in (fields[0], *fields))
+            return [spec.sheet, top, first, top + rows - 1, last]
 
+        labels = (by,) if isinstance(by, str) else by
         for field, name, look in series:
             chart.add_series(
-                {"name": self.said(name), "categories": cells(by), "values": cells(field), **look}
+                {"name": self.said(name), "categories": cells(*labels), "values": cells(field), **look}
             )
 
     def scale(self, chart: Any) -> int:

@@ -658,14 +658,14 @@ def _models(s: Sheets) -> Any:
     s.draw(
         deep,
         (layout.LAYER, layers, 1, 1),
-        "share",
-        ("behind", "Borne by classes behind it", bars(LIGHT, 10) | together),
-        ("own", "By the class and its equals", bars(SENIOR, 10) | together),
-        ("ahead", "By classes ahead", hatched(OFF, 10) | together),
+        ("bearer", "share"),  # losses, and beneath them, with a bracket, who bears them
+        ("own", "Borne by the class and its equals", bars(SENIOR, 10) | together),
+        ("others", "By other classes", bars(LIGHT, 10) | together),
+        ("in_turn", "By other classes, in turn", hatched(OFF, 10) | together),
     )
     s.finish(deep, "How likely the pool loses more, and who bears it (KMV)")
     deep.set_x_axis(
-        s.axis("Loss of the pool in one year", "0.0%", interval_unit=3, major_gridlines={"visible": False})
+        s.axis("Loss of the pool in one year, and who bears it", "0.0%", major_gridlines={"visible": False})
         | {"num_font": SLANTED}
     )
     bottom = {"min": SMALLEST_LAYER, "max": 1, "crossing": SMALLEST_LAYER}
@@ -1026,19 +1026,22 @@ def _same(s: Sheets) -> str:
 
 
 def _checks(s: Sheets) -> Any:
-    specs, top = (layout.CHECK, layout.INPUT), 5
-    ws = s.sheet(
-        "Checks",
-        "Checks",
-        "校验",
+    about = (
         "Laws that every result obeys, and inputs in their usual range (look: worth another look), tested at "
-        "each refresh; which inputs have changed since. The overall outcome is on Home.",
-        sum(len(spec.columns) + 1 for spec in specs) - 1,
+        "each refresh. The overall outcome is on Home."
     )
-    s.beside(ws, top - 3, 1, specs[:1])
-    inputs = 2 + len(layout.CHECK.columns)
-    ws.set_column(inputs - 1, inputs - 1, 3)
-    widths(ws, inputs, layout.INPUT.columns)
+    ws = s.listed(layout.CHECK, "Checks", "校验", about)
+    outcome = 1 + layout.CHECK.index("outcome")
+    colors = {"passed": GOOD, "look": layout.ASSUMED_FILL, "FAILED": BAD}
+    s.mark(ws, LISTED_TOP, outcome, LISTED_TOP + 400, **colors)
+    return ws
+
+
+def _changes(s: Sheets) -> Any:
+    about = (
+        "A mark of each column of inputs, now and when answers were last computed: where the two differ, "
+        "something has changed since."
+    )
     same = _same(s)
     marks = [
         [
@@ -1047,18 +1050,9 @@ def _checks(s: Sheets) -> Any:
         ]
         for name, header in layout.input_columns()
     ]
-    s.table(ws, top - 3, inputs, layout.INPUT, marks)
-    s.frozen(ws, top, 0)
-    s.mark(
-        ws,
-        top,
-        1 + layout.CHECK.index("outcome"),
-        top + 400,
-        passed=GOOD,
-        look=layout.ASSUMED_FILL,
-        FAILED=BAD,
-    )
-    s.mark(ws, top, inputs + layout.INPUT.index("same"), top + len(marks) - 1, no=layout.ASSUMED_FILL)
+    ws = s.listed(layout.INPUT, "Changed inputs", "输入变动", about, marks, labels=2)
+    outcome = 1 + layout.INPUT.index("same")
+    s.mark(ws, LISTED_TOP, outcome, LISTED_TOP + len(marks) - 1, no=layout.ASSUMED_FILL)
     return ws
 
 
@@ -1108,6 +1102,7 @@ def _draft(path: Path, new: Filling, macros: bool = True) -> Sheets:
     _moved(s)
     _functions(s)
     _checks(s)
+    _changes(s)
     _log(s)
     s.spoken()
     if macros:

@@ -1,6 +1,6 @@
 """Marks of the inputs: figures that change when an input does.
 
-Sheet Checks lists them. A formula of the sheet computes each one now, refresh writes what it was then:
+Sheet Changes lists them. A formula of the sheet computes each one now, refresh writes what it was then:
 where the two differ, the results are stale, with or without Python. Formula and function stand side by
 side here.
 

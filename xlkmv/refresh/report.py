@@ -36,7 +36,7 @@ from xlkmv.errors import BookError, XlkmvError
 from xlkmv.functions.cells import is_blank
 from xlkmv.model.losses import LossDistribution
 from xlkmv.model.plan import coverage_quantile
-from xlkmv.phrase import CLAUSES, Phrase, Say, joined, said
+from xlkmv.phrase import CLAUSES, LIST, Phrase, Say, joined, said
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
 from xlkmv.refresh.wording import remember, said_again, speaker, write_texts
@@ -713,10 +713,21 @@ def _layers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     if isinstance(kmv, Exception):
         return [[NONE, *[None] * (len(layout.LAYER.columns) - 1)]]
     pool, rows = deal.pool.amount.sum(), []
-    for loss, more, layer in zip(*loss_layers(deal, kmv), strict=True):
+    points, more, layers, bearers = loss_layers(deal, kmv)
+    headline = deal.tranches[deal.headline].name
+    own = next(k for k, names in enumerate(bearers) if headline in names)
+    before = -1
+    for loss, exceeded, layer in zip(points, more, layers, strict=True):
+        # Once, as axes take what is blank under a name for more of the same.
+        bearer = None
+        if layer != before:
+            bearer = joined(bearers[layer], LIST) if layer < len(bearers) else Phrase("no class is left")
+        before = layer
+        # Layers that touch are told apart: the class's own, and two colours in turn on either side of it.
         # A logarithmic axis has no zero.
-        drawn = [max(more, SMALLEST_DRAWN) if k == layer else None for k in range(3)]
-        rows.append([loss / pool, loss, more, *drawn])
+        color = 0 if layer == own else 1 + (layer - own + 1) % 2
+        drawn = [max(exceeded, SMALLEST_DRAWN) if k == color else None for k in range(3)]
+        rows.append([bearer, loss / pool, loss, exceeded, *drawn])
     return rows
 
 

@@ -71,7 +71,7 @@ class Inputs:
     """What a workbook asks for: deal, preset conditions, collections so far, where to simulate.
 
     `digest` marks everything that moves a number; where the paths run does not. `marks` are those of
-    sheet Checks: table, column, mark; `sources` are the PDs of sheet Obligor, `ranges` how well the inputs
+    sheet Changes: table, column, mark; `sources` are the PDs of sheet Obligor, `ranges` how well the inputs
     are known.
     """
 

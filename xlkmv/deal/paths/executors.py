@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future, wait
@@ -97,6 +98,20 @@ def _serve(pipe: Connection) -> None:
             pipe.send(answer)
 
 
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Let a process start without running the script that starts it, as tasks want nothing of it.
+
+    So a script needs no ``if __name__ == "__main__":``, and nobody waits for what it imports.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _keep(key: int, pickled: bytes) -> None:
     _kept.clear()
     _kept[key] = pickle.loads(pickled)
@@ -123,7 +138,8 @@ class _Processes:
         for _ in range(count):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            process.start()
+            with _without_main():
+                process.start()
             theirs.close()
             thread = threading.Thread(target=self._feed, args=(ours,), daemon=True)
             thread.start()
@@ -295,8 +311,7 @@ def _asked(pipe: Connection, fn: Callable[..., Any], args: tuple[Any, ...]) -> A
 def process_executor(workers: int | None = None) -> Iterator[Executor | None]:
     """Run blocks in other processes of this machine, which start at once.
 
-    They are new interpreters on every system, so a script that uses this needs the usual
-    ``if __name__ == "__main__":``.
+    They are new interpreters on every system, which do not run the script that starts them.
 
     Parameters
     ----------

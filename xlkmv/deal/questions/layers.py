@@ -16,7 +16,9 @@ LAYER_POINTS = 24
 RAREST = 1e-6
 
 
-def loss_layers(deal: Deal, losses: LossDistribution) -> tuple[Array, Array, npt.NDArray[np.intp]]:
+def loss_layers(
+    deal: Deal, losses: LossDistribution
+) -> tuple[Array, Array, npt.NDArray[np.intp], tuple[tuple[str, ...], ...]]:
     """Probability that the pool loses more, and which classes bear what comes next, by their principal.
 
     Subordination alone: spread, reserve and undertaking are not counted.
@@ -29,17 +31,18 @@ def loss_layers(deal: Deal, losses: LossDistribution) -> tuple[Array, Array, npt
 
     Returns
     -------
-    loss : ndarray, shape (LAYER_POINTS,)
-        Money, from 0 in equal steps to what is exceeded once in a million.
-    more : ndarray, shape (LAYER_POINTS,)
+    loss : ndarray, shape (p,)
+        Money: from 0 in equal steps to what is exceeded once in a million, and wherever a layer begins.
+    more : ndarray, shape (p,)
         P(the pool loses more than that).
-    layer : ndarray of int, shape (LAYER_POINTS,)
-        Who bears the next loss: 0 classes behind the headline class, 1 the class and its equals, 2
-        classes ahead, who bear what no class is left for, too.
+    layer : ndarray of int, shape (p,)
+        Who bears the next loss: position in `bearers`; behind the last one where no class is left.
+    bearers : tuple of tuple of str
+        Classes of each rank, those that bear losses first in front.
     """
-    rank = deal.tranches[deal.headline].rank
-    behind = sum(t.amount for t in deal.tranches if t.rank > rank)
-    own = sum(t.amount for t in deal.tranches if t.rank == rank)
-    loss = np.linspace(0.0, float(losses.quantile(1.0 - RAREST)), LAYER_POINTS)
-    layer = np.searchsorted(np.array([behind, behind + own]), loss, side="right")
-    return loss, losses.exceedance(loss), layer
+    ranks = sorted({t.rank for t in deal.tranches}, reverse=True)
+    bearers = tuple(tuple(t.name for t in deal.tranches if t.rank == rank) for rank in ranks)
+    size = [sum(t.amount for t in deal.tranches if t.rank == rank) for rank in ranks]
+    ends, top = np.cumsum(size), float(losses.quantile(1.0 - RAREST))
+    loss = np.union1d(np.linspace(0.0, top, LAYER_POINTS), ends[ends < top])
+    return loss, losses.exceedance(loss), np.searchsorted(ends, loss, side="right"), bearers

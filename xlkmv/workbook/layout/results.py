@@ -437,12 +437,13 @@ LAYER = TableSpec(
     f"How deep a loss of one year goes: the classes as layers (KMV; {THE_CLASS})",
     "损失分布与分层",
     (
-        result("Loss of the pool", "资产池损失", "share", RATE, 26),
+        result("From here on borne by", "自此由该层级承担", "bearer", TEXT, 26, blank=True),
+        result("Loss of the pool", "资产池损失", "share", RATE, 14),
         result("in money", "金额", "loss", MONEY, 14),
         result("Probability of more", "超过概率", "more", PROBABILITY, 14),
-        result("Classes behind it", "次级承担", "behind", PROBABILITY, 14, blank=True),
         result("The class and its equals", "所选层级承担", "own", PROBABILITY, 14, blank=True),
-        result("Classes ahead", "更优先层级承担", "ahead", PROBABILITY, 14, blank=True),
+        result("Other classes", "其他层级承担", "others", PROBABILITY, 14, blank=True),
+        result("Other classes, in turn", "其他层级交替承担", "in_turn", PROBABILITY, 14, blank=True),
     ),
 )
 

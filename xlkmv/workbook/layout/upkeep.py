@@ -21,7 +21,7 @@ CHECK = TableSpec(
 
 INPUT = TableSpec(
     "tbl_Input",
-    "Checks",
+    "Changes",
     "Inputs now and at the last refresh",
     "输入是否已变",
     (
