@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from memo_deals import STAMP, analysed
@@ -88,18 +90,45 @@ def test_a_quick_look_says_so_and_leaves_out_what_it_has_not_computed():
     assert not memo(*analysed("patents"), STAMP).quick
 
 
-def test_a_long_list_of_assumptions_is_cut_and_counted():
+def assumed(count, label="Term", value="1"):
+    """So many assumptions, on three sheets, two cells each."""
+    sheets = np.array_split(np.arange(count), 3)
+    return [
+        Assumption(f"{sheet}!C{k}", f"{label} {k}", value, count=2)
+        for sheet, rows in zip(("Pool", "Terms", "Curves"), sheets, strict=True)
+        for k in rows.tolist()
+    ]
+
+
+def test_what_is_assumed_is_listed_a_line_each_while_there_is_room():
     deal, analysis = analysed("patents")
-    found = [Assumption(f"Terms!C{k}", f"Term {k}", "1", count=2) for k in range(100)]
-    said = memo(deal, analysis, STAMP, found).assumptions
-    assert said.rows[0][:3] == ("Terms!C0", "Term 0 × 2", "1")
-    assert (
-        said.note
-        == f"200 orange cells of the workbook. {100 - len(said.rows)} more lines are in the workbook."
-    )
-    many = memo(*analysed("twelve classes"), STAMP, found).assumptions
-    assert len(many.rows) < len(said.rows) < 100
+    said = memo(deal, analysis, STAMP, assumed(26)).assumptions
+    assert said.rows[0][:3] == ("Pool!C0", "Term 0 × 2", "1")
+    assert (len(said.rows), said.note) == (26, "52 orange cells of the workbook.")
     assert memo(deal, analysis, STAMP).assumptions.rows == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "value"),
+    [(27, "1,000,000 – 2,000,000"), (100, "1"), (100, "1,000,000 – 2,000,000"), (60, "按计划摊还")],
+)
+def test_where_there_is_none_every_assumption_is_there_in_running_text(count, value):
+    found = assumed(count, value=value)
+    for name in ("patents", "twelve classes"):
+        said = memo(*analysed(name), STAMP, found).assumptions
+        assert [sheet for sheet, _ in said.rows if sheet] == ["Pool", "Terms", "Curves"]
+        told = [text for _, line in said.rows for text in line.rstrip(";").split("; ")]
+        alone = [f"Term {k} × 2" for k in range(count)]
+        assert told in (alone, [f"{text} = {value}" for text in alone])
+        assert said.note == f"{2 * count} orange cells of the workbook."
+
+
+def test_what_no_page_holds_is_cut_and_counted():
+    deal, analysis = analysed("patents")
+    said = memo(deal, analysis, STAMP, assumed(1000)).assumptions
+    left = int(re.search(r"workbook\. ([\d,]+) more lines", said.note)[1])
+    each = len("Term 500 × 2; ")
+    assert left + len(said.rows) == pytest.approx(1000 / (104 // each), rel=0.05)
 
 
 def test_the_foot_tells_the_run_apart():

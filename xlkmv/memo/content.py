@@ -6,6 +6,8 @@ Nothing is computed here: every figure is one of the analysis, written as a bank
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,8 +30,8 @@ CLASSES, MOVES, OBLIGORS, SPREADS = 10, 10, 6, 6
 # With so few classes page one has room for the break-even sizes, and page two for more assumptions.
 FEW = 3
 ASSUMPTIONS = {True: 26, False: 15}
-# Characters of a name and of a line; longer ones are cut.
-NAME, LONG = 34, 88
+# Characters of a name and of a line, longer ones are cut; width of a line of running text beside a label.
+NAME, LONG, PACKED = 34, 88, 104
 NONE = "–"
 
 
@@ -590,23 +592,49 @@ def _stress(_: Say, deal: Deal, analysis: Analysis) -> Table:
 
 
 def _assumptions(_: Say, found: Sequence[Assumption], classes: int) -> Table:
-    heading = (_("Where"), _("What"), _("Value"), _("Basis"))
-    rows = tuple(
-        (
-            cut(a.place, 24),
-            cut(a.label, 40) + (f" × {a.count:,}" if a.count > 1 else ""),
-            cut(a.value, 30),
-            cut(a.basis, 62),
-        )
-        for a in found[: ASSUMPTIONS[_roomy(classes)]]
-    )
+    """List all that is assumed: a line each, or, where these are too many, sheet by sheet in running text."""
+    note = _("{cells:,} orange cells of the workbook.").format(cells=sum(a.count for a in found))
     if not found:
-        return Table(heading, (), _("No cell of the inputs is marked as an assumption."), (0, 1, 2, 3))
-    cells = sum(a.count for a in found)
-    left = _("{lines:,} more lines are in the workbook.").format(lines=len(found) - len(rows))
-    note = _("{cells:,} orange cells of the workbook.").format(cells=cells)
-    said = f"{note} {left}" if len(found) > len(rows) else note
-    return Table(heading, rows, said, (0, 1, 2, 3))
+        note = _("No cell of the inputs is marked as an assumption.")
+    room = ASSUMPTIONS[_roomy(classes)]
+    if len(found) <= room:
+        rows = [(a.place, _counted(a), a.value, a.basis) for a in found]
+        cells = tuple(tuple(map(cut, row, (24, 46, 30, 62))) for row in rows)
+        return Table((_("Where"), _("What"), _("Value"), _("Basis")), cells, note, (0, 1, 2, 3))
+    packed = _packed(found, lambda a: f"{_counted(a)} = {cut(a.value, 30)}")
+    if len(packed) > room:
+        packed = _packed(found, _counted)
+    if len(packed) > room:
+        note += " " + _("{lines:,} more lines are in the workbook.").format(lines=len(packed) - room)
+    return Table((_("Where"), _("What")), tuple(packed[:room]), note, (0, 1))
+
+
+def _counted(assumption: Assumption) -> str:
+    """What is assumed, and in how many cells."""
+    times = f" × {assumption.count:,}" if assumption.count > 1 else ""
+    return cut(assumption.label, 40) + times
+
+
+def _packed(found: Sequence[Assumption], told: Callable[[Assumption], str]) -> list[tuple[str, str]]:
+    """Put as many assumptions of a sheet on a line as it holds."""
+    lines: list[tuple[str, str]] = []
+    for sheet, group in itertools.groupby(found, key=lambda a: a.place.rpartition("!")[0]):
+        line = ""
+        for text in map(told, group):
+            longer = f"{line}; {text}" if line else text
+            if line and _wide(longer) > PACKED:
+                lines.append((sheet, f"{line};"))
+                longer = text
+            line = longer
+        lines.append((sheet, line))
+    before = ["", *(sheet for sheet, _ in lines[:-1])]
+    # A sheet is named once.
+    return [("" if sheet == last else sheet, text) for last, (sheet, text) in zip(before, lines, strict=True)]
+
+
+def _wide(text: str) -> int:
+    """How wide a text is: a Chinese character counts twice."""
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
 def _footer(_: Say, deal: Deal, analysis: Analysis, stamp: Stamp) -> tuple[str, ...]:

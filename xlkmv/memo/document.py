@@ -89,7 +89,9 @@ def docx(memo: Memo, pictures: Mapping[str, Picture]) -> bytes:
     if not memo.roomy:
         _sizes(body, memo)
     _heading(body, words["assumptions"])
-    _table(body, memo.assumptions, WIDTH, size=SMALL - 0.3, widths=(26.0, 50.0, 36.0, 70.0))
+    few = len(memo.assumptions.heading) == 4  # a line each, and not running text
+    widths = (26.0, 50.0, 36.0, 70.0) if few else (26.0, WIDTH - 26.0)
+    _table(body, memo.assumptions, WIDTH, size=SMALL - 0.3, widths=widths)
     for text in memo.footer:
         _line(body, text, size=SMALL, color=GREY)
     file = io.BytesIO()
