@@ -247,7 +247,7 @@ def _add_in(wanted: str, options: Sequence[str]) -> Finding:
     except HostError as error:
         return Finding(name, "wrong", error.sentence, Phrase("close LibreOffice and try again"))
     if said is None:
-        return Finding(name, "wrong", Phrase("not installed"), again)
+        return Finding(name, "note", Phrase("not installed"), again)
     if said != wanted:
         return Finding(name, "wrong", Phrase("is another one ({said})", said=said), again)
     return Finding(name, "ok", Phrase("xlkmv {ours} is installed", ours=xlkmv.__version__))
