@@ -120,6 +120,16 @@ def test_break_even_haircut_by_hand(build):
     assert found["recovery_multiplier"].size is None
 
 
+def test_the_largest_obligor_is_one_of_its_row(build):
+    # 50 a year against 40: without the one that brings 18 it is too little, without one of four that bring 8 not.
+    deal = build([[32.0] * 3, [18.0] * 3], recovery=0.0, controls=Controls(reserve=False, triggers=False))
+    pool = replace(deal.pool, amount=np.array([96.0, 54.0]), count=np.array([4, 1]))
+    found = {b.column: b for b in reverse_stress(replace(deal, pool=pool))}["largest obligors"]
+    assert (found.size, found.date) == (1.0, 0)
+    even = replace(pool, amount=np.array([216.0, 54.0]))  # as large, each: those of the first row go first
+    assert {b.column: b for b in reverse_stress(replace(deal, pool=even))}["largest obligors"].size == 2.0
+
+
 def test_break_even_is_where_the_senior_first_misses():
     deal = xingye_yuanrong()
     found = {b.column: b for b in reverse_stress(deal)}

@@ -117,6 +117,8 @@ def test_titles_and_figures_are_those_of_the_headline_class(
     # Cash to senior classes is cash to those that are marked, whoever makes the headline.
     paid = (found.planned.interest_paid + found.planned.principal_paid)[:4].sum(axis=0)
     assert column(layout.ACCOUNT, "senior") == paid.tolist()
+    others = (found.planned.interest_paid + found.planned.principal_paid)[4:].sum(axis=0)
+    assert column(layout.ACCOUNT, "others") == others.tolist()
 
 
 def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: Path) -> None:
