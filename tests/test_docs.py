@@ -353,8 +353,9 @@ def test_columns_bear_the_chinese_heading_of_the_workbook(page: Path) -> None:
     assert not [(name, said) for name, said in pairs if name in headings and said not in headings[name]]
 
 
-def test_functions_page_is_what_the_registry_gives() -> None:
-    assert (ROOT / "docs" / "functions.md").read_text(encoding="utf-8") == functions_page()
+@pytest.mark.parametrize(("language", "folder"), [("en", "docs"), ("zh", "docs/zh")])
+def test_functions_page_is_what_the_registry_gives(language: str, folder: str) -> None:
+    assert (ROOT / folder / "functions.md").read_text(encoding="utf-8") == functions_page(language)
 
 
 def test_readme_snippets_run_and_give_the_numbers_beside_them() -> None:
