@@ -9,6 +9,7 @@ import itertools
 import re
 import shlex
 import sys
+from calendar import month_name
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -163,9 +164,9 @@ def set_off_and_prose(text: str) -> tuple[str, str]:
 
 NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.])((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)([eE][-+]?[0-9]+)?"
-    r"(?: ?(million|万|亿))?"
+    r"(?: ?(million|billion|万|亿))?"
 )
-UNITS = {"": 1, "million": 10**6, "万": 10**4, "亿": 10**8}
+UNITS = {"": 1, "million": 10**6, "billion": 10**9, "万": 10**4, "亿": 10**8}
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
 
 
@@ -176,8 +177,10 @@ def numbers(text: str) -> list[Decimal]:
 
 
 def number_words(text: str) -> set[Decimal]:
-    """Numbers that an English page writes in letters."""
-    return {Decimal(k) for k, word in enumerate(WORDS) if re.search(rf"\b{word}\b", text, flags=re.I)}
+    """Numbers that an English page writes in letters; months, too, which have a number in Chinese."""
+    found = {Decimal(k) for k, word in enumerate(WORDS) if re.search(rf"\b{word}\b", text, flags=re.I)}
+    months = [k for k, name in enumerate(month_name) if name and re.search(rf"\b{name} \d{{4}}\b", text)]
+    return found | set(map(Decimal, months))
 
 
 # ------------------------------------------------------------------------------------- the pages
@@ -445,7 +448,9 @@ def test_a_number_is_one_whatever_its_unit() -> None:
         "301 million, 1,200,000, 14, 0.1, 0.0001"
     )
     assert numbers("A4, KMV_1, utf8, 1.2.3") == [Decimal("1.2")]
+    assert numbers("13 亿") == numbers("1.3 billion")
     assert number_words("Eleven of one, none of them") == {Decimal(11), Decimal(1)}
+    assert number_words("What may be on 26 May 2023") == {Decimal(5)}
 
 
 def test_blocks_and_tables_are_told_from_prose() -> None:
