@@ -40,7 +40,8 @@ ENGLISH = [
 ]
 # Each page in Chinese beside the English one that it says the same as; of the method it is an overview.
 CHINESE = {ROOT / "README.zh.md": ROOT / "README.md"}
-CHINESE |= {page: ROOT / "docs" / page.name for page in sorted((ROOT / "docs" / "zh").glob("*.md"))}
+ZH = ROOT / "docs" / "zh"
+CHINESE |= {page: ROOT / "docs" / page.relative_to(ZH) for page in sorted(ZH.rglob("*.md"))}
 WHOLE = {page: english for page, english in CHINESE.items() if english.name != "method.md"}
 PAGES = [*ENGLISH, *CHINESE]
 FILES = {
