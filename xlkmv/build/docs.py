@@ -64,15 +64,14 @@ def functions_page(language: str = ENGLISH) -> str:
     return "\n".join([head, "\n".join(contents) + "\n", *sections])
 
 
-def _section(function: Function, say: Say) -> Iterator[str]:
-    _ = say
+def _section(function: Function, _: Say) -> Iterator[str]:
     names = [a.name if a.required else f"[{a.name}]" for a in function.arguments]
     yield f"## {function.name}\n"
     yield f"`{function.name}({', '.join(names)})`\n"
     yield f"{_(function.text)}\n"
     if function.headings:
         headings = joined([Phrase(heading) for heading in function.headings], LIST)
-        yield said(Phrase("One row per input row: {headings}.", headings=headings), say) + "\n"
+        yield said(Phrase("One row per input row: {headings}.", headings=headings), _) + "\n"
     if function.arguments:
         yield f"| {_('argument')} | {_('meaning')} | {_('rule')} |\n|---|---|---|"
         for a in function.arguments:
@@ -80,10 +79,10 @@ def _section(function: Function, say: Say) -> Iterator[str]:
             yield f"| {a.name} | {_(a.text)} | {rule} |"
         yield ""
     call = f"={function.name}({', '.join(map(_argument, function.example))})"
-    yield said(Phrase("Example: `{call}`", call=call), say) + "\n"
+    yield said(Phrase("Example: `{call}`", call=call), _) + "\n"
     result = example_result(function)
     if not isinstance(result, list):
-        yield said(Phrase("gives `{result}`", result=_shown(result)), say) + "\n"
+        yield said(Phrase("gives `{result}`", result=_shown(result)), _) + "\n"
         return
     width = len(result[0])
     head, *body = result if function.shape == "table" else [[_(h) for h in function.headings], *result]
