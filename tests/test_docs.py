@@ -9,6 +9,7 @@ import itertools
 import re
 import shlex
 import sys
+from calendar import month_name
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -39,7 +40,8 @@ ENGLISH = [
 ]
 # Each page in Chinese beside the English one that it says the same as; of the method it is an overview.
 CHINESE = {ROOT / "README.zh.md": ROOT / "README.md"}
-CHINESE |= {page: ROOT / "docs" / page.name for page in sorted((ROOT / "docs" / "zh").glob("*.md"))}
+ZH = ROOT / "docs" / "zh"
+CHINESE |= {page: ROOT / "docs" / page.relative_to(ZH) for page in sorted(ZH.rglob("*.md"))}
 WHOLE = {page: english for page, english in CHINESE.items() if english.name != "method.md"}
 PAGES = [*ENGLISH, *CHINESE]
 FILES = {
@@ -163,9 +165,9 @@ def set_off_and_prose(text: str) -> tuple[str, str]:
 
 NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.])((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)([eE][-+]?[0-9]+)?"
-    r"(?: ?(million|万|亿))?"
+    r"(?: ?(million|billion|万|亿))?"
 )
-UNITS = {"": 1, "million": 10**6, "万": 10**4, "亿": 10**8}
+UNITS = {"": 1, "million": 10**6, "billion": 10**9, "万": 10**4, "亿": 10**8}
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
 
 
@@ -176,8 +178,10 @@ def numbers(text: str) -> list[Decimal]:
 
 
 def number_words(text: str) -> set[Decimal]:
-    """Numbers that an English page writes in letters."""
-    return {Decimal(k) for k, word in enumerate(WORDS) if re.search(rf"\b{word}\b", text, flags=re.I)}
+    """Numbers that an English page writes in letters; months, too, which have a number in Chinese."""
+    found = {Decimal(k) for k, word in enumerate(WORDS) if re.search(rf"\b{word}\b", text, flags=re.I)}
+    months = [k for k, name in enumerate(month_name) if name and re.search(rf"\b{name} \d{{4}}\b", text)]
+    return found | set(map(Decimal, months))
 
 
 # ------------------------------------------------------------------------------------- the pages
@@ -203,7 +207,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_every_page_stands_in_the_contents_of_the_site() -> None:
     contents = (ROOT / "docs" / "index.rst").read_text(encoding="utf-8").split()
-    pages = [page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in ENGLISH[1:]]
+    pages = [
+        page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in PAGES if page.parent != ROOT
+    ]
     assert not set(pages) - set(contents)
 
 
@@ -353,8 +359,9 @@ def test_columns_bear_the_chinese_heading_of_the_workbook(page: Path) -> None:
     assert not [(name, said) for name, said in pairs if name in headings and said not in headings[name]]
 
 
-def test_functions_page_is_what_the_registry_gives() -> None:
-    assert (ROOT / "docs" / "functions.md").read_text(encoding="utf-8") == functions_page()
+@pytest.mark.parametrize(("language", "folder"), [("en", "docs"), ("zh", "docs/zh")])
+def test_functions_page_is_what_the_registry_gives(language: str, folder: str) -> None:
+    assert (ROOT / folder / "functions.md").read_text(encoding="utf-8") == functions_page(language)
 
 
 def test_readme_snippets_run_and_give_the_numbers_beside_them() -> None:
@@ -444,7 +451,9 @@ def test_a_number_is_one_whatever_its_unit() -> None:
         "301 million, 1,200,000, 14, 0.1, 0.0001"
     )
     assert numbers("A4, KMV_1, utf8, 1.2.3") == [Decimal("1.2")]
+    assert numbers("13 亿") == numbers("1.3 billion")
     assert number_words("Eleven of one, none of them") == {Decimal(11), Decimal(1)}
+    assert number_words("What may be on 26 May 2023") == {Decimal(5)}
 
 
 def test_blocks_and_tables_are_told_from_prose() -> None:

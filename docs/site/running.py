@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from sphinx.application import Sphinx
 
-FOLDER = "examples/"
+FOLDERS = ("examples", "zh/examples")
 PICTURES = "pictures"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n", flags=re.M | re.S)
 STYLE = {
@@ -29,9 +29,10 @@ STYLE = {
 
 def run(app: Sphinx, name: str, source: list[str]) -> None:
     """Run the blocks of a page in one namespace, from top to bottom; an error in one ends the build."""
-    if not name.startswith(FOLDER):
+    within, _, page = name.rpartition("/")
+    if within not in FOLDERS:
         return
-    folder = Path(app.srcdir) / FOLDER / PICTURES
+    folder = Path(app.srcdir) / within / PICTURES
     folder.mkdir(exist_ok=True)
     names: dict[str, Any] = {}
 
@@ -46,7 +47,7 @@ def run(app: Sphinx, name: str, source: list[str]) -> None:
             figure = plt.figure(number)
             title = figure.axes[0].get_title(loc="left")
             assert title, f"{name}: a chart needs a title"
-            picture = f"{name.removeprefix(FOLDER)}-{block.start()}-{number}.svg"
+            picture = f"{page}-{block.start()}-{number}.svg"
             figure.savefig(folder / picture, bbox_inches="tight", metadata={"Date": None})
             plt.close(figure)
             parts.append(f"![{title}]({PICTURES}/{picture})\n")
@@ -57,12 +58,13 @@ def run(app: Sphinx, name: str, source: list[str]) -> None:
 
 def clear(app: Sphinx) -> None:
     """Begin without the pictures of an earlier build."""
-    shutil.rmtree(Path(app.srcdir) / FOLDER / PICTURES, ignore_errors=True)
+    for within in FOLDERS:
+        shutil.rmtree(Path(app.srcdir) / within / PICTURES, ignore_errors=True)
 
 
 def always(app: Sphinx, *_: object) -> list[str]:
     """Read these pages anew in every build: what they show depends on more than their text."""
-    return [name for name in app.env.found_docs if name.startswith(FOLDER)]
+    return [name for name in app.env.found_docs if name.rpartition("/")[0] in FOLDERS]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -30,6 +30,7 @@ from xlkmv.functions import FUNCTIONS
 from xlkmv.functions.cells import ExcelError
 from xlkmv.hosts.calc import environment
 from xlkmv.install import libreoffice
+from xlkmv.language import catalogue
 from xlkmv.refresh.run import read_book, refresh
 from xlkmv.refresh.solving import solve_book
 from xlkmv.workbook.address import address
@@ -574,7 +575,16 @@ def test_extension_holds_the_registry(tmp_path):
     assert texts["CompatibilityName"] == list(FUNCTIONS)
     arguments = [argument for function in FUNCTIONS.values() for argument in function.arguments]
     assert sorted(texts["DisplayName"]) == sorted([*FUNCTIONS, *(a.name for a in arguments)])
-    assert sorted(texts["Description"]) == sorted(x.text for x in [*FUNCTIONS.values(), *arguments])
+    described = [x.text for x in [*FUNCTIONS.values(), *arguments]]
+    assert sorted(texts["Description"]) == sorted(described)
+    said = [
+        value.text
+        for node in root.iter("prop")
+        if node.get(name) == "Description"
+        for value in node.iter("value")
+        if value.get("{http://www.w3.org/XML/1998/namespace}lang") == "zh-CN"
+    ]
+    assert sorted(said) == sorted(map(catalogue("zh").gettext, described))
     assert list(known["functions"].values()) == list(FUNCTIONS)
     urls = [node.findtext("value") for node in menu.iter("prop") if node.get(name) == "URL"]
     commands = ("refresh", "quick", "solve", "case", "compare", "memo", "check")

@@ -28,6 +28,7 @@ from xlkmv.build.ribbon import pack
 from xlkmv.functions import FUNCTIONS
 from xlkmv.functions.registry import Argument, Function
 from xlkmv.hosts.calc import IDENTIFIER, describe, environment
+from xlkmv.language import catalogue
 
 __all__ = ["build_addin"]
 
@@ -124,13 +125,21 @@ def _property(name: str, value: str, language: str | None = "en") -> str:
     return f'<prop oor:name="{name}"><value{mark}>{escape(value)}</value></prop>'
 
 
+def _translated(name: str, english: str, chinese: str) -> str:
+    """Write a text that LibreOffice shows in the language of its menus."""
+    texts = (("en", english), ("zh-CN", chinese))
+    values = (f"<value xml:lang={quoteattr(mark)}>{escape(text)}</value>" for mark, text in texts)
+    return f'<prop oor:name="{name}">{"".join(values)}</prop>'
+
+
 def _functions_xcu(functions: Mapping[str, Function]) -> str:
+    say = catalogue("zh").gettext
     body = [f'<node oor:name="AddInInfo"><node oor:name="{SERVICE}" oor:op="replace">']
     body.append('<node oor:name="AddInFunctions">')
     for name, function in functions.items():
         body.append(f'<node oor:name="{_internal(name)}" oor:op="replace">')
         body.append(_property("DisplayName", name))
-        body.append(_property("Description", function.text))
+        body.append(_translated("Description", function.text, say(function.text)))
         body.append(_property("Category", "Add-In", None))
         # Under this name Excel files hold the function.
         body.append(_property("CompatibilityName", name, "en-US"))
@@ -138,7 +147,7 @@ def _functions_xcu(functions: Mapping[str, Function]) -> str:
         for argument in function.arguments:
             body.append(f'<node oor:name="{_parameter(argument)}" oor:op="replace">')
             body.append(_property("DisplayName", argument.name))
-            body.append(_property("Description", argument.text))
+            body.append(_translated("Description", argument.text, say(argument.text)))
             body.append("</node>")
         body.append("</node></node>")
     body.append("</node></node></node>")
@@ -166,10 +175,7 @@ def _menu_xcu() -> str:
         # LibreOffice sorts the entries by the names of their nodes.
         body.append(f'<node oor:name="m{place}" oor:op="replace">')
         body.append(_property("URL", f"org.xlkmv.menu:{command}", None))
-        body.append(
-            '<prop oor:name="Title">'
-            f'<value xml:lang="en">{english}</value><value xml:lang="zh-CN">{chinese}</value></prop>'
-        )
+        body.append(_translated("Title", english, chinese))
         body += [_property("Target", "_self", None), _property("Context", context, None), "</node>"]
     body.append("</node></node></node></node>")
     return _registry("Addons", "org.openoffice.Office", body)

@@ -22,6 +22,7 @@ from xlkmv.deal.questions import compare, structure
 from xlkmv.deal.questions.diversification import CAPS, TIMES
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.terms import CONTROLS, RESERVE_UNITS
+from xlkmv.functions import FUNCTIONS
 from xlkmv.language import DOMAIN, ENGLISH, LANGUAGES, LOCALE
 from xlkmv.model.comparison import MOST_SIMULATED
 from xlkmv.model.distance import METHODS
@@ -97,6 +98,7 @@ def names() -> list[str]:
         *(spec.title for spec in layout.TABLES.values() if spec.inputs),
         *(c.header for spec in (layout.ANSWER, layout.HEADLINE, layout.SCENARIO) for c in spec.results),
         *(*METHODS, "loss above junior notes"),
+        *(text for f in FUNCTIONS.values() for text in (*f.headings, *(a.text for a in f.arguments))),
     ]
     return [text for text in found if text]
 
