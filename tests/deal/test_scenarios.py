@@ -121,7 +121,7 @@ def test_break_even_haircut_by_hand(build):
 
 
 def test_the_largest_obligor_is_one_of_its_row(build):
-    # 50 a year against 40: without the one that brings 18 it is too little, without one of four that bring 8 not.
+    # 50 a year against 40: it does without one of four that bring 8, not without the one that brings 18.
     deal = build([[32.0] * 3, [18.0] * 3], recovery=0.0, controls=Controls(reserve=False, triggers=False))
     pool = replace(deal.pool, amount=np.array([96.0, 54.0]), count=np.array([4, 1]))
     found = {b.column: b for b in reverse_stress(replace(deal, pool=pool))}["largest obligors"]
