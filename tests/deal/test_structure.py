@@ -141,6 +141,14 @@ def test_out_of_reach_says_how_close_it_gets():
     assert answer.remark.startswith(close)
 
 
+def test_a_target_that_everything_meets_is_said_to_be_one():
+    said = {question: answer.remark for question, answer in answers(lump(), target=0.9).items()}
+    whole = "All that the pool brings could be"
+    assert (said["size"], said["notes"]) == (f"{whole} of this class.", f"{whole} notes.")
+    assert said["reserve"].startswith("It needs no reserve.")
+    assert whole not in answers(lump())["size"].remark
+
+
 def test_a_coupon_out_of_reach_may_still_matter():
     """Without a coupon the class is short when the obligor defaults, with one on the first date already."""
     found = answers(lump(recovery=0.0))["coupon"]
