@@ -77,6 +77,7 @@ ANSWER = TableSpec(
     (
         result("Class", "层级", "name", TEXT, 20),
         result("Grade", "等级", "grade", TEXT, 8),
+        result("Grade now", "当前等级", "grade_now", TEXT, 9, blank=True),
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
         result("90 % interval", "90%区间", "pd_range", TEXT, 15),
         result("Why", "依据", "why", TEXT, 24),
