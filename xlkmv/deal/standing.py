@@ -13,7 +13,7 @@ from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import ClassAnswer, Quote, class_answers, quoted_pd
 from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.terms import TOLERANCE, ClassScale, Deal
-from xlkmv.phrase import CLAUSES, Phrase, joined
+from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
 __all__ = ["HELD", "REPAID", "ClassToday", "alert", "classes_today"]
@@ -129,16 +129,16 @@ def alert(seen: Surveillance, k: int, dates: int, held: bool | None = None) -> s
     Returns
     -------
     str
-        "missed", "alert", "behind plan", "held at closing", the last two together, or "none".
+        "missed", "alert", "behind plan, held", "behind plan", "held at closing" or "none".
     """
     if seen.missed[k, dates]:
         return Phrase("missed")
     if seen.alert[k, dates]:
         return Phrase("alert")
-    words = [Phrase("behind plan")] if dates and seen.behind[dates - 1] else []
-    if seen.held[k, dates] if held is None else held:
-        words.append(HELD)
-    return joined(words, CLAUSES) if words else Phrase("none")
+    held = bool(seen.held[k, dates]) if held is None else held
+    if dates and seen.behind[dates - 1]:
+        return Phrase("behind plan, held") if held else Phrase("behind plan")
+    return HELD if held else Phrase("none")
 
 
 def _worse(scale: ClassScale, a: str, b: str) -> str:

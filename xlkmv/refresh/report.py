@@ -160,7 +160,7 @@ def write_report(
     ]
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
-    write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
+    write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis, today), False)
     if (given := _table(book, layout.RANGE)) is not None:
         write_rows(book, layout.RANGE, _ranged(given, deal, ranges or Ranges()), False)
     if _table(book, layout.OBLIGOR) is not None:
@@ -1050,7 +1050,15 @@ def backtest_rows(deal: Deal, found: PlanBacktest) -> list[list[Any]]:
     ]
 
 
-def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
+def _alert(analysis: Analysis, today: Sequence[ClassToday], dates: int) -> str:
+    """What is wrong with the headline class after some dates; on the last one, in either view."""
+    k, seen = analysis.headline, analysis.surveillance
+    return today[k].alert if dates == seen.seen else alert(seen, k, dates)
+
+
+def _surveillance(
+    book: Book, deal: Deal, analysis: Analysis, today: Sequence[ClassToday]
+) -> list[list[Any]]:
     """Beside each date of the table: the headline class as seen from it, blank where nothing is known."""
     s, h, rows = analysis.surveillance, analysis.headline, []
     place: dict[CellValue, int] = {date: k for k, date in enumerate(deal.terms.dates)}
@@ -1066,7 +1074,7 @@ def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]
         estimate = [np.nan] * 4 if s.missed[h, k + 1] else [r.level, r.volatility, r.low, r.high]
         rating = [s.distance, s.computed_distance, s.pd, s.computed_pd, s.on_plan]
         figures = [*estimate, r.closing_weight, *(x[h, k + 1] for x in rating)]
-        rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *figures, alert(s, h, k + 1)])
+        rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *figures, _alert(analysis, today, k + 1)])
     return rows
 
 
@@ -1112,7 +1120,7 @@ def _watched(
         found, pd = rated.get(day, (None, None))
         views = (s.pd[h, k], s.computed_pd[h, k]) if k <= s.seen else (None, None)
         drawn = (None if p is None else max(float(p), SMALLEST_DRAWN) for p in (pd, *views))
-        word = alert(s, h, k) if 0 < k <= s.seen else None
+        word = _alert(analysis, today, k) if 0 < k <= s.seen else None
         left = closing.horizon - (float(deal.terms.times[k - 1]) if k else 0.0)
         rows.append([day, found, word, *drawn, limit, _grade_limit(deal, closing.grade, left)])
     return rows

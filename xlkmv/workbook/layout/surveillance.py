@@ -80,15 +80,15 @@ ACTUAL = TableSpec(
         ),
         result("Planned", "计划回款", "planned", MONEY, 14),
         result("Actual / plan, accumulated", "累计实际/计划", "ratio", RATIO, 12),
-        result("Level expected from now on", "预计后续水平", "level", "0.0%", 14),
-        result("Volatility", "波动率", "volatility", RATE, 10),
+        result("Level expected from now on", "预计后续水平", "level", "0.0%", 13),
+        result("Volatility then", "当时波动率", "volatility", RATE, 10, ("Volatility",)),
         result("Volatility from (90 %)", "90%区间下限", "low", RATE, 10),
         result("Volatility to (90 %)", "90%区间上限", "high", RATE, 10),
         result(
             "Weight of the view at closing", "设立时观点权重", "weight", "0%", 12, ("Weight of the prior",)
         ),
         result("DD then", "违约距离", "dd", DISTANCE, 9, ("DD", "Senior DD")),
-        result("DD then, as computed", "违约距离(计算值)", "computed_dd", DISTANCE, 12),
+        result("DD then, as computed", "违约距离(计算值)", "computed_dd", DISTANCE, 10),
         result(
             "Any-date PD by pool and reserve then",
             "仅池与储备任一日违约概率",
@@ -102,9 +102,9 @@ ACTUAL = TableSpec(
                 "Senior any-date PD",
             ),
         ),
-        result("The same, as computed", "计算值", "computed_pd", PROBABILITY, 12),
-        result("The same, all as planned", "如按计划", "on_plan", PROBABILITY, 12),
-        result("Alert", "预警", "alert", TEXT, 18),
+        result("The same, as computed", "计算值", "computed_pd", PROBABILITY, 11),
+        result("The same, all as planned", "如按计划", "on_plan", PROBABILITY, 11),
+        result("Alert", "预警", "alert", TEXT, 13),
     ),
     retired=("Growth of the median",),
 )
@@ -125,7 +125,7 @@ TODAY = TableSpec(
         result("Why now", "当前依据", "why", TEXT, 32),
         result("Grade now, as computed", "当前等级(计算值)", "computed_grade", TEXT, 14),
         result("PD to quote now, as computed", "当前采用违约概率(计算值)", "computed", PROBABILITY, 16),
-        result("Alert", "预警", "alert", TEXT, 26),
+        result("Alert", "预警", "alert", TEXT, 17),
     ),
 )
 
@@ -199,7 +199,7 @@ HISTORY = TableSpec(
         ),
         result("Coverage then", "当时覆盖倍数", "coverage", RATIO, 10, ("Coverage",)),
         result("DD then", "当时违约距离", "dd", DISTANCE, 9, ("DD",)),
-        result("Alert", "预警", "alert", TEXT, 26),
+        result("Alert", "预警", "alert", TEXT, 17),
         result("Paths", "路径数", "paths", MONEY, 10),
         result("Input hash", "输入指纹", "hash", TEXT, 16),
     ),
@@ -213,7 +213,7 @@ WATCH = TableSpec(
     (
         result("As of", "截至", "date", DATE, 12),
         result("Grade then", "当时等级", "grade", TEXT, 14, blank=True),
-        result("Alert", "预警", "alert", TEXT, 26, blank=True),
+        result("Alert", "预警", "alert", TEXT, 17, blank=True),
         result("PD to quote, drawn", "采用违约概率", "quote", "0.0E+00", 14, blank=True),
         result(
             "Any-date PD by pool and reserve, drawn",
