@@ -208,11 +208,11 @@ MOVED = {("tbl_Rerate", "alert"): "tbl_Today"}
 @pytest.mark.parametrize("name", FIRST["tables"])
 def test_the_shipped_deal_keeps_its_numbers_to_the_last_bit(template, name):
     # A blank term means what the first edition did: whoever changes a number of this deal says why here.
-    book, renamed = FileBook(template), RENAMED.get(name, name)
+    book, now = FileBook(template), name if name in layout.TABLES else RENAMED[name]
     for field, expected in FIRST["tables"][name].items():
         if field in CHANGED.get(name, ()):
             continue
-        spec = layout.TABLES[MOVED.get((name, field), renamed)]
+        spec = layout.TABLES[MOVED.get((name, field), now)]
         table = book.table(spec.name)
         found = [
             x.isoformat() if isinstance(x, dt.date) else x for x in table.column(spec.column(field).header)

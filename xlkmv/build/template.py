@@ -144,7 +144,7 @@ STEP_WITHOUT_MACROS = (
 LINKS = (
     "Result, By date, Surveillance, Conditions, Uncertainty, Drivers, Controls, Structure, "
     "Cashflow, Compare, Checks, Rating",
-    "Simulated, Scenario, Classes by date, What moved, Payments, Both views, Today, Models, "
+    "Simulated, Scenario, Classes by date, What moved, Payments, Today, Both views, Models, "
     "Solutions, Waterfall, History, Backtest",
 )
 ANSWER_RULES = (
@@ -762,6 +762,7 @@ def _today(s: Sheets, new: Filling) -> Any:
         "nothing known explains, none is better than at closing; beside it: as computed.",
         spec.columns,
         money=True,
+        least=len(spec.columns) + 1,  # the charts are wider than the table
     )
     name_charts(s, ws, "out_ChartsSurveillance")
     top, _ = s.table(ws, TODAY_TOP - 3, 1, spec)
