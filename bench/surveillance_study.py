@@ -175,7 +175,15 @@ def reactions() -> Iterator[Reaction]:
     """Yield one row for each way in which collections may come in, senior and subordinate class."""
     deal = xingye_yuanrong()
     plan, view = apply(deal, BASE), kmv_view(deal)
-    for seen in ("", "100 100 100", "100 97 100", "100 97 75", "100 100 0", "100 100 0 100", "95 95 95 95 95 95"):
+    for seen in (
+        "",
+        "100 100 100",
+        "100 97 100",
+        "100 97 75",
+        "100 100 0",
+        "100 100 0 100",
+        "95 95 95 95 95 95",
+    ):
         shares = np.array(seen.split(), float) / 100.0
         s = rerate(plan, plan.collections[: shares.size] * shares, view.volatility, view.drift)
         r, old = s.reratings[-1], conjugate(shares, view.volatility) if shares.size else view.volatility

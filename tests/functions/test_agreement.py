@@ -79,7 +79,12 @@ def late() -> Example:
 # Tables with a line for each date from which classes have been seen.
 SEEN_FROM = {"tbl_Actual", "tbl_History", "tbl_Watch"}
 
-DEALS = {"patents": shipped, "late": late, "auto": lambda: fast(example("auto").deal), "ten": lambda: fast(ten_classes())}
+DEALS = {
+    "patents": shipped,
+    "late": late,
+    "auto": lambda: fast(example("auto").deal),
+    "ten": lambda: fast(ten_classes()),
+}
 
 
 @pytest.fixture(scope="module", params=DEALS)

@@ -238,6 +238,9 @@ def _drawn(book: Book, analysis: Analysis, today: ClassToday) -> dict[str, str |
     there = set(book.names())
     quick = NOT_IN_QUICK if analysis.quick else None
     record = None if analysis.backtest.measures else analysis.backtest.verdict
+    rating = Phrase("grade {then} at closing", then=today.closing.grade)
+    if analysis.surveillance.seen:
+        rating = Phrase("grade {then} at closing, {now} now", then=today.closing.grade, now=today.grade)
     kept = analysis.planned.account.any() or analysis.planned.reserve.any()
 
     def asked(name: str, not_yet: str) -> str | None:
@@ -246,9 +249,7 @@ def _drawn(book: Book, analysis: Analysis, today: ClassToday) -> dict[str, str |
     return {
         "out_DrawnCover": None,
         "out_DrawnKept": None if kept else Phrase("no cash stays"),
-        "out_DrawnRating": Phrase("grade {then} at closing, {now} now", then=today.closing.grade, now=today.grade)
-        if analysis.surveillance.seen
-        else Phrase("grade {then} at closing", then=today.closing.grade),
+        "out_DrawnRating": rating,
         "out_DrawnCollections": record,
         "out_DrawnDefaults": record,
         "out_DrawnFrontier": asked("out_Solved", layout.UNSOLVED),
@@ -467,9 +468,7 @@ def _answers(
     """Each class on Home; its grade now once something has been seen."""
     no_range = NOT_RUN if analysis.quick else NO_RANGES
     seen = bool(analysis.surveillance.seen)
-    return [
-        _answer(a, c.grade if seen else None, no_range) for a, c in zip(answers, today, strict=True)
-    ]
+    return [_answer(a, c.grade if seen else None, no_range) for a, c in zip(answers, today, strict=True)]
 
 
 def _answer(a: ClassAnswer, grade_now: str | None, no_range: Phrase) -> list[Any]:
@@ -1056,9 +1055,7 @@ def _alert(analysis: Analysis, today: Sequence[ClassToday], dates: int) -> str:
     return today[k].alert if dates == seen.seen else alert(seen, k, dates)
 
 
-def _surveillance(
-    book: Book, deal: Deal, analysis: Analysis, today: Sequence[ClassToday]
-) -> list[list[Any]]:
+def _surveillance(book: Book, deal: Deal, analysis: Analysis, today: Sequence[ClassToday]) -> list[list[Any]]:
     """Beside each date of the table: the headline class as seen from it, blank where nothing is known."""
     s, h, rows = analysis.surveillance, analysis.headline, []
     place: dict[CellValue, int] = {date: k for k, date in enumerate(deal.terms.dates)}

@@ -365,9 +365,7 @@ def rerate(
         alert=(band > band[:, :1]) & np.append(False, ratio < 1.0),
         limit=np.append(limits, np.nan)[band[:, 0]],
         now=tuple(now),
-        supported_pd=np.where(
-            holds[:, j], np.maximum(computed_supported, at_closing), computed_supported
-        ),
+        supported_pd=np.where(holds[:, j], np.maximum(computed_supported, at_closing), computed_supported),
         computed_supported_pd=computed_supported,
         balance=balances[:, j],
     )
