@@ -154,15 +154,20 @@ def study(deals: int, seed: int = 1) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Reaction:
-    """What some quarters make of the shipped deal: sigma, the conjugate rule's, level, any-date PDs."""
+    """What some quarters make of the shipped deal: sigma, the conjugate rule's, level, any-date PDs.
+
+    Those of the two classes as they stand, as computed before they are held at closing, and on plan.
+    """
 
     seen: str
     volatility: float
     conjugate: float
     level: float
     senior: float
+    senior_computed: float
     senior_on_plan: float
     subordinate: float
+    subordinate_computed: float
     subordinate_on_plan: float
 
 
@@ -170,11 +175,19 @@ def reactions() -> Iterator[Reaction]:
     """Yield one row for each way in which collections may come in, senior and subordinate class."""
     deal = xingye_yuanrong()
     plan, view = apply(deal, BASE), kmv_view(deal)
-    for seen in ("100 100 100", "100 97 100", "100 97 75", "100 100 0", "100 100 0 100", "95 95 95 95 95 95"):
+    for seen in (
+        "",
+        "100 100 100",
+        "100 97 100",
+        "100 97 75",
+        "100 100 0",
+        "100 100 0 100",
+        "95 95 95 95 95 95",
+    ):
         shares = np.array(seen.split(), float) / 100.0
         s = rerate(plan, plan.collections[: shares.size] * shares, view.volatility, view.drift)
-        r, old = s.reratings[-1], conjugate(shares, view.volatility)
-        pds = (x for k in range(2) for x in (s.pd[k, -1], s.on_plan[k, -1]))
+        r, old = s.reratings[-1], conjugate(shares, view.volatility) if shares.size else view.volatility
+        pds = (x[k, -1] for k in range(2) for x in (s.pd, s.computed_pd, s.on_plan))
         yield Reaction(seen, r.volatility, old, r.level, *map(float, pds))
 
 
@@ -191,12 +204,16 @@ def main() -> None:
         print(
             f"| {r.truth} | {r.covered:.1%} | " + " | ".join(f"{x:.2f}" for x in figures) + " |", flush=True
         )
-    print("\n| % of plan | sigma | conjugate | level | senior PD | on plan | subordinate PD | on plan |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("\n| % of plan | sigma | conjugate | level ", end="")
+    print("| senior PD | computed | on plan | subordinate PD | computed | on plan |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for x in reactions():
         rates = " | ".join(f"{rate:.2%}" for rate in (x.volatility, x.conjugate, x.level))
-        pds = (x.senior, x.senior_on_plan, x.subordinate, x.subordinate_on_plan)
-        print(f"| {x.seen} | {rates} | " + " | ".join(f"{pd:.1E}" for pd in pds) + " |")
+        pds = (
+            *(x.senior, x.senior_computed, x.senior_on_plan),
+            *(x.subordinate, x.subordinate_computed, x.subordinate_on_plan),
+        )
+        print(f"| {x.seen or 'at closing'} | {rates} | " + " | ".join(f"{pd:.1E}" for pd in pds) + " |")
 
 
 if __name__ == "__main__":

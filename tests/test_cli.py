@@ -146,12 +146,15 @@ def test_refresh_reports_the_numbers_that_it_writes(
     for row in range(len(headline.rows)):
         cells = {h: headline.rows[row][headline.index(h)] for h in headline.header}
         lines = [line for line in out.splitlines() if line.strip().startswith(cells["Class"])]
-        answered, views, *_ = lines
+        answered, today, views, *_ = lines
         for value in (f"{cells['Coverage']:.3f}", f"{cells['DD']:.2f}", probability(cells["Any-date PD"])):
             assert value in views
         answer = dict(zip(answers.header, answers.rows[row], strict=True))
         for value in (answer["Grade"], probability(answer["PD to quote"]), answer["Why"]):
             assert value in answered
+        now = dict(zip(written.table("tbl_Today").header, written.table("tbl_Today").rows[row], strict=True))
+        for value in (now["Grade now"], probability(now["PD to quote now"]), now["Why now"], now["Alert"]):
+            assert value in today
         assert (
             f"{answer['Yield at par']:.2%}" in answered
             and f"{figure(answer['Average life by plan'], '.2f')}" in answered
@@ -789,6 +792,15 @@ def test_show_prints_what_the_last_refresh_wrote_and_says_when_it_is_stale(
         assert f"{cells['Yield at par']:.2%}" in line
     assert written.name("out_ReadingPool").value in out and written.name("out_InputHash").value in out
     assert book.read_bytes() == before
+    # What has been seen, and what each refresh found; a quick look leaves no grade there.
+    for name, title in (("tbl_Today", "Each class at closing and now"), ("tbl_History", "What the last")):
+        section = out[out.index(title) :]
+        rows = [dict(zip(written.table(name).header, row, strict=True)) for row in written.table(name).rows]
+        for row in rows:
+            line = next(line for line in section.splitlines() if row["Class"] in line)
+            assert row["Alert"] in line
+            assert row["Grade now" if name == "tbl_Today" else "Grade then"] in line
+    assert [row["Grade then"] for row in rows] == ["not run"] * len(rows)
     broken(book, 0.0121)
     assert run(capsys, "show", book)[1].startswith("stale: inputs have changed since the last refresh")
     broken(book, 2.0)
@@ -807,6 +819,12 @@ def test_programs_read_the_figures_of_the_sheets(capsys: pytest.CaptureFixture[s
     assert [row["pd"] for row in answer["tables"]["tbl_Answer"]] == table.column("PD to quote")
     assert [row["name"] for row in answer["tables"]["tbl_Answer"]] == table.column("Class")
     assert found["units"]["tbl_Answer"]["pd"] == "probability"
+    today, history = (answer["tables"][name] for name in ("tbl_Today", "tbl_History"))
+    assert [row["grade"] for row in today] == written.table("tbl_Today").column("Grade now")
+    assert [row["as_of"] for row in history] == [
+        day.isoformat() for day in written.table("tbl_History").column("As of")
+    ]
+    assert found["units"]["tbl_Today"]["balance"] == "money"
     # The same in CSV, and without computing.
     code, out, _ = run(capsys, "show", "--csv", book)
     lines = list(csv.DictReader(io.StringIO(out)))

@@ -97,7 +97,8 @@ def test_every_table_is_there_and_every_result_filled(template: Path, name: str)
     assert table.sheet == spec.sheet
     assert table.rows
     assert [c.header for c in spec.columns] == list(table.header[: len(spec.columns)])
-    if name in ("tbl_CaseResult", "tbl_Step"):  # nothing to compare with, as shipped
+    # Nothing to compare with, as shipped, and no refresh of the user's.
+    if name in ("tbl_CaseResult", "tbl_Step", "tbl_History"):
         assert not any(any(x is not None for x in row) for row in table.rows)
         return
     filled = {c.header: table.column(c.header) for c in spec.results if not c.blank}
@@ -200,14 +201,19 @@ CHANGED = {
 }
 
 
+# Columns that stand in another table now.
+MOVED = {("tbl_Rerate", "alert"): "tbl_Today"}
+
+
 @pytest.mark.parametrize("name", FIRST["tables"])
 def test_the_shipped_deal_keeps_its_numbers_to_the_last_bit(template, name):
     # A blank term means what the first edition did: whoever changes a number of this deal says why here.
-    spec = layout.TABLES[name if name in layout.TABLES else RENAMED[name]]
-    table = FileBook(template).table(spec.name)
+    book, now = FileBook(template), name if name in layout.TABLES else RENAMED[name]
     for field, expected in FIRST["tables"][name].items():
         if field in CHANGED.get(name, ()):
             continue
+        spec = layout.TABLES[MOVED.get((name, field), now)]
+        table = book.table(spec.name)
         found = [
             x.isoformat() if isinstance(x, dt.date) else x for x in table.column(spec.column(field).header)
         ]

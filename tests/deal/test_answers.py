@@ -16,7 +16,6 @@ from xlkmv.deal.answers import (
     Quote,
     class_answers,
     condition_quotes,
-    current_grades,
     loss_given_default,
     quoted_pd,
     rate,
@@ -167,19 +166,3 @@ def test_a_deal_is_rated_as_a_refresh_does_it():
     assert rate(deal) == class_answers(deal, analyse(deal, quick=True))
     unsupported = replace(deal, controls=deal.controls.without("support"))
     assert rate(unsupported)[0].alone is None
-
-
-def test_the_grade_from_today_is_that_of_the_years_that_are_left(five):
-    deal = five()
-    found = analyse(deal, [BASE], actual=deal.pool.collections[:2], quick=True)
-    first, second, third, fourth, _ = current_grades(deal, found)
-    # are repaid after two years; nothing went wrong, so that the others are graded anew.
-    assert (first, second) == ("repaid", "repaid")
-    for k, grade in ((2, third), (3, fourth)):
-        run, view = found.simulated_now, found.base.tranches[k]
-        quote = quoted_pd(
-            round(run.tranches[k].anydate_pd * run.paths), run.paths, found.surveillance.supported_pd[k]
-        )
-        assert grade == deal.terms.class_scale.grade(quote.pd, deal.terms.times[view.maturity] - 2.0)
-    at_closing = analyse(deal, [BASE], quick=True)
-    assert current_grades(deal, at_closing) == tuple(a.grade for a in class_answers(deal, at_closing))

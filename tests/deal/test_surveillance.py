@@ -112,7 +112,7 @@ shares = st.lists(st.floats(0.0, 1.6), min_size=1, max_size=6)
 
 @settings(max_examples=40, deadline=None)
 @given(shares, st.floats(0.0, 0.5), st.floats(2.0, 50.0), st.floats(1.0, 50.0))
-def test_never_better_than_at_closing(x, sigma, strength, tail):
+def test_sigma_and_level_are_never_better_than_at_closing(x, sigma, strength, tail):
     found = reratings(100.0 * np.array(x), np.full(len(x), 100.0), YEARS[: len(x)], sigma, strength, tail)
     for r in found:
         assert r.volatility >= sigma and r.level <= 1.0

@@ -31,7 +31,6 @@ OTHERS = {
     "Pool",
     "Obligor",
     "Name",
-    "Refreshed",
     "Loss of the pool",
 }
 
@@ -70,7 +69,22 @@ def shipped() -> Example:
     return dataclasses.replace(found, deal=fast(found.deal))
 
 
-DEALS = {"patents": shipped, "auto": lambda: fast(example("auto").deal), "ten": lambda: fast(ten_classes())}
+def late() -> Example:
+    """The shipped deal after three dates, 1 % of what was to come in by then missing."""
+    found = shipped()
+    came_in = found.deal.pool.collections[:3] * [1.0, 0.97, 1.0]
+    return dataclasses.replace(found, actual=tuple(came_in.tolist()))
+
+
+# Tables with a line for each date from which classes have been seen.
+SEEN_FROM = {"tbl_Actual", "tbl_History", "tbl_Watch"}
+
+DEALS = {
+    "patents": shipped,
+    "late": late,
+    "auto": lambda: fast(example("auto").deal),
+    "ten": lambda: fast(ten_classes()),
+}
 
 
 @pytest.fixture(scope="module", params=DEALS)
@@ -90,6 +104,8 @@ def figures(book: FileBook, done: Refreshed) -> Iterator[tuple[Key, str, Any, st
     names = [t.name for t in deal.tranches]
     maturity = {t.name: deal.terms.dates[t.maturity] for t in analysis.base.tranches}
     base = book.table("tbl_Scenario").column("Scenario")[0]
+    seen = analysis.surveillance.seen
+    last = deal.terms.dates[seen - 1] if seen else deal.terms.closing
     for spec in layout.TABLES.values():
         if not spec.results or spec.sheet in ("Checks", "Changes", "Texts"):  # no figures of the deal
             continue
@@ -110,6 +126,9 @@ def figures(book: FileBook, done: Refreshed) -> Iterator[tuple[Key, str, Any, st
             if spec is layout.SIGMA and about["other"] == analysis.base.volatility:
                 about["other"] = None
             places = [tuple(about.values())]
+            # What was seen from the last date stands beside what is said of the class now and by plan.
+            if spec.name in SEEN_FROM and about["date"] == last:
+                places.append((*places[0][:2], None, None))
             # What a class risks by its maturity is what the date of the maturity shows.
             if spec is layout.RISK and about["date"] == maturity[about["class"]]:
                 places.append((*places[0][:2], None, None))
@@ -138,6 +157,11 @@ def test_a_label_shows_one_figure_on_all_sheets(made: tuple[FileBook, Refreshed]
     assert together["coverage"] >= {"tbl_Answer", "tbl_Headline", "tbl_Result", "tbl_ScenarioResult"}
     assert together["simulated any-date pd"] >= {"tbl_Headline", "tbl_Simulation", "tbl_ScenarioResult"}
     assert together["any-date pd by pool and reserve"] == {"tbl_Headline", "tbl_Result", "tbl_Sigma"}
+    if made[1].analysis.surveillance.seen:
+        assert together["grade now"] == {"tbl_Answer", "tbl_Today"}
+        assert together["grade then"] == {"tbl_History", "tbl_Watch"}
+        assert together["dd then"] == {"tbl_Actual", "tbl_History"}
+        assert together["alert"] == {"tbl_Actual", "tbl_History", "tbl_Today", "tbl_Watch"}
     assert together["expected loss"] == {"tbl_Answer", "tbl_Interval", "tbl_Simulation"}
 
 
@@ -165,7 +189,7 @@ def test_what_a_class_risks_by_pool_and_reserve_is_a_figure_of_every_class(
     headline, rerated, history = (book.table(f"tbl_{x}") for x in ("Headline", "Rerate", "History"))
     found = headline.column(label)
     assert found == rerated.column(f"{label} at closing")
-    assert history.column(label) == rerated.column(f"{label} now")
+    assert history.column(f"{label} then") == rerated.column(f"{label} now")
     for own, senior, pd in zip(found, deal.senior, headline.column("Any-date PD"), strict=True):
         assert own >= pd if deal.controls.support and senior else own == pd
     shown = [c.header for spec in layout.TABLES.values() for c in spec.results]

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from xlkmv.deal.analysis import Analysis, analyse
-from xlkmv.deal.answers import class_answers, current_grades
+from xlkmv.deal.answers import class_answers
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.plan.covenants import covenant_path
 from xlkmv.deal.questions.contributions import contributions
 from xlkmv.deal.reading import riskiest
+from xlkmv.deal.standing import classes_today
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import Deal, Tranche
 from xlkmv.errors import BookInputError
@@ -248,7 +249,11 @@ OLD = {
     },
     "tbl_History": {
         "Class": "Tranche",
-        "Any-date PD by pool and reserve": "Any-date PD without undertaking",
+        "Any-date PD by pool and reserve then": "Any-date PD without undertaking",
+        "Simulated any-date PD then": "Simulated any-date PD",
+        "Coverage then": "Coverage",
+        "DD then": "DD",
+        "Grade then": "Grade",
     },
     "tbl_Watch": {"Any-date PD by pool and reserve, drawn": "Any-date PD without undertaking, drawn"},
 }
@@ -319,8 +324,39 @@ def test_one_label_is_one_number_on_home_and_on_surveillance(draft: Path, tmp_pa
             assert watch[f"{label} at closing"] == home[label], label
         ((line,),) = (of_class(book, t.name, "tbl_History"),)
         for label in ("DD", "Any-date PD by pool and reserve", "Simulated any-date PD"):
-            assert line[label] == watch[f"{label} now"], label
-        assert line["Coverage"] == watch["Coverage now"] and line["Alert"] == watch["Alert"]
+            assert line[f"{label} then"] == watch[f"{label} now"], label
+        ((now,), (answer,)) = (of_class(book, t.name, table) for table in ("tbl_Today", "tbl_Answer"))
+        assert line["Coverage then"] == watch["Coverage now"] and line["Alert"] == now["Alert"]
+        for label in ("Grade", "PD to quote"):
+            assert line[f"{label} then"] == now[f"{label} now"], label
+            assert now[f"{label} at closing"] == answer[label], label
+        assert answer["Grade now"] == now["Grade now"]
+        assert now["Outstanding now"] == watch["Outstanding now"]
+
+
+def test_home_says_nothing_of_today_while_nothing_has_been_seen(draft: Path, tmp_path: Path) -> None:
+    deal, _ = analysed("A-3")
+    book = written(draft, tmp_path / "book.xlsm", deal, analyse(deal, PRESETS, quick=True))
+    assert set(book.table("tbl_Answer").column("Grade now")) == {None}
+    today = book.table("tbl_Today")
+    assert today.column("Grade now") == today.column("Grade at closing")
+    assert set(today.column("Alert")) == {"none"}
+
+
+def test_a_quick_look_leaves_no_grade_in_the_history_nor_in_the_chart(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("A-1")
+    quick = analyse(deal, PRESETS, actual=deal.pool.collections[:5] * 0.9, quick=True)
+    full = written(draft, tmp_path / "full.xlsm", deal, found)
+    book = written(full.path, tmp_path / "quick.xlsm", deal, quick)
+    history, classes = book.table("tbl_History"), len(deal.tranches)
+    for header in ("Grade then", "PD to quote then"):
+        assert history.column(header)[:classes] == full.table("tbl_History").column(header)
+        assert set(history.column(header)[classes:]) == {"not run"}
+    rating = book.table("tbl_Watch")
+    # Four dates were seen by the full refresh; the fifth, by the quick look alone.
+    assert [k for k, x in enumerate(rating.column("PD to quote, drawn")) if x is not None] == [4]
+    assert [k for k, x in enumerate(rating.column("Grade then")) if x is not None] == [4]
+    assert rating.column("Any-date PD by pool and reserve, drawn")[5] is not None
 
 
 def test_each_refresh_adds_its_lines_to_the_history_up_to_a_bound(
@@ -333,7 +369,7 @@ def test_each_refresh_adds_its_lines_to_the_history_up_to_a_bound(
     assert lines.column("Class") == [t.name for t in deal.tranches] * 2
     assert set(lines.column("As of")) == {deal.terms.dates[3]}
     assert set(lines.column("Input hash")) == {ENTRY[3]} and set(lines.column("Paths")) == {400}
-    assert lines.column("Grade") == [*current_grades(deal, found)] * 2
+    assert lines.column("Grade then") == [c.grade for c in classes_today(deal, found)] * 2
     monkeypatch.setattr(report, "HISTORY_ROWS", 7)
     three = written(two.path, tmp_path / "three.xlsm", deal, found)
     assert three.table("tbl_History").column("Class") == ["A-4", "B", *[t.name for t in deal.tranches]]
@@ -349,20 +385,27 @@ def test_the_chart_of_the_rating_starts_at_closing_and_keeps_what_was_simulated(
     at_closing = book.table("tbl_Watch")
     assert at_closing.column("As of") == dates
     # Nothing has been seen: one point of each view, and the line of the alarm.
-    for header in ("Any-date PD by pool and reserve, drawn", "Simulated any-date PD, drawn"):
+    for header in ("Any-date PD by pool and reserve, drawn", "PD to quote, drawn"):
         first, *later = at_closing.column(header)
         assert first > 0.0 and set(later) == {None}
     assert set(at_closing.column("Alert from")) == {new.surveillance.limit[0]}
     grades = [answer.grade for answer in class_answers(deal, new)]
-    assert book.table("tbl_History").column("Grade") == grades
-    then = written(book.path, tmp_path / "then.xlsm", deal, found).table("tbl_Watch")
+    assert book.table("tbl_History").column("Grade then") == grades
+    then_book = written(book.path, tmp_path / "then.xlsm", deal, found)
+    then = then_book.table("tbl_Watch")
     pds = np.maximum(found.surveillance.pd[0], SMALLEST_DRAWN).tolist()
     assert then.column("Any-date PD by pool and reserve, drawn") == [*pds, *[None] * 16]
-    simulated = then.column("Simulated any-date PD, drawn")
-    assert [k for k, x in enumerate(simulated) if x is not None] == [0, 4]
-    # None of 400 paths misses: the line is drawn at what the PD is below with 95 %.
-    assert found.simulated_now.tranches[0].anydate_pd == 0.0
-    assert simulated[4] == pytest.approx(1.0 - 0.05 ** (1 / 400))
+    quoted, now = then.column("PD to quote, drawn"), classes_today(deal, found)[0]
+    assert [k for k, x in enumerate(quoted) if x is not None] == [0, 4]
+    assert (quoted[4], then.column("Grade then")[4]) == (now.quote.pd, now.grade)
+    title = then_book.name("out_DrawnRating").value
+    assert title == f"Any-date PD from each date - grade {grades[0]} at closing, {now.grade} now"
+    # Up to where the grade of closing holds: over the years that are left to the class.
+    scale, horizon = deal.terms.class_scale, now.closing.horizon
+    limits = then.column("Grade at closing up to")
+    assert limits[0] == scale.limit(grades[0], horizon)
+    assert limits[4] == scale.limit(grades[0], horizon - deal.terms.times[3])
+    assert set(limits[5:]) == {None}  # A-1 matures on the fifth date
 
 
 def test_a_workbook_without_the_new_columns_and_tables_is_filled(draft: Path, tmp_path: Path) -> None:
@@ -383,7 +426,7 @@ def test_a_workbook_without_the_new_columns_and_tables_is_filled(draft: Path, tm
     new = written(draft, tmp_path / "new.xlsm", deal, found)
     table = old.table("tbl_Actual")
     assert set(table.column("Growth of the median")) == {None}
-    for header in ("Volatility", "DD then", "Any-date PD by pool and reserve then"):
+    for header in ("Volatility then", "DD then", "Any-date PD by pool and reserve then"):
         assert table.column(header) == new.table("tbl_Actual").column(header)
     assert read_book(old).actual.collections_only
 

@@ -56,7 +56,8 @@ MONTHS_APART, LABELS = (1, 2, 3, 6, 12, 24, 60), 14
 GREY = "#595959"
 FONT = "Calibri"
 # Fields of results that hold a name of the user's, or a few words, of any length.
-NAMED = {"name", "tranche", "scenario", "condition", "test", "grade", "why", "pd_range", "most"}
+NAMED = {"name", "tranche", "scenario", "condition", "test", "why", "pd_range", "most", "alert"}
+NAMED |= {"grade", "grade_now", "grade_closing", "computed_grade"}
 # Those that hold a sentence.
 WRAPPED = {"remark", "verdict", "said"}
 # Upright labels of dates run into one another from some ten on.

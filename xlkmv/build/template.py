@@ -143,9 +143,9 @@ STEP_WITHOUT_MACROS = (
 # Links beside the last step and beneath, as the widths of the columns allow: to each sheet of answers.
 LINKS = (
     "Result, By date, Surveillance, Conditions, Uncertainty, Drivers, Controls, Structure, "
-    "Cashflow, Compare, Checks",
-    "Simulated, Scenario, Classes by date, What moved, Payments, Today, Models, Solutions, "
-    "Waterfall, History, Backtest",
+    "Cashflow, Compare, Checks, Rating",
+    "Simulated, Scenario, Classes by date, What moved, Payments, Today, Both views, Models, "
+    "Solutions, Waterfall, History, Backtest",
 )
 ANSWER_RULES = (
     (
@@ -753,15 +753,16 @@ MARKED = 60
 
 
 def _today(s: Sheets, new: Filling) -> Any:
-    spec, rows = layout.RERATE, len(new.tables[layout.ACTUAL.name].rows)
+    spec, rows = layout.TODAY, len(new.tables[layout.ACTUAL.name].rows)
     ws = s.sheet(
         "Today",
         "Today",
         "设立时与当前",
-        "Each class as seen from the last date with collections, and as it was at closing. What came in is "
-        "entered on Surveillance; every refresh leaves a line on History.",
+        "Each class as rated from the last date with collections, and at closing. While cash is missing that "
+        "nothing known explains, none is better than at closing; beside it: as computed.",
         spec.columns,
         money=True,
+        least=len(spec.columns) + 1,  # the charts are wider than the table
     )
     name_charts(s, ws, "out_ChartsSurveillance")
     top, _ = s.table(ws, TODAY_TOP - 3, 1, spec)
@@ -778,15 +779,18 @@ def _today(s: Sheets, new: Filling) -> Any:
     chart.set_x_axis(s.dates_axis(new.dates))
     chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0", min=0))
     rating = s.book.add_chart({"type": "line"})
+    thin = {"line": {"color": ALL, "width": 1.0, "dash_type": "long_dash_dot"}}
     s.draw(
         rating,
-        (layout.WATCH, HISTORY_TOP, HISTORY_LEFT, 1),
+        (layout.WATCH, LISTED_TOP, 1, 1),
         "date",
+        ("quote", "PD to quote, as refreshed", line(GREEN, "dash", marker=True)),
         ("pd", "KMV view, by pool and reserve", line(SENIOR, marker=True)),
-        ("simulated", "Simulated, as refreshed (none seen: its bound)", line(GREEN, "dash", marker=True)),
-        ("limit", "Alert from here on", line(OFF, "dash")),
+        ("computed", "The same, as computed", line(SENIOR, "round_dot")),
+        ("limit", "Alert (KMV view) from here on", line(OFF, "dash")),
+        ("grade_limit", "Grade at closing up to here (PD to quote)", thin),
     )
-    s.finish(rating, "Any-date default probability, as seen from each date")
+    s.finish(rating, "out_DrawnRating")
     rating.set_x_axis(s.dates_axis(new.dates))
     rating.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     for drawn, place in ((chart, {}), (rating, {"x_offset": 700})):
@@ -849,22 +853,39 @@ def _backtest(s: Sheets, new: Filling) -> Any:
     return ws
 
 
-# The history grows downwards; a chart of Today draws what stands right of it.
-HISTORY_TOP = LISTED_TOP
-HISTORY_LEFT = 2 + len(layout.HISTORY.columns)
+def _both_views(s: Sheets) -> Any:
+    return s.listed(
+        layout.RERATE,
+        "Both views",
+        "两种视角",
+        "What stands behind the rating of today: KMV view and simulation, at closing and from the last date "
+        "with collections, and as computed before a class is held at closing.",
+        money=True,
+    )
+
+
+def _rating(s: Sheets) -> Any:
+    ws = s.listed(
+        layout.WATCH,
+        "Rating",
+        "评级走势",
+        "The chart on Today draws these figures, none below 1E-10. Grade and PD to quote: of the last full "
+        "refresh that ended on the date.",
+    )
+    s.mark(ws, LISTED_TOP, 1 + layout.WATCH.index("alert"), LISTED_TOP + 1200, alert=BAD, missed=BAD)
+    return ws
 
 
 def _history(s: Sheets) -> Any:
-    ws = s.sheet(
-        "History",
+    ws = s.listed(
+        layout.HISTORY,
         "History",
         "评级历史",
-        "Each refresh adds a line for each class: what it found, as of the last date with collections.",
-        HISTORY_LEFT + len(layout.WATCH.columns) - 1,
+        "Each refresh adds a line for each class: what it found, as of the last date with collections. "
+        "A quick look has too few paths for a grade.",
+        labels=3,
     )
-    s.beside(ws, HISTORY_TOP - 3, 1, (layout.HISTORY, layout.WATCH))
-    s.mark(ws, HISTORY_TOP, 1 + layout.HISTORY.index("alert"), HISTORY_TOP + 2000, alert=BAD, missed=BAD)
-    s.frozen(ws, HISTORY_TOP, 3)
+    s.mark(ws, LISTED_TOP, 1 + layout.HISTORY.index("alert"), LISTED_TOP + 2000, alert=BAD, missed=BAD)
     return ws
 
 
@@ -1096,6 +1117,8 @@ def _draft(path: Path, new: Filling, macros: bool = True) -> Sheets:
     _models(s)
     _surveillance(s, new)
     _today(s, new)
+    _both_views(s)
+    _rating(s)
     _history(s)
     _backtest(s, new)
     _compare(s)
@@ -1165,6 +1188,8 @@ def build_template(
             _write_pool(book, new.tables[layout.POOL.name])
         if refreshed:
             refresh(book, now=CREATED, message="as shipped")
+            # The history is the user's: it begins with the first refresh of their own.
+            book.write_table(layout.HISTORY.name, {c.header: () for c in layout.HISTORY.columns}, resize=True)
             if deal is None:  # the answers to other deals' targets take as long as a button is for
                 solve_book(book, now=CREATED)
         book.save(target)

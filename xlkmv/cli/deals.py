@@ -148,6 +148,9 @@ def _record(command: str, out: Output, book: Book, path: Path, **facts: Any) -> 
 
 # --------------------------------------------------------------------------------------- show
 
+# Lines of the history, the last ones: a workbook keeps up to 2,000.
+LINES_SHOWN = 40
+
 
 def _show(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.deal.reading import READINGS, alarming
@@ -182,8 +185,15 @@ def _show(options: argparse.Namespace, out: Output) -> None:
             layout.SCENARIO,
             "name dd pd anydate_pd simulated",
         ),
+        (
+            Phrase("Each class at closing and now"),
+            layout.TODAY,
+            "tranche grade_closing grade quote_closing quote why alert",
+        ),
+        (Phrase("What the last refreshes found"), layout.HISTORY, "as_of tranche grade quote alert"),
     ):
-        _print_table(title, book, spec, fields.split(), out)
+        if spec is not layout.TODAY or _anything_seen(book):
+            _print_table(title, book, spec, fields.split(), out)
     for key, name in layout.READING_NAMES.items():
         if text := cell(name):
             about = said(Phrase(READINGS[key]), out.say)
@@ -214,13 +224,25 @@ def _stale(book: Book, then: str) -> str:
     return "" if digest == then else Phrase("stale: inputs have changed since the last refresh")
 
 
+def _anything_seen(book: Book) -> bool:
+    """Whether classes had a rating of today, beside that of closing, at the last refresh."""
+    from xlkmv.workbook import layout
+    from xlkmv.workbook.book import has_table
+
+    now = layout.ANSWER.column("grade_now").header
+    if not has_table(book, layout.ANSWER.name) or not book.table(layout.ANSWER.name).has(now):
+        return False
+    return any(book.table(layout.ANSWER.name).column(now))
+
+
 def _print_table(title: str, book: Book, spec: TableSpec, fields: Sequence[str], out: Output) -> None:
-    """Print some columns of a table of results, those that say something."""
+    """Print some columns of a table of results, those that say something; of the history its last lines."""
     from xlkmv.workbook.book import has_table
 
     if not out.text or not has_table(book, spec.name):
         return
     from xlkmv.refresh.reader import filled
+    from xlkmv.workbook import layout
 
     found = book.table(spec.name)
     if any(c.kind not in ("result", "shown") for c in spec.columns):
@@ -234,7 +256,8 @@ def _print_table(title: str, book: Book, spec: TableSpec, fields: Sequence[str],
     for place, column in enumerate(columns):
         if place and column.format == "General":
             shown.columns[place].justify, shown.columns[place].no_wrap = "left", False
-    for row in zip(*(cells[c.field] for c in columns), strict=True):
+    rows = [*zip(*(cells[c.field] for c in columns), strict=True)]
+    for row in rows[-LINES_SHOWN:] if spec is layout.HISTORY else rows:
         # Preset conditions bear the product's names, which the sheet keeps in English.
         words = (Phrase(x) if c.is_input else x for c, x in zip(columns, row, strict=True))
         shown.add_row(*(said(x, out.say) for x in words))

@@ -54,6 +54,7 @@ def tables_of(command: str) -> tuple[TableSpec, ...]:
     results = (
         *(layout.ANSWER, layout.HEADLINE, layout.SCENARIO_RESULT, layout.SIMULATION, layout.ATTRIBUTION),
         *(layout.BREAKEVEN, layout.CHECK),
+        *(layout.TODAY, layout.HISTORY),
     )
     return {
         "refresh": results,

@@ -36,7 +36,10 @@ def print_results(deal: Deal, analysis: Analysis, out: Output) -> None:
     lines = read(deal, analysis)
     if alarming(lines["pool"]):
         out.print(lines["pool"], "", style=ALARM)
-    out.print(_answers(deal, analysis, _), _views(deal, analysis, _), _conditions(deal, analysis, _))
+    out.print(_answers(deal, analysis, _))
+    if analysis.surveillance.seen:
+        out.print(_today(deal, analysis, _))
+    out.print(_views(deal, analysis, _), _conditions(deal, analysis, _))
     _legend(deal, analysis, out)
     for key, text in lines.items():
         sentence = Phrase("{about}: {sentence}", about=Phrase(READINGS[key]), sentence=text)
@@ -149,6 +152,25 @@ def _answers(deal: Deal, analysis: Analysis, _: Say) -> Table:
             number(a.average_life, ".2f", _),
             number(a.yield_at_par, ".2%", _),
         )
+    return found
+
+
+def _today(deal: Deal, analysis: Analysis, _: Say) -> Table:
+    """Each class as sheet Today has it: by what has come in, beside closing."""
+    from xlkmv.deal.reading import probability
+    from xlkmv.deal.standing import classes_today
+
+    columns = (
+        *(_("Grade at\nclosing"), _("Grade\nnow"), _("PD to quote\nat closing"), _("PD to quote\nnow")),
+        *(_("Why"), _("Alert")),
+    )
+    found = table(_("Each class at closing and now"), _("Class"), *columns)
+    for place in (5, 6):
+        found.columns[place].justify, found.columns[place].no_wrap = "left", False
+    for c in classes_today(deal, analysis):
+        grades = (said(c.closing.grade, _), said(c.grade, _))
+        pds = (probability(c.closing.quote.pd), probability(c.quote.pd))
+        found.add_row(c.name, *grades, *pds, said(c.quote.why, _), said(c.alert, _))
     return found
 
 

@@ -21,7 +21,7 @@ from xlkmv.deal.paths.run import ENOUGH, Progress, Simulation, simulate_stresses
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.questions.uncertainty import ClassUncertainty, Uncertainty
 from xlkmv.deal.stress import BASE, apply
-from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import internal_rate, weighted_average_life
 from xlkmv.phrase import Phrase
@@ -35,7 +35,6 @@ __all__ = [
     "Views",
     "class_answers",
     "condition_quotes",
-    "current_grades",
     "loss_given_default",
     "quoted_pd",
     "range_text",
@@ -81,7 +80,7 @@ class Quote(Shown):
     pd : float
     why : str
         Where it comes from, in a few words; a :class:`~xlkmv.phrase.Phrase`.
-    source : {"simulated", "KMV", "bound"}
+    source : {"simulated", "KMV", "bound", "held"}
     """
 
     pd: float
@@ -278,35 +277,6 @@ def rate(
     planned = waterfall(apply(deal, BASE), volatility=base.volatility, drift=base.drift)
     life = weighted_average_life(deal.terms.times, planned.principal_paid)
     return class_answers(deal, _Rated(base, runs[0], runs[-1], life))
-
-
-def current_grades(deal: Deal, analysis: Analysis) -> tuple[str, ...]:
-    """Grade of each class as seen from the last date of the record, by the rule that holds at closing.
-
-    Parameters
-    ----------
-    deal : Deal
-    analysis : Analysis
-        Of the deal; of a quick look, too.
-
-    Returns
-    -------
-    tuple of str
-        In the order of ``deal.tranches``; "repaid" for a class of which nothing is outstanding.
-    """
-    s, times = analysis.surveillance, deal.terms.times
-    run, grades = analysis.simulated_now or analysis.simulated_base, []
-    passed = float(times[s.seen - 1]) if s.seen else 0.0
-    for k, view in enumerate(analysis.base.tranches):
-        left, simulated = float(times[view.maturity]) - passed, run.tranches[k].anydate_pd
-        paid = left <= 0.0 or s.balance[k] <= TOLERANCE * deal.tranches[k].amount
-        if paid and simulated == 0.0:
-            grades.append("repaid")
-            continue
-        # A payment that was missed has been missed over any horizon.
-        quote = _quote(simulated, run.paths, float(s.supported_pd[k]))
-        grades.append(deal.terms.class_scale.grade(quote.pd, left if left > 0.0 else passed))
-    return tuple(grades)
 
 
 def range_text(ends: tuple[float, float] | None) -> str:

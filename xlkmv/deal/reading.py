@@ -11,6 +11,7 @@ import numpy as np
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import Quote, class_answers, upper_bound
 from xlkmv.deal.questions.attribution import Attribution
+from xlkmv.deal.standing import REPAID, classes_today
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.phrase import CLAUSES, LIST, Phrase, joined
 
@@ -425,26 +426,19 @@ def _actual(deal: Deal, analysis: Analysis) -> str:
 
 def _state(deal: Deal, analysis: Analysis, k: int) -> str:
     """Say how a tranche stands on the last date of the record."""
-    s, now = analysis.surveillance, analysis.simulated_now or analysis.simulated_base
+    s, now = analysis.surveillance, classes_today(deal, analysis)[k]
     missed = np.flatnonzero(s.missed[k, 1:])
     if missed.size:
         return Phrase("missed on {date}", date=deal.terms.dates[missed[0]])
-    then_pd, now_pd = (x.tranches[k].anydate_pd for x in (analysis.simulated_base, now))
-    pds = {
-        "pd": probability(s.pd[k, -1]),
-        "then": probability(s.pd[k, 0]),
-        "simulated": probability(now_pd, simulated=True),
-        "simulated_then": probability(then_pd, simulated=True),
-    }
-    if deal.controls.support and deal.senior[k]:
-        return Phrase(
-            "any-date PD by pool and reserve {pd} ({then} at closing), simulated, with the undertaking, "
-            "{simulated} ({simulated_then})",
-            **pds,
-        )
+    if now.grade == REPAID:
+        return REPAID
     return Phrase(
-        "any-date PD by pool and reserve {pd} ({then} at closing), simulated {simulated} ({simulated_then})",
-        **pds,
+        "grade {grade} ({grade_then} at closing), PD to quote {pd} ({pd_then} at closing; {why})",
+        grade=now.grade,
+        grade_then=now.closing.grade,
+        pd=probability(now.quote.pd),
+        pd_then=probability(now.closing.quote.pd),
+        why=now.quote.why,
     )
 
 

@@ -14,7 +14,6 @@ from xlkmv.deal.answers import (
     ClassAnswer,
     class_answers,
     condition_quotes,
-    current_grades,
     range_text,
     strongest_conditions,
     upper_bound,
@@ -26,10 +25,10 @@ from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.backtest import PlanBacktest
 from xlkmv.deal.questions.conditions import MEASURES
 from xlkmv.deal.questions.layers import loss_layers
-from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.questions.uncertainty import OBLIGORS
 from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
+from xlkmv.deal.standing import ClassToday, alert, classes_today
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, INPUTS, Deal, Ranges
 from xlkmv.errors import BookError, XlkmvError
@@ -118,13 +117,13 @@ def write_report(
         raise BookError(Phrase("the results cannot be written: {rule}", rule=rule))
     write_texts(book)
     _say_again(book)
-    history = _history(book, deal, analysis, entry)
+    answers, today = class_answers(deal, analysis), classes_today(deal, analysis)
+    history = _history(book, deal, analysis, today, entry)
     checks = [
         [c.name, Phrase(c.outcome), *map(_four_digits, (c.difference, c.limit))] for c in analysis.checks
     ]
-    answers = class_answers(deal, analysis)
     for spec, rows in (
-        (layout.ANSWER, [_answer(a, NOT_RUN if analysis.quick else NO_RANGES) for a in answers]),
+        (layout.ANSWER, _answers(analysis, answers, today)),
         (layout.HEADLINE, _headline(deal, analysis)),
         (layout.RISK, _risk(deal, analysis)),
         (layout.CHART, _curve(deal, analysis)),
@@ -147,8 +146,9 @@ def write_report(
         (layout.LAYER, _layers(deal, analysis)),
         (layout.MATTER, _matter(analysis)),
         (layout.INTERVAL, _intervals(analysis, answers)),
-        (layout.RERATE, _rerated(analysis, deal)),
-        (layout.WATCH, _watched(deal, analysis, history)),
+        (layout.TODAY, [_standing(c) for c in today]),
+        (layout.RERATE, _rerated(analysis, today)),
+        (layout.WATCH, _watched(deal, analysis, today, history)),
         (layout.MEASURE, [measure_row(analysis.backtest)]),
         (layout.BACKTEST, backtest_rows(deal, analysis.backtest)),
         (layout.CHECK, checks),
@@ -160,7 +160,7 @@ def write_report(
     ]
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
-    write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
+    write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis, today), False)
     if (given := _table(book, layout.RANGE)) is not None:
         write_rows(book, layout.RANGE, _ranged(given, deal, ranges or Ranges()), False)
     if _table(book, layout.OBLIGOR) is not None:
@@ -173,7 +173,7 @@ def write_report(
     _write_log(book, entry)
     write_rows(book, layout.HISTORY, history)
     remember(book, [*entry, *(cell for row in history for cell in row)])
-    _write_names(book, deal, analysis, entry)
+    _write_names(book, deal, analysis, today, entry)
 
 
 # What a refresh leaves as it is: answers to Solve and Compare.
@@ -198,7 +198,9 @@ def _say_again(book: Book) -> None:
             book.write_name(name, again[value])
 
 
-def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> None:
+def _write_names(
+    book: Book, deal: Deal, analysis: Analysis, today: Sequence[ClassToday], entry: Sequence[Any]
+) -> None:
     """Write the cells that have a name; those that the user has deleted are not wanted."""
     name = deal.tranches[analysis.headline].name
     worst, worst_pd = _worst_stress(analysis)
@@ -227,15 +229,18 @@ def _write_names(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any
     }
     for cell, value in values.items():
         write_name(book, cell, value)
-    for cell, nothing in _drawn(book, analysis).items():
+    for cell, nothing in _drawn(book, analysis, today[analysis.headline]).items():
         write_title(book, cell, nothing)
 
 
-def _drawn(book: Book, analysis: Analysis) -> dict[str, str | None]:
-    """Why charts have nothing to draw, by the cell of their title; None where they have."""
+def _drawn(book: Book, analysis: Analysis, today: ClassToday) -> dict[str, str | None]:
+    """What titles add, by their cell: the grade, or why a chart has nothing to draw; None where it has."""
     there = set(book.names())
     quick = NOT_IN_QUICK if analysis.quick else None
     record = None if analysis.backtest.measures else analysis.backtest.verdict
+    rating = Phrase("grade {then} at closing", then=today.closing.grade)
+    if analysis.surveillance.seen:
+        rating = Phrase("grade {then} at closing, {now} now", then=today.closing.grade, now=today.grade)
     kept = analysis.planned.account.any() or analysis.planned.reserve.any()
 
     def asked(name: str, not_yet: str) -> str | None:
@@ -244,6 +249,7 @@ def _drawn(book: Book, analysis: Analysis) -> dict[str, str | None]:
     return {
         "out_DrawnCover": None,
         "out_DrawnKept": None if kept else Phrase("no cash stays"),
+        "out_DrawnRating": rating,
         "out_DrawnCollections": record,
         "out_DrawnDefaults": record,
         "out_DrawnFrontier": asked("out_Solved", layout.UNSOLVED),
@@ -456,12 +462,22 @@ def _final(tranche: TrancheView) -> list[float]:
 NOTHING = "-"
 
 
-def _answer(a: ClassAnswer, no_range: Phrase) -> list[Any]:
+def _answers(
+    analysis: Analysis, answers: Sequence[ClassAnswer], today: Sequence[ClassToday]
+) -> list[list[Any]]:
+    """Each class on Home; its grade now once something has been seen."""
+    no_range = NOT_RUN if analysis.quick else NO_RANGES
+    seen = bool(analysis.surveillance.seen)
+    return [_answer(a, c.grade if seen else None, no_range) for a, c in zip(answers, today, strict=True)]
+
+
+def _answer(a: ClassAnswer, grade_now: str | None, no_range: Phrase) -> list[Any]:
     """One class on Home; in place of an interval that is not known it says why."""
     alone = NOTHING if a.alone is None else a.alone.pd
     lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
     kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
-    return [a.name, a.grade, a.quote.pd, range_text(a.pd_range) or no_range, a.quote.why, alone, *kept]
+    grades = [a.grade, grade_now]
+    return [a.name, *grades, a.quote.pd, range_text(a.pd_range) or no_range, a.quote.why, alone, *kept]
 
 
 def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -958,26 +974,33 @@ def _noted(text: str) -> str:
     return Phrase("{what} = {figure}", what=Phrase(what), figure=figure) if figure else Phrase(what)
 
 
-def _rerated(analysis: Analysis, deal: Deal) -> list[list[Any]]:
+def _standing(c: ClassToday) -> list[Any]:
+    """One class on Today."""
+    held = [c.grade, c.closing.quote.pd, c.quote.pd, c.quote.why]
+    return [c.name, c.balance, c.closing.grade, *held, c.computed_grade, c.computed.pd, c.alert]
+
+
+def _rerated(analysis: Analysis, today: Sequence[ClassToday]) -> list[list[Any]]:
     s, then = analysis.surveillance, analysis.simulated_base
     now = analysis.simulated_now or then
     return [
         [
-            t.name,
-            s.balance[k],
+            c.name,
+            c.balance,
             s.coverage[k, -1],
             s.distance[k, 0],
             s.distance[k, -1],
+            s.computed_distance[k, -1],
             s.pd[k, 0],
             s.pd[k, -1],
+            s.computed_pd[k, -1],
             then.tranches[k].anydate_pd,
-            now.tranches[k].anydate_pd,
+            c.simulated,
+            c.computed_simulated,
             now.tranches[k].anydate_pd_error,
             now.tranches[k].expected_loss,
-            grade,
-            _alert(s, k, -1),
         ]
-        for k, (t, grade) in enumerate(zip(deal.tranches, current_grades(deal, analysis), strict=True))
+        for k, c in enumerate(today)
     ]
 
 
@@ -1026,18 +1049,13 @@ def backtest_rows(deal: Deal, found: PlanBacktest) -> list[list[Any]]:
     ]
 
 
-def _alert(s: Surveillance, k: int, date: int) -> str:
-    """What is wrong with a tranche after a date, in a word."""
-    if not s.seen:
-        return NONE
-    if s.missed[k, 1:][date]:
-        return Phrase("missed")
-    if s.alert[k, 1:][date]:
-        return Phrase("alert")
-    return Phrase("behind plan") if s.behind[date] else NONE
+def _alert(analysis: Analysis, today: Sequence[ClassToday], dates: int) -> str:
+    """What is wrong with the headline class after some dates; on the last one, in either view."""
+    k, seen = analysis.headline, analysis.surveillance
+    return today[k].alert if dates == seen.seen else alert(seen, k, dates)
 
 
-def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]:
+def _surveillance(book: Book, deal: Deal, analysis: Analysis, today: Sequence[ClassToday]) -> list[list[Any]]:
     """Beside each date of the table: the headline class as seen from it, blank where nothing is known."""
     s, h, rows = analysis.surveillance, analysis.headline, []
     place: dict[CellValue, int] = {date: k for k, date in enumerate(deal.terms.dates)}
@@ -1045,54 +1063,67 @@ def _surveillance(book: Book, deal: Deal, analysis: Analysis) -> list[list[Any]]
         date = given.date() if isinstance(given, dt.datetime) else given
         k = place.get(date, len(place))
         if k >= s.seen:
-            rows.append([analysis.scheduled[k] if k < len(place) else None, *[None] * 10])
+            blank: list[Any] = [None] * (len(layout.ACTUAL.results) - 1)
+            rows.append([analysis.scheduled[k] if k < len(place) else None, *blank])
             continue
         r = s.reratings[k + 1]
         # Once a payment was missed its PD is a fact, and no estimate is worth showing.
         estimate = [np.nan] * 4 if s.missed[h, k + 1] else [r.level, r.volatility, r.low, r.high]
-        rating = [*estimate, r.closing_weight, s.distance[h, k + 1], s.pd[h, k + 1], s.on_plan[h, k + 1]]
-        rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *rating, _alert(s, h, k)])
+        rating = [s.distance, s.computed_distance, s.pd, s.computed_pd, s.on_plan]
+        figures = [*estimate, r.closing_weight, *(x[h, k + 1] for x in rating)]
+        rows.append([analysis.scheduled[k], s.accumulated_ratio[k], *figures, _alert(analysis, today, k + 1)])
     return rows
 
 
-def _history(book: Book, deal: Deal, analysis: Analysis, entry: Sequence[Any]) -> list[list[Any]]:
-    """Return the lines of earlier refreshes and those of this one, the oldest left out beyond a bound."""
-    s, run = analysis.surveillance, analysis.simulated_now or analysis.simulated_base
+def _history(
+    book: Book, deal: Deal, analysis: Analysis, today: Sequence[ClassToday], entry: Sequence[Any]
+) -> list[list[Any]]:
+    """Return the lines of earlier refreshes and those of this one, the oldest left out beyond a bound.
+
+    A quick look has too few paths for a grade that could be held against others: it leaves none.
+    """
+    s, paths = analysis.surveillance, (analysis.simulated_now or analysis.simulated_base).paths
     as_of = deal.terms.dates[s.seen - 1] if s.seen else deal.terms.closing
     new: list[list[Any]] = []
-    grades = current_grades(deal, analysis)
-    for k, (t, simulated) in enumerate(zip(deal.tranches, run.tranches, strict=True)):
-        figures = [simulated.anydate_pd, s.pd[k, -1], s.coverage[k, -1], s.distance[k, -1]]
-        new.append([entry[0], as_of, t.name, *figures, grades[k], _alert(s, k, -1), run.paths, entry[3]])
+    for k, c in enumerate(today):
+        rating = [NOT_RUN, NOT_RUN] if analysis.quick else [c.grade, c.quote.pd]
+        figures = [c.simulated, s.pd[k, -1], s.coverage[k, -1], s.distance[k, -1]]
+        new.append([entry[0], as_of, c.name, *rating, *figures, c.alert, paths, entry[3]])
     return [*_kept(book, layout.HISTORY), *new][-HISTORY_ROWS:]
 
 
-def _watched(deal: Deal, analysis: Analysis, history: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Figures of the chart: the headline class as seen from closing and from each date.
+def _watched(
+    deal: Deal, analysis: Analysis, today: Sequence[ClassToday], history: Sequence[Sequence[Any]]
+) -> list[list[Any]]:
+    """Rating over time: the headline class as seen from closing and from each date.
 
-    The simulated view of an earlier date is that of the last refresh that ended there.
+    Grade and PD to quote from an earlier date are those of the last refresh that ended there; a quick
+    look left none.
     """
-    s, h, closing = analysis.surveillance, analysis.headline, analysis.simulated_base
-    date, name, pd, paths = (
-        layout.HISTORY.index(field) for field in ("as_of", "tranche", "simulated", "paths")
+    s, h, closing = analysis.surveillance, analysis.headline, today[analysis.headline].closing
+    date, name, grade, quote = (
+        layout.HISTORY.index(field) for field in ("as_of", "tranche", "grade", "quote")
     )
-    simulated = {deal.terms.closing: _or_bound(closing.tranches[h].anydate_pd, closing.paths)}
+    rated: dict[Any, tuple[Any, float]] = {}
     for row in history:
-        if row[name] == deal.tranches[h].name and all(isinstance(row[k], (int, float)) for k in (pd, paths)):
+        if row[name] == closing.name and isinstance(row[quote], (int, float)):
             day = row[date].date() if isinstance(row[date], dt.datetime) else row[date]
-            simulated[day] = _or_bound(row[pd], int(row[paths]))
+            rated[day] = row[grade], row[quote]
+    if not analysis.quick:
+        rated[deal.terms.closing] = closing.grade, closing.quote.pd
     limit = None if np.isnan(s.limit[h]) else s.limit[h]
+    rows = []
+    for k, day in enumerate((deal.terms.closing, *deal.terms.dates)):
+        found, pd = rated.get(day, (None, None))
+        views = (s.pd[h, k], s.computed_pd[h, k]) if k <= s.seen else (None, None)
+        drawn = (None if p is None else max(float(p), SMALLEST_DRAWN) for p in (pd, *views))
+        word = _alert(analysis, today, k) if 0 < k <= s.seen else None
+        left = closing.horizon - (float(deal.terms.times[k - 1]) if k else 0.0)
+        rows.append([day, found, word, *drawn, limit, _grade_limit(deal, closing.grade, left)])
+    return rows
 
-    def drawn(p: float | None) -> float | None:
-        return None if p is None else max(float(p), SMALLEST_DRAWN)
 
-    views = [*s.pd[h].tolist(), *[None] * (len(deal.terms.dates) - s.seen)]
-    return [
-        [day, drawn(view), drawn(simulated.get(day)), limit]
-        for day, view in zip((deal.terms.closing, *deal.terms.dates), views, strict=True)
-    ]
-
-
-def _or_bound(share: float, paths: int) -> float:
-    """Share of the paths; where it is none, what the probability is below: no line falls to nothing."""
-    return share or upper_bound(0, paths)
+def _grade_limit(deal: Deal, grade: str, years: float) -> float | None:
+    """Largest PD that a grade allows over some years; None for what is below the scale, or over."""
+    scale = deal.terms.class_scale
+    return scale.limit(grade, years) if grade in scale.grades and years > 0.0 else None

@@ -6,6 +6,9 @@ rest is expected at their level, too. How far collections jump from date to date
 volatility at closing was too low. One late payment is one late payment: the level is a median, and
 jumps are judged with heavy tails. Neither is ever taken to be better than at closing, as claims cannot
 pay more than they owe, and some calm periods do not prove that nobody will default.
+
+Time alone lowers a PD. While cash is missing that nothing known explains, it is not left to do so: each
+class is held at its figures of closing, and what was computed stands beside them.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import numpy.typing as npt
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
 from xlkmv.deal.plan.today import Outlook, as_seen, fitting
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
-from xlkmv.deal.terms import Deal, Record, Today
+from xlkmv.deal.terms import TOLERANCE, Deal, Record, Today
 from xlkmv.errors import DomainError
 from xlkmv.kinds import altered
 from xlkmv.model.copula import joint_default_probability
@@ -31,6 +34,7 @@ from xlkmv.shown import Shown
 __all__ = [
     "BANDS",
     "BEHIND",
+    "HAIR",
     "LEAST_RATIO",
     "LEAST_SCALE",
     "LEVEL_PERIODS",
@@ -45,6 +49,9 @@ __all__ = [
 BANDS = (0.001, 0.01, 0.05, 0.20, 0.50)
 # Accumulated collections below this share of the plan are behind it.
 BEHIND = 0.95
+# Collections that are less by no more than this share of what was to come in are complete: figures are
+# typed as they are rounded.
+HAIR = 1e-4
 # A period that brings in next to nothing would have an infinite log ratio: it counts as this much.
 LEAST_RATIO = 0.01
 # The level is the median of as many periods; those before closing count as on plan.
@@ -162,12 +169,20 @@ class Surveillance(Shown):
         Accumulated actual over accumulated planned collections.
     behind : ndarray of bool, shape (j,)
         Whether that is below :data:`BEHIND`.
+    missing : ndarray of bool, shape (j,)
+        Whether cash is missing that nothing known explains: accumulated collections are less than was
+        to come in given what is known to be gone, by more than :data:`HAIR` of it.
     reratings : tuple of Rerating, length j + 1
         At closing and after each date.
     coverage, distance, pd : ndarray, shape (k, j + 1)
         Over the dates still to come, at closing and after each date: coverage and distance to default
         at the tranche's maturity, and any-date PD up to it. From the maturity on infinite and 0; once
-        a payment was missed 0, minus infinity and 1.
+        a payment was missed 0, minus infinity and 1. Distance and PD are held at those of closing
+        where :attr:`holds` says so and they would be better.
+    computed_distance, computed_pd : ndarray, shape (k, j + 1)
+        The same before they are held.
+    holds : ndarray of bool, shape (k, j + 1)
+        Whether a class may not be rated better than at closing: cash is missing, and it is not repaid.
     on_plan : ndarray, shape (k, j + 1)
         The same PD had everything come in as planned: what time alone has done.
     band : ndarray of int, shape (k, j + 1)
@@ -181,7 +196,10 @@ class Surveillance(Shown):
     now : tuple of PlanRisk or None
         Per tranche, date by date up to its maturity; None after that.
     supported_pd : ndarray, shape (k,)
-        PD now with what is left of the undertaking counted, where it is on and protects the tranche.
+        PD now with what is left of the undertaking counted, where it is on and protects the tranche; held
+        at that of closing, too.
+    computed_supported_pd : ndarray, shape (k,)
+        The same before it is held.
     balance : ndarray, shape (k,)
         Principal outstanding now, money; what the undertaking has paid is repaid.
     """
@@ -191,10 +209,14 @@ class Surveillance(Shown):
     expected: Array
     accumulated_ratio: Array
     behind: npt.NDArray[np.bool_]
+    missing: npt.NDArray[np.bool_]
     reratings: tuple[Rerating, ...]
     coverage: Array
     distance: Array
     pd: Array
+    computed_distance: Array
+    computed_pd: Array
+    holds: npt.NDArray[np.bool_]
     on_plan: Array
     band: npt.NDArray[np.int64]
     missed: npt.NDArray[np.bool_]
@@ -202,12 +224,18 @@ class Surveillance(Shown):
     limit: Array
     now: tuple[PlanRisk | None, ...]
     supported_pd: Array
+    computed_supported_pd: Array
     balance: Array
 
     @property
     def seen(self) -> int:
         """Dates that have passed."""
         return len(self.record)
+
+    @property
+    def held(self) -> npt.NDArray[np.bool_]:
+        """Whether distance or PD stand as at closing because cash is missing, shape (k, j + 1)."""
+        return np.asarray((self.pd > self.computed_pd) | (self.distance < self.computed_distance))
 
 
 def from_today(deal: Deal, record: Record, level: float = 1.0) -> Deal:
@@ -246,7 +274,8 @@ def rerate(
     by claims that are not known to be gone comes in at the level, and moves with the volatility, that
     the record suggests (:func:`reratings`), up to the tranche's maturity.
 
-    Where less has come in than planned and nothing else is known, no class is rated better than on plan.
+    While cash is missing that nothing known explains, no class is rated better than at closing; and while
+    nothing else is known, none better than on plan.
 
     Parameters
     ----------
@@ -303,6 +332,18 @@ def rerate(
     coverage, distance, pd = (
         np.where(missed, bad, x) for x, bad in zip((coverage, distance, pd), (0.0, -np.inf, 1.0), strict=True)
     )
+    amounts = np.array([t.amount for t in plan.deal.tranches])
+    balances = np.column_stack([amounts, run.balance[:, :j]])
+    missing = np.cumsum(paid_in) < (1.0 - HAIR) * np.cumsum(outlook.expected)
+    holds = np.append(False, missing) & (balances > TOLERANCE * amounts[:, None])
+    computed_distance, computed_pd = distance, pd
+    distance, pd = _held(distance, holds, np.minimum), _held(pd, holds, np.maximum)
+
+    def supported(pds: Array, seen: int, scheduled: Array) -> Array:
+        return _with_undertaking(plan, run, held[:, seen], pds, scheduled, ratings[seen], drift, seen)
+
+    computed_supported = supported(computed_pd[:, j], j, coming)
+    at_closing = supported(pd[:, 0], 0, planned) if holds[:, j].any() else computed_supported
     band = np.searchsorted(limits, pd, side="right")
     return Surveillance(
         record=record,
@@ -310,19 +351,29 @@ def rerate(
         expected=outlook.expected,
         accumulated_ratio=ratio,
         behind=ratio < BEHIND,
+        missing=missing,
         reratings=ratings,
         coverage=coverage,
         distance=distance,
         pd=pd,
+        computed_distance=computed_distance,
+        computed_pd=computed_pd,
+        holds=holds,
         on_plan=on_plan,
         band=band,
         missed=missed,
         alert=(band > band[:, :1]) & np.append(False, ratio < 1.0),
         limit=np.append(limits, np.nan)[band[:, 0]],
         now=tuple(now),
-        supported_pd=_with_undertaking(plan, run, held[:, j], pd[:, j], coming, ratings[j], drift, j),
-        balance=run.balance[:, j - 1] if j else np.array([t.amount for t in plan.deal.tranches]),
+        supported_pd=np.where(holds[:, j], np.maximum(computed_supported, at_closing), computed_supported),
+        computed_supported_pd=computed_supported,
+        balance=balances[:, j],
     )
+
+
+def _held(figures: Array, holds: npt.NDArray[np.bool_], worse: np.ufunc) -> Array:
+    """Figures at closing and after each date, none better than at closing where they are held."""
+    return np.where(holds, worse(figures, figures[:, :1]), figures)
 
 
 def _unsupported(plan: Stressed) -> Stressed:

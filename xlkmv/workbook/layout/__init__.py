@@ -120,6 +120,7 @@ TABLES: dict[str, TableSpec] = {
         MATTER,
         INTERVAL,
         ACTUAL,
+        TODAY,
         RERATE,
         HISTORY,
         WATCH,
@@ -219,6 +220,7 @@ CHARTS = {
 DRAWN = {
     "out_DrawnCover": "Accumulated in against due",
     "out_DrawnKept": "Cash that stays in the plan after each date, by plan",
+    "out_DrawnRating": "Any-date PD from each date",
     "out_DrawnCollections": "Accumulated collections, as a share of the plan",
     "out_DrawnDefaults": "Obligors in default",
     "out_DrawnFrontier": "Any-date PD (simulated) against the size of the class",

@@ -21,7 +21,7 @@ from xlkmv.workbook.layout.column import (
     the_class,
 )
 
-__all__ = ["ACTUAL", "BACKTEST", "HISTORY", "MEASURE", "RERATE", "WATCH"]
+__all__ = ["ACTUAL", "BACKTEST", "HISTORY", "MEASURE", "RERATE", "TODAY", "WATCH"]
 
 # Inputs of surveillance that may stay blank: nobody knows.
 _UNKNOWN = "Blank: not known."
@@ -80,14 +80,15 @@ ACTUAL = TableSpec(
         ),
         result("Planned", "计划回款", "planned", MONEY, 14),
         result("Actual / plan, accumulated", "累计实际/计划", "ratio", RATIO, 12),
-        result("Level expected from now on", "预计后续水平", "level", "0.0%", 14),
-        result("Volatility", "波动率", "volatility", RATE, 10),
+        result("Level expected from now on", "预计后续水平", "level", "0.0%", 13),
+        result("Volatility then", "当时波动率", "volatility", RATE, 10, ("Volatility",)),
         result("Volatility from (90 %)", "90%区间下限", "low", RATE, 10),
         result("Volatility to (90 %)", "90%区间上限", "high", RATE, 10),
         result(
             "Weight of the view at closing", "设立时观点权重", "weight", "0%", 12, ("Weight of the prior",)
         ),
         result("DD then", "违约距离", "dd", DISTANCE, 9, ("DD", "Senior DD")),
+        result("DD then, as computed", "违约距离(计算值)", "computed_dd", DISTANCE, 10),
         result(
             "Any-date PD by pool and reserve then",
             "仅池与储备任一日违约概率",
@@ -101,23 +102,45 @@ ACTUAL = TableSpec(
                 "Senior any-date PD",
             ),
         ),
-        result("The same, all as planned", "如按计划", "on_plan", PROBABILITY, 12),
-        result("Alert", "预警", "alert", TEXT, 12),
+        result("The same, as computed", "计算值", "computed_pd", PROBABILITY, 11),
+        result("The same, all as planned", "如按计划", "on_plan", PROBABILITY, 11),
+        result("Alert", "预警", "alert", TEXT, 13),
     ),
     retired=("Growth of the median",),
 )
 
+# What a class is rated by today; where it is held at closing, what was computed stands beside it.
+TODAY = TableSpec(
+    "tbl_Today",
+    "Today",
+    "Each class at closing and now: grade and PD to quote",
+    "各层级设立时与当前评级",
+    (
+        the_class(26),
+        result("Outstanding now", "当前余额", "balance", MONEY, 15),
+        result("Grade at closing", "设立时等级", "grade_closing", TEXT, 11),
+        result("Grade now", "当前等级", "grade", TEXT, 11),
+        result("PD to quote at closing", "设立时采用违约概率", "quote_closing", PROBABILITY, 13),
+        result("PD to quote now", "当前采用违约概率", "quote", PROBABILITY, 13),
+        result("Why now", "当前依据", "why", TEXT, 32),
+        result("Grade now, as computed", "当前等级(计算值)", "computed_grade", TEXT, 14),
+        result("PD to quote now, as computed", "当前采用违约概率(计算值)", "computed", PROBABILITY, 16),
+        result("Alert", "预警", "alert", TEXT, 17),
+    ),
+)
+
 RERATE = TableSpec(
     "tbl_Rerate",
-    "Today",
-    "Each class at closing and now",
-    "设立时与当前",
+    "Both views",
+    "Each class at closing and now, the views side by side",
+    "设立时与当前：两种视角",
     (
         the_class(26),
         result("Outstanding now", "当前余额", "balance", MONEY, 15),
         result("Coverage now", "当前覆盖倍数", "coverage", RATIO, 10),
         result("DD at closing", "设立时违约距离", "dd_closing", DISTANCE, 10),
         result("DD now", "当前违约距离", "dd_now", DISTANCE, 9),
+        result("DD now, as computed", "当前违约距离(计算值)", "computed_dd", DISTANCE, 12),
         result(
             "Any-date PD by pool and reserve at closing",
             "设立时仅池与储备任一日违约概率",
@@ -134,17 +157,19 @@ RERATE = TableSpec(
             22,
             ("Any-date PD without undertaking now", "Any-date PD now"),
         ),
+        result("The same now, as computed", "当前计算值", "computed_pd", PROBABILITY, 14),
         result(
             "Simulated any-date PD at closing", "设立时模拟任一日违约概率", "simulated_closing", SIMULATED, 17
         ),
         result("Simulated any-date PD now", "当前模拟任一日违约概率", "simulated_now", SIMULATED, 15),
+        result("Simulated now, as computed", "当前模拟计算值", "computed_simulated", SIMULATED, 14),
         result("s.e. now", "标准误", "simulated_error", ERROR, 9),
         result("Simulated expected loss now", "当前模拟预期损失", "loss_now", SIMULATED, 18),
-        result("Grade now", "当前评级", "grade", TEXT, 12),
-        result("Alert", "预警", "alert", TEXT, 12),
     ),
+    retired=("Grade now", "Alert"),
 )
 
+# "Then" is as of the date of the line, over what was still to come; Home's figures are those of closing.
 HISTORY = TableSpec(
     "tbl_History",
     "History",
@@ -154,19 +179,27 @@ HISTORY = TableSpec(
         result("Refreshed", "刷新时间", "when", TEXT, 20),
         result("As of", "截至", "as_of", DATE, 12),
         the_class(26),
-        result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 13),
+        result("Grade then", "当时等级", "grade", TEXT, 12, ("Grade",), blank=True),
+        result("PD to quote then", "当时采用违约概率", "quote", PROBABILITY, 13, blank=True),
         result(
-            "Any-date PD by pool and reserve",
-            "仅池与储备任一日违约概率",
+            "Simulated any-date PD then",
+            "当时模拟任一日违约概率",
+            "simulated",
+            SIMULATED,
+            15,
+            ("Simulated any-date PD",),
+        ),
+        result(
+            "Any-date PD by pool and reserve then",
+            "当时仅池与储备任一日违约概率",
             "pd",
             PROBABILITY,
             18,
-            ("Any-date PD without undertaking",),
+            ("Any-date PD by pool and reserve", "Any-date PD without undertaking"),
         ),
-        result("Coverage", "覆盖倍数", "coverage", RATIO, 10),
-        result("DD", "违约距离", "dd", DISTANCE, 9),
-        result("Grade", "评级", "grade", TEXT, 12, blank=True),
-        result("Alert", "预警", "alert", TEXT, 12),
+        result("Coverage then", "当时覆盖倍数", "coverage", RATIO, 10, ("Coverage",)),
+        result("DD then", "当时违约距离", "dd", DISTANCE, 9, ("DD",)),
+        result("Alert", "预警", "alert", TEXT, 17),
         result("Paths", "路径数", "paths", MONEY, 10),
         result("Input hash", "输入指纹", "hash", TEXT, 16),
     ),
@@ -174,23 +207,28 @@ HISTORY = TableSpec(
 
 WATCH = TableSpec(
     "tbl_Watch",
-    "History",
-    f"Figures of the chart: {THE_CLASS} as seen from each date",
-    "图表数据",
+    "Rating",
+    f"Rating over time: {THE_CLASS} as seen from each date",
+    "评级走势",
     (
         result("As of", "截至", "date", DATE, 12),
+        result("Grade then", "当时等级", "grade", TEXT, 14, blank=True),
+        result("Alert", "预警", "alert", TEXT, 17, blank=True),
+        result("PD to quote, drawn", "采用违约概率", "quote", "0.0E+00", 14, blank=True),
         result(
             "Any-date PD by pool and reserve, drawn",
             "仅池与储备任一日违约概率",
             "pd",
             "0.0E+00",
-            18,
+            20,
             ("Any-date PD without undertaking, drawn",),
             blank=True,
         ),
-        result("Simulated any-date PD, drawn", "模拟任一日违约概率", "simulated", "0.0E+00", 16, blank=True),
+        result("The same, as computed, drawn", "计算值", "computed", "0.0E+00", 16, blank=True),
         result("Alert from", "预警线", "limit", "0.0E+00", 12, blank=True),
+        result("Grade at closing up to", "设立时等级上限", "grade_limit", "0.0E+00", 14, blank=True),
     ),
+    retired=("Simulated any-date PD, drawn",),
 )
 
 MEASURE = TableSpec(

@@ -1,0 +1,147 @@
+"""Where each class stands today: the dynamic rating, beside that of closing.
+
+The last date of the record is seen as a new closing, and rated by the rules that hold at closing
+(:mod:`xlkmv.deal.answers`). While cash is missing that nothing known explains, no class is rated better
+than at closing in either view: it is held there, and what was computed is told beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xlkmv.deal.analysis import Analysis
+from xlkmv.deal.answers import ClassAnswer, Quote, class_answers, quoted_pd
+from xlkmv.deal.questions.surveillance import Surveillance
+from xlkmv.deal.terms import TOLERANCE, ClassScale, Deal
+from xlkmv.phrase import Phrase
+from xlkmv.shown import Shown
+
+__all__ = ["HELD", "REPAID", "ClassToday", "alert", "classes_today"]
+
+HELD, REPAID = Phrase("held at closing"), Phrase("repaid")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ClassToday(Shown):
+    """One class as seen from the last date of the record; as at closing while nothing has been seen.
+
+    Attributes
+    ----------
+    name : str
+    balance : float
+        Outstanding, money.
+    closing : ClassAnswer
+        As at closing.
+    grade : str
+        Of the PD to quote over the years that are left, by the terms' scale; "repaid" for a class of
+        which nothing is outstanding. Held at that of closing where it would be better.
+    quote : Quote
+        PD to quote from today, by the rule that holds at closing; held likewise.
+    simulated : float
+        Simulated any-date PD from today, held likewise.
+    computed_grade, computed, computed_simulated : str, Quote, float
+        The same three before they are held.
+    held : bool
+        Whether any figure of it, in either view, stands as at closing because cash is missing.
+    alert : str
+        What is wrong with it, in a word; see :func:`alert`.
+    """
+
+    name: str
+    balance: float
+    closing: ClassAnswer
+    grade: str
+    quote: Quote
+    simulated: float
+    computed_grade: str
+    computed: Quote
+    computed_simulated: float
+    held: bool
+    alert: str
+
+
+def classes_today(deal: Deal, analysis: Analysis) -> tuple[ClassToday, ...]:
+    """Rate each class from the last date of the record.
+
+    Parameters
+    ----------
+    deal : Deal
+    analysis : Analysis
+        Of the deal; of a quick look, too.
+
+    Returns
+    -------
+    tuple of ClassToday
+        In the order of ``deal.tranches``.
+    """
+    s, times, scale = analysis.surveillance, deal.terms.times, deal.terms.class_scale
+    run, found = analysis.simulated_now or analysis.simulated_base, []
+    passed = float(times[s.seen - 1]) if s.seen else 0.0
+    for k, closing in enumerate(class_answers(deal, analysis)):
+        share, then = run.tranches[k].anydate_pd, analysis.simulated_base.tranches[k].anydate_pd
+        computed = closing.quote
+        if s.seen:
+            computed = quoted_pd(round(share * run.paths), run.paths, float(s.computed_supported_pd[k]))
+        left = closing.horizon - passed
+        if s.balance[k] <= TOLERANCE * deal.tranches[k].amount and share == 0.0:
+            computed_grade: str = REPAID
+        else:
+            # A payment that was missed has been missed over any horizon.
+            computed_grade = scale.grade(computed.pd, left if left > 0.0 else passed)
+        grade, quote, simulated = computed_grade, computed, share
+        if s.holds[k, -1]:
+            # The PD is over the years that are left: what closing allowed over all of them is no better.
+            grade, simulated = _worse(scale, closing.grade, computed_grade), max(share, then)
+            if computed.pd < closing.quote.pd:
+                quote = Quote(closing.quote.pd, Phrase("held: cash is missing"), "held")
+        held = (grade, quote, simulated) != (computed_grade, computed, share) or bool(s.held[k, -1])
+        found.append(
+            ClassToday(
+                name=closing.name,
+                balance=float(s.balance[k]),
+                closing=closing,
+                grade=grade,
+                quote=quote,
+                simulated=simulated,
+                computed_grade=computed_grade,
+                computed=computed,
+                computed_simulated=share,
+                held=held,
+                alert=alert(s, k, s.seen, held),
+            )
+        )
+    return tuple(found)
+
+
+def alert(seen: Surveillance, k: int, dates: int, held: bool | None = None) -> str:
+    """Say what is wrong with a class after some dates, in a few words.
+
+    Parameters
+    ----------
+    seen : Surveillance
+    k : int
+        Position of the class.
+    dates : int
+        Dates that have passed, 0 to those that have been seen.
+    held : bool, optional
+        Whether a figure of it is held at closing; by the KMV view when left out.
+
+    Returns
+    -------
+    str
+        "missed", "alert", "behind plan, held", "behind plan", "held at closing" or "none".
+    """
+    if seen.missed[k, dates]:
+        return Phrase("missed")
+    if seen.alert[k, dates]:
+        return Phrase("alert")
+    held = bool(seen.held[k, dates]) if held is None else held
+    if dates and seen.behind[dates - 1]:
+        return Phrase("behind plan, held") if held else Phrase("behind plan")
+    return HELD if held else Phrase("none")
+
+
+def _worse(scale: ClassScale, a: str, b: str) -> str:
+    """The worse of two grades of a scale; one below its last is the worst."""
+    order = {grade: place for place, grade in enumerate(scale.grades)}
+    return max(a, b, key=lambda grade: order.get(grade, len(order)))
