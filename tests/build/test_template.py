@@ -21,7 +21,8 @@ from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.examples import EXAMPLES, Example, example
-from xlkmv.deal.questions.diversification import CAPS, TIMES
+from xlkmv.deal.questions.contributions import NAMED
+from xlkmv.deal.questions.diversification import MOST_ASKED
 from xlkmv.deal.questions.layers import LAYER_POINTS
 from xlkmv.deal.questions.structure import SIZES
 from xlkmv.deal.reading import ALARMS
@@ -530,8 +531,9 @@ BOUNDED = {
     "tbl_Case": 14,
     "tbl_Concentration": 1,
     "tbl_Measure": 1,
-    "tbl_Diversification": 1 + len(CAPS) + len(TIMES) + 1,
-    "tbl_Driver": 12,
+    "tbl_Diversification": 1 + MOST_ASKED + 1,
+    "tbl_Driver": NAMED,
+    "tbl_Otherwise": MOST_ASKED // 2,
     "tbl_Frontier": SIZES,
     "tbl_Attribution": len(CONTROLS),
     "tbl_Tornado": CONDITIONS_SHOWN,

@@ -240,8 +240,8 @@ def telling_class(found: Sequence[Diversified], headline: int) -> int:
     distance: list[float] = found[0].distance.tolist()
     order = (headline, *range(len(distance)))
     seen = (k for k in order if short[k] >= ENOUGH - 0.5)
-    # Of equals the headline class.
-    return next(seen, min(order, key=distance.__getitem__))
+    shown: int = next(seen, min(order, key=distance.__getitem__))  # of equals the headline class
+    return shown
 
 
 def why_not(deal: Deal, name: str, value: float) -> str:
