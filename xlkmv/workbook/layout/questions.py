@@ -192,7 +192,7 @@ OTHERWISE = TableSpec(
             "Of their factors, an assumption; counts where the terms know no industries. Blank: not asked.",
             blank=True,
         ),
-        result("Not beneath, because", "未列出的原因", "remark", TEXT, 12, blank=True),
+        result("Not beneath, because", "未列出的原因", "why_not", TEXT, 12, blank=True),
     ),
     optional=True,
 )
