@@ -957,6 +957,7 @@ def _moved(s: Sheets) -> Any:
     ws.insert_chart(3, 1, chart)
     ws.freeze_panes(2, 4)
     ws.repeat_rows(top - 2, top - 1)
+    s.paged(ws, 60, left - 1)
     return ws
 
 

@@ -160,7 +160,7 @@ def write_report(
     ]
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
-    _write_beside(book, layout.POOL, _of_pool(deal, analysis))
+    _write_in_pool(book, deal, analysis)
     write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis), False)
     if (given := _table(book, layout.RANGE)) is not None:
         write_rows(book, layout.RANGE, _ranged(given, deal, ranges or Ranges()), False)
@@ -702,13 +702,19 @@ def _without(analysis: Analysis, found: Contributions, row: int, k: int) -> list
     return [then[0], -pd, pd_error, then[1], loss_error]
 
 
-def _of_pool(deal: Deal, analysis: Analysis) -> list[list[Any]]:
+def _write_in_pool(book: Book, deal: Deal, analysis: Analysis) -> None:
     """Beside each row of the pool: what it has to do with the losses of the headline class."""
-    found, k = analysis.contributions, analysis.headline
-    if found is None:
-        return [[None] * len(layout.POOL.results)] * len(deal.pool.name)
-    columns = found.obligors.loss_share[:, k], found.obligors.in_default[:, k]
-    return [[_known(x) for x in row] for row in zip(*(c.tolist() for c in columns), strict=True)]
+    spec, found, k = layout.POOL, analysis.contributions, analysis.headline
+    if found is not None:
+        columns = [found.obligors.loss_share[:, k].tolist(), found.obligors.in_default[:, k].tolist()]
+        rows = [[_known(x) for x in row] for row in zip(*columns, strict=True)]
+        _write_beside(book, spec, rows)
+        return
+    table = book.table(spec.name)
+    there = [table.column(c.header) for c in spec.results if table.has(c.header)]
+    # A long pool that says nothing need not be written to say so.
+    if any(x is not None for column in there for x in column):
+        write_rows(book, spec, [[None] * len(spec.results)] * len(table.rows), resize=False)
 
 
 def _known(x: float) -> float | None:

@@ -140,7 +140,7 @@ STEP = TableSpec(
         result("s.e. of change", "变动标准误", "change_error", ERROR, 10, blank=True),
         result("KMV view then", "届时KMV", "kmv", PROBABILITY, 12),
         result("Change, KMV view", "KMV变动", "kmv_change", CHANGE, 10, blank=True),
-        result("What differs", "差异", "said", TEXT, 60, blank=True),
+        result("What differs", "差异", "said", TEXT, 50, blank=True),
     ),
 )
 
