@@ -27,11 +27,14 @@ from xlkmv.cli.deals import _shown
 from xlkmv.cli.document import SCHEMA, keys, tables_of
 from xlkmv.cli.firm import UNITS
 from xlkmv.cli.output import BAD_INPUT, Output, console, table
+from xlkmv.cli.questions import WHATIF
 from xlkmv.cli.results import print_results
 from xlkmv.deal.analysis import analyse
+from xlkmv.deal.answers import quoted_pd
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.reading import FARTHEST, figure, probability
+from xlkmv.deal.questions.whatif import what_if
+from xlkmv.deal.reading import FARTHEST, change, figure, probability
 from xlkmv.deal.stress import BASE
 from xlkmv.errors import OUT_OF_MEMORY
 from xlkmv.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
@@ -739,6 +742,36 @@ def test_a_case_is_kept_and_compared_in_the_terminal(
         assert code == 2 and "books must be one with --write" in err
 
 
+# ------------------------------------------------------------------------------------- whatif
+
+
+def test_whatif_rates_every_class_with_and_without_an_obligor(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    before, deal = book.read_bytes(), read_book(FileBook(book)).deal
+    found = what_if(deal, "licensee 02")
+    code, out, err = run(capsys, "whatif", book, "--default", "licensee 02")
+    assert (code, err) == (0, "") and "What if: Licensee 02" in out
+    code, out, _ = run(capsys, "whatif", book, "--default", "licensee 02", "--json")
+    (answer,) = json.loads(out)["answers"]
+    assert answer["obligor"] == "Licensee 02"
+    rows = {(row["tranche"], row["condition"]): row for row in answer["tables"]["whatif"]}
+    assert len(rows) == 4 * len(deal.tranches)
+    for case in found:
+        for view, measured in zip(case.view.tranches, case.simulation.tranches, strict=True):
+            row = rows[view.name, case.label]
+            assert (row["simulated"], row["expected_loss"]) == (measured.anydate_pd, measured.expected_loss)
+            assert row["anydate_pd"] == view.anydate_pd_at_maturity
+            short = round(measured.anydate_pd * case.simulation.paths)
+            assert row["pd"] == quoted_pd(short, case.simulation.paths, row["anydate_pd"]).pd
+    some = run(capsys, "whatif", book, "--recovery", "40%")[1]
+    assert "it defaults, 40 % recovered" in some and "nothing recovered" not in some
+    code, _, err = run(capsys, "whatif", book, "--default", "nobody")
+    assert (code, err) == (2, "xlkmv: obligor must be the name of an obligor of the pool (got 'nobody')\n")
+    assert book.read_bytes() == before
+
+
 # ---------------------------------------------------------------------- several workbooks, for programs
 
 
@@ -807,6 +840,52 @@ def test_show_prints_what_the_last_refresh_wrote_and_says_when_it_is_stale(
     assert run(capsys, "show", book)[1].startswith("stale: 1 input is wrong since the last refresh")
 
 
+def test_show_has_who_drives_the_risk_and_what_the_cases_were(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    opened = FileBook(book)
+    terms = opened.table("tbl_Term")
+    values = terms.column("Value")
+    values[terms.column("Term").index("Simulated paths")] = 2_000.0
+    opened.write_table("tbl_Term", {"Value": values})
+    opened.save()
+    run(capsys, "case", book)
+    run(capsys, "refresh", book)
+    run(capsys, "compare", "--write", book)
+    out, written = run(capsys, "show", book)[1], FileBook(book)
+    for title in (
+        "How the pool is spread",
+        "The same money spread otherwise",
+        "Each class with its 90 % interval",
+    ):
+        assert title in out
+    drivers = written.table("tbl_Driver")
+    for row in drivers.rows:
+        cells = dict(zip(drivers.header, row, strict=True))
+        assert re.search(
+            rf"{re.escape(cells['Obligor'])}.* {re.escape(change(cells['Change of the PD']))}", out
+        )
+    assert "Where the classes stand, case by case" in out and "this workbook" in out
+    assert "Default probabilities from the obligors' own data" not in out  # none has a source here
+    tables = json.loads(run(capsys, "show", book, "--json")[1])["answers"][0]["tables"]
+    assert [row["name"] for row in tables["tbl_Driver"]] == drivers.column("Obligor")
+    assert [row["pd_without_change"] for row in tables["tbl_Driver"]] == drivers.column("Change of the PD")
+    asked = written.table("tbl_Otherwise").column("Largest share at most")
+    assert [row["cap"] for row in tables["tbl_Otherwise"]] == asked
+    classes = written.table("tbl_Tranche").column("Tranche")
+    assert {row["tranche"] for row in tables["tbl_Step"]} == set(classes)
+    assert {row["name"] for row in tables["tbl_Interval"]} == set(classes)
+
+
+@pytest.mark.parametrize(
+    ("x", "shown"),
+    [(0.0, "0"), (1.4e-4, "+0.014%"), (-0.0123, "-1.23%"), (-3.1e-9, "-3.1E-09"), (1e-12, "0")],
+)
+def test_a_change_has_two_digits_and_its_sign(x: float, shown: str) -> None:
+    assert change(x) == shown
+
+
 def test_programs_read_the_figures_of_the_sheets(capsys: pytest.CaptureFixture[str], book: Path) -> None:
     code, out, _ = run(capsys, "refresh", "--quick", "--json", book)
     found = json.loads(out)
@@ -853,7 +932,7 @@ def test_the_page_lists_every_key_that_programs_read() -> None:
     assert f'"schema": {SCHEMA}' in page
     listed = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
     specs = {s for c in ("refresh", "show", "solve", "compare", "models", "backtest") for s in tables_of(c)}
-    wanted = {spec.name: keys(spec) for spec in specs} | {"pd": UNITS}
+    wanted = {spec.name: keys(spec) for spec in specs} | {"pd": UNITS, "whatif": WHATIF}
     assert listed == {
         name: ", ".join(f"`{key}`" + (f" {unit}" if unit else "") for key, unit in columns)
         for name, columns in wanted.items()

@@ -21,7 +21,8 @@ from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.examples import EXAMPLES, Example, example
-from xlkmv.deal.questions.diversification import CAPS, TIMES
+from xlkmv.deal.questions.contributions import NAMED
+from xlkmv.deal.questions.diversification import MOST_ASKED
 from xlkmv.deal.questions.layers import LAYER_POINTS
 from xlkmv.deal.questions.structure import SIZES
 from xlkmv.deal.reading import ALARMS
@@ -479,7 +480,8 @@ def test_columns_that_the_deal_does_not_use_are_folded_away(made: tuple[Path, An
         table.left + k for k in range(len(table.header)) if any(row[k] is not None for row in table.rows)
     }
     assert not hidden & filled
-    needed = {table.left + table.index(c.header) for c in TABLES[name].inputs if not c.blank or c.required}
+    kept = [*TABLES[name].results, *(c for c in TABLES[name].inputs if not c.blank or c.required)]
+    needed = {table.left + table.index(c.header) for c in kept}
     assert hidden == set(range(table.left, table.left + len(table.header))) - filled - needed
 
 
@@ -536,8 +538,9 @@ BOUNDED = {
     "tbl_Case": 14,
     "tbl_Concentration": 1,
     "tbl_Measure": 1,
-    "tbl_Diversification": 1 + len(CAPS) + len(TIMES) + 1,
-    "tbl_Driver": 12,
+    "tbl_Diversification": 1 + MOST_ASKED + 1,
+    "tbl_Driver": NAMED,
+    "tbl_Otherwise": MOST_ASKED // 2,
     "tbl_Frontier": SIZES,
     "tbl_Attribution": len(CONTROLS),
     "tbl_Tornado": CONDITIONS_SHOWN,

@@ -90,13 +90,17 @@ def test_a_change_is_named_and_measured(base, part):
     if lines is not None:
         assert [(d.item, d.before, d.after) for d in found] == lines
     way = compare(base, other)
-    assert [s.label for s in way.steps] == ["as it is", part]
-    for step, deal in zip(way.steps, (base, other), strict=True):
-        k = deal.headline
-        run = simulate(deal).tranches[k]
-        view = kmv_view(deal).tranches[k]
-        assert (step.simulated, step.simulated_error) == (run.anydate_pd, run.anydate_pd_error)
-        assert (step.kmv, step.expected_loss) == (view.anydate_pd_at_maturity, run.expected_loss)
+    assert way.headline == other.tranches[other.headline].name
+    found = {(s.name, s.label): s for s in way.steps}
+    assert {label for _, label in found} == {"as it is", part}
+    for label, deal in (("as it is", base), (part, other)):
+        runs, views = simulate(deal).tranches, kmv_view(deal).tranches
+        assert [name for name, at in found if at == label] == [t.name for t in deal.tranches]
+        for run, view in zip(runs, views, strict=True):
+            step = found[run.name, label]
+            assert (step.simulated, step.simulated_error) == (run.anydate_pd, run.anydate_pd_error)
+            assert (step.kmv, step.expected_loss) == (view.anydate_pd_at_maturity, run.expected_loss)
+            assert step.paths == PATHS
 
 
 @given(st.sets(st.sampled_from([p for p in CHANGES if p != "Payment dates, with claims and classes"])))
@@ -108,18 +112,44 @@ def test_changes_add_up_to_the_other_deal_and_nothing_is_left(base, parts):
             continue  # these speak of two classes
         other = CHANGES[part][0](other)
     way = compare(base, other, paths=500)
-    first, last = way.steps[0], way.steps[-1]
-    assert sum(s.change for s in way.steps) == pytest.approx(last.simulated - first.simulated, abs=1e-12)
-    assert sum(s.kmv_change for s in way.steps) == pytest.approx(last.kmv - first.kmv, abs=1e-12)
-    k = other.headline
-    assert last.simulated == simulate(other, paths=500).tranches[k].anydate_pd
-    assert {d.part for d in way.differences} == {p for s in way.steps[1:] for p in s.label.split("; ")}
+    assert set(way.classes) == {t.name for t in base.tranches}
+    runs = {t.name: t for t in simulate(other, paths=500).tranches}
+    for name in way.classes:
+        first, *steps = way.of_class(name)
+        assert np.isnan([first.change, first.change_error, first.kmv_change]).all()
+        last = [first, *steps][-1]
+        moved, by_view = sum(s.change for s in steps), sum(s.kmv_change for s in steps)
+        assert moved == pytest.approx(last.simulated - first.simulated, abs=1e-12)
+        assert by_view == pytest.approx(last.kmv - first.kmv, abs=1e-12)
+        if name in runs:
+            assert last.simulated == runs[name].anydate_pd
+    labels = {p for s in way.of_class(way.headline)[1:] for p in s.label.split("; ")}
+    assert {d.part for d in way.differences} == labels
+
+
+def test_a_class_that_comes_or_goes_has_the_steps_it_is_there_for(base):
+    other = CHANGES["Classes"][0](CHANGES["PDs of the obligors"][0](base))
+    gone = base.tranches[1].name
+    to, back = compare(base, other, paths=500), compare(other, base, paths=500)
+    assert [s.label for s in to.of_class(gone)] == ["as it is", "PDs of the obligors"]
+    (only,) = back.of_class(gone)
+    assert only.label == "Classes" and np.isnan(only.change)
+    assert to.classes[-1] == gone and back.classes == tuple(t.name for t in base.tranches)
+
+
+def test_both_deals_see_as_many_paths_as_the_one_that_asks_for_more(base):
+    other = replace(base, terms=replace(base.terms, paths=2 * PATHS))
+    for way in (compare(base, other), compare(other, base)):
+        assert {s.paths for s in way.steps} == {2 * PATHS}
+        assert {s.label for s in way.steps} == {"as it is", "Paths and seed"}
+        # The number of paths is no reason for anything then.
+        assert {s.change for s in way.steps if s.label != "as it is"} == {0.0}
 
 
 def test_equal_deals_have_no_differences(base):
     same = replace(base, pool=replace(base.pool), terms=replace(base.terms))
     assert differences(base, same) == ()
-    assert [s.label for s in compare(base, same).steps] == ["as it is"]
+    assert {s.label for s in compare(base, same).steps} == {"as it is"}
 
 
 def test_every_term_that_a_deal_can_say_belongs_to_a_change():
@@ -172,7 +202,8 @@ def test_what_makes_no_deal_alone_is_changed_together(build):
         tranches=(senior, deal.tranches[1]),
     )
     # A floating class needs its curve, which comes later in the order.
-    labels = [s.label for s in compare(deal, other, paths=100).steps]
+    way = compare(deal, other, paths=100)
+    labels = [s.label for s in way.of_class(way.headline)]
     assert labels == ["as it is", "Coupons; Base curves", "Senior fees"]
 
 

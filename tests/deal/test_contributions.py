@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from xlkmv.deal.examples import example
 from xlkmv.deal.paths.run import ENOUGH, simulate
 from xlkmv.deal.questions.contributions import Drivers, concentration, contributions
-from xlkmv.deal.questions.diversification import capped, diversification, divided
+from xlkmv.deal.questions.diversification import (
+    Diversified,
+    Otherwise,
+    capped,
+    diversification,
+    divided,
+    telling_class,
+    why_not,
+)
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import Controls, Tranche
 from xlkmv.errors import DomainError
@@ -186,9 +194,87 @@ def test_a_better_spread_pool_makes_the_patents_senior_class_safer():
     deal = example("patents").deal
     found = diversification(deal, UNSUPPORTED, paths=20_000)
     assert found[0].label == "as it is"
-    assert [d.obligors for d in found] == [11, 11, 22, 44]
+    assert [d.obligors for d in found] == [11, 11, 22, 44, 22]
     run = simulate(deal, UNSUPPORTED, paths=20_000)
     assert found[0].simulated.tolist() == [t.anydate_pd for t in run.tranches]
     half, quarter = found[2], found[3]
     assert found[0].simulated[0] > half.simulated[0] + 2.0 * half.simulated_error[0]
     assert (quarter.kmv < half.kmv).all() and (half.kmv < found[0].kmv).all()
+
+
+def test_what_is_asked_about_is_what_is_answered(build):
+    deal = build(np.ones((20, 1)) * np.arange(1.0, 21.0)[:, None], pd=0.1, paths=500)
+    asked = Otherwise((0.08, 0.06, 0.5, 0.01), (3,), None)
+    found = diversification(deal, asked=asked)
+    assert [d.label for d in found] == [
+        "as it is",
+        "largest share at most 8 %",
+        "largest share at most 6 %",
+        "3 times as many obligors",
+    ]
+    assert [d.largest for d in found[1:3]] == pytest.approx([0.08, 0.06])
+    assert found[3].obligors == 60
+    # 20 of 210 is the largest, and twenty obligors have a twentieth each at least.
+    assert why_not(deal, "cap", 0.5) == "50 %: no obligor has more"
+    assert why_not(deal, "cap", 0.01) == "1 %: takes 100 obligors"
+    assert [why_not(deal, "cap", 0.08), why_not(deal, "times", 3), why_not(deal, "between", 0.5)] == [""] * 3
+    known = replace(deal, terms=replace(deal.terms, industry_correlation=0.1))
+    known = replace(known, pool=replace(known.pool, industry=("x",) * 20))
+    assert why_not(known, "between", 0.5) == "new industry: correlated as the terms say"
+    assert (
+        diversification(known, asked=Otherwise((), (), None))[1].label == "as many again, in a new industry"
+    )
+    many = divided(deal, 200)
+    assert why_not(many, "times", 2) == "more obligors: their size no longer matters"
+    assert len(diversification(many, asked=Otherwise((), (2,)), paths=100)) == 1
+
+
+def test_a_new_industry_is_worth_more_the_less_it_has_in_common(build):
+    ten = np.full((10, 1), 10.0)
+    deal = build(ten, pd=0.1, correlation=0.6, senior=60.0, controls=BARE, paths=20_000)
+    nothing, half, all_of_it = (
+        diversification(deal, asked=Otherwise((), (), between))[1] for between in (0.0, 0.5, 1.0)
+    )
+    for less, more in ((nothing, half), (half, all_of_it)):
+        error = np.hypot(less.simulated_error[0], more.simulated_error[0])
+        assert less.simulated[0] < more.simulated[0] - 2.0 * error
+    # With all in common it is no other industry.
+    (twice,) = diversification(deal, asked=Otherwise((), (2,), None))[1:]
+    error = np.hypot(twice.simulated_error[0], all_of_it.simulated_error[0])
+    assert abs(twice.simulated[0] - all_of_it.simulated[0]) < 4.0 * error
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"caps": (0.0,)}, "otherwise cap must be > 0 and <= 1"),
+        ({"caps": (5.0,)}, "otherwise cap must be > 0 and <= 1"),
+        ({"times": (1,)}, "otherwise times must be a whole number from 2 to 1,000"),
+        ({"times": (2.5,)}, "otherwise times must be a whole number"),
+        ({"between": 1.5}, "otherwise between must be between 0 and 1"),
+        ({"caps": (0.1,) * 7}, "caps and times must be no more than 8 together"),
+    ],
+)
+def test_pools_that_cannot_be_asked_about_are_refused(given, sentence):
+    with pytest.raises(DomainError, match=sentence):
+        Otherwise(**given)
+
+
+def spread_so(simulated, distance, paths):
+    k = len(simulated)
+    nothing = np.zeros(k)
+    return Diversified("x", 1, 1.0, 1.0, paths, np.array(distance), nothing, np.array(simulated), nothing)
+
+
+def test_the_class_that_is_shown_is_one_that_says_something():
+    """The headline class where 10 of its paths are short, else the next that is, else the riskiest."""
+    few = spread_so([0.0, 0.0, 0.0], [9.0, 8.0, 7.0], 10_000)
+    for simulated, shown in (
+        ([0.001, 0.2, 0.5], 0),
+        ([0.0005, 0.002, 0.5], 1),
+        ([0.0, 0.0, 0.3], 2),
+        ([0.0, 0.0, 0.0], 2),
+    ):
+        assert telling_class([spread_so(simulated, [9.0, 8.0, 7.0], 100_000), few], 0) == shown
+    # Of the headline class first of all, wherever it stands.
+    assert telling_class([spread_so([0.3, 0.3, 0.3], [1.0, 1.0, 1.0], 10_000)], 1) == 1

@@ -11,9 +11,9 @@ import pytest
 from xlkmv.build.template import build_template
 from xlkmv.deal.answers import rate
 from xlkmv.deal.examples import example
-from xlkmv.deal.questions.compare import compare
+from xlkmv.deal.questions.compare import Comparison, Step, compare
 from xlkmv.errors import BookError, BookInputError
-from xlkmv.refresh.cases import HERE, compare_book, save_case
+from xlkmv.refresh.cases import HERE, Case, Compared, bridge, compare_book, save_case
 from xlkmv.refresh.run import read_book, refresh
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook
@@ -89,12 +89,69 @@ def test_sheet_compare_says_where_classes_stand_and_what_moved(path: Path) -> No
     way = compare(one, other)
     assert found.ways[0].steps == way.steps
     steps = written.table("tbl_Step")
-    assert steps.column("Changed") == ["as it is", "Amounts of the classes", "Reserve account"]
-    assert steps.column("What differs")[2] == "reserve size: 1 -> 0.5"
-    assert steps.column("Simulated any-date PD then") == [s.simulated for s in way.steps]
-    assert steps.column("Change")[1:] == [s.change for s in way.steps[1:]]
-    assert steps.column("Change, KMV view")[1:] == [s.kmv_change for s in way.steps[1:]]
-    assert written.table("tbl_Bridge").column("Changed") == ["Amounts of the classes", "Reserve account"]
+    assert len(steps.rows) == 3 * len(other.tranches)
+    rows = dict(
+        zip(zip(steps.column("Class"), steps.column("Changed"), strict=True), steps.rows, strict=True)
+    )
+    for step in way.steps:
+        row = dict(zip(steps.header, rows[step.name, step.label], strict=True))
+        assert row["Simulated any-date PD then"] == step.simulated
+        assert row["KMV view then"] == step.kmv
+        if step.label != "as it is":
+            assert (row["Change"], row["Change, KMV view"]) == (step.change, step.kmv_change)
+    # The first and the last PD to quote are those of the cases, and the changes lead from one to the other.
+    for tranche in other.tranches:
+        mine = [rows[tranche.name, s.label] for s in way.of_class(tranche.name)]
+        quotes, moves = (
+            [row[steps.index(h)] for row in mine] for h in ("PD to quote then", "Change of that")
+        )
+        assert quotes[0] == expected[made.name, tranche.name][1]
+        assert quotes[-1] == expected[HERE, tranche.name][1]
+        assert moves[0] is None and sum(moves[1:]) == pytest.approx(quotes[-1] - quotes[0], abs=1e-15)
+    told = rows[other.tranches[0].name, "Reserve account"][steps.index("What differs")]
+    assert told == "reserve size: 1 -> 0.5"
+    drawn = written.table("tbl_Bridge").column("Changed")
+    assert drawn == [f"Since {made.name}:", "Amounts of the classes", "Reserve account"]
+    assert written.name("out_ComparedPaths").value is None
+    assert written.name("out_ChartsMoved").value == f"In the chart: {other.tranches[other.headline].name}"
+
+
+def test_cases_of_fewer_paths_are_compared_on_as_many_as_the_others(path: Path) -> None:
+    made = kept(path)
+    book = FileBook(path)
+    terms = book.table("tbl_Term")
+    values = terms.column("Value")
+    place = terms.column("Term").index("Simulated paths")
+    values[place] = 2.0 * float(str(values[place]))
+    book.write_table("tbl_Term", {"Value": values})
+    book.save()
+    book = FileBook(path)
+    found = compare_book(book, now=NOW)
+    assert found.paths == values[place] and found.fewer == (made.name,)
+    assert found.cases[0].answers == found.cases[1].answers
+    book.save()
+    remark = str(FileBook(path).name("out_ComparedPaths").value)
+    assert f"{found.paths:,} paths" in remark and made.name in remark
+
+
+def way(name: str, *changes: float) -> Comparison:
+    steps = [Step("A", "as it is", 100, 0.5, 0.0, 0.5, 0.0, float("nan"), float("nan"), float("nan"))]
+    steps += [Step("A", f"c{k}", 100, 0.5, 0.0, 0.5, 0.0, x, 0.0, -2.0 * x) for k, x in enumerate(changes)]
+    return Comparison((), tuple(steps), "A")
+
+
+def test_the_chart_has_room_for_the_last_cases_and_their_largest_changes() -> None:
+    many = way("many", 0.1, 0.01, -0.3, 0.02, 0.4, 0.05, -0.06)
+    cases = tuple(Case(name, ()) for name in ("one", "two", "three", "four", HERE))
+    found = Compared(cases, (way("one", 0.1), way("two"), way("three", 0.2, 0.1), many), 0.0, 100)
+    rows = bridge(found)
+    assert [row[0] for row in rows] == [
+        *("Since two:", "nothing has changed"),
+        *("Since three:", "c0", "c1"),
+        *("Since four:", "c0", "c2", "c4", "c5", "c6", "2 others"),
+    ]
+    assert rows[-1][1:] == pytest.approx([0.03, -0.06])
+    assert sum(row[1] for row in rows[-6:]) == pytest.approx(0.22)
 
 
 def test_the_comparison_is_stale_once_an_input_has_changed(path: Path) -> None:
@@ -110,7 +167,7 @@ def test_the_comparison_is_stale_once_an_input_has_changed(path: Path) -> None:
     compare_book(book, now=NOW)
     book.save()
     assert FileBook(path).name("out_Comparison").value == layout.COMPARED
-    assert FileBook(path).table("tbl_Bridge").column("Changed") == ["nothing has changed"]
+    assert FileBook(path).table("tbl_Bridge").column("Changed")[1:] == ["nothing has changed"]
     assert state() == layout.COMPARED
     changed(path)
     assert state() == layout.COMPARED_BEFORE

@@ -17,6 +17,7 @@ from xlkmv.deal.answers import class_answers
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.plan.covenants import covenant_path
 from xlkmv.deal.questions.contributions import contributions
+from xlkmv.deal.questions.diversification import Otherwise, telling_class
 from xlkmv.deal.reading import riskiest
 from xlkmv.deal.standing import classes_today
 from xlkmv.deal.stress import PRESETS
@@ -78,13 +79,17 @@ def test_titles_and_figures_are_those_of_the_headline_class(
     deal, found = analysed(headline)
     book, name = written(draft, tmp_path / "book.xlsm", deal, found), deal.tranches[k].name
     assert book.name("out_Headline").value == name
-    for cell in (*layout.TITLES, *layout.CHARTS):
+    # Of other pools a class is shown that says something; of a comparison, what was compared.
+    shown = deal.tranches[telling_class(found.diversification, k)].name
+    assert shown in str(book.name("out_TitleDiversification").value)
+    assert shown in str(book.name("out_DrawnSpread").value)
+    for cell in {*layout.TITLES, *layout.CHARTS} - {"out_TitleDiversification", "out_ChartsMoved"}:
         text = book.name(cell).value
         assert name in text and "enior" not in text and layout.THE_CLASS not in text
     tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}
     assert tables == {
         "Chart", "Sigma", "Breakeven", "Scenario", "Attribution", "Reverse", "Actual", "Driver",
-        "Diversification", "Tornado", "Step", "Watch", "Layer", "Matter",
+        "Diversification", "Tornado", "Watch", "Layer", "Matter",
     }  # fmt: skip
 
     def column(spec: layout.TableSpec, field: str) -> list[Any]:
@@ -149,8 +154,23 @@ def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: 
             assert [kind for kind, _ in of_class] == ["industry"] * 11 + ["obligor"] * 11
         else:
             assert of_class == [(None, f"never short on {drivers.paths:,} paths")]
+    # Without the risk of one obligor, all else as it is.
+    now, left = found.simulated_unsupported.tranches[4], drivers.left_out
+    assert table.column("Any-date PD if it cannot default") == [
+        max(now.anydate_pd - left.pd[i, 4], 0.0) for i in rows
+    ]
+    assert table.column("Change of the PD") == [-left.pd[i, 4] for i in rows]
+    assert table.column("Expected loss if it cannot default") == [
+        max(now.expected_loss - left.expected_loss[i, 4], 0.0) for i in rows
+    ]
+    # The same beside the claims, in their order.
+    pool = book.table("tbl_Pool")
+    assert pool.column("Share of the class's expected loss") == drivers.obligors.loss_share[:, 4].tolist()
+    assert pool.column("In default when the class is short") == drivers.obligors.in_default[:, 4].tolist()
     spread = book.table("tbl_Diversification")
-    assert spread.column("Simulated") == [d.simulated[4] for d in found.diversification]
+    k = telling_class(found.diversification, 4)
+    assert spread.column("Simulated") == [d.simulated[k] for d in found.diversification]
+    assert spread.column("DD") == [d.distance[k] for d in found.diversification]
     # A class that is never short is drawn at the bound of its PD: no chart is empty.
     for seen, drawn in zip(spread.column("Simulated"), spread.column("Simulated, drawn"), strict=True):
         assert drawn == (seen or pytest.approx(1.0 - 0.05 ** (1 / 400)))
@@ -158,6 +178,48 @@ def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: 
     assert book.table("tbl_Concentration").column("Effective number") == [
         found.concentration.effective_number
     ]
+
+
+def test_pools_that_are_asked_about_are_answered_or_say_why_not(draft: Path, tmp_path: Path) -> None:
+    source = FileBook(draft)
+    asked = {"Largest share at most": [0.12, None, 0.05, 0.9], "Times as many obligors like these": [3.0] * 4}
+    asked["New industry: correlation with the pool"] = [None] * 4
+    source.write_table("tbl_Otherwise", asked)
+    path = source.save(tmp_path / "asked.xlsm")
+    inputs = read_book(FileBook(path))
+    assert inputs.otherwise == Otherwise((0.12, 0.05, 0.9), (3, 3, 3, 3), None)
+    # They are inputs: the mark of the deal is another, and the usual ones leave it as it was.
+    usual = read_book(FileBook(draft))
+    assert usual.otherwise == Otherwise() and usual.digest != inputs.digest
+    deal, found = analysed("A-3")
+    remarks = written(path, tmp_path / "book.xlsm", deal, found).table("tbl_Otherwise")
+    assert remarks.column("Not beneath, because") == [
+        *(None, None),
+        *("5 %: takes 20 obligors", "90 %: no obligor has more"),
+    ]
+
+
+def test_pools_that_cannot_be_asked_about_are_named(draft: Path, tmp_path: Path) -> None:
+    source = FileBook(draft)
+    given = {"Largest share at most": [0.1, 1.5, None, None]}
+    given["Times as many obligors like these"] = [2.0, 2.5, None, 1.0]
+    given["New industry: correlation with the pool"] = [0.5, None, 0.4, None]
+    source.write_table("tbl_Otherwise", given)
+    with pytest.raises(BookInputError) as caught:
+        read_book(FileBook(source.save(tmp_path / "wrong.xlsm")))
+    assert {(p.value, p.rule) for p in caught.value.problems} == {
+        (1.5, "must be > 0 and <= 1 (a share: 0.05 means 5 %)"),
+        (2.5, "must be a whole number from 2 to 1,000"),
+        (1.0, "must be a whole number from 2 to 1,000"),
+        (0.4, "must be said once: there is one new industry"),
+    }
+
+
+def test_the_results_beside_the_claims_make_no_inputs_stale(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("A-3")
+    before = read_book(FileBook(draft))
+    after = read_book(written(draft, tmp_path / "book.xlsm", deal, found))
+    assert after.marks == before.marks and after.digest == before.digest
 
 
 def test_beside_each_pd_stands_the_one_without_the_undertaking(draft: Path, tmp_path: Path) -> None:
@@ -413,7 +475,7 @@ def test_a_workbook_without_the_new_columns_and_tables_is_filled(draft: Path, tm
     deal, found = analysed("A-3")
 
     def earlier(text: str) -> str:
-        for name in ("tbl_History", "tbl_Watch"):
+        for name in ("tbl_History", "tbl_Watch", "tbl_Otherwise"):
             text = text.replace(f'displayName="{name}"', f'displayName="my_{name}"')
         for header in ("Pool balance", "Defaults", "Prepayments", "Reserve held"):
             text = text.replace(f'name="{header}"', f'name="My {header}"')

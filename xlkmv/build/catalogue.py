@@ -19,7 +19,6 @@ from xlkmv.build.ribbon import BUTTONS
 from xlkmv.build.template import fixed_texts
 from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.questions import compare, structure
-from xlkmv.deal.questions.diversification import CAPS, TIMES
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.terms import CONTROLS, RESERVE_UNITS
 from xlkmv.functions import FUNCTIONS
@@ -70,14 +69,10 @@ def po_file(language: str) -> Path:
 
 def names() -> list[str]:
     """Names that the product gives to things, and that are looked up when they are shown."""
-    spread = [f"largest share at most {cap:.0%}" for cap in CAPS]
-    spread += [f"{word} as many obligors" for word in TIMES.values()]
-    spread += ["as it is", "as many again, in a new industry"]
     titles = [*(spec.title for spec in layout.TITLES.values()), *layout.CHARTS.values()]
     found = [
         *(control.label for control in CONTROLS.values()),
         *READINGS.values(),
-        *spread,
         *(layout.of_class(title, "").pattern for title in titles),
         *layout.DRAWN.values(),
         *(*ALARMS, "FAILED", *OUTCOMES, *MESSAGES, *NOTES_OF_MODELS),

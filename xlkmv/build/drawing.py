@@ -13,7 +13,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 
 import xlkmv
 from xlkmv.build.vba import said_texts
-from xlkmv.deal.reading import TWO_DECIMALS
+from xlkmv.deal.reading import LEAST, TWO_DECIMALS
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.terms import OC_ALL
@@ -337,7 +337,7 @@ class Sheets:
             if c.field == "basis":  # as the examples have it
                 keys = [str(x) for x in dict.fromkeys(values[k] for values in body) if x]
             self.keys_in_chinese(ws, top, column + k, top + len(body) - 1, keys)
-            if c.format in (layout.PROBABILITY, layout.SIMULATED, layout.ERROR):
+            if c.format in (layout.PROBABILITY, layout.SIMULATED, layout.ERROR, layout.CHANGE):
                 self.probabilities(ws, top, column + k, top + len(body) - 1, c.format)
         places = enumerate(columns, column)
         for written, group in itertools.groupby(places, lambda place: not place[1].is_input):
@@ -511,8 +511,16 @@ class Sheets:
     def probabilities(self, ws: Any, first: int, column: int, last: int, shown: str) -> None:
         """Add what the number format of probabilities cannot say: it has two conditions, and speaks English.
 
-        Below 0.1 % a percentage has a third decimal, and a simulated 0 is "none seen" in Chinese, too.
+        Below 0.1 % a percentage has a third decimal, a small change is a power of ten with its sign, and a
+        simulated 0 is "none seen" in Chinese, too.
         """
+        if shown == layout.CHANGE:
+            # What the format rounds to no change at all; below LEAST no model can tell.
+            for low, high in ((-1e-4, -LEAST), (LEAST, 1e-4)):
+                rule = {"type": "cell", "criteria": "between", "minimum": low, "maximum": high}
+                look = self.book.add_format({"num_format": "+0.0E+00;-0.0E+00"})
+                ws.conditional_format(first, column, last, column, rule | {"format": look})
+            return
         small = {"type": "cell", "criteria": "between", "minimum": 1e-4, "maximum": TWO_DECIMALS - 1e-12}
         ws.conditional_format(
             first, column, last, column, small | {"format": self.book.add_format({"num_format": "0.000%"})}

@@ -10,6 +10,7 @@ tables, tables side by side.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import operator
 import os
@@ -75,6 +76,8 @@ from xlkmv.build.results import (
 )
 from xlkmv.build.ribbon import add_macros, add_ribbon, pack
 from xlkmv.deal.examples import EXAMPLES, Example, example
+from xlkmv.deal.questions.contributions import NAMED
+from xlkmv.deal.questions.diversification import MOST_ASKED, Otherwise
 from xlkmv.deal.questions.structure import SIZES as FRONTIER_ROWS
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.terms import Deal
@@ -314,7 +317,7 @@ def _pool(s: Sheets, new: Filling) -> Any:
     first = replace(first, width=min(max(first.width, longest), LONGEST_NAME))
     columns = (first, *others, *filled.extra)
     ws = s.sheet("Pool", "Pool", "资产池", new.note("Pool", text), len(columns), money=True)
-    shown = filled.used | {c.field for c in filled.extra}
+    shown = filled.used | {c.field for c in (*filled.extra, *layout.POOL.results)}
     fold_columns(ws, 1, columns, shown)
     _all_rows(s, ws, 2, 1, columns, filled.rows)
     top = _inputs(s, ws, 3, 1, layout.POOL, filled.head(1) if _is_long(new) else filled)
@@ -680,6 +683,12 @@ def _models(s: Sheets) -> Any:
 DRIVERS_TOP = 26
 
 
+# First rows of the headings beneath the charts: pools to ask about, what they are like, the obligors.
+OTHERWISE_TOP = DRIVERS_TOP + 5
+DIVERSIFIED_TOP = OTHERWISE_TOP + 8
+OBLIGORS_TOP = DIVERSIFIED_TOP + 3 + MOST_ASKED + 2 + 1
+
+
 def _drivers(s: Sheets) -> Any:
     """Lay out who drives the risk; no table here but the last has more rows than are kept free for it."""
     ws = s.sheet(
@@ -687,16 +696,20 @@ def _drivers(s: Sheets) -> Any:
         "Who drives the risk",
         "风险来源与分散化",
         "From the simulated paths, the undertaking not called. A class's loss on a path is shared among the "
-        "obligors in default in proportion to what each costs the pool: the shares add up.",
+        "obligors in default in proportion to what each costs the pool: the shares add up. If it cannot "
+        "default: it pays on schedule, all else as it is.",
         len(layout.DRIVER.columns),
     )
     widths(ws, 1, layout.DRIVER.columns)
     name_charts(s, ws)
     s.table(ws, DRIVERS_TOP, 1, layout.CONCENTRATION)
-    diversified, left = s.table(ws, DRIVERS_TOP + 5, 1, layout.DIVERSIFICATION)
-    top, _ = s.table(ws, DRIVERS_TOP + 18, 1, layout.DRIVER)
-    below, _ = s.table(ws, DRIVERS_TOP + 35, 1, layout.DRIVER_ALL)
-    for row in (DRIVERS_TOP + 2, top - 1, below - 1):
+    usual = Otherwise()
+    rows = [*itertools.zip_longest(usual.caps, usual.times, [usual.between], [])]
+    s.table(ws, OTHERWISE_TOP, 1, layout.OTHERWISE, rows, [[x is not None for x in row] for row in rows])
+    diversified, left = s.table(ws, DIVERSIFIED_TOP, 1, layout.DIVERSIFICATION)
+    top, _ = s.table(ws, OBLIGORS_TOP, 1, layout.DRIVER)
+    below, _ = s.table(ws, OBLIGORS_TOP + 3 + NAMED + 1, 1, layout.DRIVER_ALL)
+    for row in (DRIVERS_TOP + 2, OTHERWISE_TOP + 2, top - 1, below - 1):
         ws.set_row(row, 42)
     ws.repeat_rows(below - 2, below - 1)
     share = s.book.add_chart({"type": "bar"})
@@ -720,13 +733,15 @@ def _drivers(s: Sheets) -> Any:
         "effective_number",
         ("kmv_drawn", "KMV view", dots(SENIOR, "circle")),
         ("simulated_drawn", "Simulated (none seen: its bound)", dots(GREEN, "diamond")),
+        ("distance", "Distance to default (right)", dots(OFF, "triangle") | {"y2_axis": True}),
     )
-    s.finish(chart, "The same money spread over more obligors: any-date PD")
+    s.finish(chart, "out_DrawnSpread")
+    chart.set_y2_axis(s.axis("Standard deviations", "0.0", min=0, major_gridlines={"visible": False}))
     chart.set_x_axis(s.axis("Effective number of obligors", "#,##0"))
     chart.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
     chart.set_size({"width": 560, "height": 450})
     ws.insert_chart(3, 1, chart, {"x_offset": 650})
-    ws.freeze_panes(2, 0)
+    ws.freeze_panes(2, 2)
     return ws
 
 
@@ -890,7 +905,7 @@ def _history(s: Sheets) -> Any:
 
 
 COMPARE_TOP = 30
-COMPARE_CELLS = {"out_Comparison": "State", "out_Compared": "Compared"}
+COMPARE_CELLS = {"out_Comparison": "State", "out_Compared": "Compared", "out_ComparedPaths": "Remark"}
 
 
 def _compare(s: Sheets) -> Any:
@@ -914,7 +929,8 @@ def _compare(s: Sheets) -> Any:
     state = f"=IF(ISBLANK(out_Compared),{uncompared},IF({_same_as('At compare')},{compared},{before}))"
     for row, (name, text) in enumerate(COMPARE_CELLS.items(), 5):
         s.speak(ws, row, 1, text, s.style(font_color=GREY))
-        style = s.style(bold=True, align="left", shrink=True)
+        # A remark is a sentence, and has the cells beside it.
+        style = s.style(bold=True, align="left", shrink=name != "out_ComparedPaths")
         ws.write_blank(row, 2, None, style)
         if name == "out_Comparison":
             ws.write_formula(row, 2, state, style, layout.UNCOMPARED)
@@ -926,7 +942,7 @@ def _compare(s: Sheets) -> Any:
     return ws
 
 
-MOVED_TOP = 27
+MOVED_TOP = 31
 
 
 def _moved(s: Sheets) -> Any:
@@ -935,14 +951,15 @@ def _moved(s: Sheets) -> Any:
         "What moved",
         "What moved",
         "变动原因",
-        "From each case to this workbook, one change after the other, in percentage points; the changes add "
-        "up. Blank until cases are compared on Compare.",
+        "From each case to this workbook, one change after the other; the changes of a class add up. In "
+        "percentage points, small ones as a probability. Blank until cases are compared on Compare.",
         sum(len(spec.columns) + 1 for spec in specs) - 1,
     )
+    name_charts(s, ws, "out_ChartsMoved")
     _, left = s.beside(ws, top - 3, 1, specs)
     ws.set_row(top - 1, 42)
     # A chart of nothing would have a scale of its own.
-    for k, value in enumerate((NOT_COMPARED, None, 0.0, 0.0)):
+    for k, value in enumerate((NOT_COMPARED, 0.0, 0.0)):
         put(ws, top, left + k, value, s.result(layout.BRIDGE.columns[k].format))
     chart = s.book.add_chart({"type": "bar"})
     s.draw(
@@ -957,10 +974,11 @@ def _moved(s: Sheets) -> Any:
     chart.set_y_axis(
         s.axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )
-    chart.set_size({"width": 1200, "height": 420})
-    ws.insert_chart(2, 1, chart)
-    ws.freeze_panes(2, 3)
+    chart.set_size({"width": 1200, "height": 500})
+    ws.insert_chart(3, 1, chart)
+    ws.freeze_panes(2, 4)
     ws.repeat_rows(top - 2, top - 1)
+    s.paged(ws, 60, left - 1)
     return ws
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from xlkmv.phrase import Phrase, said
 
 if TYPE_CHECKING:
     from xlkmv.refresh.run import Refreshed
-    from xlkmv.workbook.book import Book
+    from xlkmv.workbook.book import Book, Table
     from xlkmv.workbook.layout import TableSpec
 
 __all__ = ["add"]
@@ -194,6 +195,52 @@ def _show(options: argparse.Namespace, out: Output) -> None:
     ):
         if spec is not layout.TODAY or _anything_seen(book):
             _print_table(title, book, spec, fields.split(), out)
+    # English titles have the Chinese beside them.
+    spread = cell("out_TitleDiversification").partition("   ")[0]
+    answers: tuple[tuple[str, TableSpec, str], ...] = (
+        (
+            Phrase("How the pool is spread"),
+            layout.CONCENTRATION,
+            "industry industry_share obligors effective_number largest five_largest ten_largest",
+        ),
+        (
+            Phrase("The obligors that count most for the headline class"),
+            layout.DRIVER,
+            "name share pd loss_share in_default pd_without pd_without_change",
+        ),
+        (
+            spread,
+            layout.DIVERSIFICATION,
+            "label obligors effective_number largest distance kmv simulated simulated_error",
+        ),
+        (
+            Phrase("Each class with its 90 % interval"),
+            layout.INTERVAL,
+            "name pd pd_low pd_high source most",
+        ),
+        (
+            Phrase("Which input matters: shares of the uncertainty of the headline class"),
+            layout.MATTER,
+            " ".join(c.field for c in layout.MATTER.columns),
+        ),
+        (
+            Phrase("Default probabilities from the obligors' own data"),
+            layout.OBLIGOR,
+            "name method found_pd found_low found_high distance",
+        ),
+        (
+            Phrase("Where the classes stand, case by case"),
+            layout.CASE_RESULT,
+            "case name grade pd coverage dd loss",
+        ),
+        (
+            Phrase("What moved each class since each case"),
+            layout.STEP,
+            "case tranche label pd simulated change change_error kmv kmv_change",
+        ),
+    )
+    for what, spec, fields in answers:
+        _print_table(what, book, spec, fields.split(), out, needs=NEEDED.get(spec.name, ""))
     for key, name in layout.READING_NAMES.items():
         if text := cell(name):
             about = said(Phrase(READINGS[key]), out.say)
@@ -235,8 +282,25 @@ def _anything_seen(book: Book) -> bool:
     return any(book.table(layout.ANSWER.name).column(now))
 
 
-def _print_table(title: str, book: Book, spec: TableSpec, fields: Sequence[str], out: Output) -> None:
-    """Print some columns of a table of results, those that say something; of the history its last lines."""
+# Characters of a line of a heading.
+HEADING = 18
+# Columns without which a table has not been asked for, or not answered.
+NEEDED = {
+    "tbl_Driver": "share",
+    "tbl_Diversification": "obligors",
+    "tbl_Interval": "pd_low",
+    "tbl_Matter": "total",
+    "tbl_Obligor": "found_pd",
+}
+
+
+def _print_table(
+    title: str, book: Book, spec: TableSpec, fields: Sequence[str], out: Output, needs: str = ""
+) -> None:
+    """Print some columns of a table of results, those that say something; nothing without what it `needs`.
+
+    Of the history its last lines.
+    """
     from xlkmv.workbook.book import has_table
 
     if not out.text or not has_table(book, spec.name):
@@ -250,9 +314,10 @@ def _print_table(title: str, book: Book, spec: TableSpec, fields: Sequence[str],
     columns = [c for c in spec.columns if c.field in fields and found.has(c.heading(found.has))]
     cells = {c.field: [_shown(x, c.format) for x in found.column(c.heading(found.has))] for c in columns}
     columns = [c for c in columns if any(cells[c.field])]
-    if not columns:
+    if not columns or (needs and not any(x is not None for x in _column(found, spec, needs))):
         return
-    shown = table(said(title, out.say), *(said(Phrase(c.header), out.say) for c in columns))
+    headings = (said(Phrase(c.header), out.say) for c in columns)
+    shown = table(said(title, out.say), *("\n".join(textwrap.wrap(text, HEADING)) for text in headings))
     for place, column in enumerate(columns):
         if place and column.format == "General":
             shown.columns[place].justify, shown.columns[place].no_wrap = "left", False
@@ -264,18 +329,30 @@ def _print_table(title: str, book: Book, spec: TableSpec, fields: Sequence[str],
     out.print(shown)
 
 
+def _column(found: Table, spec: TableSpec, field: str) -> Sequence[Any]:
+    """Cells of a column; none where it is not there."""
+    heading = spec.column(field).heading(found.has)
+    return found.column(heading) if found.has(heading) else ()
+
+
 def _shown(value: Any, form: str) -> str:
     """Write a cell as its sheet shows it."""
-    from xlkmv.deal.reading import distance, figure, probability
+    from xlkmv.deal.reading import change, distance, figure, probability
     from xlkmv.workbook.layout import column
 
     if not isinstance(value, float):
         return "" if value is None else str(value)
+    if form == column.CHANGE:
+        return change(value)
+    if form == column.ERROR:
+        return change(value).lstrip("+") if value else "-"
     if form in (column.PROBABILITY, column.SIMULATED):
         return probability(value, simulated=form == column.SIMULATED)
     if form == column.DISTANCE:
         return distance(value)
-    return figure(value, {column.RATE: ".2%", column.RATIO: ".3f", column.MONEY: ",.0f"}.get(form, ".2f"))
+    return figure(
+        value, {column.RATE: ".2%", column.RATIO: ".3f", column.MONEY: ",.0f", "0%": ".0%"}.get(form, ".2f")
+    )
 
 
 # ------------------------------------------------------------------------------------- report

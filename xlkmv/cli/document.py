@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "Answer", "as_csv", "as_json", "keys", "of_book", "of_rows", "plain", "tables_of"]
 
 # Goes up when a key goes or changes its meaning; new keys may come at any time.
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,16 @@ def tables_of(command: str) -> tuple[TableSpec, ...]:
 
     results = (
         *(layout.ANSWER, layout.HEADLINE, layout.SCENARIO_RESULT, layout.SIMULATION, layout.ATTRIBUTION),
-        *(layout.BREAKEVEN, layout.CHECK),
-        *(layout.TODAY, layout.HISTORY),
+        *(layout.BREAKEVEN, layout.CHECK, layout.TODAY, layout.HISTORY),
+        *(layout.CONCENTRATION, layout.DRIVER, layout.DRIVER_ALL, layout.OTHERWISE, layout.DIVERSIFICATION),
+        *(layout.OBLIGOR, layout.MATTER, layout.INTERVAL),
     )
+    compared = (layout.CASE_RESULT, layout.STEP)
     return {
         "refresh": results,
-        "show": results,
+        "show": (*results, *compared),
         "solve": (layout.TARGET, layout.STRUCTURE),
-        "compare": (layout.CASE_RESULT, layout.STEP),
+        "compare": compared,
         "models": (layout.MODEL,),
         "backtest": (layout.MEASURE, layout.BACKTEST),
     }.get(command, ())
@@ -72,7 +74,6 @@ def keys(spec: TableSpec) -> tuple[tuple[str, str], ...]:
 
     units = {
         **dict.fromkeys((column.PROBABILITY, column.SIMULATED, column.ERROR, column.CHANGE), "probability"),
-        **dict.fromkeys((column.CHANGE_ERROR,), "probability"),
         column.RATE: "decimal",
         column.MONEY: "money",
         column.DATE: "date",

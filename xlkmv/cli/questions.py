@@ -1,4 +1,4 @@
-"""Commands that ask more of a deal: solve, compare, models, backtest."""
+"""Commands that ask more of a deal: solve, whatif, compare, models, backtest."""
 
 from __future__ import annotations
 
@@ -47,6 +47,22 @@ def add(commands: arguments.Commands) -> None:
     )
     solve.add_argument("--class", dest="name", metavar="NAME", help="solve for this class only")
     arguments.writes(solve)
+    whatif = arguments.command(
+        commands,
+        "whatif",
+        _whatif,
+        "each class if an obligor defaults at closing, and if it cannot default",
+        "xlkmv whatif Deal.xlsm --default 'Licensee 01'",
+        "xlkmv whatif Deal.xlsm --default 'Licensee 01' --recovery 40%",
+        results=True,
+    )
+    arguments.book(whatif, "a workbook made from the template; it stays as it is")
+    whatif.add_argument(
+        "--default", default="", metavar="NAME", help="an obligor of sheet Pool (default: the largest)"
+    )
+    whatif.add_argument(
+        "--recovery", type=arguments.share, help="share recovered (default: none, then as expected)"
+    )
     compare = arguments.command(
         commands,
         "compare",
@@ -159,6 +175,55 @@ def _print_structure(found: Structure, out: Output) -> None:
     )
 
 
+# ------------------------------------------------------------------------------------- whatif
+
+# Keys and units of what programs read.
+WHATIF = (
+    *(("tranche", ""), ("condition", ""), ("pd", "probability"), ("why", ""), ("coverage", "number")),
+    *(("dd", "number"), ("anydate_pd", "probability"), ("simulated", "probability")),
+    *(("simulated_error", "probability"), ("expected_loss", "probability")),
+)
+
+
+def _whatif(options: argparse.Namespace, out: Output) -> None:
+    from xlkmv.deal.answers import quote_of
+    from xlkmv.deal.questions.whatif import what_if
+    from xlkmv.deal.reading import probability
+    from xlkmv.refresh.run import read_book
+
+    book = opened(options.book, out)
+    _ = out.say
+    with out.progress() as progress:
+        deal = read_book(book).deal
+        found = what_if(deal, options.default, options.recovery, progress=progress)
+    columns = (_("PD to quote"), _("Coverage"), _("DD"), _("Simulated"), _("Expected loss"))
+    title = Phrase("What if: {name}", name=found[0].obligor)
+    shown = table(said(title, _), _("Class"), *columns)
+    rows: list[list[Any]] = []
+    for k, tranche in enumerate(deal.tranches):
+        shown.add_row(tranche.name)
+        for case in found:
+            view, run = case.view.tranches[k], case.simulation.tranches[k]
+            quote = quote_of(run.anydate_pd, case.simulation.paths, view.anydate_pd_at_maturity)
+            seen = (view.coverage_at_maturity, view.distance_at_maturity)
+            shown.add_row(
+                f"  {said(case.label, _)}",
+                probability(quote.pd),
+                number(seen[0], ".3f", _),
+                distance(seen[1], _),
+                said(probability(run.anydate_pd, simulated=True), _),
+                said(probability(run.expected_loss, simulated=True), _),
+            )
+            figures = (view.anydate_pd_at_maturity, run.anydate_pd, run.anydate_pd_error, run.expected_loss)
+            rows.append([tranche.name, case.label, quote.pd, quote.why, *seen, *figures])
+    out.print(shown)
+    if not out.text:
+        from xlkmv.cli.document import Answer
+
+        facts = {"book": str(options.book), "obligor": found[0].obligor}
+        out.record(facts, Answer("whatif", WHATIF, rows))
+
+
 # ------------------------------------------------------------------------------------ compare
 
 
@@ -183,6 +248,8 @@ def _compare(options: argparse.Namespace, out: Output) -> None:
     out.print(_standing(found.cases, out))
     for one, way in zip(found.cases, found.ways, strict=False):
         _print_way(one.name, found.cases[-1].name, way, out)
+    if found.remark:
+        out.print(found.remark)
     if options.write:
         out.line(Phrase("Written: {path}, sheet Compare", path=str(options.books[0])))
     if not out.text:
@@ -217,8 +284,9 @@ def _standing(cases: Sequence[Case], out: Output) -> Table:
 
 
 def _print_way(first: str, second: str, way: Comparison, out: Output) -> None:
-    """What differs between two cases, and what each change did to the headline class."""
-    from xlkmv.deal.reading import probability
+    """What differs between two cases, and what each change did to each class."""
+    from xlkmv.deal.answers import quote_of
+    from xlkmv.deal.reading import change, probability
 
     _ = out.say
     names = {"first": first, "second": second}
@@ -230,15 +298,27 @@ def _print_way(first: str, second: str, way: Comparison, out: Output) -> None:
     for d in way.differences:
         place = Phrase("{about}: {sentence}", about=Phrase(d.part), sentence=Phrase(d.item))
         differs.add_row(said(place, _), said(d.before, _), said(d.after, _))
-    columns = (_("Simulated"), _("Change"), _("s.e."), _("KMV view"), _("Change"))
-    title = _("Any-date PD of the headline class, one change after the other")
+    columns = (_("PD to quote"), _("Simulated"), _("Change"), _("s.e."), _("KMV view"), _("Change"))
+    title = _("Any-date PD of each class, one change after the other")
     steps = table(title, _("Change"), *columns)
-    for k, step in enumerate(way.steps):
-        moved = (f"{100.0 * step.change:+.3f}", f"{100.0 * step.change_error:.3f}") if k else ("", "")
-        by_view = f"{100.0 * step.kmv_change:+.3f}" if k else ""
-        simulated = said(probability(step.simulated, simulated=True), _)
-        steps.add_row(said(Phrase(step.label), _), simulated, *moved, probability(step.kmv), by_view)
-    note = Phrase("Changes in percentage points; what one does depends on those before it.")
+    for name in way.classes:
+        steps.add_row(name)
+        for step in way.of_class(name):
+            quote = quote_of(step.simulated, step.paths, step.kmv)
+            begins = step.change != step.change
+            moved = ("", "") if begins else (change(step.change), change(step.change_error).lstrip("+"))
+            steps.add_row(
+                f"  {said(Phrase(step.label), _)}",
+                probability(quote.pd),
+                said(probability(step.simulated, simulated=True), _),
+                *moved,
+                probability(step.kmv),
+                "" if begins else change(step.kmv_change),
+            )
+    note = Phrase(
+        "Changes in percentage points, small ones as a probability; what one does depends on those before "
+        "it. PD to quote: as on Home."
+    )
     out.print(differs, steps, note, "")
 
 

@@ -31,7 +31,7 @@ from xlkmv.deal.questions.backtest import PlanBacktest, backtest
 from xlkmv.deal.questions.breakeven import BreakEven, reverse_stress
 from xlkmv.deal.questions.conditions import ScenarioResult, scenario_results, views_part
 from xlkmv.deal.questions.contributions import Concentration, Contributions, concentration, contributions
-from xlkmv.deal.questions.diversification import Diversified, rated, spread_otherwise
+from xlkmv.deal.questions.diversification import Diversified, Otherwise, rated, spread_otherwise
 from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
 from xlkmv.deal.questions.uncertainty import Uncertainty, uncertainty
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, expected_recovery, remark
@@ -179,6 +179,7 @@ def analyse(
     *,
     actual: Record | Sequence[float] | Array = (),
     ranges: Ranges | None = None,
+    otherwise: Otherwise | None = None,
     executor: Executor | None = None,
     quick: bool = False,
 ) -> Analysis:
@@ -195,6 +196,8 @@ def analyse(
         What is known of the first j periods; collections alone as they came in, money.
     ranges : Ranges, optional
         How well the inputs are known; as figures that are certain when left out.
+    otherwise : Otherwise, optional
+        Other ways to spread the pool that are asked about; the usual ones when left out.
     executor : Executor, optional
         Where the paths are simulated; in this process when left out.
     quick : bool
@@ -216,7 +219,7 @@ def analyse(
     with contextlib.ExitStack() as begun:
         # An executor begins with all of it at once, in the order in which the answers are awaited below.
         conditions = begun.enter_context(Run(deal, wanted, paths=paths, executor=executor))
-        deeper = None if quick else begun.enter_context(_Deeper(deal, executor))
+        deeper = None if quick else begun.enter_context(_Deeper(deal, otherwise, executor))
         views, seen = [], _share(progress, Phrase("KMV view"), 0.0, 0.05)
         for at, stress in enumerate([BASE, ALL_OFF, *stresses]):
             seen(at / (len(stresses) + 2))
@@ -306,14 +309,14 @@ class _Answers:
 class _Deeper(contextlib.ExitStack):
     """The questions of a refresh beyond a quick look; an executor begins with them at once."""
 
-    def __init__(self, deal: Deal, executor: Executor | None) -> None:
+    def __init__(self, deal: Deal, otherwise: Otherwise | None, executor: Executor | None) -> None:
         super().__init__()
         self.deal, self.attributing = deal, None
         if any(getattr(deal.controls, control) for control in CONTROLS):
             asked = Attributing(deal, ("anydate_pd", "expected_loss"), executor=executor)
             self.attributing = self.enter_context(asked)
         questions = self.enter_context(Questions(deal, executor))
-        self.spread = questions.ask(spread_otherwise, UNSUPPORTED)
+        self.spread = questions.ask(spread_otherwise, UNSUPPORTED, otherwise)
         self.reverse = questions.ask(reverse_stress)
         self.drivers = questions.ask(contributions, UNSUPPORTED)
         self.models = questions.ask(portfolio_models)
@@ -332,7 +335,7 @@ class _Deeper(contextlib.ExitStack):
             loss_attribution,
             self.reverse(_share(progress, Phrase("Break-even stresses"), 0.90, 0.94)),
             self.drivers(_share(progress, Phrase("Who drives the risk"), 0.94, 0.97)),
-            (rated("as it is", self.deal, view, unsupported), *otherwise),
+            (rated(Phrase("as it is"), self.deal, view, unsupported), *otherwise),
             self.models(_share(progress, Phrase("Four portfolio models"), 0.97, 0.98)),
         )
 

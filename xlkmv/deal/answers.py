@@ -36,6 +36,7 @@ __all__ = [
     "class_answers",
     "condition_quotes",
     "loss_given_default",
+    "quote_of",
     "quoted_pd",
     "range_text",
     "rate",
@@ -152,12 +153,12 @@ def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
     answers = []
     for k, tranche in enumerate(deal.tranches):
         view, run = analysis.base.tranches[k], analysis.simulated_base.tranches[k]
-        quote = _quote(run.anydate_pd, paths, view.anydate_pd_at_maturity)
+        quote = quote_of(run.anydate_pd, paths, view.anydate_pd_at_maturity)
         alone = None
         if deal.controls.support and deal.senior[k]:
             unsupported = analysis.simulated_unsupported
             pool_pd = float(view.risk.anydate_pd[view.maturity])
-            alone = _quote(unsupported.tranches[k].anydate_pd, unsupported.paths, pool_pd)
+            alone = quote_of(unsupported.tranches[k].anydate_pd, unsupported.paths, pool_pd)
         horizon = float(times[view.maturity])
         known = None if analysis.uncertainty is None else analysis.uncertainty.classes[k]
         answers.append(
@@ -215,7 +216,7 @@ def condition_quotes(analysis: Analysis, k: int) -> tuple[Quote, ...]:
         In the order of the conditions; none of a quick look, which does not simulate them.
     """
     return tuple(
-        _quote(
+        quote_of(
             found.simulation.tranches[k].anydate_pd,
             found.simulation.paths,
             view.tranches[k].anydate_pd_at_maturity,
@@ -256,14 +257,18 @@ class _Rated:
 
 
 def rate(
-    deal: Deal, *, executor: Executor | None = None, progress: Progress | None = None
+    deal: Deal,
+    *,
+    paths: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
 ) -> tuple[ClassAnswer, ...]:
     """Answer for a deal as it is, without its conditions: what :func:`class_answers` says of its analysis.
 
     Parameters
     ----------
     deal : Deal
-    executor, progress
+    paths, executor, progress
         As in :func:`~xlkmv.deal.paths.run.simulate`.
 
     Returns
@@ -272,7 +277,7 @@ def rate(
         In the order of ``deal.tranches``.
     """
     stresses = [BASE, UNSUPPORTED] if deal.controls.support else [BASE]
-    runs = simulate_stresses(deal, stresses, executor=executor, progress=progress)
+    runs = simulate_stresses(deal, stresses, paths=paths, executor=executor, progress=progress)
     base = kmv_view(deal)
     planned = waterfall(apply(deal, BASE), volatility=base.volatility, drift=base.drift)
     life = weighted_average_life(deal.terms.times, planned.principal_paid)
@@ -369,6 +374,18 @@ def loss_given_default(expected_loss: float, default_probability: float) -> floa
     return expected_loss / default_probability if default_probability > 0.0 else np.nan
 
 
-def _quote(share: float, paths: int, kmv: float) -> Quote:
-    """Quote from the share of the paths that are short."""
+def quote_of(share: float, paths: int, kmv: float) -> Quote:
+    """Default probability to quote of a class, from the share of the paths that are short.
+
+    Parameters
+    ----------
+    share : float
+    paths : int
+    kmv : float
+        As in :func:`quoted_pd`.
+
+    Returns
+    -------
+    Quote
+    """
     return quoted_pd(round(share * paths), paths, kmv)

@@ -19,6 +19,7 @@ __all__ = [
     "ALARMS",
     "READINGS",
     "alarming",
+    "change",
     "distance",
     "figure",
     "probability",
@@ -88,6 +89,22 @@ def probability(p: float, simulated: bool = False) -> str:
         return "< 1E-10"
     # As a sheet rounds: 48.635 % up, though its binary fraction lies below.
     return f"{_points(p):.{2 if p >= TWO_DECIMALS else 3}f}%" if p >= 1e-4 else f"{p:.1E}"
+
+
+def change(x: float) -> str:
+    """Write a change of a probability as :func:`probability` writes these, with its sign.
+
+    Parameters
+    ----------
+    x : float
+
+    Returns
+    -------
+    str
+        "+0.014%" is 0.014 percentage points, "-3.1E-09" as many as that times 100.
+    """
+    size = abs(x)
+    return "0" if size < LEAST else ("-" if x < 0.0 else "+") + probability(size)
 
 
 def figure(x: float, shown: str) -> str:

@@ -26,6 +26,7 @@ from xlkmv.deal.questions.compare import Comparison
 from xlkmv.deal.questions.conditions import ScenarioResult
 from xlkmv.deal.questions.contributions import Contributions, Drivers
 from xlkmv.deal.questions.diversification import Diversified
+from xlkmv.deal.questions.leaveout import LeftOut
 from xlkmv.deal.questions.structure import Answer, Frontier, Structure
 from xlkmv.deal.questions.surveillance import Rerating, Surveillance
 from xlkmv.deal.questions.uncertainty import ClassUncertainty, Spread, Uncertainty
@@ -124,6 +125,7 @@ _AXES: dict[type, tuple[str, ...]] = {
     Waterfall: ("balance", "class", "date"),
     Surveillance: ("pd", "class", "date"),
     Drivers: ("loss_share", "name", "class"),
+    LeftOut: ("pd", "obligor", "class"),
     Attribution: ("shapley", "control", "class"),
     Frontier: ("pd", "reserve", "size"),
     CovenantPath: ("values", "date"),

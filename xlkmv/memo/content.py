@@ -16,6 +16,7 @@ import numpy as np
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import ClassAnswer, class_answers, range_text
 from xlkmv.deal.questions.contributions import Drivers
+from xlkmv.deal.questions.diversification import telling_class
 from xlkmv.deal.reading import READINGS, alarming, distance, figure, probability, read
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, Deal
@@ -262,7 +263,7 @@ def memo(
         conditions_note=_conditions_note(_, analysis),
         concentration=_concentration(_, analysis),
         drivers=_drivers(_, deal, analysis),
-        spread=_spread(_, analysis),
+        spread=_spread(_, deal, analysis),
         stress=_stress(_, deal, analysis),
         assumptions=_assumptions(_, assumptions, len(deal.tranches)),
         footer=_footer(_, deal, analysis, stamp),
@@ -553,21 +554,22 @@ def _drivers(_: Say, deal: Deal, analysis: Analysis) -> Table:
     return Table(heading, rows, " ".join(filter(None, [_more(_, len(pool.name), OBLIGORS), said])))
 
 
-def _spread(_: Say, analysis: Analysis) -> Table:
+def _spread(_: Say, deal: Deal, analysis: Analysis) -> Table:
     heading = (_("Pool"), _("Effective number"), _("PD, simulated"), _("PD, KMV view"))
     if not analysis.diversification:
         return Table(heading, (), _("Not in a quick look."))
-    k = analysis.headline
+    k = telling_class(analysis.diversification, analysis.headline)
     rows = tuple(
         (
-            cut(_(d.label)),
+            cut(said(d.label, _)),
             f"{d.effective_number:,.1f}",
             _simulated(_, float(d.simulated[k])),
             probability(float(d.kmv[k])),
         )
         for d in analysis.diversification[:SPREADS]
     )
-    return Table(heading, rows, _("Without the undertaking."))
+    note = _("{name}, without the undertaking.").format(name=deal.tranches[k].name)
+    return Table(heading, rows, note)
 
 
 def _stress(_: Say, deal: Deal, analysis: Analysis) -> Table:

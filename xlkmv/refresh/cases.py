@@ -9,17 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from xlkmv.deal.answers import ClassAnswer, rate
-from xlkmv.deal.questions.compare import Comparison, compare
+from xlkmv.deal.answers import ClassAnswer, quote_of, rate
+from xlkmv.deal.questions.compare import Comparison, Step, compare
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.functions.cells import is_blank
-from xlkmv.phrase import CLAUSES, Phrase, joined
+from xlkmv.phrase import CLAUSES, LIST, Phrase, joined
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.report import AT_COMPARE, write_name, write_rows, write_title
 from xlkmv.refresh.run import Inputs, Progress, read_book
@@ -28,7 +28,17 @@ from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, FileBook, has_table
 from xlkmv.workbook.layout import TableSpec
 
-__all__ = ["HERE", "Case", "Compared", "compare_book", "compare_deals", "save_case", "standing", "steps"]
+__all__ = [
+    "HERE",
+    "Case",
+    "Compared",
+    "bridge",
+    "compare_book",
+    "compare_deals",
+    "save_case",
+    "standing",
+    "steps",
+]
 
 # How this workbook is called among its cases.
 HERE = Phrase("this workbook")
@@ -44,11 +54,28 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison did: each earlier case, this workbook last, and the way from each to it."""
+    """What a comparison did: each earlier case, this workbook last, and the way from each to it.
+
+    `paths` is how many were simulated for each of them, `fewer` the names of those that ask for fewer.
+    """
 
     cases: tuple[Case, ...]
     ways: tuple[Comparison, ...]
     seconds: float
+    paths: int
+    fewer: tuple[str, ...] = ()
+
+    @property
+    def remark(self) -> str:
+        """Why the figures of some cases are not those of their own sheets; "" where they are."""
+        if not self.fewer:
+            return ""
+        names = joined(self.fewer, LIST)
+        return Phrase(
+            "All cases are simulated on {paths:,} paths here. With fewer by itself, other bounds: {names}.",
+            paths=self.paths,
+            names=names,
+        )
 
 
 def save_case(
@@ -132,11 +159,14 @@ def compare_book(
     found = compare_deals([*names, HERE], [*deals, inputs.deal], report)
     report(Phrase("Writing"), 1.0)
     _write(book, inputs, found, f"{now or dt.datetime.now():%Y-%m-%d %H:%M:%S}")
-    return Compared(found.cases, found.ways, time.perf_counter() - started)
+    return replace(found, seconds=time.perf_counter() - started)
 
 
 def compare_deals(names: Sequence[str], deals: Sequence[Deal], progress: Progress) -> Compared:
     """Rate some deals, and go from each but the last to the last one.
+
+    All are simulated on as many paths as the one that asks for most: else a bound of what no path has shown
+    would move with their number.
 
     Parameters
     ----------
@@ -159,12 +189,14 @@ def compare_deals(names: Sequence[str], deals: Sequence[Deal], progress: Progres
     def part(k: int) -> Progress:
         return lambda what, share: progress(what, (k + share) / steps)
 
-    ways = tuple(compare(deal, deals[-1], progress=part(k)) for k, deal in enumerate(deals[:-1]))
+    paths = max(deal.terms.paths for deal in deals)
+    ways = tuple(compare(deal, deals[-1], paths=paths, progress=part(k)) for k, deal in enumerate(deals[:-1]))
     cases = []
     for k, (name, deal) in enumerate(zip(names, deals, strict=True), len(ways)):
         part(k)(f"Rating {name}", 0.0)
-        cases.append(Case(name, rate(deal)))
-    return Compared(tuple(cases), ways, time.perf_counter() - started)
+        cases.append(Case(name, rate(deal, paths=paths)))
+    fewer = tuple(name for name, deal in zip(names, deals, strict=True) if deal.terms.paths < paths)
+    return Compared(tuple(cases), ways, time.perf_counter() - started, paths, fewer)
 
 
 def _table_of_cases(book: Book) -> TableSpec:
@@ -225,13 +257,10 @@ def _listed(book: Book, here: Deal, folder: Path) -> tuple[list[str], list[Deal]
 
 
 def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
-    last = found.ways[-1].steps[1:]
-    moved = [[s.label, s.simulated, s.change, s.kmv_change] for s in last]
-    now = found.ways[-1].steps[0].simulated
     tables = {
         layout.CASE_RESULT: standing(found.cases),
         layout.STEP: steps(found),
-        layout.BRIDGE: moved or [[Phrase("nothing has changed"), now, 0.0, 0.0]],
+        layout.BRIDGE: bridge(found),
     }
     for spec, rows in tables.items():
         write_rows(book, spec, rows)
@@ -240,8 +269,12 @@ def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
     done = Phrase("{when}, inputs {digest}", when=stamp, digest=inputs.digest)
     write_name(book, "out_Comparison", layout.COMPARED)
     write_name(book, "out_Compared", done)
+    write_name(book, "out_ComparedPaths", found.remark or None)
+    drawn = layout.of_class(layout.CHARTS["out_ChartsMoved"], found.ways[-1].headline)
+    write_name(book, "out_ChartsMoved", drawn)
     write_title(book, "out_DrawnMoved")
-    remember(book, [done, *(cell for rows in tables.values() for row in rows for cell in row)])
+    said = [done, found.remark, drawn, *(cell for rows in tables.values() for row in rows for cell in row)]
+    remember(book, said)
 
 
 def standing(cases: Sequence[Case]) -> list[list[Any]]:
@@ -274,7 +307,7 @@ def standing(cases: Sequence[Case]) -> list[list[Any]]:
 
 
 def steps(found: Compared) -> list[list[Any]]:
-    """Write a comparison as rows of table tbl_Step: what moved the headline class on the way from each case.
+    """Write a comparison as rows of table tbl_Step: what moved each class on the way from each case.
 
     Parameters
     ----------
@@ -286,13 +319,59 @@ def steps(found: Compared) -> list[list[Any]]:
     """
     rows: list[list[Any]] = []
     for start, way in zip(found.cases, found.ways, strict=False):
-        for k, step in enumerate(way.steps):
-            differ = [
-                Phrase("{item}: {before} -> {after}", item=d.item, before=d.before, after=d.after)
-                for d in way.differences
-                if d.part in step.label.split("; ")
-            ]
-            said = joined(differ, CLAUSES) if differ else None
-            moved = [step.change, step.change_error, step.kmv_change] if k else [None] * 3
-            rows.append([start.name, step.label, said, step.simulated, *moved[:2], step.kmv, moved[2]])
+        for name in way.classes:
+            before: float | None = None
+            for step in way.of_class(name):
+                differ = [
+                    Phrase("{item}: {before} -> {after}", item=d.item, before=d.before, after=d.after)
+                    for d in way.differences
+                    if d.part in step.label.split("; ")
+                ]
+                said = joined(differ, CLAUSES) if differ else None
+                quote = quote_of(step.simulated, step.paths, step.kmv)
+                quoted = [quote.pd, None if before is None else quote.pd - before, quote.why]
+                simulated = [step.simulated, *map(_known, (step.change, step.change_error))]
+                by_view = [step.kmv, _known(step.kmv_change)]
+                rows.append([start.name, name, step.label, *quoted, *simulated, *by_view, said])
+                before = quote.pd
     return rows
+
+
+def _known(x: float) -> float | None:
+    return None if x != x else x
+
+
+# What the chart of what moved has room for: cases, the latest, and changes of each.
+CASES_DRAWN, CHANGES_DRAWN = 3, 6
+
+
+def bridge(found: Compared) -> list[list[Any]]:
+    """Write what moved the headline class as rows of table tbl_Bridge, of which the chart is.
+
+    Parameters
+    ----------
+    found : Compared
+
+    Returns
+    -------
+    list of list
+        Of the last cases; of each the changes that move most in either view, the others together.
+    """
+    rows: list[list[Any]] = []
+    for start, way in [*zip(found.cases, found.ways, strict=False)][-CASES_DRAWN:]:
+        moved = [s for s in way.of_class(way.headline) if s.change == s.change]
+        rows.append([Phrase("Since {case}:", case=start.name), None, None])
+        if not moved:
+            rows.append([Phrase("nothing has changed"), 0.0, 0.0])
+        room = CHANGES_DRAWN if len(moved) <= CHANGES_DRAWN else CHANGES_DRAWN - 1
+        kept = sorted(moved, key=_size, reverse=True)[:room]
+        rows += [[s.label, s.change, s.kmv_change] for s in moved if s in kept]
+        if rest := [s for s in moved if s not in kept]:
+            others = [sum(s.change for s in rest), sum(s.kmv_change for s in rest)]
+            rows.append([Phrase("{count} others", count=len(rest)), *others])
+    return rows
+
+
+def _size(step: Step) -> float:
+    """How far a change moves a class, in the view that it moves further."""
+    return max(abs(step.change), abs(step.kmv_change))

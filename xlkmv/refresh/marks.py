@@ -111,8 +111,12 @@ def _figure(value: Any) -> float:
 
 
 def _apart(name: str) -> list[str]:
-    """Headings of a table that have a mark of their own, or none: shares follow from the others."""
-    return [SHOWN, *(header for table, header in layout.input_columns() if table == name and header)]
+    """Headings of a table that have a mark of their own, or none: what follows from the others."""
+    results = [c.header for c in layout.TABLES[name].results] if name in layout.TABLES else []
+    return [
+        *(SHOWN, *results),
+        *(header for table, header in layout.input_columns() if table == name and header),
+    ]
 
 
 def mark_formula(name: str, header: str) -> str:

@@ -24,6 +24,8 @@ from xlkmv.deal.plan.covenants import CovenantPath
 from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.backtest import PlanBacktest
 from xlkmv.deal.questions.conditions import MEASURES
+from xlkmv.deal.questions.contributions import NAMED, Contributions
+from xlkmv.deal.questions.diversification import telling_class, why_not
 from xlkmv.deal.questions.layers import loss_layers
 from xlkmv.deal.questions.uncertainty import OBLIGORS
 from xlkmv.deal.reading import read, riskiest
@@ -73,8 +75,6 @@ HISTORY_ROWS = 2_000
 SMALLEST_DRAWN = 1e-10
 # The band of coverage in its chart, and the most that it draws: more is drawn as that.
 BAND, MOST_COVERAGE = (0.05, 0.95), 4.0
-# Names that the tables of drivers list, of obligors and of industries.
-DRIVERS_SHOWN = 12
 # Conditions of the chart of those that matter most.
 CONDITIONS_SHOWN = 10
 # In place of a figure that a quick look leaves out.
@@ -160,12 +160,14 @@ def write_report(
     ]
     _write_beside(book, layout.SCENARIO, headline)
     _write_beside(book, layout.COVENANT, [_covenant(deal, c) for c in analysis.covenants])
+    _write_in_pool(book, deal, analysis)
     write_rows(book, layout.ACTUAL, _surveillance(book, deal, analysis, today), False)
     if (given := _table(book, layout.RANGE)) is not None:
         write_rows(book, layout.RANGE, _ranged(given, deal, ranges or Ranges()), False)
     if _table(book, layout.OBLIGOR) is not None:
         _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources])
     _write_recoveries(book, deal)
+    _write_asked(book, deal)
     if marks:
         write_rows(book, layout.INPUT, [[*line, line[-1], Phrase("yes")] for line in marks], False)
         _write_structure_state(book, [mark for *_, mark in marks])
@@ -178,7 +180,10 @@ def write_report(
 
 # What a refresh leaves as it is: answers to Solve and Compare.
 STAYING = (layout.STRUCTURE, layout.CASE_RESULT, layout.STEP, layout.BRIDGE)
-STAYING_NAMES = ("out_Solved", "out_Issuable", "out_TitleFrontier", "out_Compared")
+STAYING_NAMES = (
+    *("out_Solved", "out_Issuable", "out_TitleFrontier"),
+    *("out_Compared", "out_ComparedPaths", "out_ChartsMoved"),
+)
 
 
 def _say_again(book: Book) -> None:
@@ -225,16 +230,23 @@ def _write_names(
         "out_InputHash": entry[3],
         **{layout.READING_NAMES[key]: text for key, text in lines.items()},
         **{cell: spec.heading(name, say) for cell, spec in layout.TITLES.items()},
-        **{cell: layout.of_class(text, name) for cell, text in layout.CHARTS.items()},
+        **{
+            cell: layout.of_class(text, name)
+            for cell, text in layout.CHARTS.items()
+            if cell not in STAYING_NAMES
+        },
     }
+    if not analysis.quick:
+        spread = deal.tranches[_spread_class(analysis)].name
+        values["out_TitleDiversification"] = layout.DIVERSIFICATION.heading(spread, say)
     for cell, value in values.items():
         write_name(book, cell, value)
-    for cell, nothing in _drawn(book, analysis, today[analysis.headline]).items():
-        write_title(book, cell, nothing)
+    for cell, more in _drawn(book, deal, analysis, today[analysis.headline]).items():
+        write_title(book, cell, more)
 
 
-def _drawn(book: Book, analysis: Analysis, today: ClassToday) -> dict[str, str | None]:
-    """What titles add, by their cell: the grade, or why a chart has nothing to draw; None where it has."""
+def _drawn(book: Book, deal: Deal, analysis: Analysis, today: ClassToday) -> dict[str, str | None]:
+    """What titles of charts add, by their cell: the grade, of whom it is, or why there is nothing to draw."""
     there = set(book.names())
     quick = NOT_IN_QUICK if analysis.quick else None
     record = None if analysis.backtest.measures else analysis.backtest.verdict
@@ -255,24 +267,25 @@ def _drawn(book: Book, analysis: Analysis, today: ClassToday) -> dict[str, str |
         "out_DrawnFrontier": asked("out_Solved", layout.UNSOLVED),
         "out_DrawnControls": quick or (None if analysis.attribution else Phrase("no control is on")),
         "out_DrawnConditions": quick,
+        "out_DrawnSpread": quick or deal.tranches[_spread_class(analysis)].name,
         "out_DrawnMatter": quick or (None if analysis.uncertainty else NO_RANGE),
         "out_DrawnMoved": asked("out_Compared", layout.UNCOMPARED),
     }
 
 
-def write_title(book: Book, name: str, nothing: str | None = None) -> None:
-    """Write the title of a chart that may have nothing to draw, in the language of the workbook.
+def write_title(book: Book, name: str, more: str | None = None) -> None:
+    """Write the title of a chart that says more than what it is, in the language of the workbook.
 
     Parameters
     ----------
     book : Book
     name : str
         Of :data:`xlkmv.workbook.layout.DRAWN`.
-    nothing : str, optional
-        Why it has nothing.
+    more : str, optional
+        Why it has nothing to draw, or of whom it is.
     """
     if name in book.names():
-        before, now = book.name(name).value, said(layout.drawn_title(name, nothing), speaker(book))
+        before, now = book.name(name).value, said(layout.drawn_title(name, more), speaker(book))
         if before != now:
             book.write_name(name, now)
             book.retitle({str(before): now})
@@ -642,14 +655,36 @@ def _concentration(analysis: Analysis) -> list[Any]:
 def _diversification(analysis: Analysis) -> list[list[Any]]:
     if analysis.quick:
         return _left_out(layout.DIVERSIFICATION)
-    k = analysis.headline
+    k = _spread_class(analysis)
     rows = []
     for d in analysis.diversification:
         # Where no path is short the chart shows what the PD is below.
         drawn = max(d.kmv[k], SMALLEST_DRAWN), d.simulated[k] or upper_bound(0, d.paths)
-        figures = (d.kmv[k], d.simulated[k], d.simulated_error[k], *drawn)
-        rows.append([Phrase(d.label), d.obligors, d.effective_number, d.largest, *figures])
+        figures = (d.distance[k], d.kmv[k], d.simulated[k], d.simulated_error[k], *drawn)
+        rows.append([d.label, d.obligors, d.effective_number, d.largest, *figures])
     return rows
+
+
+def _write_asked(book: Book, deal: Deal) -> None:
+    """Beside the pools that are asked about: why some are not among the answers."""
+    spec, table = layout.OTHERWISE, _table(book, layout.OTHERWISE)
+    if table is None:
+        return
+    rows = filled(table, spec)
+    columns = [
+        [(c.field, x) for x in (rows.column(c.header) if rows.has(c.header) else [None] * len(rows.rows))]
+        for c in spec.inputs
+    ]
+    remarks = []
+    for row in zip(*columns, strict=True):
+        found = [text for name, x in row if not is_blank(x) and (text := why_not(deal, name, x))]
+        remarks.append([joined(found, CLAUSES) if found else None])
+    _write_beside(book, spec, remarks)
+
+
+def _spread_class(analysis: Analysis) -> int:
+    """Class whose PD on pools that are spread otherwise is shown."""
+    return telling_class(analysis.diversification, analysis.headline)
 
 
 def _drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -666,9 +701,40 @@ def _drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
             pool.pd[i],
             found.obligors.pool_share[i],
             *found.obligors.of_class(i, k),
+            *_without(analysis, found, i, k),
         ]
-        for i in found.obligors.order(k)[:DRIVERS_SHOWN]
+        for i in found.obligors.order(k)[:NAMED]
     ]
+
+
+def _without(analysis: Analysis, found: Contributions, row: int, k: int) -> list[Any]:
+    """Class k if a row of the pool could not default; blank where that was not asked."""
+    now = analysis.simulated_unsupported.tranches[k]
+    pd, pd_error, loss, loss_error = found.left_out.of_class(row, k)
+    if pd != pd:
+        return [None] * 5
+    # Of fewer paths than the class now it may say a little less than nothing.
+    then = [max(now.anydate_pd - pd, 0.0), max(now.expected_loss - loss, 0.0)]
+    return [then[0], -pd, pd_error, then[1], loss_error]
+
+
+def _write_in_pool(book: Book, deal: Deal, analysis: Analysis) -> None:
+    """Beside each row of the pool: what it has to do with the losses of the headline class."""
+    spec, found, k = layout.POOL, analysis.contributions, analysis.headline
+    if found is not None:
+        columns = [found.obligors.loss_share[:, k].tolist(), found.obligors.in_default[:, k].tolist()]
+        rows = [[_known(x) for x in row] for row in zip(*columns, strict=True)]
+        _write_beside(book, spec, rows)
+        return
+    table = book.table(spec.name)
+    there = [table.column(c.header) for c in spec.results if table.has(c.header)]
+    # A long pool that says nothing need not be written to say so.
+    if any(x is not None for column in there for x in column):
+        write_rows(book, spec, [[None] * len(spec.results)] * len(table.rows), resize=False)
+
+
+def _known(x: float) -> float | None:
+    return None if x != x else x
 
 
 def _all_drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -688,8 +754,9 @@ def _all_drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
             rows.append([tranche.name, never, *[None] * (len(layout.DRIVER_ALL.columns) - 2)])
             continue
         for kind, drivers, share in kinds:
-            for i in drivers.order(k)[:DRIVERS_SHOWN]:
+            for i in drivers.order(k)[:NAMED]:
                 said = [share[i], drivers.pool_share[i], *drivers.of_class(i, k)]
+                said += _without(analysis, found, i, k) if drivers is found.obligors else [None] * 5
                 rows.append([tranche.name, drivers.name[i], kind, *said])
     return rows
 

@@ -21,6 +21,7 @@ from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.paths.executors import Executor, can_start_processes, dask_executor, process_executor
 from xlkmv.deal.paths.run import pays_for_processes
 from xlkmv.deal.plan.today import record_limits
+from xlkmv.deal.questions.diversification import MOST_ASKED, OTHERWISE_RULES, Otherwise
 from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.stress import BASE, Stress, apply, stress_faults
 from xlkmv.deal.stress import TABLE as FROM_TABLE
@@ -72,7 +73,7 @@ class Inputs:
 
     `digest` marks everything that moves a number; where the paths run does not. `marks` are those of
     sheet Changes: table, column, mark; `sources` are the PDs of sheet Obligor, `ranges` how well the inputs
-    are known.
+    are known, `otherwise` the other ways to spread the pool that are asked about.
     """
 
     deal: Deal
@@ -83,6 +84,7 @@ class Inputs:
     marks: tuple[tuple[str, str, float], ...]
     sources: tuple[ObligorPd | None, ...]
     ranges: Ranges
+    otherwise: Otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ def compute(
             progress,
             actual=inputs.actual,
             ranges=inputs.ranges,
+            otherwise=inputs.otherwise,
             executor=executor,
             quick=quick,
         )
@@ -209,7 +212,7 @@ def read_book(book: Book) -> Inputs:
     controls = _controls(reader, cells)
     covenants = _covenants(reader)
     stresses = _stresses(reader)
-    grades = read_class_scale(reader)
+    grades, otherwise = read_class_scale(reader), _otherwise(reader)
     if problems := reader.problems():
         raise BookInputError(problems)
     said = replace(terms(), curves=curves.made(), class_scale=grades())
@@ -221,9 +224,35 @@ def read_book(book: Book) -> Inputs:
     # A record of collections alone has the mark that it had before there was more to know.
     told = actual.collections if actual.collections_only else actual
     # Nor has a deal of which nobody says how well it is known.
-    mark = digest(deal, made, told, *([ranges] if ranges.any_acts(deal) else []))
+    spread = otherwise()
+    more = [*([ranges] if ranges.any_acts(deal) else []), *([spread] if spread != Otherwise() else [])]
+    mark = digest(deal, made, told, *more)
     marks = tuple(read_marks(reader))
-    return Inputs(deal, made, actual, cells.values["scheduler"], mark, marks, sources.rows, ranges)
+    return Inputs(deal, made, actual, cells.values["scheduler"], mark, marks, sources.rows, ranges, spread)
+
+
+def _otherwise(reader: Reader) -> Callable[[], Otherwise]:
+    """Other ways to spread the pool; the usual ones where a workbook has no table of them."""
+    spec = layout.OTHERWISE
+    table, rows = reader.records(spec)
+    if table is None:
+        return Otherwise
+    asked = {c.field: [x for row in rows if (x := getattr(row, c.field)) is not None] for c in spec.inputs}
+    for k, row in enumerate(rows):
+        if row.times is not None and row.times != int(row.times):
+            reader.fail(table, k, spec.column("times").header, OTHERWISE_RULES["times"].text)
+    between = spec.column("between").header
+    for k in [k for k, row in enumerate(rows) if row.between is not None][1:]:
+        reader.fail(table, k, between, Phrase("must be said once: there is one new industry"))
+    if len(asked["cap"]) + len(asked["times"]) > MOST_ASKED:
+        rule = Phrase("caps and times must be no more than {most} together", most=MOST_ASKED)
+        reader.fail(table, len(rows) - 1, spec.columns[0].header, rule)
+
+    def made() -> Otherwise:
+        only = asked["between"][0] if asked["between"] else None
+        return Otherwise(tuple(asked["cap"]), tuple(map(int, asked["times"])), only)
+
+    return made
 
 
 def _headline(reader: Reader, classes: Sequence[str]) -> str:

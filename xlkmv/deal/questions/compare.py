@@ -1,15 +1,16 @@
-"""Two deals side by side: which terms differ, what moved the headline class, and why."""
+"""Two deals side by side: which terms differ, what moved each class, and why."""
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.kmv import kmv_view
+from xlkmv.deal.kmv import KmvView, kmv_view
 from xlkmv.deal.paths.executors import Executor
 from xlkmv.deal.paths.run import Simulation, simulate
 from xlkmv.deal.paths.tally import group_error
@@ -110,25 +111,31 @@ class Difference(Shown):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Step(Shown):
-    """The headline class after one more change.
+    """A class after one more change.
 
     Attributes
     ----------
+    name : str
+        The class.
     label : str
         What was changed; of the first step: the first deal as it is.
+    paths : int
+        Simulated for it.
     simulated, simulated_error : float
-        Simulated any-date PD of the headline class, and its standard error.
+        Simulated any-date PD of the class, and its standard error.
     kmv : float
         Any-date PD of the KMV view.
     expected_loss : float
         Simulated, share of the class.
     change, change_error : float
         Of the simulated PD against the step before; its error counts that both saw the same random
-        numbers, where they did.
+        numbers, where they did. NaN where the step before has no such class.
     kmv_change : float
     """
 
+    name: str
     label: str
+    paths: int
     simulated: float
     simulated_error: float
     kmv: float
@@ -146,11 +153,25 @@ class Comparison(Shown):
     ----------
     differences : tuple of Difference
     steps : tuple of Step
-        The first deal, then one change after the other up to the second: their changes add up.
+        Class by class: the first deal, then one change after the other up to the second. The changes of a
+        class add up; one that the first deal has not begins with the change that brings it, one that the
+        second has not ends before the change that takes it.
+    headline : str
+        Class that headlines of the second deal speak of.
     """
 
     differences: tuple[Difference, ...]
     steps: tuple[Step, ...]
+    headline: str
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, those of the second deal first."""
+        return tuple(dict.fromkeys(step.name for step in self.steps))
+
+    def of_class(self, name: str) -> tuple[Step, ...]:
+        """Return the steps of one class."""
+        return tuple(step for step in self.steps if step.name == name)
 
 
 def differences(first: Deal, second: Deal) -> tuple[Difference, ...]:
@@ -176,7 +197,7 @@ def compare(
     executor: Executor | None = None,
     progress: Callable[[str, float], None] = lambda what, share: None,
 ) -> Comparison:
-    """Go from one deal to another, one change at a time, and see what each does to the headline class.
+    """Go from one deal to another, one change at a time, and see what each does to every class.
 
     The order is fixed: claims, notes, controls, covenants, terms, and the settings of the
     simulation last. What a change does depends on those before it; together they are the whole
@@ -186,7 +207,8 @@ def compare(
     ----------
     first, second : Deal
     paths : int, optional
-        In place of those of the terms.
+        Of every step; the larger number of the two terms when left out, so that no bound moves because
+        fewer paths were looked at.
     executor : Executor, optional
         Where the paths are simulated.
     progress : callable
@@ -215,30 +237,42 @@ def compare(
             continue
         stages.append((joined([c.label for c in pending], CLAUSES), made))
         pending = []
-    steps: list[Step] = []
+    count = max(first.terms.paths, second.terms.paths) if paths is None else paths
+    steps: dict[str, list[Step]] = {t.name: [] for t in (*second.tranches, *first.tranches)}
     before: Simulation | None = None
     for place, (label, deal) in enumerate(stages):
         progress(label, place / len(stages))
-        run = simulate(deal, paths=paths, executor=executor)
-        steps.append(_step(label, deal, run, steps[-1] if steps else None, before))
+        run, view = simulate(deal, paths=count, executor=executor), kmv_view(deal, both=False)
+        for k, tranche in enumerate(deal.tranches):
+            of_class = steps[tranche.name]
+            of_class.append(_step(label, k, run, view, *of_class[-1:], before=before))
         before = run
     progress(stages[-1][0], 1.0)
-    return Comparison(tuple(d for change in changes for d in change.differences), tuple(steps))
+    told = tuple(d for change in changes for d in change.differences)
+    return Comparison(told, tuple(itertools.chain(*steps.values())), second.tranches[second.headline].name)
 
 
-def _step(label: str, deal: Deal, run: Simulation, last: Step | None, before: Simulation | None) -> Step:
-    k = deal.headline
-    t, kmv = run.tranches[k], kmv_view(deal, both=False).tranches[k].anydate_pd_at_maturity
-    change = error = kmv_change = 0.0
+def _step(
+    label: str,
+    k: int,
+    run: Simulation,
+    view: KmvView,
+    last: Step | None = None,
+    *,
+    before: Simulation | None,
+) -> Step:
+    """Class k of a deal after a change; `last` is what it was before it."""
+    t, kmv = run.tranches[k], view.tranches[k].anydate_pd_at_maturity
+    change = error = kmv_change = np.nan
     if last is not None and before is not None:
         change, kmv_change = t.anydate_pd - last.simulated, kmv - last.kmv
         error = float(np.hypot(t.anydate_pd_error, last.simulated_error))
-        alike = run.replicates.shape == before.replicates.shape
-        if alike and (run.replicate_paths == before.replicate_paths).all() and run.seed == before.seed:
-            column = len(run.tranches) + k
-            difference = run.replicates[:, column] - before.replicates[:, column]
+        if run.seed == before.seed and np.array_equal(run.replicate_paths, before.replicate_paths):
+            then = [b.name for b in before.tranches].index(t.name) + len(before.tranches)
+            difference = run.replicates[:, len(run.tranches) + k] - before.replicates[:, then]
             error = float(group_error(difference, run.replicate_paths))
-    return Step(label, t.anydate_pd, t.anydate_pd_error, kmv, t.expected_loss, change, error, kmv_change)
+    measured = (t.anydate_pd, t.anydate_pd_error, kmv, t.expected_loss)
+    return Step(t.name, label, run.paths, *measured, change, error, kmv_change)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

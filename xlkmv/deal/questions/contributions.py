@@ -13,15 +13,18 @@ from xlkmv.deal.paths.draws import Ints, layout_of
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.paths.run import ENOUGH, Engines, patterns_of
 from xlkmv.deal.plan.stressed import separate
+from xlkmv.deal.questions.leaveout import LeftOut, leave_one_out
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal, Pool
 from xlkmv.model.domain import Array
 from xlkmv.shown import Shown
 
-__all__ = ["Concentration", "Contributions", "Drivers", "concentration", "contributions"]
+__all__ = ["NAMED", "Concentration", "Contributions", "Drivers", "concentration", "contributions"]
 
 # Defaults that are looked at, at most: beyond that fewer paths say as much as anybody reads.
 MOST_DEFAULTS, FEWEST_PATHS = 5_000_000, 10_000
+# Rows of a pool that are all left out one by one; of a longer pool the first of each class's ranking.
+SMALL_POOL, NAMED = 40, 12
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -82,6 +85,9 @@ class Contributions(Shown):
     unallocated : ndarray, shape (k,)
         Share in the expected loss that falls on paths on which no obligor costs anything: what the
         plan loses although everybody pays. With it the shares sum to 1.
+    left_out : LeftOut
+        Each class if one row of the pool could not default: all rows of a pool of up to 40, of a longer one
+        the 12 that count most for each class.
     """
 
     paths: int
@@ -89,6 +95,7 @@ class Contributions(Shown):
     industries: Drivers
     short: Array
     unallocated: Array
+    left_out: LeftOut
 
 
 def contributions(
@@ -138,7 +145,7 @@ def contributions(
     rows = _Sums(obligors.size, matured, each=1.0 / obligors)
     groups = _Sums(len(names) + 1, matured)
     for block in range(layout.blocks):
-        progress(block / layout.blocks)
+        progress(0.5 * block / layout.blocks)
         ((_, patterns),) = patterns_of([pool], layout, block)
         first_short, loss = engine.outcomes(patterns, pool.pool_state(patterns))
         claim = pool.claim[patterns.columns, patterns.first]
@@ -146,16 +153,31 @@ def contributions(
         of_row = row[patterns.columns]
         rows.add(patterns, of_row, cost, first_short, loss)
         groups.add(patterns, industry[of_row], cost, first_short, loss)
-    progress(1.0)
     named = slice(0, len(names))
     of_industries = groups.figures()
+    drivers = Drivers(deal.pool.name, *rows.figures())
+    left_out = leave_one_out(
+        deal,
+        _foremost(drivers, len(deal.tranches)),
+        stress,
+        paths=count,
+        progress=lambda share: progress(0.5 + 0.5 * share),
+    )
     return Contributions(
         paths=count,
-        obligors=Drivers(deal.pool.name, *rows.figures()),
+        obligors=drivers,
         industries=Drivers(tuple(names), *(figure[named] for figure in of_industries)),
         short=rows.short,
         unallocated=rows.unallocated(),
+        left_out=left_out,
     )
+
+
+def _foremost(drivers: Drivers, classes: int) -> list[int]:
+    """Rows that are left out one by one: all of a small pool, else those that are listed for any class."""
+    if len(drivers.name) <= SMALL_POOL:
+        return list(range(len(drivers.name)))
+    return sorted({row for k in range(classes) for row in drivers.order(k)[:NAMED]})
 
 
 class _Sums:

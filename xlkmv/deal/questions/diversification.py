@@ -2,33 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from xlkmv.deal.kmv import KmvView, kmv_view
-from xlkmv.deal.paths.run import Measured, Run, Wanted, simulate
+from xlkmv.deal.paths.run import ENOUGH, Measured, Run, Wanted, simulate
 from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.questions.contributions import concentration
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import DomainError
-from xlkmv.model.domain import Array
+from xlkmv.kinds import altered, check_kinds
+from xlkmv.model.domain import PROBABILITY, Array, Rule
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
-__all__ = ["Diversified", "capped", "diversification", "divided", "rated", "spread_otherwise"]
+__all__ = [
+    "MOST_ASKED",
+    "OTHERWISE_RULES",
+    "Diversified",
+    "Otherwise",
+    "capped",
+    "diversification",
+    "divided",
+    "rated",
+    "spread_otherwise",
+    "telling_class",
+    "why_not",
+]
 
-# Caps on the share of one obligor, and how many times as many obligors.
-CAPS = (0.10, 0.05, 0.02, 0.01)
-TIMES = {2: "twice", 4: "four times"}
 # From this effective number on the size of the obligors no longer matters.
 GRANULAR = 1_000.0
 # Uniform numbers of one simulation: beyond that fewer paths say as much.
 MOST_NUMBERS, FEWEST_PATHS = 30_000_000, 10_000
-NEW_INDUSTRY = "a new industry"
+THE_POOL, NEW_INDUSTRY = "the pool", "a new industry"
+# Pools that may be asked about: as many as their table has room for.
+MOST_ASKED = 8
+OTHERWISE_RULES = {
+    "cap": Rule("must be > 0 and <= 1 (a share: 0.05 means 5 %)", 0.0, 1.0, low_open=True),
+    "times": Rule("must be a whole number from 2 to 1,000", 2.0, 1_000.0),
+    "between": PROBABILITY,
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Otherwise(Shown):
+    """Other ways to spread a pool that are asked about.
+
+    Attributes
+    ----------
+    caps : tuple of float
+        On the share of the largest obligor.
+    times : tuple of int
+        How many obligors like it are in the place of one: k more than the n of the pool are (n + k)/n times.
+    between : float or None
+        Correlation of the factor of a new industry with that of the pool, where the terms of the deal know no
+        industries (an assumption, half of what obligors have in common); None: no new industry is
+        asked about.
+    """
+
+    caps: tuple[float, ...] = (0.10, 0.05, 0.02, 0.01)
+    times: tuple[int, ...] = (2, 4)
+    between: float | None = 0.5
+
+    def __post_init__(self) -> None:
+        check_kinds("otherwise", self)
+        object.__setattr__(self, "caps", tuple(map(float, self.caps)))
+        for name, values in (("cap", self.caps), ("times", self.times), ("between", (self.between,))):
+            rule = OTHERWISE_RULES[name]
+            for value in values:
+                if value is not None and not (rule.holds(np.asarray(value, float)) and _whole(name, value)):
+                    raise DomainError(f"otherwise {name}", rule.text, value)
+        object.__setattr__(self, "times", tuple(map(int, self.times)))
+        if len(self.caps) + len(self.times) > MOST_ASKED:
+            rule_text = Phrase("caps and times must be no more than {most} together", most=MOST_ASKED)
+            raise DomainError("otherwise", rule_text, len(self.caps) + len(self.times))
+
+
+def _whole(name: str, value: float) -> bool:
+    return name != "times" or value == int(value)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -45,8 +101,9 @@ class Diversified(Shown):
         Share of the largest one.
     paths : int
         Simulated for it.
-    kmv : ndarray, shape (k,)
-        Any-date PD of each class at its maturity, KMV view.
+    distance, kmv : ndarray, shape (k,)
+        Distance to default and any-date PD of each class at its maturity, KMV view: the distance says
+        something where no model can tell the PDs.
     simulated, simulated_error : ndarray, shape (k,)
         The same simulated, and its standard error.
     """
@@ -56,6 +113,7 @@ class Diversified(Shown):
     effective_number: float
     largest: float
     paths: int
+    distance: Array
     kmv: Array
     simulated: Array
     simulated_error: Array
@@ -64,6 +122,7 @@ class Diversified(Shown):
 def diversification(
     deal: Deal,
     stress: Stress = BASE,
+    asked: Otherwise | None = None,
     *,
     paths: int | None = None,
     progress: Callable[[float], None] = lambda share: None,
@@ -76,6 +135,8 @@ def diversification(
     ----------
     deal : Deal
     stress : Stress
+    asked : Otherwise, optional
+        Which pools; the usual ones when left out.
     paths : int, optional
         In place of those of the terms; of the other pools fewer where obligors are many.
     progress : callable
@@ -85,15 +146,15 @@ def diversification(
     -------
     tuple of Diversified
     """
-    others = spread_otherwise(deal, stress, paths=paths, progress=progress)
-    return rated(
-        "as it is", deal, kmv_view(deal, stress, both=False), simulate(deal, stress, paths=paths)
-    ), *others
+    others = spread_otherwise(deal, stress, asked, paths=paths, progress=progress)
+    view, run = kmv_view(deal, stress, both=False), simulate(deal, stress, paths=paths)
+    return rated(Phrase("as it is"), deal, view, run), *others
 
 
 def spread_otherwise(
     deal: Deal,
     stress: Stress = BASE,
+    asked: Otherwise | None = None,
     *,
     paths: int | None = None,
     progress: Callable[[float], None] = lambda share: None,
@@ -102,19 +163,19 @@ def spread_otherwise(
 
     First with the largest obligor capped (:func:`capped`), where the cap binds and enough obligors
     are there; then, unless it is granular already (an effective number from 1,000 on), with each claim
-    divided among several obligors like it (:func:`divided`), and with as many again in a new industry,
-    where claims of one industry hang together.
+    divided among several obligors like it (:func:`divided`), and with as many again in a new industry: by
+    the terms where these know industries, else correlated with the pool as `asked` assumes.
 
     Parameters
     ----------
-    deal, stress, paths, progress
+    deal, stress, asked, paths, progress
         As in :func:`diversification`.
 
     Returns
     -------
     tuple of Diversified
     """
-    pools = [*_variants(deal)]
+    pools = [*_variants(deal, asked or Otherwise())]
     wanted = deal.terms.paths if paths is None else int(paths)
     found = []
     for place, (label, other) in enumerate(pools):
@@ -151,23 +212,88 @@ def rated(label: str, deal: Deal, view: KmvView, measured: Measured) -> Diversif
         spread.effective_number,
         spread.largest,
         measured.paths,
+        np.array([t.distance_at_maturity for t in view.tranches]),
         np.array([t.anydate_pd_at_maturity for t in view.tranches]),
         np.array([t.anydate_pd for t in measured.tranches]),
         np.array([t.anydate_pd_error for t in measured.tranches]),
     )
 
 
-def _variants(deal: Deal) -> Iterator[tuple[str, Deal]]:
+def telling_class(found: Sequence[Diversified], headline: int) -> int:
+    """Class of which other spreads say most: the headline class, if enough paths are short to see a change.
+
+    Parameters
+    ----------
+    found : sequence of Diversified
+        The pool as it is first.
+    headline : int
+        Position of the headline class.
+
+    Returns
+    -------
+    int
+        Where too few of its paths are short, the most senior class of which
+        :data:`~xlkmv.deal.paths.run.ENOUGH` would be on the fewest paths of any pool; without one that with
+        the least distance to default.
+    """
+    short = found[0].simulated * min(d.paths for d in found)
+    distance: list[float] = found[0].distance.tolist()
+    order = (headline, *range(len(distance)))
+    seen = (k for k in order if short[k] >= ENOUGH - 0.5)
+    shown: int = next(seen, min(order, key=distance.__getitem__))  # of equals the headline class
+    return shown
+
+
+def why_not(deal: Deal, name: str, value: float) -> str:
+    """Say why what was asked about has no answer of its own.
+
+    Parameters
+    ----------
+    deal : Deal
+    name : {"cap", "times", "between"}
+    value : float
+        One of those of :class:`Otherwise`.
+
+    Returns
+    -------
+    str
+        "" where it has one.
+    """
     spread = concentration(deal.pool)
-    for cap in CAPS:
-        if spread.largest > cap and cap * spread.obligors >= 1.0:
-            yield f"largest share at most {cap:.0%}", capped(deal, cap)
-    if spread.effective_number >= GRANULAR:
+    if name == "cap":
+        cap = 100.0 * value
+        if spread.largest <= value:
+            return Phrase("{cap:.6g} %: no obligor has more", cap=cap)
+        if value * spread.obligors < 1.0:
+            least = math.ceil(1.0 / value - 1e-9)
+            return Phrase("{cap:.6g} %: takes {least:,} obligors", cap=cap, least=least)
+    elif spread.effective_number >= GRANULAR:
+        return Phrase("more obligors: their size no longer matters")
+    elif name == "between" and industries(deal.pool, deal.terms):
+        return Phrase("new industry: correlated as the terms say")
+    return ""
+
+
+def _variants(deal: Deal, asked: Otherwise) -> Iterator[tuple[str, Deal]]:
+    for cap in asked.caps:
+        if not why_not(deal, "cap", cap):
+            yield Phrase("largest share at most {cap:.6g} %", cap=100.0 * cap), capped(deal, cap)
+    if concentration(deal.pool).effective_number >= GRANULAR:
         return
-    for times, word in TIMES.items():
-        yield f"{word} as many obligors", divided(deal, times)
+    for times in asked.times:
+        yield Phrase("{times} times as many obligors", times=times), divided(deal, times)
     if industries(deal.pool, deal.terms):
-        yield "as many again, in a new industry", divided(deal, 2, NEW_INDUSTRY)
+        yield Phrase("as many again, in a new industry"), divided(deal, 2, NEW_INDUSTRY)
+    elif asked.between is not None:
+        label = Phrase("as many again, in a new industry ({between:.6g} %)", between=100.0 * asked.between)
+        yield label, _apart(divided(deal, 2, NEW_INDUSTRY), asked.between)
+
+
+def _apart(deal: Deal, between: float) -> Deal:
+    """Let a new industry have a factor of its own, all others one of theirs."""
+    words = tuple(word if word == NEW_INDUSTRY else THE_POOL for word in deal.pool.industry)
+    terms = altered(deal.terms, between_industries=between)
+    return altered(deal, pool=altered(deal.pool, industry=words), terms=terms)
 
 
 def capped(deal: Deal, cap: float) -> Deal:

@@ -133,6 +133,7 @@ TABLES: dict[str, TableSpec] = {
         TARGET,
         STRUCTURE,
         FRONTIER,
+        OTHERWISE,
         CHECK,
         INPUT,
         LOG,
@@ -175,6 +176,7 @@ def input_columns() -> tuple[tuple[str, str], ...]:
             *(POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL),
             *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR, RANGE),
             *(OBLIGOR, RECOVERY, SOURCE, PEER, EDF, PRICE),
+            OTHERWISE,
         )
         for c in spec.inputs
         if c.field not in notes
@@ -212,9 +214,11 @@ NAMES: dict[str, tuple[str, str]] = {
 
 # Titles that name the class, by the name of their cell; and lines over the charts that speak of it.
 TITLES = {f"out_Title{name.removeprefix('tbl_')}": t for name, t in TABLES.items() if THE_CLASS in t.title}
-CHARTS = {
-    f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Drivers", "Surveillance")
-} | {"out_ChartsUncertainty": f"In the first chart: {THE_CLASS}"}
+CHARTS = {f"out_Charts{x}": f"In the charts: {THE_CLASS}" for x in ("Result", "Scenario", "Surveillance")} | {
+    "out_ChartsDrivers": f"In the first chart: {THE_CLASS}",
+    "out_ChartsUncertainty": f"In the first chart: {THE_CLASS}",
+    "out_ChartsMoved": f"In the chart: {THE_CLASS}",
+}
 
 # Titles of charts that may have nothing to draw, by the name of the cell that holds them.
 DRAWN = {
@@ -226,15 +230,16 @@ DRAWN = {
     "out_DrawnFrontier": "Any-date PD (simulated) against the size of the class",
     "out_DrawnControls": "From all controls off to the deal as it is: any-date PD",
     "out_DrawnConditions": "The conditions that move the PD to quote most",
+    "out_DrawnSpread": "The same money spread over more obligors: any-date PD",
     "out_DrawnMatter": "Which input matters: share of the uncertainty of the class",
-    "out_DrawnMoved": "What moved the headline class since the last case",
+    "out_DrawnMoved": "What moved the class, case by case",
 }
 
 
-def drawn_title(name: str, nothing: str | None = None) -> Phrase:
-    """Title of a chart of :data:`DRAWN`, and why it has nothing to draw, if so."""
+def drawn_title(name: str, more: str | None = None) -> Phrase:
+    """Title of a chart of :data:`DRAWN`, and what it adds: why it has nothing to draw, or of whom."""
     title = Phrase(DRAWN[name])
-    return title if nothing is None else Phrase("{title} - {nothing}", title=title, nothing=nothing)
+    return title if more is None else Phrase("{title} - {more}", title=title, more=more)
 
 
 # Currency and unit of money: labels that titles and axes show, and that no figure depends on.

@@ -11,7 +11,6 @@ from xlkmv.phrase import Phrase, Say, said
 __all__ = [
     "ASSUMED_FILL",
     "CHANGE",
-    "CHANGE_ERROR",
     "DATE",
     "DISTANCE",
     "ERROR",
@@ -45,7 +44,6 @@ SIMULATED = '[=0]"none seen";[<0.0001]0.0E+00;0.00%'
 ERROR = '[=0]"-";[<0.0001]0.0E+00;0.00%'
 # Sections with conditions lose the sign of what is negative.
 CHANGE = "+0.000%;-0.000%;0%"
-CHANGE_ERROR = "0.000%"
 # Beyond a hundred a distance is that of a plan that cannot fail; what is below the bound keeps its sign.
 DISTANCE = '[<=100]0.00;"> 100"'
 RATIO = "0.000"

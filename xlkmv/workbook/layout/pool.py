@@ -189,6 +189,11 @@ POOL = TableSpec(
         choice("Status", "状态", "status", STATUSES, 12, "As known today; blank: performing.", blank=True),
         date("Since", "起始日", "since", 12, "Since when the claim has its status.", blank=True),
         text("Basis", "依据", "basis", 36, blank=True),
+        # As on sheet Drivers, of the headline class.
+        result("Share of the class's expected loss", "占该层级预期损失", "loss_share", RATE, 17, blank=True),
+        result(
+            "In default when the class is short", "该层级不足时已违约", "in_default", RATE, 17, blank=True
+        ),
     ),
 )
 

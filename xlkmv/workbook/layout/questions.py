@@ -1,11 +1,11 @@
-"""Tables of what is asked by a button of its own: structure for a target, and comparison."""
+"""Tables of what is asked: structure for a target, comparison, other ways to spread the pool."""
 
 from __future__ import annotations
 
+from xlkmv.deal.questions.diversification import OTHERWISE_RULES
 from xlkmv.model.domain import INSIDE_PROBABILITY
 from xlkmv.workbook.layout.column import (
     CHANGE,
-    CHANGE_ERROR,
     DISTANCE,
     ERROR,
     MONEY,
@@ -14,14 +14,16 @@ from xlkmv.workbook.layout.column import (
     RATIO,
     SIMULATED,
     TEXT,
+    WHOLE,
     Column,
     TableSpec,
+    number,
     result,
     text,
     the_class,
 )
 
-__all__ = ["BRIDGE", "CASE", "CASE_RESULT", "FRONTIER", "STEP", "STRUCTURE", "TARGET"]
+__all__ = ["BRIDGE", "CASE", "CASE_RESULT", "FRONTIER", "OTHERWISE", "STEP", "STRUCTURE", "TARGET"]
 
 TARGET = TableSpec(
     "tbl_Target",
@@ -124,29 +126,73 @@ CASE_RESULT = TableSpec(
 STEP = TableSpec(
     "tbl_Step",
     "What moved",
-    "What moved the headline class, from each case to this workbook, one change after the other",
-    "变动原因",
+    "What moved each class, from each case to this workbook, one change after the other",
+    "各层级变动原因",
     (
-        result("Case", "情形", "case", TEXT, 30),
-        result("Changed", "变动项", "label", TEXT, 34),
-        result("What differs", "差异", "said", TEXT, 52, blank=True),
+        result("Case", "情形", "case", TEXT, 28),
+        the_class(20),
+        result("Changed", "变动项", "label", TEXT, 30),
+        result("PD to quote then", "届时采用违约概率", "pd", PROBABILITY, 11),
+        result("Change of that", "其变动", "pd_change", CHANGE, 10, blank=True),
+        result("Why", "依据", "why", TEXT, 24),
         result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12),
         result("Change", "变动", "change", CHANGE, 10, blank=True),
-        result("s.e. of change", "变动标准误", "change_error", CHANGE_ERROR, 10, blank=True),
+        result("s.e. of change", "变动标准误", "change_error", ERROR, 10, blank=True),
         result("KMV view then", "届时KMV", "kmv", PROBABILITY, 12),
         result("Change, KMV view", "KMV变动", "kmv_change", CHANGE, 10, blank=True),
+        result("What differs", "差异", "said", TEXT, 50, blank=True),
     ),
 )
 
 BRIDGE = TableSpec(
     "tbl_Bridge",
     "What moved",
-    "Figures of the chart: the last case",
+    "Figures of the chart: the last cases, one class",
     "图表数据",
     (
-        result("Changed", "变动项", "label", TEXT, 27),
-        result("Simulated any-date PD then", "届时模拟违约概率", "simulated", SIMULATED, 12, blank=True),
-        result("Change", "变动", "change", CHANGE, 10),
-        result("Change, KMV view", "KMV变动", "kmv_change", CHANGE, 10),
+        result("Changed", "变动项", "label", TEXT, 34),
+        result("Change", "变动", "change", CHANGE, 10, blank=True),
+        result("Change, KMV view", "KMV变动", "kmv_change", CHANGE, 10, blank=True),
     ),
+)
+
+OTHERWISE = TableSpec(
+    "tbl_Otherwise",
+    "Drivers",
+    "Ask: the same money spread otherwise",
+    "分散化假设",
+    (
+        number(
+            "Largest share at most",
+            "最大占比上限",
+            "cap",
+            "0.##%",
+            OTHERWISE_RULES["cap"],
+            34,
+            "Of one obligor in the pool; the others grow in proportion. Blank: not asked.",
+            blank=True,
+        ),
+        number(
+            "Times as many obligors like these",
+            "同类债务人倍数",
+            "times",
+            WHOLE,
+            OTHERWISE_RULES["times"],
+            28,
+            "k more than the n obligors there are: (n + k)/n times. Blank: not asked.",
+            blank=True,
+        ),
+        number(
+            "New industry: correlation with the pool",
+            "新行业与资产池相关性",
+            "between",
+            "0.00",
+            OTHERWISE_RULES["between"],
+            12,
+            "Of their factors, an assumption; counts where the terms know no industries. Blank: not asked.",
+            blank=True,
+        ),
+        result("Not beneath, because", "未列出的原因", "why_not", TEXT, 12, blank=True),
+    ),
+    optional=True,
 )

@@ -343,6 +343,7 @@ DIVERSIFICATION = TableSpec(
         result("Obligors", "债务人数", "obligors", MONEY, 28),
         result("Effective number", "有效数目", "effective_number", "#,##0.0", 12),
         result("Largest share", "最大占比", "largest", RATE, 12),
+        result("DD", "违约距离", "distance", DISTANCE, 12),
         result("KMV view", "KMV", "kmv", PROBABILITY, 12),
         result("Simulated", "模拟", "simulated", SIMULATED, 12),
         result("s.e.", "标准误", "simulated_error", ERROR, 12),
@@ -359,6 +360,14 @@ DRIVEN = (
     result("s.e. of that", "标准误", "in_default_error", ERROR, 9),
     result("Class short if it defaults", "其违约时该层级不足", "short_given", SIMULATED, 12),
     result("s.e. of this", "标准误", "short_given_error", ERROR, 9),
+    # Without its risk: it pays everything on schedule. Blank where that was not asked.
+    result("Any-date PD if it cannot default", "其不违约时违约概率", "pd_without", SIMULATED, 12, blank=True),
+    result("Change of the PD", "变动", "pd_without_change", CHANGE, 11, blank=True),
+    result("s.e. of the change", "变动标准误", "pd_without_error", ERROR, 9, blank=True),
+    result(
+        "Expected loss if it cannot default", "其不违约时预期损失", "loss_without", SIMULATED, 12, blank=True
+    ),
+    result("s.e. of its change", "变动标准误", "loss_without_error", ERROR, 9, blank=True),
 )
 
 DRIVER = TableSpec(
