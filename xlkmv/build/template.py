@@ -243,7 +243,7 @@ def _readings(s: Sheets, ws: Any, row: int, headline: str) -> None:
     _language(s, ws, row, last)
     for k, (key, name) in enumerate(layout.READING_NAMES.items(), row + 1):
         text, chinese = f"{READINGS[key]}  {layout.READINGS_CHINESE[key]}", layout.READINGS_CHINESE[key]
-        s.speak(ws, k, 1, text, s.style(font_color=GREY), chinese)
+        s.speak(ws, k, 1, text, s.style(font_color=GREY, shrink=True), chinese)
         # What a long name makes longer shrinks; it is never cut.
         ws.merge_range(k, 2, k, last, None, s.style(shrink=True))
         s.book.define_name(name, f"=Home!{xl_rowcol_to_cell(k, 2, True, True)}")
