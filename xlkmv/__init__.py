@@ -68,6 +68,9 @@ if TYPE_CHECKING:
     from xlkmv.deal.answers import (
         class_answers as class_answers,
     )
+    from xlkmv.deal.standing import (
+        classes_today as classes_today,
+    )
     from xlkmv.deal.terms import (
         ClassScale as ClassScale,
         Controls as Controls,
@@ -179,6 +182,7 @@ _HOME = {
     "xlkmv.model.comparison": ("compare_models",),
     "xlkmv.deal.sources": ("ObligorSource", "PeerFirm", "SourceTerms", "obligor_pds"),
     "xlkmv.deal.answers": ("class_answers",),
+    "xlkmv.deal.standing": ("classes_today",),
     "xlkmv.deal.terms": (
         "ClassScale",
         "Controls",

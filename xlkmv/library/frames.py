@@ -30,6 +30,7 @@ from xlkmv.deal.questions.leaveout import LeftOut
 from xlkmv.deal.questions.structure import Answer, Frontier, Structure
 from xlkmv.deal.questions.surveillance import Rerating, Surveillance
 from xlkmv.deal.questions.uncertainty import ClassUncertainty, Spread, Uncertainty
+from xlkmv.deal.standing import ClassToday
 from xlkmv.deal.terms import (
     INPUTS,
     LOAN_NUMBERS,
@@ -65,7 +66,7 @@ UNITS: dict[str, str] = {
         "anydate_pd_at_maturity in_default short_given on_plan target alone_pd quote_pd without with_all "
         "shapley off_alone on_alone probability anydate_probability first_short probabilities level levels "
         "limit stacked change kmv_change support_pd unadjusted posterior p_value "
-        "as_many as_few",
+        "as_many as_few computed_pd computed_supported_pd computed_simulated",
         SHARE: "recovery expected_loss loss_given_default pool_share loss_share largest five_largest "
         "ten_largest share accumulated_ratio closing_weight weight herfindahl industry_herfindahl spread "
         "sale_discount",
@@ -77,7 +78,7 @@ UNITS: dict[str, str] = {
         "collected money_expected money_seen",
         YEARS: "horizon average_life wal times lag",
         DISTANCE: "distance distance_at_maturity distance_to_default distance_low distance_high down up "
-        "pd_down pd_up expected_loss_down expected_loss_up",
+        "computed_distance pd_down pd_up expected_loss_down expected_loss_up",
         RATIO: "correlation tie coverage coverage_at_maturity auc accuracy_ratio ks brier",
         MONTHS: "term interest_only age",
         NUMBER: "band rank count obligors effective_number paths seed iterations peers changes "
@@ -137,7 +138,7 @@ _AXES: dict[type, tuple[str, ...]] = {
     Recoveries: ("spread", "obligor"),
 }
 # Results of a class of notes.
-_CLASSES = (Tranche, TrancheMeasures, TrancheRisk, TrancheView, ClassAnswer, ClassUncertainty)
+_CLASSES = (Tranche, TrancheMeasures, TrancheRisk, TrancheView, ClassAnswer, ClassToday, ClassUncertainty)
 # Properties that belong to the row of a result.
 _MORE: dict[type, tuple[str, ...]] = {
     TrancheView: (
