@@ -90,7 +90,7 @@ def classes_today(deal: Deal, analysis: Analysis) -> tuple[ClassToday, ...]:
             computed_grade = scale.grade(computed.pd, left if left > 0.0 else passed)
         grade, quote, simulated = computed_grade, computed, share
         if s.holds[k, -1]:
-            # The PD is over the years that are left: what closing allowed over all of them is no better.
+            # Each grade is over its own years, all of them or those that are left: the worse one holds.
             grade, simulated = _worse(scale, closing.grade, computed_grade), max(share, then)
             if computed.pd < closing.quote.pd:
                 quote = Quote(closing.quote.pd, Phrase("held: cash is missing"), "held")
