@@ -16,7 +16,8 @@ from xlkmv.workbook.book import FileBook
 VTRON, HUAYIN, SMALL = "Vtron Group (威创集团)", "Huayin Medical (华银医学)", "Licensee 11"
 LABORATORIES = [(5200.0, 0.38, 600.0, 900.0, 480.0), (2300.0, 0.45, 250.0, 500.0, 240.0)]
 LABORATORIES += [(9800.0, 0.33, 1500.0, 2200.0, 1050.0)]
-FIRM = ("Equity", "Equity volatility", "Short-term debt", "Long-term debt", "EBITDA")
+EARNINGS = "EBITDA or book assets"
+FIRM = ("Equity", "Equity volatility", "Short-term debt", "Long-term debt", "EBITDA or book assets")
 PEERS = [
     {"Peer": f"Peer {k}", "Industry": "Laboratories"} | dict(zip(FIRM, x, strict=True))
     for k, x in enumerate(LABORATORIES)
@@ -30,7 +31,7 @@ OBLIGORS = [
         "Equity": 3400.0,
     }
     | {"Equity volatility": 0.46},
-    {"Obligor": HUAYIN, "Method": "comparables", "EBITDA": 105.0, "Industry": "laboratories"}
+    {"Obligor": HUAYIN, "Method": "comparables", "EBITDA or book assets": 105.0, "Industry": "laboratories"}
     | {"Short-term debt": 320.0},
     {"Obligor": SMALL.upper(), "Method": "history", "Defaults": 6.0, "Obligor-years": 410.0},
 ]
@@ -66,12 +67,12 @@ def test_the_pool_takes_pds_from_their_sources(sourced: Any) -> None:
     pds = dict(zip(inputs.deal.pool.name, inputs.deal.pool.pd.tolist(), strict=True))
     assert [pds[name] for name in (VTRON, HUAYIN, SMALL)] == pytest.approx(expected(), rel=1e-14)
     assert pds["Licensee 01"] == 0.012  # typed, as before
-    assert [found.method for found in inputs.sources] == ["listed", "comparables", "history"]
+    assert [found.method for found in inputs.sources.rows] == ["listed", "comparables", "history"]
 
 
 def test_a_sheet_that_nobody_filled_or_has_changes_nothing(shipped: Any) -> None:
     before = shipped.read()
-    assert before.sources == ()
+    assert before.sources.rows == ()
     for name in ("tbl_Obligor", "tbl_Source", "tbl_Peers", "tbl_Prices"):
         shipped.drop(name)
     assert shipped.read().digest == before.digest
@@ -85,7 +86,7 @@ def test_prices_go_before_a_typed_volatility_and_tell_their_frequency(sourced: A
         "tbl_Prices",
         [{"Obligor": VTRON, "Date": d, "Equity": v} for d, v in zip(days, values, strict=True)],
     )
-    found = sourced.read().sources[0]
+    found = sourced.read().sources.rows[0]
     # Weeks: 59 steps in 413 days.
     row = ObligorSource(VTRON, "listed", prices=values, periods_per_year=59 / (413 / 365.25),
                         short_term=800, long_term=400)  # fmt: skip
@@ -107,8 +108,7 @@ def test_refresh_writes_pd_range_and_note(draft: Path, tmp_path: Path) -> None:
     table = FileBook(tmp_path / "b.xlsm").table("tbl_Obligor")
     assert table.column("PD") == pytest.approx(expected(), rel=1e-12)
     low, high = table.column("PD, low"), table.column("PD, high")
-    assert low[0] is high[0] is None
-    assert all(a < p < b for a, p, b in zip(low[1:], table.column("PD")[1:], high[1:], strict=True))
+    assert all(a < p < b for a, p, b in zip(low, table.column("PD"), high, strict=True))
     assert table.column("Rests on")[2] == "6 of 410 obligor-years in default, Jeffreys' prior"
     # They count nowhere unless the pool asks for them.
     assert refresh(book, quick=True).inputs.deal.pool.pd[10] == 0.025
@@ -117,14 +117,14 @@ def test_refresh_writes_pd_range_and_note(draft: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "header", "value", "at", "rule"),
     [
-        (1, "EBITDA", -5.0, "EBITDA", "must be > 0"),
-        (1, "EBITDA", None, "EBITDA", "is needed by the method comparables"),
+        (1, EARNINGS, -5.0, EARNINGS, "must be > 0"),
+        (1, EARNINGS, None, EARNINGS, "is needed by the method comparables"),
         (1, "Industry", "Biotech", "Industry", "must have 3 listed peers or more, and has 0"),
         (0, "Equity volatility", 46.0, "Equity volatility",
          "must be > 0 and < 20 (a decimal: 0.25 means 25 %)"),
         (0, "Equity", 1e-200, "Method", "equity carries no information about the assets"),
         (2, "Defaults", 500.0, "Defaults", "must not be above the 410 observed"),
-        (2, "Method", "guess", "Method", "must be one of: given, rating, listed, comparables, history"),
+        (2, "Method", "guess", "Method", "must be one of: given, rating, listed, comparables, history, low default"),
         (2, "Method", "rating", "Grade", "is needed by the method rating"),
         (2, "Obligor", VTRON, "Obligor", "is there twice: every obligor needs one row"),
     ],
@@ -142,8 +142,8 @@ def test_a_wrong_input_is_told_at_its_cell(
 
 
 def test_a_wrong_peer_is_told_once(sourced: Any) -> None:
-    sourced.put("tbl_Peers", 1, "EBITDA", -240.0)
-    assert sourced.wrong() == [(sourced.place("tbl_Peers", 1, "EBITDA"), -240.0, "must be > 0")]
+    sourced.put("tbl_Peers", 1, EARNINGS, -240.0)
+    assert sourced.wrong() == [(sourced.place("tbl_Peers", 1, EARNINGS), -240.0, "must be > 0")]
 
 
 def test_a_source_without_a_row(sourced: Any) -> None:
@@ -176,7 +176,7 @@ def test_terms_have_one_row(sourced: Any) -> None:
 def test_a_map_of_the_users_own_turns_distances_into_pds(sourced: Any) -> None:
     rows = [{"Distance": 8.0, "PD": 2e-4}, {"Distance": 1.0, "PD": 0.08}, {"Distance": 6.0, "PD": 0.004}]
     sourced.rows("tbl_Edf", rows)
-    listed, compared, history = sourced.read().sources
+    listed, compared, history = sourced.read().sources.rows
     # Linear in ln PD between the points beside it: 1 and 6.
     for found in (listed, compared):
         assert 1.0 < found.distance < 6.0

@@ -179,6 +179,7 @@ def analyse(
     *,
     actual: Record | Sequence[float] | Array = (),
     ranges: Ranges | None = None,
+    noticed: Sequence[Check] = (),
     executor: Executor | None = None,
     quick: bool = False,
 ) -> Analysis:
@@ -195,6 +196,9 @@ def analyse(
         What is known of the first j periods; collections alone as they came in, money.
     ranges : Ranges, optional
         How well the inputs are known; as figures that are certain when left out.
+    noticed : sequence of Check
+        Checks of what the inputs come from (:func:`~xlkmv.deal.checks.source_warnings`), to stand behind
+        those of the deal.
     executor : Executor, optional
         Where the paths are simulated; in this process when left out.
     quick : bool
@@ -284,7 +288,7 @@ def analyse(
         simulated_now,
         _against_sigma(plan, base),
         _breakeven(plan, base),
-        (*laws(plan, base, planned, run, answers.attribution), *warnings(plan, base, planned)),
+        (*laws(plan, base, planned, run, answers.attribution), *warnings(plan, base, planned), *noticed),
         quick,
     )
 
