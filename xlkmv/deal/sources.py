@@ -40,6 +40,7 @@ from xlkmv.phrase import CLAUSES, Phrase, joined
 from xlkmv.shown import Shown
 
 __all__ = [
+    "DEBT",
     "HOLE",
     "LOW_DEFAULT",
     "METHODS",
@@ -64,6 +65,8 @@ __all__ = [
 # A typed volatility without a standard error counts as one of so many daily prices, a year's.
 USUAL_PRICES = 250
 DAYS_PER_YEAR = 365.25
+DEBT = "short_term and long_term"
+"""What is wrong where a firm has no debt, as its error names it."""
 HOLE = 4.0
 """Dates of prices further apart than this many times the usual step are a hole."""
 
@@ -633,7 +636,7 @@ def _assets(value: Any, volatility: Any, debt: Any) -> str:
 def _debt(firm: ObligorSource | PeerFirm, terms: SourceTerms) -> Array:
     debt = default_point(firm.short_term or 0.0, firm.long_term or 0.0, terms.weight)
     if debt <= 0.0:
-        raise InputError("short_term and long_term", "must leave a default point > 0: no debt, no default")
+        raise InputError(DEBT, "must leave a default point > 0: no debt, no default")
     return debt
 
 

@@ -847,7 +847,8 @@ def _sourced(found: ObligorPd | None) -> list[Any]:
 def _correlated(deal: Deal, sources: Sourced) -> list[Any]:
     """Where the asset correlation comes from, and what it comes to."""
     used, found = deal.pool.correlation, sources.correlation
-    source, error, note = "typed", None, Phrase("sheet Pool, column Correlation")
+    source, error = "typed", None
+    note: str = Phrase("sheet Pool, column Correlation")
     if found is not None and found.source != source:
         source, error, note = found.source, found.error, found.note
     return [Phrase(source), float(deal.pool.share @ used), used.min(), used.max(), error, note]

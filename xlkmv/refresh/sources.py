@@ -12,6 +12,7 @@ import numpy as np
 from xlkmv.deal.checks import Check, source_warnings
 from xlkmv.deal.correlations import PoolCorrelation
 from xlkmv.deal.sources import (
+    DEBT,
     LOW_DEFAULT,
     FewDefaults,
     ObligorPd,
@@ -298,6 +299,8 @@ def _worked(
         header = headers.get(error.argument)
         if error.argument == "prices":
             found.fail(reader, firm.name, error.sentence)
+        elif error.argument == DEBT:
+            reader.fail(table, k, headers["short_term"], error.rule)
         elif header is not None:
             blank = reader.is_blank(table, k, header)
             if not isinstance(error, MissingError) or blank:  # else its cell has been reported
