@@ -265,7 +265,7 @@ def test_an_obligor_that_is_not_in_the_pool_is_told(sourced: Any) -> None:
     assert check.outcome == "look"
 
 
-GROUPS = [{"Group": g, "Obligors": n, "Defaults": 0.0} for g, n in (("A", 100.0), ("B", 400.0), ("C", 300.0))]
+GROUPS = [{"Group": g, "Obligors": n, "Defaulted": 0.0} for g, n in (("A", 100.0), ("B", 400.0), ("C", 300.0))]
 
 
 def test_groups_with_few_defaults_give_the_published_bounds(sourced: Any) -> None:
@@ -278,10 +278,10 @@ def test_groups_with_few_defaults_give_the_published_bounds(sourced: Any) -> Non
     assert [100 * group.pd for group in found.groups] == pytest.approx([0.29, 0.33, 0.76], abs=0.005)
     assert found.rows[2].pd == found.groups[1].pd
     assert found.methods.count("low default") == 1
-    sourced.put("tbl_Group", 2, "Defaults", 301.0)
+    sourced.put("tbl_Group", 2, "Defaulted", 301.0)
     ((place, _, rule),) = sourced.wrong()
-    assert (place, rule) == (sourced.place("tbl_Group", 2, "Defaults"), "must not be above the 300 observed")
-    sourced.put("tbl_Group", 2, "Defaults", 0.0)
+    assert (place, rule) == (sourced.place("tbl_Group", 2, "Defaulted"), "must not be above the 300 observed")
+    sourced.put("tbl_Group", 2, "Defaulted", 0.0)
     sourced.rows("tbl_Source", [{"Bound: years": 2.5}])
     ((place, _, rule),) = sourced.wrong()
     assert (place, rule) == (

@@ -441,7 +441,7 @@ GROUP = TableSpec(
     (
         text("Group", "分组", "name", 18, note="As in the column Grade of the obligors, method low default."),
         number("Obligors", "户数", "obligors", MONEY, POSITIVE, 10, "At the start."),
-        number("Defaults", "违约数", "defaults", WHOLE, NOT_NEGATIVE, 9, "Of these, over all the years."),
+        number("Defaulted", "违约数", "defaults", WHOLE, NOT_NEGATIVE, 9, "Of these, over all the years."),
         result("Upper bound", "违约概率上限", "bound", PROBABILITY, 11, blank=True),
         result("PD, low", "下限", "low", PROBABILITY, 10, blank=True),
         result("PD, high", "上限", "high", PROBABILITY, 10, blank=True),
