@@ -265,7 +265,9 @@ def test_an_obligor_that_is_not_in_the_pool_is_told(sourced: Any) -> None:
     assert check.outcome == "look"
 
 
-GROUPS = [{"Group": g, "Obligors": n, "Defaulted": 0.0} for g, n in (("A", 100.0), ("B", 400.0), ("C", 300.0))]
+GROUPS = [
+    {"Group": g, "Obligors": n, "Defaulted": 0.0} for g, n in (("A", 100.0), ("B", 400.0), ("C", 300.0))
+]
 
 
 def test_groups_with_few_defaults_give_the_published_bounds(sourced: Any) -> None:
