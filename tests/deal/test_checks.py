@@ -31,11 +31,11 @@ def test_nothing_is_said_where_nothing_is_known():
 def test_what_is_in_order_passes():
     found = figures(source_warnings({"alpha": "listed"}, POOL, [weekly("Alpha", "2020-06-26")], CLOSING))
     assert found == {
-        "Obligors on sheet Obligor that are not in the pool": (0.0, "passed"),
-        "Obligors with prices that their method does not use": (0.0, "passed"),
-        "Obligors with prices after closing, which are not used": (0.0, "passed"),
-        "Days from the last price to closing, at most (Alpha)": (4.0, "passed"),
-        "Widest step between prices, in usual steps (Alpha)": (1.0, "passed"),
+        "Obligors with data that are not in the pool": (0.0, "passed"),
+        "Obligors with prices that nothing uses": (0.0, "passed"),
+        "Obligors with prices after closing, left out": (0.0, "passed"),
+        "Days between last price and closing (Alpha)": (4.0, "passed"),
+        "Widest step of prices, in usual steps (Alpha)": (1.0, "passed"),
     }
 
 
@@ -48,23 +48,23 @@ def test_what_is_odd_is_named():
     ]
     found = figures(source_warnings(methods, POOL, prices, CLOSING))
     assert found == {
-        "Obligors on sheet Obligor that are not in the pool (Delta)": (1.0, "look"),
-        "Obligors with prices that their method does not use (Beta)": (1.0, "look"),
-        "Obligors with prices after closing, which are not used (alpha)": (1.0, "look"),
-        "Days from the last price to closing, at most (Gamma)": (95.0, "look"),
-        "Widest step between prices, in usual steps (Gamma)": (5.0, "look"),
+        "Obligors with data that are not in the pool (Delta)": (1.0, "look"),
+        "Obligors with prices that nothing uses (Beta)": (1.0, "look"),
+        "Obligors with prices after closing, left out (alpha)": (1.0, "look"),
+        "Days between last price and closing (Gamma)": (95.0, "look"),
+        "Widest step of prices, in usual steps (Gamma)": (5.0, "look"),
     }
 
 
 def test_a_correlation_uses_all_prices():
     prices = [weekly("Beta", "2020-06-26")]
     found = figures(source_warnings({"Beta": "history"}, POOL, prices, CLOSING, correlated=True))
-    assert found["Obligors with prices that their method does not use"] == (0.0, "passed")
-    assert found["Days from the last price to closing, at most (Beta)"] == (4.0, "passed")
+    assert found["Obligors with prices that nothing uses"] == (0.0, "passed")
+    assert found["Days between last price and closing (Beta)"] == (4.0, "passed")
 
 
 def test_long_lists_are_cut():
     methods = dict.fromkeys("ABCDE", "given")
     (check,) = source_warnings(methods, (), [], CLOSING)
-    assert check.name == "Obligors on sheet Obligor that are not in the pool (A, B, C, D, ...)"
+    assert check.name == "Obligors with data that are not in the pool (A, B, C, D, ...)"
     assert check.difference == 5.0

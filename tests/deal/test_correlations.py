@@ -51,8 +51,8 @@ def test_returns_find_the_correlation_of_the_assets_behind_levered_equity(correl
     # They are the returns of the assets themselves, as far as the fit finds these.
     behind = correlation_of_returns(series_of(values), 3)
     assert found.values[0] == pytest.approx(behind.values[0], abs=0.2 * found.error)
-    assert "6 of assets and 0 of equity" in found.note
-    assert "0 of assets and 6 of equity" in behind.note
+    assert "by assets 6, by equity 0" in found.note
+    assert "by assets 0, by equity 6" in behind.note
 
 
 def test_only_common_dates_count():

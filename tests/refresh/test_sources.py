@@ -232,8 +232,8 @@ def test_prices_after_closing_are_not_used_and_told(sourced: Any) -> None:
     found = sourced.read()
     assert found.sources.rows[0] == known.sources.rows[0]
     told = {check.name: check.outcome for check in found.noticed}
-    assert told[f"Obligors with prices after closing, which are not used ({VTRON})"] == "look"
-    assert told[f"Days from the last price to closing, at most ({VTRON})"] == "passed"
+    assert told[f"Obligors with prices after closing, left out ({VTRON})"] == "look"
+    assert told[f"Days between last price and closing ({VTRON})"] == "passed"
     assert [c.outcome for c in known.noticed] == ["passed"] * 5
 
 
@@ -261,7 +261,7 @@ def test_what_is_wrong_names_the_obligor(sourced: Any) -> None:
 def test_an_obligor_that_is_not_in_the_pool_is_told(sourced: Any) -> None:
     sourced.rows("tbl_Obligor", [*OBLIGORS, {"Obligor": "Next deal", "Method": "given", "Typed PD": 0.01}])
     (check,) = sourced.read().noticed
-    assert check.name == "Obligors on sheet Obligor that are not in the pool (Next deal)"
+    assert check.name == "Obligors with data that are not in the pool (Next deal)"
     assert check.outcome == "look"
 
 

@@ -184,7 +184,7 @@ def source_warnings(
     by_name = {name.strip().casefold(): method for name, method in methods.items()}
     strangers = [name for name in methods if name.strip().casefold() not in there]
     found: list[tuple[Phrase, float, float]] = [
-        (_named(Phrase("Obligors on sheet Obligor that are not in the pool"), strangers), len(strangers), 0)
+        (_named(Phrase("Obligors with data that are not in the pool"), strangers), len(strangers), 0)
     ]
     if not prices:
         return tuple(Check(name, float(x), limit, warning=True) for name, x, limit in found)
@@ -192,8 +192,8 @@ def source_warnings(
     used = [(p, p.until(closing)) for p in prices if p.name not in unused]
     late = [p.name for p, known in used if known.dates.size < p.dates.size]
     found += [
-        (_named(Phrase("Obligors with prices that their method does not use"), unused), len(unused), 0),
-        (_named(Phrase("Obligors with prices after closing, which are not used"), late), len(late), 0),
+        (_named(Phrase("Obligors with prices that nothing uses"), unused), len(unused), 0),
+        (_named(Phrase("Obligors with prices after closing, left out"), late), len(late), 0),
     ]
     series = [known for _, known in used if known.dates.size]
     if series:
@@ -201,11 +201,11 @@ def source_warnings(
         torn = max(series, key=lambda p: p.gap)
         found += [
             (
-                _named(Phrase("Days from the last price to closing, at most"), [old.name]),
+                _named(Phrase("Days between last price and closing"), [old.name]),
                 _age(old, closing),
                 LATEST_PRICE,
             ),
-            (_named(Phrase("Widest step between prices, in usual steps"), [torn.name]), torn.gap, HOLE),
+            (_named(Phrase("Widest step of prices, in usual steps"), [torn.name]), torn.gap, HOLE),
         ]
     return tuple(Check(name, float(x), limit, warning=True) for name, x, limit in found)
 

@@ -24,7 +24,7 @@ from xlkmv.deal.sources import ObligorSource, Prices, SourceTerms, asset_fit
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.correlation import LARGE_SALES, basel_correlation, return_correlation
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, Array, check
-from xlkmv.phrase import CLAUSES, Phrase, joined
+from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
 __all__ = [
@@ -111,13 +111,7 @@ def basel_correlations(pd: Any, sales: Any = None) -> PoolCorrelation:
     said = np.full(p.shape, np.nan) if sales is None else np.broadcast_to(np.asarray(sales, float), p.shape)
     size = check("sales", np.where(np.isnan(said), LARGE_SALES, said), NOT_NEGATIVE)
     small = int((size < LARGE_SALES).sum())
-    note = joined(
-        [
-            Phrase("Basel's formula for corporates, by PD"),
-            Phrase("{count:,} of {rows:,} with less for their sales", count=small, rows=p.size),
-        ],
-        CLAUSES,
-    )
+    note = Phrase("Basel's formula; {count:,} of {rows:,} lower for their sales", count=small, rows=p.size)
     return PoolCorrelation("Basel", basel_correlation(p, size), None, note)
 
 
@@ -186,12 +180,10 @@ def correlation_of_returns(
     if not ASSET_CORRELATION.holds(np.asarray(found.average)):
         raise DomainError("average correlation of the returns", ASSET_CORRELATION.text, found.average)
     note = Phrase(
-        "returns of {count} listed on {dates:,} common dates, {levered} of assets and {plain} of equity "
-        "({names}); one figure for all obligors",
+        "{count} listed, {dates:,} common dates; by assets {levered}, by equity {plain}",
         count=len(prices),
         dates=days.size,
         levered=levered,
         plain=len(prices) - levered,
-        names=names,
     )
     return PoolCorrelation("returns", np.full(rows, found.average), found.standard_error, note)

@@ -460,7 +460,7 @@ CORRELATION = TableSpec(
         result("Least", "最低", "least", "0.000", 9),
         result("Largest", "最高", "largest", "0.000", 9),
         result("s.e.", "标准误", "error", "0.000", 9, blank=True),
-        result("Rests on", "依据", "note", TEXT, 44, blank=True),
+        result("Rests on", "依据", "note", TEXT, 54, blank=True),
     ),
 )
 
