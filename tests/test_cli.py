@@ -967,7 +967,9 @@ def test_wrong_cells_are_listed_in_chinese(
     assert code == BAD_INPUT
     assert "1 项输入有误；没有写入任何内容" in err
     (line,) = (line for line in err.splitlines() if line.strip().startswith("Pool"))
-    assert re.fullmatch(r"Pool +[A-Z]+7 +2 +必须 >= 0 且 < 1（小数：0.02 表示 2%）", line.strip())
+    (name, *_) = FileBook(book).table("tbl_Pool").column("Obligor")
+    rule = rf"Pool +[A-Z]+7 +2 +{re.escape(str(name))}: 必须 >= 0 且 < 1（小数：0.02 表示 2%）"
+    assert re.fullmatch(rule, line.strip())
 
 
 def test_verbose_says_when_each_step_began_and_quiet_nothing(

@@ -153,6 +153,8 @@ class Problem:
         How many cells break the rule.
     cells : str
         All of them: ``"G7:G106, G109"``; by default the one.
+    who : str
+        Whose row it is: an obligor, a class; "" where there is no one such.
     """
 
     sheet: str
@@ -161,6 +163,7 @@ class Problem:
     rule: str
     count: int = 1
     cells: str = ""
+    who: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", self.cells or self.cell)
@@ -178,7 +181,8 @@ class Problem:
     @property
     def sentence(self) -> Phrase:
         """Where, what it holds, and the rule."""
-        found = {"place": f"{self.sheet}!{self.cells}", "holds": self.holds, "rule": self.rule}
+        place = f"{self.sheet}!{self.cells}" + (f" ({self.who})" if self.who else "")
+        found = {"place": place, "holds": self.holds, "rule": self.rule}
         if self.count == 1:
             return Phrase("{place}: {holds}: {rule}", **found)
         return Phrase("{place}: {holds}; {rule}", **found)

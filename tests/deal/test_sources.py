@@ -10,7 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri, stdtrit
 
-from xlkmv.deal.sources import METHODS, ObligorSource, PeerFirm, SourceTerms, obligor_pds
+from xlkmv.deal.sources import (
+    METHODS,
+    FewDefaults,
+    ObligorSource,
+    PeerFirm,
+    SourceTerms,
+    compared_pd,
+    given_pd,
+    group_pds,
+    listed_pd,
+    obligor_pd,
+    obligor_pds,
+    observed_pd,
+    rated_pd,
+)
 from xlkmv.deal.terms.ranges import range_at_level
 from xlkmv.errors import ConvergenceError, InputError, MissingError
 from xlkmv.model.merton import equity
@@ -57,8 +71,22 @@ def test_listed_firm_of_hull():
     row = ObligorSource("Hull", "listed", equity=3.0, equity_volatility=0.8, short_term=10.0, drift=0.05)
     found = one(row, rate=0.05)
     assert found.pd == pytest.approx(0.127, abs=5e-4)
-    assert found.low is None
+    assert found.low < found.pd < found.high
     assert "typed" in found.note
+
+
+def test_a_typed_volatility_has_a_standard_error():
+    # Of a firm without much debt equity is assets: the DD is ln(100/10)/sigma - sigma/2 of the equity's.
+    row = ObligorSource("L", "listed", equity=90.0, equity_volatility=0.4, short_term=10.0)
+    firm = dataclasses.replace(row, equity_volatility_error=0.05)
+    one_and_a_half = ndtri(0.95) * 0.05 / 0.4
+    for found, reach in ((one(firm), one_and_a_half), (one(row), ndtri(0.95) / np.sqrt(500.0))):
+        sigma = 0.9 * 0.4 * np.exp([0.0, -reach, reach])
+        pd, low, high = ndtr(-(np.log(10.0) / sigma - 0.5 * sigma))
+        # Normal odds between the two ends, wherever they are: 2 % of a distance of 5 to 8.
+        assert ndtri([found.pd, found.low, found.high]) == pytest.approx(ndtri([pd, low, high]), rel=1e-3)
+    known = one(dataclasses.replace(row, equity_volatility_error=0.0))
+    assert known.low == known.pd == known.high == one(row).pd
 
 
 def test_listed_firms_of_mathworks():
@@ -135,6 +163,69 @@ def test_history():
     assert found.low < found.pd < found.high
 
 
+# Pluto and Tasche (2005), tables 1, 3 and 5: 100, 400 and 300 obligors; per cent.
+PUBLISHED = [
+    ((0, 0, 0), 0.5, 0.0, (0.09, 0.10, 0.23)),
+    ((0, 0, 0), 0.9, 0.0, (0.29, 0.33, 0.76)),
+    ((0, 2, 1), 0.5, 0.0, (0.46, 0.52, 0.56)),
+    ((0, 2, 1), 0.9, 0.0, (0.83, 0.95, 1.29)),
+]
+
+
+@pytest.mark.parametrize(("defaults", "confidence", "correlation", "published"), PUBLISHED)
+def test_groups_with_few_defaults_have_the_published_bounds(defaults, confidence, correlation, published):
+    groups = [FewDefaults(n, m, d) for n, m, d in zip("ABC", (100, 400, 300), defaults, strict=True)]
+    terms = SourceTerms(groups=groups, confidence=confidence, correlation=correlation)
+    found = [
+        one(ObligorSource("x", "low default", rating=n), groups=groups, confidence=confidence) for n in "abc"
+    ]
+    assert [100 * f.pd for f in found] == pytest.approx(published, abs=0.005)
+    assert [f.pd for f in group_pds(terms)] == [f.pd for f in found]
+
+
+def test_a_bound_without_defaults_by_hand():
+    # (1 - p)^n = 1 - confidence; over five years (1 - p)^(5 n).
+    row = ObligorSource("H", "low default", defaults=0, obligor_years=400)
+    for years in (1.0, 5.0):
+        found = one(row, confidence=0.6, years=years)
+        hand = [1.0 - (1.0 - c) ** (1.0 / 400.0) for c in (0.6, 0.05, 0.95)]
+        assert [found.pd, found.low, found.high] == pytest.approx(hand, rel=1e-9)
+    # What comes together may also stay away together: correlation says that less is known.
+    assert one(row, confidence=0.9, correlation=0.2).pd > 1.5 * one(row, confidence=0.9).pd
+    assert found.note.startswith("0 of 80 obligors in default, bound of 60% confidence")
+
+
+@pytest.mark.parametrize(
+    ("row", "terms", "sentence"),
+    [
+        ({"rating": "D"}, {}, r"H: rating must be a group with few defaults \(A\) \(got 'D'\)"),
+        ({"defaults": 0, "obligor_years": 7}, {"years": 2.0},
+         r"H: obligor_years must be a whole number of obligors in each of 2 years \(got 7\)"),
+        ({"rating": "A"}, {"years": 51.0}, r"H: A: years must be a whole number, 1 to 50 \(got 51\)"),
+        ({"rating": "A"}, {"groups": [FewDefaults("A", 5, 6)]},
+         r"H: A: defaults must not be above the 5 observed \(got 6\)"),
+        ({"rating": "A"}, {"groups": [FewDefaults("A", 5, 0), FewDefaults("B", 2.5, 0)]},
+         r"H: B: obligors must be a whole number, >= 1 \(got 2.5\)"),
+        ({}, {}, r"H: defaults is needed by the method low default \(got blank\)"),
+    ],
+)  # fmt: skip
+def test_refusals_of_groups(row, terms, sentence):
+    shared = SourceTerms(**{"groups": [FewDefaults("A", 5, 0)]} | terms)
+    with pytest.raises(InputError, match=f"^{sentence}$"):
+        obligor_pds([ObligorSource("H", "low default", **row)], shared)
+
+
+def test_each_method_is_a_function_of_its_own():
+    row = ObligorSource("A", "given", pd=0.02)
+    assert given_pd(row) == obligor_pd(row)
+    rated = ObligorSource("A", "rating", rating="BB")
+    assert rated_pd(rated, SourceTerms(scale=SCALE)).pd == 0.016
+    history = ObligorSource("A", "history", defaults=2, obligor_years=350)
+    assert observed_pd(history).pd == pytest.approx(2.5 / 351, rel=1e-12)
+    assert listed_pd(LISTED) == obligor_pd(LISTED)
+    assert compared_pd(PRIVATE, SourceTerms(peers=PEERS)) == obligor_pd(PRIVATE, SourceTerms(peers=PEERS))
+
+
 @given(st.permutations(range(4)))
 def test_rows_keep_their_order_and_do_not_disturb_each_other(order):
     rows = [
@@ -159,7 +250,7 @@ PRIVATE = ObligorSource("Vtron", "comparables", earnings=5.0, industry="Software
         (LISTED, {"equity": None}, "Vtron: equity is needed by the method listed (got blank)"),
         (LISTED, {"short_term": None},
          "Vtron: short_term and long_term must leave a default point > 0: no debt, no default"),
-        (LISTED, {"prices": (3.0, 3.1)}, "Vtron: equity_values must hold at least 3 values (got 2)"),
+        (LISTED, {"prices": (3.0, 3.1)}, "Vtron: prices must hold at least 3 values (got 2)"),
         (LISTED, {"equity_volatility": 80.0},
          "Vtron: equity_volatility must be > 0 and < 20 (a decimal: 0.25 means 25 %) (got 80)"),
         (PRIVATE, {"earnings": -5.0}, "Vtron: earnings must be > 0 (got -5)"),

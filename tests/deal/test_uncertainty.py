@@ -18,7 +18,7 @@ from xlkmv.deal.examples import example
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions.uncertainty import Spread, uncertainty
-from xlkmv.deal.terms import Controls, Tranche
+from xlkmv.deal.terms import Controls, Recoveries, Tranche
 from xlkmv.deal.terms.ranges import INPUTS, REACH, Ranges, varied
 from xlkmv.errors import InputError
 
@@ -247,6 +247,72 @@ def test_the_obligor_with_most_at_stake(build):
     assert uncertainty(deal, Ranges(recovery=(0.05, 0.3))).foremost is None
 
 
+@pytest.fixture(scope="module")
+def pledged(pool):
+    """The same pool, each claim with a pledge of half of what is financed, and industries of two kinds."""
+    drawn = Recoveries(
+        pledge=0.5 * pool.pool.amount, pledge_volatility=0.3, sale_discount=0.2, tie=np.full(12, 0.3)
+    )
+    return replace(
+        pool,
+        pool=replace(pool.pool, recovery=np.zeros(12), recoveries=drawn, industry=("a", "b") * 6, lag=1.0),
+        controls=replace(pool.controls, pledge=True, unpledged_recovery=0.1),
+        terms=replace(pool.terms, support_correlation=0.3, industry_correlation=0.1, between_industries=0.6),
+    )
+
+
+def test_what_ranges_of_pledges_and_terms_move(pledged):
+    """Figures by hand: times e^x of what lies on logs, odds times e^x of what lies on log odds."""
+    shifts = {"pledge": np.log(2.0), "pledge_volatility": np.log(1.5), "lag": np.log(3.0)}
+    shifts |= {"sale_discount": np.log(4.0), "support_correlation": np.log(7.0 / 3.0)}
+    shifts |= {"industry_correlation": np.log(9.0), "between_industries": -np.log(1.5)}
+    there = varied(pledged, shifts)
+    drawn = there.pool.recoveries
+    assert drawn.pledge == pytest.approx(pledged.pool.amount, rel=1e-12)
+    assert drawn.pledge_volatility == pytest.approx(np.full(12, 0.45), rel=1e-12)
+    assert drawn.sale_discount == pytest.approx(np.full(12, 0.5), rel=1e-12)
+    assert there.pool.lag == pytest.approx(np.full(12, 3.0), rel=1e-12)
+    terms = there.terms
+    assert (terms.support_correlation, terms.industry_correlation, terms.between_industries) == pytest.approx(
+        (0.5, 0.5, 0.5), rel=1e-12
+    )
+    # No figure leaves its rule, and what is certain stays so.
+    far = varied(pledged, {"pledge_volatility": 9.0, "lag": 9.0})
+    assert (far.pool.recoveries.pledge_volatility.max(), far.pool.lag.max()) == (1.0, 30.0)
+    at_once = replace(pledged, pool=replace(pledged.pool, lag=np.zeros(12)))
+    assert varied(at_once, {"lag": 1.0}).pool.lag.max() == 0.0
+
+
+def test_a_range_of_the_recovery_moves_pledges_that_have_none_of_their_own(pledged):
+    moved = varied(pledged, {"recovery": 0.5}).pool.recoveries.pledge
+    assert moved == pytest.approx(pledged.pool.recoveries.pledge * np.exp(0.5), rel=1e-12)
+    kept = varied(pledged, {"recovery": 0.5, "pledge": 0.0}).pool.recoveries.pledge
+    assert kept == pytest.approx(pledged.pool.recoveries.pledge, rel=1e-12)
+
+
+def test_figures_of_the_ranges_of_pledges(pledged):
+    figures = {
+        name: INPUTS[name].figure(pledged) for name in ("pledge", "pledge_volatility", "sale_discount")
+    }
+    assert figures == pytest.approx(
+        {"pledge": 0.5, "pledge_volatility": 0.3, "sale_discount": 0.2}, rel=1e-12
+    )
+    bare = replace(pledged, pool=replace(pledged.pool, recoveries=None, industry=()))
+    ranges = Ranges(pledge=(0.4, 0.6), between_industries=(0.5, 0.7), support_correlation=(0.2, 0.4))
+    assert ranges.acting(pledged) == ("support_correlation", "between_industries", "pledge")
+    assert ranges.acting(bare) == ("support_correlation",)
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"), [("industry_correlation", (0.02, 0.35)), ("between_industries", (0.2, 0.9))]
+)
+def test_ranges_that_only_paths_know_move_the_simulated_interval(pledged, name, ends):
+    found = uncertainty(pledged, Ranges(**{name: ends}))
+    assert found.groups == (name,)
+    moves = [c.pd for c in found.classes if c.simulated]
+    assert moves and any(m.down < 0.0 < m.up for m in moves)
+
+
 @pytest.mark.parametrize(
     ("name", "ends"),
     [
@@ -254,11 +320,16 @@ def test_the_obligor_with_most_at_stake(build):
         ("recovery", (0.2, 0.4)),
         ("correlation", (0.1, 0.35)),
         ("support_pd", (0.02, 0.12)),
+        ("support_correlation", (0.1, 0.5)),
+        ("pledge", (0.35, 0.7)),
+        ("pledge_volatility", (0.15, 0.6)),
+        ("sale_discount", (0.1, 0.4)),
     ],
 )
-def test_one_range_alone_reaches_as_far_as_the_view_at_its_ends(pool, name, ends):
+def test_one_range_alone_reaches_as_far_as_the_view_at_its_ends(pool, pledged, name, ends):
     """Of a monotone function the quantiles are its values at the quantiles."""
     ranges = Ranges(**{name: ends})
+    pool = pool if getattr(INPUTS[name].figure(pool), "real", np.nan) > 0.0 else pledged
     found, base = uncertainty(pool, ranges), kmv_view(pool)
     down, up = ranges.spread(name, pool)
     at_ends = [kmv_view(varied(pool, {name: REACH * side})) for side in (-down, up)]
@@ -268,6 +339,17 @@ def test_one_range_alone_reaches_as_far_as_the_view_at_its_ends(pool, name, ends
             assert c.pd.around(base.tranches[k].anydate_pd_at_maturity) == pytest.approx(expected, rel=0.06)
         distances = sorted(view.tranches[k].distance_at_maturity for view in at_ends)
         assert c.distance == pytest.approx(distances, abs=0.03)
+
+
+def test_a_range_of_the_lag_reaches_as_far_as_the_view_at_its_ends():
+    """Recoveries come on payment dates: where these are close to each other the lag acts evenly."""
+    deal = example("patents").deal
+    deal, ranges = replace(deal, terms=replace(deal.terms, paths=5000)), Ranges(lag=(0.6, 1.6))
+    down, up = ranges.spread("lag", deal)
+    at_ends = [kmv_view(varied(deal, {"lag": REACH * side})) for side in (-down, up)]
+    for k, c in enumerate(uncertainty(deal, ranges).classes):
+        distances = sorted(view.tranches[k].distance_at_maturity for view in at_ends)
+        assert c.distance == pytest.approx(distances, abs=0.04)
 
 
 def test_volatility_and_drift_of_the_user_in_closed_form(pool):

@@ -405,7 +405,9 @@ def test_pledge_recovery_and_its_refusals() -> None:
     assert KMV_PLEDGE_RECOVERY(100.0, 120.0, 0.0, None, None, 0.25) == pytest.approx(75.0 / 120.0, rel=1e-14)
     error(KMV_PLEDGE_RECOVERY(100.0, 0.0, 0.3), "#NUM!", "claim must be > 0")
     error(KMV_PLEDGE_RECOVERY(100.0, 120.0, 0.3, correlation=0.2), "#NUM!", "pd must be given and < 1")
-    error(KMV_PLEDGE_RECOVERY(100.0, 120.0, 4.0, 16.0), "#NUM!", "volatility must be at most 10/sqrt")
+    error(KMV_PLEDGE_RECOVERY(100.0, 120.0, 4.0), "#NUM!", "volatility must be between 0 and 1")
+    late = KMV_PLEDGE_RECOVERY(100.0, 120.0, 1.0, 90.0, sale_time=60.0)
+    error(late, "#NUM!", "volatility must be at most 10/sqrt")
 
 
 def test_asset_correlation_with_and_without_size() -> None:

@@ -174,6 +174,9 @@ def test_what_a_refresh_writes(template: Path, tmp_path: Path) -> None:
     assert [label for label, figure in now.items() if figure is None] == [
         "Volatility of the pool",
         "Drift of the pool",
+        "Pledge value / financed",
+        "Pledge volatility",
+        "Sale discount",
     ]
     intervals, risk = book.table("tbl_Interval"), done.analysis.simulated_base.tranches
     for k, tranche in enumerate(risk):

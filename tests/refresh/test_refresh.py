@@ -405,6 +405,7 @@ def test_equal_faults_of_a_column_are_one_line(draft: Path, tmp_path: Path) -> N
     edits = [("tbl_Pool", k, "PD", None) for k in range(len(table.rows)) if k != 4]
     path = put(draft, tmp_path / "b.xlsm", *edits, ("tbl_Pool", 4, "PD", 7), ("tbl_Pool", 2, DAY, -1.0))
     first, before, after, last = (table.cell(k, "PD") for k in (0, 3, 5, len(table.rows) - 1))
+    names = table.column("Obligor")
     with pytest.raises(BookInputError) as caught:
         read_book(open_book(path))
     assert sorted(str(caught.value).splitlines()) == sorted(
@@ -412,8 +413,8 @@ def test_equal_faults_of_a_column_are_one_line(draft: Path, tmp_path: Path) -> N
             "12 inputs are wrong:",
             f"Pool!{first}:{before}, {after}:{last}: 10 cells are blank; "
             "must not be blank: fill it, or clear the whole row",
-            f"Pool!{table.cell(4, 'PD')}: 7: must be >= 0 and < 1 (a decimal: 0.02 means 2 %)",
-            f"Pool!{table.cell(2, DAY)}: -1: must be >= 0",
+            f"Pool!{table.cell(4, 'PD')} ({names[4]}): 7: must be >= 0 and < 1 (a decimal: 0.02 means 2 %)",
+            f"Pool!{table.cell(2, DAY)} ({names[2]}): -1: must be >= 0",
         ]
     )
 

@@ -58,6 +58,8 @@ FONT = "Calibri"
 # Fields of results that hold a name of the user's, or a few words, of any length.
 NAMED = {"name", "tranche", "scenario", "condition", "test", "why", "pd_range", "most", "alert"}
 NAMED |= {"grade", "grade_now", "grade_closing", "computed_grade"}
+# Those whose format is that of the row, where a table has such.
+BY_ROW = {"value", "figure", "low", "high", "error"}
 # Those that hold a sentence.
 WRAPPED = {"remark", "verdict", "said"}
 # Upright labels of dates run into one another from some ten on.
@@ -318,8 +320,7 @@ class Sheets:
         )
         for i, values in enumerate(body):
             for k, (c, value) in enumerate(zip(columns, values, strict=True)):
-                shown = formats[i] if formats and c.kind == "any" and c.field == "value" else c.format
-                shown = formats[i] if formats and c.field == "figure" else shown
+                shown = formats[i] if formats and c.field in BY_ROW else c.format
                 mark = bool(assumed and assumed[i][k])
                 if c.field == "meaning" or (c.field == "unit" and value):
                     value = (self.said(value), value) if value else "-"

@@ -53,6 +53,7 @@ MEANINGS = {
     "support_correlation": "pool and payer of the undertaking",
     "copula": "of the simulation",
     "degrees_of_freedom": "of the t copula",
+    "correlation_source": "typed: sheet Pool; what it comes to: sheet Obligor",
     "industry_correlation": "extra correlation inside an industry",
     "between_industries": "of the factors of two industries; blank: 1, one factor for all",
     "cure": "whether a trigger ends when its test is met again",
@@ -65,7 +66,15 @@ MEANINGS = {
 # Figures of the model, not of the deal: no source says them, and they are no guess.
 OF_MODEL = {
     *("volatility_source", "volatility", "drift", "copula", "degrees_of_freedom"),
-    *("industry_correlation", "paths", "seed", "scheduler", "closing_periods", "surprise_tail"),
+    *(
+        "correlation_source",
+        "industry_correlation",
+        "paths",
+        "seed",
+        "scheduler",
+        "closing_periods",
+        "surprise_tail",
+    ),
 }
 # Later terms that are shown with their defaults, too: what they are set to is part of the answer.
 SHOWN = {"closing_periods", "surprise_tail"}
@@ -393,7 +402,8 @@ def _ranges(ranges: Ranges) -> Filled:
     """Rows of what may have a range; what is there is an assumption."""
     said = [[_known(x) for x in ranges.said(item.field)] for item in layout.RANGE_ROWS]
     rows = [[item.label, *cells, None, None] for item, cells in zip(layout.RANGE_ROWS, said, strict=True)]
-    return Filled(rows, [[False, *(x is not None for x in cells), False, False] for cells in said])
+    marks = [[False, *(x is not None for x in cells), False, False] for cells in said]
+    return Filled(rows, marks, formats=[item.format for item in layout.RANGE_ROWS])
 
 
 def _loan(pool: Pool, k: int) -> dict[str, Any]:
@@ -450,6 +460,7 @@ def _terms(
     """Rows of terms: those of every plan, and of the others what the deal says."""
     every, first, count = by_terms or (None, None, None)
     said: dict[str, Any] = {"every": every, "first": first, "count": count, "scheduler": None}
+    said["correlation_source"] = "typed"
     bases = dict(sources.terms) if sources else {}
     if by_terms and "dates" in bases:
         bases["every"] = bases["dates"]

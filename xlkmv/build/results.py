@@ -314,8 +314,10 @@ def payments(s: Sheets) -> None:
 
 # ------------------------------------------------------------------------------- how well it is known
 
-# First row of the ranges, then of what matters, then of the classes, which may be many.
-UNCERTAINTY_TOPS = (3 + ROWS, 3 + ROWS + 4 + len(INPUTS), 3 + ROWS + 9 + 2 * len(INPUTS))
+# First row of the ranges, and of the classes, which may be many; what matters stands beside the ranges,
+# where a column of the classes is as wide as its names.
+UNCERTAINTY_TOPS = (3 + ROWS, 3 + ROWS + 4 + len(INPUTS) + 1)
+BESIDE_RANGES = 1 + layout.INTERVAL.index("most")
 
 
 def uncertainty(s: Sheets, new: Filling) -> None:
@@ -332,17 +334,17 @@ def uncertainty(s: Sheets, new: Filling) -> None:
         layout.INTERVAL.columns,
     )
     name_charts(s, ws)
-    ranges, matter, classes = UNCERTAINTY_TOPS
+    ranges, classes = UNCERTAINTY_TOPS
     filled = new.tables[layout.RANGE.name]
-    s.table(ws, ranges, 1, layout.RANGE, filled.rows, filled.marks)
-    matter, _ = s.table(ws, matter, 1, layout.MATTER)
+    s.table(ws, ranges, 1, layout.RANGE, filled.rows, filled.marks, formats=filled.formats)
+    matter, _ = s.table(ws, ranges, BESIDE_RANGES, layout.MATTER)
     classes, _ = s.table(ws, classes, 1, layout.INTERVAL)
     ws.repeat_rows(classes - 2, classes - 1)
     share = s.book.add_chart({"type": "bar"})
     labels = {"value": True, "num_format": "0%;;", "font": {"name": FONT, "size": 9}}
     s.draw(
         share,
-        (layout.MATTER, matter, 1, 1),
+        (layout.MATTER, matter, BESIDE_RANGES, 1),
         "input",
         ("first", "By itself", bars(SENIOR, 50) | {"data_labels": labels}),
         ("total", "Together with the others", bars(LIGHT, 50)),

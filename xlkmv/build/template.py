@@ -328,14 +328,17 @@ def _pool(s: Sheets, new: Filling) -> Any:
 
 
 def _obligor(s: Sheets, new: Filling) -> Any:
-    specs = (layout.OBLIGOR, layout.RECOVERY, layout.SOURCE, layout.PEER, layout.EDF, layout.PRICE)
+    specs = (
+        *(layout.OBLIGOR, layout.RECOVERY, layout.CORRELATION, layout.SOURCE, layout.GROUP),
+        *(layout.PEER, layout.EDF, layout.PRICE),
+    )
     ws = s.sheet(
         "Obligor",
         "Obligor",
         "债务人",
         "Only where PDs need a source: a row takes the inputs of its method and leaves the others blank. "
         "A claim takes its PD from here when its Rating on sheet Pool says source. "
-        "To the right: recoveries that are drawn, terms, peers, your map to PDs, prices.",
+        "To the right: recoveries that are drawn, correlation, terms, groups, peers, map to PDs, prices.",
         sum(len(spec.columns) + 1 for spec in specs),
         money=True,
     )
@@ -348,7 +351,8 @@ def _obligor(s: Sheets, new: Filling) -> Any:
         _inputs(s, ws, 3, left, spec, new.tables.get(spec.name))
         left += len(spec.columns) + 1
     s.frozen(ws, 6)
-    s.paged(ws, 60, *(left - 2 for left in lefts[1:3]), lefts[3] - 1)
+    # What PDs rest on is wide: a page of its own with the recoveries.
+    s.paged(ws, 60, lefts[1] - 2, *(lefts[k] - 1 for k in (2, 4, 6)))
     return ws
 
 

@@ -97,8 +97,8 @@ class Output:
         _ = self.say
         problems = error.problems if isinstance(error, BookInputError) else ()
         listed = [
-            {"sheet": p.sheet, "cells": p.cells, "count": p.count, "holds": said(p.holds, _)}
-            | {"rule": said(p.rule, _)}
+            {"sheet": p.sheet, "cells": p.cells, "count": p.count, "row": p.who}
+            | {"holds": said(p.holds, _), "rule": said(p.rule, _)}
             for p in problems
         ]
         which = {} if book is None else {"book": str(book)}
@@ -109,7 +109,8 @@ class Output:
             title = said(Phrase("{count}; nothing was written", count=error.counted), _)
             found = table(title, _("Sheet"), _("Cell"), _("Value"), _("Rule"), words=True)
             for p in problems:
-                found.add_row(p.sheet, p.cells, said(p.holds, _), said(p.rule, _))
+                rule = said(p.rule, _)
+                found.add_row(p.sheet, p.cells, said(p.holds, _), f"{p.who}: {rule}" if p.who else rule)
             console(stderr=True).print(found)
         else:
             self.warn("xlkmv: " + ("" if book is None else f"{book}: ") + error.said(_))

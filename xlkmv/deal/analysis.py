@@ -180,6 +180,7 @@ def analyse(
     actual: Record | Sequence[float] | Array = (),
     ranges: Ranges | None = None,
     otherwise: Otherwise | None = None,
+    noticed: Sequence[Check] = (),
     executor: Executor | None = None,
     quick: bool = False,
 ) -> Analysis:
@@ -198,6 +199,9 @@ def analyse(
         How well the inputs are known; as figures that are certain when left out.
     otherwise : Otherwise, optional
         Other ways to spread the pool that are asked about; the usual ones when left out.
+    noticed : sequence of Check
+        Checks of what the inputs come from (:func:`~xlkmv.deal.checks.source_warnings`), to stand behind
+        those of the deal.
     executor : Executor, optional
         Where the paths are simulated; in this process when left out.
     quick : bool
@@ -287,7 +291,7 @@ def analyse(
         simulated_now,
         _against_sigma(plan, base),
         _breakeven(plan, base),
-        (*laws(plan, base, planned, run, answers.attribution), *warnings(plan, base, planned)),
+        (*laws(plan, base, planned, run, answers.attribution), *warnings(plan, base, planned), *noticed),
         quick,
     )
 

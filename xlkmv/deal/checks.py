@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +16,18 @@ from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.questions.breakeven import expected_collections
+from xlkmv.deal.sources import HOLE, Prices
 from xlkmv.deal.terms import Deal
 from xlkmv.model.plan import default_probability_by
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
-__all__ = ["Check", "laws", "warnings"]
+__all__ = ["Check", "laws", "source_warnings", "warnings"]
+
+# Days from the last price to closing, beyond which it says little of the firm at closing: a quarter.
+LATEST_PRICE = 92
+# Names that a warning lists.
+NAMED = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -140,6 +148,79 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
         ),
     )
     return tuple(Check(name, float(figure), limit, warning=True) for name, figure, limit in figures)
+
+
+def source_warnings(
+    methods: Mapping[str, str],
+    pool: Sequence[str],
+    prices: Sequence[Prices],
+    closing: dt.date,
+    *,
+    correlated: bool = False,
+) -> tuple[Check, ...]:
+    """What is rarely meant of the data that PDs and correlations come from.
+
+    Parameters
+    ----------
+    methods : mapping of str to str
+        Method of each obligor with data, by its name.
+    pool : sequence of str
+        Names of the pool.
+    prices : sequence of Prices
+        All that there are, also later than closing.
+    closing : date
+        Later prices are not used.
+    correlated : bool
+        Whether prices are used for a correlation of returns, too.
+
+    Returns
+    -------
+    tuple of Check
+        None where nothing is known of an obligor.
+    """
+    if not methods:
+        return ()
+    there = {name.strip().casefold() for name in pool}
+    by_name = {name.strip().casefold(): method for name, method in methods.items()}
+    strangers = [name for name in methods if name.strip().casefold() not in there]
+    found: list[tuple[Phrase, float, float]] = [
+        (_named(Phrase("Obligors with data that are not in the pool"), strangers), len(strangers), 0)
+    ]
+    if not prices:
+        return tuple(Check(name, float(x), limit, warning=True) for name, x, limit in found)
+    unused = [p.name for p in prices if by_name.get(p.name.strip().casefold()) != "listed" and not correlated]
+    used = [(p, p.until(closing)) for p in prices if p.name not in unused]
+    late = [p.name for p, known in used if known.dates.size < p.dates.size]
+    found += [
+        (_named(Phrase("Obligors with prices that nothing uses"), unused), len(unused), 0),
+        (_named(Phrase("Obligors with prices after closing, left out"), late), len(late), 0),
+    ]
+    series = [known for _, known in used if known.dates.size]
+    if series:
+        old = max(series, key=lambda p: _age(p, closing))
+        torn = max(series, key=lambda p: p.gap)
+        found += [
+            (
+                _named(Phrase("Days between last price and closing"), [old.name]),
+                _age(old, closing),
+                LATEST_PRICE,
+            ),
+            (_named(Phrase("Widest step of prices, in usual steps"), [torn.name]), torn.gap, HOLE),
+        ]
+    return tuple(Check(name, float(x), limit, warning=True) for name, x, limit in found)
+
+
+def _age(prices: Prices, closing: dt.date) -> int:
+    """Days from the last price to closing."""
+    return int((np.datetime64(closing, "D") - prices.dates[-1]).astype(np.int64))
+
+
+def _named(what: Phrase, names: Sequence[str]) -> Phrase:
+    """Put names behind what is said of them."""
+    if not names:
+        return what
+    shown = ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])])
+    return Phrase("{what} ({names})", what=what, names=shown)
 
 
 def _standard_errors(deal: Deal, base: KmvView, run: Simulation) -> float:

@@ -6,36 +6,69 @@ method      needs                                                        its ran
 given       pd; low and high if known                                    low and high
 rating      a grade of the user's scale                                  the grades beside it
 listed      equity and its volatility, or a series of equity values;     standard error of the
-            debt                                                         volatility, from a series
+            debt                                                         volatility
 comparables earnings (EBITDA or book assets), debt, listed peers of      how far the peers lie apart
             its industry
 history     defaults in obligor-years                                    posterior distribution
+low default the same, or a group of obligors; confidence, correlation    bounds of other confidence
 =========== ============================================================ ==========================
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.terms.curves import graded
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
 from xlkmv.kinds import check_kinds
-from xlkmv.model.calibration import edf, fit_series
+from xlkmv.model.calibration import SeriesFit, edf, fit_series
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
-from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check, check_number
-from xlkmv.model.history import history_pd
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, PROBABILITY, RULES, Array, check, check_number
+from xlkmv.model.history import YEARS, history_pd, most_prudent_pds
 from xlkmv.model.merton import asset_value_at_volatility, assets
 from xlkmv.model.private import DISTANCES, MIN_PEERS, Peers, private_firm
 from xlkmv.phrase import CLAUSES, Phrase, joined
 from xlkmv.shown import Shown
 
-__all__ = ["METHODS", "ObligorPd", "ObligorSource", "PeerFirm", "SourceTerms", "obligor_pd", "obligor_pds"]
+__all__ = [
+    "DEBT",
+    "HOLE",
+    "LOW_DEFAULT",
+    "METHODS",
+    "FewDefaults",
+    "ObligorPd",
+    "ObligorSource",
+    "PeerFirm",
+    "Prices",
+    "SourceTerms",
+    "asset_fit",
+    "compared_pd",
+    "given_pd",
+    "group_pds",
+    "listed_pd",
+    "low_default_pd",
+    "obligor_pd",
+    "obligor_pds",
+    "observed_pd",
+    "rated_pd",
+]
+
+# A typed volatility without a standard error counts as one of so many daily prices, a year's.
+USUAL_PRICES = 250
+DAYS_PER_YEAR = 365.25
+DEBT = "short_term and long_term"
+"""What is wrong where a firm has no debt, as its error names it."""
+HOLE = 4.0
+"""Dates of prices further apart than this many times the usual step are a hole."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,8 +83,11 @@ class ObligorSource(Shown):
     pd, low, high : float or None
         Annual default probability, and its range.
     rating : str or None
+        Grade of the scale; of the method "low default" a group of the terms.
     equity, equity_volatility : float or None
         Market value, money; per annum.
+    equity_volatility_error : float or None
+        Standard error of the typed volatility; None: that of a year of daily prices, 4.5 % of it.
     prices : sequence of float
         Market values of the equity, oldest first, evenly spaced; they go before the two above.
     periods_per_year : float
@@ -76,6 +112,7 @@ class ObligorSource(Shown):
     rating: str | None = None
     equity: float | None = None
     equity_volatility: float | None = None
+    equity_volatility_error: float | None = None
     prices: Sequence[float] = ()
     periods_per_year: float = 250.0
     short_term: float | None = None
@@ -88,6 +125,74 @@ class ObligorSource(Shown):
 
     def __post_init__(self) -> None:
         check_kinds("obligor", self)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Prices(Shown):
+    """Series of equity values of one obligor.
+
+    Attributes
+    ----------
+    name : str
+    dates : ndarray of datetime64[D], shape (n,)
+        Increasing.
+    values : ndarray, shape (n,)
+        Market values of the equity, money.
+    """
+
+    name: str
+    dates: npt.NDArray[np.datetime64]
+    values: Array
+
+    def until(self, day: dt.date) -> Prices:
+        """Return the prices up to a day, itself included."""
+        known = self.dates <= np.datetime64(day, "D")
+        return Prices(self.name, self.dates[known], self.values[known])
+
+    @property
+    def per_year(self) -> float:
+        """Prices a year; NaN where there is no step."""
+        years = (self.dates[-1] - self.dates[0]).astype(np.int64) / DAYS_PER_YEAR if self.dates.size else 0.0
+        return (self.dates.size - 1) / years if years > 0.0 else np.nan
+
+    @property
+    def gap(self) -> float:
+        """Widest step between two dates, in usual (median) steps; 1 where there is none."""
+        steps = np.diff(self.dates).astype(np.int64)
+        return float(steps.max() / np.median(steps)) if steps.size else 1.0
+
+    @property
+    def hole(self) -> str:
+        """Days between two prices that are much further apart than usual; "" where there are none."""
+        if self.gap <= HOLE:
+            return ""
+        steps = np.diff(self.dates).astype(np.int64)
+        k = int(steps.argmax())
+        return Phrase(
+            "nothing between {one} and {other}, where steps are of {usual:g} days",
+            one=self.dates[k],
+            other=self.dates[k + 1],
+            usual=float(np.median(steps)),
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FewDefaults(Shown):
+    """A group of obligors of which few or none defaulted.
+
+    Attributes
+    ----------
+    name : str
+    obligors, defaults : float
+        At the start, and of these over all the years; whole numbers.
+    """
+
+    name: str
+    obligors: float
+    defaults: float
+
+    def __post_init__(self) -> None:
+        check_kinds("group", self)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -136,6 +241,12 @@ class SourceTerms(Shown):
         Distances and PDs of the user's own EDF map; without it the PD is N(-DD).
     level : float
         Probability that a range holds.
+    groups : sequence of FewDefaults
+        Of the method "low default", the best group first.
+    confidence, correlation, time_correlation : float
+        Of its bounds: :func:`~xlkmv.model.history.most_prudent_pds`.
+    years : float
+        Of its history, a whole number.
     """
 
     scale: Sequence[tuple[str, float]] = ()
@@ -145,6 +256,11 @@ class SourceTerms(Shown):
     convention: str = "log"
     mapping: tuple[Sequence[float], Sequence[float]] | None = None
     level: float = 0.9
+    groups: Sequence[FewDefaults] = ()
+    confidence: float = 0.75
+    correlation: float = 0.0
+    years: float = 1.0
+    time_correlation: float = 0.0
 
     def __post_init__(self) -> None:
         check_kinds("terms", self)
@@ -220,13 +336,14 @@ def obligor_pds(rows: Sequence[ObligorSource], terms: SourceTerms | None = None)
     return tuple(found)
 
 
-def obligor_pd(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
+def obligor_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
     """Default probability of one obligor by its method.
 
     Parameters
     ----------
     row : ObligorSource
-    terms : SourceTerms
+    terms : SourceTerms, optional
+        As of :func:`obligor_pds`.
 
     Returns
     -------
@@ -243,9 +360,12 @@ def obligor_pd(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
 
 
 # ------------------------------------------------------------------------------- one method each
+#
+# Each takes what :func:`obligor_pd` takes, gives what that gives, and raises what that raises.
 
 
-def _given(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
+def given_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
+    """PD, low and high end as somebody else answers for them; see :func:`obligor_pd`."""
     pd = check_number("pd", _needed(row, "pd"))
     low, high = (
         None if x is None else check_number(n, x, PROBABILITY)
@@ -258,14 +378,18 @@ def _given(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
     return ObligorPd(row.name, row.method, pd, float(-ndtri(pd)), low, high, Phrase("typed"))
 
 
-def _rated(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
+def rated_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
+    """PD of a grade of the terms' scale, its range half way, in logs, to the grades beside it.
+
+    Beyond the ends of the scale it reaches as far as on the other side; see :func:`obligor_pd`.
+    """
+    scale = (terms or SourceTerms()).scale
     grade = str(_needed(row, "rating"))
-    if not terms.scale:
+    if not scale:
         raise InputError("rating", "needs a scale of grades and PDs", grade)
-    pd = float(graded([grade], terms.scale)[0])
-    place = [g.casefold() for g, _ in terms.scale].index(grade.casefold())
-    pds = [p for _, p in terms.scale]
-    # Half way, in logs, to the grade beside it; beyond the ends of the scale as far as on the other side.
+    pd = float(graded([grade], scale)[0])
+    place = [g.casefold() for g, _ in scale].index(grade.casefold())
+    pds = [p for _, p in scale]
     better = np.sqrt(pd / pds[place - 1]) if place and pds[place - 1] > 0.0 else None
     worse = np.sqrt(pds[place + 1] / pd) if place + 1 < len(pds) and pd > 0.0 else None
     down, up = better or worse or 1.0, worse or better or 1.0
@@ -275,34 +399,87 @@ def _rated(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
     )
 
 
-def _listed(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
-    debt = _debt(row, terms)
+def listed_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
+    """PD of a firm with a price: its assets by Merton's model, then distance and PD; see :func:`obligor_pd`.
+
+    From a series the assets come by :func:`~xlkmv.model.calibration.fit_series`, else by
+    :func:`~xlkmv.model.merton.assets` from the last equity value and its volatility. The range takes the
+    volatility a normal quantile of its standard error up and down, in logs: that of the fit, or that of
+    the equity's, by default sigma/sqrt(2 x 250).
+    """
+    terms = terms or SourceTerms()
+    debt, reach = _debt(row, terms), float(-ndtri(0.5 * (1.0 - terms.level)))
+    ends = np.array([0.0, -1.0, 1.0])
     if row.prices:
-        fit = fit_series(row.prices, debt, terms.rate, row.periods_per_year)
-        if not fit.converged:
-            raise ConvergenceError(
-                Phrase(
-                    "prices must determine the assets (stopped after {iterations} steps)",
-                    iterations=fit.iterations,
-                )
-            )
-        reach = float(-ndtri(0.5 * (1.0 - terms.level))) * fit.volatility_error / fit.volatility
-        sigma = fit.volatility * np.exp(np.array([0.0, -reach, reach]))
+        fit = asset_fit(row, terms)
+        sigma = fit.volatility * np.exp(ends * reach * fit.volatility_error / fit.volatility)
         value = asset_value_at_volatility(row.prices[-1], debt, sigma, 1.0, terms.rate)
         source = Phrase("{count} prices", count=len(row.prices))
     else:
-        value, sigma = assets(
-            _needed(row, "equity"), debt, _needed(row, "equity_volatility"), 1.0, terms.rate
-        )
-        source = Phrase("equity and its volatility, typed: no range")
+        E, typed = _needed(row, "equity"), _needed(row, "equity_volatility")
+        typed = check_number("equity_volatility", typed)
+        error = row.equity_volatility_error
+        usual = error is None
+        error = typed / np.sqrt(2.0 * USUAL_PRICES) if error is None else error
+        check_number("equity_volatility_error", error, NOT_NEGATIVE)
+        most = np.nextafter(RULES["equity_volatility"].high, 0.0)
+        moved = np.minimum(typed * np.exp(ends * reach * error / typed), most)
+        value, sigma = assets(E, debt, moved, 1.0, terms.rate)
+        source = Phrase("equity and its volatility, typed")
+        if usual:
+            source = Phrase("equity and its volatility, typed: s.e. as of a year of daily prices")
     distance = np.atleast_1d(terms.distance(value, debt, sigma, row.drift))
     pds = terms.probability(distance)
-    low, high = (float(pds.min()), float(pds.max())) if row.prices else (None, None)
     note = joined([source, _assets(value.flat[0], sigma.flat[0], debt)], CLAUSES)
-    return ObligorPd(row.name, row.method, float(pds[0]), float(distance[0]), low, high, note)
+    return ObligorPd(
+        row.name, row.method, float(pds[0]), float(distance[0]), float(pds.min()), float(pds.max()), note
+    )
 
 
-def _compared(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
+def asset_fit(row: ObligorSource, terms: SourceTerms | None = None) -> SeriesFit:
+    """Assets of a firm behind its series of equity values.
+
+    Parameters
+    ----------
+    row : ObligorSource
+        With prices and debt.
+    terms : SourceTerms, optional
+        Rate, and weight of the long-term debt.
+
+    Returns
+    -------
+    SeriesFit
+        By maximum likelihood.
+
+    Raises
+    ------
+    InputError, DomainError, ConvergenceError
+        When there are fewer than three prices, none moves, there is no debt, or the fit does not converge.
+    """
+    terms = terms or SourceTerms()
+    debt = _debt(row, terms)
+    try:
+        fit = fit_series(row.prices, debt, terms.rate, row.periods_per_year)
+    except InputError as error:
+        if error.argument != "equity_values":
+            raise
+        raise type(error)("prices", error.rule, error.value) from None
+    if not fit.converged:
+        raise ConvergenceError(
+            Phrase(
+                "prices must determine the assets (stopped after {iterations} steps)",
+                iterations=fit.iterations,
+            )
+        )
+    return fit
+
+
+def compared_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
+    """PD of a firm without a price, by the listed peers of its industry; see :func:`obligor_pd`.
+
+    :func:`~xlkmv.model.private.private_firm` of the assets that the peers' equity implies.
+    """
+    terms = terms or SourceTerms()
     earnings = _needed(row, "earnings")
     _debt(row, terms)
     industry = str(_needed(row, "industry"))
@@ -341,20 +518,97 @@ def _compared(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
     )
 
 
-def _observed(row: ObligorSource, terms: SourceTerms) -> ObligorPd:
+def observed_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
+    """PD from the defaults of obligors like it: :func:`~xlkmv.model.history.history_pd`.
+
+    Arguments and result are those of :func:`obligor_pd`.
+    """
     d, n = _needed(row, "defaults"), _needed(row, "obligor_years")
-    found = history_pd(d, n, terms.level)
+    found = history_pd(d, n, (terms or SourceTerms()).level)
     pd = float(found.mean)
     note = Phrase("{d:g} of {n:g} obligor-years in default, Jeffreys' prior", d=d, n=n)
     return ObligorPd(row.name, row.method, pd, float(-ndtri(pd)), float(found.low), float(found.high), note)
 
 
-METHODS: dict[str, Callable[[ObligorSource, SourceTerms], ObligorPd]] = {
-    "given": _given,
-    "rating": _rated,
-    "listed": _listed,
-    "comparables": _compared,
-    "history": _observed,
+def low_default_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
+    """Upper bound of the PD where few defaulted, or none: :func:`~xlkmv.model.history.most_prudent_pds`.
+
+    Of the group of the terms that the row's rating names, taken together with all that are worse; or of
+    the row's own defaults, its obligor-years being as many obligors in each of the terms' years. The
+    range is from the bound of confidence (1 - level)/2 to that of (1 + level)/2. See :func:`obligor_pd`.
+    """
+    terms = terms or SourceTerms()
+    if row.rating is not None:
+        names = [group.name.strip().casefold() for group in terms.groups]
+        if row.rating.strip().casefold() not in names:
+            known = ", ".join(group.name for group in terms.groups) or Phrase("there is none")
+            raise InputError(
+                "rating", Phrase("must be a group with few defaults ({known})", known=known), row.rating
+            )
+        place = names.index(row.rating.strip().casefold())
+        found = group_pds(terms)[place]
+        return ObligorPd(row.name, row.method, found.pd, found.distance, found.low, found.high, found.note)
+    d, n = _needed(row, "defaults"), _needed(row, "obligor_years") / check_number("years", terms.years, YEARS)
+    if n % 1.0:
+        rule = Phrase("must be a whole number of obligors in each of {years:g} years", years=terms.years)
+        raise DomainError("obligor_years", rule, row.obligor_years)
+    return _bound(row.name, ((n, d),), terms)
+
+
+def group_pds(terms: SourceTerms) -> tuple[ObligorPd, ...]:
+    """Upper bound of the PD of each group with few defaults, as of :func:`low_default_pd`.
+
+    Parameters
+    ----------
+    terms : SourceTerms
+
+    Returns
+    -------
+    tuple of ObligorPd
+        In the order of the groups: each is bounded together with all that stand behind it.
+
+    Raises
+    ------
+    InputError, DomainError
+        For the first group that is wrong, by its name.
+    """
+    for group in terms.groups:  # together with the others nobody would know whose figure is wrong
+        with _named(group.name):
+            _bound(group.name, ((group.obligors, group.defaults),), terms)
+    counts = [(group.obligors, group.defaults) for group in terms.groups]
+    return tuple(_bound(group.name, tuple(counts[k:]), terms) for k, group in enumerate(terms.groups))
+
+
+def _bound(name: str, counts: tuple[tuple[float, float], ...], terms: SourceTerms) -> ObligorPd:
+    tail = 0.5 * (1.0 - terms.level)
+    said = (terms.correlation, terms.years, terms.time_correlation)
+    pd, low, high = (_prudent(counts, c, *said) for c in (terms.confidence, tail, 1.0 - tail))
+    note = Phrase(
+        "{d:g} of {n:g} obligors in default, bound of {confidence:.0%} confidence (Pluto-Tasche)",
+        d=sum(d for _, d in counts),
+        n=sum(n for n, _ in counts),
+        confidence=terms.confidence,
+    )
+    return ObligorPd(name, LOW_DEFAULT, pd, float(-ndtri(pd)), min(low, pd), max(high, pd), note)
+
+
+@lru_cache(maxsize=256)  # one group is that of many obligors
+def _prudent(
+    counts: tuple[tuple[float, float], ...], confidence: float, correlation: float, years: Any, again: float
+) -> float:
+    n, d = zip(*counts, strict=True)
+    return float(most_prudent_pds([sum(n)], [sum(d)], confidence, correlation, years, again)[0])
+
+
+LOW_DEFAULT = "low default"
+"""Name of the method of :func:`low_default_pd`."""
+METHODS: dict[str, Callable[[ObligorSource, SourceTerms | None], ObligorPd]] = {
+    "given": given_pd,
+    "rating": rated_pd,
+    "listed": listed_pd,
+    "comparables": compared_pd,
+    "history": observed_pd,
+    LOW_DEFAULT: low_default_pd,
 }
 """How the PD of an obligor can be had, by the name a user gives it."""
 
@@ -382,7 +636,7 @@ def _assets(value: Any, volatility: Any, debt: Any) -> str:
 def _debt(firm: ObligorSource | PeerFirm, terms: SourceTerms) -> Array:
     debt = default_point(firm.short_term or 0.0, firm.long_term or 0.0, terms.weight)
     if debt <= 0.0:
-        raise InputError("short_term and long_term", "must leave a default point > 0: no debt, no default")
+        raise InputError(DEBT, "must leave a default point > 0: no debt, no default")
     return debt
 
 

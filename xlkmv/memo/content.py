@@ -18,6 +18,7 @@ from xlkmv.deal.answers import ClassAnswer, class_answers, range_text
 from xlkmv.deal.questions.contributions import Drivers
 from xlkmv.deal.questions.diversification import telling_class
 from xlkmv.deal.reading import READINGS, alarming, distance, figure, probability, read
+from xlkmv.deal.sources import METHODS as SOURCE_METHODS
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.language import ENGLISH, catalogue
@@ -212,6 +213,7 @@ def memo(
     stamp: Stamp,
     assumptions: Sequence[Assumption] = (),
     language: str = ENGLISH,
+    pd_methods: Sequence[str] = (),
 ) -> Memo:
     """Put an analysis into the words of a memo.
 
@@ -225,6 +227,9 @@ def memo(
     language : str
         A key of :data:`~xlkmv.language.LANGUAGES`. Names of the deal and what the workbook says of its
         assumptions stay as they are.
+    pd_methods : sequence of str
+        Where the PD of each row of the pool comes from, "typed" or a method of
+        :data:`~xlkmv.deal.sources.METHODS`; nothing is said of it when left out.
 
     Returns
     -------
@@ -249,7 +254,7 @@ def memo(
         if analysis.quick
         else "",
         headings=_headings(_, name),
-        deal=_deal(_, deal, analysis),
+        deal=_deal(_, deal, analysis, pd_methods),
         classes=_classes(_, deal, analysis),
         reading=tuple(
             Sentence(_(label), said(lines[key], _), alarming(lines[key])) for key, label in READINGS.items()
@@ -323,7 +328,9 @@ def _headings(_: Say, name: str) -> dict[str, str]:
 # ------------------------------------------------------------------------------------ page one
 
 
-def _deal(_: Say, deal: Deal, analysis: Analysis) -> tuple[tuple[str, str], ...]:
+def _deal(
+    _: Say, deal: Deal, analysis: Analysis, pd_methods: Sequence[str] = ()
+) -> tuple[tuple[str, str], ...]:
     pool, terms, c = deal.pool, deal.terms, analysis.concentration
     notes, weight = sum(t.amount for t in deal.tranches), pool.amount / pool.amount.sum()
     on = [_(control.label) for key, control in CONTROLS.items() if getattr(deal.controls, key)]
@@ -359,7 +366,27 @@ def _deal(_: Say, deal: Deal, analysis: Analysis) -> tuple[tuple[str, str], ...]
             ),
         ),
     ]
+    if pd_methods:
+        lines.insert(1, (_("PDs"), _sources(_, deal, pd_methods)))
     return tuple(lines)
+
+
+def _sources(_: Say, deal: Deal, methods: Sequence[str]) -> str:
+    """Where the PDs of the pool come from: by method obligors, their share, least and largest PD."""
+    pool, parts = deal.pool, []
+    for method in dict.fromkeys(("typed", *SOURCE_METHODS)):
+        rows = np.array([said_of == method for said_of in methods], bool)
+        if rows.any():
+            ends = dict.fromkeys(probability(float(x)) for x in (pool.pd[rows].min(), pool.pd[rows].max()))
+            parts.append(
+                _("{method}: {count:,} ({share:.0%} of the pool), {range}").format(
+                    method=_(method),
+                    count=int(pool.obligors[rows].sum()),
+                    share=float(pool.share[rows].sum()),
+                    range=" – ".join(ends),
+                )
+            )
+    return _("; ").join(parts)
 
 
 def _classes(_: Say, deal: Deal, analysis: Analysis) -> Table:

@@ -39,6 +39,7 @@ def report(
     language: str = ENGLISH,
     assumptions: Sequence[Assumption] = (),
     stamp: Stamp | None = None,
+    pd_methods: Sequence[str] = (),
 ) -> tuple[Path, ...]:
     """Write a memo of two pages for a credit committee.
 
@@ -55,6 +56,8 @@ def report(
         Figures to be listed as assumed.
     stamp : Stamp, optional
         What the deal is called, and which run this is; of now when left out.
+    pd_methods : sequence of str
+        Where the PD of each row of the pool comes from, as of :func:`~xlkmv.memo.content.memo`.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def report(
     from xlkmv.memo.page import html as page
 
     made = stamp or Stamp(dt.datetime.now(), versions=versions())
-    content = memo(deal, analysis, made, assumptions, language)
+    content = memo(deal, analysis, made, assumptions, language, pd_methods)
     drawn = pictures(content if drawable(content) else memo(deal, analysis, made, assumptions))
     files = {
         path: page(content, drawn).encode() if kind == "html" else word_file(content, drawn)

@@ -26,6 +26,7 @@ from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
 __all__ = [
+    "FEWEST_VALUES",
     "MAPPED_PD",
     "FlowVolatility",
     "SeriesFit",
@@ -42,6 +43,8 @@ MAPPED_PD = Rule("must be > 0 and <= 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, l
 """What a PD of the table of :func:`edf` may be: ln PD is interpolated."""
 
 _LOWEST_VOLATILITY = 1e-6
+FEWEST_VALUES = 3
+"""Equity values below which :func:`fit_series` has nothing to fit."""
 _MAX_ITERATIONS = 500
 
 
@@ -256,8 +259,10 @@ def fit_series(
         equity_values=equity_values, default_point=default_point, rate=rate
     )
     E = check("equity_values", equity_values, POSITIVE).ravel()
-    if E.size < 3:
-        raise InputError("equity_values", "must hold at least 3 values", E.size)
+    if E.size < FEWEST_VALUES:
+        raise InputError(
+            "equity_values", Phrase("must hold at least {least} values", least=FEWEST_VALUES), E.size
+        )
     series = _Series(
         E,
         _by_date("default_point", default_point, E.size),

@@ -27,15 +27,26 @@ from xlkmv.model.normal import density
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
-__all__ = ["MOST_DEFAULTS", "MOST_YEARS", "HistoryPd", "history_pd", "most_prudent_pds"]
+__all__ = [
+    "MOST_DEFAULTS",
+    "MOST_YEARS",
+    "YEARS",
+    "YEAR_TO_YEAR",
+    "HistoryPd",
+    "history_pd",
+    "most_prudent_pds",
+]
 
 MOST_YEARS = 50
 """Years of history that :func:`most_prudent_pds` takes."""
 MOST_DEFAULTS = 50
 """Defaults, all grades together, that it takes over several years: its cost rises with their square."""
 
+YEARS = Rule(Phrase("must be a whole number, 1 to {most_years}", most_years=MOST_YEARS), 1.0, MOST_YEARS)
+"""What the years of a history may be."""
 # Both correlations make the integrand of several years steep: up to here the grid below resolves it.
-_CHAIN = Rule("must be >= 0 and <= 0.95 over several years", 0.0, 0.95)
+YEAR_TO_YEAR = Rule("must be >= 0 and <= 0.95 over several years", 0.0, 0.95)
+"""What the correlation from year to year may be, and that of the obligors over several years."""
 # The normal factor beyond which nothing is left in double precision, and nodes per width of a step.
 _REACH = 9.0
 _PER_WIDTH = 3.0
@@ -153,10 +164,9 @@ def most_prudent_pds(
             "defaults", Phrase("must be one number per grade ({count})", count=n.size), np.size(defaults)
         )
     tail = 1.0 - check_number("confidence", confidence, RULES["level"])
-    span = Rule(Phrase("must be a whole number, 1 to {most_years}", most_years=MOST_YEARS), 1.0, MOST_YEARS)
-    T = int(check_number("years", _whole("years", years, span), span))
-    rho = check_number("correlation", correlation, ASSET_CORRELATION if T == 1 else _CHAIN)
-    theta = check_number("time_correlation", time_correlation, _CHAIN)
+    T = int(check_number("years", _whole("years", years, YEARS), YEARS))
+    rho = check_number("correlation", correlation, ASSET_CORRELATION if T == 1 else YEAR_TO_YEAR)
+    theta = check_number("time_correlation", time_correlation, YEAR_TO_YEAR)
     pooled_n, pooled_d = (np.cumsum(x[::-1])[::-1] for x in (n, d))
     if T > 1 and rho > 0.0 and pooled_d[0] > MOST_DEFAULTS:
         rule = Phrase(

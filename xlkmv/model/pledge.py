@@ -37,7 +37,7 @@ MAX_DEVIATION = 10.0
 PLEDGE_RULES: dict[str, Rule] = {
     "pledge_value": NOT_NEGATIVE,
     "claim": POSITIVE,
-    "volatility": Rule("must be >= 0 and <= 5 (a decimal: 0.25 means 25 %)", 0.0, 5.0),
+    "volatility": PROBABILITY,
     "discount": Rule("must be >= 0 and < 1 (a decimal: 0.2 means 20 %)", 0.0, 1.0, high_open=True),
     "sale_time": Rule("must be >= 0 and <= 100 (years)", 0.0, 100.0),
     "pd": Rule("must be > 0 and <= 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, low_open=True),
@@ -65,7 +65,7 @@ def pledge_recovery(
     claim : array_like
         What is owed at default, same money, > 0.
     volatility : array_like
-        sigma of ln V, per annum, decimal, >= 0.
+        sigma of ln V, per annum, decimal, 0 to 1.
     horizon : array_like
         Years from now to default, > 0.
     drift : array_like

@@ -37,7 +37,7 @@ from xlkmv.workbook.address import address
 from xlkmv.workbook.book import Table
 from xlkmv.workbook.layout import Column
 
-__all__ = ["read_pool"]
+__all__ = ["pd_methods", "read_pool"]
 
 Mask = npt.NDArray[np.bool_]
 SPEC = layout.POOL
@@ -54,6 +54,8 @@ def read_pool(
     scale: Scale,
     sources: Sources,
     drawn: RecoveryRows,
+    *,
+    typed: bool = True,
 ) -> Callable[[], Pool]:
     """Read the claims.
 
@@ -72,6 +74,8 @@ def read_pool(
         Obligors whose PD follows from their own data.
     drawn : RecoveryRows
         Obligors whose recovery is drawn.
+    typed : bool
+        Whether the column of correlations counts; else it may be blank, and is 0 here.
 
     Returns
     -------
@@ -88,6 +92,7 @@ def read_pool(
     names = named(words["name"])
     numbers["pd"] = _pds(reader, table, numbers["pd"], words["rating"], scale, names, sources)
     numbers["recovery"] = _recovery(reader, table, numbers["recovery"], names, drawn)
+    numbers["correlation"] = _correlation(reader, table, numbers["correlation"], typed)
     counted = bool(_filled(table, "count").any())
     columns = {field: numbers[field] for field in POOL_NUMBERS}
     if counted:
@@ -117,6 +122,34 @@ def read_pool(
         )
 
     return made
+
+
+def pd_methods(reader: Reader, plan: PayDates, names: Sequence[str], sources: Sources) -> tuple[str, ...]:
+    """Where the PD of each claim comes from.
+
+    Parameters
+    ----------
+    reader : Reader
+    plan : PayDates
+    names : sequence of str
+        Of a pool without a fault.
+    sources : Sources
+
+    Returns
+    -------
+    tuple of str
+        "typed", "rating" where a grade stands beside it, or the method on sheet Obligor.
+    """
+    table = reader.rows(SPEC, plan.headings)
+    ratings = [None] * len(names) if table is None else reader.values(table, SPEC.column("rating"))
+    return tuple(
+        "typed"
+        if rating is None
+        else sources.method(name)
+        if rating.casefold() == layout.FROM_SOURCE
+        else "rating"
+        for name, rating in zip(names, ratings, strict=True)
+    )
 
 
 def _no_pool() -> NoReturn:
@@ -202,6 +235,16 @@ def _recovery(
         reader.fail(table, row, header, Phrase("must not be blank: fill it, or clear the whole row"))
     drawn.report(reader, names, recovery)
     return np.where(pledged, 0.0, recovery)
+
+
+def _correlation(reader: Reader, table: Table, correlation: Array, typed: bool) -> Array:
+    """Typed correlations; 0 where they come from elsewhere."""
+    if not typed:
+        return np.zeros(correlation.shape)
+    for row in _where(~_filled(table, "correlation")):
+        rule = Phrase("must not be blank: fill it, or clear the whole row")
+        reader.fail(table, row, SPEC.column("correlation").header, rule)
+    return correlation
 
 
 def _loans(

@@ -86,6 +86,7 @@ def write_memo(
         language=language,
         assumptions=read_assumptions(book, language),
         stamp=stamp,
+        pd_methods=inputs.sources.methods,
     )
     return Reported(inputs, written, time.perf_counter() - started)
 

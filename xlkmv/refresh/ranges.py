@@ -17,7 +17,9 @@ from xlkmv.workbook.book import has_table
 __all__ = ["read_ranges"]
 
 
-def read_ranges(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -> Ranges:
+def read_ranges(
+    reader: Reader, deal: Deal, plan: PayDates, sources: Sources, correlation_error: float | None = None
+) -> Ranges:
     """Read the ranges of the inputs of a deal.
 
     Parameters
@@ -29,6 +31,8 @@ def read_ranges(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) ->
     plan : PayDates
     sources : Sources
         Their ranges count where a claim has its PD from there, and no ends of its own.
+    correlation_error : float, optional
+        Standard error of the asset correlation by its source; counts where the table has none.
 
     Returns
     -------
@@ -37,7 +41,12 @@ def read_ranges(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) ->
     """
     columns = zip(RANGE_NUMBERS, _of_obligors(reader, deal, plan, sources), strict=True)
     known: dict[str, Any] = {name: values for name, values in columns if not np.isnan(values).all()}
-    return Ranges(**_of_plan(reader, deal), **known)
+    plan_wide = _of_plan(reader, deal)
+    if correlation_error is not None and "correlation" not in plan_wide:
+        item = INPUTS["correlation"]
+        if not any(range_faults(np.nan, np.nan, correlation_error, item.figure(deal), item.scale.rule)):
+            plan_wide["correlation"] = correlation_error
+    return Ranges(**plan_wide, **known)
 
 
 def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -> list[Array]:

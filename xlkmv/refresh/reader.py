@@ -389,6 +389,18 @@ class Reader:
         found = list(dict.fromkeys(self._whole))
         for (name, rule, _, rows), positions in alike.items():
             if (table := self.found(name)) is not None:
+                who = self._who(table, rows[0]) if len(rows) == 1 else ""
                 for first, last in runs(positions):
-                    found.append(table.problem(rows, table.header[first], rule, last - first + 1))
+                    header = table.header[first]
+                    known = "" if str(table.rows[rows[0]][first]).strip() == who else who
+                    found.append(table.problem(rows, header, rule, last - first + 1, known))
         return found
+
+    @staticmethod
+    def _who(table: Table, row: int) -> str:
+        """Name of a row of obligors, classes or the like; "" where it has none."""
+        spec = TABLES.get(table.name)
+        if spec is None or spec.columns[0].field != "name" or not table.has(spec.columns[0].header):
+            return ""
+        name = table.rows[row][table.index(spec.columns[0].header)]
+        return "" if is_blank(name) or isinstance(name, ErrorCell) else str(name).strip()

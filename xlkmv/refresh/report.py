@@ -40,6 +40,7 @@ from xlkmv.model.plan import coverage_quantile
 from xlkmv.phrase import CLAUSES, LIST, Phrase, Say, joined, said
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.reader import filled
+from xlkmv.refresh.sources import Sourced
 from xlkmv.refresh.wording import remember, said_again, speaker, write_texts
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, CellValue, Table, has_table
@@ -91,7 +92,7 @@ def write_report(
     analysis: Analysis,
     entry: Sequence[Any],
     marks: Sequence[tuple[str, str, float]],
-    sources: Sequence[ObligorPd | None] = (),
+    sources: Sourced | None = None,
     ranges: Ranges | None = None,
 ) -> None:
     """Write every result; the book keeps the writes until it is saved.
@@ -105,8 +106,8 @@ def write_report(
         The row for the log: time, seconds, version, input hash, seed, message.
     marks : sequence of (str, str, float)
         What was read: table, column, mark; see :func:`xlkmv.refresh.marks.read_marks`.
-    sources : sequence of ObligorPd or None
-        By filled row of sheet Obligor.
+    sources : Sourced, optional
+        What the sources of inputs come to.
     ranges : Ranges, optional
         How well the inputs are known.
     """
@@ -115,6 +116,7 @@ def write_report(
             "it has none of the tables of results, such as tbl_Headline: take them from a new workbook"
         )
         raise BookError(Phrase("the results cannot be written: {rule}", rule=rule))
+    sources = sources or Sourced()
     write_texts(book)
     _say_again(book)
     answers, today = class_answers(deal, analysis), classes_today(deal, analysis)
@@ -144,6 +146,7 @@ def write_report(
         (layout.PRIORITY, [[k, text] for k, text in enumerate(analysis.steps, 1)]),
         (layout.MODEL, model_rows(analysis.models)),
         (layout.LAYER, _layers(deal, analysis)),
+        (layout.CORRELATION, [_correlated(deal, sources)]),
         (layout.MATTER, _matter(analysis)),
         (layout.INTERVAL, _intervals(analysis, answers)),
         (layout.TODAY, [_standing(c) for c in today]),
@@ -165,7 +168,9 @@ def write_report(
     if (given := _table(book, layout.RANGE)) is not None:
         write_rows(book, layout.RANGE, _ranged(given, deal, ranges or Ranges()), False)
     if _table(book, layout.OBLIGOR) is not None:
-        _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources])
+        _write_beside(book, layout.OBLIGOR, [_sourced(found) for found in sources.rows])
+    if _table(book, layout.GROUP) is not None:
+        _write_beside(book, layout.GROUP, [[found.pd, found.low, found.high] for found in sources.groups])
     _write_recoveries(book, deal)
     _write_asked(book, deal)
     if marks:
@@ -830,7 +835,8 @@ def _ranged(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
             continue
         counts = None
         if name in ranges.acting(deal):
-            counts = Phrase("yes")
+            typed = not (is_blank(low) and is_blank(error))
+            counts = Phrase("yes") if typed else Phrase("yes: s.e. of its source")
         elif not is_blank(low):
             counts = Phrase("no: figure outside")
         elif not is_blank(error):
@@ -846,6 +852,13 @@ UNUSED = {
     "drift": Phrase("no: the drift is implied"),
     "prepayment": Phrase("no: prepayment by a vector"),
     "support_pd": Phrase("no: the undertaking is off"),
+    "support_correlation": Phrase("no: the undertaking is off"),
+    "industry_correlation": Phrase("no: no industry is named"),
+    "between_industries": Phrase("no: no industry is named"),
+    "lag": Phrase("no: recovered at once"),
+    "pledge": Phrase("no: there is no pledge"),
+    "pledge_volatility": Phrase("no: there is no pledge"),
+    "sale_discount": Phrase("no: there is no pledge"),
 }
 
 
@@ -912,6 +925,16 @@ def _sourced(found: ObligorPd | None) -> list[Any]:
     if found is None:
         return [None] * len(layout.OBLIGOR.results)
     return [found.pd, found.low, found.high, found.distance, found.note]
+
+
+def _correlated(deal: Deal, sources: Sourced) -> list[Any]:
+    """Where the asset correlation comes from, and what it comes to."""
+    used, found = deal.pool.correlation, sources.correlation
+    source, error = "typed", None
+    note: str = Phrase("sheet Pool, column Correlation")
+    if found is not None and found.source != source:
+        source, error, note = found.source, found.error, found.note
+    return [Phrase(source), float(deal.pool.share @ used), used.min(), used.max(), error, note]
 
 
 def _write_recoveries(book: Book, deal: Deal) -> None:

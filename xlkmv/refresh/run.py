@@ -18,11 +18,11 @@ import numpy as np
 
 import xlkmv
 from xlkmv.deal.analysis import Analysis, analyse
+from xlkmv.deal.checks import Check
 from xlkmv.deal.paths.executors import Executor, can_start_processes, dask_executor, process_executor
 from xlkmv.deal.paths.run import pays_for_processes
 from xlkmv.deal.plan.today import record_limits
 from xlkmv.deal.questions.diversification import MOST_ASKED, OTHERWISE_RULES, Otherwise
-from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.stress import BASE, Stress, apply, stress_faults
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.terms import (
@@ -44,7 +44,8 @@ from xlkmv.functions.cells import is_blank
 from xlkmv.language import LANGUAGES
 from xlkmv.model.domain import Rule
 from xlkmv.phrase import LIST, Phrase, joined
-from xlkmv.refresh.claims import read_pool
+from xlkmv.refresh.claims import pd_methods, read_pool
+from xlkmv.refresh.correlation import correlation_source, read_correlation
 from xlkmv.refresh.digest import digest
 from xlkmv.refresh.lookups import read_class_scale, read_curves, read_scale, read_vectors
 from xlkmv.refresh.marks import read_marks
@@ -53,7 +54,7 @@ from xlkmv.refresh.ranges import read_ranges
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.recoveries import read_recoveries
 from xlkmv.refresh.report import scope, write_report
-from xlkmv.refresh.sources import read_sources
+from xlkmv.refresh.sources import Sourced, read_sources
 from xlkmv.refresh.terms import PayDates, TermCells, labelled, read_payment_dates, read_term_cells
 from xlkmv.refresh.wording import language_of
 from xlkmv.workbook import layout
@@ -72,8 +73,9 @@ class Inputs:
     """What a workbook asks for: deal, preset conditions, collections so far, where to simulate.
 
     `digest` marks everything that moves a number; where the paths run does not. `marks` are those of
-    sheet Changes: table, column, mark; `sources` are the PDs of sheet Obligor, `ranges` how well the inputs
-    are known, `otherwise` the other ways to spread the pool that are asked about.
+    sheet Changes: table, column, mark; `sources` are what the sources of PDs and correlation come to,
+    `ranges` how well the inputs are known, `otherwise` the other ways to spread the pool that are asked
+    about, `noticed` what is rarely meant of the sources.
     """
 
     deal: Deal
@@ -82,9 +84,10 @@ class Inputs:
     scheduler: str | None
     digest: str
     marks: tuple[tuple[str, str, float], ...]
-    sources: tuple[ObligorPd | None, ...]
+    sources: Sourced
     ranges: Ranges
     otherwise: Otherwise
+    noticed: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,7 @@ def compute(
             actual=inputs.actual,
             ranges=inputs.ranges,
             otherwise=inputs.otherwise,
+            noticed=inputs.noticed,
             executor=executor,
             quick=quick,
         )
@@ -204,9 +208,11 @@ def read_book(book: Book) -> Inputs:
     plan = read_payment_dates(reader, cells)
     _language(reader)
     curves, scale = read_curves(reader), read_scale(reader)
-    sources = read_sources(reader, scale)
+    closing = cells.values.get("closing")
+    sources = read_sources(reader, scale, closing)
     drawn = read_recoveries(reader)
-    pool = read_pool(reader, plan, cells.values.get("closing"), curves, scale, sources, drawn)
+    typed = correlation_source(cells) == "typed"
+    pool = read_pool(reader, plan, closing, curves, scale, sources, drawn, typed=typed)
     names, tranches = read_tranches(reader, plan.dates, curves)
     terms = _terms(reader, cells, plan, _headline(reader, names))
     controls = _controls(reader, cells)
@@ -216,8 +222,11 @@ def read_book(book: Book) -> Inputs:
     if problems := reader.problems():
         raise BookInputError(problems)
     said = replace(terms(), curves=curves.made(), class_scale=grades())
-    deal = Deal(pool(), tranches(), said, controls(), covenants())
-    actual, ranges = _record(reader, deal), read_ranges(reader, deal, plan, sources)
+    claims = pool()
+    found = read_correlation(reader, cells, claims, plan, sources)
+    claims = claims if typed else replace(claims, correlation=found.values)
+    deal = Deal(claims, tranches(), said, controls(), covenants())
+    actual, ranges = _record(reader, deal), read_ranges(reader, deal, plan, sources, found.error)
     if problems := reader.problems():
         raise BookInputError(problems)
     made = stresses()
@@ -228,7 +237,10 @@ def read_book(book: Book) -> Inputs:
     more = [*([ranges] if ranges.any_acts(deal) else []), *([spread] if spread != Otherwise() else [])]
     mark = digest(deal, made, told, *more)
     marks = tuple(read_marks(reader))
-    return Inputs(deal, made, actual, cells.values["scheduler"], mark, marks, sources.rows, ranges, spread)
+    noticed = sources.warnings(claims.name, deal.terms.closing, correlated=found.source == "returns")
+    methods = pd_methods(reader, plan, claims.name, sources)
+    worked = Sourced(sources.rows, sources.groups, found, methods)
+    return Inputs(deal, made, actual, cells.values["scheduler"], mark, marks, worked, ranges, spread, noticed)
 
 
 def _otherwise(reader: Reader) -> Callable[[], Otherwise]:

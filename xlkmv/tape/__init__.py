@@ -7,14 +7,13 @@ into a workbook; :func:`read_prices` and :func:`import_prices` do so with series
 
 from xlkmv.tape.columns import read_map
 from xlkmv.tape.lines import group
-from xlkmv.tape.prices import PriceFile, Prices, import_prices, listed_obligors, read_prices
+from xlkmv.tape.prices import PriceFile, import_prices, listed_obligors, read_prices
 from xlkmv.tape.reading import read_tape
 from xlkmv.tape.result import Report, Tape
 from xlkmv.tape.writing import WorkbookTerms, import_tape, workbook_terms
 
 __all__ = [
     "PriceFile",
-    "Prices",
     "Report",
     "Tape",
     "WorkbookTerms",

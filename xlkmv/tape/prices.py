@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from xlkmv.deal.sources import Prices
 from xlkmv.errors import BookError
-from xlkmv.model.domain import Array
 from xlkmv.phrase import LIST, Phrase, joined
 from xlkmv.tape.figures import Cells, Read, as_dates, as_numbers, as_texts, day_first, decimal_mark
 from xlkmv.tape.files import RawTape, read_file
@@ -20,7 +20,7 @@ from xlkmv.tape.headings import fold
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book
 
-__all__ = ["PriceFile", "Prices", "import_prices", "listed_obligors", "read_prices"]
+__all__ = ["PriceFile", "import_prices", "listed_obligors", "read_prices"]
 
 
 def _folded(words: str) -> frozenset[str]:
@@ -36,43 +36,8 @@ VALUES = _folded(
     "股权市值, 股权价值, 市值, 总市值"
 )
 HINT = Phrase("name columns as Date, Obligor, Equity, or head a column by each obligor of table tbl_Obligor")
-# Dates further apart than this many times the usual step are a hole.
-HOLE = 4.0
 
 Days = npt.NDArray[np.datetime64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prices:
-    """Series of one obligor.
-
-    Attributes
-    ----------
-    name : str
-        As in table tbl_Obligor.
-    dates : ndarray of datetime64[D], shape (n,)
-        Increasing.
-    values : ndarray, shape (n,)
-        Market values of the equity, money.
-    """
-
-    name: str
-    dates: Days
-    values: Array
-
-    @property
-    def hole(self) -> str:
-        """Days between two prices that are much further apart than usual; "" where there are none."""
-        steps = np.diff(self.dates).astype(np.int64)
-        if not steps.size or steps.max() <= HOLE * np.median(steps):
-            return ""
-        k = int(steps.argmax())
-        return Phrase(
-            "nothing between {one} and {other}, where steps are of {usual:g} days",
-            one=self.dates[k],
-            other=self.dates[k + 1],
-            usual=float(np.median(steps)),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,9 @@ class Table:
         """A1 address of the cell in one of the rows, counted from 0."""
         return address(self.top + self.places[row], self.left + self.index(header))
 
-    def problem(self, row: int | Sequence[int], header: str, rule: str, width: int = 1) -> Problem:
+    def problem(
+        self, row: int | Sequence[int], header: str, rule: str, width: int = 1, who: str = ""
+    ) -> Problem:
         """Report that a value breaks a rule; several rows, and columns from this one on, in one."""
         rows = [row] if isinstance(row, int) else row
         position = self.index(header)
@@ -149,7 +151,8 @@ class Table:
         areas = [str(Area(first, left, last, left + width - 1)) for first, last in found[:_RANGES_NAMED]]
         more = f" and {len(found) - _RANGES_NAMED:,} more" if len(found) > _RANGES_NAMED else ""
         cells = ", ".join(areas) + more
-        return Problem(self.sheet, self.cell(min(rows), header), value, rule, len(set(rows)) * width, cells)
+        cell, count = self.cell(min(rows), header), len(set(rows)) * width
+        return Problem(self.sheet, cell, value, rule, count, cells, who)
 
 
 class Book(Protocol):

@@ -26,6 +26,7 @@ from xlkmv.model.domain import (
     Rule,
     numbers,
 )
+from xlkmv.model.pledge import PLEDGE_RULES
 from xlkmv.phrase import Phrase
 
 __all__ = ["COLUMN_RULES", "TOLERANCE", "Fault", "column_faults", "raise_first", "twice"]
@@ -51,9 +52,9 @@ COLUMN_RULES: dict[str, Rule] = {
     "lag": Rule("must be between 0 and 30 (years)", low=0.0, high=30.0),
     "spread": Rule("must be >= 0 and < 0.5 (a decimal: 0.2 means 20 %)", 0.0, 0.5, high_open=True),
     "pledge": NOT_NEGATIVE,
-    "pledge_volatility": PROBABILITY,
+    "pledge_volatility": PLEDGE_RULES["volatility"],
     "pledge_growth": SIGNED_RATE,
-    "sale_discount": Rule("must be >= 0 and < 1 (a decimal: 0.2 means 20 %)", 0.0, 1.0, high_open=True),
+    "sale_discount": PLEDGE_RULES["discount"],
     "tie": RULES["correlation"],
     "correlation": ASSET_CORRELATION,
     "schedule": NOT_NEGATIVE,

@@ -20,7 +20,7 @@ from scipy.special import expit, logit, ndtri
 from xlkmv.deal.terms.claims import Pool
 from xlkmv.deal.terms.columns import Columns
 from xlkmv.deal.terms.deal import Deal
-from xlkmv.deal.terms.faults import Fault, raise_first
+from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first
 from xlkmv.deal.terms.plan import TERM_RULES
 from xlkmv.errors import InputError
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
@@ -63,7 +63,8 @@ class Scale:
 
     def moved(self, figures: Array, shift: Any) -> Array:
         """Move figures; what lies at the end of the scale (a recovery of 0) stays."""
-        return np.asarray(self.back(self.to(figures) + shift))
+        with np.errstate(divide="ignore"):
+            return np.asarray(self.back(self.to(figures) + shift))
 
     def spread(self, low: Any, high: Any, error: Any, figure: Any) -> tuple[Array, Array]:
         """How far a figure reaches down and up, standard deviations on the scale; ends or error are NaN."""
@@ -120,6 +121,41 @@ def _user(deal: Deal) -> bool:
     return deal.terms.volatility_source == "user"
 
 
+def _pledged(pool: Pool) -> Array:
+    """Financed amounts of the rows that have a pledge, shape (m,), 0 of others."""
+    return np.zeros(0) if pool.recoveries is None else pool.amount * pool.recoveries.pledged
+
+
+def _of_pledges(column: str) -> Callable[[Deal], float]:
+    """Mean of a column of the pledges by financed amount."""
+
+    def figure(deal: Deal) -> float:
+        weights = _pledged(deal.pool)
+        return (
+            float(np.average(getattr(deal.pool.recoveries, column), weights=weights))
+            if weights.any()
+            else np.nan
+        )
+
+    return figure
+
+
+def _cover(deal: Deal) -> float:
+    """Value of the pledges over what is financed against them."""
+    weights = _pledged(deal.pool)
+    if not weights.any() or deal.pool.recoveries is None:
+        return np.nan
+    return float(np.nansum(deal.pool.recoveries.pledge) / weights.sum())
+
+
+def _any_pledge(deal: Deal) -> bool:
+    return bool(_pledged(deal.pool).any())
+
+
+def _industries(deal: Deal) -> bool:
+    return any(deal.pool.industry)
+
+
 INPUTS: dict[str, RangedInput] = {
     "pd": RangedInput(Phrase("PD of all obligors together"), ODDS, _mean("pd"), lambda deal: True),
     "recovery": RangedInput(Phrase("Recovery"), ODDS, _recovery, lambda deal: bool(_typed(deal.pool).any())),
@@ -140,7 +176,32 @@ INPUTS: dict[str, RangedInput] = {
         lambda deal: deal.controls.support_pd,
         lambda deal: deal.controls.support,
     ),
+    "support_correlation": RangedInput(
+        Phrase("Support correlation"),
+        ODDS,
+        _term("support_correlation"),
+        lambda deal: deal.controls.support,
+    ),
+    "industry_correlation": RangedInput(
+        Phrase("Industry correlation"), ODDS, _term("industry_correlation"), _industries
+    ),
+    "between_industries": RangedInput(
+        Phrase("Correlation between industries"), ODDS, _term("between_industries"), _industries
+    ),
+    "lag": RangedInput(
+        Phrase("Recovery lag, time to sale"),
+        LOG,
+        _mean("lag"),
+        lambda deal: bool((deal.pool.lag > 0.0).any()),
+    ),
+    "pledge": RangedInput(Phrase("Pledge value / financed"), LOG, _cover, _any_pledge),
+    "pledge_volatility": RangedInput(
+        Phrase("Pledge volatility"), LOG, _of_pledges("pledge_volatility"), _any_pledge
+    ),
+    "sale_discount": RangedInput(Phrase("Sale discount"), ODDS, _of_pledges("sale_discount"), _any_pledge),
 }
+# Those that are columns of the pledges.
+OF_PLEDGES = ("pledge", "pledge_volatility", "sale_discount")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -152,6 +213,11 @@ class Ranges(Columns, Shown):
     pd, recovery, correlation, volatility, drift, prepayment, support_pd : (float, float), float or None
         Low and high end of :data:`INPUTS`, or the standard error; None: the figure counts as known. Where
         obligors differ, the range is that of their mean, and the odds of all of them move together.
+    support_correlation, industry_correlation, between_industries : (float, float), float or None
+        The same of the terms of these names.
+    lag, pledge, pledge_volatility, sale_discount : (float, float), float or None
+        The same of the recovery lag, which is also the time to the sale of a pledge; of the value of the
+        pledges over what is financed against them; of their volatility; of the discount of their sale.
     pd_low, pd_high : ndarray, shape (m,), or None
         Ends of the one-year PD of each row of the pool, independent of the others' and on top of what
         moves all; NaN where it counts as known.
@@ -166,6 +232,13 @@ class Ranges(Columns, Shown):
     drift: tuple[float, float] | float | None = None
     prepayment: tuple[float, float] | float | None = None
     support_pd: tuple[float, float] | float | None = None
+    support_correlation: tuple[float, float] | float | None = None
+    industry_correlation: tuple[float, float] | float | None = None
+    between_industries: tuple[float, float] | float | None = None
+    lag: tuple[float, float] | float | None = None
+    pledge: tuple[float, float] | float | None = None
+    pledge_volatility: tuple[float, float] | float | None = None
+    sale_discount: tuple[float, float] | float | None = None
     pd_low: Array | None = None
     pd_high: Array | None = None
     pd_error: Array | None = None
@@ -251,8 +324,8 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
     deal : Deal
     shifts : dict
         By name of :data:`INPUTS`; 0 leaves the figure as it is. A recovery without the pledge moves as
-        the others do; the log of the value of a pledge moves by as much, and a spread keeps its part
-        of the widest one that its mean allows.
+        the others do; the log of the value of a pledge moves by as much, unless pledges have a shift of
+        their own, and a spread keeps its part of the widest one that its mean allows.
     obligors : ndarray, shape (m,), optional
         Of the PD of each row, on top of that of all.
 
@@ -271,19 +344,26 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
         bounds = TERM_RULES.get(name, PROBABILITY)
         return float(np.clip(there, bounds.low, bounds.high))
 
+    def column(name: str, figures: Array) -> Array:
+        there = moved(name, figures, shifts.get(name, 0.0))
+        return np.asarray(np.minimum(there, COLUMN_RULES[name].high))
+
     own = 0.0 if obligors is None else obligors
     recovery = moved("recovery", pool.recovery, shifts.get("recovery", 0.0))
     drawn = pool.recoveries
     if drawn is not None and recovery is not pool.recovery:
         widest, before = recovery * (1.0 - recovery), pool.recovery * (1.0 - pool.recovery)
         scale = np.sqrt(np.divide(widest, before, out=np.ones_like(before), where=before > 0.0))
-        value = drawn.pledge * np.exp(shifts["recovery"])
+        value = drawn.pledge * (1.0 if "pledge" in shifts else np.exp(shifts["recovery"]))
         drawn = replace(drawn, spread=np.minimum(drawn.spread * scale, MOST_SPREAD), pledge=value)
+    if drawn is not None and any(shifts.get(name) for name in OF_PLEDGES):
+        drawn = replace(drawn, **{name: column(name, getattr(drawn, name)) for name in OF_PLEDGES})
     pool = replace(
         pool,
         recoveries=drawn,
         pd=moved("pd", pool.pd, shifts.get("pd", 0.0) + own),
         recovery=recovery,
+        lag=column("lag", pool.lag),
         correlation=moved("correlation", pool.correlation, shifts.get("correlation", 0.0)),
     )
     terms = replace(
@@ -291,6 +371,9 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
         volatility=one("volatility", terms.volatility),
         drift=one("drift", terms.drift),
         prepayment=one("prepayment", terms.prepayment),
+        support_correlation=one("support_correlation", terms.support_correlation),
+        industry_correlation=one("industry_correlation", terms.industry_correlation),
+        between_industries=one("between_industries", terms.between_industries),
     )
     controls = replace(
         controls,

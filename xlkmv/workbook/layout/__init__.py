@@ -81,7 +81,9 @@ TABLES: dict[str, TableSpec] = {
         POOL,
         OBLIGOR,
         RECOVERY,
+        CORRELATION,
         SOURCE,
+        GROUP,
         PEER,
         EDF,
         PRICE,
@@ -175,7 +177,7 @@ def input_columns() -> tuple[tuple[str, str], ...]:
         for spec in (
             *(POOL, TRANCHE, TERM, CONTROL, COVENANT, SCENARIO, ACTUAL),
             *(SCHEDULE, CURVE, SCALE, CLASS_SCALE, VECTOR, RANGE),
-            *(OBLIGOR, RECOVERY, SOURCE, PEER, EDF, PRICE),
+            *(OBLIGOR, RECOVERY, SOURCE, GROUP, PEER, EDF, PRICE),
             OTHERWISE,
         )
         for c in spec.inputs

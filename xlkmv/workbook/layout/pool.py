@@ -5,8 +5,17 @@ from __future__ import annotations
 from xlkmv.deal.sources import METHODS as SOURCE_METHODS
 from xlkmv.deal.terms import AMORTISATIONS, COLUMN_RULES, STATUSES
 from xlkmv.model.calibration import MAPPED_PD
-from xlkmv.model.domain import FINITE, INSIDE_PROBABILITY, NOT_NEGATIVE, POSITIVE, RULES, Rule
+from xlkmv.model.domain import (
+    ASSET_CORRELATION,
+    FINITE,
+    INSIDE_PROBABILITY,
+    NOT_NEGATIVE,
+    POSITIVE,
+    RULES,
+    Rule,
+)
 from xlkmv.model.domain import PROBABILITY as PROBABILITY_RULE
+from xlkmv.model.history import YEAR_TO_YEAR, YEARS
 from xlkmv.model.private import DISTANCES
 from xlkmv.workbook.layout.column import (
     DISTANCE,
@@ -24,15 +33,27 @@ from xlkmv.workbook.layout.column import (
     text,
 )
 
-__all__ = ["EDF", "FROM_SOURCE", "OBLIGOR", "PEER", "POOL", "PRICE", "RECOVERY", "SOURCE"]
+__all__ = [
+    "CORRELATION",
+    "EDF",
+    "FROM_SOURCE",
+    "GROUP",
+    "OBLIGOR",
+    "PEER",
+    "POOL",
+    "PRICE",
+    "RECOVERY",
+    "SOURCE",
+]
 
 # Word in the column of ratings: the PD is that of sheet Obligor.
 FROM_SOURCE = "source"
 EQUITY_NOTE = "listed: market value and its volatility p.a., or a series in table tbl_Prices."
+EQUITY_ERROR = "listed: of the volatility; blank: as of a year of daily prices, 4.5 % of it."
 DEBT_NOTE = "listed, comparables: due within a year, and later. Money."
 PD_ERROR = "Standard error of the PD, in place of its ends."
 PD_RANGE = "Ends that hold the PD 9 times out of 10: both or none. Blank with source: those of sheet Obligor."
-EARNINGS_NOTE = "or book assets, if all peers give these. Money."
+EARNINGS_NOTE = "comparables: the same of the firm and of all its peers. Money."
 
 POOL = TableSpec(
     "tbl_Pool",
@@ -116,7 +137,19 @@ POOL = TableSpec(
             "0.00",
             COLUMN_RULES["correlation"],
             11,
-            "Asset correlation with the common factor.",
+            "Asset correlation with the common factor. May be blank where it does not come from here (Terms).",
+            blank=True,
+            required=True,
+        ),
+        number(
+            "Sales (EUR million)",
+            "年销售额（百万欧元）",
+            "sales",
+            MONEY,
+            NOT_NEGATIVE,
+            11,
+            "Of the group, a year; for Basel's correlation. Blank: 50 or more.",
+            blank=True,
         ),
         number(
             "Remaining term (months)",
@@ -219,8 +252,8 @@ OBLIGOR = TableSpec(
         number("Typed PD", "给定PD", "pd", RATE, PROBABILITY_RULE, 9, "given: one year.", blank=True),
         number("Typed low", "给定下限", "low", RATE, PROBABILITY_RULE, 9, "given, if known.", blank=True),
         number("Typed high", "给定上限", "high", RATE, PROBABILITY_RULE, 9, "given, if known.", blank=True),
-        text("Grade", "等级", "rating", 9, True, "rating: a grade of table tbl_Scale."),
-        number("Equity", "股权市值", "equity", MONEY, POSITIVE, 14, EQUITY_NOTE, blank=True),
+        text("Grade", "等级", "rating", 9, True, "rating: a grade of table tbl_Scale; low default: a group."),
+        number("Equity", "股权市值", "equity", MONEY, POSITIVE, 12, EQUITY_NOTE, blank=True),
         number(
             "Equity volatility",
             "股权波动率",
@@ -231,22 +264,33 @@ OBLIGOR = TableSpec(
             EQUITY_NOTE,
             blank=True,
         ),
+        number(
+            "Volatility s.e.",
+            "波动率标准误",
+            "equity_volatility_error",
+            RATE,
+            NOT_NEGATIVE,
+            10,
+            EQUITY_ERROR,
+            blank=True,
+        ),
         number("Short-term debt", "短期债务", "short_term", MONEY, NOT_NEGATIVE, 14, DEBT_NOTE, blank=True),
         number("Long-term debt", "长期债务", "long_term", MONEY, NOT_NEGATIVE, 14, DEBT_NOTE, blank=True),
         number(
             "Drift", "资产增长", "drift", RATE, RULES["drift"], 8, "Of the assets p.a.; blank: 0.", blank=True
         ),
         number(
-            "EBITDA",
-            "息税折旧前利润",
+            "EBITDA or book assets",
+            "EBITDA或账面资产",
             "earnings",
             MONEY,
             POSITIVE,
             14,
-            f"comparables: {EARNINGS_NOTE}",
+            EARNINGS_NOTE,
             blank=True,
+            aliases=("EBITDA",),
         ),
-        text("Industry", "行业", "industry", 18, True, "comparables: as in table tbl_Peers."),
+        text("Industry", "行业", "industry", 15, True, "comparables: as in table tbl_Peers."),
         number(
             "Defaults",
             "违约数",
@@ -254,7 +298,7 @@ OBLIGOR = TableSpec(
             WHOLE,
             NOT_NEGATIVE,
             9,
-            "history: of obligors like it.",
+            "history, low default: of obligors like it.",
             blank=True,
         ),
         number(
@@ -264,7 +308,7 @@ OBLIGOR = TableSpec(
             MONEY,
             POSITIVE,
             10,
-            "history: obligors x years.",
+            "history, low default: obligors x years.",
             blank=True,
         ),
         result("Rests on", "依据", "note", TEXT, 104, blank=True),
@@ -350,8 +394,79 @@ SOURCE = TableSpec(
         ),
         choice("Distance", "距离口径", "convention", DISTANCES, 10, "Convention; blank: log.", blank=True),
         number("Range holds", "区间概率", "level", "0%", RULES["level"], 10, "Blank: 90 %.", blank=True),
+        number(
+            "Bound: confidence",
+            "上限：置信水平",
+            "confidence",
+            "0%",
+            RULES["level"],
+            12,
+            "low default: of the bound. 50 to 75 % for an estimate; blank: 75 %.",
+            blank=True,
+        ),
+        number(
+            "Bound: correlation",
+            "上限：相关性",
+            "correlation",
+            "0.00",
+            ASSET_CORRELATION,
+            12,
+            "low default: of the obligors of the history; blank: 0.",
+            blank=True,
+        ),
+        number(
+            "Bound: years",
+            "上限：年数",
+            "years",
+            WHOLE,
+            YEARS,
+            10,
+            "low default: of the history; blank: 1.",
+            blank=True,
+        ),
+        number(
+            "Bound: year to year",
+            "上限：跨年相关",
+            "time_correlation",
+            "0.00",
+            YEAR_TO_YEAR,
+            12,
+            "low default: correlation of the factor of one year with that of the next; blank: 0.",
+            blank=True,
+        ),
     ),
     optional=True,
+)
+
+GROUP = TableSpec(
+    "tbl_Group",
+    "Obligor",
+    "Groups with few defaults, the best first",
+    "低违约分组",
+    (
+        text("Group", "分组", "name", 18, note="As in the column Grade of the obligors, method low default."),
+        number("Obligors", "户数", "obligors", MONEY, POSITIVE, 10, "At the start."),
+        number("Defaulted", "违约数", "defaults", WHOLE, NOT_NEGATIVE, 9, "Of these, over all the years."),
+        result("Upper bound", "违约概率上限", "bound", PROBABILITY, 11, blank=True),
+        result("PD, low", "下限", "low", PROBABILITY, 10, blank=True),
+        result("PD, high", "上限", "high", PROBABILITY, 10, blank=True),
+    ),
+    optional=True,
+)
+
+CORRELATION = TableSpec(
+    "tbl_Correlation",
+    "Obligor",
+    "Asset correlation, by the choice on sheet Terms",
+    "资产相关性及其来源",
+    (
+        result("Correlation from", "相关性来源", "source", TEXT, 16),
+        result("Mean by amount", "加权平均", "mean", "0.000", 11),
+        result("Least", "最低", "least", "0.000", 9),
+        result("Largest", "最高", "largest", "0.000", 9),
+        result("s.e.", "标准误", "error", "0.000", 9, blank=True),
+        result("Rests on", "依据", "note", TEXT, 54, blank=True),
+    ),
 )
 
 PEER = TableSpec(
@@ -366,7 +481,16 @@ PEER = TableSpec(
         number("Equity volatility", "股权波动率", "equity_volatility", RATE, RULES["equity_volatility"], 10),
         number("Short-term debt", "短期债务", "short_term", MONEY, NOT_NEGATIVE, 14),
         number("Long-term debt", "长期债务", "long_term", MONEY, NOT_NEGATIVE, 14),
-        number("EBITDA", "息税折旧前利润", "earnings", MONEY, POSITIVE, 14, EARNINGS_NOTE),
+        number(
+            "EBITDA or book assets",
+            "EBITDA或账面资产",
+            "earnings",
+            MONEY,
+            POSITIVE,
+            14,
+            EARNINGS_NOTE,
+            aliases=("EBITDA",),
+        ),
     ),
     optional=True,
 )
@@ -398,7 +522,12 @@ PRICE = TableSpec(
     "上市债务人股权市值序列",
     (
         text("Obligor", "债务人", "name", 24, note="Of table tbl_Obligor, method listed."),
-        date("Date", "日期", "date", note="Increasing, evenly spaced: daily, weekly, monthly."),
+        date(
+            "Date",
+            "日期",
+            "date",
+            note="Increasing, evenly spaced: daily, weekly, monthly. Those after closing are not used.",
+        ),
         number("Equity", "股权市值", "equity", MONEY, POSITIVE, 14, "Market value, money."),
     ),
     optional=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xlkmv.deal.correlations import CORRELATION_SOURCES
 from xlkmv.deal.stress import DEFAULT_POINTS, STRESS_RULES
 from xlkmv.deal.terms import (
     CAP_UNITS,
@@ -230,6 +231,13 @@ TERM_ROWS: tuple[TermRow, ...] = (
     _term("Prepayment", "prepayment", "number", "by its type", RATE),
     _more("Prepayment type", "prepayment_type", "choice", "how it is counted"),
     _more("Default timing", "default_timing", "choice", "when obligors default"),
+    _more(
+        "Correlation from",
+        "correlation_source",
+        "choice",
+        "typed, Basel, returns",
+        choices=CORRELATION_SOURCES,
+    ),
     _term("Industry correlation", "industry_correlation", "number", "added", "0.00"),
     _more("Correlation between industries", "between_industries", "number", "of their factors", "0.00"),
     _term("Volatility source", "volatility_source", "choice", "implied or user"),

@@ -40,8 +40,11 @@ RANGE = TableSpec(
     optional=True,
 )
 
+# Of what is no rate.
+FORMATS = {"lag": "0.00"}
 RANGE_ROWS: tuple[TermRow, ...] = tuple(
-    TermRow(item.label, name, "number", "", RATE, blank=True) for name, item in INPUTS.items()
+    TermRow(item.label, name, "number", "", FORMATS.get(name, RATE), blank=True)
+    for name, item in INPUTS.items()
 )
 
 MATTER = TableSpec(
@@ -78,9 +81,9 @@ INTERVAL = TableSpec(
         result("Loss, low", "预期损失下限", "loss_low", PROBABILITY, 11, blank=True),
         result("Loss, high", "预期损失上限", "loss_high", PROBABILITY, 11, blank=True),
         result("s.e. of the loss", "损失标准误", "loss_error", ERROR, 11),
-        result("Matters most", "最重要的输入", "most", TEXT, 30, blank=True),
+        result("Matters most", "最重要的输入", "most", TEXT, 28, blank=True),
         result("Low, drawn", "图中下限", "low_drawn", "0.0E+00", 9, blank=True),
-        result("PD, drawn", "图中取值", "pd_drawn", "0.0E+00", 9),
+        result("PD, drawn", "图中取值", "pd_drawn", "0.0E+00", 11),
         result("High, drawn", "图中上限", "high_drawn", "0.0E+00", 9, blank=True),
     ),
 )

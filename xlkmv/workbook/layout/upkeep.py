@@ -12,7 +12,7 @@ CHECK = TableSpec(
     "Checks of the last refresh",
     "校验",
     (
-        result("Check", "校验", "check", TEXT, 54),
+        result("Check", "校验", "check", TEXT, 66),
         result("Outcome", "结果", "outcome", TEXT, 12),
         result("Figure", "数值", "difference", TEXT, 14),
         result("Limit", "限值", "limit", TEXT, 12),
