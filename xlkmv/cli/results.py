@@ -110,7 +110,7 @@ def _what_matters(name: str, known: Uncertainty, headline: int, out: Output) -> 
     out.print(Phrase("90 %: interval of the PD to quote, by the ranges of the inputs."))
     if ranked:
         most = [
-            Phrase("{label} {share:.0%}", label=label, share=share) for label, _alone, share in ranked[:3]
+            Phrase("{label} {share:.0%}", label=label, share=share) for label, *_, share, _error in ranked[:3]
         ]
         out.print(Phrase("What matters most to {name}: {most}.", name=name, most=joined(most, LIST)))
 
