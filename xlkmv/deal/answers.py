@@ -32,6 +32,7 @@ __all__ = [
     "ENOUGH",
     "SMALLEST_END",
     "TOO_FEW",
+    "TOO_FEW_BRIEFLY",
     "ClassAnswer",
     "Quote",
     "Views",
@@ -50,8 +51,9 @@ __all__ = [
 CONFIDENCE = 0.95
 # Ends of intervals below this are not told apart.
 SMALLEST_END = 1e-6
-# In place of an interval that the simulation does not show.
+# In place of an interval that the simulation does not show: where there is room, and where there is little.
 TOO_FEW = Phrase("too few short paths: raise Simulated paths")
+TOO_FEW_BRIEFLY = Phrase("too few paths")
 
 
 class Views(Protocol):

@@ -13,6 +13,7 @@ from xlkmv.deal.analysis import MODELS, NOT_IN_QUICK, Analysis
 from xlkmv.deal.answers import (
     SMALLEST_END,
     TOO_FEW,
+    TOO_FEW_BRIEFLY,
     ClassAnswer,
     class_answers,
     condition_quotes,
@@ -463,7 +464,7 @@ def _answer(a: ClassAnswer, no_range: Phrase) -> list[Any]:
     alone = NOTHING if a.alone is None else a.alone.pd
     lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
     kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
-    interval = range_text(a.pd_range) or a.pd_range_of or no_range
+    interval = range_text(a.pd_range) or (TOO_FEW_BRIEFLY if a.pd_range_of else no_range)
     return [a.name, a.grade, a.quote.pd, interval, a.quote.why, alone, *kept]
 
 

@@ -58,7 +58,7 @@ MATTER = TableSpec(
             "Together with the others", "连同交互影响", "total", "0%", 12, ("Together with others",), True
         ),
         result("Of it one obligor", "其中单一债务人", "foremost", "0%", 12, blank=True),
-        result("Obligor with most at stake", "影响最大的债务人", "obligor", TEXT, 28, blank=True),
+        result("Obligor with most at stake", "影响最大的债务人", "obligor", TEXT, 36, blank=True),
         result("s.e. by itself", "单独影响标准误", "first_error", SHARE_ERROR, 12, blank=True),
         result("s.e. together", "连同影响标准误", "total_error", SHARE_ERROR, 12, blank=True),
     ),
@@ -74,7 +74,7 @@ INTERVAL = TableSpec(
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
         result("PD, low", "违约概率下限", "pd_low", PROBABILITY, 12, blank=True),
         result("PD, high", "违约概率上限", "pd_high", PROBABILITY, 12, blank=True),
-        result("Interval of", "区间口径", "source", TEXT, 28, blank=True),
+        result("Interval of", "区间口径", "source", TEXT, 36, blank=True),
         result("s.e. of the low end", "违约概率下限标准误", "pd_low_error", ERROR, 12, blank=True),
         result("s.e. of the high end", "违约概率上限标准误", "pd_high_error", ERROR, 12, blank=True),
         result("s.e. of the simulation", "模拟标准误", "error", ERROR, 12),
