@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,11 +19,13 @@ from xlkmv.deal.answers import (
     condition_quotes,
     loss_given_default,
     quoted_pd,
+    range_text,
     rate,
     strongest_conditions,
     upper_bound,
 )
 from xlkmv.deal.examples import EXAMPLES, example
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import CONTROLS, ClassScale, Controls, Deal, Ranges
 
@@ -158,6 +161,58 @@ def test_ranges_go_round_the_figures(five: Callable[..., Any]) -> None:
         assert answer.pd_range is not None and answer.distance_range is not None
         assert answer.pd_range[0] <= answer.quote.pd <= answer.pd_range[1]
         assert answer.distance_range[0] < answer.distance < answer.distance_range[1]
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        (None, ""),
+        ((0.00003, 0.0006), "0.003 to 0.06 %"),
+        ((0.14, 0.9934), "14 to 99.34 %"),
+        ((0.0, 0.0003), "below 0.03 %"),
+        ((9e-7, 0.0003), "below 0.03 %"),
+        ((1e-9, 1e-8), "below 0.0001 %"),
+        ((0.0, 0.0), "0 to 0 %"),
+    ],
+)
+def test_intervals_in_words(ends: tuple[float, float] | None, words: str) -> None:
+    assert str(range_text(ends)) == words
+
+
+def test_a_rare_class_has_the_interval_of_the_simulation_whichever_view_is_quoted() -> None:
+    """The shipped deal with seeds that show 8 short paths of 100,000, and 18: the one interval, nearly."""
+    shipped, found = example("patents"), []
+    for seed, short in ((4007, 8), (1007, 18)):
+        deal = replace(shipped.deal, terms=replace(shipped.deal.terms, seed=seed))
+        answer = class_answers(deal, analyse(deal, [BASE], ranges=shipped.ranges))[0]
+        run = simulate(deal)
+        assert round(run.tranches[0].anydate_pd * run.paths) == short
+        assert answer.quote.source == ("simulated" if short >= 10 else "bound")
+        assert answer.pd_range_of == "the simulation"
+        assert answer.pd_range is not None and answer.loss_range is not None
+        assert answer.pd_range[0] <= answer.quote.pd <= answer.pd_range[1]
+        found.append((*answer.pd_range, *answer.loss_range))
+    assert np.log(found[0]) == pytest.approx(np.log(found[1]), abs=1.0)
+
+
+def test_where_too_few_paths_are_short_no_interval_is_said(five: Callable[..., Any]) -> None:
+    deal = five()
+    analysis = analyse(deal, [BASE], ranges=Ranges(recovery=(0.2, 0.6)))
+    assert analysis.uncertainty is not None
+    unknown = [replace(c, pd=None, simulated=False) for c in analysis.uncertainty.classes]
+    without = replace(analysis, uncertainty=replace(analysis.uncertainty, classes=tuple(unknown)))
+    for answer in class_answers(deal, without):
+        assert answer.pd_range is None and answer.pd_range_error is None
+        assert answer.pd_range_of == "too few short paths: raise Simulated paths"
+
+
+def test_a_bound_is_one_over_the_whole_range() -> None:
+    auto = example("auto").deal
+    mean = float(auto.pool.share @ auto.pool.pd)
+    answer = class_answers(auto, analyse(auto, [BASE], ranges=Ranges(pd=(0.5 * mean, 2.0 * mean))))[0]
+    assert answer.quote.source == "bound" and answer.pd_range is not None
+    assert answer.pd_range[0] < 1e-10 and answer.pd_range[1] == answer.quote.pd
+    assert answer.pd_range_of == "KMV view up to the bound" and answer.loss_range is None
 
 
 def test_a_deal_is_rated_as_a_refresh_does_it():

@@ -94,7 +94,9 @@ def test_a_frame_of_uncertainty_has_the_ends_of_each_class(analysis):
     frame = analysis.uncertainty.to_frame()
     assert list(frame.index) == [t.name for t in SMALL.tranches] and frame.index.name == "class"
     for row, known in zip(frame.itertuples(), analysis.uncertainty.classes, strict=True):
-        assert (row.pd_down, row.pd_up) == (known.pd.down, known.pd.up)
+        for name in ("down", "up", "down_error", "up_error"):
+            expected = np.nan if known.pd is None else getattr(known.pd, name)
+            assert getattr(row, f"pd_{name}") == pytest.approx(expected, rel=0.0, nan_ok=True)
         assert (row.distance_low, row.distance_high) == known.distance
     spread = analysis.uncertainty.classes[0].pd
     assert spread.to_frame()["total"].tolist() == spread.total.tolist()

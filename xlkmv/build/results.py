@@ -12,7 +12,6 @@ from xlkmv.build.drawing import (
     ALL,
     FONT,
     GREEN,
-    GREY,
     LIGHT,
     LISTED_TOP,
     LOG_RANGE,
@@ -28,6 +27,7 @@ from xlkmv.build.drawing import (
 )
 from xlkmv.build.filling import Filling
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
+from xlkmv.deal.answers import SMALLEST_END
 from xlkmv.deal.terms import CONTROLS, INPUTS
 from xlkmv.refresh.report import CONDITIONS_SHOWN, UNITS
 from xlkmv.workbook import layout
@@ -55,6 +55,8 @@ ABREAST = {"x_offset": WIDE + 10}
 HALF = {"width": WIDE, "height": HIGH}
 # No fewer paths than ten million could bound a PD by less.
 QUOTED_RANGE: dict[str, Any] = {"min": 1e-7, "max": 1, "crossing": 1e-7}
+# An end of an interval below a ten thousandth of a percent is said to be that.
+INTERVAL_RANGE: dict[str, Any] = {"min": SMALLEST_END, "max": 1, "crossing": SMALLEST_END}
 
 
 def name_charts(s: Sheets, ws: Any, name: str = "") -> None:
@@ -352,20 +354,23 @@ def uncertainty(s: Sheets, new: Filling) -> None:
     s.finish(share, "out_DrawnMatter")
     share.set_x_axis(s.axis("Share of the variance of its distance", "0%", min=0, max=1))
     share.set_y_axis(s.axis("", "General", reverse=True, major_gridlines={"visible": False}))
-    chart = s.book.add_chart({"type": "line"})
-    unlined = {"line": {"none": True}}
-    s.draw(
-        chart,
-        (layout.INTERVAL, classes, 1, 1),
-        "name",
-        ("high_drawn", "1 in 20 is higher", unlined | dots(OFF, "long_dash")),
-        ("pd_drawn", "PD to quote", unlined | dots(SENIOR, "diamond")),
-        ("low_drawn", "1 in 20 is lower", unlined | dots(GREEN, "long_dash")),
+    # A bar from the low end to the high one: what stands below it is not seen.
+    chart, figure = (
+        s.book.add_chart({"type": "column", "subtype": "stacked"}),
+        s.book.add_chart({"type": "line"}),
     )
-    chart.set_high_low_lines({"line": {"color": GREY, "width": 1.5}})
-    s.finish(chart, "Each class: PD to quote and its 90 % interval")
+    of_class = (layout.INTERVAL, classes, 1, 1)
+    unseen = {"fill": {"none": True}, "border": {"none": True}, "gap": 400}
+    s.draw(chart, of_class, "name", ("low_drawn", "1 in 20 is lower", unseen))
+    s.draw(chart, of_class, "name", ("range_drawn", "90 % interval", bars(LIGHT, 400)))
+    said = {"value": True, "position": "right", "font": {"name": FONT, "size": 9}}
+    look = {"line": {"none": True}, "data_labels": said} | dots(SENIOR, "diamond")
+    s.draw(figure, of_class, "name", ("pd_drawn", "PD to quote", look))
+    chart.combine(figure)
+    s.finish(chart, "Each class: PD to quote and its 90 % interval", 0)
     chart.set_x_axis(s.axis("", "General", label_position="low") | {"major_gridlines": {"visible": False}})
-    chart.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
+    shown = "[<0.01]0.0###%;0%"
+    chart.set_y_axis(s.axis("Probability (log scale)", shown, log_base=10, **INTERVAL_RANGE))
     for drawn, place in ((share, {}), (chart, ABREAST)):
         drawn.set_size(HALF)
         ws.insert_chart(3, 1, drawn, place)

@@ -113,14 +113,14 @@ def _what_matters(name: str, known: Uncertainty, headline: int, out: Output) -> 
     out.print(Phrase("90 %: interval of the PD to quote, by the ranges of the inputs."))
     if ranked:
         most = [
-            Phrase("{label} {share:.0%}", label=label, share=share) for label, _alone, share in ranked[:3]
+            Phrase("{label} {share:.0%}", label=label, share=share) for label, *_, share, _error in ranked[:3]
         ]
         out.print(Phrase("What matters most to {name}: {most}.", name=name, most=joined(most, LIST)))
 
 
 def _answers(deal: Deal, analysis: Analysis, _: Say) -> Table:
     """Each class as sheet Home has it; a column without undertaking where one stands behind a class."""
-    from xlkmv.deal.answers import class_answers, range_text
+    from xlkmv.deal.answers import TOO_FEW_BRIEFLY, class_answers, range_text
     from xlkmv.deal.reading import probability
 
     answers = class_answers(deal, analysis)
@@ -144,7 +144,7 @@ def _answers(deal: Deal, analysis: Analysis, _: Say) -> Table:
             a.name,
             said(a.grade, _),
             probability(a.quote.pd),
-            *[said(range_text(a.pd_range), _)] * ranged,
+            *[said(range_text(a.pd_range) or TOO_FEW_BRIEFLY, _)] * ranged,
             said(a.quote.why, _),
             *alone,
             said(probability(a.expected_loss, simulated=True), _),

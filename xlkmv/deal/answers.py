@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import betaincinv
@@ -30,6 +30,9 @@ from xlkmv.shown import Shown
 __all__ = [
     "CONFIDENCE",
     "ENOUGH",
+    "SMALLEST_END",
+    "TOO_FEW",
+    "TOO_FEW_BRIEFLY",
     "ClassAnswer",
     "Quote",
     "Views",
@@ -46,6 +49,11 @@ __all__ = [
 
 # How sure it is that a probability lies below its bound.
 CONFIDENCE = 0.95
+# Ends of intervals below this are not told apart.
+SMALLEST_END = 1e-6
+# In place of an interval that the simulation does not show: where there is room, and where there is little.
+TOO_FEW = Phrase("too few short paths: raise Simulated paths")
+TOO_FEW_BRIEFLY = Phrase("too few paths")
 
 
 class Views(Protocol):
@@ -116,7 +124,12 @@ class ClassAnswer(Shown):
         Annual rate at which the expected payments are worth the amount; NaN where nothing is paid.
     pd_range, distance_range, loss_range : (float, float) or None
         Ends of the 90 % intervals of quoted PD, distance and expected loss, as the ranges of the inputs
-        give them; None where no input has one, of the loss also where too few paths lose.
+        give them; None where no input has one, of the PD and the loss also where too few paths are short.
+    pd_range_error, loss_range_error : (float, float) or None
+        Standard errors of these ends.
+    pd_range_of : str
+        Which view the interval of the PD is of, or why there is none; a :class:`~xlkmv.phrase.Phrase`. ""
+        where no input has a range.
     """
 
     name: str
@@ -133,6 +146,9 @@ class ClassAnswer(Shown):
     pd_range: tuple[float, float] | None = None
     distance_range: tuple[float, float] | None = None
     loss_range: tuple[float, float] | None = None
+    pd_range_error: tuple[float, float] | None = None
+    loss_range_error: tuple[float, float] | None = None
+    pd_range_of: str = ""
 
 
 def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
@@ -180,25 +196,38 @@ def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
     return tuple(answers)
 
 
-def _ranges(
-    known: ClassUncertainty | None, quote: Quote, kmv: float, loss: float
-) -> dict[str, tuple[float, float] | None]:
-    """Ends of the intervals of an answer.
+def _ranges(known: ClassUncertainty | None, quote: Quote, kmv: float, loss: float) -> dict[str, Any]:
+    """Ends of the intervals of an answer, their errors, and which view they are of.
 
-    A bound is one over the whole range of the inputs, as the paths of all runs are short as seldom: only
-    the KMV view may go beyond it, and below it anything is possible down to that.
+    An interval holds what is quoted. The simulation's does so by itself, but where the base run is short
+    too seldom and a bound or the KMV view is quoted. A bound beside the KMV view is one over the whole
+    range of the inputs, as the paths of all runs are short as seldom: below it anything is possible
+    down to that view.
     """
     if known is None:
         return {}
-    low, high = known.pd.around(kmv if quote.source == "bound" else quote.pd)
+    found: dict[str, Any] = {"distance_range": None if np.isnan(known.distance[0]) else known.distance}
+    lost = known.expected_loss
+    if lost is not None:
+        found |= {"loss_range": lost.around(loss), "loss_range_error": lost.errors(loss)}
+    if known.pd is None:
+        return found | {"pd_range_of": TOO_FEW}
+    figure = kmv if quote.source == "bound" and not known.simulated else quote.pd
+    low, high = known.pd.around(figure)
     if quote.source == "bound":
         low, high = min(low, quote.pd), max(high, quote.pd)
-    lost = known.expected_loss
-    return {
-        "pd_range": (low, high),
-        "distance_range": None if np.isnan(known.distance[0]) else known.distance,
-        "loss_range": None if lost is None else lost.around(loss),
-    }
+    of = _INTERVAL_OF[known.simulated, quote.source]
+    return found | {"pd_range": (low, high), "pd_range_error": known.pd.errors(figure), "pd_range_of": of}
+
+
+_INTERVAL_OF = {
+    (True, "simulated"): Phrase("the simulation"),
+    (True, "KMV"): Phrase("the simulation, up to the KMV view"),
+    (True, "bound"): Phrase("the simulation"),
+    (False, "simulated"): Phrase("the KMV view"),
+    (False, "KMV"): Phrase("the KMV view"),
+    (False, "bound"): Phrase("KMV view up to the bound"),
+}
 
 
 def condition_quotes(analysis: Analysis, k: int) -> tuple[Quote, ...]:
@@ -287,6 +316,8 @@ def rate(
 def range_text(ends: tuple[float, float] | None) -> str:
     """Say an interval of probabilities in a few words, such as "0.003 to 0.06 %"; "" where there is none.
 
+    Of a low end that is next to nothing the high one alone.
+
     Parameters
     ----------
     ends : (float, float) or None
@@ -298,14 +329,14 @@ def range_text(ends: tuple[float, float] | None) -> str:
     """
     if ends is None:
         return ""
-    low, high = (_percent(p) for p in ends)
-    return Phrase("{low} to {high} %", low=low, high=high)
+    low, high = ends
+    if low < SMALLEST_END and high > 0.0:
+        return Phrase("below {high} %", high=_percent(max(high, SMALLEST_END)))
+    return Phrase("{low} to {high} %", low=_percent(low), high=_percent(high))
 
 
 def _percent(p: float) -> str:
     """Per cent to two digits; of what is nearly certain, to as many as tell it from 100."""
-    if p < 1e-6:
-        return "< 0.0001" if p > 0.0 else "0"
     return f"{100.0 * p:.2g}" if p < 0.99 else f"{100.0 * p:.4g}"
 
 

@@ -331,7 +331,7 @@ def _scalars(item: Shown) -> dict[str, Any]:
 
 
 def _ends(item: ClassUncertainty) -> dict[str, Any]:
-    """How far the figures of a class reach: what its parts say, an end a column."""
+    """How far the figures of a class reach: what its parts say, an end or its standard error a column."""
     parts = {"pd": item.pd, "expected_loss": item.expected_loss}
     return {
         "name": item.name,
@@ -339,7 +339,7 @@ def _ends(item: ClassUncertainty) -> dict[str, Any]:
         **{
             f"{name}_{end}": np.nan if part is None else getattr(part, end)
             for name, part in parts.items()
-            for end in ("down", "up")
+            for end in ("down", "up", "down_error", "up_error")
         },
         **dict(zip(("distance_low", "distance_high"), item.distance, strict=True)),
     }

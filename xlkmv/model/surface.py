@@ -6,16 +6,29 @@ magnitude, and one that fills half of the unit interval, are both close to a pol
 ``d(z) = b_0 + sum_i b_i z_i + sum_{i <= j} b_ij z_i z_j``
 
 with the inputs z centred at 0 and of spread 1. Inputs that do little may be flat: without the second sum.
+How well a surface is known follows from how far the runs lie from it, whether by chance or because
+it is no surface of second degree.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import log_ndtr, ndtri
 
 from xlkmv.model.domain import Array
 
-__all__ = ["FARTHEST", "count_terms", "distance_of", "fit_rates", "fit_values", "quadratic_terms"]
+__all__ = [
+    "FARTHEST",
+    "Surface",
+    "count_terms",
+    "distance_of",
+    "evenness",
+    "fit_rates",
+    "fit_values",
+    "quadratic_terms",
+]
 
 # No double is as improbable as what lies farther away.
 FARTHEST = 37.0
@@ -25,6 +38,33 @@ FARTHEST = 37.0
 SLOPE, LACK, CURVATURE = 2.0, 0.01, 0.2
 NONE = 1e-6
 STEPS = 100
+# How often what rates are worth is looked at anew.
+REPEATED = 2
+# A run that alone says what a coefficient is lies on the surface, whatever its error.
+MOST_LEVERAGE = 0.95
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """A surface that was fitted to n runs.
+
+    Attributes
+    ----------
+    coefficients : ndarray, shape (q,)
+        Of the :func:`quadratic_terms`.
+    deviations : ndarray, shape (n, q)
+        What each run moves the coefficients by: the covariance of these is their product
+        ``deviations' deviations``.
+
+    Notes
+    -----
+    Deviations are ``H^{-1} x_j w_j e_j/sqrt(1 - h_j)``, e_j the distance of the run from the surface, w_j
+    its weight and h_j its leverage: the covariance that holds whatever the variances of the
+    runs, HC2 of MacKinnon and White (1985).
+    """
+
+    coefficients: Array
+    deviations: Array
 
 
 def distance_of(probability: Array | float) -> Array:
@@ -55,7 +95,36 @@ def quadratic_terms(inputs: Array, flat: int = 0) -> Array:
     return np.hstack([np.ones((len(inputs), 1)), inputs, inputs[:, one] * inputs[:, two]])
 
 
-def fit_values(inputs: Array, values: Array, flat: int = 0) -> Array:
+def evenness(inputs: Array, flat: int = 0) -> float:
+    """How well runs at some inputs tell a surface: -ln tr[(X'X + P)^{-1} M], X the terms.
+
+    M are the moments of the terms where inputs are independent and standard normal, so that this
+    is the mean variance of what is read; what is largest is an I-optimal design. P, of slopes of 1, keeps
+    it finite.
+
+    Parameters
+    ----------
+    inputs : ndarray, shape (n, p)
+    flat : int
+        As in :func:`quadratic_terms`.
+
+    Returns
+    -------
+    float
+    """
+    terms = quadratic_terms(inputs, flat)
+    p = inputs.shape[1]
+    prior = _precision(terms, p, CURVATURE * SLOPE)
+    spread = np.linalg.inv(_gram(terms, np.full(len(terms), LACK**-2.0)) + np.diag(prior))
+    moments = np.eye(terms.shape[1])
+    one, two = np.triu_indices(p - flat)
+    squares = np.append(0, 1 + p + np.flatnonzero(one == two))
+    moments[np.ix_(squares, squares)] = 1.0 + 2.0 * np.eye(squares.size)
+    moments[0, 0] = 1.0
+    return -float(np.log(np.einsum("pq,pq->", spread, moments)))
+
+
+def fit_values(inputs: Array, values: Array, flat: int = 0) -> Surface:
     """Fit a surface to values that are known exactly, such as distances.
 
     Parameters
@@ -67,18 +136,24 @@ def fit_values(inputs: Array, values: Array, flat: int = 0) -> Array:
 
     Returns
     -------
-    ndarray, shape (q,)
-        Coefficients of the :func:`quadratic_terms`.
+    Surface
     """
     terms = quadratic_terms(inputs, flat)
-    precision = _precision(terms, inputs.shape[1], CURVATURE * SLOPE)
+    precision, weight = _precision(terms, inputs.shape[1], CURVATURE * SLOPE), np.full(len(terms), LACK**-2.0)
     centre = values.mean()
-    found = _solved(terms, np.full(len(terms), LACK**-2.0), values - centre, precision)
+    found = _solved(terms, weight, values - centre, precision)
     found[0] += centre
-    return found
+    return Surface(found, _deviations(terms, weight, values - _dot(terms, found), precision))
 
 
-def fit_rates(inputs: Array, rates: Array, counts: Array, flat: int = 0) -> Array:
+def fit_rates(
+    inputs: Array,
+    rates: Array,
+    counts: Array,
+    flat: int = 0,
+    *,
+    errors: Array | None = None,
+) -> Surface:
     """Fit a surface to rates seen in samples: a probit regression, posterior mode.
 
     ``max_b sum_j n_j [y_j ln N(-d_j) + (1 - y_j) ln N(d_j)] - sum (b/s)^2/2``
@@ -95,11 +170,13 @@ def fit_rates(inputs: Array, rates: Array, counts: Array, flat: int = 0) -> Arra
         n, size of the sample behind each rate.
     flat : int
         As in :func:`quadratic_terms`.
+    errors : ndarray, shape (n,), optional
+        Standard errors of the rates, NaN where it is that of the count. Counts are then taken for those of
+        plain samples that would tell as much.
 
     Returns
     -------
-    ndarray, shape (q,)
-        Coefficients of the :func:`quadratic_terms`.
+    Surface
     """
     terms, p = quadratic_terms(inputs, flat), inputs.shape[1]
     start = np.zeros(terms.shape[1])
@@ -107,7 +184,41 @@ def fit_rates(inputs: Array, rates: Array, counts: Array, flat: int = 0) -> Arra
     # A plane first, whose slopes say what curvature is likely.
     plane = _mode(terms, rates, counts, _precision(terms, p, NONE), start)
     steepness = float(np.sqrt(np.mean(plane[1 : p + 1] ** 2))) if p else 0.0
-    return _mode(terms, rates, counts, _precision(terms, p, max(CURVATURE * steepness, NONE)), plane)
+    precision = _precision(terms, p, max(CURVATURE * steepness, NONE))
+    found, sizes = plane, counts
+    for _ in range(1 if errors is None else REPEATED):
+        if errors is not None:
+            sizes = _worth(_dot(terms, found), rates, counts, errors)
+        found = _mode(terms, rates, sizes, precision, found)
+    short, alive = _hazards(_dot(terms, found))
+    miss = rates / alive - (1.0 - rates) / short
+    return Surface(found, _deviations(terms, sizes * short * alive, -miss, precision))
+
+
+def _worth(distance: Array, rates: Array, counts: Array, errors: Array) -> Array:
+    """Sizes of plain samples whose rates would be known as well, n exp(a + b d).
+
+    ``p (1 - p)/s^2`` itself knows no more than few events do, and is large where by chance p is small: a
+    line through its logarithm over the distances of a first fit is neither. Where paths are
+    weighted, what is rare is known better than by as many plain ones, so b is not negative; how much
+    better what is rarer still, no run has shown.
+    """
+    seen = np.flatnonzero((errors > 0.0) & (rates > 0.0) & (rates < 1.0))
+    if not seen.size:
+        return counts
+    p, s, d = rates[seen], errors[seen], distance[seen]
+    gain, weight = np.log(p * (1.0 - p) / (s * s * counts[seen])), (p / s) ** 2
+    centre, middle = (np.average(x, weights=weight) for x in (d, gain))
+    spread = float(weight @ (d - centre) ** 2)
+    slope = max(float(weight @ ((d - centre) * (gain - middle))) / spread, 0.0) if spread > 0.0 else 0.0
+    worth = np.exp(middle + slope * (np.minimum(distance, d.max()) - centre))
+    return np.where(np.isnan(errors), counts, counts * worth)
+
+
+def _hazards(d: Array) -> tuple[Array, Array]:
+    """Densities over tails, phi(d)/N(-d) and phi(d)/N(d), by logarithms, which last."""
+    log_density = -0.5 * (d * d + np.log(2.0 * np.pi))
+    return np.exp(log_density - log_ndtr(-d)), np.exp(log_density - log_ndtr(d))
 
 
 def _mode(terms: Array, rates: Array, counts: Array, precision: Array, start: Array) -> Array:
@@ -121,9 +232,7 @@ def _mode(terms: Array, rates: Array, counts: Array, precision: Array, start: Ar
     found, current = start, loss(start)
     for _ in range(STEPS):
         d = _dot(terms, found)
-        # Densities over tails by logarithms, which last.
-        log_density = -0.5 * (d * d + np.log(2.0 * np.pi))
-        short, alive = np.exp(log_density - log_ndtr(-d)), np.exp(log_density - log_ndtr(d))
+        short, alive = _hazards(d)
         slope = counts * ((1.0 - rates) * alive - rates * short)
         weight = counts * short * alive
         step = _solved(terms, weight, slope / weight, precision, found)
@@ -150,11 +259,22 @@ def _solved(
     terms: Array, weight: Array, target: Array, precision: Array, start: Array | None = None
 ) -> Array:
     """Solve ``(X'WX + P) b = X'W y - P b_0``."""
-    matrix = np.einsum("jq,jp->qp", weight[:, None] * terms, terms) + np.diag(precision)
+    matrix = _gram(terms, weight) + np.diag(precision)
     right = np.einsum("jq,j->q", terms, weight * target)
     if start is not None:
         right -= precision * start
     return np.linalg.solve(matrix, right)
+
+
+def _deviations(terms: Array, weight: Array, missed: Array, precision: Array) -> Array:
+    """What each run moves the coefficients by, as :class:`Surface` has it."""
+    each = np.linalg.solve(_gram(terms, weight) + np.diag(precision), (weight[:, None] * terms).T).T
+    leverage = np.einsum("jq,jq->j", each, terms)
+    return np.asarray(each * (missed / np.sqrt(1.0 - np.minimum(leverage, MOST_LEVERAGE)))[:, None])
+
+
+def _gram(terms: Array, weight: Array) -> Array:
+    return np.asarray(np.einsum("jq,jp->qp", weight[:, None] * terms, terms))
 
 
 def _dot(terms: Array, coefficients: Array) -> Array:

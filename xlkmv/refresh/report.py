@@ -11,6 +11,9 @@ import numpy as np
 import xlkmv
 from xlkmv.deal.analysis import MODELS, NOT_IN_QUICK, Analysis
 from xlkmv.deal.answers import (
+    SMALLEST_END,
+    TOO_FEW,
+    TOO_FEW_BRIEFLY,
     ClassAnswer,
     class_answers,
     condition_quotes,
@@ -494,8 +497,9 @@ def _answer(a: ClassAnswer, grade_now: str | None, no_range: Phrase) -> list[Any
     alone = NOTHING if a.alone is None else a.alone.pd
     lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
     kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
+    interval = range_text(a.pd_range) or (TOO_FEW_BRIEFLY if a.pd_range_of else no_range)
     grades = [a.grade, grade_now]
-    return [a.name, *grades, a.quote.pd, range_text(a.pd_range) or no_range, a.quote.why, alone, *kept]
+    return [a.name, *grades, a.quote.pd, interval, a.quote.why, alone, *kept]
 
 
 def _headline(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -868,13 +872,16 @@ def _matter(analysis: Analysis) -> list[list[Any]]:
     if analysis.quick:
         return _left_out(layout.MATTER)
     if found is None:
-        return [[NO_RANGE, None, None, None]]
+        return [[NO_RANGE, *[None] * 6]]
     each = dict(zip(found.labels, found.groups, strict=True))
     name, share = found.foremost or ("", 0.0)
-    most = Phrase("{input} ({share:.0%})", input=name, share=share) if share >= LEAST_FOREMOST else None
-    ranked = found.ranked(analysis.headline)
-    rows = [[*line, most if each[line[0]] == OBLIGORS else None] for line in ranked]
-    return rows or [[Phrase("nothing moves the class"), None, None, None]]
+    most = (share, name) if share >= LEAST_FOREMOST else (None, None)
+    rows = [
+        [label, first, total, *(most if each[label] == OBLIGORS else (None, None)), first_error, total_error]
+        for label, first, first_error, total, total_error in found.ranked(analysis.headline)
+    ]
+    unknown = found.classes[analysis.headline].pd is None
+    return rows or [[TOO_FEW if unknown else Phrase("nothing moves the class"), *[None] * 6]]
 
 
 def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[Any]]:
@@ -884,18 +891,23 @@ def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[
     found, rows = analysis.uncertainty, []
     for k, a in enumerate(answers):
         run, none = analysis.simulated_base.tranches[k], (None, None)
-        pd, distance, loss = (x or none for x in (a.pd_range, a.distance_range, a.loss_range))
-        drawn = [None if p is None else max(p, SMALLEST_DRAWN) for p in (pd[0], a.quote.pd, pd[1])]
-        source, most = None, None
-        if found is not None:
-            source = QUOTED[a.quote.source]
-            if ranked := found.ranked(k):
-                label, _, share = ranked[0]
-                most = Phrase("{input} ({share:.0%})", input=label, share=share)
+        pd, distance, loss, pd_error, loss_error = (
+            x or none
+            for x in (a.pd_range, a.distance_range, a.loss_range, a.pd_range_error, a.loss_range_error)
+        )
+        drawn: list[float | None] = [None, None]
+        if a.pd_range is not None:
+            low, high = (max(p, SMALLEST_END) for p in a.pd_range)
+            drawn = [low, high - low]
+        most = None
+        if found is not None and (ranked := found.ranked(k)):
+            label, *_, share, _error = ranked[0]
+            most = Phrase("{input} ({share:.0%})", input=label, share=share)
         rows.append(
             [
-                *(a.name, a.quote.pd, *pd, source, run.anydate_pd_error),
-                *(a.distance, *distance, a.expected_loss, *loss, run.expected_loss_error, most, *drawn),
+                *(a.name, a.quote.pd, *pd, a.pd_range_of or None, *pd_error, run.anydate_pd_error),
+                *(a.distance, *distance, a.expected_loss, *loss, *loss_error, run.expected_loss_error),
+                *(most, *drawn, max(a.quote.pd, SMALLEST_END)),
             ]
         )
     return rows
@@ -903,12 +915,6 @@ def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[
 
 # An obligor with less of what the ranges of obligors do is not named.
 LEAST_FOREMOST = 0.2
-# Of which view an interval is.
-QUOTED = {
-    "simulated": Phrase("the simulation"),
-    "KMV": Phrase("the KMV view"),
-    "bound": Phrase("KMV view up to the bound"),
-}
 
 UNITS = {
     "pool_haircut": Phrase("of all collections"),

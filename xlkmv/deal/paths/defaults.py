@@ -196,7 +196,10 @@ class DefaultModel:
         return Returns(x, own * factor - loading * e, np.asarray(ndtri(draws.another(at))))
 
     def payer_default(self, draws: Draws) -> Ints:
-        """First date on which the payer is dead, shape (paths,); n: never."""
+        """First date on which the payer is dead, shape (paths,); n: never.
+
+        Where it has to be dead, its uniform is that of the law given its death.
+        """
         paths, payer = draws.common.size, self.payer
         first = np.full(paths, self.times.size, np.int64)
         start = paths * self.grade.size
@@ -204,4 +207,33 @@ class DefaultModel:
         row = np.flatnonzero(self._latent(draws, least, np.arange(paths), payer) <= self.limit[payer])
         dead, dates = self._dated(draws, start + row, row, np.full(row.size, payer))
         first[row[dead]] = dates
+        if draws.dead is not None:
+            risk, last = self._payer_risk(draws), self.times.size - 1
+            row = np.flatnonzero(draws.dead & (risk > 0.0))
+            e, of = np.asarray(ndtri(draws.uniform(start + row) * risk[row])), np.full(row.size, payer)
+            # Where the product has lost a digit, the last date is near enough.
+            first[row] = np.minimum(self._first_missed(self._latent(draws, e, row, of), of), last)
         return first
+
+    def _payer_risk(self, draws: Draws) -> Array:
+        """Probability that the payer is dead by the last date, given what it shares, shape (paths,)."""
+        limit = self.limit[self.payer] * (1.0 if draws.scale is None else draws.scale)
+        return np.asarray(ndtr((limit - self.common[self.payer] * draws.common) / self.own[self.payer]))
+
+    def payer_weight(self, draws: Draws, first: Ints, share: float) -> Array:
+        """What paths count for on a share of which the payer has to be dead, shape (paths,).
+
+        Parameters
+        ----------
+        draws : Draws
+        first : ndarray of int, shape (paths,)
+            As :meth:`payer_default` says.
+        share : float
+
+        Returns
+        -------
+        ndarray
+            f/g, ``g/f = 1 - share + share/P(dead)`` where it is dead, else ``1 - share``.
+        """
+        risk, dead = self._payer_risk(draws), first < self.times.size
+        return 1.0 / (1.0 - share + share * np.divide(dead, risk, out=np.zeros(risk.size), where=risk > 0.0))

@@ -46,7 +46,8 @@ class Layout:
     """How paths are cut and which random numbers a block draws; fixed by deal, paths and seed.
 
     `crowded`: so many defaults are expected that nearly all paths differ. `thin`: of those of a
-    crowded layout, most on which little is lost are left out.
+    crowded layout, most on which little is lost are left out. `tilt`: whereto draws are moved
+    (:mod:`xlkmv.deal.paths.importance`); () where they are not.
     """
 
     obligors: int
@@ -58,6 +59,7 @@ class Layout:
     group: int
     crowded: bool
     thin: bool
+    tilt: tuple[float, ...] = ()
 
     @property
     def blocks(self) -> int:
@@ -113,6 +115,10 @@ class Draws:
         paths, those of the payer of the undertaking.
     salt : int
         Of the hash that gives the other bits.
+    weight : ndarray, shape (paths,), or None
+        What each path counts for, where they were moved.
+    dead : ndarray of bool, shape (paths,), or None
+        Where they were moved: paths on which the payer of the undertaking is dead for sure.
     """
 
     common: Array
@@ -120,6 +126,8 @@ class Draws:
     scale: Array | None
     coarse: npt.NDArray[np.uint16]
     salt: int
+    weight: Array | None = None
+    dead: npt.NDArray[np.bool_] | None = None
 
     def uniform(self, at: Ints) -> Array:
         """Uniforms with all their bits, for the given positions in `coarse`."""

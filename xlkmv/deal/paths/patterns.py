@@ -52,7 +52,8 @@ class Patterns:
     rows, index : ndarray, shape (paths with events,)
         Paths, and the pattern of each; those that are not named have pattern 0, or are left out.
     stands : ndarray, shape (paths with events,), or None
-        Paths that each of these paths stands for, where others were left out; None: itself.
+        Paths that each of these paths stands for, where others were left out or drawn more often;
+        None: itself.
     returns : Returns or None
         Of each default, where its recovery is drawn.
     """
@@ -98,6 +99,7 @@ def find_patterns(
     obligors: int,
     dates: int,
     alike: bool = True,
+    weight: Array | None = None,
 ) -> Patterns:
     """Group the paths of a block that have the same defaults on the same dates, and link the groups.
 
@@ -117,6 +119,8 @@ def find_patterns(
     alike : bool
         Whether equal defaults bring the same. If not, all paths with a default are taken for
         different, from their first default on.
+    weight : ndarray, shape (paths,), optional
+        What each path counts for; their sum is the number of paths. 1 when left out.
 
     Returns
     -------
@@ -161,8 +165,16 @@ def find_patterns(
     active = np.searchsorted(born, np.arange(dates), side="right")
     index = np.empty(touched.size, np.int64)
     index[order] = position[np.cumsum(new)]
-    weight = np.bincount(index, minlength=born.size).astype(np.float64)
-    weight[0] = paths - touched.size
+    named, stands = touched, weight
+    if weight is None:
+        weight = np.bincount(index, minlength=born.size).astype(np.float64)
+        weight[0] = paths - touched.size
+    else:
+        # Each has a weight of its own, those without a default, too.
+        named, others = np.arange(paths), index
+        index = np.zeros(paths, np.int64)
+        index[touched] = others
+        weight = np.asarray(np.bincount(index, weight, born.size), np.float64)
     # Defaults of the chosen paths, the payer's apart.
     size = counts[chosen]
     last = np.cumsum(size)
@@ -183,8 +195,9 @@ def find_patterns(
         parent=parent,
         active=active,
         weights=_weights(weight, parent, active),
-        rows=touched,
+        rows=named,
         index=index,
+        stands=stands,
     )
 
 

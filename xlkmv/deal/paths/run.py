@@ -15,6 +15,7 @@ from xlkmv.deal.paths.cash import PoolEngine, Sums, pool_key, with_shared
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared
+from xlkmv.deal.paths.importance import DEAD, tilt_of, tilted
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
 from xlkmv.deal.paths.tally import LOSS_BINS, Outcome, PlanEngine, Tally, group_error, payment_key, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
@@ -329,6 +330,8 @@ def patterns_of(
 ) -> Iterator[tuple[list[PoolEngine], Patterns]]:
     """Find the default patterns of a block, with all pools that have them."""
     draws, paths = draw(layout, block), layout.size(block)
+    if layout.tilt:
+        draws = tilted(draws, layout, block)
     sample: Sample | None = None
     for model, alike in itertools.groupby(pools, lambda pool: pool.model):
         defaults = [model.obligor_defaults(draws)]
@@ -339,14 +342,22 @@ def patterns_of(
             payer = model.payer_default(draws) if support else np.full(paths, n, np.int64)
             # Before the last patterns are computed on, the defaults that they are made of may go.
             rows, columns, first = defaults.pop() if same is kinds[-1] else defaults[0]
+            weight = draws.weight
+            if weight is not None:
+                weight = weight * model.payer_weight(draws, payer, DEAD) if support else weight
+                weight = weight * (paths / weight.sum())
             if not layout.crowded and rows.size <= CROWDED * paths:
-                patterns = find_patterns(paths, rows, columns, first, payer, obligors, n, not drawn)
+                patterns = find_patterns(paths, rows, columns, first, payer, obligors, n, not drawn, weight)
             else:
                 if layout.thin and sample is None and layout.group >= SMALLEST_THINNED:
                     rng = np.random.default_rng([layout.seed, block])
                     severity = same[0].severity((rows, columns, first), paths)
                     sample = sampled(severity, layout.group, rng)
-                patterns = all_paths(rows, columns, first, payer, obligors, n, sample)
+                counted = sample
+                if weight is not None:
+                    chosen, stands = sample or (np.arange(paths), np.ones(paths))
+                    counted = chosen, stands * weight[chosen]
+                patterns = all_paths(rows, columns, first, payer, obligors, n, counted)
             del rows, columns, first
             if drawn:
                 patterns = replace(patterns, returns=model.returns(draws, patterns.path, patterns.columns))
@@ -501,6 +512,9 @@ class Run:
         As in :func:`simulate_stresses`.
     apart : bool
         Whether the executor gets a run in one part, too, while this process does other things.
+    tilt : bool
+        Whether paths on which the pool loses much are drawn more often, and count for less
+        (:mod:`xlkmv.deal.paths.importance`).
     """
 
     def __init__(
@@ -514,6 +528,7 @@ class Run:
         executor: Executor | None = None,
         tasks: int = 256,
         apart: bool = False,
+        tilt: bool = False,
     ) -> None:
         terms = deal.terms
         count = terms.paths if paths is None else int(paths)
@@ -526,6 +541,8 @@ class Run:
         self.wanted = wanted
         self.executor = executor
         self.layout: Layout = layout_of(deal, count, start, thin)
+        if tilt:
+            self.layout = replace(self.layout, tilt=tilt_of(deal))
         self.waiting: collections.deque[Future[_Part]] = collections.deque()
         bundles = self.layout.bundles if wanted.whole or wanted.brief else 0
         if executor is None or bundles < (1 if apart else 2):

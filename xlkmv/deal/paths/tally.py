@@ -166,9 +166,12 @@ class PlanEngine:
         weight = patterns.weights[-1]
         more = [] if flows is None else flows.values(loss, weight)
         values = np.concatenate([defaulted, short, loss, *more])
+        sums = _over_paths(values, weight)
+        # Where weights differ, groups do from the mean of all.
+        centre = values[:, 0] if patterns.stands is None else sums / layout.bundle_size(bundle)
         tally = Tally(
-            sums=_over_paths(values, weight),
-            groups=_group_sums(values, patterns, layout, bundle),
+            sums=sums,
+            groups=_group_sums(values, centre, patterns, layout, bundle),
             waterfalls=outcome.waterfalls,
             flows=None if flows is None else flows.sums,
         )
@@ -348,20 +351,23 @@ def _over_paths(values: npt.NDArray[Any], weight: Array) -> Array:
     return np.asarray(np.einsum("...u,u->...", values, weight, dtype=np.float64))
 
 
-def _group_sums(values: Array, patterns: Patterns, layout: Layout, bundle: int) -> Array:
-    """Means of each value over the groups of paths of the bundle, shape (groups, q)."""
+def _group_sums(values: Array, centre: Array, patterns: Patterns, layout: Layout, bundle: int) -> Array:
+    """Means of each value over the groups of paths of the bundle, shape (groups, q).
+
+    `centre` is the value of paths that are not named; any figure will do where all are.
+    """
     sizes = layout.group_sizes(bundle)
     sums = np.zeros((sizes.size, len(values)))
     # Rows are increasing, so the paths of a group stand together.
     group = patterns.rows // layout.group
     starts = np.flatnonzero(np.diff(group, prepend=-1))
-    for column, row in enumerate(values - values[:, :1]):
+    for column, row in enumerate(values - centre[:, None]):
         if row.any():
             each = row.take(patterns.index)
             if patterns.stands is not None:
                 each *= patterns.stands
             sums[group[starts], column] = np.add.reduceat(each, starts)
-    return np.asarray(sums / sizes[:, None] + values[:, 0])
+    return np.asarray(sums / sizes[:, None] + centre)
 
 
 def group_error(groups: Array, sizes: Array) -> Array:

@@ -2,11 +2,14 @@
 
 Inputs are drawn from their ranges (:mod:`xlkmv.deal.terms.ranges`), evenly. At a few of the draws the
 deal is looked at anew, by the KMV view and by a simulation with a fraction of the paths, each on random
-numbers of its own. A surface (:mod:`xlkmv.model.surface`) through these and the deal as it is says how
-the distance -N^{-1}(PD) of each class moves with the inputs, and is read at thousands of draws. All
-paths together are :data:`EFFORT` times those of the deal as it is. Distances of the KMV view are
-inverse to the volatility of the pool: there surfaces go through the distance times the volatility, and
-through the log of the volatility.
+numbers of its own. Those simulations draw the paths on which the pool loses much more often
+(:mod:`xlkmv.deal.paths.importance`), so that a class which is short on a handful of plain paths is seen
+to be so on hundreds. A surface (:mod:`xlkmv.model.surface`) through these and the deal as it is says
+where the distance -N^{-1}(PD) of each class lies for each of the inputs, and is read at thousands of
+draws; how far the runs lie from it says how well its ends and shares are known. All paths together are
+:data:`EFFORT` times those of the deal as it is. Distances of the KMV view are inverse to the volatility of
+the pool: there surfaces go through the distance times the volatility, and through the log of the
+volatility.
 
 The PDs of the obligors, however many there are, act through three figures: the log of the expected loss
 of the pool, how far that moves more where single losses are large,
@@ -41,7 +44,15 @@ from xlkmv.deal.terms import Deal
 from xlkmv.deal.terms.ranges import INPUTS, LEVEL, REACH, Ranges, varied
 from xlkmv.model.domain import Array
 from xlkmv.model.sobol import sobol_points, variance_shares
-from xlkmv.model.surface import count_terms, distance_of, fit_rates, fit_values, quadratic_terms
+from xlkmv.model.surface import (
+    Surface,
+    count_terms,
+    distance_of,
+    evenness,
+    fit_rates,
+    fit_values,
+    quadratic_terms,
+)
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
@@ -50,11 +61,16 @@ __all__ = ["OBLIGORS", "ClassUncertainty", "Spread", "Uncertainty", "uncertainty
 # Name of the group of the obligors' own PDs, beside those of INPUTS.
 OBLIGORS = "obligors"
 # Paths of all runs together, in units of those of the deal as it is.
-EFFORT = 1.5
+EFFORT = 0.75
 FEWEST_PATHS = 100
-# Runs that a surface has beyond its coefficients, at least, and runs at least.
-SPARE, FEWEST_RUNS = 2, 8
+# Runs that a surface has beyond its coefficients, at least, and runs at least; designs of which the one is
+# taken that tells the coefficients apart best.
+SPARE, FEWEST_RUNS, DESIGNS = 4, 8, 32
 DRAWS = 1 << 11
+# Draws about an end that say how it moves with the surface, and draws for the errors of shares.
+NEAR, FEW = 100, 1 << 8
+# What weights leave of a certainty.
+ROUNDING = 1e-12
 # PDs that are less far apart count as lying together.
 LEAST_APART = 1e-3
 # Draws of obligors that are looked at together.
@@ -72,19 +88,46 @@ class Spread(Shown):
     first, total : ndarray, shape (g,)
         Share of each group of inputs in the variance of the distance: alone, and with all that it does
         together with others; NaN where nothing moves.
+    down_error, up_error : float
+        Standard errors of the quantiles, distances.
+    first_error, total_error : ndarray, shape (g,)
+        Of the shares.
+    distance : float
+        At the inputs as they are, as all runs know it; NaN where the probability is known as it is.
     """
 
     down: float
     up: float
     first: Array
     total: Array
+    down_error: float = 0.0
+    up_error: float = 0.0
+    first_error: Array = field(default_factory=lambda: np.empty(0))
+    total_error: Array = field(default_factory=lambda: np.empty(0))
+    distance: float = np.nan
 
     def around(self, probability: float) -> tuple[float, float]:
-        """Low and high end that belong to a probability at the inputs as they are."""
-        if not 0.0 < probability < 1.0 or self.down == 0.0 == self.up:
+        """Low and high end that belong to a probability at the inputs as they are.
+
+        They hold it: what all runs together know better may lie beside it.
+        """
+        if self.down == 0.0 == self.up or (not 0.0 < probability < 1.0 and np.isnan(self.distance)):
             return probability, probability
-        d = float(-ndtri(probability))
-        return float(ndtr(-d - self.up)), float(ndtr(-d - self.down))
+        d = self._at(probability)
+        low, high = float(ndtr(-d - self.up)), float(ndtr(-d - self.down))
+        return (min(low, probability), max(high, probability)) if 0.0 < probability < 1.0 else (low, high)
+
+    def errors(self, probability: float) -> tuple[float, float]:
+        """Standard errors of the ends that belong to a probability, its own not counted twice."""
+        if self.down == 0.0 == self.up or (not 0.0 < probability < 1.0 and np.isnan(self.distance)):
+            return 0.0, 0.0
+        d = self._at(probability)
+        ends = ((d + self.up, self.up_error), (d + self.down, self.down_error))
+        low, high = (float(np.exp(-0.5 * x * x) / np.sqrt(2.0 * np.pi) * error) for x, error in ends)
+        return low, high
+
+    def _at(self, probability: float) -> float:
+        return float(-ndtri(probability)) if np.isnan(self.distance) else self.distance
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -94,8 +137,9 @@ class ClassUncertainty(Shown):
     Attributes
     ----------
     name : str
-    pd : Spread
-        Of the any-date PD, the undertaking counted.
+    pd : Spread or None
+        Of the any-date PD, the undertaking counted; None where too few paths are short for a spread, and
+        too many for the KMV view's.
     simulated : bool
         Whether it is that of the simulated PD; else, where too few paths are short, of the KMV view's.
     expected_loss : Spread or None
@@ -105,7 +149,7 @@ class ClassUncertainty(Shown):
     """
 
     name: str
-    pd: Spread
+    pd: Spread | None
     simulated: bool
     expected_loss: Spread | None
     distance: tuple[float, float]
@@ -142,17 +186,19 @@ class Uncertainty(Shown):
         each = Phrase("PD of each obligor")
         return tuple(each if g == OBLIGORS else INPUTS[g].label for g in self.groups)
 
-    def ranked(self, k: int) -> list[tuple[str, float, float]]:
-        """Inputs by what they matter to the PD of a class: label, share alone, share with others.
+    def ranked(self, k: int) -> list[tuple[str, float, float, float, float]]:
+        """Inputs by what they matter to the PD of a class.
 
-        What the estimates say beyond 0 and 1 is their error. None of a class that nothing moves.
+        Label, share alone and its standard error, share with others and its. What the estimates say
+        beyond 0 and 1 is their error. None of a class that nothing moves, or too few paths show.
         """
         shares = self.classes[k].pd
-        if not shares.total.size or np.isnan(shares.total).any():
+        if shares is None or not shares.total.size or np.isnan(shares.total).any():
             return []
         first, total = np.clip(shares.first, 0.0, 1.0), np.clip(shares.total, 0.0, 1.0)
         total = np.maximum(first, total)
-        return [(self.labels[g], float(first[g]), float(total[g])) for g in np.argsort(-total, kind="stable")]
+        figures = np.column_stack([first, shares.first_error, total, shares.total_error])
+        return [(self.labels[g], *figures[g].tolist()) for g in np.argsort(-total, kind="stable")]
 
 
 def uncertainty(
@@ -196,57 +242,63 @@ def uncertainty(
         return Uncertainty((), tuple(_as_it_is(view) for view in base.tranches), 0, 0)
     run = run or simulate(deal, executor=executor)
     count, flat = inputs.runs, inputs.flat
-    paths = max(int(EFFORT * run.paths / count), FEWEST_PATHS)
+    paths = max(int(EFFORT * run.paths / (count + 1)), FEWEST_PATHS)
     normals, own = inputs.design(count)
-    simulated = [_enough(t.anydate_pd, run) for t in run.tranches]
+    few = [not _enough(t.anydate_pd, run) for t in run.tranches]
     # A PD below all numbers is as far away as its distance to default, which costs nothing.
     far = [v.anydate_pd_at_maturity == 0.0 and np.isfinite(v.distance_at_maturity) for v in base.tranches]
-    viewed = [not (known or away) for known, away in zip(simulated, far, strict=True)]
     views: list[tuple[float, Array, Array]] = [_at_maturity(base)]
-    runs: list[Measured] = [run]
+    runs: list[Measured] = []
     with contextlib.ExitStack() as begun:
         # An executor begins with all of it at once.
         looks = []
-        for j in range(count):
-            other, seed = inputs.deal_at(normals[j], own[j]), deal.terms.seed + 1 + j
-            wanted = Wanted(brief=(BASE,))
-            each = Run(other, wanted, paths=paths, seed=seed, executor=executor, apart=True)
+        for j in range(count + 1):
+            other = inputs.deal_at(normals[j - 1], own[j - 1]) if j else deal
+            wanted, seed = Wanted(brief=(BASE,)), deal.terms.seed + 1 + j
+            each = Run(other, wanted, paths=paths, seed=seed, executor=executor, apart=True, tilt=True)
             looks.append((other, begun.enter_context(each)))
-        for j, (other, each) in enumerate(looks):
-            progress(j / count)
+        runs += looks[0][1].results()[1]
+        # What the deal as it is shows, the draws do on average; of other classes the KMV view is needed.
+        short = [_known(t.anydate_pd, t.anydate_pd_error) for t in runs[0].tranches]
+        lost = [_known(t.expected_loss, t.expected_loss_error) for t in runs[0].tranches]
+        viewed = [not (a or b) and c for a, b, c in zip(short, far, few, strict=True)]
+        for j, (other, each) in enumerate(looks[1:]):
+            progress((j + 1) / len(looks))
             views.append(maturity_risk(other, viewed))
             runs += each.results()[1]
     progress(1.0)
+    # The deal as it is, then the draws.
     at = inputs.features(normals, inputs.figures([(slice(None), own)]))
     at = np.vstack([np.zeros(at.shape[1]), at])
-    counts = np.array([float(r.paths) for r in runs])
     # Of a pool that nobody's default can move distances are not inverse to anything.
     sigma, distances, pds = (np.array(figures) for figures in zip(*views, strict=True))
     sigma = sigma / sigma[0] if (sigma >= CERTAIN).all() else np.ones(len(views))
     surfaces = _Surfaces([fit_values(at, np.log(sigma), flat)])
-    for k, known in enumerate(simulated):
-        risks, distance = [r.tranches[k] for r in runs], distances[:, k]
+    for k in range(len(deal.tranches)):
+        distance = distances[:, k]
         finite = bool(np.isfinite(distance).all())
-        if known:
-            short = np.array([risk.anydate_pd for risk in risks])
-            surfaces.add("pd", k, fit_rates(at, short, counts, flat))
-        else:
+        seen, risks = run.tranches[k], [r.tranches[k] for r in runs]
+        if short[k]:
+            figures = [(r.anydate_pd, r.anydate_pd_error) for r in risks]
+            fitted = _through(at, figures, paths, (seen.anydate_pd, run.paths), flat)
+            surfaces.add("pd", k, fitted)
+        elif few[k]:
             below = far[k] or bool((pds[:, k] == 0.0).any())
-            seen = distance if finite and below else distance_of(pds[:, k])
-            surfaces.add("pd", k, fit_values(at, seen * sigma, flat), inverse=True)
+            moved = distance if finite and below else distance_of(pds[:, k])
+            surfaces.add("view", k, fit_values(at, moved * sigma, flat), inverse=True)
         if finite:
             surfaces.add("distance", k, fit_values(at, distance * sigma, flat), inverse=True)
-        if _enough(1.0 - run.tranches[k].loss_probability[0], run):
-            losses = np.array([risk.expected_loss for risk in risks])
-            surfaces.add("loss", k, fit_rates(at, losses, counts / _dispersion(run, k), flat))
+        if lost[k]:
+            figures = [(r.expected_loss, r.expected_loss_error) for r in risks]
+            plain = seen.expected_loss, run.paths / _dispersion(run, k)
+            surfaces.add("loss", k, _through(at, figures, paths, plain, flat))
     spreads = dict(zip(surfaces.what, inputs.spreads(surfaces), strict=True))
     classes = []
     for k, view in enumerate(base.tranches):
-        dd, moved = view.distance_at_maturity, spreads.get(("distance", k))
-        ends = (np.nan, np.nan) if moved is None else (dd + moved.down, dd + moved.up)
-        classes.append(
-            ClassUncertainty(view.name, spreads["pd", k], simulated[k], spreads.get(("loss", k)), ends)
-        )
+        dd, moves = view.distance_at_maturity, spreads.get(("distance", k))
+        ends = (np.nan, np.nan) if moves is None else (dd + moves.down, dd + moves.up)
+        pd, loss = spreads.get(("pd" if short[k] else "view", k)), spreads.get(("loss", k))
+        classes.append(ClassUncertainty(view.name, pd, short[k], loss, ends))
     return Uncertainty(inputs.groups, tuple(classes), count, paths, inputs.foremost)
 
 
@@ -265,7 +317,24 @@ def _dispersion(run: Simulation, k: int) -> float:
     """Variance of the loss of a class on a path, in units of that of all or nothing with the same mean."""
     risk = run.tranches[k]
     mean = risk.expected_loss
+    if not _enough(1.0 - risk.loss_probability[0], run):
+        return 1.0
     return min(run.paths * risk.expected_loss_error**2 / (mean * (1.0 - mean)), 1.0)
+
+
+def _known(rate: float, error: float) -> bool:
+    """Whether a rate on weighted paths is as well known as one on :data:`ENOUGH` plain ones of the kind."""
+    rare = min(rate, 1.0 - rate)
+    return error > 0.0 and rare > ROUNDING and (rare / error) ** 2 > ENOUGH
+
+
+def _through(
+    at: Array, figures: list[tuple[float, float]], paths: float, plain: tuple[float, float], flat: int
+) -> Surface:
+    """Lay a surface through rates and their errors, and through that of the deal on so many plain paths."""
+    rates, errors = np.array([(plain[0], np.nan), *figures]).T
+    counts = np.append(plain[1], np.full(len(figures), float(paths)))
+    return fit_rates(np.vstack([at[:1], at]), rates, counts, flat, errors=errors)
 
 
 @dataclass(slots=True, eq=False)
@@ -275,20 +344,26 @@ class _Surfaces:
     `inverse` ones have to be divided by the volatility.
     """
 
-    fitted: list[Array]
+    fitted: list[Surface]
     what: list[tuple[str, int]] = field(default_factory=list)
     inverse: list[bool] = field(default_factory=list)
 
-    def add(self, what: str, k: int, fitted: Array, *, inverse: bool = False) -> None:
+    def add(self, what: str, k: int, fitted: Surface, *, inverse: bool = False) -> None:
         """Keep the surface of a figure of a class."""
         self.fitted.append(fitted)
         self.what.append((what, k))
         self.inverse.append(inverse)
 
-    def read(self, inputs: Array, flat: int) -> Array:
-        """Distances at some inputs, shape (n, r)."""
-        read = np.einsum("nq,rq->nr", quadratic_terms(inputs, flat), np.array(self.fitted))
+    def read(self, terms: Array) -> Array:
+        """Distances at the terms of some inputs, shape (n, r)."""
+        read = np.einsum("nq,rq->nr", terms, np.array([each.coefficients for each in self.fitted]))
         return np.asarray(read[:, 1:] * np.exp(np.where(self.inverse, -read[:, :1], 0.0)))
+
+    def slopes(self, r: int, terms: Array) -> Array:
+        """How distances of a surface move with its coefficients at the terms of some inputs, shape (n, q)."""
+        if not self.inverse[r]:
+            return terms
+        return np.asarray(terms * np.exp(-np.einsum("nq,q->n", terms, self.fitted[0].coefficients))[:, None])
 
 
 def _as_it_is(view: TrancheView) -> ClassUncertainty:
@@ -345,10 +420,14 @@ class _Inputs:
         return pool.name[self.rows[first]], float(stake[first] / max(stake.sum(), 1e-300))
 
     @property
+    def terms(self) -> int:
+        """Coefficients of a surface."""
+        return count_terms(int(self.level > 0.0) + self.flat + len(self.others), self.flat)
+
+    @property
     def runs(self) -> int:
         """How many draws the deal is looked at for."""
-        p = int(self.level > 0.0) + self.flat + len(self.others)
-        wanted = count_terms(p, self.flat) + SPARE
+        wanted = self.terms + SPARE
         return max(wanted + wanted % 2, FEWEST_RUNS)
 
     @property
@@ -360,10 +439,14 @@ class _Inputs:
         """Draws that the deal is looked at for: of the plan, and shifts of the PDs of `rows`."""
         rng = self._generator(1)
         half = rng.standard_normal((count // 2, self.rows.size))
-        normals = np.empty((count, 0))
-        if self.plan:
-            normals = ndtri(sobol_points(count, len(self.plan), self.deal.terms.seed))
-        return normals, self._shifts(np.concatenate([half, -half]))
+        own = self._shifts(np.concatenate([half, -half]))
+        if not self.plan:
+            return np.empty((count, 0)), own
+        figures, seed = self.figures([(slice(None), own)]), self.deal.terms.seed
+        # With runs to spare any design will do.
+        tried = DESIGNS if count < 2 * self.terms else 1
+        designs = [ndtri(sobol_points(count, len(self.plan), seed + k)) for k in range(tried)]
+        return max(designs, key=lambda drawn: evenness(self.features(drawn, figures), self.flat)), own
 
     def _generator(self, number: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.deal.terms.seed, counter=[0, 0, number, 0]))
@@ -422,20 +505,58 @@ class _Inputs:
         """Read surfaces at many draws."""
         g, d = len(self.groups), len(self.plan)
         points = sobol_points(DRAWS, 2 * g, self.deal.terms.seed)
+        one, other, groups = points[:, :g], points[:, g:], [[k] for k in range(g)]
 
-        def distances(at: Array, of_obligors: Array | None = None) -> Array:
+        def terms(at: Array, of_obligors: Array | None = None) -> Array:
             if of_obligors is None:
                 # Which of the draws of the obligors it is, is one more even coordinate.
                 of_obligors = self.drawn[(at[:, -1] * DRAWS).astype(np.int64)]
-            inputs = self.features(ndtri(at[:, :d]), of_obligors)
-            return surfaces.read(inputs, self.flat)
+            return quadratic_terms(self.features(ndtri(at[:, :d]), of_obligors), self.flat)
 
-        shares = variance_shares(distances, points[:, :g], points[:, g:], [[k] for k in range(g)])
-        as_it_is = distances(np.full((1, g), 0.5), np.zeros((1, 3)))
-        moves = distances(np.concatenate([points[:, :g], points[:, g:]])) - as_it_is
+        shares = variance_shares(lambda at: surfaces.read(terms(at)), one, other, groups)
+        here = terms(np.full((1, g), 0.5), np.zeros((1, 3)))
+        there = terms(np.concatenate([one, other]))
+        as_it_is, moved = surfaces.read(here)[0], surfaces.read(there)
         tail = 0.5 * (1.0 - LEVEL)
-        down, up = np.quantile(moves, [tail, 1.0 - tail], axis=0)
-        return [
-            Spread(float(down[r]), float(up[r]), shares.first[:, r], shares.total[:, r])
-            for r in range(down.size)
-        ]
+        ends = np.quantile(moved, [tail, 1.0 - tail], axis=0) - as_it_is
+        spreads = []
+        for r, (what, _) in enumerate(surfaces.what):
+            simulated, deviations = what in ("pd", "loss"), surfaces.fitted[1 + r].deviations
+            errors, by_rank = [], np.argsort(moved[:, r], kind="stable")
+            for level in (tail, 1.0 - tail):
+                place = int(level * by_rank.size)
+                near = by_rank[max(place - NEAR, 0) : place + NEAR]
+                slope = surfaces.slopes(r, there[near]).mean(axis=0)
+                if not simulated:
+                    slope = slope - surfaces.slopes(r, here)[0]
+                errors.append(_size(np.einsum("jq,q->j", deviations, slope)))
+            first_error, total_error = np.full((2, g), np.nan)
+            if what != "distance" and not np.isnan(shares.total[:, r]).any():
+                # The surface, then as each of the runs moves it.
+                some = surfaces.fitted[1 + r].coefficients + np.vstack([np.zeros(here.size), deviations])
+
+                def each(at: Array, r: int = r, some: Array = some) -> Array:
+                    return np.asarray(np.einsum("nq,jq->nj", surfaces.slopes(r, terms(at)), some))
+
+                by_run = variance_shares(each, one[:FEW], other[:FEW], groups)
+                first_error, total_error = (_size(x[:, 1:] - x[:, :1]) for x in (by_run.first, by_run.total))
+            down_error, up_error = (float(x) for x in errors)
+            spreads.append(
+                Spread(
+                    down=float(ends[0, r]),
+                    up=float(ends[1, r]),
+                    first=shares.first[:, r],
+                    total=shares.total[:, r],
+                    down_error=down_error,
+                    up_error=up_error,
+                    first_error=first_error,
+                    total_error=total_error,
+                    distance=float(as_it_is[r]) if simulated else np.nan,
+                )
+            )
+        return spreads
+
+
+def _size(deviations: Array) -> Array:
+    """Length of what each run moves a figure by, last axis: its standard error."""
+    return np.asarray(np.sqrt(np.sum(np.square(deviations), axis=-1)))

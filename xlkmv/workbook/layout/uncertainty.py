@@ -21,6 +21,8 @@ from xlkmv.workbook.layout.terms import TermRow
 
 __all__ = ["INTERVAL", "MATTER", "RANGE", "RANGE_ROWS"]
 
+# Of a share of the variance.
+SHARE_ERROR = "0.0%"
 # What an end may be depends on its row: a probability, a volatility, a drift.
 END = Rule("must be a number (a decimal: 0.02 means 2 %)", low=-100.0, high=100.0)
 
@@ -58,7 +60,10 @@ MATTER = TableSpec(
         result(
             "Together with the others", "连同交互影响", "total", "0%", 12, ("Together with others",), True
         ),
-        result("Above all", "其中最主要", "foremost", TEXT, 12, blank=True),
+        result("Of it one obligor", "其中单一债务人", "foremost", "0%", 12, blank=True),
+        result("Obligor with most at stake", "影响最大的债务人", "obligor", TEXT, 36, blank=True),
+        result("s.e. by itself", "单独影响标准误", "first_error", SHARE_ERROR, 12, blank=True),
+        result("s.e. together", "连同影响标准误", "total_error", SHARE_ERROR, 12, blank=True),
     ),
 )
 
@@ -72,7 +77,9 @@ INTERVAL = TableSpec(
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
         result("PD, low", "违约概率下限", "pd_low", PROBABILITY, 12, blank=True),
         result("PD, high", "违约概率上限", "pd_high", PROBABILITY, 12, blank=True),
-        result("Interval of", "区间口径", "source", TEXT, 24, blank=True),
+        result("Interval of", "区间口径", "source", TEXT, 36, blank=True),
+        result("s.e. of the low end", "违约概率下限标准误", "pd_low_error", ERROR, 12, blank=True),
+        result("s.e. of the high end", "违约概率上限标准误", "pd_high_error", ERROR, 12, blank=True),
         result("s.e. of the simulation", "模拟标准误", "error", ERROR, 12),
         result("DD", "违约距离", "distance", DISTANCE, 9),
         result("DD, low", "违约距离下限", "distance_low", DISTANCE, 9, blank=True),
@@ -80,10 +87,12 @@ INTERVAL = TableSpec(
         result("Expected loss", "预期损失", "loss", SIMULATED, 11),
         result("Loss, low", "预期损失下限", "loss_low", PROBABILITY, 11, blank=True),
         result("Loss, high", "预期损失上限", "loss_high", PROBABILITY, 11, blank=True),
+        result("s.e. of the low loss", "损失下限标准误", "loss_low_error", ERROR, 11, blank=True),
+        result("s.e. of the high loss", "损失上限标准误", "loss_high_error", ERROR, 11, blank=True),
         result("s.e. of the loss", "损失标准误", "loss_error", ERROR, 11),
         result("Matters most", "最重要的输入", "most", TEXT, 28, blank=True),
         result("Low, drawn", "图中下限", "low_drawn", "0.0E+00", 9, blank=True),
+        result("Low to high, drawn", "图中区间", "range_drawn", "0.0E+00", 9, blank=True),
         result("PD, drawn", "图中取值", "pd_drawn", "0.0E+00", 11),
-        result("High, drawn", "图中上限", "high_drawn", "0.0E+00", 9, blank=True),
     ),
 )
