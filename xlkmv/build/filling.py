@@ -14,6 +14,7 @@ from typing import Any
 
 from xlkmv.deal.examples import Example
 from xlkmv.deal.examples.basis import Basis, Sources
+from xlkmv.deal.questions.diversification import Otherwise
 from xlkmv.deal.questions.structure import asked_classes
 from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import (
@@ -228,6 +229,7 @@ def filling(
         layout.CLASS_SCALE.name: _class_scale(found.terms.class_scale),
         layout.TARGET.name: _target(found, sources),
         layout.RANGE.name: _ranges(ranges),
+        layout.OTHERWISE.name: _otherwise(),
         layout.RECOVERY.name: _recoveries(found.pool),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
@@ -278,6 +280,7 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
         layout.SCENARIO.name: _conditions(PRESETS),
         layout.CLASS_SCALE.name: _class_scale(LONG_RUN),
         layout.RANGE.name: _ranges(Ranges()),
+        layout.OTHERWISE.name: _otherwise(),
     }
     notes = {
         "Pool": "For scheduled collections in place of loan terms add columns headed by payment dates.",
@@ -404,6 +407,13 @@ def _ranges(ranges: Ranges) -> Filled:
     rows = [[item.label, *cells, None, None] for item, cells in zip(layout.RANGE_ROWS, said, strict=True)]
     marks = [[False, *(x is not None for x in cells), False, False] for cells in said]
     return Filled(rows, marks, formats=[item.format for item in layout.RANGE_ROWS])
+
+
+def _otherwise() -> Filled:
+    """Rows of the usual pools to ask about; what a new industry has in common is an assumption."""
+    asked, place = Otherwise(), layout.OTHERWISE.index("between")
+    rows = [[*row] for row in itertools.zip_longest(asked.caps, asked.times, [asked.between], [])]
+    return Filled(rows, [[k == place and x is not None for k, x in enumerate(row)] for row in rows])
 
 
 def _loan(pool: Pool, k: int) -> dict[str, Any]:

@@ -10,7 +10,6 @@ tables, tables side by side.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import operator
 import os
@@ -78,7 +77,7 @@ from xlkmv.build.ribbon import add_macros, add_ribbon, pack
 from xlkmv.deal.answers import TOO_FEW_BRIEFLY
 from xlkmv.deal.examples import EXAMPLES, Example, example
 from xlkmv.deal.questions.contributions import NAMED
-from xlkmv.deal.questions.diversification import MOST_ASKED, Otherwise
+from xlkmv.deal.questions.diversification import MOST_ASKED
 from xlkmv.deal.questions.structure import SIZES as FRONTIER_ROWS
 from xlkmv.deal.reading import ALARMS, READINGS
 from xlkmv.deal.terms import Deal
@@ -694,7 +693,7 @@ DIVERSIFIED_TOP = OTHERWISE_TOP + 8
 OBLIGORS_TOP = DIVERSIFIED_TOP + 3 + MOST_ASKED + 2 + 1
 
 
-def _drivers(s: Sheets) -> Any:
+def _drivers(s: Sheets, new: Filling) -> Any:
     """Lay out who drives the risk; no table here but the last has more rows than are kept free for it."""
     ws = s.sheet(
         "Drivers",
@@ -708,9 +707,7 @@ def _drivers(s: Sheets) -> Any:
     widths(ws, 1, layout.DRIVER.columns)
     name_charts(s, ws)
     s.table(ws, DRIVERS_TOP, 1, layout.CONCENTRATION)
-    usual = Otherwise()
-    rows = [*itertools.zip_longest(usual.caps, usual.times, [usual.between], [])]
-    s.table(ws, OTHERWISE_TOP, 1, layout.OTHERWISE, rows, [[x is not None for x in row] for row in rows])
+    _inputs(s, ws, OTHERWISE_TOP, 1, layout.OTHERWISE, new.tables[layout.OTHERWISE.name])
     diversified, left = s.table(ws, DIVERSIFIED_TOP, 1, layout.DIVERSIFICATION)
     top, _ = s.table(ws, OBLIGORS_TOP, 1, layout.DRIVER)
     below, _ = s.table(ws, OBLIGORS_TOP + 3 + NAMED + 1, 1, layout.DRIVER_ALL)
@@ -1135,7 +1132,7 @@ def _draft(path: Path, new: Filling, macros: bool = True) -> Sheets:
     controls(s)
     _structure(s, new)
     _solutions(s)
-    _drivers(s)
+    _drivers(s, new)
     uncertainty(s, new)
     _models(s)
     _surveillance(s, new)

@@ -11,6 +11,7 @@ from typing import Any
 from xlkmv.deal import analysis
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.paths.executors import Executor
+from xlkmv.deal.questions.diversification import Otherwise
 from xlkmv.deal.stress import PRESETS, Stress
 from xlkmv.deal.terms import Deal, Ranges, Record
 from xlkmv.errors import InputError
@@ -57,6 +58,7 @@ def analyse(
     *,
     actual: Record | Sequence[float] | Array | None = None,
     ranges: Ranges | None = None,
+    otherwise: Otherwise | None = None,
     executor: Executor | None = None,
     quick: bool = False,
 ) -> Analysis:
@@ -75,6 +77,8 @@ def analyse(
         What is known of the first j periods; collections alone as they came in, money.
     ranges : Ranges, optional
         How well the inputs are known; as figures that are certain when nothing says so.
+    otherwise : Otherwise, optional
+        Other ways to spread the pool: :class:`xlkmv.deal.questions.diversification.Otherwise`.
     executor : Executor, optional
         Where the paths are simulated; in this process when left out.
     quick : bool
@@ -91,6 +95,7 @@ def analyse(
         progress,
         actual=whole.actual if actual is None else actual,
         ranges=whole.ranges if ranges is None else ranges,
+        otherwise=otherwise,
         executor=executor,
         quick=quick,
     )
