@@ -203,7 +203,7 @@ def test_where_too_few_paths_are_short_no_interval_is_said(five: Callable[..., A
     without = replace(analysis, uncertainty=replace(analysis.uncertainty, classes=tuple(unknown)))
     for answer in class_answers(deal, without):
         assert answer.pd_range is None and answer.pd_range_error is None
-        assert answer.pd_range_of == "too few short paths: raise Simulated paths"
+        assert answer.pd_range_of == "too few paths: raise them"
 
 
 def test_a_bound_is_one_over_the_whole_range() -> None:

@@ -319,7 +319,7 @@ def payments(s: Sheets) -> None:
 # First row of the ranges, and of the classes, which may be many; what matters stands beside the ranges,
 # where a column of the classes is as wide as its names.
 UNCERTAINTY_TOPS = (3 + ROWS, 3 + ROWS + 4 + len(INPUTS) + 1)
-BESIDE_RANGES = 1 + layout.INTERVAL.index("most")
+BESIDE_RANGES = 1 + layout.INTERVAL.index("source")
 
 
 def uncertainty(s: Sheets, new: Filling) -> None:

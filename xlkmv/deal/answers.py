@@ -52,7 +52,7 @@ CONFIDENCE = 0.95
 # Ends of intervals below this are not told apart.
 SMALLEST_END = 1e-6
 # In place of an interval that the simulation does not show: where there is room, and where there is little.
-TOO_FEW = Phrase("too few short paths: raise Simulated paths")
+TOO_FEW = Phrase("too few paths: raise them")
 TOO_FEW_BRIEFLY = Phrase("too few paths")
 
 

@@ -877,7 +877,7 @@ def _matter(analysis: Analysis) -> list[list[Any]]:
     name, share = found.foremost or ("", 0.0)
     most = (share, name) if share >= LEAST_FOREMOST else (None, None)
     rows = [
-        [label, first, total, *(most if each[label] == OBLIGORS else (None, None)), first_error, total_error]
+        [label, first, total, first_error, total_error, *(most if each[label] == OBLIGORS else (None, None))]
         for label, first, first_error, total, total_error in found.ranked(analysis.headline)
     ]
     unknown = found.classes[analysis.headline].pd is None
@@ -905,9 +905,9 @@ def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[
             most = Phrase("{input} ({share:.0%})", input=label, share=share)
         rows.append(
             [
-                *(a.name, a.quote.pd, *pd, a.pd_range_of or None, *pd_error, run.anydate_pd_error),
+                *(a.name, a.quote.pd, *pd, most, *pd_error, run.anydate_pd_error),
                 *(a.distance, *distance, a.expected_loss, *loss, *loss_error, run.expected_loss_error),
-                *(most, *drawn, max(a.quote.pd, SMALLEST_END)),
+                *(a.pd_range_of or None, *drawn, max(a.quote.pd, SMALLEST_END)),
             ]
         )
     return rows

@@ -42,11 +42,8 @@ RANGE = TableSpec(
     optional=True,
 )
 
-# Of what is no rate.
-FORMATS = {"lag": "0.00"}
 RANGE_ROWS: tuple[TermRow, ...] = tuple(
-    TermRow(item.label, name, "number", "", FORMATS.get(name, RATE), blank=True)
-    for name, item in INPUTS.items()
+    TermRow(item.label, name, "number", "", RATE, blank=True) for name, item in INPUTS.items()
 )
 
 MATTER = TableSpec(
@@ -58,12 +55,14 @@ MATTER = TableSpec(
         result("Input", "输入", "input", TEXT, 30),
         result("By itself", "单独影响", "first", "0%", 12, ("Alone",), True),
         result(
-            "Together with the others", "连同交互影响", "total", "0%", 12, ("Together with others",), True
+            *("With others", "连同影响", "total", "0%", 12),
+            ("Together with the others", "Together with others"),
+            True,
         ),
-        result("Of it one obligor", "其中单一债务人", "foremost", "0%", 12, blank=True),
+        result("s.e. by itself", "单独标准误", "first_error", SHARE_ERROR, 12, blank=True),
+        result("s.e. with others", "连同标准误", "total_error", SHARE_ERROR, 12, blank=True),
+        result("One obligor", "单一债务人", "foremost", "0%", 12, ("Of it one obligor",), True),
         result("Obligor with most at stake", "影响最大的债务人", "obligor", TEXT, 36, blank=True),
-        result("s.e. by itself", "单独影响标准误", "first_error", SHARE_ERROR, 12, blank=True),
-        result("s.e. together", "连同影响标准误", "total_error", SHARE_ERROR, 12, blank=True),
     ),
 )
 
@@ -73,26 +72,27 @@ INTERVAL = TableSpec(
     "Each class with its 90 % intervals",
     "各层级90%区间",
     (
-        result("Class", "层级", "name", TEXT, 30),
-        result("PD to quote", "采用违约概率", "pd", PROBABILITY, 12),
-        result("PD, low", "违约概率下限", "pd_low", PROBABILITY, 12, blank=True),
-        result("PD, high", "违约概率上限", "pd_high", PROBABILITY, 12, blank=True),
-        result("Interval of", "区间口径", "source", TEXT, 36, blank=True),
-        result("s.e. of the low end", "违约概率下限标准误", "pd_low_error", ERROR, 12, blank=True),
-        result("s.e. of the high end", "违约概率上限标准误", "pd_high_error", ERROR, 12, blank=True),
-        result("s.e. of the simulation", "模拟标准误", "error", ERROR, 12),
+        result("Class", "层级", "name", TEXT, 28),
+        result("PD to quote", "采用违约概率", "pd", PROBABILITY, 9),
+        result("PD, low", "违约概率下限", "pd_low", PROBABILITY, 9, blank=True),
+        result("PD, high", "违约概率上限", "pd_high", PROBABILITY, 9, blank=True),
+        result("Matters most", "最重要的输入", "most", TEXT, 31, blank=True),
+        result("s.e. of low PD", "下限标准误", "pd_low_error", ERROR, 8, blank=True),
+        result("s.e. of high PD", "上限标准误", "pd_high_error", ERROR, 8, blank=True),
+        # As wide as the names of what matters, which stand above it.
+        result("Interval of", "区间口径", "source", TEXT, 27, blank=True),
+        result("s.e. of simulated PD", "模拟标准误", "error", ERROR, 10),
         result("DD", "违约距离", "distance", DISTANCE, 9),
-        result("DD, low", "违约距离下限", "distance_low", DISTANCE, 9, blank=True),
-        result("DD, high", "违约距离上限", "distance_high", DISTANCE, 9, blank=True),
-        result("Expected loss", "预期损失", "loss", SIMULATED, 11),
-        result("Loss, low", "预期损失下限", "loss_low", PROBABILITY, 11, blank=True),
-        result("Loss, high", "预期损失上限", "loss_high", PROBABILITY, 11, blank=True),
-        result("s.e. of the low loss", "损失下限标准误", "loss_low_error", ERROR, 11, blank=True),
-        result("s.e. of the high loss", "损失上限标准误", "loss_high_error", ERROR, 11, blank=True),
-        result("s.e. of the loss", "损失标准误", "loss_error", ERROR, 11),
-        result("Matters most", "最重要的输入", "most", TEXT, 28, blank=True),
-        result("Low, drawn", "图中下限", "low_drawn", "0.0E+00", 9, blank=True),
-        result("Low to high, drawn", "图中区间", "range_drawn", "0.0E+00", 9, blank=True),
-        result("PD, drawn", "图中取值", "pd_drawn", "0.0E+00", 11),
+        result("DD, low", "违约距离下限", "distance_low", DISTANCE, 8, blank=True),
+        result("DD, high", "违约距离上限", "distance_high", DISTANCE, 8, blank=True),
+        result("Expected loss", "预期损失", "loss", SIMULATED, 9),
+        result("Loss, low", "损失下限", "loss_low", PROBABILITY, 8, blank=True),
+        result("Loss, high", "损失上限", "loss_high", PROBABILITY, 8, blank=True),
+        result("s.e. of low loss", "下限标准误", "loss_low_error", ERROR, 8, blank=True),
+        result("s.e. of high loss", "上限标准误", "loss_high_error", ERROR, 8, blank=True),
+        result("s.e. of the loss", "损失标准误", "loss_error", ERROR, 8),
+        result("Low, drawn", "图中下限", "low_drawn", "0.0E+00", 8, blank=True),
+        result("Width, drawn", "图中区间", "range_drawn", "0.0E+00", 8, blank=True),
+        result("PD, drawn", "图中取值", "pd_drawn", PROBABILITY, 8),
     ),
 )
