@@ -905,9 +905,9 @@ def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[
             most = Phrase("{input} ({share:.0%})", input=label, share=share)
         rows.append(
             [
-                *(a.name, a.quote.pd, *pd, most, *pd_error, run.anydate_pd_error),
+                *(a.name, a.quote.pd, *pd, most, *pd_error, a.pd_range_of or None, run.anydate_pd_error),
                 *(a.distance, *distance, a.expected_loss, *loss, *loss_error, run.expected_loss_error),
-                *(a.pd_range_of or None, *drawn, max(a.quote.pd, SMALLEST_END)),
+                *(*drawn, max(a.quote.pd, SMALLEST_END)),
             ]
         )
     return rows

@@ -29,7 +29,7 @@ END = Rule("must be a number (a decimal: 0.02 means 2 %)", low=-100.0, high=100.
 RANGE = TableSpec(
     "tbl_Range",
     "Uncertainty",
-    "How well the inputs are known: ends that hold the figure 9 times out of 10, or a standard error",
+    "How well the inputs are known: 90 % ranges, or standard errors",
     "输入的90%区间",
     (
         text("Input", "输入", "label", 30),
@@ -42,8 +42,11 @@ RANGE = TableSpec(
     optional=True,
 )
 
+# Of what is no rate.
+FORMATS = {"lag": "0.00"}
 RANGE_ROWS: tuple[TermRow, ...] = tuple(
-    TermRow(item.label, name, "number", "", RATE, blank=True) for name, item in INPUTS.items()
+    TermRow(item.label, name, "number", "", FORMATS.get(name, RATE), blank=True)
+    for name, item in INPUTS.items()
 )
 
 MATTER = TableSpec(
@@ -77,8 +80,8 @@ INTERVAL = TableSpec(
         result("PD, low", "违约概率下限", "pd_low", PROBABILITY, 9, blank=True),
         result("PD, high", "违约概率上限", "pd_high", PROBABILITY, 9, blank=True),
         result("Matters most", "最重要的输入", "most", TEXT, 31, blank=True),
-        result("s.e. of low PD", "下限标准误", "pd_low_error", ERROR, 8, blank=True),
-        result("s.e. of high PD", "上限标准误", "pd_high_error", ERROR, 8, blank=True),
+        result("s.e. of low PD", "概率下限标准误", "pd_low_error", ERROR, 8, blank=True),
+        result("s.e. of high PD", "概率上限标准误", "pd_high_error", ERROR, 8, blank=True),
         # As wide as the names of what matters, which stand above it.
         result("Interval of", "区间口径", "source", TEXT, 27, blank=True),
         result("s.e. of simulated PD", "模拟标准误", "error", ERROR, 10),
@@ -88,8 +91,8 @@ INTERVAL = TableSpec(
         result("Expected loss", "预期损失", "loss", SIMULATED, 9),
         result("Loss, low", "损失下限", "loss_low", PROBABILITY, 8, blank=True),
         result("Loss, high", "损失上限", "loss_high", PROBABILITY, 8, blank=True),
-        result("s.e. of low loss", "下限标准误", "loss_low_error", ERROR, 8, blank=True),
-        result("s.e. of high loss", "上限标准误", "loss_high_error", ERROR, 8, blank=True),
+        result("s.e. of low loss", "损失下限标准误", "loss_low_error", ERROR, 8, blank=True),
+        result("s.e. of high loss", "损失上限标准误", "loss_high_error", ERROR, 8, blank=True),
         result("s.e. of the loss", "损失标准误", "loss_error", ERROR, 8),
         result("Low, drawn", "图中下限", "low_drawn", "0.0E+00", 8, blank=True),
         result("Width, drawn", "图中区间", "range_drawn", "0.0E+00", 8, blank=True),
