@@ -706,7 +706,7 @@ def test_home_leads_to_the_answers_and_every_sheet_back(made: tuple[Path, Any]) 
     assert all(links[name]["A1"] in ("Home!A1", "'Home'!A1") for name in shown)
     answers = {spec.sheet for spec in TABLES.values() if spec.results and not spec.inputs}
     linked = {name.removesuffix("!A1").strip("'") for name in links["Home"].values()}
-    assert linked >= answers - {"Home", "Changes", "Log", "Texts", "Obligor"} | {"Surveillance", "Scenario"}
+    assert linked >= answers - {"Home", "Changes", "Log", "Texts", "Sources"} | {"Surveillance", "Scenario"}
     assert linked <= set(shown)
 
 

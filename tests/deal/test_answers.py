@@ -212,7 +212,7 @@ def test_a_bound_is_one_over_the_whole_range() -> None:
     answer = class_answers(auto, analyse(auto, [BASE], ranges=Ranges(pd=(0.5 * mean, 2.0 * mean))))[0]
     assert answer.quote.source == "bound" and answer.pd_range is not None
     assert answer.pd_range[0] < 1e-10 and answer.pd_range[1] == answer.quote.pd
-    assert answer.pd_range_of == "KMV view up to the bound" and answer.loss_range is None
+    assert answer.pd_range_of == "KMV view to the bound" and answer.loss_range is None
 
 
 def test_a_deal_is_rated_as_a_refresh_does_it():

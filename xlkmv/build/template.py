@@ -328,32 +328,52 @@ def _pool(s: Sheets, new: Filling) -> Any:
 
 
 def _obligor(s: Sheets, new: Filling) -> Any:
-    specs = (
-        *(layout.OBLIGOR, layout.RECOVERY, layout.CORRELATION, layout.SOURCE, layout.GROUP),
-        *(layout.PEER, layout.EDF, layout.PRICE),
+    spec = layout.OBLIGOR
+    about = (
+        "Only where PDs need a source: a claim whose Rating on Pool says source takes its PD from here. "
+        "A row takes the inputs of its method and leaves the others blank. More on Sources and Prices."
     )
-    ws = s.sheet(
-        "Obligor",
-        "Obligor",
-        "债务人",
-        "Only where PDs need a source: a row takes the inputs of its method and leaves the others blank. "
-        "A claim takes its PD from here when its Rating on sheet Pool says source. "
-        "To the right: recoveries that are drawn, correlation, terms, groups, peers, map to PDs, prices.",
-        sum(len(spec.columns) + 1 for spec in specs),
-        money=True,
+    ws = s.sheet(spec.sheet, "Obligor", "债务人", about, spec.columns, money=True)
+    s.frozen(ws, _inputs(s, ws, 3, 1, spec, new.tables.get(spec.name)))
+    # What PDs rest on is wide: a page of its own.
+    s.paged(ws, 60, spec.index("note"))
+    return ws
+
+
+def _sources(s: Sheets, new: Filling) -> Any:
+    about = (
+        "What PDs, correlations and recoveries rest on, beside what sheet Obligor says of each obligor. "
+        "All of it may stay empty."
     )
-    left, lefts = 1, []
+    below = layout.RECOVERY, layout.GROUP
+    count = sum(len(spec.columns) + 1 for spec in below)
+    ws = s.sheet("Sources", "Sources", "数据来源", about, count, money=True)
+    for spec, row in ((layout.CORRELATION, 3), (layout.SOURCE, 9)):  # of one row each
+        _inputs(s, ws, row, 1, spec, new.tables.get(spec.name))
+    _abreast(s, ws, 15, below, new)
+    ws.freeze_panes(2, 2)
+    return ws
+
+
+def _prices(s: Sheets, new: Filling) -> Any:
+    about = "For methods listed and comparables of sheet Obligor, and correlations from returns."
+    specs = layout.PEER, layout.EDF, layout.PRICE
+    count = sum(len(spec.columns) + 1 for spec in specs)
+    ws = s.sheet("Prices", "Peers and prices", "可比公司与价格", about, count, money=True)
+    _abreast(s, ws, 3, specs, new)
+    s.frozen(ws, 6)
+    return ws
+
+
+def _abreast(s: Sheets, ws: Any, row: int, specs: Sequence[TableSpec], new: Filling) -> None:
+    """Lay out tables of inputs beside one another, as each of them may be long."""
+    left = 1
     for spec in specs:
-        lefts.append(left)
         if left > 1:
             ws.set_column(left - 1, left - 1, 3)
         widths(ws, left, spec.columns)
-        _inputs(s, ws, 3, left, spec, new.tables.get(spec.name))
+        _inputs(s, ws, row, left, spec, new.tables.get(spec.name))
         left += len(spec.columns) + 1
-    s.frozen(ws, 6)
-    # What PDs rest on is wide: a page of its own with the recoveries.
-    s.paged(ws, 60, lefts[1] - 2, *(lefts[k] - 1 for k in (2, 4, 6)))
-    return ws
 
 
 # A pool of more rows is written by the way that tapes take: XlsxWriter holds every cell as an object.
@@ -1116,6 +1136,8 @@ def _draft(path: Path, new: Filling, macros: bool = True) -> Sheets:
     _home(s, new).activate()
     _pool(s, new)
     _obligor(s, new)
+    _sources(s, new)
+    _prices(s, new)
     _tranche(s, new)
     _terms(s, new)
     _curves(s, new)

@@ -222,11 +222,11 @@ def _ranges(known: ClassUncertainty | None, quote: Quote, kmv: float, loss: floa
 
 _INTERVAL_OF = {
     (True, "simulated"): Phrase("the simulation"),
-    (True, "KMV"): Phrase("the simulation, up to the KMV view"),
+    (True, "KMV"): Phrase("simulation to KMV view"),
     (True, "bound"): Phrase("the simulation"),
     (False, "simulated"): Phrase("the KMV view"),
     (False, "KMV"): Phrase("the KMV view"),
-    (False, "bound"): Phrase("KMV view up to the bound"),
+    (False, "bound"): Phrase("KMV view to the bound"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Table of recoveries on sheet Obligor: pledges and spreads by obligor."""
+"""Table of recoveries on sheet Sources: pledges and spreads by obligor."""
 
 from __future__ import annotations
 

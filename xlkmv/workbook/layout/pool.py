@@ -321,7 +321,7 @@ TIE_NOTE = "Of the value, or of a recovery with a spread, with the obligor's ass
 
 RECOVERY = TableSpec(
     "tbl_Recovery",
-    "Obligor",
+    "Sources",
     "Recoveries that are drawn: from a pledge, or with a spread",
     "随机回收：质押物或回收率波动",
     (
@@ -375,8 +375,8 @@ RECOVERY = TableSpec(
 
 SOURCE = TableSpec(
     "tbl_Source",
-    "Obligor",
-    "For all of them",
+    "Sources",
+    "What methods share",
     "共同参数",
     (
         number(
@@ -440,7 +440,7 @@ SOURCE = TableSpec(
 
 GROUP = TableSpec(
     "tbl_Group",
-    "Obligor",
+    "Sources",
     "Groups with few defaults, the best first",
     "低违约分组",
     (
@@ -456,7 +456,7 @@ GROUP = TableSpec(
 
 CORRELATION = TableSpec(
     "tbl_Correlation",
-    "Obligor",
+    "Sources",
     "Asset correlation, by the choice on sheet Terms",
     "资产相关性及其来源",
     (
@@ -471,7 +471,7 @@ CORRELATION = TableSpec(
 
 PEER = TableSpec(
     "tbl_Peers",
-    "Obligor",
+    "Prices",
     "Listed peers, for obligors without a price",
     "可比上市公司",
     (
@@ -497,7 +497,7 @@ PEER = TableSpec(
 
 EDF = TableSpec(
     "tbl_Edf",
-    "Obligor",
+    "Prices",
     "Your map to PDs",
     "违约概率映射",
     (
@@ -517,7 +517,7 @@ EDF = TableSpec(
 
 PRICE = TableSpec(
     "tbl_Prices",
-    "Obligor",
+    "Prices",
     "Equity values of listed obligors",
     "上市债务人股权市值序列",
     (
