@@ -951,6 +951,15 @@ def test_the_terminal_speaks_the_language_of_the_environment(
     assert run(capsys, "pd", 120, 100, 0.25, "--lang", "en")[1].startswith("PD 0.27282668")
 
 
+def test_results_of_an_english_workbook_are_shown_in_chinese_but_for_names(
+    capsys: pytest.CaptureFixture[str], template: Path
+) -> None:
+    said = run(capsys, "show", template, "--lang", "zh")[1]
+    for word in ("模拟", "取消优先/次级分层", "Licensee 01", "Senior (优先级)"):
+        assert word in said
+    assert "simulated" not in said and "Subordination off" not in said
+
+
 def test_a_console_without_chinese_letters_is_spoken_to_in_english() -> None:
     told = [sys.executable, "-X", "utf8=0", "-m", "xlkmv", "pd", "120", "100", "0.25"]
     for encoding, word in (("cp1252", "PD "), ("cp936", "违约概率 ")):

@@ -284,6 +284,8 @@ def _anything_seen(book: Book) -> bool:
 
 # Characters of a line of a heading.
 HEADING = 18
+# Columns of names that the user gives.
+NAMES = {"name", "tranche", "obligor", "industry", "case"}
 # Columns without which a table has not been asked for, or not answered.
 NEEDED = {
     "tbl_Driver": "share",
@@ -323,9 +325,9 @@ def _print_table(
             shown.columns[place].justify, shown.columns[place].no_wrap = "left", False
     rows = [*zip(*(cells[c.field] for c in columns), strict=True)]
     for row in rows[-LINES_SHOWN:] if spec is layout.HISTORY else rows:
-        # Preset conditions bear the product's names, which the sheet keeps in English.
-        words = (Phrase(x) if c.is_input else x for c, x in zip(columns, row, strict=True))
-        shown.add_row(*(said(x, out.say) for x in words))
+        # Words of the product, which an English workbook has in English; names are the user's.
+        own = (c.field in NAMES and spec is not layout.SCENARIO for c in columns)
+        shown.add_row(*(x if users or not x else out.say(x) for users, x in zip(own, row, strict=True)))
     out.print(shown)
 
 
