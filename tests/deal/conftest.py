@@ -89,3 +89,19 @@ def five_classes(headline: str = "", **changes: Any) -> Deal:
 @pytest.fixture(scope="session")
 def five() -> Callable[..., Deal]:
     return five_classes
+
+
+@pytest.fixture(scope="session")
+def two() -> Deal:
+    """A owes 60 and B 40, independently, on one date; a class of 50 is short when A defaults."""
+    claims = [[60.0], [40.0]]
+    return make_deal(
+        claims,
+        pd=[0.2, 0.1],
+        correlation=0.0,
+        tranches=(Tranche("Notes", 1, 50.0, 0.0, "bullet", yearly(1)[0]),),
+        controls=Controls().without("reserve", "support", "repurchase", "pledge", "triggers"),
+        fee_rate=0.0,
+        paths=100_000,
+        industry=("one", "two"),
+    )

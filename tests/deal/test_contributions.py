@@ -22,28 +22,12 @@ from xlkmv.deal.questions.diversification import (
     why_not,
 )
 from xlkmv.deal.stress import BASE, Stress
-from xlkmv.deal.terms import Controls, Tranche
+from xlkmv.deal.terms import Controls
 from xlkmv.errors import DomainError
 
 UNSUPPORTED = Stress("x", controls_off=("support",))
 BARE = Controls().without("reserve", "support", "repurchase", "pledge", "triggers")
 PD_A, PD_B = 0.2, 0.1
-
-
-@pytest.fixture(scope="module")
-def two(build):
-    """A owes 60 and B 40, independently, on one date; a class of 50 is short when A defaults."""
-    date = build([[60.0], [40.0]]).terms.dates[0]
-    return build(
-        [[60.0], [40.0]],
-        pd=[PD_A, PD_B],
-        correlation=0.0,
-        tranches=(Tranche("Notes", 1, 50.0, 0.0, "bullet", date),),
-        controls=BARE,
-        fee_rate=0.0,
-        paths=100_000,
-        industry=("one", "two"),
-    )
 
 
 def test_two_obligors_by_hand(two):

@@ -12,26 +12,10 @@ from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions.contributions import NAMED, contributions
 from xlkmv.deal.questions.leaveout import leave_one_out
 from xlkmv.deal.stress import BASE, Stress
-from xlkmv.deal.terms import Controls, Deal, Recoveries, Tranche
+from xlkmv.deal.terms import Deal, Recoveries
 
 UNSUPPORTED = Stress("x", controls_off=("support",))
-BARE = Controls().without("reserve", "support", "repurchase", "pledge", "triggers")
 PD_A, PD_B = 0.2, 0.1
-
-
-@pytest.fixture(scope="module")
-def two(build):
-    """A owes 60 and B 40, independently, on one date; a class of 50 is short when A defaults."""
-    date = build([[60.0], [40.0]]).terms.dates[0]
-    return build(
-        [[60.0], [40.0]],
-        pd=[PD_A, PD_B],
-        correlation=0.0,
-        tranches=(Tranche("Notes", 1, 50.0, 0.0, "bullet", date),),
-        controls=BARE,
-        fee_rate=0.0,
-        paths=100_000,
-    )
 
 
 def test_two_obligors_by_hand(two: Deal) -> None:
