@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from xlkmv.deal.analysis import analyse
 from xlkmv.deal.answers import class_answers, quoted_pd
 from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.reading import read
 from xlkmv.deal.standing import classes_today
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Record, Terms, Tranche, payment_dates
@@ -76,6 +78,38 @@ def test_the_issue_that_was_seen(ratios):
     # What was computed stays to be seen.
     assert subordinate.computed.source != "held"
     assert subordinate.computed_simulated <= subordinate.simulated
+
+
+def test_time_alone_downgrades_nobody_for_lack_of_paths():
+    """None of 10,000 paths is a bound above what AAA allows over the last year: it is AAA all the same."""
+    deal = xingye_yuanrong()
+    for dates in (10, 16, 19):
+        senior = seen(deal, *(1.0,) * dates, paths=10_000)[1][0]
+        left = senior.closing.horizon - deal.terms.times[dates - 1]
+        assert senior.quote.source == "bound"
+        assert (senior.closing.grade, senior.grade) == ("AAA", "AAA")
+        assert deal.terms.class_scale.grade(senior.quote.pd, left) != "AAA"
+
+
+@pytest.mark.parametrize("ratios", [(0.93,) * 8, (1.0, 0.97, 0.75)])
+def test_a_lasting_shortfall_is_in_the_pd_to_quote(ratios):
+    """By as many standard deviations as the KMV view, which alone knows level and volatility, is worse."""
+    deal = xingye_yuanrong()
+    found, (_, junior) = seen(deal, *ratios, paths=10_000)
+    then, now = found.base.tranches[1].anydate_pd_at_maturity, found.surveillance.supported_pd[1]
+    normal = NormalDist()
+    moved = normal.inv_cdf(junior.closing.quote.pd) + normal.inv_cdf(now) - normal.inv_cdf(then)
+    assert junior.quote.pd == pytest.approx(normal.cdf(moved), rel=1e-9)
+    assert junior.computed.pd < 1.5 * junior.closing.quote.pd < junior.quote.pd < now
+    assert (junior.quote.source, junior.grade, junior.closing.grade) == ("carried", "BB", "BBB")
+
+
+def test_what_the_undertaking_has_to_pay_is_said():
+    found, (senior, _) = seen(xingye_yuanrong(), 1.0, 0.0, 0.0)
+    assert senior.alert == "missed by pool and reserve"
+    text = read(found.deal, found)["actual"]
+    assert f"missed on 2020-06-11; grade {senior.grade}, PD to quote" in text
+    assert "if the undertaking has paid it" in text
 
 
 def test_once_the_cash_is_caught_up_or_explained_nothing_is_held():

@@ -294,15 +294,16 @@ def _others(deal: Deal, analysis: Analysis) -> str:
     k, runs = riskiest(analysis), analysis.simulated_base.tranches
     if k == analysis.headline:
         return Phrase("There is no other class.")
-    lost = 1.0 - float(runs[k].loss_probability[0])
+    lost, quote = 1.0 - float(runs[k].loss_probability[0]), class_answers(deal, analysis)[k].quote
     texts = [
         *_short_by_plan(deal, analysis, k),
         Phrase(
-            "{name} loses principal on {seen} (expected loss {loss}); any-date PD {pd} in the KMV view.",
+            "{name} loses principal on {seen} (expected loss {loss}); PD to quote {pd} ({why}).",
             name=runs[k].name,
             seen=_seen(analysis, lost if lost > 1e-12 else 0.0),
             loss=probability(runs[k].expected_loss, simulated=True),
-            pd=probability(analysis.base.tranches[k].anydate_pd_at_maturity),
+            pd=probability(quote.pd),
+            why=quote.why,
         ),
     ]
     late = max(_others_than(analysis), key=lambda i: runs[i].anydate_pd)
@@ -446,7 +447,12 @@ def _state(deal: Deal, analysis: Analysis, k: int) -> str:
     s, now = analysis.surveillance, classes_today(deal, analysis)[k]
     missed = np.flatnonzero(s.missed[k, 1:])
     if missed.size:
-        return Phrase("missed on {date}", date=deal.terms.dates[missed[0]])
+        state = Phrase("missed on {date}", date=deal.terms.dates[missed[0]])
+        if now.closing.alone is None:
+            return state
+        paid = {"grade": now.grade, "pd": probability(now.quote.pd)}
+        paid_for = Phrase("grade {grade}, PD to quote {pd} if the undertaking has paid it", **paid)
+        return joined([state, paid_for], CLAUSES)
     if now.grade == REPAID:
         return REPAID
     return Phrase(

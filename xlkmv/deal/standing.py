@@ -2,12 +2,16 @@
 
 The last date of the record is seen as a new closing, and rated by the rules that hold at closing
 (:mod:`xlkmv.deal.answers`). While cash is missing that nothing known explains, no class is rated better
-than at closing in either view: it is held there, and what was computed is told beside it.
+than at closing in either view: it is held there, and what was computed is told beside it. What the record
+teaches of level and volatility moves the KMV view alone, the simulation knows defaults only: so the PD to
+quote follows where the KMV view is worse than at closing, by as many standard deviations, up to that view.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import ClassAnswer, Quote, class_answers, quoted_pd
@@ -36,7 +40,8 @@ class ClassToday(Shown):
         Of the PD to quote over the years that are left, by the terms' scale; "repaid" for a class of
         which nothing is outstanding. Held at that of closing where it would be better.
     quote : Quote
-        PD to quote from today, by the rule that holds at closing; held likewise.
+        PD to quote from today, by the rule that holds at closing; as much worse as the KMV view, and held
+        likewise.
     simulated : float
         Simulated any-date PD from today, held likewise.
     computed_grade, computed, computed_simulated : str, Quote, float
@@ -83,18 +88,28 @@ def classes_today(deal: Deal, analysis: Analysis) -> tuple[ClassToday, ...]:
         if s.seen:
             computed = quoted_pd(round(share * run.paths), run.paths, float(s.computed_supported_pd[k]))
         left = closing.horizon - passed
-        if s.balance[k] <= TOLERANCE * deal.tranches[k].amount and share == 0.0:
-            computed_grade: str = REPAID
-        else:
-            # A payment that was missed has been missed over any horizon.
-            computed_grade = scale.grade(computed.pd, left if left > 0.0 else passed)
+        # A payment that was missed has been missed over any horizon.
+        over = left if left > 0.0 else passed
+        repaid = s.balance[k] <= TOLERANCE * deal.tranches[k].amount and share == 0.0
+        computed_grade: str = REPAID if repaid else scale.grade(computed.pd, over)
+        if computed.source == "bound" and not repaid:
+            # A bound of so many paths may be above what a grade allows over few years: that is no downgrade.
+            view = scale.grade(float(s.computed_supported_pd[k]), over)
+            computed_grade = _ordered(scale, view, closing.grade, computed_grade)[1]
         grade, quote, simulated = computed_grade, computed, share
+        worse = _carried(
+            closing.quote.pd, analysis.base.tranches[k].anydate_pd_at_maturity, float(s.supported_pd[k])
+        )
+        if s.seen and not repaid and worse > computed.pd:
+            quote = Quote(worse, Phrase("as much worse as the KMV view"), "carried")
+            grade = _ordered(scale, grade, scale.grade(worse, over))[-1]
         if s.holds[k, -1]:
             # Each grade is over its own years, all of them or those that are left: the worse one holds.
-            grade, simulated = _worse(scale, closing.grade, computed_grade), max(share, then)
-            if computed.pd < closing.quote.pd:
+            grade, simulated = _ordered(scale, closing.grade, grade)[-1], max(share, then)
+            if quote.pd < closing.quote.pd:
                 quote = Quote(closing.quote.pd, Phrase("held: cash is missing"), "held")
-        held = (grade, quote, simulated) != (computed_grade, computed, share) or bool(s.held[k, -1])
+        moved = (grade, quote, simulated) != (computed_grade, computed, share)
+        held = bool(s.held[k, -1]) or (bool(s.holds[k, -1]) and moved)
         found.append(
             ClassToday(
                 name=closing.name,
@@ -129,10 +144,11 @@ def alert(seen: Surveillance, k: int, dates: int, held: bool | None = None) -> s
     Returns
     -------
     str
-        "missed", "alert", "behind plan, held", "behind plan", "held at closing" or "none".
+        "missed by pool and reserve", "alert", "behind plan, held", "behind plan", "held at closing" or
+        "none".
     """
     if seen.missed[k, dates]:
-        return Phrase("missed")
+        return Phrase("missed by pool and reserve")
     if seen.alert[k, dates]:
         return Phrase("alert")
     held = bool(seen.held[k, dates]) if held is None else held
@@ -141,7 +157,17 @@ def alert(seen: Surveillance, k: int, dates: int, held: bool | None = None) -> s
     return HELD if held else Phrase("none")
 
 
-def _worse(scale: ClassScale, a: str, b: str) -> str:
-    """The worse of two grades of a scale; one below its last is the worst."""
+def _carried(quoted: float, then: float, now: float) -> float:
+    """PD that was quoted when the KMV view had another, as much nearer to default as that has come, up to it.
+
+    0 where the KMV view is no worse now.
+    """
+    if now <= then:
+        return 0.0
+    return now if then == 0.0 else min(now, float(ndtr(ndtri(quoted) + ndtri(now) - ndtri(then))))
+
+
+def _ordered(scale: ClassScale, *grades: str) -> list[str]:
+    """Grades of a scale, the best first; one below its last is the worst."""
     order = {grade: place for place, grade in enumerate(scale.grades)}
-    return max(a, b, key=lambda grade: order.get(grade, len(order)))
+    return sorted(grades, key=lambda grade: order.get(grade, len(order)))
