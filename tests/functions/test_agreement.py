@@ -109,6 +109,8 @@ def figures(book: FileBook, done: Refreshed) -> Iterator[tuple[Key, str, Any, st
     for spec in layout.TABLES.values():
         if not spec.results or spec.sheet in ("Checks", "Changes", "Texts"):  # no figures of the deal
             continue
+        if spec is layout.OTHERWISE:  # of each line why it has no answer
+            continue
         table = book.table(spec.name)
         shown = [c.header for c in spec.results]
         for row in table.rows:

@@ -17,8 +17,10 @@ from typing import Any
 from xlkmv.errors import BookError
 from xlkmv.functions.com import ERROR_CODES
 from xlkmv.refresh.live import LiveBook
+from xlkmv.workbook import layout
 from xlkmv.workbook.address import Area, address, parse_area
 from xlkmv.workbook.book import FileBook
+from xlkmv.workbook.layout.column import DATE
 from xlkmv.workbook.stored import ErrorCell, Shared
 
 AUTOMATIC = -4105
@@ -274,8 +276,12 @@ def open_fake(path: Path) -> Workbook:
         sheet.ListObjects.append(ListObject(sheet, name, table.header, area))
         for j, text in enumerate(table.header):
             sheet.values[area.top, table.left + j] = text
+        spec = layout.TABLES.get(name)
+        dates = {c.header for c in spec.columns if c.format == DATE} if spec else set()
         for i, row in enumerate(table.rows):
             for j, value in enumerate(row):
+                if table.header[j] in dates:  # also where there is none yet
+                    sheet.formats[table.top + i, table.left + j] = "yyyy-mm-dd"
                 _load(sheet, table.top + i, table.left + j, value)
     for name in source.names():
         try:

@@ -139,8 +139,10 @@ def test_the_command_fills_the_table_and_a_refresh_uses_it(book, tmp_path, file,
     assert table.column("Obligor") == [VTRON] * 60 + [HUAYIN] * 60
     assert [d.strftime("%Y-%m-%d") for d in table.column("Date")[:60]] == [d.isoformat() for d, _ in one]
     assert table.column("Equity") == [x for _, x in one + other]
-    found = read_book(FileBook(book)).sources
-    assert all(row.method == "listed" and "60 prices" in row.note for row in found)
+    inputs = read_book(FileBook(book))
+    before = sum(day <= inputs.deal.terms.closing for day, _ in one)  # later prices are not used
+    assert 0 < before < 60
+    assert all(x.method == "listed" and f"{before} prices" in x.note for x in inputs.sources.rows)
     # A later file takes the place of what was there of the same firm, and of no other.
     again = file(f"Date,Obligor,Equity\n2021-01-01,{VTRON},5\n", name="later.csv")
     opened = FileBook(book)

@@ -352,6 +352,7 @@ def _sources(s: Sheets, new: Filling) -> Any:
         _inputs(s, ws, row, 1, spec, new.tables.get(spec.name))
     _abreast(s, ws, 15, below, new)
     ws.freeze_panes(2, 2)
+    ws.repeat_rows(16, 17)  # those of the tables that may be long
     return ws
 
 

@@ -220,6 +220,7 @@ def _write_names(
     there, lines, say = set(book.names()), read(deal, analysis), speaker(book)
     if layout.READING_NAMES["pool"] not in there and not analysis.pool_pays:
         lines["actual"] = lines["pool"]  # an older workbook has no line of its own for that
+    compared = "out_Compared" in there and book.name("out_Compared").value is not None
     done, outcome = scope(analysis), _outcome(analysis)
     if analysis.quick and "out_Scope" not in there:
         outcome = joined([done, outcome], CLAUSES)  # nor for this
@@ -241,7 +242,7 @@ def _write_names(
         **{
             cell: layout.of_class(text, name)
             for cell, text in layout.CHARTS.items()
-            if cell not in STAYING_NAMES
+            if cell not in STAYING_NAMES or not compared
         },
     }
     if not analysis.quick:
