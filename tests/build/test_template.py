@@ -537,6 +537,8 @@ FIXED = {"tbl_Term", "tbl_Control", "tbl_Model", "tbl_Input", "tbl_Range"}
 BOUNDED = {
     "tbl_Case": 14,
     "tbl_Concentration": 1,
+    "tbl_Correlation": 1,
+    "tbl_Source": 1,
     "tbl_Measure": 1,
     "tbl_Diversification": 1 + MOST_ASKED + 1,
     "tbl_Driver": NAMED,
