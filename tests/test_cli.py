@@ -960,6 +960,19 @@ def test_results_of_an_english_workbook_are_shown_in_chinese_but_for_names(
     assert "Subordination off" not in said
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    told = [sys.executable, "-m", "xlkmv", "pd", "120", "100", "0.25"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(told, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("xlkmv: ") and done.stderr.count("\n") == 1
+    closed = subprocess.run(
+        f"{shlex.join(told)} >&-", shell=True, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
 def test_a_console_without_chinese_letters_is_spoken_to_in_english() -> None:
     told = [sys.executable, "-X", "utf8=0", "-m", "xlkmv", "pd", "120", "100", "0.25"]
     for encoding, word in (("cp1252", "PD "), ("cp936", "违约概率 ")):

@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # What the names below are, for those who read and check types; a test keeps the two lists alike.
+    from xlkmv.errors import (
+        BookError as BookError,
+        BookInputError as BookInputError,
+        DomainError as DomainError,
+        HostError as HostError,
+        InputError as InputError,
+        XlkmvError as XlkmvError,
+    )
     from xlkmv.model.distance import (
         breakeven_volatility as breakeven_volatility,
         default_point as default_point,
@@ -176,6 +184,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "xlkmv.errors": (
+        "BookError",
+        "BookInputError",
+        "DomainError",
+        "HostError",
+        "InputError",
+        "XlkmvError",
+    ),
     "xlkmv.model.distance": (
         "breakeven_volatility",
         "default_point",
@@ -264,17 +280,19 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = ["__version__", *sorted(_WHERE)]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'xlkmv' has no attribute {name!r}")
-    found = getattr(importlib.import_module(_WHERE[name]), name)
-    if callable(found) and not isinstance(found, type):
-        from xlkmv.library.door import checked, labelled
+if not TYPE_CHECKING:  # who checks types must not take a misspelt name for one of these
 
-        found = checked(found)
-        found = labelled(found) if _WHERE[name] in _OF_ARRAYS else found
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> Any:
+        if name not in _WHERE:
+            raise AttributeError(f"module 'xlkmv' has no attribute {name!r}")
+        found = getattr(importlib.import_module(_WHERE[name]), name)
+        if callable(found) and not isinstance(found, type):
+            from xlkmv.library.door import checked, labelled
+
+            found = checked(found)
+            found = labelled(found) if _WHERE[name] in _OF_ARRAYS else found
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

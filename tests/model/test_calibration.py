@@ -296,3 +296,13 @@ def test_rating_takes_the_best_grade_that_allows_the_pd():
         rating(0.1, ["A", "B"], [0.2, 0.1])
     with pytest.raises(DomainError, match="pd"):
         rating(2, *scale)
+
+
+def test_text_dates_that_do_not_sort_as_dates_are_refused():
+    days = pd.date_range("2024-01-29", periods=40, freq="D")
+    values = pd.Series(np.exp(0.01 * np.sin(np.arange(40.0))) * 100.0, index=days)
+    truth = fit_series(values, 80.0)
+    iso = values.set_axis(days.strftime("%Y-%m-%d"))
+    assert fit_series(iso[::-1], 80.0).volatility == pytest.approx(truth.volatility)
+    with pytest.raises(InputError, match=r"equity_values must have dates in its index, or text such as"):
+        fit_series(values.set_axis(days.strftime("%d.%m.%Y")), 80.0)

@@ -22,7 +22,7 @@ from xlkmv.refresh.digest import digest
 from xlkmv.refresh.marks import input_mark
 from xlkmv.refresh.run import read_book, refresh
 from xlkmv.workbook import layout
-from xlkmv.workbook.address import Area
+from xlkmv.workbook.address import Area, address
 from xlkmv.workbook.book import NO_VALUE, ErrorCell, FileBook, open_book
 from xlkmv.workbook.layout import TABLES, Column, TableSpec, input_columns
 
@@ -990,3 +990,20 @@ def test_extreme_but_allowed_inputs_give_results(draft: Path, tmp_path: Path, ed
         assert all(v is not None for v in values), key
         if "PD" in key[1]:
             assert all(isinstance(v, str) or -1 <= v <= 1 for v in values), key
+
+
+def test_what_is_typed_beneath_a_table_that_has_not_grown_is_refused(draft: Path) -> None:
+    """As in spreadsheets whose tables do not grow: a class would be left out without a word."""
+    book = FileBook(draft)
+    table = book.table("tbl_Tranche")
+    row = table.top + len(table.rows)
+    book.write_cell("Tranche", address(row, table.left), "Mezzanine")
+    with pytest.raises(BookInputError) as found:
+        read_book(book)
+    (problem,) = found.value.problems
+    assert (problem.sheet, problem.cell, problem.value) == ("Tranche", address(row, table.left), "Mezzanine")
+    assert "stands beneath table tbl_Tranche" in problem.rule
+    # A row apart it is the user's own.
+    book = FileBook(draft)
+    book.write_cell("Tranche", address(row + 1, table.left), "Mezzanine")
+    assert len(read_book(book).deal.tranches) == 2

@@ -54,7 +54,7 @@ MEANINGS = {
     "support_correlation": "pool and payer of the undertaking",
     "copula": "of the simulation",
     "degrees_of_freedom": "of the t copula",
-    "correlation_source": "typed: sheet Pool; what it comes to: sheet Obligor",
+    "correlation_source": "typed: sheet Pool; what it comes to: sheet Sources",
     "industry_correlation": "extra correlation inside an industry",
     "between_industries": "of the factors of two industries; blank: 1, one factor for all",
     "cure": "whether a trigger ends when its test is met again",

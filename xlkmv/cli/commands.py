@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import xlkmv
 from xlkmv.cli import deals, firm, machine, making, questions
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, 1 where something is wrong with an installation or nobody reads on, 2 for bad input, 130 after
         Ctrl-C.
     """
+    # A shell may have closed them; nobody reads then.
+    sys.stdout, sys.stderr = (x or Path(os.devnull).open("w") for x in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A console or pipe may know few letters: what it cannot show must not end a command.
         if isinstance(stream, io.TextIOWrapper):
@@ -45,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):  # head has seen enough: what is left must go nowhere, or Python says so at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1  # as rich has it
+    except OSError as error:  # a full disk, say, where the output goes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"xlkmv: {error}", file=sys.stderr)
+        code = 1
     return code
 
 

@@ -164,6 +164,11 @@ class LiteBook:
         area = self._area(name)
         return Table(table.name, sheet.name, self._header(table), _read(sheet, area), area.top, area.left)
 
+    def beneath(self, name: str) -> list[CellValue]:
+        """Read the row right beneath a table, as wide as it; nothing beneath a row of totals."""
+        sheet, table = self._table(name)
+        return [] if table.show_totals else _read(sheet, self._area(name).beneath)[0]
+
     def names(self) -> list[str]:
         """Defined names of the whole workbook."""
         return [name.name for name in self._names.values()]

@@ -161,6 +161,13 @@ class LiveBook:
             rows = self._values(sheet.Range(str(area)))
         return Table(table.Name, sheet.Name, header, rows, area.top, area.left)
 
+    def beneath(self, name: str) -> list[CellValue]:
+        """Read the row right beneath a table, as wide as it; nothing beneath a row of totals."""
+        sheet, table = self._table(name)
+        if table.ShowTotals:
+            return []
+        return self._values(sheet.Range(str(self._area(name).beneath)))[0]
+
     def coloured(self, name: str, color: str) -> set[tuple[int, int]]:
         """Row and column, from 0, of the cells in the body of a table that have this fill: ``"#FCE8D2"``."""
         sheet, _ = self._table(name)

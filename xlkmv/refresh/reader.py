@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from xlkmv.deal.terms import Fault
-from xlkmv.errors import BookError, Problem
+from xlkmv.errors import Problem
 from xlkmv.functions.cells import is_blank
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
 from xlkmv.workbook.address import address, runs
-from xlkmv.workbook.book import NO_VALUE, Book, CellValue, ErrorCell, Table
+from xlkmv.workbook.book import NO_VALUE, Book, CellValue, ErrorCell, Table, has_table
 from xlkmv.workbook.layout import TABLES, Column, TableSpec, TermRow
 
 __all__ = ["Reader", "Wrong", "clean", "filled", "looks_like_a_date", "looks_like_a_number", "named"]
@@ -215,6 +215,7 @@ class Reader:
         self._tables: dict[str, Table | None] = {}
         self._found: dict[str, Table | None] = {}
         self._whole: list[Problem] = []
+        self._looked: set[str] = set()
         # Faults that are alike: table, position of the column, rule, kind of value -> places of the rows.
         self._cells: dict[tuple[str, int, str, Any], list[int]] = {}
 
@@ -224,10 +225,7 @@ class Reader:
         """Return a table under the headings that it has, None when it is missing."""
         key = name.casefold()
         if key not in self._tables:
-            try:
-                self._tables[key] = self.book.table(name)
-            except BookError:
-                self._tables[key] = None
+            self._tables[key] = self.book.table(name) if has_table(self.book, name) else None
         return self._tables[key]
 
     def found(self, name: str) -> Table | None:
@@ -266,7 +264,25 @@ class Reader:
                 where = address(table.top - 1, table.left + table.index(twin))
                 rule = Phrase("is the same as column '{column}': keep one of the two", column=column.header)
                 self.report(Problem(table.sheet, where, twin, rule))
+        self._look_beneath(table, spec)
         return table
+
+    def _look_beneath(self, table: Table, spec: TableSpec) -> None:
+        """Refuse what was typed right beneath a table that has not grown with it, as it does not in Calc."""
+        if spec.name in self._looked:
+            return
+        self._looked.add(spec.name)
+        row = self.book.beneath(spec.name)
+        asked = {table.index(c.header) for c in spec.inputs if table.has(c.header)}
+        filled_in = [k for k, cell in enumerate(row) if k in asked and _says_something(cell)]
+        if filled_in:
+            where = address(table.top + len(table.rows), table.left + filled_in[0])
+            rule = Phrase(
+                "stands beneath table {table}, which ends above it: insert rows inside the table "
+                "and fill those, or leave a row blank between",
+                table=spec.name,
+            )
+            self.report(Problem(table.sheet, where, row[filled_in[0]], rule))
 
     def rows(self, spec: TableSpec, more: Sequence[str] = ()) -> Table | None:
         """Return the rows of a needed table that say something; see :func:`filled`."""

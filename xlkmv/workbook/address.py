@@ -56,6 +56,11 @@ class Area(NamedTuple):
         """Whether it is a single cell."""
         return (self.top, self.left) == (self.bottom, self.right)
 
+    @property
+    def beneath(self) -> Area:
+        """The row right beneath it, as wide."""
+        return self._replace(top=self.bottom + 1, bottom=self.bottom + 1)
+
     def overlaps(self, other: Area) -> bool:
         """Tell whether the two rectangles share a cell."""
         return (

@@ -176,6 +176,9 @@ class Book(Protocol):
     def table(self, name: str) -> Table:
         """Read a table; BookError when there is none of this name."""
 
+    def beneath(self, name: str) -> list[CellValue]:
+        """Read the row right beneath a table, as wide as it; nothing beneath a row of totals."""
+
     def tables(self) -> list[str]:
         """Names of all tables."""
 
@@ -444,6 +447,13 @@ class FileBook:
         found = self._part_of(name)
         rows = self._sheet(found.sheet).values(found.area)
         return Table(found.name, found.sheet, found.header, rows, found.area.top, found.area.left)
+
+    def beneath(self, name: str) -> list[CellValue]:
+        """Read the row right beneath a table, as wide as it; nothing beneath a row of totals."""
+        found = self._part_of(name)
+        if found.has_totals:
+            return []
+        return self._sheet(found.sheet).values(found.area.beneath)[0]
 
     def names(self) -> list[str]:
         """Defined names of the whole workbook."""

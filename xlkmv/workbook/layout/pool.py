@@ -117,7 +117,7 @@ POOL = TableSpec(
             RATE,
             COLUMN_RULES["recovery"],
             10,
-            "Share of the claim that is recovered. Blank where sheet Obligor has a pledge.",
+            "Share of the claim that is recovered. Blank where sheet Sources has a pledge.",
             blank=True,
             required=True,
         ),
