@@ -156,7 +156,7 @@ def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: 
             assert of_class == [(None, f"never short on {drivers.paths:,} paths")]
     # Without the risk of one obligor, all else as it is.
     now, left = found.simulated_unsupported.tranches[4], drivers.left_out
-    assert table.column("Any-date PD if it cannot default") == [
+    assert table.column("Simulated PD if it cannot default") == [
         max(now.anydate_pd - left.pd[i, 4], 0.0) for i in rows
     ]
     assert table.column("Change of the PD") == [-left.pd[i, 4] for i in rows]
@@ -286,9 +286,9 @@ OLD = {
     },
     "tbl_Simulation": {"Simulated any-date PD": "Any-date PD", "Simulated PD": "PD"},
     "tbl_Attribution": {
-        "Any-date PD, this off": "Senior any-date PD, this off",
-        "Any-date PD, only this on": "Senior any-date PD, only this on",
-        "Any-date PD, this and all above on": "Any-date PD, stacked",
+        "Simulated PD, this off": "Senior any-date PD, this off",
+        "Simulated PD, only this on": "Senior any-date PD, only this on",
+        "Simulated PD, this and all above on": "Any-date PD, stacked",
         "Riskiest other class, this off": "Riskiest other tranche, this off",
     },
     "tbl_Actual": {"DD then": "Senior DD", "Any-date PD by pool and reserve then": "Senior any-date PD"},
@@ -498,16 +498,16 @@ def test_the_bars_of_the_controls_lead_from_all_off_to_the_deal_as_it_is(draft: 
     steps, controls = book.table("tbl_Waterfall"), book.table("tbl_Attribution")
     rows = [dict(zip(steps.header, row, strict=True)) for row in steps.rows]
     assert [r["Step"] for r in rows[1:-1]] == controls.column("Control")
-    level = rows[0]["Any-date PD then"]
+    level = rows[0]["Simulated PD then"]
     for row, share in zip(rows[1:-1], controls.column("Share (Shapley)"), strict=True):
         bar = row["Taken off"] or row["Added"] or 0.0
         assert bar == pytest.approx(abs(share), abs=1e-15)
         # The bar spans the level before and the level after.
-        ends = sorted((level, row["Any-date PD then"]))
+        ends = sorted((level, row["Simulated PD then"]))
         assert (row["Bar from"], row["Bar from"] + bar) == pytest.approx(ends, abs=1e-15)
-        level = row["Any-date PD then"]
-    assert level == pytest.approx(rows[-1]["Any-date PD then"], abs=1e-12)
-    assert rows[-1]["Any-date PD then"] == pytest.approx(
+        level = row["Simulated PD then"]
+    assert level == pytest.approx(rows[-1]["Simulated PD then"], abs=1e-12)
+    assert rows[-1]["Simulated PD then"] == pytest.approx(
         found.simulated_base.tranches[0].anydate_pd, abs=1e-12
     )
 

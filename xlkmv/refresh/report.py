@@ -362,7 +362,7 @@ def scope(analysis: Analysis) -> str:
 
 
 def _worst_stress(analysis: Analysis) -> tuple[str, float | str]:
-    """Condition with the largest simulated any-date PD of the headline class, and that PD."""
+    """Condition with the largest simulated any-date PD of the headline class, if any has one, and that PD."""
     if analysis.quick:
         return NOT_IN_QUICK, NOT_RUN
     # A control that is off and another default point are no stress.
@@ -371,7 +371,7 @@ def _worst_stress(analysis: Analysis) -> tuple[str, float | str]:
     ] or analysis.simulated
     found = [(r.simulation.tranches[analysis.headline].anydate_pd, Phrase(r.stress.name)) for r in stresses]
     pd, name = max(found, key=lambda pair: pair[0])
-    return name, pd
+    return name if pd > 0.0 else NONE, pd
 
 
 def _table(book: Book, spec: TableSpec) -> Table | None:

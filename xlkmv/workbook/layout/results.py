@@ -268,28 +268,34 @@ ATTRIBUTION = TableSpec(
     (
         result("Control", "措施", "control", TEXT, 30),
         result(
-            "Any-date PD, this off",
+            "Simulated PD, this off",
             "仅关闭此项",
             "off_alone",
             SIMULATED,
             16,
-            ("Senior any-date PD, this off",),
+            (
+                "Any-date PD, this off",
+                "Senior any-date PD, this off",
+            ),
         ),
         result(
-            "Any-date PD, only this on",
+            "Simulated PD, only this on",
             "仅启用此项",
             "on_alone",
             SIMULATED,
             16,
-            ("Senior any-date PD, only this on",),
+            (
+                "Any-date PD, only this on",
+                "Senior any-date PD, only this on",
+            ),
         ),
         result(
-            "Any-date PD, this and all above on",
+            "Simulated PD, this and all above on",
             "逐项启用",
             "stacked",
             SIMULATED,
             18,
-            ("Any-date PD, stacked", "Senior any-date PD, stacked"),
+            ("Any-date PD, this and all above on", "Any-date PD, stacked", "Senior any-date PD, stacked"),
         ),
         result("Share (Shapley)", "夏普利份额", "shapley", "0.00%", 12),
         result("s.e. of share", "标准误", "shapley_error", "0.000%", 10),
@@ -361,7 +367,9 @@ DRIVEN = (
     result("Class short if it defaults", "其违约时该层级不足", "short_given", SIMULATED, 12),
     result("s.e. of this", "标准误", "short_given_error", ERROR, 9),
     # Without its risk: it pays everything on schedule. Blank where that was not asked.
-    result("Any-date PD if it cannot default", "其不违约时违约概率", "pd_without", SIMULATED, 12, blank=True),
+    result(
+        "Simulated PD if it cannot default", "其不违约时模拟违约概率", "pd_without", SIMULATED, 12, blank=True
+    ),
     result("Change of the PD", "变动", "pd_without_change", CHANGE, 11, blank=True),
     result("s.e. of the change", "变动标准误", "pd_without_error", ERROR, 9, blank=True),
     result(
@@ -433,7 +441,7 @@ WATERFALL = TableSpec(
     "图表数据",
     (
         result("Step", "步骤", "label", TEXT, 28),
-        result("Any-date PD then", "届时任一日违约概率", "level", SIMULATED, 12),
+        result("Simulated PD then", "届时模拟违约概率", "level", SIMULATED, 12, ("Any-date PD then",)),
         result("Bar from", "起点", "low", SIMULATED, 10, blank=True),
         result("Taken off", "降低", "less", SIMULATED, 12, blank=True),
         result("Added", "增加", "more", SIMULATED, 14, blank=True),
