@@ -318,7 +318,7 @@ def _print_table(
     columns = [c for c in columns if any(cells[c.field])]
     if not columns or (needs and not any(x is not None for x in _column(found, spec, needs))):
         return
-    headings = (said(Phrase(c.header), out.say) for c in columns)
+    headings = (out.heading(c) for c in columns)
     shown = table(said(title, out.say), *("\n".join(textwrap.wrap(text, HEADING)) for text in headings))
     for place, column in enumerate(columns):
         if place and column.format == "General":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from xlkmv.cli.document import Answer
     from xlkmv.workbook.book import Book
+    from xlkmv.workbook.layout import Column
 
 __all__ = ["ALARM", "BAD_INPUT", "Output", "console", "distance", "number", "table"]
 
@@ -41,8 +42,10 @@ class Output:
 
     Attributes
     ----------
+    language : str
+        Of the terminal: a key of :data:`~xlkmv.language.LANGUAGES`.
     say : callable
-        Says a text in the language of the terminal.
+        Says a text in it.
     text : bool
         Whether people read.
     """
@@ -51,7 +54,7 @@ class Output:
         self.form: str = options.form
         self.level: int = options.level
         self.text: bool = self.form == "text"
-        self.say: Say = catalogue(_of_environment()).gettext
+        self._speak(_of_environment())
         self._asked = False
         self._answers: list[tuple[dict[str, Any], tuple[Answer, ...]]] = []
         self._errors: list[dict[str, Any]] = []
@@ -65,7 +68,8 @@ class Output:
             There is no such language.
         """
         if language is not None:
-            self.say, self._asked = catalogue(language).gettext, True
+            self._speak(language)
+            self._asked = True
 
     def speak(self, book: Book) -> None:
         """Speak the language of a workbook, unless it is English or the user has asked for another."""
@@ -73,7 +77,16 @@ class Output:
 
         language = language_of(book) or ENGLISH
         if not self._asked and language != ENGLISH and _shows(language):
-            self.say = catalogue(language).gettext
+            self._speak(language)
+
+    def _speak(self, language: str) -> None:
+        self.say: Say = catalogue(language).gettext
+        self.language: str = language
+
+    def heading(self, column: Column) -> str:
+        """Say the heading of a column, by the catalogue or as its sheet has it."""
+        said = self.say(column.header)
+        return column.spoken(self.language) if said == column.header else said
 
     # -- for people
 
