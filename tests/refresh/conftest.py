@@ -67,6 +67,9 @@ class MemoryBook:
     def tables(self) -> list[str]:
         return list(self._tables)
 
+    def beneath(self, name: str) -> list[Any]:
+        return []
+
     def table(self, name: str) -> Table:
         if name not in self._tables:
             raise BookError(f"there is no table {name}")
