@@ -23,7 +23,9 @@ years, and over many, PDs rise less where they are high: of two pools with the s
 apart loses less then. All draws have their PDs apart, and the deal as it is has not. Errors of
 many obligors average out, but PDs that double and halve as easily do so to more than the figures: this
 surplus, the median of h_1, is taken off the x_i, so that the figures of the pool are the middle of its
-range as those of a single obligor are.
+range as those of a single obligor are. The runs' draws of the obligors lie evenly over the quantiles of
+h_1: where one range is very wide, few draws make most of the spread, and a chance draw misses them. There h_2
+and h_3 follow from h_1, and are left out.
 """
 
 from __future__ import annotations
@@ -70,12 +72,16 @@ SHORT = 0.5 * ENOUGH
 # taken that tells the coefficients apart best.
 SPARE, FEWEST_RUNS, DESIGNS = 4, 8, 32
 DRAWS = 1 << 11
+# Standard errors of a share beyond which the shares of a class say nothing, and of an end, its logarithm.
+MOST_SHARE_ERROR, MOST_END_ERROR = 0.25, 1.0
 # Draws about an end that say how it moves with the surface, and draws for the errors of shares.
 NEAR, FEW = 100, 1 << 8
 # What weights leave of a certainty.
 ROUNDING = 1e-12
 # Share of the draws of the obligors, on either side, that count for no farther than the others.
 FARTHEST_DRAWS = 0.005
+# Of tilt and distance apart, what a curve through the level leaves, in units of the level.
+LEAST_LEFT = 0.06
 # PDs that are less far apart count as lying together.
 LEAST_APART = 1e-3
 # Draws of obligors that are looked at together.
@@ -130,6 +136,12 @@ class Spread(Shown):
         ends = ((d + self.up, self.up_error), (d + self.down, self.down_error))
         low, high = (float(np.exp(-0.5 * x * x) / np.sqrt(2.0 * np.pi) * error) for x, error in ends)
         return low, high
+
+    def told(self, probability: float, least: float) -> bool:
+        """Whether the ends are known to a factor e, by their standard errors; below `least` all are alike."""
+        d = self._at(probability)
+        ends = ((d + self.up, self.up_error), (d + self.down, self.down_error))
+        return all(ndtr(error - x) <= np.exp(MOST_END_ERROR) * max(ndtr(-x), least) for x, error in ends)
 
     def _at(self, probability: float) -> float:
         return float(-ndtri(probability)) if np.isnan(self.distance) else self.distance
@@ -191,14 +203,21 @@ class Uncertainty(Shown):
         each = Phrase("PD of each obligor")
         return tuple(each if g == OBLIGORS else INPUTS[g].label for g in self.groups)
 
+    def vague(self, k: int) -> bool:
+        """Whether the shares of a class are so little known that they say nothing."""
+        shares = self.classes[k].pd
+        errors = [] if shares is None else [*shares.first_error, *shares.total_error]
+        return max(errors, default=0.0) > MOST_SHARE_ERROR
+
     def ranked(self, k: int) -> list[tuple[str, float, float, float, float]]:
         """Inputs by what they matter to the PD of a class.
 
         Label, share alone and its standard error, share with others and its. What the estimates say
-        beyond 0 and 1 is their error. None of a class that nothing moves, or too few paths show.
+        beyond 0 and 1 is their error. None of a class that nothing moves, or too few paths show, or where
+        a standard error is above :data:`MOST_SHARE_ERROR`.
         """
         shares = self.classes[k].pd
-        if shares is None or not shares.total.size or np.isnan(shares.total).any():
+        if shares is None or not shares.total.size or np.isnan(shares.total).any() or self.vague(k):
             return []
         first, total = np.clip(shares.first, 0.0, 1.0), np.clip(shares.total, 0.0, 1.0)
         total = np.maximum(first, total)
@@ -410,9 +429,12 @@ class _Inputs:
         if common is not None:
             level = float(np.hypot(level, np.sqrt(0.5 * (self.spread[common] ** 2).sum())))
         self.level, self.common = level, common
-        # A tilt that is none is rounding, or next to nothing beside the level.
-        self.tilt = tilt if tilt > 1e-3 * level else 0.0
-        self.apart = apart if apart > LEAST_APART else 0.0
+        # What is next to nothing beside the level, or follows from it, the level says: one wide range.
+        follows = np.vander(self.drawn[:, 0], 3)
+        left = self.drawn[:, 1:] - follows @ np.linalg.lstsq(follows, self.drawn[:, 1:], rcond=None)[0]
+        tilted, parted = left.std(axis=0) > LEAST_LEFT * level
+        self.tilt = tilt if tilted else 0.0
+        self.apart = apart if apart > LEAST_APART and parted else 0.0
         self.others = [k for k in range(len(self.plan)) if k != common]
 
     @property
