@@ -19,6 +19,7 @@ from xlkmv.deal.answers import (
     condition_quotes,
     loss_given_default,
     quoted_pd,
+    range_of,
     range_text,
     rate,
     strongest_conditions,
@@ -26,6 +27,7 @@ from xlkmv.deal.answers import (
 )
 from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.questions.uncertainty import Spread
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import CONTROLS, ClassScale, Controls, Deal, Ranges
 
@@ -204,6 +206,26 @@ def test_where_too_few_paths_are_short_no_interval_is_said(five: Callable[..., A
     for answer in class_answers(deal, without):
         assert answer.pd_range is None and answer.pd_range_error is None
         assert answer.pd_range_of == "too few paths: raise them"
+
+
+@pytest.mark.parametrize(("error", "told"), [(0.1, True), (1.0, False)])
+def test_an_end_that_is_not_known_to_a_factor_is_not_said(
+    five: Callable[..., Any], error: float, told: bool
+) -> None:
+    """About PDs of 1 % and more a distance of 1.0 is more than a factor e, and .1 is less."""
+    deal = five()
+    analysis = analyse(deal, [BASE], ranges=Ranges(recovery=(0.2, 0.6)))
+    assert analysis.uncertainty is not None
+    spread = Spread(-0.5, 0.5, np.ones(1), np.ones(1), error, error, np.zeros(1), np.zeros(1))
+    classes = tuple(
+        replace(c, pd=spread, expected_loss=spread, simulated=True) for c in analysis.uncertainty.classes
+    )
+    known = replace(analysis, uncertainty=replace(analysis.uncertainty, classes=classes))
+    seen = [a for a in class_answers(deal, known) if 1e-4 < a.quote.pd < 0.1]
+    assert seen
+    for answer in seen:
+        assert (answer.pd_range is not None) == told == (answer.pd_range_error is not None)
+        assert str(range_of(answer)) == (str(range_text(answer.pd_range)) if told else "too wide to say")
 
 
 def test_a_bound_is_one_over_the_whole_range() -> None:

@@ -17,7 +17,7 @@ from scipy.stats import binom, norm
 from xlkmv.deal.examples import example
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import ENOUGH, simulate
-from xlkmv.deal.questions.uncertainty import Spread, uncertainty
+from xlkmv.deal.questions.uncertainty import ClassUncertainty, Spread, Uncertainty, uncertainty
 from xlkmv.deal.terms import Controls, Recoveries, Tranche
 from xlkmv.deal.terms.ranges import INPUTS, REACH, Ranges, varied
 from xlkmv.errors import InputError
@@ -440,6 +440,57 @@ def test_a_class_that_hardly_a_plain_path_is_short_of(build):
         assert error == pytest.approx(norm.pdf(norm.isf(end)) * distance)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_one_very_wide_range_among_obligors(build, seed):
+    """Ten obligors, the PD of one .13 %, or anything from next to nothing to 18 %: by quadrature.
+
+    Classes are short if four and if seven default: of the nine alike, or one less and the wide one.
+    """
+    low, high, figure, others = 1.5e-7, 0.18, 0.0013, 0.02
+    deal = build(
+        np.full((10, 1), 10.0),
+        pd=[figure, *[others] * 9],
+        correlation=0.2,
+        recovery=0.0,
+        senior=40.0,
+        junior=30.0,
+        coupon=0.0,
+        fee_rate=0.0,
+        controls=BARE,
+        paths=100_000,
+    )
+    deal = replace(deal, terms=replace(deal.terms, seed=seed))
+    none = np.full(9, np.nan)
+    ranges = Ranges(correlation=(0.15, 0.27), pd_low=[low, *none], pd_high=[high, *none])
+    z, weights = np.polynomial.hermite_e.hermegauss(120)
+    weights, years = weights / weights.sum(), deal.terms.times[-1]
+    u = norm.ppf((np.arange(400) + 0.5) / 400)
+
+    def drawn(middle, ends):
+        down, up = ((logit(end) - logit(middle)) / norm.ppf(0.95) for end in ends)
+        return expit(logit(middle) + np.where(u > 0.0, u * up, -u * down))
+
+    rho = drawn(0.2, (0.15, 0.27))[:, None, None]
+
+    def given(pd):
+        limit = norm.ppf(1.0 - (1.0 - pd) ** years)
+        return norm.cdf((limit - np.sqrt(rho) * z) / np.sqrt(1.0 - rho))
+
+    wide, alike = given(drawn(figure, (low, high))[:, None]), given(np.full((1, 1), others))
+    run = simulate(deal)
+    found = uncertainty(deal, ranges, run=run)
+    assert found.groups == ("correlation", "obligors")
+    for k, most in enumerate((7, 4)):
+        short = wide * binom.sf(most - 2, 9, alike) + (1.0 - wide) * binom.sf(most - 1, 9, alike)
+        truth = norm.isf(short @ weights)
+        spread = found.classes[k].pd
+        ends = norm.isf(spread.around(run.tranches[k].anydate_pd))
+        assert ends == pytest.approx(np.quantile(truth, [0.95, 0.05]), abs=0.25)
+        shares = np.array([truth.mean(axis=axis).var() for axis in (1, 0)]) / truth.var()
+        assert spread.first == pytest.approx(shares, abs=0.2)
+        assert found.ranked(k)
+
+
 def test_errors_say_how_far_ends_and_shares_scatter(pool):
     """Of 12 seeds the deviation has an error of a fifth itself; those of single runs are averaged."""
     ranges, ends, errors, shares, share_errors = wide(pool), [], [], [], []
@@ -519,6 +570,28 @@ def test_spread_around_certainties():
     assert spread.around(0.0) == (0.0, 0.0) and spread.around(1.0) == (1.0, 1.0)
     low, high = spread.around(norm.sf(2.0))
     assert (low, high) == pytest.approx((norm.sf(2.4), norm.sf(1.5)))
+
+
+def test_shares_with_a_large_error_are_not_ranked():
+    view = uncertainty_of_one(0.2)
+    assert [row[0] for row in view.ranked(0)] == ["Recovery", "Asset correlation"] and not view.vague(0)
+    view = uncertainty_of_one(0.3)
+    assert view.ranked(0) == [] and view.vague(0)
+
+
+def uncertainty_of_one(error):
+    shares, small = np.array([0.7, 0.3]), np.array([0.1, 0.1])
+    spread = Spread(-0.5, 0.5, shares, shares, 0.1, 0.1, small, np.array([0.1, error]), 2.0)
+    one = ClassUncertainty("Notes", spread, True, None, (2.0, 3.0))
+    return Uncertainty(("recovery", "correlation"), (one,), 8, 100)
+
+
+@pytest.mark.parametrize(("error", "told"), [(0.3, True), (0.5, False)])
+def test_ends_that_are_known_to_a_factor(error, told):
+    """N(-2.5 + .3)/N(-2.5) is 2.2, N(-2.5 + .5)/N(-2.5) 3.7; what is below the least is all alike."""
+    none = np.empty(0)
+    assert Spread(-0.5, 0.5, none, none, 0.0, error).told(norm.sf(2.0), 1e-6) == told
+    assert Spread(-0.5, 0.5, none, none, 0.0, error).told(norm.sf(5.0), 1e-6)
 
 
 def test_intervals_hold_truths_that_are_known():

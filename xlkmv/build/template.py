@@ -74,7 +74,7 @@ from xlkmv.build.results import (
     waterfall,
 )
 from xlkmv.build.ribbon import add_macros, add_ribbon, pack
-from xlkmv.deal.answers import TOO_FEW_BRIEFLY
+from xlkmv.deal.answers import TOO_FEW_BRIEFLY, TOO_WIDE
 from xlkmv.deal.examples import EXAMPLES, Example, example
 from xlkmv.deal.questions.contributions import NAMED
 from xlkmv.deal.questions.diversification import MOST_ASKED
@@ -189,7 +189,7 @@ def _home(s: Sheets, new: Filling) -> Any:
         s.speak(ws, row + k, 1, sentence, s.style(font_color=GREY, font_size=9))
     top, left = s.table(ws, row + len(ANSWER_RULES), 1, layout.ANSWER)
     interval = left + layout.ANSWER.index("pd_range")
-    for word in in_all_languages(NO_RANGES, NOT_RUN, TOO_FEW_BRIEFLY):
+    for word in in_all_languages(NO_RANGES, NOT_RUN, TOO_FEW_BRIEFLY, TOO_WIDE):
         shown = s.book.add_format({"font_color": "#A6A6A6"})
         rule = {"type": "cell", "criteria": "==", "value": f'"{word}"', "format": shown}
         ws.conditional_format(top, interval, top + 1200, interval, rule)

@@ -120,11 +120,11 @@ def _what_matters(name: str, known: Uncertainty, headline: int, out: Output) -> 
 
 def _answers(deal: Deal, analysis: Analysis, _: Say) -> Table:
     """Each class as sheet Home has it; a column without undertaking where one stands behind a class."""
-    from xlkmv.deal.answers import TOO_FEW_BRIEFLY, class_answers, range_text
+    from xlkmv.deal.answers import class_answers, range_of
     from xlkmv.deal.reading import probability
 
     answers = class_answers(deal, analysis)
-    supported, ranged = any(a.alone for a in answers), any(a.pd_range for a in answers)
+    supported, ranged = any(a.alone for a in answers), any(a.pd_range_of for a in answers)
     columns = (
         *(
             _("Grade"),
@@ -144,7 +144,7 @@ def _answers(deal: Deal, analysis: Analysis, _: Say) -> Table:
             a.name,
             said(a.grade, _),
             probability(a.quote.pd),
-            *[said(range_text(a.pd_range) or TOO_FEW_BRIEFLY, _)] * ranged,
+            *[said(range_of(a), _)] * ranged,
             said(a.quote.why, _),
             *alone,
             said(probability(a.expected_loss, simulated=True), _),

@@ -33,6 +33,7 @@ __all__ = [
     "SMALLEST_END",
     "TOO_FEW",
     "TOO_FEW_BRIEFLY",
+    "TOO_WIDE",
     "ClassAnswer",
     "Quote",
     "Views",
@@ -41,6 +42,7 @@ __all__ = [
     "loss_given_default",
     "quote_of",
     "quoted_pd",
+    "range_of",
     "range_text",
     "rate",
     "strongest_conditions",
@@ -54,6 +56,8 @@ SMALLEST_END = 1e-6
 # In place of an interval that the simulation does not show: where there is room, and where there is little.
 TOO_FEW = Phrase("too few paths: raise them")
 TOO_FEW_BRIEFLY = Phrase("too few paths")
+# In place of one that is not known to a factor e, and of shares that say nothing.
+TOO_WIDE = Phrase("too wide to say")
 
 
 class Views(Protocol):
@@ -124,7 +128,8 @@ class ClassAnswer(Shown):
         Annual rate at which the expected payments are worth the amount; NaN where nothing is paid.
     pd_range, distance_range, loss_range : (float, float) or None
         Ends of the 90 % intervals of quoted PD, distance and expected loss, as the ranges of the inputs
-        give them; None where no input has one, of the PD and the loss also where too few paths are short.
+        give them; None where no input has one, of the PD and the loss also where too few paths are short,
+        or an end is not known to a factor e.
     pd_range_error, loss_range_error : (float, float) or None
         Standard errors of these ends.
     pd_range_of : str
@@ -196,6 +201,23 @@ def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
     return tuple(answers)
 
 
+def range_of(answer: ClassAnswer) -> str:
+    """Interval of a PD where there is little room, or why there is none.
+
+    Parameters
+    ----------
+    answer : ClassAnswer
+
+    Returns
+    -------
+    str
+        Empty without ranges.
+    """
+    if answer.pd_range is None and answer.pd_range_of:
+        return TOO_WIDE if answer.pd_range_of == TOO_WIDE else TOO_FEW_BRIEFLY
+    return range_text(answer.pd_range)
+
+
 def _ranges(known: ClassUncertainty | None, quote: Quote, kmv: float, loss: float) -> dict[str, Any]:
     """Ends of the intervals of an answer, their errors, and which view they are of.
 
@@ -208,11 +230,13 @@ def _ranges(known: ClassUncertainty | None, quote: Quote, kmv: float, loss: floa
         return {}
     found: dict[str, Any] = {"distance_range": None if np.isnan(known.distance[0]) else known.distance}
     lost = known.expected_loss
-    if lost is not None:
+    if lost is not None and lost.told(loss, SMALLEST_END):
         found |= {"loss_range": lost.around(loss), "loss_range_error": lost.errors(loss)}
     if known.pd is None:
         return found | {"pd_range_of": TOO_FEW}
     figure = kmv if quote.source == "bound" and not known.simulated else quote.pd
+    if not known.pd.told(figure, SMALLEST_END):
+        return found | {"pd_range_of": TOO_WIDE}
     low, high = known.pd.around(figure)
     if quote.source == "bound":
         low, high = min(low, quote.pd), max(high, quote.pd)

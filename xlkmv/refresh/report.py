@@ -13,11 +13,11 @@ from xlkmv.deal.analysis import MODELS, NOT_IN_QUICK, Analysis
 from xlkmv.deal.answers import (
     SMALLEST_END,
     TOO_FEW,
-    TOO_FEW_BRIEFLY,
+    TOO_WIDE,
     ClassAnswer,
     class_answers,
     condition_quotes,
-    range_text,
+    range_of,
     strongest_conditions,
     upper_bound,
 )
@@ -498,7 +498,7 @@ def _answer(a: ClassAnswer, grade_now: str | None, no_range: Phrase) -> list[Any
     alone = NOTHING if a.alone is None else a.alone.pd
     lgd = NOTHING if np.isnan(a.loss_given_default) else a.loss_given_default
     kept = [a.coverage, a.distance, a.expected_loss, lgd, a.average_life, a.yield_at_par]
-    interval = range_text(a.pd_range) or (TOO_FEW_BRIEFLY if a.pd_range_of else no_range)
+    interval = range_of(a) or no_range
     grades = [a.grade, grade_now]
     return [a.name, *grades, a.quote.pd, interval, a.quote.why, alone, *kept]
 
@@ -881,8 +881,12 @@ def _matter(analysis: Analysis) -> list[list[Any]]:
         [label, first, total, first_error, total_error, *(most if each[label] == OBLIGORS else (None, None))]
         for label, first, first_error, total, total_error in found.ranked(analysis.headline)
     ]
-    unknown = found.classes[analysis.headline].pd is None
-    return rows or [[TOO_FEW if unknown else Phrase("nothing moves the class"), *[None] * 6]]
+    why = Phrase("nothing moves the class")
+    if found.classes[analysis.headline].pd is None:
+        why = TOO_FEW
+    elif found.vague(analysis.headline):
+        why = TOO_WIDE
+    return rows or [[why, *[None] * 6]]
 
 
 def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[Any]]:

@@ -23,7 +23,9 @@ years, and over many, PDs rise less where they are high: of two pools with the s
 apart loses less then. All draws have their PDs apart, and the deal as it is has not. Errors of
 many obligors average out, but PDs that double and halve as easily do so to more than the figures: this
 surplus, the median of h_1, is taken off the x_i, so that the figures of the pool are the middle of its
-range as those of a single obligor are.
+range as those of a single obligor are. The runs' draws of the obligors lie evenly over the quantiles of
+h_1: where one range is very wide, few draws make most of the spread, and a chance draw misses them. There h_2
+and h_3 follow from h_1, and are left out.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import expit, logit, ndtr, ndtri
 
 from xlkmv.deal.kmv import KmvView, TrancheView, kmv_view, maturity_risk
@@ -63,14 +66,22 @@ OBLIGORS = "obligors"
 # Paths of all runs together, in units of those of the deal as it is.
 EFFORT = 0.75
 FEWEST_PATHS = 100
+# Short paths that a run is worth, on average, where its runs know a class.
+SHORT = 0.5 * ENOUGH
 # Runs that a surface has beyond its coefficients, at least, and runs at least; designs of which the one is
 # taken that tells the coefficients apart best.
 SPARE, FEWEST_RUNS, DESIGNS = 4, 8, 32
 DRAWS = 1 << 11
+# Standard errors of a share beyond which the shares of a class say nothing, and of an end, its logarithm.
+MOST_SHARE_ERROR, MOST_END_ERROR = 0.25, 1.0
 # Draws about an end that say how it moves with the surface, and draws for the errors of shares.
 NEAR, FEW = 100, 1 << 8
 # What weights leave of a certainty.
 ROUNDING = 1e-12
+# Share of the draws of the obligors, on either side, that count for no farther than the others.
+FARTHEST_DRAWS = 0.005
+# Of tilt and distance apart, what a curve through the level leaves, in units of the level.
+LEAST_LEFT = 0.06
 # PDs that are less far apart count as lying together.
 LEAST_APART = 1e-3
 # Draws of obligors that are looked at together.
@@ -125,6 +136,12 @@ class Spread(Shown):
         ends = ((d + self.up, self.up_error), (d + self.down, self.down_error))
         low, high = (float(np.exp(-0.5 * x * x) / np.sqrt(2.0 * np.pi) * error) for x, error in ends)
         return low, high
+
+    def told(self, probability: float, least: float) -> bool:
+        """Whether the ends are known to a factor e, by their standard errors; below `least` all are alike."""
+        d = self._at(probability)
+        ends = ((d + self.up, self.up_error), (d + self.down, self.down_error))
+        return all(ndtr(error - x) <= np.exp(MOST_END_ERROR) * max(ndtr(-x), least) for x, error in ends)
 
     def _at(self, probability: float) -> float:
         return float(-ndtri(probability)) if np.isnan(self.distance) else self.distance
@@ -186,14 +203,21 @@ class Uncertainty(Shown):
         each = Phrase("PD of each obligor")
         return tuple(each if g == OBLIGORS else INPUTS[g].label for g in self.groups)
 
+    def vague(self, k: int) -> bool:
+        """Whether the shares of a class are so little known that they say nothing."""
+        shares = self.classes[k].pd
+        errors = [] if shares is None else [*shares.first_error, *shares.total_error]
+        return max(errors, default=0.0) > MOST_SHARE_ERROR
+
     def ranked(self, k: int) -> list[tuple[str, float, float, float, float]]:
         """Inputs by what they matter to the PD of a class.
 
         Label, share alone and its standard error, share with others and its. What the estimates say
-        beyond 0 and 1 is their error. None of a class that nothing moves, or too few paths show.
+        beyond 0 and 1 is their error. None of a class that nothing moves, or too few paths show, or where
+        a standard error is above :data:`MOST_SHARE_ERROR`.
         """
         shares = self.classes[k].pd
-        if shares is None or not shares.total.size or np.isnan(shares.total).any():
+        if shares is None or not shares.total.size or np.isnan(shares.total).any() or self.vague(k):
             return []
         first, total = np.clip(shares.first, 0.0, 1.0), np.clip(shares.total, 0.0, 1.0)
         total = np.maximum(first, total)
@@ -257,15 +281,15 @@ def uncertainty(
             wanted, seed = Wanted(brief=(BASE,)), deal.terms.seed + 1 + j
             each = Run(other, wanted, paths=paths, seed=seed, executor=executor, apart=True, tilt=True)
             looks.append((other, begun.enter_context(each)))
-        runs += looks[0][1].results()[1]
-        # What the deal as it is shows, the draws do on average; of other classes the KMV view is needed.
-        short = [_known(t.anydate_pd, t.anydate_pd_error) for t in runs[0].tranches]
-        lost = [_known(t.expected_loss, t.expected_loss_error) for t in runs[0].tranches]
-        viewed = [not (a or b) and c for a, b, c in zip(short, far, few, strict=True)]
-        for j, (other, each) in enumerate(looks[1:]):
-            progress((j + 1) / len(looks))
-            views.append(maturity_risk(other, viewed))
+        for j, (_, each) in enumerate(looks):
+            progress(j / len(looks))
             runs += each.results()[1]
+    classes_seen = list(zip(*(r.tranches for r in runs), strict=True))
+    short = [_known([(t.anydate_pd, t.anydate_pd_error) for t in seen]) for seen in classes_seen]
+    lost = [_known([(t.expected_loss, t.expected_loss_error) for t in seen]) for seen in classes_seen]
+    # Of other classes the KMV view is needed.
+    viewed = [not (a or b) and c for a, b, c in zip(short, far, few, strict=True)]
+    views += [maturity_risk(other, viewed) for other, _ in looks[1:]]
     progress(1.0)
     # The deal as it is, then the draws.
     at = inputs.features(normals, inputs.figures([(slice(None), own)]))
@@ -322,10 +346,13 @@ def _dispersion(run: Simulation, k: int) -> float:
     return min(run.paths * risk.expected_loss_error**2 / (mean * (1.0 - mean)), 1.0)
 
 
-def _known(rate: float, error: float) -> bool:
-    """Whether a rate on weighted paths is as well known as one on :data:`ENOUGH` plain ones of the kind."""
-    rare = min(rate, 1.0 - rate)
-    return error > 0.0 and rare > ROUNDING and (rare / error) ** 2 > ENOUGH
+def _known(figures: list[tuple[float, float]]) -> bool:
+    """Whether runs know a rate on average as well as :data:`SHORT` plain paths of the kind, by its errors."""
+    worth = [
+        (rare / error) ** 2 if error > 0.0 and (rare := min(rate, 1.0 - rate)) > ROUNDING else 0.0
+        for rate, error in figures
+    ]
+    return sum(worth) > SHORT * len(worth)
 
 
 def _through(
@@ -388,24 +415,26 @@ class _Inputs:
         weights = pool.pd * pool.amount * loss * np.array([lost**0, lost])
         total = weights.sum(axis=1, keepdims=True)
         self.weights = (weights / np.where(total > 0.0, total, 1.0))[:, self.rows]
-        # Spreads of level and tilt of the obligors' PDs, to first order.
-        variance = 0.5 * (self.down**2 + self.up**2)
-        level = float(self.weights[0] ** 2 @ variance)
-        tilt = float((self.weights[1] - self.weights[0]) ** 2 @ variance)
-        common = self.plan.index("pd") if "pd" in self.plan else None
-        if common is not None:
-            level += 0.5 * float((self.spread[common] ** 2).sum())
-        self.level, self.common = np.sqrt(level), common
-        # A tilt that is none is rounding, or next to nothing beside the level.
-        self.tilt = np.sqrt(tilt) if tilt > 1e-6 * level else 0.0
         # The draws of the obligors, by their level.
-        self.surplus, self.drawn = 0.0, np.zeros((DRAWS, 3))
+        self.surplus, self.drawn, self.by_level = 0.0, np.zeros((DRAWS, 3)), np.arange(DRAWS)
         if self.rows.size:
             drawn = self.figures(self._evenly())
             self.surplus = float(np.median(drawn[:, 0]))
-            self.drawn = drawn[np.argsort(drawn[:, 0], kind="stable")] - [self.surplus, 0.0, 0.0]
-        apart = float(self.drawn[:, 2].mean())
-        self.apart = apart if apart > LEAST_APART else 0.0
+            self.by_level = np.argsort(drawn[:, 0], kind="stable")
+            drawn = drawn[self.by_level] - [self.surplus, 0.0, 0.0]
+            # Where hardly a run can be, no surface is read.
+            self.drawn = np.clip(drawn, *np.quantile(drawn, [FARTHEST_DRAWS, 1.0 - FARTHEST_DRAWS], axis=0))
+        level, tilt, apart = np.sqrt(np.mean(self.drawn**2, axis=0)).tolist()
+        common = self.plan.index("pd") if "pd" in self.plan else None
+        if common is not None:
+            level = float(np.hypot(level, np.sqrt(0.5 * (self.spread[common] ** 2).sum())))
+        self.level, self.common = level, common
+        # What is next to nothing beside the level, or follows from it, the level says: one wide range.
+        follows = np.vander(self.drawn[:, 0], 3)
+        left = self.drawn[:, 1:] - follows @ np.linalg.lstsq(follows, self.drawn[:, 1:], rcond=None)[0]
+        tilted, parted = left.std(axis=0) > LEAST_LEFT * level
+        self.tilt = tilt if tilted else 0.0
+        self.apart = apart if apart > LEAST_APART and parted else 0.0
         self.others = [k for k in range(len(self.plan)) if k != common]
 
     @property
@@ -437,16 +466,22 @@ class _Inputs:
 
     def design(self, count: int) -> tuple[Array, Array]:
         """Draws that the deal is looked at for: of the plan, and shifts of the PDs of `rows`."""
-        rng = self._generator(1)
-        half = rng.standard_normal((count // 2, self.rows.size))
-        own = self._shifts(np.concatenate([half, -half]))
-        if not self.plan:
-            return np.empty((count, 0)), own
-        figures, seed = self.figures([(slice(None), own)]), self.deal.terms.seed
         # With runs to spare any design will do.
         tried = DESIGNS if count < 2 * self.terms else 1
-        designs = [ndtri(sobol_points(count, len(self.plan), seed + k)) for k in range(tried)]
-        return max(designs, key=lambda drawn: evenness(self.features(drawn, figures), self.flat)), own
+        d, seed = len(self.plan), self.deal.terms.seed
+        designs = [sobol_points(count, len(self.groups), seed + k) for k in range(tried)]
+        best = max(designs, key=lambda at: evenness(self.features(ndtri(at[:, :d]), self.at(at)), self.flat))
+        chosen = self.by_level[self._ranks(best)]
+        own = [x[chosen] for _, x in self._evenly()] if self.rows.size else [np.empty((count, 0))]
+        return ndtri(best[:, :d]), np.concatenate(own, axis=1)
+
+    def at(self, points: Array) -> Array:
+        """Figures of the obligors at points of the unit cube, one coordinate a group, the obligors' last."""
+        return self.drawn[self._ranks(points)]
+
+    def _ranks(self, points: Array) -> npt.NDArray[np.int64]:
+        """Which of the draws of the obligors, by their level, a point stands for."""
+        return (points[:, -1] * DRAWS).astype(np.int64)
 
     def _generator(self, number: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.deal.terms.seed, counter=[0, 0, number, 0]))
@@ -509,8 +544,7 @@ class _Inputs:
 
         def terms(at: Array, of_obligors: Array | None = None) -> Array:
             if of_obligors is None:
-                # Which of the draws of the obligors it is, is one more even coordinate.
-                of_obligors = self.drawn[(at[:, -1] * DRAWS).astype(np.int64)]
+                of_obligors = self.at(at)
             return quadratic_terms(self.features(ndtri(at[:, :d]), of_obligors), self.flat)
 
         shares = variance_shares(lambda at: surfaces.read(terms(at)), one, other, groups)
