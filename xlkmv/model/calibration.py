@@ -11,7 +11,6 @@ M. Vassalou and Y. Xing, "Default risk in equity returns", Journal of Finance 59
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,9 +38,6 @@ __all__ = [
     "rating",
     "volatility_from_flows",
 ]
-
-# Text that is in order of time when it is in alphabetical order.
-ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 MAPPED_PD = Rule("must be > 0 and <= 1 (a decimal: 0.02 means 2 %)", 0.0, 1.0, low_open=True)
 """What a PD of the table of :func:`edf` may be: ln PD is interpolated."""
@@ -296,7 +292,7 @@ def _in_order(**series: Any) -> list[Any]:
     if not leading.index.is_unique:
         raise InputError(first, "must have every date of its index once")
     if not leading.index.is_monotonic_increasing:
-        if any(isinstance(date, str) and not ISO_DATE.match(date) for date in leading.index):
+        if any(isinstance(date, str) and not _is_iso(date) for date in leading.index):
             raise InputError(
                 first, "must have dates in its index, or text such as 2024-12-31, to be put in order"
             )
@@ -314,6 +310,12 @@ def _in_order(**series: Any) -> list[Any]:
             other = other.reindex(leading.index)
         out.append(other)
     return out
+
+
+def _is_iso(date: str) -> bool:
+    """Whether a text begins as 2024-12-31 does: such are in order of time where they are in order of letters."""
+    parts = date[:4], date[4:5], date[5:7], date[7:8], date[8:10]
+    return parts[1] == parts[3] == "-" and all(part.isdigit() for part in parts[::2])
 
 
 def _iterate(series: _Series, sigma: float) -> tuple[float, int, bool]:
