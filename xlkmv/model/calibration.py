@@ -313,7 +313,7 @@ def _in_order(**series: Any) -> list[Any]:
 
 
 def _is_iso(date: str) -> bool:
-    """Whether a text begins as 2024-12-31 does: such are in order of time where they are in order of letters."""
+    """Whether a text begins as 2024-12-31 does: by letters such texts are in order of time."""
     parts = date[:4], date[4:5], date[5:7], date[7:8], date[8:10]
     return parts[1] == parts[3] == "-" and all(part.isdigit() for part in parts[::2])
 
