@@ -50,7 +50,8 @@ def reader_of(*tables: Table) -> Reader:
                 return table
         raise BookError(f"no table {name}")
 
-    return Reader(SimpleNamespace(table=find))
+    names = [table.name for table in tables]
+    return Reader(SimpleNamespace(table=find, tables=lambda: names, beneath=lambda name: []))
 
 
 def row(**changes: Any) -> list[Any]:
