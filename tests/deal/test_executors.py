@@ -139,12 +139,13 @@ def _runs(process):
 
 
 INTERRUPTED = """
-import time
+import signal, time
 from xlkmv.deal.examples import example
 from xlkmv.deal.paths.executors import process_executor
 from xlkmv.deal.paths.run import simulate
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background may ignore it
     try:
         with process_executor(2) as executor:
             for future in [executor.submit(time.sleep, 1) for _ in range(2)]:
