@@ -398,29 +398,32 @@ def test_brute_force(pool):
             assert norm.isf(spread.around(figure)) == pytest.approx(norm.isf(ends), abs=error)
 
 
-def test_a_class_that_hardly_a_plain_path_is_short_of(build):
-    """Ten obligors, short if seven default: by quadrature over the common factor, at 20,000 draws."""
-    deal = build(
-        np.full((10, 1), 10.0),
-        pd=0.03,
-        correlation=0.2,
-        recovery=0.0,
-        senior=40.0,
-        junior=30.0,
-        coupon=0.0,
-        fee_rate=0.0,
-        controls=BARE,
-        paths=200_000,
-    )
-    ranges = Ranges(pd=(0.015, 0.06), correlation=(0.1, 0.35))
+def ten(build, pd, paths):
+    """Ten obligors that owe as much each; classes of 40 and 30, nothing but the pool for them."""
+    notes = {"senior": 40.0, "junior": 30.0, "coupon": 0.0, "fee_rate": 0.0, "controls": BARE}
+    return build(np.full((10, 1), 10.0), pd=pd, correlation=0.2, recovery=0.0, paths=paths, **notes)
+
+
+def quadrature(deal):
+    """PDs given each node of the common factor, by PD and correlation; weights of the nodes."""
     z, weights = np.polynomial.hermite_e.hermegauss(120)
-    weights = weights / weights.sum()
     years = deal.terms.times[-1]
 
+    def given(pd, rho):
+        limit = norm.ppf(1.0 - (1.0 - pd) ** years)
+        return norm.cdf((limit - np.sqrt(rho) * z) / np.sqrt(1.0 - rho))
+
+    return given, weights / weights.sum()
+
+
+def test_a_class_that_hardly_a_plain_path_is_short_of(build):
+    """Ten obligors, short if seven default: by quadrature over the common factor, at 20,000 draws."""
+    deal = ten(build, 0.03, 200_000)
+    ranges = Ranges(pd=(0.015, 0.06), correlation=(0.1, 0.35))
+    given, weights = quadrature(deal)
+
     def truth(pd, rho):
-        limit = norm.ppf(1.0 - (1.0 - pd) ** years)[:, None]
-        given = norm.cdf((limit - np.sqrt(rho)[:, None] * z) / np.sqrt(1.0 - rho)[:, None])
-        return binom.sf(6, 10, given) @ weights
+        return binom.sf(6, 10, given(pd[:, None], rho[:, None])) @ weights
 
     rng, inputs = np.random.default_rng(9), []
     for name, figure in (("pd", 0.03), ("correlation", 0.2)):
@@ -447,23 +450,11 @@ def test_one_very_wide_range_among_obligors(build, seed):
     Classes are short if four and if seven default: of the nine alike, or one less and the wide one.
     """
     low, high, figure, others = 1.5e-7, 0.18, 0.0013, 0.02
-    deal = build(
-        np.full((10, 1), 10.0),
-        pd=[figure, *[others] * 9],
-        correlation=0.2,
-        recovery=0.0,
-        senior=40.0,
-        junior=30.0,
-        coupon=0.0,
-        fee_rate=0.0,
-        controls=BARE,
-        paths=100_000,
-    )
+    deal = ten(build, [figure, *[others] * 9], 100_000)
     deal = replace(deal, terms=replace(deal.terms, seed=seed))
     none = np.full(9, np.nan)
     ranges = Ranges(correlation=(0.15, 0.27), pd_low=[low, *none], pd_high=[high, *none])
-    z, weights = np.polynomial.hermite_e.hermegauss(120)
-    weights, years = weights / weights.sum(), deal.terms.times[-1]
+    given, weights = quadrature(deal)
     u = norm.ppf((np.arange(400) + 0.5) / 400)
 
     def drawn(middle, ends):
@@ -472,11 +463,8 @@ def test_one_very_wide_range_among_obligors(build, seed):
 
     rho = drawn(0.2, (0.15, 0.27))[:, None, None]
 
-    def given(pd):
-        limit = norm.ppf(1.0 - (1.0 - pd) ** years)
-        return norm.cdf((limit - np.sqrt(rho) * z) / np.sqrt(1.0 - rho))
-
-    wide, alike = given(drawn(figure, (low, high))[:, None]), given(np.full((1, 1), others))
+    wide = given(drawn(figure, (low, high))[:, None], rho)
+    alike = given(np.full((1, 1), others), rho)
     run = simulate(deal)
     found = uncertainty(deal, ranges, run=run)
     assert found.groups == ("correlation", "obligors")

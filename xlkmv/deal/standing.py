@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.analysis import Analysis
-from xlkmv.deal.answers import ClassAnswer, Quote, class_answers, quoted_pd
+from xlkmv.deal.answers import ClassAnswer, Quote, class_answers, quote_of
 from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.terms import TOLERANCE, ClassScale, Deal
 from xlkmv.phrase import Phrase
@@ -86,7 +86,7 @@ def classes_today(deal: Deal, analysis: Analysis) -> tuple[ClassToday, ...]:
         share, then = run.tranches[k].anydate_pd, analysis.simulated_base.tranches[k].anydate_pd
         computed = closing.quote
         if s.seen:
-            computed = quoted_pd(round(share * run.paths), run.paths, float(s.computed_supported_pd[k]))
+            computed = quote_of(share, run.paths, float(s.computed_supported_pd[k]))
         left = closing.horizon - passed
         # A payment that was missed has been missed over any horizon.
         over = left if left > 0.0 else passed

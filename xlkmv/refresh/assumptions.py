@@ -16,16 +16,9 @@ from xlkmv.phrase import Phrase, Say, said
 from xlkmv.workbook import layout
 from xlkmv.workbook.address import Area
 from xlkmv.workbook.book import Book, Table, has_table
-from xlkmv.workbook.layout import Column, ControlRow, TableSpec, TermRow
+from xlkmv.workbook.layout import Column, TableSpec
 
 __all__ = ["read_assumptions"]
-
-# Tables whose rows are things of their own, each with a label in the first column.
-LABELLED: dict[str, Sequence[TermRow | ControlRow]] = {
-    layout.TERM.name: layout.TERM_ROWS,
-    layout.CONTROL.name: layout.CONTROL_ROWS,
-    layout.RANGE.name: layout.RANGE_ROWS,
-}
 
 
 def read_assumptions(book: Book, language: str = ENGLISH) -> tuple[Assumption, ...]:
@@ -61,7 +54,7 @@ def _of_table(book: Book, spec: TableSpec, language: str) -> Iterator[Assumption
     def by(cell: tuple[int, int]) -> int:
         """Row of a labelled table; of others the first column of the kind."""
         row, k = cell
-        return row if spec.name in LABELLED else first[k]
+        return row if spec.name in layout.LABELLED else first[k]
 
     marked.sort(key=lambda cell: (by(cell), cell))
     for _, cells in itertools.groupby(marked, key=by):
@@ -88,9 +81,9 @@ def _line(spec: TableSpec, table: Table, cells: list[tuple[int, int]], language:
     values = [table.rows[row][k] for row, k in cells]
     say = catalogue(language).gettext
     unit, words = "", True
-    if spec.name in LABELLED:
+    if spec.name in layout.LABELLED:
         label = str(table.rows[rows[0]][0]).strip()
-        items = (item for item in LABELLED[spec.name] if item.label.casefold() == label.casefold())
+        items = (item for item in layout.LABELLED[spec.name] if item.label.casefold() == label.casefold())
         item = next(items, None)
         label, shown = (label, layout.TEXT) if item is None else (say(item.label), item.format)
         header = next((h for h in ("Unit", "Figure is") if table.has(h)), "")

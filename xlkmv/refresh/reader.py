@@ -25,7 +25,7 @@ from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
 from xlkmv.workbook.address import address, runs
 from xlkmv.workbook.book import NO_VALUE, Book, CellValue, ErrorCell, Table, has_table
-from xlkmv.workbook.layout import CONTROL, RANGE, TABLES, TERM, Column, TableSpec, TermRow
+from xlkmv.workbook.layout import LABELLED, TABLES, Column, TableSpec, TermRow
 
 __all__ = ["Reader", "Wrong", "clean", "filled", "looks_like_a_date", "looks_like_a_number", "named"]
 
@@ -202,10 +202,6 @@ def named(names: Sequence[str | None]) -> list[str]:
 # --------------------------------------------------------------------------------- the reader
 
 
-# Tables whose rows are those of the layout, with others beneath: nobody adds to them.
-LABELLED = (TERM, CONTROL, RANGE)
-
-
 class Reader:
     """Reads cells by table and heading, and keeps every problem that it meets.
 
@@ -273,7 +269,8 @@ class Reader:
 
     def _look_beneath(self, table: Table, spec: TableSpec) -> None:
         """Refuse what was typed right beneath a table that has not grown with it, as it does not in Calc."""
-        if spec.name in self._looked or spec in LABELLED:
+        # Nobody adds to the rows of the layout, which have others beneath.
+        if spec.name in self._looked or spec.name in LABELLED:
             return
         self._looked.add(spec.name)
         row = self.book.beneath(spec.name)

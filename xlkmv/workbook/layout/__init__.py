@@ -8,6 +8,8 @@ by table name and heading only.
 from __future__ import annotations
 
 # ruff: noqa: F403, F405
+from collections.abc import Sequence
+
 from xlkmv.deal.reading import READINGS
 from xlkmv.phrase import Phrase
 from xlkmv.workbook.layout import (
@@ -42,6 +44,7 @@ __all__ = [
     "FRESH",
     "FRONTIER_TITLE",
     "HEADLINE_CLASS",
+    "LABELLED",
     "LANGUAGE",
     "MONEY_LABEL",
     "NAMES",
@@ -74,6 +77,13 @@ __all__ += (
     + uncertainty.__all__
     + upkeep.__all__
 )
+
+# Tables whose rows are those of the layout, each with its label in the first column.
+LABELLED: dict[str, Sequence[TermRow | ControlRow]] = {
+    TERM.name: TERM_ROWS,
+    CONTROL.name: CONTROL_ROWS,
+    RANGE.name: RANGE_ROWS,
+}
 
 TABLES: dict[str, TableSpec] = {
     t.name: t

@@ -65,7 +65,7 @@ MATTER = TableSpec(
         result("s.e. by itself", "单独标准误", "first_error", SHARE_ERROR, 12, blank=True),
         result("s.e. with others", "连同标准误", "total_error", SHARE_ERROR, 12, blank=True),
         result("One obligor", "单一债务人", "foremost", "0%", 12, ("Of it one obligor",), True),
-        result("Obligor with most at stake", "影响最大的债务人", "obligor", TEXT, 36, blank=True),
+        result("Most at stake", "影响最大", "obligor", TEXT, 36, ("Obligor with most at stake",), True),
     ),
 )
 
