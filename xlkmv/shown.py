@@ -130,5 +130,8 @@ def whole(value: Any) -> str:
         said = (f"{item.name}={whole(getattr(value, item.name))}" for item in fields(value))
         return f"{type(value).__name__}({', '.join(said)})"
     if isinstance(value, (tuple, list)):
+        # Names of a pool are many, and one by one they would take long.
+        if {str, float}.issuperset(map(type, value)):
+            return repr(list(value))
         return f"[{', '.join(map(whole, value))}]"
     return repr(value)

@@ -98,9 +98,10 @@ def test_loss_distribution_is_the_exact_recursions(build):
 
 
 def test_looking_for_paths_that_are_alike_changes_no_number(monkeypatch):
-    """Paths computed one by one, in one block or in many, give what patterns give."""
+    """Paths computed one by one, in one block or in many, date by date, give what patterns give."""
     deal = xingye_yuanrong()
-    stresses = [BASE, Stress("x3", pd_multiplier=3.0), Stress("off", controls_off="all")]
+    off = [Stress("off", controls_off="all"), Stress("alone", controls_off=("support",))]
+    stresses = [BASE, Stress("x3", pd_multiplier=3.0), *off]
     alike = simulate_stresses(deal, stresses, paths=3000)
     monkeypatch.setattr("xlkmv.deal.paths.run.CROWDED", 0)
     alone = simulate_stresses(deal, stresses, paths=3000)
@@ -108,6 +109,7 @@ def test_looking_for_paths_that_are_alike_changes_no_number(monkeypatch):
     monkeypatch.setattr("xlkmv.deal.paths.draws.BLOCK_NUMBERS", 1 << 13)
     short = simulate_stresses(deal, stresses, paths=3000)
     monkeypatch.setattr("xlkmv.deal.paths.draws.FEWEST_TOGETHER", 1 << 9)
+    monkeypatch.setattr("xlkmv.deal.paths.patterns.LARGEST_TABLE", 1)
     apart = simulate_stresses(deal, stresses, paths=3000)
     for one, others in ((alike, alone), (short, apart)):
         for a, b in zip(one, others, strict=True):

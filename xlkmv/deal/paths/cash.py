@@ -29,6 +29,8 @@ from xlkmv.shown import whole
 
 __all__ = ["PoolEngine", "Sums", "pool_key", "with_shared"]
 
+# Times that a table is cut to the dates that are left.
+TAILS = 4
 # Figures of a pool by row and date.
 TABLES = ("schedule", "interest", "balance", "claim")
 
@@ -95,6 +97,10 @@ class Sums:
         self._known: dict[tuple[str, int], tuple[Array, Array]] = {}
         self._gone: dict[int, list[tuple[int, csr_array]]] = {}
 
+    def hold_for(self, patterns: Patterns) -> bool:
+        """Whether other patterns have the very same defaults."""
+        return patterns.columns is self.patterns.columns
+
     def _once(self, what: Callable[[Array], Array], each: Array) -> Array:
         key = what.__name__, id(each)
         if key not in self._known:
@@ -130,9 +136,14 @@ class Sums:
         if m not in self._gone:
             self._gone[m] = [*self._spans(m)]
         out = np.zeros((self.size, n))
+        start, left = 0, each
         for k, gone in self._gone[m]:
             if span == 1:
-                out[:, k:] += (gone @ each)[:, k:]
+                # Earlier dates are for nothing; cutting them off on each date would cost more than they do.
+                if k >= start + n // TAILS:
+                    start = k
+                    left = np.ascontiguousarray(each[:, k:])
+                out[:, k:] += (gone @ left)[:, k - start :]
                 continue
             # Figures of each obligor from each date of the span on.
             after = np.arange(min(span, n - k))

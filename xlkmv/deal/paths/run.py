@@ -304,10 +304,12 @@ def pool_states(
     blocks = layout.bundled(bundle)
     parts: dict[tuple[int, bool, bool], list[tuple[int, Patterns]]] = {}
     states: dict[int, list[PoolState]] = {}
-    start = 0
+    start, sums = 0, None
     for block in blocks:
         for same, patterns in patterns_of(pools, layout, block):
-            sums, like = Sums(patterns), _like(same[0])
+            like = _like(same[0])
+            if sums is None or not sums.hold_for(patterns):
+                sums = Sums(patterns)
             parts.setdefault(like, []).append((start, patterns.without_defaults()))
             whole = joined(parts.pop(like)) if block == blocks[-1] else None
             for pool in same:
@@ -316,7 +318,7 @@ def pool_states(
                 if whole is not None:
                     # All paths of the pool are there: its plans run, and its state may go.
                     yield pool, whole, PoolState.joined(states.pop(id(pool)))
-            del patterns, sums  # before others are found
+            del patterns  # before others are found
         start += layout.size(block)
 
 
@@ -336,6 +338,7 @@ def patterns_of(
     for model, alike in itertools.groupby(pools, lambda pool: pool.model):
         defaults = [model.obligor_defaults(draws)]
         kinds = [[*same] for _, same in itertools.groupby(alike, lambda pool: (pool.support, pool.drawn))]
+        all_differ: Patterns | None = None
         for same in kinds:
             support, drawn = same[0].support, same[0].drawn
             n, obligors = model.times.size, layout.obligors
@@ -346,7 +349,10 @@ def patterns_of(
             if weight is not None:
                 weight = weight * model.payer_weight(draws, payer, DEAD) if support else weight
                 weight = weight * (paths / weight.sum())
-            if not layout.crowded and rows.size <= CROWDED * paths:
+            if all_differ is not None and weight is None:
+                # The payer is all in which they differ from those before.
+                patterns = replace(all_differ, payer=payer.take(all_differ.rows), returns=None)
+            elif not layout.crowded and rows.size <= CROWDED * paths:
                 patterns = find_patterns(paths, rows, columns, first, payer, obligors, n, not drawn, weight)
             else:
                 if layout.thin and sample is None and layout.group >= SMALLEST_THINNED:
@@ -357,7 +363,7 @@ def patterns_of(
                 if weight is not None:
                     chosen, stands = sample or (np.arange(paths), np.ones(paths))
                     counted = chosen, stands * weight[chosen]
-                patterns = all_paths(rows, columns, first, payer, obligors, n, counted)
+                patterns = all_differ = all_paths(rows, columns, first, payer, obligors, n, counted)
             del rows, columns, first
             if drawn:
                 patterns = replace(patterns, returns=model.returns(draws, patterns.path, patterns.columns))
