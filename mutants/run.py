@@ -3,7 +3,8 @@
 A fixed sample: of all changes that Cosmic Ray's operators make inside functions of the rooms below, those
 whose fingerprint (module, function, operator, text of the line) is least, so that a change elsewhere leaves
 the sample alone. Constants of modules are left out: they are tuned, not right or wrong. Each mutant meets the
-tests of its room that run its statement, those that take least first.
+tests of its room that run its statement, those that take least first; as many mutants at a time as there
+are processors, each in a copy of its own.
 ``make mutants ONLY='20 --room model'`` tries fewer.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -18,6 +20,7 @@ import json
 import multiprocessing
 import os
 import py_compile
+import queue
 import re
 import shutil
 import signal
@@ -27,6 +30,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import coverage
@@ -67,6 +71,11 @@ class Mutant:
     text: str
     key: str
 
+    @property
+    def room(self) -> str:
+        """Room of the module, whose tests it meets."""
+        return self.module.split("/")[1]
+
 
 def main() -> int:
     """Try the sample; the exit code is 1 when too many survive."""
@@ -79,11 +88,24 @@ def main() -> int:
     sample = sorted(mutants(), key=lambda m: m.key)[:SAMPLE]
     inside = [m for m in sample if m.module.startswith(f"xlkmv/{options.room or ''}")][: options.only]
     counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy"
-        copy_tree(copy)
-        for number, mutant in enumerate(inside, 1):
-            state, text = ("equivalent", mutant.text) if mutant.key in equivalent else trial(copy, mutant)
+    with tempfile.TemporaryDirectory() as folder, ThreadPool() as pool:
+        copies = pool.map(copy_tree, [Path(folder) / str(place) for place in range(os.cpu_count() or 1)])
+        free: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        for copy in copies:
+            free.put(copy)
+        rooms = sorted({mutant.room for mutant in inside if mutant.key not in equivalent})
+        files = [file for room in rooms for file in sorted((ROOT / "tests" / room).glob("test_*.py"))]
+        seen = {room: Seen({}, {}) for room in rooms}
+        for file, of_file in zip(files, pool.imap(functools.partial(watched, free), files), strict=True):
+            seen[file.parent.name].add(of_file)
+
+        def outcome(mutant: Mutant) -> tuple[str, str]:
+            if mutant.key in equivalent:
+                return "equivalent", mutant.text
+            return trial(free, mutant, seen[mutant.room].at(mutant))
+
+        outcomes = pool.imap(outcome, inside)
+        for number, (mutant, (state, text)) in enumerate(zip(inside, outcomes, strict=True), 1):
             counts[state] += 1
             place, name = f"{mutant.module}:{mutant.line}", mutant.operator.removeprefix("core/")
             print(f"{number:3} {state:10} {mutant.key} {place} {name}: {text}", flush=True)
@@ -122,7 +144,7 @@ def statement(node: NodeOrLeaf) -> range:
     return range(node.start_pos[0], node.end_pos[0] + 1)
 
 
-def copy_tree(target: Path) -> None:
+def copy_tree(target: Path) -> Path:
     """Copy what is kept of the repository: a mutant never touches the sources."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, listed.decode().split("\0")):
@@ -132,14 +154,24 @@ def copy_tree(target: Path) -> None:
     # By hash: a mutant can be as long as its original, and as old to the second.
     mode = py_compile.PycInvalidationMode.CHECKED_HASH
     compileall.compile_dir(target / "xlkmv", quiet=1, invalidation_mode=mode)
+    return target
 
 
-def trial(copy: Path, mutant: Mutant) -> tuple[str, str]:
-    """Make the change in the copy, run the tests until one fails; the outcome, and the line as changed."""
-    chosen = watched(copy, mutant.module.split("/")[1]).at(mutant)
+@contextlib.contextmanager
+def one_of(free: queue.SimpleQueue[Path]) -> Iterator[Path]:
+    """A copy that nobody else works with."""
+    copy = free.get()
+    try:
+        yield copy
+    finally:
+        free.put(copy)
+
+
+def trial(free: queue.SimpleQueue[Path], mutant: Mutant, chosen: dict[str, float]) -> tuple[str, str]:
+    """Make the change in a copy, run tests until one fails; the outcome, and the line as changed."""
     files = sorted({test.partition("::")[0] for test in chosen})
-    limit = PATIENCE * sum(chosen.values()) + 60.0
-    with use_mutation(copy / mutant.module, get_operator(mutant.operator)(), mutant.occurrence) as codes:
+    limit, operator = PATIENCE * sum(chosen.values()) + 60.0, get_operator(mutant.operator)()
+    with one_of(free) as copy, use_mutation(copy / mutant.module, operator, mutant.occurrence) as codes:
         survived = not chosen or passes(copy, ["-x", *files], functools.partial(Chosen, chosen), limit)
         return "SURVIVED" if survived else "noticed", codes[1].splitlines()[mutant.line - 1].strip()
 
@@ -151,6 +183,14 @@ class Seen:
     seconds: dict[str, float]
     lines: dict[str, dict[int, set[str]]]
 
+    def add(self, other: Seen) -> None:
+        """Add what other tests did."""
+        self.seconds.update(other.seconds)
+        for module, lines in other.lines.items():
+            there = self.lines.setdefault(module, {})
+            for line, names in lines.items():
+                there.setdefault(line, set()).update(names)
+
     def at(self, mutant: Mutant) -> dict[str, float]:
         """The tests that run the statement of a mutant, or its module if importing that runs it."""
         lines = self.lines.get(mutant.module, {})
@@ -160,19 +200,16 @@ class Seen:
         return {test: taken for test, taken in self.seconds.items() if test in ran}
 
 
-@functools.cache
-def watched(copy: Path, room: str) -> Seen:
-    """Run the tests of a room, file by file, without any change, and watch what they do."""
-    seen, kept = Seen({}, {}), copy.parent / "seen.json"
-    for file in sorted((copy / "tests" / room).glob("test_*.py")):
-        passes(copy, [file.relative_to(copy).as_posix()], functools.partial(Watcher, copy, kept), 3600.0)
+def watched(free: queue.SimpleQueue[Path], file: Path) -> Seen:
+    """Run the tests of a file without any change, and watch what they do."""
+    with one_of(free) as copy:
+        kept = copy.parent / f"{copy.name}.json"
+        passes(copy, [file.relative_to(ROOT).as_posix()], functools.partial(Watcher, copy, kept), 3600.0)
         seconds, lines = json.loads(kept.read_text(encoding="utf-8"))
-        seen.seconds.update(seconds)
-        for module, at in lines.items():
-            there = seen.lines.setdefault(module, {})
-            for line, names in at.items():
-                there.setdefault(int(line), set()).update(names)
-    return seen
+        of_module = {
+            module: {int(line): set(names) for line, names in at.items()} for module, at in lines.items()
+        }
+        return Seen(seconds, of_module)
 
 
 class Watcher:
