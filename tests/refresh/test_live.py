@@ -138,9 +138,11 @@ def test_tables_grow_and_shrink(fake):
         (table.top, column), "General"
     )
     book = live_book(fake)
-    book.write_table("tbl_Log", {"Message": ["one"]}, resize=True)
+    neighbour = table.header[table.index("Message") - 1]
+    book.write_table("tbl_Log", {neighbour: ["two"], "Message": ["one"]}, resize=True)
     book.save()
     assert live_book(fake).table("tbl_Log").column("Message") == ["one"]
+    assert live_book(fake).table("tbl_Log").column(neighbour) == ["two"]
     assert fake.sheet(table.sheet).values.get((row, table.left + table.index("Message"))) is None
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from xlkmv.refresh.marks import input_mark, mark_formula, table_mark
+from xlkmv.refresh.marks import input_mark, mark_formula, read_marks, table_mark
+from xlkmv.refresh.reader import Reader
+from xlkmv.workbook import layout
+from xlkmv.workbook.book import FileBook
 
 HEADER = ("Obligor", "Financed amount", "2019-12-11", "2020-03-11")
 ROWS: list[list[Any]] = [["A", 10.0, 3.0, 4.0], ["B", 20.0, 5.0, 6.0]]
@@ -76,3 +80,12 @@ def test_a_mark_costs_one_product_a_cell_and_a_blank_column_nothing() -> None:
     assert '"Financed amount"' not in numbers
     words = mark_formula("tbl_Pool", "Rating")
     assert words.startswith("=IF(ISERROR(ROWS(tbl_Pool[Rating])),0,IF(COUNTA(tbl_Pool[Rating])=0,0,")
+
+
+def test_one_cell_has_the_mark_of_a_column_with_one_row(template: Path) -> None:
+    book = FileBook(template)
+    book.write_name(layout.HEADLINE_CLASS, "Senior")
+    marks = {(table, column): mark for table, column, mark in read_marks(Reader(book))}
+    for name, header in layout.input_columns():
+        if header == layout.ONE_CELL:
+            assert marks[name, header] == input_mark(["Senior"])

@@ -17,7 +17,7 @@ from xlkmv.deal.answers import class_answers
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.plan.covenants import covenant_path
 from xlkmv.deal.questions.contributions import contributions
-from xlkmv.deal.questions.diversification import Otherwise, telling_class
+from xlkmv.deal.questions.diversification import MOST_ASKED, Otherwise, telling_class
 from xlkmv.deal.reading import riskiest
 from xlkmv.deal.standing import classes_today
 from xlkmv.deal.stress import PRESETS
@@ -212,6 +212,23 @@ def test_pools_that_cannot_be_asked_about_are_named(draft: Path, tmp_path: Path)
         (2.5, "must be a whole number from 2 to 1,000"),  # and 1, which is wrong alike
         (0.4, "must be said once: there is one new industry"),
     }
+
+
+def test_more_pools_than_can_be_asked_about_are_too_many_from_the_last_row_on(
+    draft: Path, tmp_path: Path
+) -> None:
+    source = FileBook(draft)
+    rows = MOST_ASKED // 2 + 1
+    given: dict[str, list[float | None]] = {"Largest share at most": [0.1] * rows}
+    given["Times as many obligors like these"] = [2.0] * rows
+    given["New industry: correlation with the pool"] = [None] * rows
+    source.write_table("tbl_Otherwise", given, resize=True)
+    table = source.table("tbl_Otherwise")
+    with pytest.raises(BookInputError) as caught:
+        read_book(FileBook(source.save(tmp_path / "many.xlsm")))
+    found = {p.rule: (p.sheet, p.cell) for p in caught.value.problems}
+    rule = f"caps and times must be no more than {MOST_ASKED} together"
+    assert found[rule] == (table.sheet, table.cell(rows - 1, table.header[0]))
 
 
 def test_the_results_beside_the_claims_make_no_inputs_stale(draft: Path, tmp_path: Path) -> None:
