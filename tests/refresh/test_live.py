@@ -218,6 +218,8 @@ def test_missing_things_are_named(fake):
     book = live_book(fake)
     with pytest.raises(BookError, match=r"Book\.xlsm has no table tbl_X"):
         book.table("tbl_X")
+    with pytest.raises(BookError, match=r"tbl_Tranche has 2 rows \(got 1 values\)"):
+        book.write_table("tbl_Tranche", {"Tranche": ["one"]})
     with pytest.raises(BookError, match="has no name in_X"):
         book.write_name("in_X", 1)
     with pytest.raises(BookError, match="save a copy"):

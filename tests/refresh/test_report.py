@@ -238,6 +238,15 @@ def test_the_results_beside_the_claims_make_no_inputs_stale(draft: Path, tmp_pat
     assert after.marks == before.marks and after.digest == before.digest
 
 
+def test_a_breach_is_as_likely_as_by_the_last_date(draft: Path, tmp_path: Path) -> None:
+    deal, found = analysed("A-3")
+    table = written(draft, tmp_path / "book.xlsm", deal, found).table("tbl_Covenant")
+    assert table.column("Probability of breach") == [
+        None if np.isnan(c.probability).all() else c.anydate_probability[-1] for c in found.covenants
+    ]
+    assert any(c.anydate_probability[-1] > c.anydate_probability[1] for c in found.covenants)
+
+
 def test_beside_each_pd_stands_the_one_without_the_undertaking(draft: Path, tmp_path: Path) -> None:
     deal, found = analysed("A-3")
     table = written(draft, tmp_path / "book.xlsm", deal, found).table("tbl_Headline")
