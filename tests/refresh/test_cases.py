@@ -150,6 +150,7 @@ def test_the_chart_has_room_for_the_last_cases_and_their_largest_changes() -> No
         *("Since three:", "c0", "c1"),
         *("Since four:", "c0", "c2", "c4", "c5", "c6", "2 others"),
     ]
+    assert rows[1][1:] == [0.0, 0.0]
     assert rows[-1][1:] == pytest.approx([0.03, -0.06])
     assert sum(row[1] for row in rows[-6:]) == pytest.approx(0.22)
 
