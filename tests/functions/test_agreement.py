@@ -106,6 +106,8 @@ def figures(book: FileBook, done: Refreshed) -> Iterator[tuple[Key, str, Any, st
     base = book.table("tbl_Scenario").column("Scenario")[0]
     seen = analysis.surveillance.seen
     last = deal.terms.dates[seen - 1] if seen else deal.terms.closing
+    # Of a headline class that loses nothing another one's drivers are shown: the title says whose.
+    driven = max((n for n in names if f" {n}:" in str(book.name("out_TitleDriver").value)), key=len)
     for spec in layout.TABLES.values():
         if not spec.results or spec.sheet in ("Checks", "Changes", "Texts"):  # no figures of the deal
             continue
@@ -116,6 +118,8 @@ def figures(book: FileBook, done: Refreshed) -> Iterator[tuple[Key, str, Any, st
         for row in table.rows:
             cells = dict(zip(table.header, row, strict=True))
             about = {"class": names[analysis.headline], "condition": "", "date": None, "other": None}
+            if spec is layout.DRIVER:
+                about["class"] = driven
             for header, value in cells.items():
                 if header in CLASS and spec.sheet != "Tranche":
                     about["class"] = value

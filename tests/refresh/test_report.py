@@ -83,7 +83,14 @@ def test_titles_and_figures_are_those_of_the_headline_class(
     shown = deal.tranches[telling_class(found.diversification, k)].name
     assert shown in str(book.name("out_TitleDiversification").value)
     assert shown in str(book.name("out_DrawnSpread").value)
-    for cell in {*layout.TITLES, *layout.CHARTS} - {"out_TitleDiversification", "out_ChartsMoved"}:
+    # Of a class that loses nothing there are no drivers: of the most senior one that does.
+    losing = [
+        j for j in (k, *range(len(deal.tranches))) if found.simulated_unsupported.tranches[j].expected_loss
+    ]
+    for cell in (driven := {"out_TitleDriver", "out_ChartsDrivers"}):
+        assert deal.tranches[(*losing, k)[0]].name in str(book.name(cell).value)
+    named = {*layout.TITLES, *layout.CHARTS} - {"out_TitleDiversification", "out_ChartsMoved"} - driven
+    for cell in named:
         text = book.name(cell).value
         assert name in text and "enior" not in text and layout.THE_CLASS not in text
     tables = {spec.name.removeprefix("tbl_") for spec in layout.TITLES.values()}

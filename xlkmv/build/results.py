@@ -352,7 +352,7 @@ def uncertainty(s: Sheets, new: Filling) -> None:
         ("total", "Together with the others", bars(LIGHT, 50)),
     )
     s.finish(share, "out_DrawnMatter")
-    share.set_x_axis(s.axis("Share of the variance of its distance", "0%", min=0, max=1))
+    share.set_x_axis(s.axis("Share of the uncertainty of the class", "0%", min=0, max=1))
     share.set_y_axis(s.axis("", "General", reverse=True, major_gridlines={"visible": False}))
     # A bar from the low end to the high one: what stands below it is not seen.
     chart, figure = (

@@ -248,6 +248,9 @@ def _write_names(
     if not analysis.quick:
         spread = deal.tranches[_spread_class(analysis)].name
         values["out_TitleDiversification"] = layout.DIVERSIFICATION.heading(spread, say)
+        driven = deal.tranches[_driven_class(analysis)].name
+        values["out_TitleDriver"] = layout.DRIVER.heading(driven, say)
+        values["out_ChartsDrivers"] = layout.of_class(layout.CHARTS["out_ChartsDrivers"], driven)
     for cell, value in values.items():
         write_name(book, cell, value)
     for cell, more in _drawn(book, deal, analysis, today[analysis.headline]).items():
@@ -670,7 +673,7 @@ def _diversification(analysis: Analysis) -> list[list[Any]]:
     for d in analysis.diversification:
         # Where no path is short the chart shows what the PD is below.
         drawn = max(d.kmv[k], SMALLEST_DRAWN), d.simulated[k] or upper_bound(0, d.paths)
-        figures = (d.distance[k], d.kmv[k], d.simulated[k], d.simulated_error[k], *drawn)
+        figures = (d.kmv[k], d.simulated[k], d.simulated_error[k], d.distance[k], *drawn)
         rows.append([d.label, d.obligors, d.effective_number, d.largest, *figures])
     return rows
 
@@ -697,12 +700,21 @@ def _spread_class(analysis: Analysis) -> int:
     return telling_class(analysis.diversification, analysis.headline)
 
 
+def _driven_class(analysis: Analysis) -> int:
+    """Class whose drivers are shown: the headline class; if that loses nothing, the most senior that does."""
+    found, order = analysis.contributions, (analysis.headline, *range(len(analysis.base.tranches)))
+    if found is None:
+        return analysis.headline
+    # Shares in a loss that there is not are NaN.
+    return next((k for k in order if np.isfinite(found.obligors.loss_share[:, k]).any()), analysis.headline)
+
+
 def _drivers(deal: Deal, analysis: Analysis) -> list[list[Any]]:
-    """The obligors that count most for the headline class."""
+    """The obligors that count most for one class."""
     found, pool = analysis.contributions, deal.pool
     if found is None:
         return _left_out(layout.DRIVER)
-    share, k = pool.share, analysis.headline
+    share, k = pool.share, _driven_class(analysis)
     return [
         [
             pool.name[i],
