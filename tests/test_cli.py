@@ -477,7 +477,7 @@ def test_solve_prints_the_answers_that_it_writes(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "220")
     before, target = book.read_bytes(), tmp_path / "out.xlsm"
-    code, out, err = run(capsys, "solve", book, "--target", "2%", "--out", target)
+    code, out, err = run(capsys, "solve", book, "--target", "20%", "--out", target)
     assert (code, err) == (0, "")
     assert book.read_bytes() == before
     written = FileBook(target)
@@ -490,7 +490,7 @@ def test_solve_prints_the_answers_that_it_writes(
             assert (cells[header] if isinstance(cells[header], str) else f"{cells[header]:.2%}") in line
         if cells["Remark"]:
             assert f"{cells['Question']}, {cells['Class']}: {cells['Remark']}" in out
-    assert written.table("tbl_Target").column("Target") == [0.02, None]
+    assert written.table("tbl_Target").column("Target") == [0.2, None]
     assert written.name("out_InputHash").value is None  # a solve is no refresh
     assert read_book(written).digest in out
     # In place, for the targets that the sheet has now.

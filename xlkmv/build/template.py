@@ -537,7 +537,7 @@ STRUCTURE_TOP = 26
 STRUCTURE_RULES = (
     "Target: largest any-date PD up to the maturity of the class, simulated; a PD or a grade.",
     "Answer: all else as the deal has it, only the PD of the class itself looked at, the same paths for all.",
-    "From, to: answers for a target two standard errors of the PD less and more (open: too few paths).",
+    "From, to: answers for two standard errors of the PD less and more (open: the paths show no end).",
     "Size: the pool stays. What a class gains comes from those below, the most junior first; what it loses",
     "goes to the most junior. All notes stay, until nothing is left below: then they grow.",
     "Class after class: the most senior first, each given the sizes of those before.",

@@ -138,10 +138,13 @@ def _print_structure(found: Structure, out: Output) -> None:
         simulated = said(probability(found.pd[name], simulated=True), _)
         now.add_row(name, probability(target), simulated, probability(found.kmv[name]))
     columns = (_("Question"), _("Now"), _("Answer"), _("From"), _("To"), _("KMV view"), _("Enter"))
-    could = {}
-    for name in found.targets:
-        asked = Phrase("What the deal could be for the target of {name}, all else as it is", name=name)
-        could[name] = table(said(asked, _), *columns)
+    could: dict[str, Table] = {}
+    for answer in found.answers:
+        pd = probability(answer.shown_pd)
+        asked = Phrase(
+            "What the deal could be for a PD of {pd} of {name}, all else as it is", pd=pd, name=answer.name
+        )
+        could.setdefault(answer.name, table(said(asked, _), *columns))
 
     def shown(cell: Any) -> str:
         if isinstance(cell, str):
@@ -153,20 +156,25 @@ def _print_structure(found: Structure, out: Output) -> None:
 
     remarks = []
     for answer in found.answers:
-        question, name, unit, *figures, setting, _pd, _error, remark = answer_cells(answer)
+        question, name, _pd, unit, *figures, setting, _then, _error, _remark = answer_cells(answer)
         asked = Phrase("{question} ({unit})", question=Phrase(question), unit=Phrase(unit))
         could[name].add_row(said(asked, _), *map(shown, figures), entered(setting))
-        if remark:
+        if answer.remark:
             question = Phrase(question)
             remarks.append(
-                Phrase("{question}, {name}: {remark}", question=question, name=name, remark=remark)
+                Phrase("{question}, {name}: {remark}", question=question, name=name, remark=answer.remark)
             )
+    # Of all answers for a class the same.
+    unshown = {
+        a.name: Phrase("{name}: {remark}", name=a.name, remark=a.unshown) for a in found.answers if a.unshown
+    }
     out.print(
         now,
         *could.values(),
+        *unshown.values(),
         *remarks,
         Phrase(
-            "From, to: the answers for a target two standard errors less and more. {paths:,} paths.",
+            "From, to: the answers for a PD two standard errors less and more. {paths:,} paths.",
             paths=found.paths,
         ),
         Phrase(

@@ -15,7 +15,7 @@ from typing import Any
 from xlkmv.deal.questions.structure import QUESTIONS, UNITS, Answer, Frontier, Structure, solve, target_pd
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError, InputError
-from xlkmv.phrase import Phrase
+from xlkmv.phrase import Phrase, joined
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_name, write_rows, write_title
 from xlkmv.refresh.run import Inputs, Progress, read_book
@@ -253,10 +253,12 @@ def answer_cells(answer: Answer) -> list[Any]:
     list
         In the order of the columns.
     """
+    remarks = [remark for remark in (answer.unshown, answer.remark) if remark]
     ends = [NONE if answer.value is None else OPEN if x is None else x for x in (answer.low, answer.high)]
     return [
         Phrase(QUESTIONS[answer.question]),
         answer.name,
+        answer.shown_pd,
         Phrase(UNITS[answer.question]),
         answer.now,
         NONE if answer.value is None else answer.value,
@@ -265,7 +267,7 @@ def answer_cells(answer: Answer) -> list[Any]:
         NONE if answer.setting is None else answer.setting,
         answer.pd,
         answer.pd_error,
-        answer.remark or None,
+        joined(remarks) if remarks else None,
     ]
 
 
