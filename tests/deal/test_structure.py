@@ -19,11 +19,13 @@ from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions.candidates import (
     Question,
     coupon_question,
+    moved,
     notes_question,
     reserve_question,
     resized,
     size_question,
     support_question,
+    with_sizes,
 )
 from xlkmv.deal.questions.search import Curve
 from xlkmv.deal.questions.structure import solve, target_pd
@@ -253,6 +255,33 @@ def test_the_deal_with_the_answer_meets_the_target_and_one_step_more_does_not(de
             assert pd(at + 1) > answer.target
             tried += 1
     assert tried >= 4
+
+
+def test_each_class_has_its_own_target_and_a_grid_search_finds_the_same_stack():
+    deal = bonds()
+    deal = replace(deal, terms=replace(deal.terms, paths=1_000, class_scale=SCALE))
+    grade = SCALE.limit("BB", 1.0)
+    assert grade == pytest.approx(0.02)
+    targets, limits = {"A": "BB", "B": 0.05, "C": 0.3}, {"A": grade, "B": 0.05, "C": 0.3}
+    found = solve(deal, targets)
+    assert found.targets == limits
+    stack = {a.name: a for a in found.answers if a.question == "stack"}
+    sizes = {t.name: t.amount for t in deal.tranches}
+    pays = float(apply(deal, BASE).collections.sum())
+    for name, limit in limits.items():
+        assert stack[name].target == limit
+        # Every hundredth of all that the class could be, one after the other from the smallest.
+        most = pays - sum(size for other, size in sizes.items() if other in limits and other < name)
+        grid = most * np.arange(1, 101) / 100
+        within = 0.0
+        for size in grid:
+            run = simulate(with_sizes(deal, moved(deal, sizes, name, float(size))))
+            if next(t.anydate_pd for t in run.tranches if t.name == name) > limit:
+                break
+            within = float(size)
+        assert within <= stack[name].setting < within + most / 100
+        sizes = moved(deal, sizes, name, stack[name].setting)
+    assert found.issuable == pytest.approx(sum(sizes.values()))
 
 
 # ------------------------------------------------------------------------------ laws
