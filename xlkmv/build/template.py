@@ -754,8 +754,8 @@ def _drivers(s: Sheets, new: Filling) -> Any:
         chart,
         (layout.DIVERSIFICATION, diversified, left, 1),
         "effective_number",
-        ("kmv_drawn", "KMV view", dots(SENIOR, "circle")),
-        ("simulated_drawn", "Simulated (none seen: its bound)", dots(GREEN, "diamond")),
+        ("kmv_drawn", "KMV view, no undertaking", dots(SENIOR, "circle")),
+        ("simulated_drawn", "Simulated, no undertaking (none seen: its bound)", dots(GREEN, "diamond")),
         ("distance", "Distance to default (right)", dots(OFF, "triangle") | {"y2_axis": True}),
     )
     s.finish(chart, "out_DrawnSpread")
