@@ -99,8 +99,8 @@ CASE = TableSpec(
     "Cases of this deal",
     "已保存的情形",
     (
-        text("Case", "情形", "name", 42, True, "A workbook beside this one: Save case makes it."),
-        text("Note", "备注", "note", 30, True),
+        text("Case", "情形", "name", 36, True, "A workbook beside this one: Save case makes it."),
+        text("Note", "备注", "note", 24, True),
     ),
     optional=True,
 )
@@ -111,8 +111,8 @@ CASE_RESULT = TableSpec(
     "Where the classes stand",
     "各情形结果",
     (
-        result("Case", "情形", "case", TEXT, 42),
-        result("Class", "层级", "name", TEXT, 30),
+        result("Case", "情形", "case", TEXT, 36),
+        result("Class", "层级", "name", TEXT, 26),
         result("Grade", "等级", "grade", TEXT, 10),
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 11),
         result("Why", "依据", "why", TEXT, 24),
