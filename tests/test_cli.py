@@ -477,7 +477,7 @@ def test_solve_prints_the_answers_that_it_writes(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "220")
     before, target = book.read_bytes(), tmp_path / "out.xlsm"
-    code, out, err = run(capsys, "solve", book, "--target", "2%", "--out", target)
+    code, out, err = run(capsys, "solve", book, "--target", "20%", "--out", target)
     assert (code, err) == (0, "")
     assert book.read_bytes() == before
     written = FileBook(target)
@@ -490,7 +490,7 @@ def test_solve_prints_the_answers_that_it_writes(
             assert (cells[header] if isinstance(cells[header], str) else f"{cells[header]:.2%}") in line
         if cells["Remark"]:
             assert f"{cells['Question']}, {cells['Class']}: {cells['Remark']}" in out
-    assert written.table("tbl_Target").column("Target") == [0.02, None]
+    assert written.table("tbl_Target").column("Target") == [0.2, None]
     assert written.name("out_InputHash").value is None  # a solve is no refresh
     assert read_book(written).digest in out
     # In place, for the targets that the sheet has now.
@@ -500,6 +500,21 @@ def test_solve_prints_the_answers_that_it_writes(
     assert again.split("Written")[0] == out.split("Written")[0]
 
 
+def test_solve_takes_a_target_for_each_class(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.xlsm"
+    wanted = ("--target", "senior (优先级)=ccc/c", "--target", "Subordinate (次级)=30%", "--out", target)
+    code, _, err = run(capsys, "solve", book, *wanted)
+    assert (code, err) == (0, "")
+    written = FileBook(target)
+    assert written.table("tbl_Target").column("Target") == ["ccc/c", 0.3]
+    scale = read_book(written).deal.terms.class_scale
+    maturity = float(read_book(written).deal.terms.times[-1])
+    senior, junior = written.table("tbl_Target").column("As a PD")
+    assert (senior, junior) == (scale.limit("CCC/C", maturity), 0.3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
@@ -507,6 +522,17 @@ def test_solve_prints_the_answers_that_it_writes(
         (("--target", "AAAA"), "(got 'AAAA')"),
         (("--target", "0.01", "--class", "Mezzanine"), "class must be one of: Senior (优先级), Subordinate"),
         (("--class", "Subordinate (次级)"), "Subordinate (次级) has no target: enter a PD or a grade"),
+        (("--target", "Mezzanine=AA"), "class must be one of: Senior (优先级), Subordinate"),
+        (("--target", "Senior (优先级)=7"), "target must be a probability above 0 and below 1, or a grade"),
+        (
+            ("--target", "AA", "--target", "Senior (优先级)=A"),
+            "must be one for all, or CLASS=TARGET for each",
+        ),
+        (("--target", "Senior (优先级)=A", "--target", "senior (优先级)=B"), "must be given once for each"),
+        (
+            ("--target", "Senior (优先级)=A", "--class", "Senior (优先级)"),
+            "class must be left out where each",
+        ),
     ],
 )
 def test_solve_refuses_what_is_no_target(

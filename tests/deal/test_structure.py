@@ -12,17 +12,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xlkmv.deal import terms
+from xlkmv.deal.answers import quote_of
 from xlkmv.deal.examples import example
 from xlkmv.deal.paths.kept import KeptPaths
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions.candidates import (
     Question,
     coupon_question,
+    moved,
     notes_question,
     reserve_question,
     resized,
     size_question,
     support_question,
+    with_sizes,
 )
 from xlkmv.deal.questions.search import Curve
 from xlkmv.deal.questions.structure import solve, target_pd
@@ -158,11 +161,25 @@ def test_a_coupon_out_of_reach_may_still_matter():
     assert nothing.pd == 1.0 and "It makes no difference to this class." in nothing.remark
 
 
-def test_too_few_paths_for_a_target_leave_one_end_open():
-    answer = answers(patents(2_000), 1e-4)["size"]
-    assert answer.low is None
-    assert answer.high is not None
-    assert "too few paths" in answer.remark
+def test_a_target_below_what_the_paths_show_is_answered_for_what_they_do_and_never_called_reached():
+    deal, target = patents(2_000), 1e-5
+    found, least = answers(deal, target), answers(deal, 10 / 2_000)
+    said = (
+        "2,000 paths cannot show a PD below 0.5 %: the answer is for that PD, the KMV view's for the target "
+        "of 0.001 %. The target takes 1,000,000 paths."
+    )
+    for question, answer in found.items():
+        assert (answer.target, answer.shown_pd, answer.unshown) == (target, 0.005, said)
+        same = least[question]
+        assert (answer.value, answer.low, answer.high) == (same.value, same.low, same.high)
+        assert (same.shown_pd, same.unshown) == (0.005, "")
+    assert found["size"].kmv < least["size"].kmv
+
+
+def test_more_paths_are_not_asked_for_than_can_be_kept():
+    answer = answers(lump(paths=500), 1e-9)["size"]
+    room = 4 * (1 << 24) // (3 * 2)
+    assert answer.unshown.endswith(f"No more than {room:,} paths can be kept.")
 
 
 # ------------------------------------------------------------------------------ against the formula
@@ -240,6 +257,33 @@ def test_the_deal_with_the_answer_meets_the_target_and_one_step_more_does_not(de
     assert tried >= 4
 
 
+def test_each_class_has_its_own_target_and_a_grid_search_finds_the_same_stack():
+    deal = bonds()
+    deal = replace(deal, terms=replace(deal.terms, paths=1_000, class_scale=SCALE))
+    grade = SCALE.limit("BB", 1.0)
+    assert grade == pytest.approx(0.02)
+    targets, limits = {"A": "BB", "B": 0.05, "C": 0.3}, {"A": grade, "B": 0.05, "C": 0.3}
+    found = solve(deal, targets)
+    assert found.targets == limits
+    stack = {a.name: a for a in found.answers if a.question == "stack"}
+    sizes = {t.name: t.amount for t in deal.tranches}
+    pays = float(apply(deal, BASE).collections.sum())
+    for name, limit in limits.items():
+        assert stack[name].target == limit
+        # Every hundredth of all that the class could be, one after the other from the smallest.
+        most = pays - sum(size for other, size in sizes.items() if other in limits and other < name)
+        grid = most * np.arange(1, 101) / 100
+        within = 0.0
+        for size in grid:
+            run = simulate(with_sizes(deal, moved(deal, sizes, name, float(size))))
+            if next(t.anydate_pd for t in run.tranches if t.name == name) > limit:
+                break
+            within = float(size)
+        assert within <= stack[name].setting < within + most / 100
+        sizes = moved(deal, sizes, name, stack[name].setting)
+    assert found.issuable == pytest.approx(sum(sizes.values()))
+
+
 # ------------------------------------------------------------------------------ laws
 
 
@@ -283,17 +327,21 @@ def test_kept_paths_say_what_a_simulation_of_the_structure_says(deal, data):
         assert (a.anydate_pd, a.pd, a.expected_loss) == pytest.approx(figures, rel=1e-12, abs=1e-15)
 
 
-@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.too_slow])
-@given(deals(), st.sampled_from([0.01, 0.1, 0.5]))
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@given(deals(), st.sampled_from([1e-5, 0.01, 0.1, 0.5]))
 def test_any_deal_has_answers_that_hold(deal, target):
     deal = replace(deal, terms=replace(deal.terms, paths=100))
     found = solve(deal, dict.fromkeys([t.name for t in deal.tranches], target))
     for answer in found.answers:
+        assert answer.shown_pd == max(target, 10 / found.paths)
         if answer.value is None:
-            assert answer.pd > target
+            assert answer.pd > answer.shown_pd
+            assert not answer.unshown
             assert answer.remark.startswith("Out of reach: even ")
             continue
-        assert answer.pd <= target
+        # What Home would quote of the paths alone is no worse than what the answer says it is for.
+        assert quote_of(answer.pd, found.paths, 0.0).pd <= answer.shown_pd
+        assert bool(answer.unshown) == (answer.shown_pd > target)
         assert answer.low is None or answer.low <= answer.value
         assert answer.high is None or answer.high >= answer.value
         if answer.question == "size":

@@ -40,6 +40,14 @@ def test_the_undertaking_has_a_column_where_there_is_one():
         assert ("PD without undertaking" in memo(*analysed(name), STAMP).classes.heading) == there
 
 
+def test_a_figure_without_the_undertaking_says_so_where_there_is_one():
+    for name, there in (("patents", True), ("auto", False)):
+        heading = memo(*analysed(name), STAMP).spread.heading
+        assert heading[2:] == (
+            ("Simulated, no undertaking", "KMV view, no undertaking") if there else ("Simulated", "KMV view")
+        )
+
+
 def test_the_waterfall_leads_from_no_control_to_all(each):
     deal, analysis = each
     moves, found, k = memo(deal, analysis, STAMP).controls, analysis.attribution, analysis.headline

@@ -62,6 +62,10 @@ def test_a_case_is_the_workbook_as_it_was(path: Path) -> None:
 
 
 def test_a_table_of_cases_that_is_full_says_so_and_nothing_is_saved(path: Path) -> None:
+    book = FileBook(path)
+    table = book.table("tbl_Case")
+    book.write_cell(table.sheet, f"{table.cell(0, 'Case').rstrip('0123456789')}{table.top + 12}", "mine")
+    book.save()
     with pytest.raises(BookError, match="tbl_Case"):
         for _ in range(30):
             kept(path)

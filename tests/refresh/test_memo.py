@@ -50,6 +50,21 @@ def test_its_figures_are_those_of_a_refresh_to_the_last_bit(book, monkeypatch):
             assert found.attribution.shapley.tobytes() == known.analysis.attribution.shapley.tobytes()
 
 
+def test_amounts_have_the_currency_and_the_unit_of_the_workbook(book, tmp_path):
+    opened = FileBook(book)
+    opened.write_name(layout.CURRENCY, "US$")
+    opened.write_name(layout.UNIT, "thousand")
+    given = FileBook(opened.save(tmp_path / "dollars.xlsm"))
+    assert memo.money_of(given) == "US$ thousand"
+    for language, sentence in (("en", "amounts in US$ thousand"), ("zh", "金额单位：US$ thousand")):
+        page = write_memo(given, language=language, quick=True).written[0].read_text(encoding="utf-8")
+        assert sentence in page
+        assert "US$ thousand" in page.partition("<svg")[2]  # the axis, too
+    opened.write_name(layout.CURRENCY, None)
+    opened.write_name(layout.UNIT, None)
+    assert memo.money_of(FileBook(opened.save(tmp_path / "none.xlsm"))) == ""
+
+
 def test_a_deal_without_a_name_goes_by_that_of_its_file(book, tmp_path):
     opened = FileBook(book)
     for said in (None, layout.UNNAMED):

@@ -169,10 +169,12 @@ def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: 
     assert pool.column("In default when the class is short") == drivers.obligors.in_default[:, 4].tolist()
     spread = book.table("tbl_Diversification")
     k = telling_class(found.diversification, 4)
-    assert spread.column("Simulated") == [d.simulated[k] for d in found.diversification]
+    assert spread.column("Simulated, no undertaking") == [d.simulated[k] for d in found.diversification]
     assert spread.column("DD") == [d.distance[k] for d in found.diversification]
     # A class that is never short is drawn at the bound of its PD: no chart is empty.
-    for seen, drawn in zip(spread.column("Simulated"), spread.column("Simulated, drawn"), strict=True):
+    for seen, drawn in zip(
+        spread.column("Simulated, no undertaking"), spread.column("Simulated, drawn"), strict=True
+    ):
         assert drawn == (seen or pytest.approx(1.0 - 0.05 ** (1 / 400)))
     assert min(spread.column("KMV view, drawn")) >= SMALLEST_DRAWN
     assert book.table("tbl_Concentration").column("Effective number") == [

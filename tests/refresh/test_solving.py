@@ -59,7 +59,10 @@ def test_the_sheet_says_what_python_answers(book: FileBook) -> None:
             x = getattr(answer, field)
             assert cell == (x if x is not None else "out of reach" if answer.value is None else "open")
     assert table.column("Enter in the deal") == [a.setting for a in found.answers]
-    assert [x or "" for x in table.column("Remark")] == [a.remark for a in found.answers]
+    assert [x or "" for x in table.column("Remark")] == [
+        f"{a.unshown} {a.remark}".strip() for a in found.answers
+    ]
+    assert table.column("For a PD of") == [0.1] * len(found.answers)  # ten of 100 paths
     # The targets: as PDs, and how each class stands now; blank where none was asked for.
     targets = written.table("tbl_Target")
     assert [row[2:] for row in targets.rows] == [
@@ -275,4 +278,5 @@ def test_probabilities_of_the_shipped_workbook_meet_their_targets() -> None:
     table = FileBook(SHIPPED).table("tbl_Structure")
     pds = np.array(table.column("Simulated PD then"), float)
     assert (pds <= 0.001).all()
+    assert set(table.column("For a PD of")) == {0.001}
     assert FileBook(SHIPPED).name("out_Structure").value == layout.SOLVED

@@ -537,7 +537,7 @@ STRUCTURE_TOP = 26
 STRUCTURE_RULES = (
     "Target: largest any-date PD up to the maturity of the class, simulated; a PD or a grade.",
     "Answer: all else as the deal has it, only the PD of the class itself looked at, the same paths for all.",
-    "From, to: answers for a target two standard errors of the PD less and more (open: too few paths).",
+    "From, to: answers for two standard errors of the PD less and more (open: the paths show no end).",
     "Size: the pool stays. What a class gains comes from those below, the most junior first; what it loses",
     "goes to the most junior. All notes stay, until nothing is left below: then they grow.",
     "Class after class: the most senior first, each given the sizes of those before.",
@@ -732,7 +732,7 @@ def _drivers(s: Sheets, new: Filling) -> Any:
     diversified, left = s.table(ws, DIVERSIFIED_TOP, 1, layout.DIVERSIFICATION)
     top, _ = s.table(ws, OBLIGORS_TOP, 1, layout.DRIVER)
     below, _ = s.table(ws, OBLIGORS_TOP + 3 + NAMED + 1, 1, layout.DRIVER_ALL)
-    for row in (DRIVERS_TOP + 2, OTHERWISE_TOP + 2, top - 1, below - 1):
+    for row in (DRIVERS_TOP + 2, OTHERWISE_TOP + 2, DIVERSIFIED_TOP + 2, top - 1, below - 1):
         ws.set_row(row, 42)
     ws.repeat_rows(below - 2, below - 1)
     share = s.book.add_chart({"type": "bar"})
@@ -754,8 +754,8 @@ def _drivers(s: Sheets, new: Filling) -> Any:
         chart,
         (layout.DIVERSIFICATION, diversified, left, 1),
         "effective_number",
-        ("kmv_drawn", "KMV view", dots(SENIOR, "circle")),
-        ("simulated_drawn", "Simulated (none seen: its bound)", dots(GREEN, "diamond")),
+        ("kmv_drawn", "KMV view, no undertaking", dots(SENIOR, "circle")),
+        ("simulated_drawn", "Simulated, no undertaking (none seen: its bound)", dots(GREEN, "diamond")),
         ("distance", "Distance to default (right)", dots(OFF, "triangle") | {"y2_axis": True}),
     )
     s.finish(chart, "out_DrawnSpread")
@@ -927,19 +927,19 @@ def _history(s: Sheets) -> Any:
     return ws
 
 
-COMPARE_TOP = 30
+COMPARE_TOP = 12
 COMPARE_CELLS = {"out_Comparison": "State", "out_Compared": "Compared", "out_ComparedPaths": "Remark"}
 
 
 def _compare(s: Sheets) -> Any:
-    spec = layout.CASE_RESULT
+    specs = layout.CASE_RESULT, layout.CASE
     ws = s.sheet(
         "Compare",
         "Compare",
         "情形对比",
         "Save case keeps this workbook as it is beside it; change the deal, press Compare. Without Excel: "
         "xlkmv case BOOK.xlsm, then xlkmv compare --write BOOK.xlsm.  Why it moved: What moved.",
-        spec.columns,
+        sum(len(spec.columns) + 1 for spec in specs) - 1,
     )
     for column, macro, caption, what in (
         (1, "KmvSaveCase", "Save case 保存情形", "Keep the workbook as it is as a case beside it"),
@@ -958,10 +958,10 @@ def _compare(s: Sheets) -> Any:
         if name == "out_Comparison":
             ws.write_formula(row, 2, state, style, layout.UNCOMPARED)
         s.book.define_name(name, f"=Compare!{xl_rowcol_to_cell(row, 2, True, True)}")
-    s.table(ws, 9, 1, layout.CASE, [[None] * 2] * 3)
-    top, _ = s.table(ws, COMPARE_TOP - 3, 1, spec)
-    ws.freeze_panes(2, 0)
-    ws.repeat_rows(top - 2, top - 1)
+    # Side by side, as either grows with the cases.
+    s.beside(ws, COMPARE_TOP - 3, 1, specs)
+    ws.freeze_panes(2, 3)
+    ws.repeat_rows(COMPARE_TOP - 2, COMPARE_TOP - 1)
     return ws
 
 

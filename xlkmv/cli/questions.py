@@ -36,14 +36,16 @@ def add(commands: arguments.Commands) -> None:
         "what the deal could be for a target PD of its classes",
         "xlkmv solve Deal.xlsm --target 0.1%",
         "xlkmv solve Deal.xlsm --target AA --class 'Senior (优先级)' --out Solved.xlsm",
+        "xlkmv solve Deal.xlsm --target Senior=AAA --target Mezzanine=1%",
         results=True,
     )
     arguments.book(solve)
     solve.add_argument(
         "--target",
-        type=_target,
-        help="a PD (0.001 or 0.1%%) or a grade, in place of the targets of sheet Structure: for the class "
-        "named, or all but the most junior one",
+        action="append",
+        metavar="[CLASS=]TARGET",
+        help="a PD (0.001 or 0.1%%) or a grade, in place of the targets of sheet Structure: for this class "
+        "(give it again for others), for the one of --class, or for all but the most junior one",
     )
     solve.add_argument("--class", dest="name", metavar="NAME", help="solve for this class only")
     arguments.writes(solve)
@@ -104,7 +106,25 @@ def _target(text: str) -> float | str:
     try:
         return arguments.share(text)
     except argparse.ArgumentTypeError:
-        return text
+        return text.strip()
+
+
+def _targets(given: Sequence[str] | None) -> float | str | dict[str, float | str] | None:
+    """Read the targets of the command line: one for all, or CLASS=TARGET for each class."""
+    if not given:
+        return None
+    if len(given) == 1 and "=" not in given[0]:
+        return _target(given[0])
+    found: dict[str, float | str] = {}
+    for text in given:
+        # The name of a class may have the sign, a target has none.
+        name, sign, target = text.rpartition("=")
+        if not sign:
+            raise InputError("target", "must be one for all, or CLASS=TARGET for each class", text)
+        if name in found:
+            raise InputError("target", "must be given once for each class", text)
+        found[name] = _target(target)
+    return found
 
 
 def _solve(options: argparse.Namespace, out: Output) -> None:
@@ -113,7 +133,7 @@ def _solve(options: argparse.Namespace, out: Output) -> None:
     to = other_file(options, options.book)
     with out.progress() as progress:
         book = opened(options.book, out, live=to is None)
-        done = solve_book(book, progress, target=options.target, name=options.name)
+        done = solve_book(book, progress, target=_targets(options.target), name=options.name)
         saved = book.save(to, backup=options.backup)
     _print_structure(done.structure, out)
     written(out, saved, done)
@@ -138,10 +158,13 @@ def _print_structure(found: Structure, out: Output) -> None:
         simulated = said(probability(found.pd[name], simulated=True), _)
         now.add_row(name, probability(target), simulated, probability(found.kmv[name]))
     columns = (_("Question"), _("Now"), _("Answer"), _("From"), _("To"), _("KMV view"), _("Enter"))
-    could = {}
-    for name in found.targets:
-        asked = Phrase("What the deal could be for the target of {name}, all else as it is", name=name)
-        could[name] = table(said(asked, _), *columns)
+    could: dict[str, Table] = {}
+    for answer in found.answers:
+        pd = probability(answer.shown_pd)
+        asked = Phrase(
+            "What the deal could be for a PD of {pd} of {name}, all else as it is", pd=pd, name=answer.name
+        )
+        could.setdefault(answer.name, table(said(asked, _), *columns))
 
     def shown(cell: Any) -> str:
         if isinstance(cell, str):
@@ -153,20 +176,25 @@ def _print_structure(found: Structure, out: Output) -> None:
 
     remarks = []
     for answer in found.answers:
-        question, name, unit, *figures, setting, _pd, _error, remark = answer_cells(answer)
+        question, name, _pd, unit, *figures, setting, _then, _error, _remark = answer_cells(answer)
         asked = Phrase("{question} ({unit})", question=Phrase(question), unit=Phrase(unit))
         could[name].add_row(said(asked, _), *map(shown, figures), entered(setting))
-        if remark:
+        if answer.remark:
             question = Phrase(question)
             remarks.append(
-                Phrase("{question}, {name}: {remark}", question=question, name=name, remark=remark)
+                Phrase("{question}, {name}: {remark}", question=question, name=name, remark=answer.remark)
             )
+    # Of all answers for a class the same.
+    unshown = {
+        a.name: Phrase("{name}: {remark}", name=a.name, remark=a.unshown) for a in found.answers if a.unshown
+    }
     out.print(
         now,
         *could.values(),
+        *unshown.values(),
         *remarks,
         Phrase(
-            "From, to: the answers for a target two standard errors less and more. {paths:,} paths.",
+            "From, to: the answers for a PD two standard errors less and more. {paths:,} paths.",
             paths=found.paths,
         ),
         Phrase(

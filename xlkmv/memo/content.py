@@ -77,6 +77,8 @@ class Stamp:
         Mark of the inputs, as the log of the workbook has it.
     versions : tuple of (str, str)
         Programs and their versions.
+    money : str
+        Currency and unit of all amounts; "" where nobody says.
     """
 
     time: dt.datetime
@@ -84,6 +86,7 @@ class Stamp:
     source: str = ""
     digest: str = ""
     versions: tuple[tuple[str, str], ...] = ()
+    money: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +250,11 @@ def memo(
     return Memo(
         language=language,
         title=cut(stamp.title, 2 * LONG) or _("Securitisation"),
-        subtitle=_("Credit memo, {day}: KMV view and simulation of {paths:,} paths").format(
-            day=stamp.time.date(), paths=analysis.simulated_base.paths
-        ),
+        subtitle=_subtitle(_, analysis, stamp),
         quick=_("QUICK LOOK: few paths, no attribution, simulated conditions, drivers or break-even sizes.")
         if analysis.quick
         else "",
-        headings=_headings(_, name),
+        headings=_headings(_, name, cut(stamp.money)),
         deal=_deal(_, deal, analysis, pd_methods),
         classes=_classes(_, deal, analysis),
         reading=tuple(
@@ -296,7 +297,17 @@ def cut(text: str, length: int = NAME) -> str:
     return plain if len(plain) <= length else f"{plain[: length - 1].rstrip()}…"
 
 
-def _headings(_: Say, name: str) -> dict[str, str]:
+def _subtitle(_: Say, analysis: Analysis, stamp: Stamp) -> str:
+    of_run = _("Credit memo, {day}: KMV view and simulation of {paths:,} paths").format(
+        day=stamp.time.date(), paths=analysis.simulated_base.paths
+    )
+    return (
+        _("{run}; amounts in {money}").format(run=of_run, money=cut(stamp.money)) if stamp.money else of_run
+    )
+
+
+def _headings(_: Say, name: str, money: str) -> dict[str, str]:
+    money = money or _("Money")
     return {
         "deal": _("The deal"),
         "classes": _("The answer, class by class"),
@@ -311,10 +322,10 @@ def _headings(_: Say, name: str) -> dict[str, str]:
         "assumptions": _("Assumptions"),
         # Words of the charts.
         "date": _("Payment date"),
-        "money": _("Money"),
-        "thousands": _("Money, thousands"),
-        "millions": _("Money, millions"),
-        "billions": _("Money, billions"),
+        "money": money,
+        "thousands": _("{money}, thousands").format(money=money),
+        "millions": _("{money}, millions").format(money=money),
+        "billions": _("{money}, billions").format(money=money),
         "paid_in": _("collections of the pool"),
         "due": _("due to {name} and what ranks ahead"),
         "pd_simulated": _("Any-date PD, simulated"),
@@ -582,7 +593,10 @@ def _drivers(_: Say, deal: Deal, analysis: Analysis) -> Table:
 
 
 def _spread(_: Say, deal: Deal, analysis: Analysis) -> Table:
-    heading = (_("Pool"), _("Effective number"), _("PD, simulated"), _("PD, KMV view"))
+    simulated, kmv = _("Simulated, no undertaking"), _("KMV view, no undertaking")
+    if not deal.controls.support:
+        simulated, kmv = _("Simulated"), _("KMV view")
+    heading = (_("Pool"), _("Effective number"), simulated, kmv)
     if not analysis.diversification:
         return Table(heading, (), _("Not in a quick look."))
     k = telling_class(analysis.diversification, analysis.headline)
@@ -595,7 +609,7 @@ def _spread(_: Say, deal: Deal, analysis: Analysis) -> Table:
         )
         for d in analysis.diversification[:SPREADS]
     )
-    note = _("{name}, without the undertaking.").format(name=deal.tranches[k].name)
+    note = _("Any-date PD of {name}.").format(name=cut(deal.tranches[k].name))
     return Table(heading, rows, note)
 
 

@@ -20,7 +20,7 @@ from xlkmv.refresh.wording import language_of
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book
 
-__all__ = ["Reported", "title_of", "write_memo"]
+__all__ = ["Reported", "money_of", "title_of", "write_memo"]
 
 Target = str | os.PathLike[str] | None
 
@@ -77,7 +77,9 @@ def write_memo(
     told = progress or (lambda what, share: None)
     inputs, analysis = compute(book, told, scheduler, quick=quick)
     told(Phrase("Writing"), 1.0)
-    stamp = Stamp(dt.datetime.now(), title_of(book), book.path.name, inputs.digest, versions())
+    stamp = Stamp(
+        dt.datetime.now(), title_of(book), book.path.name, inputs.digest, versions(), money_of(book)
+    )
     written = report(
         inputs.deal,
         analysis,
@@ -95,3 +97,10 @@ def title_of(book: Book) -> str:
     """What the workbook calls the deal; its own name where it says nothing."""
     said = book.name(layout.DEAL_NAME).value if layout.DEAL_NAME in book.names() else None
     return book.path.stem if is_blank(said) or said == layout.UNNAMED else str(said)
+
+
+def money_of(book: Book) -> str:
+    """Currency and unit of the workbook's amounts; "" where it says nothing."""
+    known = [name for name in (layout.CURRENCY, layout.UNIT) if name in book.names()]
+    said = [book.name(name).value for name in known]
+    return " ".join(str(x).strip() for x in said if not is_blank(x))

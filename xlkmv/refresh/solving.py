@@ -15,7 +15,7 @@ from typing import Any
 from xlkmv.deal.questions.structure import QUESTIONS, UNITS, Answer, Frontier, Structure, solve, target_pd
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError, InputError
-from xlkmv.phrase import Phrase
+from xlkmv.phrase import Phrase, joined
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_name, write_rows, write_title
 from xlkmv.refresh.run import Inputs, Progress, read_book
@@ -45,7 +45,7 @@ def solve_book(
     progress: Progress | None = None,
     now: dt.datetime | None = None,
     *,
-    target: Target | None = None,
+    target: Target | Mapping[str, Target] | None = None,
     name: str | None = None,
 ) -> Solved:
     """Read, check, solve and write one workbook; the caller saves it.
@@ -57,9 +57,9 @@ def solve_book(
         Called as ``progress(what, share_done)``; may raise to cancel, and nothing is written.
     now : datetime, optional
         Time stamp on the sheet; the clock by default.
-    target : float or str, optional
-        A PD or a grade in place of the targets of the workbook, which it then writes there, too: for
-        the named class, or for all but the most junior one.
+    target : float, str or mapping, optional
+        A PD or a grade in place of the targets of the workbook, which it then writes there, too: by
+        class, or one for the named class or all but the most junior one.
     name : str, optional
         The one class to solve for; by default all that have a target.
 
@@ -98,15 +98,26 @@ def solve_book(
 
 
 def _wanted(
-    deal: Deal, reader: Reader, target: Target | None, name: str | None
+    deal: Deal, reader: Reader, target: Target | Mapping[str, Target] | None, name: str | None
 ) -> Target | dict[str, Target]:
     """Targets by class, or one for all."""
     known = {t.name.casefold(): t.name for t in deal.tranches}
-    if name is not None and name.strip().casefold() not in known:
-        raise InputError(
-            "class", Phrase("must be one of: {options}", options=", ".join(known.values())), name
-        )
-    chosen = None if name is None else known[name.strip().casefold()]
+
+    def known_class(given: str) -> str:
+        found = known.get(given.strip().casefold())
+        if found is None:
+            rule = Phrase("must be one of: {options}", options=", ".join(known.values()))
+            raise InputError("class", rule, given)
+        return found
+
+    chosen = None if name is None else known_class(name)
+    if isinstance(target, Mapping):
+        if chosen is not None:
+            raise InputError("class", "must be left out where each target names its class", name)
+        by_class = {known_class(given): x for given, x in target.items()}
+        if len(by_class) < len(target):
+            raise InputError("target", "must be given once for each class", ", ".join(target))
+        return by_class
     if target is not None:
         return target if chosen is None else {chosen: target}
     given = read_targets(reader, deal)
@@ -253,10 +264,12 @@ def answer_cells(answer: Answer) -> list[Any]:
     list
         In the order of the columns.
     """
+    remarks = [remark for remark in (answer.unshown, answer.remark) if remark]
     ends = [NONE if answer.value is None else OPEN if x is None else x for x in (answer.low, answer.high)]
     return [
         Phrase(QUESTIONS[answer.question]),
         answer.name,
+        answer.shown_pd,
         Phrase(UNITS[answer.question]),
         answer.now,
         NONE if answer.value is None else answer.value,
@@ -265,7 +278,7 @@ def answer_cells(answer: Answer) -> list[Any]:
         NONE if answer.setting is None else answer.setting,
         answer.pd,
         answer.pd_error,
-        answer.remark or None,
+        joined(remarks) if remarks else None,
     ]
 
 

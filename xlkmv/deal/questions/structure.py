@@ -6,11 +6,13 @@ any-date PD of the class stays within its target. All candidates see the same pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from xlkmv.deal.paths.run import ENOUGH
 from xlkmv.deal.questions.candidates import (
     Question,
     coupon_question,
@@ -69,23 +71,28 @@ class Answer(Shown):
     name : str
         Of the class.
     target : float
-        Largest any-date PD up to its maturity.
+        Largest any-date PD up to its maturity that is asked for.
+    shown_pd : float
+        The PD that the answer keeps to: the target, or where the paths cannot show so small a PD the
+        least one that they can, of :data:`~xlkmv.deal.paths.run.ENOUGH` paths.
     now : float
         The figure as the deal has it. Sizes and reserve (at closing) as a share of all notes as they are,
         pool over notes as a ratio, coupon (of a floating class: margin) and PD of the payer per annum.
     value : float or None
         The answer in the same unit; None: out of reach.
     low, high : float or None
-        The answers for a target of two standard errors of the PD less and more, in order of size; None
+        The answers for two standard errors of the PD less and more than `shown_pd`, in order of size; None
         where the paths cannot bound it.
     kmv : float or None
-        What the KMV view answers; None: out of reach.
+        What the KMV view answers for the target; None: out of reach.
     setting : float or None
         The answer as the deal has to be given it: money, coupon, size of the reserve in its own unit;
         for pool over notes all notes, money.
     pd, pd_error : float
         Simulated any-date PD of the class at the answer, or at the safest candidate where the
         target is out of reach, and its standard error.
+    unshown : str
+        Why the answer is not for the target; "" where it is.
     remark : str
         What else there is to know.
     """
@@ -93,6 +100,7 @@ class Answer(Shown):
     question: str
     name: str
     target: float
+    shown_pd: float
     now: float
     value: float | None
     low: float | None
@@ -101,6 +109,7 @@ class Answer(Shown):
     setting: float | None
     pd: float
     pd_error: float
+    unshown: str
     remark: str
 
 
@@ -220,8 +229,10 @@ def _targets(deal: Deal, given: float | str | Mapping[str, float | str]) -> dict
 # ------------------------------------------------------------------------------------ answers
 
 
-def _answer(question: Question, target: float, trials: Trials, scale: ClassScale) -> Answer:
+def _answer(question: Question, asked: float, trials: Trials, room: int, scale: ClassScale) -> Answer:
     curve, view = Curve(trials.simulated, question), Curve(trials.kmv, question)
+    # A share of fewer paths is no figure: even if none is short, the PD may be a good part of it.
+    target = max(asked, ENOUGH / trials.paths)
     place, last = curve.last_within(target), question.candidates.size - 1
     pd, error = curve.at(max(place, 0))
     least = most = place
@@ -239,17 +250,36 @@ def _answer(question: Question, target: float, trials: Trials, scale: ClassScale
     return Answer(
         question.key,
         question.name,
+        asked,
         target,
         question.now,
         shown(place),
         shown(low),
         shown(high),
-        shown(view.last_within(target)),
+        shown(view.last_within(asked)),
         None if place < 0 else float(question.candidates[place]),
         pd,
         error,
+        _unshown(asked, trials.paths, room) if place >= 0 else "",
         _in_one(_remarks(question, curve, place, least, target <= WIDTH * error, scale)),
     )
+
+
+def _unshown(target: float, paths: int, room: int) -> str:
+    """Say that the paths cannot show a target, and how many could; "" where they can."""
+    least, needed = ENOUGH / paths, math.ceil(round(ENOUGH / target, 6))
+    if target >= least:
+        return ""
+    figures = {"least": f"{100.0 * least:.3g}", "target": f"{100.0 * target:.3g}"}
+    sentence = Phrase(
+        "{paths:,} paths cannot show a PD below {least} %: the answer is for that PD, the KMV view's for "
+        "the target of {target} %.",
+        paths=paths,
+        **figures,
+    )
+    if needed > room:
+        return joined([sentence, Phrase("No more than {room:,} paths can be kept.", room=room)])
+    return joined([sentence, Phrase("The target takes {needed:,} paths.", needed=needed)])
 
 
 def _remarks(
@@ -361,6 +391,10 @@ def solve(
 
     Notes
     -----
+    A share of fewer paths than :data:`~xlkmv.deal.paths.run.ENOUGH` is no figure: for a target below it the
+    answer keeps to it, and says so. The simulation of what is answered is then quoted
+    (:func:`~xlkmv.deal.answers.quoted_pd`) with no more than :attr:`Answer.shown_pd`.
+
     Candidates are 1/10,000 of their range apart (coupons a basis point), payers 0.7 %. The safest
     candidates are tried first; where the PD falls again for riskier ones, the first crossing is the
     answer, and the remark says so. Reserves in periods grow with the senior class, and triggers may make
@@ -368,7 +402,8 @@ def solve(
     """
     targets, grades = _targets(deal, target), deal.terms.class_scale
     tally = _Share(progress)
-    trials = Trials(deal, _paths(deal, paths), tally.more)
+    room = _room(deal)
+    trials = Trials(deal, _paths(deal, paths, room), tally.more)
     sizes = {t.name: t.amount for t in deal.tranches}
     pays = float(apply(deal, BASE, by_plan=True).collections.sum())
     now = {name: trials.simulated(deal, name) for name in targets}
@@ -378,10 +413,11 @@ def solve(
     answers, stack = [], dict(sizes)
     for k, question in enumerate(alone):
         tally.stage(k / parts, (k + 1) / parts)
-        answers.append(_answer(question, targets[question.name], trials, grades))
+        answers.append(_answer(question, targets[question.name], trials, room, grades))
     for k, name in enumerate(targets, len(alone)):
         tally.stage(k / parts, (k + 1) / parts)
-        found = _answer(size_question("stack", deal, stack, name, pays), targets[name], trials, grades)
+        question = size_question("stack", deal, stack, name, pays)
+        found = _answer(question, targets[name], trials, room, grades)
         answers.append(found)
         stack = moved(deal, stack, name, found.setting or 0.0)
     tally.stage((parts - 1) / parts, 1.0)
@@ -404,13 +440,17 @@ def solve(
     )
 
 
-def _paths(deal: Deal, wanted: int | None) -> int:
-    """Paths that are kept: those of the terms, as long as their tables stay small."""
+def _room(deal: Deal) -> int:
+    """Paths whose tables stay small."""
+    return max(4 * MOST_FIGURES // (len(deal.terms.dates) * len(deal.tranches)), FEWEST_PATHS)
+
+
+def _paths(deal: Deal, wanted: int | None, room: int) -> int:
+    """Paths that are kept: those of the terms, or as many as there is room for."""
     paths = deal.terms.paths if wanted is None else int(wanted)
     if paths < 100:
         raise DomainError("paths", "must be at least 100", paths)
-    room = 4 * MOST_FIGURES // (len(deal.terms.dates) * len(deal.tranches))
-    return min(paths, max(room, FEWEST_PATHS))
+    return min(paths, room)
 
 
 def _alone(

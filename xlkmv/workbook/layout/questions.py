@@ -62,6 +62,7 @@ STRUCTURE = TableSpec(
     (
         result("Question", "问题", "question", TEXT, 37),
         the_class(24),
+        result("For a PD of", "对应违约概率", "shown_pd", PROBABILITY, 9),
         result("Figures are", "单位", "unit", TEXT, 17),
         result("Now", "当前", "now", SHARE, 15),
         result("Answer", "答案", "value", SHARE, 12),
@@ -71,7 +72,7 @@ STRUCTURE = TableSpec(
         result("Enter in the deal", "填入数值", "setting", "[>=1000]#,##0;0.0000##", 17),
         result("Simulated PD then", "届时模拟违约概率", "pd", SIMULATED, 11),
         result("s.e.", "标准误", "pd_error", ERROR, 9),
-        result("Remark", "说明", "remark", TEXT, 52, blank=True),
+        result("Remark", "说明", "remark", TEXT, 45, blank=True),
     ),
 )
 
@@ -98,8 +99,8 @@ CASE = TableSpec(
     "Cases of this deal",
     "已保存的情形",
     (
-        text("Case", "情形", "name", 42, True, "A workbook beside this one: Save case makes it."),
-        text("Note", "备注", "note", 30, True),
+        text("Case", "情形", "name", 36, True, "A workbook beside this one: Save case makes it."),
+        text("Note", "备注", "note", 24, True),
     ),
     optional=True,
 )
@@ -110,8 +111,8 @@ CASE_RESULT = TableSpec(
     "Where the classes stand",
     "各情形结果",
     (
-        result("Case", "情形", "case", TEXT, 42),
-        result("Class", "层级", "name", TEXT, 30),
+        result("Case", "情形", "case", TEXT, 36),
+        result("Class", "层级", "name", TEXT, 26),
         result("Grade", "等级", "grade", TEXT, 10),
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 11),
         result("Why", "依据", "why", TEXT, 24),
