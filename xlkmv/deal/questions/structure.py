@@ -24,9 +24,9 @@ from xlkmv.deal.questions.candidates import (
 )
 from xlkmv.deal.questions.search import WIDTH, Curve, Trials
 from xlkmv.deal.stress import BASE, apply
-from xlkmv.deal.terms import ClassScale, Deal
+from xlkmv.deal.terms import TERM_RULES, ClassScale, Deal
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import Array
+from xlkmv.model.domain import Array, check_number
 from xlkmv.phrase import Phrase, joined
 from xlkmv.shown import Shown
 
@@ -406,9 +406,7 @@ def solve(
 
 def _paths(deal: Deal, wanted: int | None) -> int:
     """Paths that are kept: those of the terms, as long as their tables stay small."""
-    paths = deal.terms.paths if wanted is None else int(wanted)
-    if paths < 100:
-        raise DomainError("paths", "must be at least 100", paths)
+    paths = int(check_number("paths", deal.terms.paths if wanted is None else wanted, TERM_RULES["paths"]))
     room = 4 * MOST_FIGURES // (len(deal.terms.dates) * len(deal.tranches))
     return min(paths, max(room, FEWEST_PATHS))
 
