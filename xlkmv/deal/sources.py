@@ -38,7 +38,7 @@ from xlkmv.model.history import YEARS, history_pd, most_prudent_pds
 from xlkmv.model.merton import asset_value_at_volatility, assets
 from xlkmv.model.private import DISTANCES, MIN_PEERS, Peers, private_firm
 from xlkmv.phrase import CLAUSES, Phrase, joined
-from xlkmv.shown import Shown
+from xlkmv.shown import Results, Shown
 
 __all__ = [
     "DEBT",
@@ -320,7 +320,7 @@ class ObligorPd(Shown):
     peers: str = ""
 
 
-def obligor_pds(rows: Sequence[ObligorSource], terms: SourceTerms | None = None) -> tuple[ObligorPd, ...]:
+def obligor_pds(rows: Sequence[ObligorSource], terms: SourceTerms | None = None) -> Results[ObligorPd]:
     """Default probability of each obligor by its own method.
 
     Parameters
@@ -331,7 +331,7 @@ def obligor_pds(rows: Sequence[ObligorSource], terms: SourceTerms | None = None)
 
     Returns
     -------
-    tuple of ObligorPd
+    Results of ObligorPd
         In the order of the rows.
 
     Raises
@@ -344,7 +344,7 @@ def obligor_pds(rows: Sequence[ObligorSource], terms: SourceTerms | None = None)
     for row in rows:
         with _named(row.name):
             found.append(obligor_pd(row, shared))
-    return tuple(found)
+    return Results(found)
 
 
 def obligor_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
@@ -601,7 +601,7 @@ def low_default_pd(row: ObligorSource, terms: SourceTerms | None = None) -> Obli
     return _bound(row.name, ((n, d),), terms)
 
 
-def group_pds(terms: SourceTerms) -> tuple[ObligorPd, ...]:
+def group_pds(terms: SourceTerms) -> Results[ObligorPd]:
     """Upper bound of the PD of each group with few defaults, as of :func:`low_default_pd`.
 
     Parameters
@@ -610,7 +610,7 @@ def group_pds(terms: SourceTerms) -> tuple[ObligorPd, ...]:
 
     Returns
     -------
-    tuple of ObligorPd
+    Results of ObligorPd
         In the order of the groups: each is bounded together with all that stand behind it.
 
     Raises
@@ -622,7 +622,7 @@ def group_pds(terms: SourceTerms) -> tuple[ObligorPd, ...]:
         with _named(group.name):
             _bound(group.name, ((group.obligors, group.defaults),), terms)
     counts = [(group.obligors, group.defaults) for group in terms.groups]
-    return tuple(_bound(group.name, tuple(counts[k:]), terms) for k, group in enumerate(terms.groups))
+    return Results(_bound(group.name, tuple(counts[k:]), terms) for k, group in enumerate(terms.groups))
 
 
 def _bound(name: str, counts: tuple[tuple[float, float], ...], terms: SourceTerms) -> ObligorPd:

@@ -177,7 +177,7 @@ def deal_from(
         When a column is unknown or missing, or a figure breaks its rule.
     """
     if isinstance(pool, Pool):
-        claims = Claims(pool, _days(dates or ()), None)
+        claims = Claims(pool, _days(() if dates is None else dates), None)
     else:
         claims = claims_from(pool, schedule, dates)
     if not claims.dates:
