@@ -26,6 +26,7 @@ from xlkmv.cli.completion import SHELLS, script, words
 from xlkmv.cli.deals import _shown
 from xlkmv.cli.document import SCHEMA, keys, tables_of
 from xlkmv.cli.firm import UNITS
+from xlkmv.cli.machine import FINDINGS
 from xlkmv.cli.output import BAD_INPUT, Output, console, table
 from xlkmv.cli.questions import WHATIF
 from xlkmv.cli.results import print_results
@@ -39,6 +40,7 @@ from xlkmv.deal.stress import BASE
 from xlkmv.errors import OUT_OF_MEMORY
 from xlkmv.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
 from xlkmv.install import libreoffice, windows
+from xlkmv.install.machine import Finding
 from xlkmv.refresh.digest import digest
 from xlkmv.refresh.run import read_book
 from xlkmv.workbook import layout
@@ -952,13 +954,37 @@ def test_pd_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert (row["pd"], row["dd"]) == (KMV_PD(120, 100, 0.25), KMV_DD(120, 100, 0.25))
 
 
+@pytest.mark.parametrize("early", [["-q"], ["--json"], ["--verbose", "--csv"]], ids=str)
+def test_options_may_come_before_the_command(capsys: pytest.CaptureFixture[str], early: list[str]) -> None:
+    firm = ("pd", 120, 100, 0.25)
+    assert run(capsys, *early, *firm) == run(capsys, *firm, *early)
+
+
+def test_pd_takes_percentages(capsys: pytest.CaptureFixture[str]) -> None:
+    percent = run(capsys, "pd", 120, 100, "25%", "--drift", "2 %", "--json")
+    assert percent == run(capsys, "pd", 120, 100, 0.25, "--drift", 0.02, "--json")
+    assert percent[0] == 0
+
+
+def test_doctor_for_programs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Finding("add-in", "wrong", "is old", "run it"), Finding("Python", "note", "is 3.11")]
+    monkeypatch.setattr("xlkmv.install.doctor.doctor", lambda **options: found)
+    code, out, _ = run(capsys, "doctor", "--json")
+    (answer,) = json.loads(out)["answers"]
+    assert (code, answer["findings"], answer["wrong"]) == (1, 2, 1)
+    assert answer["tables"]["findings"] == [
+        {"name": "add-in", "state": "wrong", "found": "is old", "cure": "run it"},
+        {"name": "Python", "state": "note", "found": "is 3.11", "cure": ""},
+    ]
+
+
 def test_the_page_lists_every_key_that_programs_read() -> None:
     """docs/terminal.md is the schema: a key that goes or changes its unit is a new :data:`SCHEMA`."""
     page = (Path(__file__).parents[1] / "docs" / "terminal.md").read_text(encoding="utf-8")
     assert f'"schema": {SCHEMA}' in page
     listed = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
     specs = {s for c in ("refresh", "show", "solve", "compare", "models", "backtest") for s in tables_of(c)}
-    wanted = {spec.name: keys(spec) for spec in specs} | {"pd": UNITS, "whatif": WHATIF}
+    wanted = {spec.name: keys(spec) for spec in specs} | {"pd": UNITS, "whatif": WHATIF, "findings": FINDINGS}
     assert listed == {
         name: ", ".join(f"`{key}`" + (f" {unit}" if unit else "") for key, unit in columns)
         for name, columns in wanted.items()

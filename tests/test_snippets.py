@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 from pathlib import Path
 from statistics import NormalDist
 
 import matplotlib as mpl
+import mypy.api
 import numpy as np
 import pytest
 
@@ -38,6 +40,17 @@ def run(tmp_path, monkeypatch):
 
 def test_there_are_ten():
     assert sorted(SNIPPETS) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("page", ["docs/python.md", "README.md"])
+def test_types_are_as_they_stand(page, tmp_path):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for number, code in enumerate(re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)):
+        (tmp_path / f"snippet_{number}.py").write_text(code, encoding="utf-8")
+    silent = ("--strict", "--ignore-missing-imports", "--follow-imports=silent", "--no-incremental")
+    files = sorted(map(str, tmp_path.glob("*.py")))
+    said, _, code = mypy.api.run([*files, *silent, f"--config-file={os.devnull}"])
+    assert files and code == 0, said
 
 
 def test_columns_in_the_same_index_out(run):

@@ -129,6 +129,9 @@ if TYPE_CHECKING:
     from xlkmv.deal.reading import (
         read as read,
     )
+    from xlkmv.deal.paths.executors import (
+        Executor as Executor,
+    )
     from xlkmv.deal.paths.run import (
         simulate as simulate,
     )
@@ -140,6 +143,9 @@ if TYPE_CHECKING:
     )
     from xlkmv.deal.questions.conditions import (
         run_scenarios as run_scenarios,
+    )
+    from xlkmv.deal.questions.diversification import (
+        Otherwise as Otherwise,
     )
     from xlkmv.deal.questions.structure import (
         solve as solve,
@@ -255,10 +261,12 @@ _HOME = {
     "xlkmv.deal.analysis": ("Analysis", "model_table", "portfolio_models"),
     "xlkmv.deal.kmv": ("kmv_view",),
     "xlkmv.deal.reading": ("read",),
+    "xlkmv.deal.paths.executors": ("Executor",),
     "xlkmv.deal.paths.run": ("simulate",),
     "xlkmv.deal.questions.attribution": ("attribute_controls",),
     "xlkmv.deal.questions.breakeven": ("reverse_stress",),
     "xlkmv.deal.questions.conditions": ("run_scenarios",),
+    "xlkmv.deal.questions.diversification": ("Otherwise",),
     "xlkmv.deal.questions.structure": ("solve",),
     "xlkmv.deal.questions.surveillance": ("from_today", "rerate"),
     "xlkmv.memo.writing": ("report",),

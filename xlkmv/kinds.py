@@ -5,18 +5,30 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import functools
+import os
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
+
+import numpy as np
 
 from xlkmv.errors import InputError
 from xlkmv.phrase import Phrase
 
 Item = TypeVar("Item")
 
-__all__ = ["altered", "broken_kind", "check_kinds", "is_word_or_part"]
+__all__ = ["altered", "broken_kind", "check_kinds", "has_kind"]
+
+_VALUES = (str, bool, int, float)
+# What a value must be of these kinds, which have no name that a user knows.
+_WORDS: dict[Any, Phrase] = {
+    Callable: Phrase("must be a function"),
+    Iterable: Phrase("must be a list"),
+    Mapping: Phrase("must map names to values"),
+    os.PathLike: Phrase("must be a path"),
+}
 
 
 def altered(item: Item, **figures: Any) -> Item:
@@ -90,19 +102,28 @@ def broken_kind(hint: Any, value: Any) -> tuple[str, Any] | None:
     """
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None if type(None) in options else (Phrase("must not be blank"), value)
         found = [broken_kind(option, value) for option in options if option is not type(None)]
-        return None if value is None or None in found else found[0]
+        return None if None in found else found[0]
     if _is_list(hint):
         return _broken_items(options[0], value)
-    rule = Phrase("")
+    if origin is tuple:
+        if not isinstance(value, (tuple, list)) or len(value) != len(options):
+            return Phrase("must hold {count} values", count=len(options)), value
+        pairs = zip(options, value, strict=True)
+        return next(filter(None, (broken_kind(option, item) for option, item in pairs)), None)
+    rule, kind = Phrase(""), origin or hint
     if hint is str and not isinstance(value, str) and value is not None:
         rule = Phrase("must be a text")
     elif hint is bool and type(value).__name__ not in ("bool", "bool_"):
         rule = Phrase("must be True or False")
     elif hint in (float, int) and not _is_number(value):
         rule = Phrase("must be a number")
-    elif is_dataclass(hint) and not isinstance(value, typing.cast(type, hint)):
-        rule = Phrase("must be a {kind}", kind=typing.cast(type, hint).__name__)
+    elif kind in _WORDS and not isinstance(value, kind):
+        rule = _WORDS[kind]
+    elif _is_class(hint) and not isinstance(value, hint):
+        rule = Phrase("must be a {kind}", kind=hint.__name__)
     return (rule, value) if rule else None
 
 
@@ -121,7 +142,7 @@ def _broken_items(hint: Any, value: Any) -> tuple[str, Any] | None:
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, (str, bytes)) or getattr(value, "ndim", 0) != 0:
+    if isinstance(value, (str, bytes, bool, np.bool_)) or getattr(value, "ndim", 0) != 0:
         return False
     try:
         float(value)
@@ -130,8 +151,8 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def is_word_or_part(hint: Any) -> bool:
-    """Whether an annotation asks for a text, texts, or a dataclass: what arrays of figures are not.
+def has_kind(hint: Any) -> bool:
+    """Whether an annotation asks for something that :func:`broken_kind` knows: anything but arrays and dates.
 
     Parameters
     ----------
@@ -143,8 +164,15 @@ def is_word_or_part(hint: Any) -> bool:
     """
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return all(option is type(None) or is_word_or_part(option) for option in options)
-    return hint is str or is_dataclass(hint) or (_is_list(hint) and is_word_or_part(options[0]))
+        return all(option is type(None) or has_kind(option) for option in options)
+    if _is_list(hint) or origin is tuple:
+        return all(option is ... or has_kind(option) for option in options)
+    return hint in _VALUES or (origin or hint) in _WORDS or _is_class(hint)
+
+
+def _is_class(hint: Any) -> bool:
+    """Whether an annotation asks for an object of one class; dates have a check of their own."""
+    return isinstance(hint, type) and hint not in (Any, object, dt.date, *_VALUES)
 
 
 def _is_list(hint: Any) -> bool:

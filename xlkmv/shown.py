@@ -7,7 +7,7 @@ is loaded on first use, so that the mathematics stays free of both.
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xlkmv.errors import show
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     import xlkmv
 
-__all__ = ["Shown", "whole"]
+__all__ = ["Results", "Shown", "whole"]
+
+Item = TypeVar("Item", bound="Shown")
 
 # Characters of a line.
 LINE = 100
@@ -96,6 +98,16 @@ class Shown:
         import xlkmv
 
         return xlkmv.plot(self, what, ax, **options)
+
+
+class Results(tuple[Item, ...], Shown):
+    """Results of one kind, one for each class, condition, stress or obligor: a tuple that is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        kinds = dict.fromkeys(type(item).__name__ for item in self)
+        return f"Results(<{len(self)} {', '.join(kinds)}>)"
 
 
 def _short(value: Any) -> str:

@@ -1,9 +1,13 @@
-"""Pages whose Python runs when the site is made: what it prints and draws stands beneath, never stale."""
+"""Pages whose Python runs when the site is made: what it prints and draws stands beneath, never stale.
+
+Each is a notebook as well, to download at its end.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import shutil
 from pathlib import Path
@@ -18,6 +22,7 @@ from sphinx.application import Sphinx
 
 FOLDERS = ("examples", "zh/examples")
 PICTURES = "pictures"
+NOTEBOOK = {"examples": "This page as a notebook", "zh/examples": "本页的 notebook"}
 BLOCK = re.compile(r"^```python\n(.*?)^```\n", flags=re.M | re.S)
 STYLE = {
     "figure.figsize": (7.5, 3.6),
@@ -35,14 +40,23 @@ def run(app: Sphinx, name: str, source: list[str]) -> None:
     folder = Path(app.srcdir) / within / PICTURES
     folder.mkdir(exist_ok=True)
     names: dict[str, Any] = {}
+    cells: list[dict[str, Any]] = []
+    at = 0
+
+    def text(end: int) -> None:
+        cells.append({"cell_type": "markdown", "metadata": {}, "source": source[0][at:end].strip()})
 
     def output(block: re.Match[str]) -> str:
-        said = io.StringIO()
+        nonlocal at
+        text(block.start())
+        at = block.end()
+        said, shown = io.StringIO(), []
         with contextlib.redirect_stdout(said), plt.rc_context(STYLE):
             exec(compile(block[1], f"{name}.md", "exec"), names)
         parts = [block[0]]
         if said.getvalue():
             parts.append(f"```text\n{said.getvalue().rstrip()}\n```\n")
+            shown.append({"output_type": "stream", "name": "stdout", "text": said.getvalue()})
         for number in plt.get_fignums():
             figure = plt.figure(number)
             title = figure.axes[0].get_title(loc="left")
@@ -50,10 +64,19 @@ def run(app: Sphinx, name: str, source: list[str]) -> None:
             picture = f"{page}-{block.start()}-{number}.svg"
             figure.savefig(folder / picture, bbox_inches="tight", metadata={"Date": None})
             plt.close(figure)
+            drawn = {"image/svg+xml": (folder / picture).read_text(encoding="utf-8")}
+            shown.append({"output_type": "display_data", "metadata": {}, "data": drawn})
             parts.append(f"![{title}]({PICTURES}/{picture})\n")
+        cell = {"cell_type": "code", "metadata": {}, "source": block[1].rstrip(), "outputs": shown}
+        cells.append(cell | {"execution_count": sum(c["cell_type"] == "code" for c in cells) + 1})
         return "\n".join(parts)
 
-    source[0] = BLOCK.sub(output, source[0])
+    page_run = BLOCK.sub(output, source[0])
+    text(len(source[0]))
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
+    (folder / f"{page}.ipynb").write_text(json.dumps(notebook, ensure_ascii=False), encoding="utf-8")
+    source[0] = f"{page_run}\n{{download}}`{NOTEBOOK[within]} <{PICTURES}/{page}.ipynb>`\n"
 
 
 def clear(app: Sphinx) -> None:

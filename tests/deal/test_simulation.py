@@ -585,7 +585,7 @@ def test_progress_is_told_and_may_stop_the_run(monkeypatch):
 
 
 def test_what_cannot_be_simulated_is_refused(build):
-    with pytest.raises(DomainError, match="paths must be at least 100"):
+    with pytest.raises(DomainError, match="paths must be a whole number from 100"):
         simulate(build(), paths=10)
     for seed in (-1, 1 << 128):
         with pytest.raises(DomainError, match="seed must be >= 0 and below"):

@@ -431,7 +431,7 @@ def test_bad_targets_are_one_sentence(target, error, sentence):
 
 
 def test_paths_that_are_too_few_are_refused():
-    with pytest.raises(DomainError, match="paths must be at least 100"):
+    with pytest.raises(DomainError, match="paths must be a whole number from 100"):
         solve(lump(), 0.1, paths=99)
 
 

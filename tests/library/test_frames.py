@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import matplotlib as mpl
 import numpy as np
@@ -256,6 +256,67 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(xlkmv.errors.HostError, match=r'install .*"xlkmv\[plot\]"'):
         SMALL.plot()
+
+
+def test_several_results_are_shown_like_one(analysis):
+    stresses, answers = xlkmv.reverse_stress(SMALL), xlkmv.class_answers(SMALL, analysis)
+    assert isinstance(stresses, tuple) and stresses == analysis.reverse
+    for results, line in ((stresses, "Results(<7 BreakEven>)"), (answers, "Results(<2 ClassAnswer>)")):
+        assert repr(results) == line
+        assert len(results.to_frame()) == len(results)
+        assert f"{len(results)} results" in results.summary()
+        assert results.plot().patches
+    assert stresses.to_frame()["size"].dropna().tolist() == [x.size for x in stresses if x.size is not None]
+    assert answers.to_frame()["quote_pd"].tolist() == [x.quote.pd for x in answers]
+    mpl.pyplot.close("all")
+
+
+def test_models_are_shown_side_by_side(analysis):
+    models, frame = analysis.models, analysis.models.to_frame()
+    assert isinstance(models, dict) and repr(models) == f"Models({', '.join(models)})"
+    assert frame["EL"].tolist() == [model.expected_loss for model in models.values()]
+    assert frame.attrs["units"]["EL"] == "money"
+    assert frame.attrs["units"]["loss above junior notes"] == "probability"
+    widths = [bar.get_width() for bar in models.plot("UL").patches]
+    assert widths == pytest.approx(frame["UL"].tolist())
+    assert "CreditRisk+" in models.summary()
+    mpl.pyplot.close("all")
+
+
+@pytest.mark.parametrize("support", [True, False])
+def test_every_column_of_an_analysis_is_a_figure_with_its_unit_or_a_text(analysis, support):
+    controls = xlkmv.Controls(support=support)
+    one = analysis if support else replace(SMALL, controls=controls).analyse(quick=True)
+    frame = one.to_frame()
+    for name, column in frame.items():
+        if pd.api.types.is_numeric_dtype(column):
+            assert frame.attrs["units"][name], name
+        else:
+            assert all(isinstance(x, str) for x in column), name
+    ends = [c.pd_range or (np.nan, np.nan) for c in xlkmv.class_answers(one.deal, one)]
+    np.testing.assert_array_equal(frame[["pd_range_low", "pd_range_high"]], ends)
+
+
+def test_a_summary_of_many_firms_names_those_without_an_answer():
+    equity = pd.Series(40.0, [f"Firm {i}" for i in range(1000)])
+    equity.iloc[500], equity.iloc[700] = 0.0, np.nan
+    said = xlkmv.invert(equity, 100.0, 0.4).summary()
+    assert said.startswith(
+        "998 of 1,000 have an answer that can be trusted.\nFirm 500: equity must be > 0 (got 0)\n"
+    )
+    assert "\nFirm 700: equity must be > 0 (got nan)\n" in said
+    assert "\n1, 0: equity must be > 0 (got -1)\n" in xlkmv.invert([[40.0], [-1.0]], 100.0, 0.4).summary()
+    many = xlkmv.invert(np.zeros(7), 100.0, 0.4).summary()
+    assert "\n4: equity" in many and "\n5: equity" not in many and "\n...\n" in many
+
+
+def test_shapes_that_do_not_fit_are_named():
+    with pytest.raises(
+        InputError, match=r"^default_point must have the shape \(3,\) or one .* \(got \(2,\)\)$"
+    ):
+        xlkmv.default_probability([1.0, 2.0, 3.0], [1.0, 2.0], 0.25)
+    with pytest.raises(InputError, match=r"^horizon must have the shape \(2,\)"):
+        xlkmv.invert([40.0, 50.0], 100.0, 0.4, horizon=[1.0, 2.0, 3.0])
 
 
 def test_units_are_said_once():

@@ -17,6 +17,7 @@ from xlkmv.build.drawing import KEYS
 from xlkmv.build.filling import filling
 from xlkmv.build.ribbon import BUTTONS
 from xlkmv.build.template import fixed_texts
+from xlkmv.deal.analysis import HIT
 from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.questions import compare, structure
 from xlkmv.deal.reading import ALARMS, READINGS
@@ -92,7 +93,7 @@ def names() -> list[str]:
         *(LIST, CLAUSES, SENTENCES, ORDER),
         *(spec.title for spec in layout.TABLES.values() if spec.inputs),
         *(c.header for spec in (layout.ANSWER, layout.HEADLINE, layout.SCENARIO) for c in spec.results),
-        *(*METHODS, "loss above junior notes"),
+        *(*METHODS, HIT),
         *(text for f in FUNCTIONS.values() for text in (*f.headings, *(a.text for a in f.arguments))),
     ]
     return [text for text in found if text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from xlkmv.errors import OUT_OF_MEMORY, XlkmvError
 __all__ = ["CANCELLED", "main", "parser"]
 
 CANCELLED = 130
+# Options of most commands.
+EARLY = {"-q", "--quiet", "-v", "--verbose", "--json", "--csv"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A console or pipe may know few letters: what it cannot show must not end a command.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    options = parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    early = list(itertools.takewhile(EARLY.__contains__, words))  # as good before the command as after it
+    options = parser().parse_args([*words[len(early) :], *early])
     try:
         code = _run(options)
         sys.stdout.flush()

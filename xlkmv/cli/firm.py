@@ -23,15 +23,15 @@ def add(commands: arguments.Commands) -> None:
         "pd",
         _pd,
         "answer one default probability",
-        "xlkmv pd 120 100 0.25",
+        "xlkmv pd 120 100 25%",
         "xlkmv pd 120 100 0.25 --horizon 3 --drift 0.02 --method anytime",
         results=True,
     )
     pd.add_argument("asset_value", type=float, help="what pays: asset value or accumulated collections")
     pd.add_argument("default_point", type=float, help="what must be paid: debt or accumulated dues")
-    pd.add_argument("volatility", type=float, help="per annum, a decimal: 0.25 means 25 %%")
+    pd.add_argument("volatility", type=arguments.share, help="per annum: 0.25 or 25%%")
     pd.add_argument("--horizon", type=float, default=1.0, help="years (default 1)")
-    pd.add_argument("--drift", type=float, default=0.0, help="per annum, a decimal (default 0)")
+    pd.add_argument("--drift", type=arguments.share, default=0.0, help="per annum: 0.02 or 2%% (default 0)")
     pd.add_argument("--method", default="terminal", help="terminal, anytime or linear")
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from xlkmv.cli import arguments
 from xlkmv.cli.completion import SHELLS, script
+from xlkmv.cli.document import Answer
 from xlkmv.cli.making import shipped_template
 from xlkmv.cli.output import Output, table
-from xlkmv.phrase import Phrase
+from xlkmv.phrase import Phrase, said
 
 __all__ = ["add"]
+
+FINDINGS = tuple((key, "text") for key in ("name", "state", "found", "cure"))
 
 
 def add(commands: arguments.Commands) -> None:
@@ -37,6 +40,7 @@ def add(commands: arguments.Commands) -> None:
         "say what is wrong with the installation, and mend it",
         "xlkmv doctor",
         "xlkmv doctor --fix Deal.xlsm",
+        results=True,
     )
     doctor.add_argument("--fix", action="store_true", help="mend what can be mended")
     doctor.add_argument("books", nargs="*", type=Path, help="workbooks to look at, too")
@@ -98,14 +102,21 @@ def _doctor(options: argparse.Namespace, out: Output) -> int:
     from xlkmv.install import doctor, libreoffice
     from xlkmv.install.books import examine_books
 
-    sound = doctor.doctor(
+    findings = doctor.doctor(
         fix=options.fix,
         addin=ribbon.build_addin(),
         books=options.books,
         say=out.line,
         others=lambda: [*libreoffice.checks(), *examine_books(options.books)],
     )
-    return 0 if sound else 1
+    wrong = [finding for finding in findings if finding.state == "wrong"]
+    told = Answer(
+        "findings",
+        FINDINGS,
+        [(f.name, f.state, said(f.found, out.say), said(f.cure, out.say)) for f in findings],
+    )
+    out.record({"findings": len(findings), "wrong": len(wrong)}, told)
+    return 1 if wrong else 0
 
 
 def _self_test(options: argparse.Namespace, out: Output) -> int:

@@ -354,7 +354,7 @@ def _print_way(first: str, second: str, way: Comparison, out: Output) -> None:
 
 
 def _models(options: argparse.Namespace, out: Output) -> None:
-    from xlkmv.deal.analysis import model_table, portfolio_models
+    from xlkmv.deal.analysis import HIT, model_table, portfolio_models
     from xlkmv.deal.reading import probability
     from xlkmv.refresh.run import read_book
 
@@ -364,7 +364,7 @@ def _models(options: argparse.Namespace, out: Output) -> None:
     found = model_table(models)
     shown = table(_("Loss of the pool over one year"), _("Measure"), *map(str, found.index))
     for measure in found.columns[:-1]:
-        form = probability if measure == "loss above junior notes" else "{:,.0f}".format
+        form = probability if measure == HIT else "{:,.0f}".format
         shown.add_row(_(measure), *("" if x != x else form(x) for x in found[measure]))
     shown.add_row(_("how"), *(_(note if note in HOW else "none") for note in found["note"]))
     reasons = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from xlkmv.deal.plan.claims import pool_by_date
 from xlkmv.deal.plan.covenants import CovenantPath, covenant_risk
 from xlkmv.deal.plan.priority import priority
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
+from xlkmv.deal.plan.today import fitting
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.questions.attribution import Attributing, Attribution
 from xlkmv.deal.questions.backtest import PlanBacktest, backtest
@@ -37,7 +38,7 @@ from xlkmv.deal.questions.uncertainty import Uncertainty, uncertainty
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, expected_recovery, remark
 from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Ranges, Record
 from xlkmv.errors import InputError, XlkmvError
-from xlkmv.model.comparison import compare_models
+from xlkmv.model.comparison import Models, compare_models
 from xlkmv.model.distance import breakeven_volatility, safe_issue
 from xlkmv.model.domain import RULES, Array
 from xlkmv.model.loans import weighted_average_life
@@ -145,7 +146,7 @@ class Analysis(Shown):
     pool_interest: Array
     pool_balance: Array
     covenants: tuple[CovenantPath, ...]
-    models: dict[str, LossDistribution | XlkmvError]
+    models: Models
     scheduled: Array
     surveillance: Surveillance
     backtest: PlanBacktest
@@ -165,6 +166,8 @@ class Analysis(Shown):
 SIGMAS = np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.10, 0.15, 0.20, 0.30])
 TARGET_PDS = np.array([0.0001, 0.001, 0.005, 0.01, 0.05])
 UNSUPPORTED = Stress("Without the undertaking", controls_off=("support",))
+# Column of their table: how likely the headline class is hit.
+HIT = "loss above junior notes"
 MODELS = ("KMV", "CreditMetrics", "CreditRisk+", "CreditPortfolioView")
 # Most paths of a quick look.
 QUICK_PATHS = 10_000
@@ -305,9 +308,7 @@ class _Answers:
     reverse: tuple[BreakEven, ...] = ()
     drivers: Contributions | None = None
     spread: tuple[Diversified, ...] = ()
-    models: dict[str, LossDistribution | XlkmvError] = field(
-        default_factory=lambda: dict.fromkeys(MODELS, XlkmvError(NOT_IN_QUICK))
-    )
+    models: Models = field(default_factory=lambda: Models(dict.fromkeys(MODELS, XlkmvError(NOT_IN_QUICK))))
 
 
 class _Deeper(contextlib.ExitStack):
@@ -364,7 +365,7 @@ def _counted(deal: Deal, plan: Stressed, record: Record) -> Record:
     """What of a record counts: all that was scheduled came in; excess coverage off takes its share."""
     scheduled = _scheduled(deal)
     counted = np.divide(plan.collections, scheduled, out=np.ones_like(scheduled), where=scheduled > 0.0)
-    paid_in = np.asarray(record.collections) * counted[: len(record)]
+    paid_in = np.asarray(fitting(plan, record).collections) * counted[: len(record)]
     return replace(record, collections=tuple(paid_in.tolist()))
 
 
@@ -405,9 +406,7 @@ def _since_closing(
     return found, simulate(today, paths=paths, executor=executor, progress=progress)
 
 
-def portfolio_models(
-    deal: Deal, progress: Callable[[float], None] = lambda share: None
-) -> dict[str, LossDistribution | XlkmvError]:
+def portfolio_models(deal: Deal, progress: Callable[[float], None] = lambda share: None) -> Models:
     """Loss of the pool over one year under the four models, borne first behind the headline class.
 
     Parameters
@@ -418,7 +417,7 @@ def portfolio_models(
 
     Returns
     -------
-    dict
+    Models
         Model name -> distribution, or the error that says why a model cannot take this pool.
     """
     pool = deal.pool
@@ -436,15 +435,15 @@ def portfolio_models(
             progress=progress,
         )
     except InputError as error:  # a pool that cannot lose anything is no reason to show nothing else
-        return dict.fromkeys(MODELS, error)
+        return Models(dict.fromkeys(MODELS, error))
 
 
-def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.DataFrame:
+def model_table(models: Mapping[str, LossDistribution | XlkmvError]) -> pandas.DataFrame:
     """Put the models side by side.
 
     Parameters
     ----------
-    models : dict
+    models : mapping
         From :func:`portfolio_models`.
 
     Returns
@@ -455,6 +454,8 @@ def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.Data
     """
     import pandas
 
+    if wrong := [x for x in models.values() if not isinstance(x, (LossDistribution, XlkmvError))]:
+        raise InputError("models", "must map models to their losses", wrong[0])
     rows: dict[str, dict[str, Any]] = {}
     for name, found in models.items():
         if isinstance(found, XlkmvError):
@@ -464,7 +465,7 @@ def model_table(models: dict[str, LossDistribution | XlkmvError]) -> pandas.Data
         for k, level in enumerate(found.levels):
             row[f"VaR {100 * level:.10g} %"] = found.value_at_risk[k]
             row[f"ES {100 * level:.10g} %"] = found.expected_shortfall[k]
-        row["loss above junior notes"] = found.hit_probability
+        row[HIT] = found.hit_probability
         rows[name] = row | {"note": found.method}
     return pandas.DataFrame.from_dict(rows, orient="index")
 

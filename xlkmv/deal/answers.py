@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from scipy.special import betaincinv
@@ -25,7 +25,7 @@ from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import internal_rate, weighted_average_life
 from xlkmv.phrase import Phrase
-from xlkmv.shown import Shown
+from xlkmv.shown import Results, Shown
 
 __all__ = [
     "CONFIDENCE",
@@ -60,6 +60,7 @@ TOO_FEW_BRIEFLY = Phrase("too few paths")
 TOO_WIDE = Phrase("too wide to say")
 
 
+@runtime_checkable
 class Views(Protocol):
     """What the answers are made of; see :class:`~xlkmv.deal.analysis.Analysis`, which has it all."""
 
@@ -156,7 +157,7 @@ class ClassAnswer(Shown):
     pd_range_of: str = ""
 
 
-def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
+def class_answers(deal: Deal, analysis: Views) -> Results[ClassAnswer]:
     """Say of each class what an analyst asks first.
 
     Parameters
@@ -167,7 +168,7 @@ def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
 
     Returns
     -------
-    tuple of ClassAnswer
+    Results of ClassAnswer
         In the order of ``deal.tranches``.
     """
     times, paths = deal.terms.times, analysis.simulated_base.paths
@@ -198,7 +199,7 @@ def class_answers(deal: Deal, analysis: Views) -> tuple[ClassAnswer, ...]:
                 **_ranges(known, quote, view.anydate_pd_at_maturity, run.expected_loss),
             )
         )
-    return tuple(answers)
+    return Results(answers)
 
 
 def range_of(answer: ClassAnswer) -> str:
@@ -315,7 +316,7 @@ def rate(
     paths: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-) -> tuple[ClassAnswer, ...]:
+) -> Results[ClassAnswer]:
     """Answer for a deal as it is, without its conditions: what :func:`class_answers` says of its analysis.
 
     Parameters
@@ -326,7 +327,7 @@ def rate(
 
     Returns
     -------
-    tuple of ClassAnswer
+    Results of ClassAnswer
         In the order of ``deal.tranches``.
     """
     stresses = [BASE, UNSUPPORTED] if deal.controls.support else [BASE]

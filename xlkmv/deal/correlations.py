@@ -23,7 +23,7 @@ import numpy as np
 from xlkmv.deal.sources import ObligorSource, Prices, SourceTerms, asset_fit
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.correlation import LARGE_SALES, basel_correlation, return_correlation
-from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, Array, check
+from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, Array, Rule, check, check_number, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
@@ -40,6 +40,7 @@ CORRELATION_SOURCES = ("typed", "Basel", "returns")
 """Where the asset correlation of a pool can come from, by the name a user gives it."""
 FEWEST_DATES = 11
 """Common dates below which there is no correlation of returns: ten returns."""
+ROWS = Rule("must be a whole number from 1 to 10,000,000", 1.0, 1e7)
 # Names that a note lists.
 NAMED = 4
 
@@ -108,8 +109,11 @@ def basel_correlations(pd: Any, sales: Any = None) -> PoolCorrelation:
     """
     p = np.atleast_1d(check("pd", pd))
     # NaN is no number to check: what is not known is large.
-    said = np.full(p.shape, np.nan) if sales is None else np.broadcast_to(np.asarray(sales, float), p.shape)
-    size = check("sales", np.where(np.isnan(said), LARGE_SALES, said), NOT_NEGATIVE)
+    said = np.full(p.shape, np.nan) if sales is None else numbers("sales", sales)
+    if said.shape not in ((), (1,), p.shape):
+        raise InputError("sales", Phrase("must be as many as the PDs ({count})", count=p.size), said.size)
+    given = check("sales", np.where(np.isnan(said), LARGE_SALES, said), NOT_NEGATIVE)
+    size = np.broadcast_to(given, p.shape)
     small = int((size < LARGE_SALES).sum())
     note = Phrase("Basel's formula; {count:,} of {rows:,} lower for their sales", count=small, rows=p.size)
     return PoolCorrelation("Basel", basel_correlation(p, size), None, note)
@@ -151,6 +155,8 @@ def correlation_of_returns(
     ConvergenceError
         When a firm's equity says nothing about its assets.
     """
+    if check_number("rows", rows, ROWS) % 1.0:
+        raise InputError("rows", ROWS.text, rows)
     if len(prices) < 2:
         rule = Phrase("must be of 2 listed obligors or more, and are of {count}", count=len(prices))
         raise InputError("prices", rule)
@@ -186,4 +192,4 @@ def correlation_of_returns(
         levered=levered,
         plain=len(prices) - levered,
     )
-    return PoolCorrelation("returns", np.full(rows, found.average), found.standard_error, note)
+    return PoolCorrelation("returns", np.full(int(rows), found.average), found.standard_error, note)

@@ -18,7 +18,7 @@ from xlkmv.deal.answers import ClassAnswer, Quote, class_answers, quote_of
 from xlkmv.deal.questions.surveillance import Surveillance
 from xlkmv.deal.terms import TOLERANCE, ClassScale, Deal
 from xlkmv.phrase import Phrase
-from xlkmv.shown import Shown
+from xlkmv.shown import Results, Shown
 
 __all__ = ["HELD", "REPAID", "ClassToday", "alert", "classes_today"]
 
@@ -65,7 +65,7 @@ class ClassToday(Shown):
     alert: str
 
 
-def classes_today(deal: Deal, analysis: Analysis) -> tuple[ClassToday, ...]:
+def classes_today(deal: Deal, analysis: Analysis) -> Results[ClassToday]:
     """Rate each class from the last date of the record.
 
     Parameters
@@ -76,7 +76,7 @@ def classes_today(deal: Deal, analysis: Analysis) -> tuple[ClassToday, ...]:
 
     Returns
     -------
-    tuple of ClassToday
+    Results of ClassToday
         In the order of ``deal.tranches``.
     """
     s, times, scale = analysis.surveillance, deal.terms.times, deal.terms.class_scale
@@ -125,7 +125,7 @@ def classes_today(deal: Deal, analysis: Analysis) -> tuple[ClassToday, ...]:
                 alert=alert(s, k, s.seen, held),
             )
         )
-    return tuple(found)
+    return Results(found)
 
 
 def alert(seen: Surveillance, k: int, dates: int, held: bool | None = None) -> str:

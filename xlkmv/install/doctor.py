@@ -284,7 +284,7 @@ def doctor(
     say: Say = print,
     machine: Machine | None = None,
     others: Callable[[], Iterable[Finding]] = tuple,
-) -> bool:
+) -> list[Finding]:
     """Check the installation and report.
 
     Parameters
@@ -303,8 +303,8 @@ def doctor(
 
     Returns
     -------
-    bool
-        Whether nothing is wrong.
+    list of Finding
+        What was found after mending; all is well where none is wrong.
     """
     say(f"xlkmv {xlkmv.__version__}, Python {sys.version.split()[0]}")
     findings: list[Finding] = []
@@ -336,4 +336,4 @@ def doctor(
         Phrase("1 thing to mend.") if len(wrong) == 1 else Phrase("{count} things to mend.", count=len(wrong))
     )
     say(to_mend if wrong else Phrase("All is well."))
-    return not wrong
+    return findings

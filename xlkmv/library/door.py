@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from xlkmv.errors import InputError
-from xlkmv.kinds import broken_kind, is_word_or_part
+from xlkmv.kinds import broken_kind, has_kind
+from xlkmv.phrase import Phrase
 
 __all__ = ["checked", "labelled"]
 
@@ -22,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def checked(function: F) -> F:
-    """Let a function say which of its words, lists of words and parts of a deal are none.
+    """Let a function say which of its arguments is of another kind than it asks for.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def checked(function: F) -> F:
     Returns
     -------
     callable
-        The same; an argument of another kind than its annotation says is an InputError. Figures have
+        The same; an argument of another kind than its annotation says is an InputError. Arrays have
         checks of their own.
     """
     # What it gives back may be of a type that only type checkers load.
@@ -39,7 +40,7 @@ def checked(function: F) -> F:
     home = vars(sys.modules[function.__module__])
     hints = typing.get_type_hints(types.SimpleNamespace(__annotations__=given), home)
     names = list(inspect.signature(function).parameters)
-    wanted = {name: hint for name, hint in hints.items() if is_word_or_part(hint)}
+    wanted = {name: hint for name, hint in hints.items() if has_kind(hint)}
     if not wanted:
         return function
 
@@ -66,24 +67,46 @@ def labelled(function: F) -> F:
     callable
         The same: arrays of a result that have the shape of the labelled arguments are Series or
         DataFrames with their index (and columns). Arguments with the same labels in another order are
-        put in order; other labels are an InputError.
+        put in order; other labels are an InputError, and so are shapes that do not broadcast.
     """
+    broadcast = _broadcasting(function)
 
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         pandas = sys.modules.get("pandas")  # without it nothing has labels
-        if pandas is None:
-            return function(*args, **options)
-        kinds = (pandas.Series, pandas.DataFrame)
+        kinds = () if pandas is None else (pandas.Series, pandas.DataFrame)
         given = [x for x in (*args, *options.values()) if isinstance(x, kinds)]
         if not given:
-            return function(*args, **options)
+            return broadcast(*args, **options)
         leading = max(given, key=lambda x: x.ndim)
         bare = functools.partial(_bare, leading, kinds)
-        found = function(*map(bare, args), **{name: bare(x) for name, x in options.items()})
+        found = broadcast(*map(bare, args), **{name: bare(x) for name, x in options.items()})
         return _with_labels(found, leading, pandas)
 
     return call  # type: ignore[return-value]  # what it is called with and gives back is wider
+
+
+def _broadcasting(function: F) -> F:
+    """Let a function say which argument has another shape than those before it, in place of numpy."""
+    names = list(inspect.signature(function).parameters)
+
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
+            shape: tuple[int, ...] = ()
+            for name, value in (*zip(names, args, strict=False), *options.items()):
+                own = np.shape(value)
+                try:
+                    shape = np.broadcast_shapes(shape, own)
+                except ValueError:
+                    rule = Phrase("must have the shape {shape} or one that broadcasts with it", shape=shape)
+                    raise InputError(name, rule, own) from None
+            raise
+
+    return call  # type: ignore[return-value]  # as it is called
 
 
 def _bare(leading: Any, kinds: tuple[type, ...], value: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import typing
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xlkmv.deal.analysis import Analysis, model_table
+from xlkmv.deal.analysis import HIT, Analysis, model_table
 from xlkmv.deal.answers import ClassAnswer, class_answers
 from xlkmv.deal.checks import Check
 from xlkmv.deal.kmv import KmvView, TrancheView
@@ -46,7 +48,7 @@ from xlkmv.deal.terms import (
     Recoveries,
     Tranche,
 )
-from xlkmv.errors import InputError, XlkmvError
+from xlkmv.errors import InputError
 from xlkmv.model.losses import Contributions as LossContributions
 from xlkmv.model.losses import LossDistribution, StandardErrors
 from xlkmv.model.plan import PlanRisk
@@ -95,6 +97,12 @@ _OWN_UNITS: dict[type, dict[str, str]] = {
     BreakEven: {"size": "as the stress says"},
     CovenantPath: dict.fromkeys(("values", "headroom", "threshold"), "as the metric says"),
     Covenant: {"threshold": "as the metric says"},
+    ClassAnswer: {
+        f"{name}_range{error}_{end}": unit
+        for name, unit in (("pd", PROBABILITY), ("distance", DISTANCE), ("loss", SHARE))
+        for error in ("", "_error")
+        for end in ("low", "high")
+    },
     Rerating: dict.fromkeys(("low", "high"), RATE) | {"level": SHARE},
     LossContributions: _LOSSES,
     StandardErrors: _LOSSES,
@@ -150,7 +158,6 @@ _MORE: dict[type, tuple[str, ...]] = {
 }
 
 
-@singledispatch
 def to_frame(result: Any, deal: Deal | None = None) -> pd.DataFrame:
     """Put deals and results into a frame.
 
@@ -172,30 +179,35 @@ def to_frame(result: Any, deal: Deal | None = None) -> pd.DataFrame:
     InputError
         When there is no frame of it.
     """
+    return _frame(result, deal)
+
+
+@singledispatch
+def _frame(result: Any, deal: Deal | None) -> pd.DataFrame:
     raise InputError("result", "must be a deal, a result of xlkmv, or several of one kind", result)
 
 
-@to_frame.register
-def _(result: Shown, deal: Deal | None = None) -> pd.DataFrame:
+@_frame.register
+def _(result: Shown, deal: Deal | None) -> pd.DataFrame:
     if (part := _ROWS.get(type(result))) is not None:
         return to_frame(getattr(result, part), deal)
     return _finished(_table(result, deal), type(result))
 
 
-@to_frame.register
-def _(result: Analysis, deal: Deal | None = None) -> pd.DataFrame:
+@_frame.register
+def _(result: Analysis, deal: Deal | None) -> pd.DataFrame:
     frame = to_frame(class_answers(result.deal, result))
     frame.insert(0, "amount", [t.amount for t in result.deal.tranches])
-    return _finished(frame)
+    return _finished(frame, ClassAnswer)
 
 
-@to_frame.register
-def _(result: Deal, deal: Deal | None = None) -> pd.DataFrame:
+@_frame.register
+def _(result: Deal, deal: Deal | None) -> pd.DataFrame:
     return to_frame(result.tranches)
 
 
-@to_frame.register
-def _(result: Pool, deal: Deal | None = None) -> pd.DataFrame:
+@_frame.register
+def _(result: Pool, deal: Deal | None) -> pd.DataFrame:
     columns: dict[str, Any] = {name: getattr(result, name) for name in POOL_NUMBERS}
     if result.count is not None:
         columns["count"] = result.count
@@ -213,8 +225,8 @@ def _(result: Pool, deal: Deal | None = None) -> pd.DataFrame:
     return _finished(pd.DataFrame(columns, index=pd.Index(result.name, name="name")))
 
 
-@to_frame.register
-def _(result: Ranges, deal: Deal | None = None) -> pd.DataFrame:
+@_frame.register
+def _(result: Ranges, deal: Deal | None) -> pd.DataFrame:
     given: dict[str, Sequence[float]] = {
         name: result.said(name) for name in INPUTS if getattr(result, name) is not None
     }
@@ -229,16 +241,17 @@ def _(result: Ranges, deal: Deal | None = None) -> pd.DataFrame:
     return _finished(frame, Ranges)
 
 
-@to_frame.register(dict)
-def _(result: Mapping[str, Any], deal: Deal | None = None) -> pd.DataFrame:
-    if any(not isinstance(model, (LossDistribution, XlkmvError)) for model in result.values()):
-        raise InputError("result", "must map models to their losses", result)
-    return model_table(dict(result))
+@_frame.register(dict)
+def _(result: Mapping[str, Any], deal: Deal | None) -> pd.DataFrame:
+    frame = model_table(result)
+    units = dict.fromkeys(frame.select_dtypes("number"), MONEY) | {HIT: PROBABILITY}
+    frame.attrs["units"] = units
+    return frame.rename_axis("model")
 
 
-@to_frame.register(tuple)
-@to_frame.register(list)
-def _(result: Sequence[Any], deal: Deal | None = None) -> pd.DataFrame:
+@_frame.register(tuple)
+@_frame.register(list)
+def _(result: Sequence[Any], deal: Deal | None) -> pd.DataFrame:
     if not result:
         return pd.DataFrame()
     if any(not isinstance(item, Shown) for item in result):
@@ -317,17 +330,35 @@ def _scalars(item: Shown) -> dict[str, Any]:
     if isinstance(item, ClassUncertainty):
         return _ends(item)
     found: dict[str, Any] = {}
+    kind: type = type(item)
     for field in fields(item):  # type: ignore[arg-type]  # every class that is shown is a dataclass
         value = getattr(item, field.name)
         if field.name.startswith("_"):
             continue
-        if _is_scalar(value):
+        part = _part(kind, field.name)
+        if part is tuple:
+            found |= zip((f"{field.name}_low", f"{field.name}_high"), value or (np.nan, np.nan), strict=True)
+        elif value is None and part is not None:
+            found |= {f"{field.name}_{f.name}": "" if f.type == "str" else np.nan for f in fields(part)}
+        elif _is_scalar(value):
             found[field.name] = value
         elif np.shape(value) == () and hasattr(value, "item"):
             found[field.name] = value.item()
         elif is_dataclass(value) and all(_is_scalar(getattr(value, f.name)) for f in fields(value)):
             found |= {f"{field.name}_{f.name}": getattr(value, f.name) for f in fields(value)}
     return found | {name: getattr(item, name) for name in _MORE.get(type(item), ())}
+
+
+@functools.cache
+def _part(kind: type, name: str) -> Any:
+    """What a field of a result holds besides figures and words, or may: a pair of ends, a dataclass."""
+    annotation = typing.get_type_hints(kind)[name]
+    for hint in (annotation, *typing.get_args(annotation)):
+        if hint == tuple[float, float]:
+            return tuple
+        if is_dataclass(hint):
+            return hint
+    return None
 
 
 def _ends(item: ClassUncertainty) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.plan.claims import pool_by_date
 from xlkmv.deal.terms import Deal
 from xlkmv.environment import add
-from xlkmv.errors import HostError, InputError
+from xlkmv.errors import HostError, InputError, XlkmvError
 from xlkmv.library.frames import MONEY, PROBABILITY, RATE, SHARE, to_frame
 from xlkmv.memo.content import Stamp, memo
 from xlkmv.phrase import Phrase
@@ -64,16 +64,17 @@ def plot(result: Any, what: str = "", ax: Axes | None = None, **options: Any) ->
     InputError
         When there is no such column or chart.
     """
-    if ax is not None:
-        _draw(result, what, ax, **options)
-        return ax
-    figure, ax = pyplot.subplots(layout="constrained")
+    figure, axes = (None, ax) if ax is not None else pyplot.subplots(layout="constrained")
     try:
-        _draw(result, what, ax, **options)
-    except InputError:
-        pyplot.close(figure)
+        _draw(result, what, axes, **options)
+    except Exception as error:
+        if figure is not None:
+            pyplot.close(figure)
+        if options and not isinstance(error, XlkmvError):
+            rule = Phrase("must be options of DataFrame.plot: {error}", error=str(error))
+            raise InputError("options", rule, ", ".join(options)) from error
         raise
-    return ax
+    return axes
 
 
 @singledispatch

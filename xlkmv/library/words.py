@@ -7,17 +7,21 @@ from functools import singledispatch
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.reading import READINGS, read
 from xlkmv.deal.terms import CONTROLS, Deal, Pool
 from xlkmv.library.frames import to_frame
+from xlkmv.model.merton import Inversion
 
 __all__ = ["summary"]
 
 # Rows of a frame that a summary shows, and characters of its lines.
 ROWS, WIDTH = 12, 100
+# Firms without an answer that it names.
+NAMED = 5
 
 
 def summary(result: Any, *, html: bool = False) -> str:
@@ -107,6 +111,19 @@ def _(result: Pool) -> list[str]:
 def _(result: Analysis) -> list[str]:
     said = read(result.deal, result)
     return [f"{label}: {said[key]}" for key, label in READINGS.items() if said[key]]
+
+
+@_lines.register
+def _(result: Inversion) -> list[str]:
+    status: Any = result.status  # an array, or what has labels
+    wrong = np.flatnonzero(status)
+    said = [f"{np.size(status) - wrong.size:,} of {np.size(status):,} have an answer that can be trusted."]
+    for index in wrong[:NAMED]:
+        place = np.unravel_index(index, np.shape(status))
+        axes = getattr(status, "axes", None) or [range(size) for size in np.shape(status)]
+        row = ", ".join(str(axis[at]) for axis, at in zip(axes, place, strict=True))
+        said.append(f"{row}: {result.error(int(index))}" if row else str(result.error()))
+    return [*said, *(["..."] if wrong.size > NAMED else [])]
 
 
 def _counted(count: int, one: str, more: str) -> str:

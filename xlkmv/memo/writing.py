@@ -78,8 +78,9 @@ def report(
     from xlkmv.memo.page import html as page
 
     made = stamp or Stamp(dt.datetime.now(), versions=versions())
-    content = memo(deal, analysis, made, assumptions, language, pd_methods)
-    drawn = pictures(content if drawable(content) else memo(deal, analysis, made, assumptions))
+    assumed, methods = tuple(assumptions), tuple(pd_methods)
+    content = memo(deal, analysis, made, assumed, language, methods)
+    drawn = pictures(content if drawable(content) else memo(deal, analysis, made, assumed))
     files = {
         path: page(content, drawn).encode() if kind == "html" else word_file(content, drawn)
         for kind, path in targets.items()

@@ -25,11 +25,21 @@ from xlkmv.model.losses import (
     per_obligor,
 )
 from xlkmv.model.portfolioview import fit_macro, matched_sensitivity, portfolioview_losses
+from xlkmv.shown import Shown
 
-__all__ = ["compare_models"]
+__all__ = ["Models", "compare_models"]
 
 # Obligors whose defaults alone CreditMetrics simulates: with more it takes long, and KMV has the same law.
 MOST_SIMULATED = 100
+
+
+class Models(dict[str, LossDistribution | XlkmvError], Shown):
+    """Losses of one pool by the name of the model, or the error that says why one cannot take the pool."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Models({', '.join(self)})"
 
 
 def compare_models(
@@ -49,7 +59,7 @@ def compare_models(
     seed: int = 1997,
     contributions: bool = True,
     progress: Callable[[float], None] = lambda share: None,
-) -> dict[str, LossDistribution | XlkmvError]:
+) -> Models:
     """Loss distribution of one pool under KMV, CreditMetrics, CreditRisk+ and CreditPortfolioView.
 
     Parameters
@@ -86,7 +96,7 @@ def compare_models(
 
     Returns
     -------
-    dict
+    Models
         Model name -> LossDistribution, in the order KMV, CreditMetrics, CreditMetrics (migration),
         CreditRisk+, CreditPortfolioView. A model that cannot take this pool (such as a PD of 1 in
         CreditRisk+) holds the error that says why; the other models are not affected.
@@ -156,7 +166,7 @@ def compare_models(
     if ratings is not None or matrix is not None:
         runs["CreditMetrics (migration)"] = migration
     runs |= {"CreditRisk+": actuarial, "CreditPortfolioView": macro_driven}
-    results: dict[str, LossDistribution | XlkmvError] = {}
+    results: Models = Models()
     for name, run in runs.items():
         progress(len(results) / len(runs))
         try:

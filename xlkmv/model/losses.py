@@ -611,6 +611,6 @@ def simulation_size(
         if block_size is None
         else int(check_number("block_size", block_size, POSITIVE))
     )
-    if isinstance(seed, bool) or int(check_number("seed", seed, NOT_NEGATIVE)) != seed:
-        raise InputError("seed", "must be a whole number >= 0", seed)
+    if isinstance(seed, bool) or int(check_number("seed", seed, NOT_NEGATIVE)) != seed or seed >= 2**64:
+        raise InputError("seed", "must be a whole number >= 0 and < 2^64", seed)
     return count, max(size, 1), int(seed)

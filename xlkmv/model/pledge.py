@@ -189,7 +189,7 @@ def beta_recovery(mean: Any, sd: Any, low: Any = 0.0, high: Any = 1.0) -> BetaRe
         (
             "sd",
             deviation,
-            deviation**2 >= (mu - lo) * (hi - mu),
+            np.minimum(deviation, 1.0) ** 2 >= (mu - lo) * (hi - mu),  # of shares none is above 1
             "must be below sqrt((mean - low)(high - mean))",
         ),
     ):

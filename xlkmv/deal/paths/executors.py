@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 from xlkmv.environment import add
 from xlkmv.errors import HostError
@@ -55,6 +55,7 @@ def can_start_processes() -> bool:
     return sys.platform != "emscripten" and importlib.util.find_spec("_multiprocessing") is not None
 
 
+@runtime_checkable
 class Executor(Protocol):
     """What runs blocks elsewhere: an executor of ``concurrent.futures``, or one of this module.
 

@@ -21,9 +21,8 @@ from xlkmv.deal.paths.tally import LOSS_BINS, Outcome, PlanEngine, Tally, group_
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, Stress, apply
-from xlkmv.deal.terms import Deal
-from xlkmv.errors import DomainError
-from xlkmv.model.domain import Array
+from xlkmv.deal.terms import TERM_RULES, Deal
+from xlkmv.model.domain import Array, Rule, check_number
 from xlkmv.shown import Shown
 
 __all__ = [
@@ -46,6 +45,7 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int], object]
+SEED = Rule("must be >= 0 and below 2^128", 0.0, 2.0**128, high_open=True)
 Tick = Callable[[float], object]
 
 # Paths that are short from which on a share of them is a figure: its standard error is then a third of it
@@ -497,7 +497,8 @@ def simulate_stresses(
     Raises
     ------
     DomainError
-        When there are less than 100 paths, or the seed is negative or takes more than 128 bits.
+        When there are less than 100 paths or more than 10,000,000, or the seed is negative or takes more than
+        128 bits.
     """
     wanted = Wanted(tuple(stresses))
     with Run(deal, wanted, paths=paths, seed=seed, thin=thin, executor=executor, tasks=tasks) as run:
@@ -537,16 +538,13 @@ class Run:
         tilt: bool = False,
     ) -> None:
         terms = deal.terms
-        count = terms.paths if paths is None else int(paths)
-        start = terms.seed if seed is None else int(seed)
-        if count < 100:
-            raise DomainError("paths", "must be at least 100", count)
-        if not 0 <= start < 1 << 128:
-            raise DomainError("seed", "must be >= 0 and below 2^128", start)
+        count = int(check_number("paths", terms.paths if paths is None else paths, TERM_RULES["paths"]))
+        start = terms.seed if seed is None else seed
+        check_number("seed", start, SEED)
         self.deal = deal
         self.wanted = wanted
         self.executor = executor
-        self.layout: Layout = layout_of(deal, count, start, thin)
+        self.layout: Layout = layout_of(deal, count, int(start), thin)
         if tilt:
             self.layout = replace(self.layout, tilt=tilt_of(deal))
         self.waiting: collections.deque[Future[_Part]] = collections.deque()

@@ -36,7 +36,7 @@ from xlkmv.deal.plan.priority import Ledger, above, priority, rank_rows
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
 from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Deal
 from xlkmv.errors import InputError
-from xlkmv.model.domain import NOT_NEGATIVE, Array, check
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, check
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
@@ -289,31 +289,38 @@ def waterfall(
         )
     lead = cash.shape[:-1]
 
-    def by_date(values: npt.ArrayLike | None) -> Array | None:
+    def by_date(name: str, values: npt.ArrayLike | None) -> Array | None:
         if values is None:
             return None
-        spread: Array = np.broadcast_to(np.asarray(values), cash.shape).reshape(-1, n)
+        given = check(name, values, FINITE)
+        try:
+            spread = np.broadcast_to(given, cash.shape).reshape(-1, n)
+        except ValueError:
+            rule = Phrase("must have the shape of the collections ({shape})", shape=cash.shape)
+            raise InputError(name, rule, f"shape {given.shape}") from None
         return np.ascontiguousarray(spread.T)
 
     def as_planned(values: Array) -> Array:
         return np.repeat(values[:, None], cash.size // n, axis=1)
 
     planned_ratio, planned_share = planned_state(plan)
-    alive = by_date(support_alive)
+    alive = by_date("support_alive", support_alive)
     state = PoolState(
         np.ascontiguousarray(cash.reshape(-1, n).T),
         None if alive is None else alive.astype(np.bool_),
-        as_planned(planned_ratio) if default_ratio is None else by_date(default_ratio),
-        as_planned(planned_share) if largest_share is None else by_date(largest_share),
+        as_planned(planned_ratio) if default_ratio is None else by_date("default_ratio", default_ratio),
+        as_planned(planned_share) if largest_share is None else by_date("largest_share", largest_share),
     )
     if plan.needs_balance:
-        state.balance = as_planned(plan.balance) if balance is None else by_date(balance)
+        state.balance = as_planned(plan.balance) if balance is None else by_date("balance", balance)
     if plan.tests_outstanding:
-        state.outstanding = as_planned(plan.outstanding) if outstanding is None else by_date(outstanding)
+        state.outstanding = (
+            as_planned(plan.outstanding) if outstanding is None else by_date("outstanding", outstanding)
+        )
     if deal.terms.accounts == "two":
-        state.principal = as_planned(plan.principal) if principal is None else by_date(principal)
+        state.principal = as_planned(plan.principal) if principal is None else by_date("principal", principal)
     if plan.purchases is not None:
-        state.purchases = as_planned(plan.purchases) if purchases is None else by_date(purchases)
+        state.purchases = as_planned(plan.purchases) if purchases is None else by_date("purchases", purchases)
     sigma, mu = (0.0, 0.0)
     if any(c.metric == "senior DD" for c in deal.covenants):
         sigma, mu = pool_lognormal(plan) if volatility is None else (volatility, drift or 0.0)

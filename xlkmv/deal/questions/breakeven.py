@@ -16,7 +16,7 @@ from xlkmv.deal.terms import TOLERANCE, Deal, Pool
 from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date, default_probability_by
-from xlkmv.shown import Shown
+from xlkmv.shown import Results, Shown
 
 __all__ = ["BreakEven", "expected_collections", "reverse_stress"]
 
@@ -71,9 +71,7 @@ class BreakEven(Shown):
     date: int | None
 
 
-def reverse_stress(
-    deal: Deal, progress: Callable[[float], None] = lambda share: None
-) -> tuple[BreakEven, ...]:
+def reverse_stress(deal: Deal, progress: Callable[[float], None] = lambda share: None) -> Results[BreakEven]:
     """Break-even size of each stress for the headline class, before the undertaking is called.
 
     Haircut, delay, rate shift and defaults of the largest obligors are tried on the planned
@@ -90,7 +88,7 @@ def reverse_stress(
 
     Returns
     -------
-    tuple of BreakEven
+    Results of BreakEven
 
     Notes
     -----
@@ -123,7 +121,7 @@ def reverse_stress(
     out.append(_smallest("delay", trials.missed_dates("delay", delays, False)))
     report = _rising(progress, len(out), stages)
     out.append(_smallest("largest obligors", _largest_gone(trials.plan, report)))
-    return tuple(out)
+    return Results(out)
 
 
 def _rising(progress: Callable[[float], None], stage: int, stages: int) -> Callable[[float], None]:

@@ -17,7 +17,7 @@ from xlkmv.deal.stress import PRESETS, Stress, apply
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 from xlkmv.phrase import LIST, Phrase, joined
-from xlkmv.shown import Shown
+from xlkmv.shown import Results, Shown
 
 __all__ = ["MEASURES", "ScenarioResult", "measures", "run_scenarios", "scenario_results", "views_part"]
 
@@ -56,7 +56,7 @@ def run_scenarios(
     seed: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-) -> tuple[ScenarioResult, ...]:
+) -> Results[ScenarioResult]:
     """Simulate every preset condition on the same random numbers.
 
     Parameters
@@ -69,7 +69,7 @@ def run_scenarios(
 
     Returns
     -------
-    tuple of ScenarioResult
+    Results of ScenarioResult
         In the order of the stresses.
     """
     wanted = Wanted(brief=tuple(stresses))
@@ -79,7 +79,7 @@ def run_scenarios(
 
 def scenario_results(
     deal: Deal, stresses: Sequence[Stress], runs: Sequence[Measured]
-) -> tuple[ScenarioResult, ...]:
+) -> Results[ScenarioResult]:
     """Hold every preset condition against the first.
 
     Parameters
@@ -91,7 +91,7 @@ def scenario_results(
 
     Returns
     -------
-    tuple of ScenarioResult
+    Results of ScenarioResult
         In the order of the stresses.
     """
     results = []
@@ -111,7 +111,7 @@ def scenario_results(
                 group_error(difference, run.replicate_paths).reshape(len(MEASURES), -1),
             )
         )
-    return tuple(results)
+    return Results(results)
 
 
 def views_part(deal: Deal, view: KmvView, found: ScenarioResult) -> str:

@@ -26,9 +26,9 @@ from xlkmv.deal.questions.candidates import (
 )
 from xlkmv.deal.questions.search import WIDTH, Curve, Trials
 from xlkmv.deal.stress import BASE, apply
-from xlkmv.deal.terms import ClassScale, Deal
+from xlkmv.deal.terms import TERM_RULES, ClassScale, Deal
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import Array
+from xlkmv.model.domain import Array, check_number
 from xlkmv.phrase import Phrase, joined
 from xlkmv.shown import Shown
 
@@ -447,9 +447,7 @@ def _room(deal: Deal) -> int:
 
 def _paths(deal: Deal, wanted: int | None, room: int) -> int:
     """Paths that are kept: those of the terms, or as many as there is room for."""
-    paths = deal.terms.paths if wanted is None else int(wanted)
-    if paths < 100:
-        raise DomainError("paths", "must be at least 100", paths)
+    paths = int(check_number("paths", deal.terms.paths if wanted is None else wanted, TERM_RULES["paths"]))
     return min(paths, room)
 
 

@@ -12,7 +12,10 @@ import numpy as np
 from xlkmv.errors import InputError
 from xlkmv.phrase import Phrase
 
-__all__ = ["DAY_COUNTS", "INTERVALS", "as_date", "months_after", "payment_dates", "year_fraction"]
+__all__ = ["DAY_COUNTS", "INTERVALS", "Day", "as_date", "months_after", "payment_dates", "year_fraction"]
+
+Day = dt.date | str | np.datetime64
+"""A date as it comes."""
 
 DAY_COUNTS = ("30/360", "Act/365", "Act/360")
 # Months between two payments.
@@ -106,20 +109,17 @@ def months_after(start: dt.date, months: int, day: int | None = None) -> dt.date
     return dt.date(year, month + 1, min(day or start.day, last))
 
 
-def payment_dates(
-    closing: dt.date, every: str, count: int, first: dt.date | None = None
-) -> tuple[dt.date, ...]:
+def payment_dates(closing: Day, every: str, count: int, first: Day | None = None) -> tuple[dt.date, ...]:
     """Payment dates at equal intervals.
 
     Parameters
     ----------
-    closing : date
-        Here and below also as :func:`as_date` takes it.
+    closing : date, or what :func:`as_date` takes for one
     every : str
         A key of :data:`INTERVALS`.
     count : int
         How many, from 1 on.
-    first : date, optional
+    first : the same, optional
         The first of them; one interval after closing when left out. A first date at the end of
         its month keeps the others there.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from xlkmv.deal.terms.plan import Terms
 from xlkmv.deal.terms.record import Today
 from xlkmv.errors import InputError
 from xlkmv.kinds import check_kinds
+from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
@@ -82,11 +83,30 @@ class Deal(Shown):
 
         return xlkmv.deal_from(pool, notes, closing=closing, **more)
 
-    def analyse(self, **options: Any) -> xlkmv.Analysis:
+    def analyse(
+        self,
+        stresses: Sequence[xlkmv.Stress] | None = None,
+        progress: Callable[[str, float], None] = lambda what, share: None,
+        *,
+        actual: xlkmv.Record | Sequence[float] | Array | None = None,
+        ranges: xlkmv.Ranges | None = None,
+        otherwise: xlkmv.Otherwise | None = None,
+        executor: xlkmv.Executor | None = None,
+        quick: bool = False,
+    ) -> xlkmv.Analysis:
         """Compute everything that the workbook shows: :func:`xlkmv.library.files.analyse`."""
         import xlkmv
 
-        return xlkmv.analyse(self, **options)
+        return xlkmv.analyse(
+            self,
+            stresses,
+            progress,
+            actual=actual,
+            ranges=ranges,
+            otherwise=otherwise,
+            executor=executor,
+            quick=quick,
+        )
 
     def save(self, path: str | os.PathLike[str], *, refreshed: bool = False) -> Path:
         """Save as a workbook, JSON or YAML: :func:`xlkmv.library.files.save`."""

@@ -63,7 +63,9 @@ class Record(Shown):
     @staticmethod
     def of(given: Record | npt.ArrayLike) -> Record:
         """Take collections alone as a record of them."""
-        return given if isinstance(given, Record) else Record(tuple(np.atleast_1d(given).tolist()))
+        if isinstance(given, Record):
+            return given
+        return Record(tuple(np.atleast_1d(numbers("actual", given)).tolist()))
 
     @staticmethod
     def more() -> tuple[str, ...]:
