@@ -464,6 +464,6 @@ def implied_lognormal(planned: float, mean: float, variance: float, horizon: flo
         check(name, value, POSITIVE)
     check("variance", variance, NOT_NEGATIVE)
     return (
-        float(np.sqrt(np.log1p(variance / mean**2) / horizon)),
+        float(np.sqrt(np.log1p(variance / (mean * mean)) / horizon)),
         float(np.log(mean / planned) / horizon),
     )
