@@ -374,13 +374,14 @@ def _integrated_variance(
         weights = np.exp(-0.5 * nodes * nodes)
         weights /= weights.sum()
     means, variances = np.empty(nodes.size), np.empty(nodes.size)
-    for q, factor in enumerate(nodes):
-        cumulative = ndtr((threshold - root * factor) / rest)
-        defaulted = np.diff(cumulative, axis=1, prepend=0.0)
-        first = (defaulted * loss).sum(axis=1)
-        means[q] = first.sum()
-        each = (defaulted * loss**2).sum(axis=1) - first**2
-        variances[q] = (each / counts).sum()
+    some, squares = max(_CHUNK // max(loss.size, 1), 1), loss**2
+    for at in (slice(start, start + some) for start in range(0, nodes.size, some)):
+        cumulative = ndtr((threshold - root * nodes[at, None, None]) / rest)
+        defaulted = np.diff(cumulative, axis=2, prepend=0.0)
+        first = (defaulted * loss).sum(axis=2)
+        means[at] = first.sum(axis=1)
+        each = (defaulted * squares).sum(axis=2) - first**2
+        variances[at] = (each / counts).sum(axis=1)
     return expected, float(weights @ (variances + (means - expected) ** 2))
 
 
