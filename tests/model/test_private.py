@@ -32,6 +32,8 @@ def test_five_peers_by_hand():
     assert firm.distance_error == pytest.approx(error, rel=1e-12)
     assert firm.high == pytest.approx(ndtr(-distance + stdtrit(4, 0.95) * error), rel=1e-12)
     assert firm.low == pytest.approx(ndtr(-distance - stdtrit(4, 0.95) * error), rel=1e-12)
+    # Of 1 for the firm itself and pi/10 for the median of five, the latter is that of the next firm, too.
+    assert firm.shared == pytest.approx(1.0 - 1.0 / (1.0 + np.pi / 10.0), rel=1e-12)
 
 
 def test_both_conventions_and_the_users_map():

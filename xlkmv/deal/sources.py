@@ -19,7 +19,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -28,6 +28,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.terms.curves import graded
+from xlkmv.deal.terms.ranges import range_at_level
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
 from xlkmv.kinds import check_kinds
 from xlkmv.model.calibration import SeriesFit, edf, fit_series
@@ -60,6 +61,7 @@ __all__ = [
     "obligor_pds",
     "observed_pd",
     "rated_pd",
+    "source_ranges",
 ]
 
 # A typed volatility without a standard error counts as one of so many daily prices, a year's.
@@ -298,6 +300,12 @@ class ObligorPd(Shown):
         Range that holds the PD with the probability of the terms; None where the method has none.
     note : str
         What the number rests on.
+    median : float or None
+        What the PD is as likely above as below; None where whoever gave the range does not tell.
+    shared : float
+        Share of the variance of the range that is one error of all obligors of the same peers.
+    peers : str
+        The industry of these; "" without.
     """
 
     name: str
@@ -307,6 +315,9 @@ class ObligorPd(Shown):
     low: float | None
     high: float | None
     note: str
+    median: float | None = None
+    shared: float = 0.0
+    peers: str = ""
 
 
 def obligor_pds(rows: Sequence[ObligorSource], terms: SourceTerms | None = None) -> tuple[ObligorPd, ...]:
@@ -359,6 +370,38 @@ def obligor_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorP
     return METHODS[row.method](row, terms)
 
 
+def source_ranges(rows: Sequence[ObligorPd | None], level: float = 0.9) -> dict[str, Array]:
+    """Columns of :class:`~xlkmv.deal.terms.ranges.Ranges` that sources say of obligors.
+
+    Parameters
+    ----------
+    rows : sequence of ObligorPd or None
+        By row of the pool; None where the PD has another source.
+    level : float
+        Probability that their ends hold, as of the terms.
+
+    Returns
+    -------
+    dict
+        Of "pd_low", "pd_high", "pd_median", "pd_shared" and "pd_group", shape (m,), NaN where nothing is
+        said. Obligors of the same peers are one group.
+    """
+    names = ("pd_low", "pd_high", "pd_median", "pd_shared", "pd_group")
+    said, groups = np.full((len(rows), len(names)), np.nan), dict[str, int]()
+    for k, row in enumerate(rows):
+        if row is None or row.low is None or row.high is None:
+            continue
+        ends = range_at_level(row.pd, row.low, row.high, level, row.median)
+        if ends is None:
+            continue
+        said[k, :2] = ends
+        if row.median is not None:
+            said[k, 2] = row.median
+        if row.peers:
+            said[k, 3:] = row.shared, groups.setdefault(row.peers, len(groups) + 1)
+    return dict(zip(names, said.T, strict=True))
+
+
 # ------------------------------------------------------------------------------- one method each
 #
 # Each takes what :func:`obligor_pd` takes, gives what that gives, and raises what that raises.
@@ -394,9 +437,8 @@ def rated_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
     worse = np.sqrt(pds[place + 1] / pd) if place + 1 < len(pds) and pd > 0.0 else None
     down, up = better or worse or 1.0, worse or better or 1.0
     note = Phrase("grade {grade} of the scale; range half way to the grades beside it", grade=grade)
-    return ObligorPd(
-        row.name, row.method, pd, float(-ndtri(pd)), float(pd / down), float(min(pd * up, 1.0)), note
-    )
+    low, high = float(pd / down), float(min(pd * up, 1.0))
+    return ObligorPd(row.name, row.method, pd, float(-ndtri(pd)), low, high, note, median=pd)
 
 
 def listed_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
@@ -431,9 +473,8 @@ def listed_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd
     distance = np.atleast_1d(terms.distance(value, debt, sigma, row.drift))
     pds = terms.probability(distance)
     note = joined([source, _assets(value.flat[0], sigma.flat[0], debt)], CLAUSES)
-    return ObligorPd(
-        row.name, row.method, float(pds[0]), float(distance[0]), float(pds.min()), float(pds.max()), note
-    )
+    pd, low, high = float(pds[0]), float(pds.min()), float(pds.max())
+    return ObligorPd(row.name, row.method, pd, float(distance[0]), low, high, note, median=pd)
 
 
 def asset_fit(row: ObligorSource, terms: SourceTerms | None = None) -> SeriesFit:
@@ -513,8 +554,12 @@ def compared_pd(row: ObligorSource, terms: SourceTerms | None = None) -> Obligor
         multiple=float(firm.multiple),
     )
     note = joined([peers, assets_in_words], CLAUSES)
+    pd, low, high = float(firm.pd), float(firm.low), float(firm.high)
     return ObligorPd(
-        row.name, row.method, float(firm.pd), float(firm.distance), float(firm.low), float(firm.high), note
+        *(row.name, row.method, pd, float(firm.distance), low, high, note),
+        median=pd,
+        shared=firm.shared,
+        peers=industry.strip().casefold(),
     )
 
 
@@ -527,7 +572,8 @@ def observed_pd(row: ObligorSource, terms: SourceTerms | None = None) -> Obligor
     found = history_pd(d, n, (terms or SourceTerms()).level)
     pd = float(found.mean)
     note = Phrase("{d:g} of {n:g} obligor-years in default, Jeffreys' prior", d=d, n=n)
-    return ObligorPd(row.name, row.method, pd, float(-ndtri(pd)), float(found.low), float(found.high), note)
+    low, high, median = float(found.low), float(found.high), float(found.median)
+    return ObligorPd(row.name, row.method, pd, float(-ndtri(pd)), low, high, note, median=median)
 
 
 def low_default_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
@@ -547,7 +593,7 @@ def low_default_pd(row: ObligorSource, terms: SourceTerms | None = None) -> Obli
             )
         place = names.index(row.rating.strip().casefold())
         found = group_pds(terms)[place]
-        return ObligorPd(row.name, row.method, found.pd, found.distance, found.low, found.high, found.note)
+        return replace(found, name=row.name, method=row.method)
     d, n = _needed(row, "defaults"), _needed(row, "obligor_years") / check_number("years", terms.years, YEARS)
     if n % 1.0:
         rule = Phrase("must be a whole number of obligors in each of {years:g} years", years=terms.years)
@@ -582,14 +628,15 @@ def group_pds(terms: SourceTerms) -> tuple[ObligorPd, ...]:
 def _bound(name: str, counts: tuple[tuple[float, float], ...], terms: SourceTerms) -> ObligorPd:
     tail = 0.5 * (1.0 - terms.level)
     said = (terms.correlation, terms.years, terms.time_correlation)
-    pd, low, high = (_prudent(counts, c, *said) for c in (terms.confidence, tail, 1.0 - tail))
+    pd, low, median, high = (_prudent(counts, c, *said) for c in (terms.confidence, tail, 0.5, 1.0 - tail))
     note = Phrase(
         "{d:g} of {n:g} obligors in default, bound of {confidence:.0%} confidence (Pluto-Tasche)",
         d=sum(d for _, d in counts),
         n=sum(n for n, _ in counts),
         confidence=terms.confidence,
     )
-    return ObligorPd(name, LOW_DEFAULT, pd, float(-ndtri(pd)), min(low, pd), max(high, pd), note)
+    low, high = min(low, pd), max(high, pd)
+    return ObligorPd(name, LOW_DEFAULT, pd, float(-ndtri(pd)), low, high, note, median=median)
 
 
 @lru_cache(maxsize=256)  # one group is that of many obligors

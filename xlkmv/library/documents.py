@@ -35,6 +35,7 @@ from xlkmv.deal.terms import (
     RECOVERY_NUMBERS,
     RESERVE_FUNDING,
     RESERVE_UNITS,
+    SOURCE_NUMBERS,
     STATUSES,
     TERM_CHOICES,
     TERM_RULES,
@@ -58,7 +59,7 @@ from xlkmv.environment import add
 from xlkmv.errors import BookError, HostError, InputError, MissingError
 from xlkmv.library.files import YAML, DealFile, as_file
 from xlkmv.library.inputs import Claims, claims_from, near
-from xlkmv.model.domain import INSIDE_PROBABILITY, Rule
+from xlkmv.model.domain import INSIDE_PROBABILITY, PROBABILITY, Rule
 from xlkmv.phrase import Phrase
 
 __all__ = ["FORMAT", "from_document", "read_document", "schema", "to_document", "write_document"]
@@ -95,7 +96,7 @@ _CHOICES: dict[tuple[type, str], Sequence[str]] = {
 _RULES: dict[type, Mapping[str, Rule]] = {
     Terms: TERM_RULES,
     Stress: STRESS_RULES,
-    Ranges: dict.fromkeys(RANGE_NUMBERS, INSIDE_PROBABILITY),
+    Ranges: dict.fromkeys((*RANGE_NUMBERS, "pd_median"), INSIDE_PROBABILITY) | {"pd_shared": PROBABILITY},
 }
 
 
@@ -139,7 +140,9 @@ def _claims(deal: DealFile) -> list[dict[str, Any]]:
     """Claims row by row: what is blank or usual is left out."""
     pool, days = deal.pool, [day.isoformat() for day in deal.terms.dates]
     deal.ranges.check_obligors(pool)
-    ends = dict(zip(RANGE_NUMBERS, deal.ranges.obligors(len(pool.name)), strict=True))
+    m = len(pool.name)
+    names, said = (*RANGE_NUMBERS, *SOURCE_NUMBERS), (*deal.ranges.obligors(m), *deal.ranges.sourced(m))
+    ends = dict(zip(names, said, strict=True))
     words = {word: values for word in POOL_WORDS if any(values := getattr(pool, word))}
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(pool.name):
@@ -343,7 +346,7 @@ def _claims_of(said: Any, terms: Terms) -> Claims:
 def _pool_hints() -> dict[str, Any]:
     """What a claim may say, and what each of it is."""
     words: dict[str, Any] = dict.fromkeys(("name", *POOL_WORDS, *LOAN_WORDS), str)
-    numbers = (*POOL_NUMBERS, *RANGE_NUMBERS, "count", *LOAN_NUMBERS, *RECOVERY_NUMBERS)
+    numbers = (*POOL_NUMBERS, *RANGE_NUMBERS, *SOURCE_NUMBERS, "count", *LOAN_NUMBERS, *RECOVERY_NUMBERS)
     figures: dict[str, Any] = dict.fromkeys(numbers, float)
     return words | figures | dict.fromkeys(("since", "first"), dt.date)
 

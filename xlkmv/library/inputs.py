@@ -21,6 +21,7 @@ from xlkmv.deal.terms import (
     POOL_WORDS,
     RANGE_NUMBERS,
     RECOVERY_NUMBERS,
+    SOURCE_NUMBERS,
     USUAL_LOAN,
     USUAL_RECOVERY,
     Controls,
@@ -317,7 +318,7 @@ def claims_from(table: Table, schedule: Table = None, dates: Iterable[Any] | Non
     Parameters
     ----------
     table, schedule, dates
-        As in :func:`pool_from`; and columns "pd_low" and "pd_high".
+        As in :func:`pool_from`; and columns "pd_low", "pd_high" and the like.
 
     Returns
     -------
@@ -331,7 +332,7 @@ def claims_from(table: Table, schedule: Table = None, dates: Iterable[Any] | Non
     columns = _columns("pool", table)
     dated = {heading: day for heading in columns if (day := _date_of(heading)) is not None}
     own = {day: columns.pop(heading) for heading, day in dated.items()}
-    known = (*_POOL_FIELDS, *_MAY_BE, *_LOAN_FIELDS, *RECOVERY_NUMBERS, *RANGE_NUMBERS)
+    known = (*_POOL_FIELDS, *_MAY_BE, *_LOAN_FIELDS, *RECOVERY_NUMBERS, *RANGE_NUMBERS, *SOURCE_NUMBERS)
     found = _fields("pool", columns, layout.POOL, known)
     _needed("pool", found, _POOL_FIELDS)
     names = ["" if x is None else str(x) for x in found["name"]]
@@ -355,7 +356,11 @@ def claims_from(table: Table, schedule: Table = None, dates: Iterable[Any] | Non
         given["count"] = np.where(np.isnan(given["count"]), 1.0, given["count"])
     parts: dict[str, Any] = {"loans": _loans(found), "recoveries": _recoveries(found)}
     pool = Pool(tuple(names), schedule=collections, **parts, **given)
-    ends = {name: _column(name, found[name]) for name in RANGE_NUMBERS if any(_there(found.get(name)))}
+    ends = {
+        name: _column(name, found[name])
+        for name in (*RANGE_NUMBERS, *SOURCE_NUMBERS)
+        if any(_there(found.get(name)))
+    }
     ranges = Ranges(**ends) if ends else None
     if ranges is not None:
         ranges.check_obligors(pool)

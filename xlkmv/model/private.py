@@ -101,6 +101,9 @@ class PrivateFirm(Shown):
         Change of ln(volatility) per unit of ln(asset value); 0 where peers are too few to tell.
     peers : int
     level : float
+    shared : float
+        Share of the variance of the distance that is the same error for all firms of these peers: that of
+        their medians, pi/2 over their number, against that of one firm around the median.
     """
 
     asset_value: Array
@@ -117,6 +120,7 @@ class PrivateFirm(Shown):
     size_slope: float
     peers: int
     level: float
+    shared: float
 
 
 def private_firm(
@@ -220,6 +224,7 @@ def private_firm(
         size_slope=slope,
         peers=count,
         level=confidence,
+        shared=float(_MEDIAN_VARIANCE / (count + _MEDIAN_VARIANCE)),
     )
 
 

@@ -229,7 +229,9 @@ def _recovery(
     header, filled = SPEC.column("recovery").header, _filled(table, "recovery")
     pledged = np.array([name.casefold() in drawn.pledged for name in names], np.bool_)
     for row in _where(pledged & filled):
-        rule = Phrase("must be blank: the obligor has a pledge in table {table}", table=layout.RECOVERY.name)
+        rule = Phrase(
+            "must be blank: {name} has a pledge in table {table}", name=names[row], table=layout.RECOVERY.name
+        )
         reader.fail(table, row, header, rule)
     for row in _where(~pledged & ~filled):
         reader.fail(table, row, header, Phrase("must not be blank: fill it, or clear the whole row"))

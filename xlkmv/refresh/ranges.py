@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.terms import INPUTS, RANGE_NUMBERS, Deal, Ranges, obligor_range_faults, range_faults
+from xlkmv.deal.sources import source_ranges
+from xlkmv.deal.terms import (
+    INPUTS,
+    RANGE_NUMBERS,
+    Deal,
+    Ranges,
+    obligor_range_faults,
+    range_faults,
+)
 from xlkmv.model.domain import Array
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.sources import Sources
@@ -39,8 +47,8 @@ def read_ranges(
     Ranges
         To be used where the reader has no problem.
     """
-    columns = zip(RANGE_NUMBERS, _of_obligors(reader, deal, plan, sources), strict=True)
-    known: dict[str, Any] = {name: values for name, values in columns if not np.isnan(values).all()}
+    columns = _of_obligors(reader, deal, plan, sources)
+    known: dict[str, Any] = {name: x for name, x in columns.items() if not np.isnan(x).all()}
     plan_wide = _of_plan(reader, deal)
     if correlation_error is not None and "correlation" not in plan_wide:
         item = INPUTS["correlation"]
@@ -49,21 +57,22 @@ def read_ranges(
     return Ranges(**plan_wide, **known)
 
 
-def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -> list[Array]:
-    """Columns :data:`RANGE_NUMBERS` of the rows of the pool, NaN where they say nothing."""
+def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -> dict[str, Array]:
+    """Columns of :class:`Ranges` of the rows of the pool by name, NaN where they say nothing."""
     spec = layout.POOL
     table = reader.rows(spec, plan.headings)
     if table is None:
-        return [np.full(len(deal.pool.name), np.nan)] * len(RANGE_NUMBERS)
-    low, high, error = columns = [reader.numbers(table, spec.column(name)) for name in RANGE_NUMBERS]
+        return {}
+    columns = {name: reader.numbers(table, spec.column(name)) for name in RANGE_NUMBERS}
+    low, high, error = columns.values()
     reader.faults(table, spec, obligor_range_faults(low, high, error, deal.pool.pd))
-    for row, rating in enumerate(reader.values(table, spec.column("rating"))):
-        sourced = rating is not None and str(rating).casefold() == layout.FROM_SOURCE
-        if sourced and np.isnan([x[row] for x in columns]).all():
-            found = sources.range(deal.pool.name[row])
-            if found is not None:
-                low[row], high[row] = found
-    return columns
+    rated = [str(x).casefold() == layout.FROM_SOURCE for x in reader.values(table, spec.column("rating"))]
+    sourced = np.array(rated) & np.isnan([low, high, error]).all(axis=0)
+    rows = [sources.of(name) if s else None for name, s in zip(deal.pool.name, sourced, strict=True)]
+    return {
+        name: np.where(sourced, said, columns.get(name, np.nan))
+        for name, said in source_ranges(rows, sources.terms.level).items()
+    } | {"pd_error": error}
 
 
 def _of_plan(reader: Reader, deal: Deal) -> dict[str, Any]:

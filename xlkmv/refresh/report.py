@@ -30,7 +30,7 @@ from xlkmv.deal.questions.conditions import MEASURES
 from xlkmv.deal.questions.contributions import NAMED, Contributions
 from xlkmv.deal.questions.diversification import telling_class, why_not
 from xlkmv.deal.questions.layers import loss_layers
-from xlkmv.deal.questions.uncertainty import OBLIGORS
+from xlkmv.deal.questions.uncertainty import LEAST_FOREMOST, OBLIGORS
 from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.standing import ClassToday, alert, classes_today
@@ -917,9 +917,6 @@ def _intervals(analysis: Analysis, answers: Sequence[ClassAnswer]) -> list[list[
         )
     return rows
 
-
-# An obligor with less of what the ranges of obligors do is not named.
-LEAST_FOREMOST = 0.2
 
 UNITS = {
     "pool_haircut": Phrase("of all collections"),

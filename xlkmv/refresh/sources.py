@@ -23,7 +23,6 @@ from xlkmv.deal.sources import (
     group_pds,
     obligor_pd,
 )
-from xlkmv.deal.terms.ranges import range_at_level
 from xlkmv.errors import ConvergenceError, InputError, MissingError
 from xlkmv.model.calibration import FEWEST_VALUES, edf
 from xlkmv.phrase import Phrase
@@ -86,22 +85,19 @@ class Sources:
 
     def method(self, name: str) -> str:
         """Method of an obligor whose row is right."""
-        row = self.rows[self.names.index(name.casefold())]
+        row = self.of(name)
         return "" if row is None else row.method
 
     def pd(self, name: str) -> float | None:
         """PD of an obligor, None where the table has none; NaN where its row is wrong and reported."""
         if name.casefold() not in self.names:
             return None
-        row = self.rows[self.names.index(name.casefold())]
+        row = self.of(name)
         return float("nan") if row is None else row.pd
 
-    def range(self, name: str) -> tuple[float, float] | None:
-        """90 % range of the PD of an obligor; None where its source gives none."""
-        row = self.rows[self.names.index(name.casefold())]
-        if row is None or row.low is None or row.high is None:
-            return None
-        return range_at_level(row.pd, row.low, row.high, self.terms.level)
+    def of(self, name: str) -> ObligorPd | None:
+        """What the source of an obligor comes to; None where its row is wrong and reported."""
+        return self.rows[self.names.index(name.casefold())]
 
     def warnings(self, pool: Sequence[str], closing: dt.date, *, correlated: bool) -> tuple[Check, ...]:
         """What is rarely meant of all this: :func:`~xlkmv.deal.checks.source_warnings`."""
@@ -241,7 +237,8 @@ class _Prices:
                 continue
             if before and row.date <= before[-1].date:
                 rule = Phrase(
-                    "dates of an obligor's prices must increase ({date} comes before it)",
+                    "dates of the prices of {name} must increase ({date} comes before it)",
+                    name=row.name,
                     date=before[-1].date,
                 )
                 reader.fail(table, k, layout.PRICE.column("date").header, rule)

@@ -14,18 +14,20 @@ volatility.
 The PDs of the obligors, however many there are, act through three figures: the log of the expected loss
 of the pool, how far that moves more where single losses are large,
 
-``h_1 = ln(sum_i w_i e^{x_i}/sum_i w_i)``, ``w_i = PD_i l_i`` and ``h_2``, ``w_i = PD_i l_i^2``,
+``h_1 = ln(sum_i w_i r_i/sum_i w_i)``, ``w_i = PD_i l_i`` and ``h_2``, ``w_i = PD_i l_i^2``,
 
-x_i the shift of the log odds of PD_i, l_i what is lost of an obligor, and how far the PDs have come
-apart, ``h_3 = h_1 - 2 ln(sum_i w_i e^{x_i/2}/sum_i w_i)``, w_i as in h_1. The first two are the first terms
+r_i the PD of an obligor at a draw over PD_i, l_i what is lost of an obligor, and how far the PDs have come
+apart, ``h_3 = h_1 - 2 ln(sum_i w_i r_i^(1/2)/sum_i w_i)``, w_i as in h_1. The first two are the first terms
 of the odds that an obligor is in default given that the pool loses much (exponential tilting). In bad
 years, and over many, PDs rise less where they are high: of two pools with the same mean the one whose PDs lie
-apart loses less then. All draws have their PDs apart, and the deal as it is has not. Errors of
-many obligors average out, but PDs that double and halve as easily do so to more than the figures: this
-surplus, the median of h_1, is taken off the x_i, so that the figures of the pool are the middle of its
+apart loses less then. All draws have their PDs apart, and the deal as it is has not.
+
+Errors of many obligors average out, but for what those of a group share. PDs that double and halve as
+easily come to more than the figures. Where the source of a range knows its median, so be it; else this
+surplus, the median of h_1, is taken off the log odds, so that typed figures of a pool are the middle of its
 range as those of a single obligor are. The runs' draws of the obligors lie evenly over the quantiles of
-h_1: where one range is very wide, few draws make most of the spread, and a chance draw misses them. There h_2
-and h_3 follow from h_1, and are left out.
+h_1: where one range is very wide, few draws make most of the spread, and a chance draw misses them. There
+h_2 and h_3 follow from h_1, and are left out.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ from xlkmv.model.surface import (
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
-__all__ = ["OBLIGORS", "ClassUncertainty", "Spread", "Uncertainty", "uncertainty"]
+__all__ = ["LEAST_FOREMOST", "OBLIGORS", "ClassUncertainty", "Spread", "Uncertainty", "uncertainty"]
 
 # Name of the group of the obligors' own PDs, beside those of INPUTS.
 OBLIGORS = "obligors"
@@ -84,6 +86,8 @@ FARTHEST_DRAWS = 0.005
 LEAST_LEFT = 0.06
 # PDs that are less far apart count as lying together.
 LEAST_APART = 1e-3
+# An obligor with less of what the ranges of obligors do is not named.
+LEAST_FOREMOST = 0.2
 # Draws of obligors that are looked at together.
 PIECE = 1 << 20
 
@@ -199,8 +203,10 @@ class Uncertainty(Shown):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What the groups are called."""
-        each = Phrase("PD of each obligor")
+        """What the groups are called, with the obligor that is most of its group."""
+        each: str = Phrase("PD of each obligor")
+        if self.foremost is not None and self.foremost[1] >= LEAST_FOREMOST:
+            each = Phrase("PD of each obligor, {name} first", name=self.foremost[0])
         return tuple(each if g == OBLIGORS else INPUTS[g].label for g in self.groups)
 
     def vague(self, k: int) -> bool:
@@ -406,11 +412,17 @@ class _Inputs:
     def __init__(self, deal: Deal, ranges: Ranges) -> None:
         self.deal, self.plan = deal, ranges.acting(deal)
         self.spread = np.array([ranges.spread(name, deal) for name in self.plan]).reshape(-1, 2)
-        down, up = ranges.obligor_spread(deal.pool)
+        middle, down, up = ranges.obligor_spread(deal.pool)
         self.rows = np.flatnonzero((down > 0.0) | (up > 0.0))
-        self.down, self.up = down[self.rows], up[self.rows]
+        self.middle, self.down, self.up = middle[self.rows], down[self.rows], up[self.rows]
+        median, shared, group = (x[self.rows] for x in ranges.sourced(middle.size))
+        # Of these the PD is taken for the middle of one alone, and of many.
+        self.typed = np.isnan(median)
+        self.shared, kinds = np.nan_to_num(shared), np.unique(group, return_inverse=True)
+        self.kinds, self.kind = kinds[0].size, kinds[1]
         self.groups = (*self.plan, *((OBLIGORS,) if self.rows.size else ()))
         pool, loss = deal.pool, np.maximum(1.0 - expected_recovery(deal), 1e-6)
+        self.pd = pool.pd[self.rows]
         lost = pool.amount / pool.obligors * loss
         weights = pool.pd * pool.amount * loss * np.array([lost**0, lost])
         total = weights.sum(axis=1, keepdims=True)
@@ -418,10 +430,12 @@ class _Inputs:
         # The draws of the obligors, by their level.
         self.surplus, self.drawn, self.by_level = 0.0, np.zeros((DRAWS, 3)), np.arange(DRAWS)
         if self.rows.size:
+            if self.typed.any():
+                typed = ((at, x * self.typed[at]) for at, x in self._evenly())
+                self.surplus = float(np.median(self.figures(typed)[:, 0]))
             drawn = self.figures(self._evenly())
-            self.surplus = float(np.median(drawn[:, 0]))
             self.by_level = np.argsort(drawn[:, 0], kind="stable")
-            drawn = drawn[self.by_level] - [self.surplus, 0.0, 0.0]
+            drawn = drawn[self.by_level]
             # Where hardly a run can be, no surface is read.
             self.drawn = np.clip(drawn, *np.quantile(drawn, [FARTHEST_DRAWS, 1.0 - FARTHEST_DRAWS], axis=0))
         level, tilt, apart = np.sqrt(np.mean(self.drawn**2, axis=0)).tolist()
@@ -443,7 +457,7 @@ class _Inputs:
         if not self.rows.size:
             return None
         pool, reach = self.deal.pool, REACH * np.array([-self.down, self.up])
-        low, high = expit(logit(pool.pd[self.rows]) + reach)
+        low, high = expit(logit(pool.pd[self.rows]) + self.middle + reach)
         stake = ((high - low) * pool.amount[self.rows] * (1.0 - expected_recovery(self.deal)[self.rows])) ** 2
         first = int(np.argmax(stake))
         return pool.name[self.rows[first]], float(stake[first] / max(stake.sum(), 1e-300))
@@ -486,8 +500,9 @@ class _Inputs:
     def _generator(self, number: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.deal.terms.seed, counter=[0, 0, number, 0]))
 
-    def _shifts(self, normals: Array, at: slice = slice(None)) -> Array:
-        return normals * np.where(normals > 0.0, self.up[at], self.down[at]) - self.surplus
+    def _shifts(self, normals: Array, at: slice) -> Array:
+        middle = self.middle[at] - self.surplus * self.typed[at]
+        return normals * np.where(normals > 0.0, self.up[at], self.down[at]) + middle
 
     def deal_at(self, normals: Array, own: Array) -> Deal:
         """Return the deal at one draw."""
@@ -500,8 +515,10 @@ class _Inputs:
         """Level, tilt and distance apart of the PDs, shape (n, 3), from shifts of `rows`, part by part."""
         moved = np.zeros(1)
         for at, x in parts:
-            half, weights = np.expm1(0.5 * x), self.weights[:, at]
-            whole = half * (half + 2.0)
+            pd, odds, weights = self.pd[at], np.expm1(x), self.weights[:, at]
+            # What a PD is in units of itself, less 1, and the root of that.
+            whole = odds * (1.0 - pd) / (1.0 + pd * odds)
+            half = whole / (1.0 + np.sqrt(1.0 + whole))
             moved = moved + np.stack(
                 [
                     np.einsum("nm,m->n", y, w)
@@ -517,10 +534,17 @@ class _Inputs:
         A Latin hypercube (McKay, Beckman and Conover 1979).
         """
         rng, normals, step = self._generator(2), ndtri((np.arange(DRAWS) + 0.5) / DRAWS), PIECE // DRAWS
+        together = np.empty((DRAWS, 0))
+        if self.shared.any():
+            every = np.repeat(normals[:, None], self.kinds, axis=1)
+            together = self._generator(3).permuted(every, axis=0)
         for start in range(0, self.rows.size, step):
             at = slice(start, start + step)
             count = self.rows[at].size
             drawn = rng.permuted(np.repeat(normals[:, None], count, axis=1), axis=0)
+            if together.size:
+                own = np.sqrt(1.0 - self.shared[at])
+                drawn = own * drawn + np.sqrt(self.shared[at]) * together[:, self.kind[at]]
             yield at, self._shifts(drawn, at)
 
     def features(self, normals: Array, figures: Array) -> Array:

@@ -37,6 +37,7 @@ from xlkmv.deal.terms.plan import (
 from xlkmv.deal.terms.ranges import (
     INPUTS,
     RANGE_NUMBERS,
+    SOURCE_NUMBERS,
     RangedInput,
     Ranges,
     obligor_range_faults,
@@ -79,6 +80,7 @@ __all__ = [
     "RESERVE_FUNDING",
     "RESERVE_UNITS",
     "SCHEDULE",
+    "SOURCE_NUMBERS",
     "STATUSES",
     "TERM_CHOICES",
     "TERM_RULES",

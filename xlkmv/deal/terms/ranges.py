@@ -31,6 +31,7 @@ __all__ = [
     "INPUTS",
     "LEVEL",
     "RANGE_NUMBERS",
+    "SOURCE_NUMBERS",
     "RangedInput",
     "Ranges",
     "obligor_range_faults",
@@ -44,6 +45,8 @@ LEVEL = 0.9
 REACH = float(ndtri(0.5 * (1.0 + LEVEL)))
 # Ends that each row of the pool may have, or the standard error in their place.
 RANGE_NUMBERS = ("pd_low", "pd_high", "pd_error")
+# What a source says of its ends besides.
+SOURCE_NUMBERS = ("pd_median", "pd_shared", "pd_group")
 LOWEST, HIGHEST = 1e-12, 1.0 - 1e-9
 # Of a recovery about 1/2 no spread is wider.
 MOST_SPREAD = 0.5 - 1e-9
@@ -223,6 +226,12 @@ class Ranges(Columns, Shown):
         moves all; NaN where it counts as known.
     pd_error : ndarray, shape (m,), or None
         Standard error of the PD of each row, in place of its ends.
+    pd_median : ndarray, shape (m,), or None
+        What the PD of each row is as likely above as below, where the source of its ends knows; NaN: the PD
+        itself, and what many of these come to beyond their PDs is taken off.
+    pd_shared, pd_group : ndarray, shape (m,), or None
+        Share of the variance of each row that is one error of all rows of the same group, such as that of
+        peers in common, and the number of the group; NaN: none.
     """
 
     pd: tuple[float, float] | float | None = None
@@ -242,6 +251,9 @@ class Ranges(Columns, Shown):
     pd_low: Array | None = None
     pd_high: Array | None = None
     pd_error: Array | None = None
+    pd_median: Array | None = None
+    pd_shared: Array | None = None
+    pd_group: Array | None = None
 
     def __post_init__(self) -> None:
         for name in INPUTS:
@@ -252,7 +264,7 @@ class Ranges(Columns, Shown):
                     rule = Phrase("must be low and high, or a standard error")
                     raise InputError(f"range of {name.replace('_', ' ')}", rule, given)
                 object.__setattr__(self, name, tuple(said.tolist()) if said.ndim else float(said))
-        for name in RANGE_NUMBERS:
+        for name in (*RANGE_NUMBERS, *SOURCE_NUMBERS):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, numbers(name.replace("_", " "), getattr(self, name)))
 
@@ -268,7 +280,7 @@ class Ranges(Columns, Shown):
     def check_obligors(self, pool: Pool) -> None:
         """Raise on the first range of an obligor's PD that does not fit the pool."""
         m = len(pool.name)
-        for name in RANGE_NUMBERS:
+        for name in (*RANGE_NUMBERS, *SOURCE_NUMBERS):
             values = getattr(self, name)
             if values is not None and values.shape != (m,):
                 raise InputError(
@@ -277,6 +289,22 @@ class Ranges(Columns, Shown):
                     f"shape {values.shape}",
                 )
         raise_first(obligor_range_faults(*self.obligors(m), pool.pd), pool.name)
+        raise_first(self._source_faults(m), pool.name)
+
+    def _source_faults(self, rows: int) -> Iterator[Fault]:
+        """Yield what is wrong with what sources say besides the ends."""
+        low, high, _ = self.obligors(rows)
+        median, shared, group = self.sourced(rows)
+        between = Phrase("must be between the ends, which must be there")
+        together = Phrase("needs a group, and a group what is shared")
+        for column, wrong, values, text in (
+            ("pd_median", ~np.isnan(median) & ~((low <= median) & (median <= high)), median, between),
+            ("pd_shared", ~np.isnan(shared) & ~PROBABILITY.holds(shared), shared, PROBABILITY.text),
+            ("pd_shared", np.isnan(shared) != np.isnan(group), shared, together),
+        ):
+            for row in np.flatnonzero(wrong).tolist():
+                value = float(values[row])
+                yield Fault("pool", row, column, None if np.isnan(value) else value, text)
 
     def said(self, name: str) -> tuple[float, float, float]:
         """Low and high end of an input of :data:`INPUTS`, and its standard error; NaN: there is none."""
@@ -291,6 +319,14 @@ class Ranges(Columns, Shown):
         low, high, error = (none if x is None else x for x in (self.pd_low, self.pd_high, self.pd_error))
         return low, high, error
 
+    def sourced(self, rows: int) -> tuple[Array, Array, Array]:
+        """Median of each row, share of its variance that its group has in common, and the group; or NaN."""
+        none = np.full(rows, np.nan)
+        median, shared, group = (
+            none if x is None else x for x in (self.pd_median, self.pd_shared, self.pd_group)
+        )
+        return median, shared, group
+
     def acting(self, deal: Deal) -> tuple[str, ...]:
         """Names of :data:`INPUTS` that have a range and are in use."""
         return tuple(n for n, item in INPUTS.items() if getattr(self, n) is not None and item.acts(deal))
@@ -304,16 +340,20 @@ class Ranges(Columns, Shown):
         down, up = INPUTS[name].scale.spread(*self.said(name), INPUTS[name].figure(deal))
         return float(down), float(up)
 
-    def obligor_spread(self, pool: Pool) -> tuple[Array, Array]:
-        """How far the PD of each row reaches down and up, standard deviations of its log odds, shape (m,).
+    def obligor_spread(self, pool: Pool) -> tuple[Array, Array, Array]:
+        """Where the middle of the PD of each row is, and how far it reaches down and up from there.
 
-        0 where it is known.
+        The middle less the figure, and standard deviations, of the log odds, shape (m,); 0 where the PD is
+        known.
         """
         low, high, error = self.obligors(len(pool.name))
         rows = np.flatnonzero(~np.isnan(low) | ~np.isnan(error))
-        down, up = np.zeros((2, low.size))
-        down[rows], up[rows] = ODDS.spread(low[rows], high[rows], error[rows], pool.pd[rows])
-        return down, up
+        figure, median = pool.pd[rows], self.sourced(low.size)[0][rows]
+        median = np.where(np.isnan(median), figure, median)
+        middle, down, up = np.zeros((3, low.size))
+        middle[rows] = logit(median) - logit(figure)
+        down[rows], up[rows] = ODDS.spread(low[rows], high[rows], error[rows], median)
+        return middle, down, up
 
 
 def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) -> Deal:
@@ -383,7 +423,9 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
     return replace(deal, pool=pool, terms=terms, controls=controls)
 
 
-def range_at_level(pd: float, low: float, high: float, level: float) -> tuple[float, float] | None:
+def range_at_level(
+    pd: float, low: float, high: float, level: float, median: float | None = None
+) -> tuple[float, float] | None:
     """Ends that hold a PD with 90 %, from ends that hold it with another probability.
 
     Parameters
@@ -391,6 +433,8 @@ def range_at_level(pd: float, low: float, high: float, level: float) -> tuple[fl
     pd, low, high : float
     level : float
         Probability that the given ends hold.
+    median : float, optional
+        What the ends lie about; the PD itself when left out.
 
     Returns
     -------
@@ -400,7 +444,7 @@ def range_at_level(pd: float, low: float, high: float, level: float) -> tuple[fl
     if not 0.0 < pd < HIGHEST:
         return None
     reach = REACH / float(ndtri(0.5 * (1.0 + level)))
-    at, ends = logit(pd), logit(np.clip([low, high], LOWEST, HIGHEST))
+    at, ends = logit(pd if median is None else median), logit(np.clip([low, high], LOWEST, HIGHEST))
     moved = expit(at + (ends - at) * reach)
     return min(float(moved[0]), pd), max(float(moved[1]), pd)
 
