@@ -237,8 +237,7 @@ class _Prices:
                 continue
             if before and row.date <= before[-1].date:
                 rule = Phrase(
-                    "dates of the prices of {name} must increase ({date} comes before it)",
-                    name=row.name,
+                    "dates of an obligor's prices must increase ({date} comes before it)",
                     date=before[-1].date,
                 )
                 reader.fail(table, k, layout.PRICE.column("date").header, rule)
@@ -282,9 +281,8 @@ def _worked(
     series = found.known(firm.name)
     if firm.method == "listed" and series is not None and series.values.size < FEWEST_VALUES:
         rule = Phrase(
-            "must be one of {least} prices or more up to closing: {name} has {count}",
+            "must be one of {least} prices or more up to closing, and there are {count}",
             least=FEWEST_VALUES,
-            name=firm.name,
             count=series.values.size,
         )
         found.fail(reader, firm.name, rule)
