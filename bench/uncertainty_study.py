@@ -254,7 +254,7 @@ def study(
 def main() -> None:
     """Print the study as a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--deals", type=int, default=500, help="of each kind")
+    parser.add_argument("--deals", type=int, default=125, help="of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kind", choices=KINDS, nargs="*", default=[*KINDS])
     options = parser.parse_args()

@@ -97,6 +97,13 @@ def test_a_claim_has_a_rate_or_a_pledge(pledged: Any) -> None:
             "tbl_Pool", VTRON, "Recovery"
         ): f"must be blank: {VTRON} has a pledge in table tbl_Recovery",
     }
+    # Two cells are one problem, which names both.
+    both = [{"Obligor": n, "Pledge value": 1e7, "Pledge volatility": 0.4} for n in (VTRON, FIRST)]
+    pledged.rows("tbl_Recovery", both)
+    pledged.put("tbl_Pool", FIRST, "Recovery", 0.4)
+    assert {rule for _, _, rule in pledged.wrong()} == {
+        f"must be blank: {FIRST}, {VTRON} have pledges in table tbl_Recovery"
+    }
 
 
 def test_a_loss_curve_and_a_pledge_go_together(pledged: Any) -> None:

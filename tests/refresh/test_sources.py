@@ -239,13 +239,13 @@ def test_prices_after_closing_are_not_used_and_told(sourced: Any) -> None:
 
 def test_too_few_prices_name_obligor_number_and_rule(sourced: Any) -> None:
     sourced.rows("tbl_Prices", weekly(VTRON, 2, CLOSING))
-    rule = f"must be one of 3 prices or more up to closing: {VTRON} has 2"
+    rule = "must be one of 3 prices or more up to closing, and there are 2"
     ((place, _, said),) = sourced.wrong()
     assert (place, said) == (sourced.place("tbl_Prices", 0, "Equity"), rule)
     # Prices that all come later are no reason to fall back on what is typed.
     sourced.rows("tbl_Prices", weekly(VTRON, 20, CLOSING + dt.timedelta(days=500)))
     ((_, _, said),) = sourced.wrong()
-    assert said == rule.replace("has 2", "has 0")
+    assert said == rule.replace("are 2", "are 0")
     sourced.rows("tbl_Prices", [row | {"Equity": 5.0} for row in weekly(VTRON, 20, CLOSING)])
     ((place, _, said),) = sourced.wrong()
     assert place == sourced.place("tbl_Prices", 0, "Equity")

@@ -41,6 +41,8 @@ __all__ = ["pd_methods", "read_pool"]
 
 Mask = npt.NDArray[np.bool_]
 SPEC = layout.POOL
+# Obligors that one sentence names.
+MOST_NAMED = 5
 # A column of the pool that is headed by a payment date.
 SCHEDULED = Column("", "", "schedule", "number", rule=COLUMN_RULES["schedule"])
 LOAN_FIELDS = (*(n for n in LOAN_NUMBERS if n != "term"), *LOAN_WORDS)
@@ -228,10 +230,14 @@ def _recovery(
     """Recovery rates; that of a row with a pledge, which follows from it, is 0 here."""
     header, filled = SPEC.column("recovery").header, _filled(table, "recovery")
     pledged = np.array([name.casefold() in drawn.pledged for name in names], np.bool_)
-    for row in _where(pledged & filled):
+    rows = _where(pledged & filled)
+    rule = Phrase("must be blank: the obligor has a pledge in table {table}", table=layout.RECOVERY.name)
+    if len(rows) > 1:  # of several cells the reader names none
+        some = ", ".join([names[row] for row in rows[:MOST_NAMED]] + ["..."] * (len(rows) > MOST_NAMED))
         rule = Phrase(
-            "must be blank: {name} has a pledge in table {table}", name=names[row], table=layout.RECOVERY.name
+            "must be blank: {names} have pledges in table {table}", names=some, table=layout.RECOVERY.name
         )
+    for row in rows:
         reader.fail(table, row, header, rule)
     for row in _where(~pledged & ~filled):
         reader.fail(table, row, header, Phrase("must not be blank: fill it, or clear the whole row"))

@@ -282,9 +282,8 @@ def _worked(
     series = found.known(firm.name)
     if firm.method == "listed" and series is not None and series.values.size < FEWEST_VALUES:
         rule = Phrase(
-            "must be one of {least} prices or more up to closing: {name} has {count}",
+            "must be one of {least} prices or more up to closing, and there are {count}",
             least=FEWEST_VALUES,
-            name=firm.name,
             count=series.values.size,
         )
         found.fail(reader, firm.name, rule)

@@ -87,7 +87,7 @@ LEAST_LEFT = 0.06
 # PDs that are less far apart count as lying together.
 LEAST_APART = 1e-3
 # An obligor with less of what the ranges of obligors do is not named.
-LEAST_FOREMOST = 0.2
+LEAST_FOREMOST, NEARLY_ALL = 0.2, 0.99
 # Draws of obligors that are looked at together.
 PIECE = 1 << 20
 
@@ -206,7 +206,9 @@ class Uncertainty(Shown):
         """What the groups are called, with the obligor that is most of its group."""
         each: str = Phrase("PD of each obligor")
         if self.foremost is not None and self.foremost[1] >= LEAST_FOREMOST:
-            each = Phrase("PD of each obligor, {name} first", name=self.foremost[0])
+            name, share = self.foremost
+            alone = share > NEARLY_ALL
+            each = Phrase("PD of {name}", name=name) if alone else Phrase("PDs, {name} first", name=name)
         return tuple(each if g == OBLIGORS else INPUTS[g].label for g in self.groups)
 
     def vague(self, k: int) -> bool:
