@@ -95,7 +95,7 @@ def test_a_claim_has_a_rate_or_a_pledge(pledged: Any) -> None:
         pledged.place("tbl_Pool", FIRST, "Recovery"): "must not be blank: fill it, or clear the whole row",
         pledged.place(
             "tbl_Pool", VTRON, "Recovery"
-        ): f"must be blank: {VTRON} has a pledge in table tbl_Recovery",
+        ): "must be blank: the obligor has a pledge in table tbl_Recovery",
     }
     # Two cells are one problem, which names both.
     both = [{"Obligor": n, "Pledge value": 1e7, "Pledge volatility": 0.4} for n in (VTRON, FIRST)]

@@ -36,7 +36,7 @@ from xlkmv.deal.plan.priority import Ledger, above, priority, rank_rows
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
 from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Deal
 from xlkmv.errors import InputError
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, check
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, check, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
@@ -292,7 +292,8 @@ def waterfall(
     def by_date(name: str, values: npt.ArrayLike | None) -> Array | None:
         if values is None:
             return None
-        given = check(name, values, FINITE)
+        # The largest of nobody has no share.
+        given = numbers(name, values) if name == "largest_share" else check(name, values, FINITE)
         try:
             spread = np.broadcast_to(given, cash.shape).reshape(-1, n)
         except ValueError:
