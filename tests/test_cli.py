@@ -894,6 +894,16 @@ def test_show_has_who_drives_the_risk_and_what_the_cases_were(
         assert re.search(
             rf"{re.escape(cells['Obligor'])}.* {re.escape(change(cells['Change of the PD']))}", out
         )
+    # An interval stands beside its PD, also where the table is too narrow and has a line a figure.
+    answers = written.table("tbl_Answer")
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = run(capsys, "show", book)[1]
+    for row in answers.rows:
+        cells = dict(zip(answers.header, row, strict=True))
+        pd, interval = probability(cells["PD to quote"]), cells["90 % interval"]
+        line = rf"{re.escape(cells['Class'])} .* {re.escape(pd)} +{re.escape(interval)} "
+        assert re.search(line, out)
+        assert f"  PD to quote: {pd}\n  90 % interval: {interval}\n" in narrow
     assert "Where the classes stand, case by case" in out and "this workbook" in out
     assert "Default probabilities from the obligors' own data" not in out  # none has a source here
     tables = json.loads(run(capsys, "show", book, "--json")[1])["answers"][0]["tables"]

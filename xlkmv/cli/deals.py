@@ -174,7 +174,7 @@ def _show(options: argparse.Namespace, out: Output) -> None:
         (
             Phrase("Each class: grade by default rates of rated companies, no rating"),
             layout.ANSWER,
-            "name grade pd why alone expected_loss loss_given_default average_life yield_at_par",
+            "name grade pd pd_range why alone expected_loss loss_given_default average_life yield_at_par",
         ),
         (
             Phrase("Default risk of each class by its maturity"),
