@@ -180,9 +180,9 @@ def _home(s: Sheets, new: Filling) -> Any:
     for row, step in enumerate(STEPS, FROZEN):
         s.speak(ws, row, 1, step if s.macros or step != STEPS[1] else STEP_WITHOUT_MACROS)
     row = FROZEN + len(STEPS) + len(LINKS) - 1
-    for line, sheets in enumerate(LINKS, row - len(LINKS)):
+    for at, sheets in enumerate(LINKS, row - len(LINKS)):
         for column, sheet in enumerate(sheets.split(", "), 2):
-            s.link(ws, line, column, sheet)
+            s.link(ws, at, column, sheet)
     _readings(s, ws, row, new.headline)
     _last_refresh(s, ws, FROZEN, new)
     row += 1 + len(READINGS)

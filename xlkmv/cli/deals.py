@@ -89,7 +89,7 @@ def _refresh(options: argparse.Namespace, out: Output) -> int:
     if any(any(today) for *_other, today in lines):
         closing = (_("Grade at\nclosing"), _("PD to quote\nat closing"))
         now = (_("Grade\nnow"), _("PD to quote\nnow"))
-    found = table(_("Refreshed"), _("Workbook"), _("State"), *closing, *now)
+    found = table(_("Refreshed workbooks"), _("Workbook"), _("State"), *closing, *now)
     found.columns[1].justify = "left"
     for path, state, then, today in lines:
         found.add_row(str(path), state, *then, *(today if now else ()))
