@@ -833,6 +833,38 @@ def test_one_bad_book_stops_none_of_the_others(
         assert (code, out) == (BAD_INPUT, "") and sentence in err
 
 
+def test_of_many_books_the_grade_now_stands_beside_that_at_closing(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    late, unseen = book, Path(shutil.copy(book, tmp_path / "unseen.xlsm"))
+    for path, share in ((late, 0.3), (unseen, None)):
+        opened = FileBook(path)
+        paid = opened.table("tbl_Actual").column("Actual collections")
+        collections = [None if x is None or share is None else share * x for x in paid]
+        opened.write_table("tbl_Actual", {"Actual collections": collections})
+        headline = opened.name(layout.HEADLINE_CLASS)
+        opened.write_cell(headline.sheet, headline.cell, opened.table("tbl_Tranche").column("Tranche")[-1])
+        opened.save()
+    out = run(capsys, "refresh", "--quick", late, unseen)[1]
+    today = FileBook(late).table("tbl_Today")
+    last = dict(zip(today.header, today.rows[-1], strict=True))
+    assert last["Grade now"] != last["Grade at closing"]
+    closing, now = (
+        f"{last[f'Grade {when}']} {probability(last[f'PD to quote {when}'])}"
+        for when in ("at closing", "now")
+    )
+    lines = {
+        Path(line.split()[0]).name: " ".join(line.split()) for line in out.splitlines() if ".xlsm" in line
+    }
+    assert lines["deal.xlsm"].endswith(f" {closing} {now}")
+    assert lines["unseen.xlsm"].endswith(f" {closing}")
+    # Where nothing has been seen of any, there is no now.
+    assert "now" in out
+    out = run(capsys, "refresh", "--quick", unseen, shutil.copy(unseen, tmp_path / "other.xlsm"))[1]
+    assert "unseen.xlsm" in out and "now" not in out
+
+
 def test_show_prints_what_the_last_refresh_wrote_and_says_when_it_is_stale(
     capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -894,6 +926,16 @@ def test_show_has_who_drives_the_risk_and_what_the_cases_were(
         assert re.search(
             rf"{re.escape(cells['Obligor'])}.* {re.escape(change(cells['Change of the PD']))}", out
         )
+    # An interval stands beside its PD, also where the table is too narrow and has a line a figure.
+    answers = written.table("tbl_Answer")
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = run(capsys, "show", book)[1]
+    for row in answers.rows:
+        cells = dict(zip(answers.header, row, strict=True))
+        pd, interval = probability(cells["PD to quote"]), cells["90 % interval"]
+        line = rf"{re.escape(cells['Class'])} .* {re.escape(pd)} +{re.escape(interval)} "
+        assert re.search(line, out)
+        assert f"  PD to quote: {pd}\n  90 % interval: {interval}\n" in narrow
     assert "Where the classes stand, case by case" in out and "this workbook" in out
     assert "Default probabilities from the obligors' own data" not in out  # none has a source here
     tables = json.loads(run(capsys, "show", book, "--json")[1])["answers"][0]["tables"]

@@ -81,13 +81,18 @@ def _refresh(options: argparse.Namespace, out: Output) -> int:
         except XlkmvError as error:  # the others are none the worse for it
             out.fail(error, path)
             failed = error.counted if isinstance(error, BookInputError) else Phrase("failed")
-            lines.append((path, said(failed, out.say), "", ""))
+            lines.append((path, said(failed, out.say), ("", ""), ("", "")))
             code = BAD_INPUT
     _ = out.say
-    found = table(_("Refreshed"), _("Workbook"), _("State"), _("Grade"), _("PD to quote"))
+    closing = (_("Grade"), _("PD to quote"))
+    now: tuple[str, ...] = ()
+    if any(any(today) for *_other, today in lines):
+        closing = (_("Grade at\nclosing"), _("PD to quote\nat closing"))
+        now = (_("Grade\nnow"), _("PD to quote\nnow"))
+    found = table(_("Refreshed workbooks"), _("Workbook"), _("State"), *closing, *now)
     found.columns[1].justify = "left"
-    for path, *cells in lines:
-        found.add_row(str(path), *cells)
+    for path, state, then, today in lines:
+        found.add_row(str(path), state, *then, *(today if now else ()))
     out.print(found)
     return code
 
@@ -126,17 +131,21 @@ def _refreshed(path: Path, options: argparse.Namespace, out: Output, whole: bool
     return done
 
 
-def _outcome(done: Refreshed, out: Output) -> tuple[str, str, str]:
-    """State of a workbook's results, and the headline class: grade, PD to quote."""
-    from xlkmv.deal.answers import class_answers
+def _outcome(done: Refreshed, out: Output) -> tuple[str, tuple[str, str], tuple[str, str]]:
+    """State of a workbook's results; grade and PD to quote of the headline class, at closing and now.
+
+    Those of now are blank while nothing has been seen.
+    """
     from xlkmv.deal.reading import probability
+    from xlkmv.deal.standing import classes_today
 
     analysis = done.analysis
     state = Phrase("all checks passed")
     if not all(c.passed for c in analysis.checks):
         state = Phrase("CHECKS FAILED: see sheet Checks")
-    answer = class_answers(done.inputs.deal, analysis)[analysis.headline]
-    return said(state, out.say), said(answer.grade, out.say), probability(answer.quote.pd)
+    now = classes_today(done.inputs.deal, analysis)[analysis.headline]
+    closing, today = ((said(x.grade, out.say), probability(x.quote.pd)) for x in (now.closing, now))
+    return said(state, out.say), closing, today if analysis.surveillance.seen else ("", "")
 
 
 def _record(command: str, out: Output, book: Book, path: Path, **facts: Any) -> None:
@@ -174,7 +183,7 @@ def _show(options: argparse.Namespace, out: Output) -> None:
         (
             Phrase("Each class: grade by default rates of rated companies, no rating"),
             layout.ANSWER,
-            "name grade pd why alone expected_loss loss_given_default average_life yield_at_par",
+            "name grade pd pd_range why alone expected_loss loss_given_default average_life yield_at_par",
         ),
         (
             Phrase("Default risk of each class by its maturity"),

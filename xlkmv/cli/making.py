@@ -206,7 +206,7 @@ def _import_prices(options: argparse.Namespace, out: Output) -> None:
     found = read_prices(options.prices, listed_obligors(book), sheet=options.sheet, encoding=options.encoding)
     out.line(Phrase("{name}: {how}", name=options.prices.name, how=found.how))
     _ = out.say
-    columns = (_("Obligor"), _("Prices"), _("From"), _("To"), _("Last value"))
+    columns = (_("Obligor"), _("Number of\nprices"), _("From"), _("To"), _("Last value"))
     shown = table(_("Equity values"), *columns)
     for s in found.series:
         figures = (f"{s.values.size:,}", str(s.dates[0]), str(s.dates[-1]), f"{s.values[-1]:,.6g}")
