@@ -57,7 +57,7 @@ FILES = {
     "xlsx",
 }  # xlkmv.oxt is a file, no name
 HEADING = "| expression | value |"
-# All that a worked value may use besides the names of the page's own code; numpy imports parts of itself late.
+# All that a worked value may use besides the names of the page's own code; numpy imports parts late.
 ALLOWED = ("abs", "float", "len", "max", "min", "round", "sum", "__import__")
 SAFE = {name: getattr(builtins, name) for name in ALLOWED}
 
