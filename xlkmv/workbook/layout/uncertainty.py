@@ -55,7 +55,7 @@ MATTER = TableSpec(
     f"Which input matters to {THE_CLASS}",
     "哪个输入最重要",
     (
-        result("Input", "输入", "input", TEXT, 30),
+        result("Input", "输入", "input", TEXT, 36),
         result("By itself", "单独影响", "first", "0%", 12, ("Alone",), True),
         result(
             *("With others", "连同影响", "total", "0%", 12),
