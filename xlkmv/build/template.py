@@ -711,6 +711,10 @@ DRIVERS_TOP = 26
 
 # First row of the pools to ask about, beneath the charts.
 OTHERWISE_TOP = DRIVERS_TOP + 5
+WHAT_IF = (
+    "What if one defaults?  Type its name into column Obligor of a condition on Scenario, what is recovered "
+    "into Obligor recovery, and refresh; or run  xlkmv whatif BOOK.xlsm --default NAME."
+)
 
 
 def _drivers(s: Sheets, new: Filling) -> Any:
@@ -731,7 +735,8 @@ def _drivers(s: Sheets, new: Filling) -> Any:
     _inputs(s, ws, OTHERWISE_TOP, 1, layout.OTHERWISE, asked)
     spread_top = OTHERWISE_TOP + 3 + len(asked.rows) + 1
     diversified, left = s.table(ws, spread_top, 1, layout.DIVERSIFICATION)
-    obligors_top = spread_top + 3 + MOST_ASKED + 2 + 1
+    obligors_top = spread_top + 3 + MOST_ASKED + 2 + 2
+    s.speak(ws, obligors_top - 1, 1, WHAT_IF, s.style(font_color=GREY))
     top, _ = s.table(ws, obligors_top, 1, layout.DRIVER)
     below, _ = s.table(ws, obligors_top + 3 + NAMED + 1, 1, layout.DRIVER_ALL)
     for row in (DRIVERS_TOP + 2, OTHERWISE_TOP + 2, spread_top + 2, top - 1, below - 1):

@@ -67,7 +67,7 @@ UNITS: dict[str, str] = {
         PROBABILITY: "pd anydate_pd kmv simulated mean median low high default_probability pd_at_maturity "
         "anydate_pd_at_maturity in_default short_given on_plan target alone_pd quote_pd without with_all "
         "shapley off_alone on_alone probability anydate_probability first_short probabilities level levels "
-        "limit stacked change kmv_change support_pd unadjusted posterior p_value "
+        "limit shown_pd stacked change kmv_change support_pd unadjusted posterior p_value "
         "as_many as_few computed_pd computed_supported_pd computed_simulated",
         SHARE: "recovery expected_loss loss_given_default pool_share loss_share largest five_largest "
         "ten_largest share accumulated_ratio closing_weight weight herfindahl industry_herfindahl spread "
