@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "deal"))
 
 from drawn import deals
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import xlkmv
 from xlkmv.deal.examples import EXAMPLES, example
@@ -81,6 +82,7 @@ def full():
             pd_high=np.array([nan, 0.05, 1.0 / 30.0, nan]),
             pd_error=np.array([0.002, nan, nan, nan]),
         ),
+        otherwise=xlkmv.Otherwise((0.3, 1.0 / 7.0), (3,), None),
     )
 
 
@@ -169,12 +171,38 @@ def test_examples_come_back_as_they_were(key, end, tmp_path):
     assert xlkmv.load(tmp_path / f"deal.{end}") == deal
 
 
+ASKED = st.builds(
+    xlkmv.Otherwise,
+    st.lists(st.floats(0.0, 1.0, exclude_min=True), max_size=5).map(tuple),
+    st.lists(st.integers(2, 1000), max_size=3).map(tuple),
+    st.none() | st.floats(0.0, 1.0),
+)
+
+
 @settings(max_examples=40, deadline=None)
-@given(deals())
-def test_any_deal_comes_back_as_it_was(deal):
+@given(deals(), ASKED)
+def test_any_deal_comes_back_as_it_was(deal, asked):
+    parts = {item.name: getattr(deal, item.name) for item in fields(xlkmv.Deal)}
+    deal = xlkmv.DealFile(**parts, otherwise=asked)
     again = xlkmv.from_document(json.loads(json.dumps(xlkmv.to_document(deal))))
-    for name in ("pool", "tranches", "terms", "controls", "covenants"):
+    for name in ("pool", "tranches", "terms", "controls", "covenants", "otherwise"):
         assert getattr(again, name) == getattr(deal, name), name
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        xlkmv.Otherwise((), (), None),
+        xlkmv.Otherwise((), (), 0.25),
+        xlkmv.Otherwise((0.5, 0.4, 0.3, 0.2, 0.1, 0.05), (2, 1000), 0.0),
+    ],
+    ids=lambda asked: f"{len(asked.caps)} caps, {asked.between}",
+)
+def test_other_ways_to_spread_the_pool_come_back_however_many(asked, end, tmp_path):
+    deal = replace(full(), otherwise=asked)
+    deal.save(tmp_path / f"deal.{end}")
+    assert xlkmv.load(tmp_path / f"deal.{end}") == deal != full()
 
 
 def broken(path, value):
@@ -215,6 +243,10 @@ def broken(path, value):
         (("terms", "curves"), [{"name": "base"}], r"^terms curves\[0\] dates must not be missing"),
         (("conditions", 1, "name"), 7, r"^conditions\[1\] name must be a text \(got 7\)"),
         (("terms",), ..., r"^document terms must not be missing"),
+        (("otherwise",), {"caps": [5.0]}, r"otherwise cap must be > 0 and <= 1 .* \(got 5\)"),
+        (("otherwise",), {"times": 2}, r"^otherwise times must be a list"),
+        (("otherwise",), {"times": ["2"]}, r"^otherwise times\[0\] must be a whole number"),
+        (("otherwise",), {"cap": [0.1]}, r"^otherwise cap is no field; did you mean 'caps'\?"),
         (("format",), "xlkmv deal 2", r"^document format must be 'xlkmv deal 1'"),
         (("notes",), [], r"^document notes is no field"),
     ],
@@ -289,7 +321,13 @@ def test_what_a_file_says_besides_the_deal_is_analysed_unless_another_is_given(a
     assert found.deal is deal and [s.stress for s in found.simulated] == list(mine)
     assert len(found.backtest.collected) == 1 and found.simulated_now is not None
     assert found.uncertainty.groups == ("pd", "recovery", "correlation", "obligors")
-    bare = analyse(deal, stresses=mine[:1], actual=(), ranges=Ranges())
+    assert (
+        len(found.diversification) == 1 + 2
+    )  # the pool, the cap below its largest share, three times as many
+    bare = analyse(
+        deal, stresses=mine[:1], actual=(), ranges=Ranges(), otherwise=xlkmv.Otherwise((), (2,), None)
+    )
+    assert len(bare.diversification) == 1 + 1
     assert len(bare.scenarios) == 1 and len(bare.backtest.collected) == 0 and bare.uncertainty is None
     plain = xlkmv.Deal(deal.pool, deal.tranches, terms)
     assert len(analyse(plain, quick=True).scenarios) == len(xlkmv.PRESETS)

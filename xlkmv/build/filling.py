@@ -176,6 +176,7 @@ def filling(
     conditions: Sequence[Stress] = PRESETS,
     actual: Record | None = None,
     ranges: Ranges | None = None,
+    otherwise: Otherwise | None = None,
 ) -> Filling:
     """Cells of a deal, or of an example with its sources.
 
@@ -189,6 +190,8 @@ def filling(
         What is known of the first payment dates of a deal; an example has its own.
     ranges : Ranges, optional
         How well the inputs of a deal are known; an example has its own.
+    otherwise : Otherwise, optional
+        Other ways to spread the pool that are asked about; the usual ones when left out.
 
     Returns
     -------
@@ -229,7 +232,7 @@ def filling(
         layout.CLASS_SCALE.name: _class_scale(found.terms.class_scale),
         layout.TARGET.name: _target(found, sources),
         layout.RANGE.name: _ranges(ranges),
-        layout.OTHERWISE.name: _otherwise(),
+        layout.OTHERWISE.name: _otherwise(otherwise or Otherwise()),
         layout.RECOVERY.name: _recoveries(found.pool),
     }
     filled = {name: table for name, table in tables.items() if table.rows}
@@ -280,7 +283,7 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
         layout.SCENARIO.name: _conditions(PRESETS),
         layout.CLASS_SCALE.name: _class_scale(LONG_RUN),
         layout.RANGE.name: _ranges(Ranges()),
-        layout.OTHERWISE.name: _otherwise(),
+        layout.OTHERWISE.name: _otherwise(Otherwise()),
     }
     notes = {
         "Pool": "For scheduled collections in place of loan terms add columns headed by payment dates.",
@@ -409,10 +412,14 @@ def _ranges(ranges: Ranges) -> Filled:
     return Filled(rows, marks, formats=[item.format for item in layout.RANGE_ROWS])
 
 
-def _otherwise() -> Filled:
-    """Rows of the usual pools to ask about; what a new industry has in common is an assumption."""
-    asked, place = Otherwise(), layout.OTHERWISE.index("between")
-    rows = [[*row] for row in itertools.zip_longest(asked.caps, asked.times, [asked.between], [])]
+# Rows to ask in that there are at least.
+ASKED = 4
+
+
+def _otherwise(asked: Otherwise) -> Filled:
+    """Rows of the pools to ask about; what a new industry has in common is an assumption."""
+    place, room = layout.OTHERWISE.index("between"), [None] * ASKED
+    rows = [[*row] for row in itertools.zip_longest(asked.caps, asked.times, [asked.between], room)]
     return Filled(rows, [[k == place and x is not None for k, x in enumerate(row)] for row in rows])
 
 

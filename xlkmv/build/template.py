@@ -709,10 +709,12 @@ def _models(s: Sheets) -> Any:
 DRIVERS_TOP = 26
 
 
-# First rows of the headings beneath the charts: pools to ask about, what they are like, the obligors.
+# First row of the pools to ask about, beneath the charts.
 OTHERWISE_TOP = DRIVERS_TOP + 5
-DIVERSIFIED_TOP = OTHERWISE_TOP + 8
-OBLIGORS_TOP = DIVERSIFIED_TOP + 3 + MOST_ASKED + 2 + 1
+WHAT_IF = (
+    "What if one defaults?  Type its name into column Obligor of a condition on Scenario, what is recovered "
+    "into Obligor recovery, and refresh; or run  xlkmv whatif BOOK.xlsm --default NAME."
+)
 
 
 def _drivers(s: Sheets, new: Filling) -> Any:
@@ -729,11 +731,15 @@ def _drivers(s: Sheets, new: Filling) -> Any:
     widths(ws, 1, layout.DRIVER.columns)
     name_charts(s, ws)
     s.table(ws, DRIVERS_TOP, 1, layout.CONCENTRATION)
-    _inputs(s, ws, OTHERWISE_TOP, 1, layout.OTHERWISE, new.tables[layout.OTHERWISE.name])
-    diversified, left = s.table(ws, DIVERSIFIED_TOP, 1, layout.DIVERSIFICATION)
-    top, _ = s.table(ws, OBLIGORS_TOP, 1, layout.DRIVER)
-    below, _ = s.table(ws, OBLIGORS_TOP + 3 + NAMED + 1, 1, layout.DRIVER_ALL)
-    for row in (DRIVERS_TOP + 2, OTHERWISE_TOP + 2, DIVERSIFIED_TOP + 2, top - 1, below - 1):
+    asked = new.tables[layout.OTHERWISE.name]
+    _inputs(s, ws, OTHERWISE_TOP, 1, layout.OTHERWISE, asked)
+    spread_top = OTHERWISE_TOP + 3 + len(asked.rows) + 1
+    diversified, left = s.table(ws, spread_top, 1, layout.DIVERSIFICATION)
+    obligors_top = spread_top + 3 + MOST_ASKED + 2 + 2
+    s.speak(ws, obligors_top - 1, 1, WHAT_IF, s.style(font_color=GREY))
+    top, _ = s.table(ws, obligors_top, 1, layout.DRIVER)
+    below, _ = s.table(ws, obligors_top + 3 + NAMED + 1, 1, layout.DRIVER_ALL)
+    for row in (DRIVERS_TOP + 2, OTHERWISE_TOP + 2, spread_top + 2, top - 1, below - 1):
         ws.set_row(row, 42)
     ws.repeat_rows(below - 2, below - 1)
     share = s.book.add_chart({"type": "bar"})

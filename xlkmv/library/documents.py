@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from xlkmv.deal.questions.diversification import OTHERWISE_RULES, Otherwise
 from xlkmv.deal.stress import DEFAULT_POINTS, STRESS_RULES, Stress
 from xlkmv.deal.terms import (
     AMORTISATIONS,
@@ -76,9 +77,10 @@ _TITLES = (
     "conditions",
     "actual",
     "ranges",
+    "otherwise",
 )
 # Parts that are one mapping, and parts that are rows.
-_PARTS: dict[str, type] = {"terms": Terms, "controls": Controls, "actual": Record}
+_PARTS: dict[str, type] = {"terms": Terms, "controls": Controls, "actual": Record, "otherwise": Otherwise}
 _LISTS: dict[str, type] = {"tranches": Tranche, "covenants": Covenant, "conditions": Stress}
 # What words a field may hold.
 _CHOICES: dict[tuple[type, str], Sequence[str]] = {
@@ -96,6 +98,7 @@ _CHOICES: dict[tuple[type, str], Sequence[str]] = {
 _RULES: dict[type, Mapping[str, Rule]] = {
     Terms: TERM_RULES,
     Stress: STRESS_RULES,
+    Otherwise: {{"cap": "caps"}.get(name, name): rule for name, rule in OTHERWISE_RULES.items()},
     Ranges: dict.fromkeys((*RANGE_NUMBERS, "pd_median"), INSIDE_PROBABILITY) | {"pd_shared": PROBABILITY},
 }
 
@@ -483,16 +486,23 @@ def _said(kind: type, name: str, hint: Any) -> dict[str, Any]:
     if words := _CHOICES.get((kind, name)):
         found["enum"] = list(words)
     rule = _RULES.get(kind, {}).get(name) or COLUMN_RULES.get(name)
-    if rule is not None and found.get("type") in ("number", "integer"):
-        for bound, is_open, key in (
-            (rule.low, rule.low_open, "Minimum"),
-            (rule.high, rule.high_open, "Maximum"),
-        ):
-            if np.isfinite(bound):
-                found[f"exclusive{key}" if is_open else key.lower()] = bound
+    if rule is not None:
+        for figure in _figures(found):
+            for bound, is_open, key in (
+                (rule.low, rule.low_open, "Minimum"),
+                (rule.high, rule.high_open, "Maximum"),
+            ):
+                if np.isfinite(bound):
+                    figure[f"exclusive{key}" if is_open else key.lower()] = bound
     if text := _attribute(kind, name):
         found["description"] = text
     return found
+
+
+def _figures(said: dict[str, Any]) -> list[dict[str, Any]]:
+    """Figures of a field, which a rule binds: itself, those of a list, one that may be left open."""
+    parts = [said, said.get("items", {}), *said.get("anyOf", ())]
+    return [part for part in parts if part.get("type") in ("number", "integer")]
 
 
 def _kind_of(hint: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ BOOKS, JSON, YAML = (".xlsm", ".xlsx"), (".json",), (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DealFile(Deal):
-    """A deal as a file has it: with its name, preset conditions and what has come in.
+    """A deal as a file has it: with its name, preset conditions, what has come in and what is asked.
 
     Attributes
     ----------
@@ -37,12 +37,15 @@ class DealFile(Deal):
         What is known of the first payment dates.
     ranges : Ranges
         How well the inputs are known.
+    otherwise : Otherwise
+        Other ways to spread the pool that are asked about.
     """
 
     title: str = ""
     conditions: tuple[Stress, ...] = PRESETS
     actual: Record = field(default_factory=Record)
     ranges: Ranges = field(default_factory=Ranges)
+    otherwise: Otherwise = field(default_factory=Otherwise)
 
     def __post_init__(self) -> None:
         # super() does not know a class that slots have made anew.
@@ -95,7 +98,7 @@ def analyse(
         progress,
         actual=whole.actual if actual is None else actual,
         ranges=whole.ranges if ranges is None else ranges,
-        otherwise=otherwise,
+        otherwise=whole.otherwise if otherwise is None else otherwise,
         executor=executor,
         quick=quick,
     )
@@ -135,7 +138,7 @@ def load(path: str | os.PathLike[str]) -> DealFile:
 
     book = open_book(file)
     found = read_book(book)
-    return as_file(found.deal, title_of(book), found.stresses, found.actual, found.ranges)
+    return as_file(found.deal, title_of(book), found.stresses, found.actual, found.ranges, found.otherwise)
 
 
 def save(deal: Deal, path: str | os.PathLike[str], *, refreshed: bool = False) -> Path:
@@ -170,7 +173,12 @@ def save(deal: Deal, path: str | os.PathLike[str], *, refreshed: bool = False) -
     from xlkmv.build.template import build_template
 
     cells = filling(
-        whole, title=whole.title, conditions=whole.conditions, actual=whole.actual, ranges=whole.ranges
+        whole,
+        title=whole.title,
+        conditions=whole.conditions,
+        actual=whole.actual,
+        ranges=whole.ranges,
+        otherwise=whole.otherwise,
     )
     return build_template(file, cells, refreshed=refreshed)
 
@@ -181,6 +189,7 @@ def as_file(
     conditions: Sequence[Stress] = PRESETS,
     actual: Record | None = None,
     ranges: Ranges | None = None,
+    otherwise: Otherwise | None = None,
 ) -> DealFile:
     """Give a deal what a file says besides; one from a file keeps what it has.
 
@@ -191,6 +200,7 @@ def as_file(
     conditions : sequence of Stress
     actual : Record, optional
     ranges : Ranges, optional
+    otherwise : Otherwise, optional
 
     Returns
     -------
@@ -205,6 +215,7 @@ def as_file(
         conditions=tuple(conditions),
         actual=actual or Record(),
         ranges=ranges or Ranges(),
+        otherwise=otherwise or Otherwise(),
     )
 
 

@@ -121,7 +121,7 @@ def _sizes(body: Any, memo: Memo) -> None:
     _heading(left, memo.headings["stress"])
     _table(left, memo.stress, HALF - 3.0, first=44.0)
     _heading(right, memo.headings["spread"])
-    _table(right, memo.spread, HALF - 3.0, first=38.0)
+    _table(right, memo.spread, HALF - 3.0, first=33.0)
 
 
 # ------------------------------------------------------------------------------------ pieces
