@@ -6,10 +6,15 @@ import datetime as dt
 
 import numpy as np
 
-from xlkmv.deal.checks import source_warnings
+from xlkmv.deal.checks import source_warnings, warnings
+from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.kmv import kmv_view
+from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.sources import Prices
+from xlkmv.deal.stress import BASE, Stress, apply
 
 CLOSING = dt.date(2020, 6, 30)
+SHORT = "Classes short although everybody pays"
 POOL = ("Alpha", "Beta", "Gamma")
 
 
@@ -26,6 +31,16 @@ def figures(checks):
 
 def test_nothing_is_said_where_nothing_is_known():
     assert source_warnings({}, POOL, [], CLOSING) == ()
+
+
+def test_classes_that_are_short_by_plan_are_counted_once_each():
+    deal = xingye_yuanrong()
+    plan, base = apply(deal, Stress("x", pool_haircut=0.6, controls_off=("support",))), kmv_view(deal)
+    assert figures(warnings(apply(deal, BASE), base, waterfall(apply(deal, BASE))))[SHORT] == (0.0, "passed")
+    planned = waterfall(plan)
+    dates = [sum(bool(x) for x in row) for row in planned.short]
+    assert min(dates) > 0 and max(dates) > 2
+    assert figures(warnings(plan, base, planned))[SHORT] == (2.0, "look")
 
 
 def test_what_is_in_order_passes():

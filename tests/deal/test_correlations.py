@@ -53,6 +53,9 @@ def test_returns_find_the_correlation_of_the_assets_behind_levered_equity(correl
     assert found.values[0] == pytest.approx(behind.values[0], abs=0.2 * found.error)
     assert "by assets 6, by equity 0" in found.note
     assert "by assets 0, by equity 6" in behind.note
+    # Without debt the equity is the assets.
+    without = [ObligorSource(f"firm {k}", "listed", equity=1.0) for k in range(6)]
+    assert correlation_of_returns(series_of(values), 3, without).note == behind.note
 
 
 def test_only_common_dates_count():

@@ -66,6 +66,11 @@ def test_rating_ranges_half_way_to_its_neighbours(grade, low, pd, high):
     assert (found.low, found.pd, found.high) == pytest.approx((low, pd, high), rel=1e-12)
 
 
+def test_the_only_grade_has_no_neighbours():
+    found = one(ObligorSource("A", "rating", rating="X"), scale=[("X", 0.01)])
+    assert (found.low, found.pd, found.high) == (0.01, 0.01, 0.01)
+
+
 def test_listed_firm_of_hull():
     # Hull's firm: equity 3, volatility 80 %, debt 10, rate 5 %: risk-neutral PD 12.7 %.
     row = ObligorSource("Hull", "listed", equity=3.0, equity_volatility=0.8, short_term=10.0, drift=0.05)

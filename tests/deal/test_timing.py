@@ -187,6 +187,10 @@ def test_a_curve_out_of_reach_is_refused():
         apply(deal(default_timing="loss curve", loss_curve=(0.3, 0.9)), BASE)
     with pytest.raises(DomainError, match=r"up to 2021-01-01, more than .* \(got 0\.9\)$"):
         apply(deal(default_timing="loss curve", loss_curve=(0.01, 0.9)), BASE)
+    # Half of the pool owes .56 of it and can lose .34; the other half cannot default.
+    half = np.where(np.arange(40) < 20, 0.05, 0.0)
+    with pytest.raises(DomainError, match=r"obligors that can default .* \(got 0\.35\)$"):
+        apply(deal(pd=half, default_timing="loss curve", loss_curve=(0.35,)), BASE)
     with pytest.raises(InputError, match=r"^terms loss curve needs obligors with a PD"):
         apply(deal(pd=0.0, default_timing="loss curve", loss_curve=(0.01,)), BASE)
     flat = deal(pd=0.0, default_timing="loss curve", loss_curve=(0.0,))

@@ -17,7 +17,7 @@ from scipy.stats import beta, binom, norm
 from xlkmv.deal.examples import example
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import ENOUGH, simulate
-from xlkmv.deal.questions.uncertainty import ClassUncertainty, Spread, Uncertainty, uncertainty
+from xlkmv.deal.questions.uncertainty import ClassUncertainty, Spread, Uncertainty, _Inputs, uncertainty
 from xlkmv.deal.terms import Controls, Recoveries, Tranche
 from xlkmv.deal.terms.ranges import INPUTS, REACH, Ranges, varied
 from xlkmv.errors import InputError
@@ -70,6 +70,23 @@ def wide(deal):
         pd_low=pd / 2.0,
         pd_high=pd * 2.0,
     )
+
+
+def test_pds_that_move_together_are_no_farther_apart(pool):
+    inputs = _Inputs(replace(pool, pool=replace(pool.pool, pd=pool.pool.pd * 1e-6)), wide(pool))
+    shift = np.array([[0.5], [-1.0]]) * np.ones(12)
+    np.testing.assert_allclose(
+        inputs.figures([(slice(None), shift)]), [[0.5, 0.0, 0.0], [-1.0, 0.0, 0.0]], atol=1e-6
+    )
+
+
+def test_inputs_of_the_surfaces_have_a_spread_of_one(pool):
+    even = Ranges(lag=0.1, support_pd=(0.02, 0.12))
+    inputs = _Inputs(pool, even)
+    normals = norm.ppf((np.arange(4000) + 0.5) / 4000)
+    at = inputs.features(np.column_stack([normals] * len(inputs.plan)), np.zeros((4000, 3)))
+    assert at.shape[1] == 2
+    np.testing.assert_allclose(np.sqrt((at**2).mean(axis=0)), 1.0, rtol=0.01)
 
 
 # ------------------------------------------------------------------------------- ranges
