@@ -452,7 +452,8 @@ def _why(_: Say, answer: ClassAnswer) -> str:
     why = said(answer.quote.why, _)
     if answer.pd_range is None:
         return why
-    return _("{why}; 90 %: {range}").format(why=why, range=said(range_text(answer.pd_range), _))
+    known = _("{why}; 90 %: {range}").format(why=why, range=said(range_text(answer.pd_range), _))
+    return known.replace(" %", "\u00a0%")  # no line ends before its sign
 
 
 def _without(row: tuple[str, ...], column: int) -> tuple[str, ...]:
