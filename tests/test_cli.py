@@ -795,6 +795,9 @@ def test_whatif_rates_every_class_with_and_without_an_obligor(
             assert row["pd"] == quoted_pd(short, case.simulation.paths, row["anydate_pd"]).pd
     some = run(capsys, "whatif", book, "--recovery", "40%")[1]
     assert "it defaults, 40 % recovered" in some and "nothing recovered" not in some
+    code, _, err = run(capsys, "whatif", book, "--default", "Licensee 01", "--default", "Licensee 02")
+    sentence = "xlkmv: default must be one obligor at a time (got 'Licensee 01, Licensee 02')\n"
+    assert (code, err) == (2, sentence)
     code, _, err = run(capsys, "whatif", book, "--default", "nobody")
     assert (code, err) == (2, "xlkmv: obligor must be the name of an obligor of the pool (got 'nobody')\n")
     assert book.read_bytes() == before

@@ -170,6 +170,7 @@ def test_a_target_from_the_terminal_goes_into_the_sheet(book: FileBook) -> None:
 
 def test_one_class_may_be_asked_for(book: FileBook) -> None:
     done = solve_book(book, target=0.3, name="subordinate (次级)")
+    assert solve_book(book, target=0.3, name="sub").structure.targets == done.structure.targets
     assert done.structure.targets == {JUNIOR: 0.3}
     written = FileBook(book.save())
     assert written.table("tbl_Target").column("Target") == [None, 0.3]
@@ -216,8 +217,10 @@ def test_no_target_at_all_is_one_sentence(book: FileBook) -> None:
 
 
 def test_an_unknown_class_is_one_sentence(book: FileBook) -> None:
-    with pytest.raises(InputError, match=r"class must be one of: Senior .*, Subordinate .* \(got 'B'\)"):
-        solve_book(book, target=0.01, name="B")
+    for unknown in ("B", "S", ""):  # S begins both
+        sentence = rf"class must be one of: Senior .*, Subordinate .* \(got '{unknown}'\)"
+        with pytest.raises(InputError, match=sentence):
+            solve_book(book, target=0.01, name=unknown)
 
 
 def test_a_workbook_without_the_sheet_is_one_sentence(

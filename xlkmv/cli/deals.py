@@ -213,7 +213,7 @@ def _show(options: argparse.Namespace, out: Output) -> None:
             "industry industry_share obligors effective_number largest five_largest ten_largest",
         ),
         (
-            Phrase("The obligors that count most for the headline class"),
+            Phrase("The obligors that count most for the headline class (simulated, undertaking not called)"),
             layout.DRIVER,
             "name share pd loss_share in_default pd_without pd_without_change",
         ),

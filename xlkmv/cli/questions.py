@@ -36,7 +36,7 @@ def add(commands: arguments.Commands) -> None:
         "what the deal could be for a target PD of its classes",
         "xlkmv solve Deal.xlsm --target 0.1%",
         "xlkmv solve Deal.xlsm --target AA --class 'Senior (优先级)' --out Solved.xlsm",
-        "xlkmv solve Deal.xlsm --target Senior=AAA --target Mezzanine=1%",
+        "xlkmv solve Deal.xlsm --target Senior=AAA --target Subordinate=5%",
         results=True,
     )
     arguments.book(solve)
@@ -60,7 +60,7 @@ def add(commands: arguments.Commands) -> None:
     )
     arguments.book(whatif, "a workbook made from the template; it stays as it is")
     whatif.add_argument(
-        "--default", default="", metavar="NAME", help="an obligor of sheet Pool (default: the largest)"
+        "--default", action="append", metavar="NAME", help="an obligor of sheet Pool (default: the largest)"
     )
     whatif.add_argument(
         "--recovery", type=arguments.share, help="share recovered (default: none, then as expected)"
@@ -219,11 +219,14 @@ def _whatif(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.deal.reading import probability
     from xlkmv.refresh.run import read_book
 
+    names = options.default or [""]
+    if len(names) > 1:
+        raise InputError("default", "must be one obligor at a time", ", ".join(names))
     book = opened(options.book, out)
     _ = out.say
     with out.progress() as progress:
         deal = read_book(book).deal
-        found = what_if(deal, options.default, options.recovery, progress=progress)
+        found = what_if(deal, names[0], options.recovery, progress=progress)
     columns = (_("PD to quote"), _("Coverage"), _("DD"), _("Simulated"), _("Expected loss"))
     title = Phrase("What if: {name}", name=found[0].obligor)
     shown = table(said(title, _), _("Class"), *columns)

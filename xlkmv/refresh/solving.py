@@ -104,7 +104,10 @@ def _wanted(
     known = {t.name.casefold(): t.name for t in deal.tranches}
 
     def known_class(given: str) -> str:
-        found = known.get(given.strip().casefold())
+        text = given.strip().casefold()
+        # The beginning will do where one class alone has it: names may go on in Chinese.
+        begin = [name for name in known if text and name.startswith(text)]
+        found = known.get(text if text in known or len(begin) != 1 else begin[0])
         if found is None:
             rule = Phrase("must be one of: {options}", options=", ".join(known.values()))
             raise InputError("class", rule, given)
