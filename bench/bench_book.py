@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from deals import sequential
@@ -100,9 +101,25 @@ def prepare_read(shape: str, rows: int, folder: Path) -> Callable[[], object]:
     return lambda: xlkmv.refresh.run.read_book(open_book(folder / f"{shape}.xlsm"))
 
 
+def _as_many(part: Any, rows: int) -> Any:
+    """Repeat the arrays and names of a result until they have so many rows."""
+    figures = {field.name: getattr(part, field.name) for field in fields(part)}
+    longer: dict[str, Any] = {
+        name: np.resize(x, (rows, *x.shape[1:])) for name, x in figures.items() if isinstance(x, np.ndarray)
+    }
+    if "name" in figures:
+        longer["name"] = tuple(map(str, range(rows)))
+    return replace(part, **longer)
+
+
 def prepare_refresh(shape: str, rows: int, folder: Path) -> Callable[[], object]:
     """Everything that a refresh does but its computation, whose place the figures of a small pool take."""
     found = analyse(deal_of(shape, 30))
+    drivers = found.contributions
+    assert drivers is not None
+    # Who drives the risk stands beside each claim.
+    parts = {name: _as_many(getattr(drivers, name), rows) for name in ("obligors", "left_out")}
+    found = replace(found, contributions=replace(drivers, **parts))
 
     def known(*_: object, **__: object) -> Analysis:
         return found
