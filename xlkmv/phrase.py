@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["CLAUSES", "LIST", "ORDER", "SENTENCES", "Phrase", "Say", "joined", "parts", "said"]
+__all__ = ["CLAUSES", "LIST", "ORDER", "SENTENCES", "Phrase", "Say", "joined", "parts", "said", "some"]
 
 # How texts follow one another: as items of a list, as clauses, as sentences, as what comes first and later.
 LIST, CLAUSES, SENTENCES = "{first}, {then}", "{first}; {then}", "{first} {then}"
@@ -80,6 +80,22 @@ def parts(text: str) -> list[str]:
     if not isinstance(text, Phrase):
         return [text]
     return [text.pattern, *(p for x in text.values.values() if isinstance(x, Phrase) for p in parts(x))]
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """List the first of some names, and dots for the others.
+
+    Parameters
+    ----------
+    names : sequence of str
+    most : int
+        How many are named.
+
+    Returns
+    -------
+    str
+    """
+    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
 
 
 def joined(texts: Sequence[str], pattern: str = SENTENCES) -> str:

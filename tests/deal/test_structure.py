@@ -180,6 +180,15 @@ def test_more_paths_are_not_asked_for_than_can_be_kept():
     answer = answers(lump(paths=500), 1e-9)["size"]
     room = 4 * (1 << 24) // (3 * 2)
     assert answer.unshown.endswith(f"No more than {room:,} paths can be kept.")
+    assert "for the target of 1.0E-09." in answer.unshown
+
+
+def test_a_class_is_named_by_its_beginning_where_that_is_its_own():
+    deal = patents(2_000)
+    assert solve(deal, {"senior": 0.1}).targets == {deal.tranches[0].name: 0.1}
+    for unknown in ("S", "", "B"):  # S begins both
+        with pytest.raises(InputError, match=rf"^class must be one of: Senior .* \(got '{unknown}'\)$"):
+            solve(deal, {unknown: 0.1})
 
 
 # ------------------------------------------------------------------------------ against the formula

@@ -19,7 +19,7 @@ from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.sources import HOLE, Prices
 from xlkmv.deal.terms import Deal
 from xlkmv.model.plan import default_probability_by
-from xlkmv.phrase import Phrase
+from xlkmv.phrase import Phrase, some
 from xlkmv.shown import Shown
 
 __all__ = ["Check", "laws", "source_warnings", "warnings"]
@@ -219,8 +219,7 @@ def _named(what: Phrase, names: Sequence[str]) -> Phrase:
     """Put names behind what is said of them."""
     if not names:
         return what
-    shown = ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])])
-    return Phrase("{what} ({names})", what=what, names=shown)
+    return Phrase("{what} ({names})", what=what, names=some(names, NAMED))
 
 
 def _standard_errors(deal: Deal, base: KmvView, run: Simulation) -> float:

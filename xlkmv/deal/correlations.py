@@ -24,7 +24,7 @@ from xlkmv.deal.sources import ObligorSource, Prices, SourceTerms, asset_fit
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.correlation import LARGE_SALES, basel_correlation, return_correlation
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, Array, Rule, check, check_number, numbers
-from xlkmv.phrase import Phrase
+from xlkmv.phrase import Phrase, some
 from xlkmv.shown import Shown
 
 __all__ = [
@@ -161,7 +161,7 @@ def correlation_of_returns(
         rule = Phrase("must be of 2 listed obligors or more, and are of {count}", count=len(prices))
         raise InputError("prices", rule)
     days = reduce(np.intersect1d, (each.dates for each in prices))
-    names = ", ".join([each.name for each in prices[:NAMED]] + ["..."] * (len(prices) > NAMED))
+    names = some([each.name for each in prices], NAMED)
     if days.size < FEWEST_DATES:
         rule = Phrase(
             "must have {fewest} dates or more in common, and have {count} ({names})",

@@ -26,7 +26,7 @@ from xlkmv.deal.terms import (
 from xlkmv.errors import BookError, Problem
 from xlkmv.functions.cells import is_blank
 from xlkmv.model.domain import Array
-from xlkmv.phrase import Phrase
+from xlkmv.phrase import Phrase, some
 from xlkmv.refresh.lookups import Curves, Scale
 from xlkmv.refresh.reader import Reader, named
 from xlkmv.refresh.recoveries import RecoveryRows
@@ -233,9 +233,10 @@ def _recovery(
     rows = _where(pledged & filled)
     rule = Phrase("must be blank: the obligor has a pledge in table {table}", table=layout.RECOVERY.name)
     if len(rows) > 1:  # of several cells the reader names none
-        some = ", ".join([names[row] for row in rows[:MOST_NAMED]] + ["..."] * (len(rows) > MOST_NAMED))
         rule = Phrase(
-            "must be blank: {names} have pledges in table {table}", names=some, table=layout.RECOVERY.name
+            "must be blank: {names} have pledges in table {table}",
+            names=some([names[row] for row in rows], MOST_NAMED),
+            table=layout.RECOVERY.name,
         )
     for row in rows:
         reader.fail(table, row, header, rule)

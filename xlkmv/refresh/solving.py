@@ -12,7 +12,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xlkmv.deal.questions.structure import QUESTIONS, UNITS, Answer, Frontier, Structure, solve, target_pd
+from xlkmv.deal.questions.structure import (
+    QUESTIONS,
+    UNITS,
+    Answer,
+    Frontier,
+    Structure,
+    Target,
+    class_named,
+    solve,
+    target_pd,
+    targets_by_class,
+)
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError, InputError
 from xlkmv.phrase import Phrase, joined
@@ -25,7 +36,6 @@ from xlkmv.workbook.book import Book
 
 __all__ = ["Solved", "answer_cells", "read_targets", "solve_book"]
 
-Target = float | str
 OPEN, NONE = Phrase("open"), Phrase("out of reach")
 # Smaller PDs are not drawn in the frontier.
 SMALLEST_FRONTIER = 1e-8
@@ -101,26 +111,11 @@ def _wanted(
     deal: Deal, reader: Reader, target: Target | Mapping[str, Target] | None, name: str | None
 ) -> Target | dict[str, Target]:
     """Targets by class, or one for all."""
-    known = {t.name.casefold(): t.name for t in deal.tranches}
-
-    def known_class(given: str) -> str:
-        text = given.strip().casefold()
-        # The beginning will do where one class alone has it: names may go on in Chinese.
-        begin = [name for name in known if text and name.startswith(text)]
-        found = known.get(text if text in known or len(begin) != 1 else begin[0])
-        if found is None:
-            rule = Phrase("must be one of: {options}", options=", ".join(known.values()))
-            raise InputError("class", rule, given)
-        return found
-
-    chosen = None if name is None else known_class(name)
+    chosen = None if name is None else class_named(deal, name)
     if isinstance(target, Mapping):
         if chosen is not None:
             raise InputError("class", "must be left out where each target names its class", name)
-        by_class = {known_class(given): x for given, x in target.items()}
-        if len(by_class) < len(target):
-            raise InputError("target", "must be given once for each class", ", ".join(target))
-        return by_class
+        return targets_by_class(deal, target)
     if target is not None:
         return target if chosen is None else {chosen: target}
     given = read_targets(reader, deal)

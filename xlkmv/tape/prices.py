@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from xlkmv.deal.sources import Prices
 from xlkmv.errors import BookError
-from xlkmv.phrase import LIST, Phrase, joined
+from xlkmv.phrase import LIST, Phrase, joined, some
 from xlkmv.tape.figures import Cells, Read, as_dates, as_numbers, as_texts, day_first, decimal_mark
 from xlkmv.tape.files import RawTape, read_file
 from xlkmv.tape.headings import fold
@@ -150,10 +150,9 @@ def _long(file: str, raw: RawTape, heads: Sequence[str]) -> dict[int, list[str |
 
 
 def _some(names: Collection[str]) -> str:
-    shown = list(names)[:4]
-    if not shown:
+    if not names:
         return Phrase("its cells are blank")
-    return Phrase("it has {names}", names=", ".join([*shown, "..."] if len(names) > 4 else shown))
+    return Phrase("it has {names}", names=some(list(names), 4))
 
 
 def _only(file: str, heads: Sequence[str], kind: frozenset[str], what: str) -> int:

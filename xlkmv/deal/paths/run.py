@@ -304,6 +304,7 @@ def pool_states(
     blocks = layout.bundled(bundle)
     parts: dict[tuple[int, bool, bool], list[tuple[int, Patterns]]] = {}
     states: dict[int, list[PoolState]] = {}
+    last = {id(pool.model): pool for pool in pools}
     start, sums = 0, None
     for block in blocks:
         for same, patterns in patterns_of(pools, layout, block):
@@ -318,7 +319,9 @@ def pool_states(
                 if whole is not None:
                     # All paths of the pool are there: its plans run, and its state may go.
                     yield pool, whole, PoolState.joined(states.pop(id(pool)))
-            del patterns  # before others are found
+            # Before the defaults of another model are found, these go.
+            sums = None if same[-1] is last[id(same[-1].model)] else sums
+            del patterns
         start += layout.size(block)
 
 
@@ -365,6 +368,8 @@ def patterns_of(
                     counted = chosen, stands * weight[chosen]
                 patterns = all_differ = all_paths(rows, columns, first, payer, obligors, n, counted)
             del rows, columns, first
+            if same is kinds[-1]:
+                all_differ = None
             if drawn:
                 patterns = replace(patterns, returns=model.returns(draws, patterns.path, patterns.columns))
             yield same, patterns

@@ -32,7 +32,22 @@ from xlkmv.model.domain import Array, check_number
 from xlkmv.phrase import Phrase, joined
 from xlkmv.shown import Shown
 
-__all__ = ["QUESTIONS", "UNITS", "Answer", "Frontier", "Structure", "asked_classes", "solve", "target_pd"]
+__all__ = [
+    "QUESTIONS",
+    "UNITS",
+    "Answer",
+    "Frontier",
+    "Structure",
+    "Target",
+    "asked_classes",
+    "class_named",
+    "solve",
+    "target_pd",
+    "targets_by_class",
+]
+
+Target = float | str
+"""A PD, or a grade."""
 
 QUESTIONS: dict[str, str] = {
     "size": "Largest size, this class alone",
@@ -210,12 +225,61 @@ def asked_classes(deal: Deal) -> tuple[str, ...]:
     return names[:-1] or names
 
 
-def _targets(deal: Deal, given: float | str | Mapping[str, float | str]) -> dict[str, float]:
+def class_named(deal: Deal, given: str) -> str:
+    """Class that a user names: by its name, or the beginning of it where one class alone has that.
+
+    Parameters
+    ----------
+    deal : Deal
+    given : str
+
+    Returns
+    -------
+    str
+        The name of the class.
+
+    Raises
+    ------
+    InputError
+        When it is none, or may be several.
+    """
+    known = {t.name.casefold(): t.name for t in deal.tranches}
+    text = str(given).strip().casefold()
+    # Names may go on in Chinese.
+    begin = [name for key, name in known.items() if text and key.startswith(text)]
+    if text not in known and len(begin) != 1:
+        rule = Phrase("must be one of: {options}", options=", ".join(known.values()))
+        raise InputError("class", rule, given)
+    return known.get(text, begin[0])
+
+
+def targets_by_class(deal: Deal, given: Mapping[str, Target]) -> dict[str, Target]:
+    """Targets by the names of their classes, however a user names these.
+
+    Parameters
+    ----------
+    deal : Deal
+    given : mapping
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputError
+        When a class is none, or has several targets.
+    """
+    wanted = {class_named(deal, name): x for name, x in given.items()}
+    if len(wanted) < len(given):
+        raise InputError("target", "must be given once for each class", ", ".join(given))
+    return wanted
+
+
+def _targets(deal: Deal, given: Target | Mapping[str, Target]) -> dict[str, float]:
     names = [t.name for t in deal.tranches]
-    wanted = given if isinstance(given, Mapping) else dict.fromkeys(asked_classes(deal), given)
-    for name in wanted:
-        if name not in names:
-            raise InputError("class", Phrase("must be one of: {options}", options=", ".join(names)), name)
+    each = given if isinstance(given, Mapping) else dict.fromkeys(asked_classes(deal), given)
+    wanted = targets_by_class(deal, each)
     if not wanted:
         raise InputError("target", "must be given for one class at least", None)
     plan, times = apply(deal, BASE, by_plan=True), deal.terms.times
@@ -270,12 +334,15 @@ def _unshown(target: float, paths: int, room: int) -> str:
     least, needed = ENOUGH / paths, math.ceil(round(ENOUGH / target, 6))
     if target >= least:
         return ""
-    figures = {"least": f"{100.0 * least:.3g}", "target": f"{100.0 * target:.3g}"}
+    shown = {
+        name: f"{100.0 * pd:.3g} %" if pd >= 1e-6 else f"{pd:.1E}"
+        for name, pd in (("least", least), ("target", target))
+    }
     sentence = Phrase(
-        "{paths:,} paths cannot show a PD below {least} %: the answer is for that PD, the KMV view's for "
-        "the target of {target} %.",
+        "{paths:,} paths cannot show a PD below {least}: the answer is for that PD, the KMV view's for the "
+        "target of {target}.",
         paths=paths,
-        **figures,
+        **shown,
     )
     if needed > room:
         return joined([sentence, Phrase("No more than {room:,} paths can be kept.", room=room)])
