@@ -19,7 +19,7 @@ from xlkmv.phrase import Phrase
 
 Item = TypeVar("Item")
 
-__all__ = ["altered", "broken_kind", "check_kinds", "has_kind"]
+__all__ = ["altered", "broken_kind", "check_kind", "check_kinds", "has_kind"]
 
 _VALUES = (str, bool, int, float)
 # What a value must be of these kinds, which have no name that a user knows.
@@ -52,6 +52,26 @@ def altered(item: Item, **figures: Any) -> Item:
     for name, value in figures.items():
         object.__setattr__(out, name, value)
     return out
+
+
+def check_kind(name: str, hint: Any, value: Any) -> None:
+    """Check that one value is of a kind, as :func:`check_kinds` does with each field.
+
+    Parameters
+    ----------
+    name : str
+        What the value is, for the error.
+    hint : type
+        As it stands in an annotation.
+    value : object
+
+    Raises
+    ------
+    InputError
+        When it is not.
+    """
+    if broken := broken_kind(hint, value):
+        raise InputError(name, *broken)
 
 
 def check_kinds(part: str, item: Any, *, but: Iterable[str] = ()) -> None:

@@ -267,6 +267,8 @@ def test_several_results_are_shown_like_one(analysis):
         assert f"{len(results)} results" in results.summary()
         assert results.plot().patches
     assert stresses.to_frame()["size"].dropna().tolist() == [x.size for x in stresses if x.size is not None]
+    days = [pd.NaT if x.date is None else pd.Timestamp(SMALL.terms.dates[x.date]) for x in stresses]
+    assert stresses.to_frame(SMALL)["date"].tolist() == days and pd.NaT in days and len({*days}) > 2
     assert answers.to_frame()["quote_pd"].tolist() == [x.quote.pd for x in answers]
     mpl.pyplot.close("all")
 

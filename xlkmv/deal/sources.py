@@ -28,12 +28,13 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.terms.curves import graded
+from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.ranges import range_at_level
 from xlkmv.errors import ConvergenceError, DomainError, InputError, MissingError
 from xlkmv.kinds import check_kinds
 from xlkmv.model.calibration import SeriesFit, edf, fit_series
 from xlkmv.model.distance import default_point, distance_to_default, linear_distance_to_default
-from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, PROBABILITY, RULES, Array, check, check_number
+from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, PROBABILITY, RULES, Array, check, check_number, numbers
 from xlkmv.model.history import YEARS, history_pd, most_prudent_pds
 from xlkmv.model.merton import asset_value_at_volatility, assets
 from xlkmv.model.private import DISTANCES, MIN_PEERS, Peers, private_firm
@@ -147,8 +148,14 @@ class Prices(Shown):
     values: Array
 
     def until(self, day: dt.date) -> Prices:
-        """Return the prices up to a day, itself included."""
-        known = self.dates <= np.datetime64(day, "D")
+        """Return the prices up to a day, itself included.
+
+        Raises
+        ------
+        InputError
+            When it is no date.
+        """
+        known = self.dates <= np.datetime64(as_date("day", day), "D")
         return Prices(self.name, self.dates[known], self.values[known])
 
     @property
@@ -282,7 +289,9 @@ class SourceTerms(Shown):
 
     def probability(self, distance: Array) -> Array:
         """PD of a distance, by the map where there is one."""
-        return np.asarray(ndtr(-distance)) if self.mapping is None else edf(distance, *self.mapping)
+        if self.mapping is None:
+            return np.asarray(ndtr(-numbers("distance", distance)))
+        return edf(distance, *self.mapping)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from xlkmv.errors import InputError
-from xlkmv.kinds import broken_kind, has_kind
+from xlkmv.kinds import check_kind, has_kind
 from xlkmv.phrase import Phrase
 
 __all__ = ["checked", "labelled"]
@@ -47,8 +47,8 @@ def checked(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         for name, value in (*zip(names, args, strict=False), *options.items()):
-            if name in wanted and (broken := broken_kind(wanted[name], value)):
-                raise InputError(name, *broken)
+            if name in wanted:
+                check_kind(name, wanted[name], value)
         return function(*args, **options)
 
     return call  # type: ignore[return-value]  # as it is called

@@ -145,6 +145,8 @@ _AXES: dict[type, tuple[str, ...]] = {
     Spread: ("total", "group"),
     Recoveries: ("spread", "obligor"),
 }
+# Fields that hold positions of payment dates.
+_POSITIONS = frozenset(("date", "maturity", "expected_maturity"))
 # Results of a class of notes.
 _CLASSES = (Tranche, TrancheMeasures, TrancheRisk, TrancheView, ClassAnswer, ClassToday, ClassUncertainty)
 # Properties that belong to the row of a result.
@@ -258,6 +260,9 @@ def _(result: Sequence[Any], deal: Deal | None) -> pd.DataFrame:
         raise InputError("result", "must hold deals or results of xlkmv", result[0])
     if not any(type(item) in {*_ROWS, *_AXES} for item in result):  # a row each
         frame = pd.DataFrame([_scalars(item) for item in result])
+        if deal is not None:
+            for name in _POSITIONS.intersection(frame):
+                frame[name] = _days(deal, frame[name])
         named = next((name for name in ("name", "label", "column") if name in frame), None)
         if named:
             frame = frame.set_index(named).rename_axis("class" if type(result[0]) in _CLASSES else named)
@@ -428,6 +433,14 @@ def _dates(deal: Deal | None, size: int, since_closing: bool = False) -> Sequenc
         return range(size) if since_closing else range(1, size + 1)
     days = deal.terms.dates
     return list(pd.DatetimeIndex((deal.terms.closing, *days)[:size] if since_closing else days[:size]))
+
+
+def _days(deal: Deal, positions: pd.Series) -> pd.Series:
+    """Payment dates by their positions; other figures stay as they are."""
+    if not pd.api.types.is_numeric_dtype(positions):
+        return positions
+    days = pd.Series(pd.DatetimeIndex(deal.terms.dates))
+    return positions.map(days)  # NaN, no date, is NaT
 
 
 def _label(item: Any, row: int) -> str:

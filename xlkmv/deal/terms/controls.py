@@ -12,7 +12,7 @@ from typing import Any
 
 from xlkmv.deal.terms.faults import COLUMN_RULES, column_faults, raise_first
 from xlkmv.errors import DomainError, InputError
-from xlkmv.kinds import altered, check_kinds
+from xlkmv.kinds import altered, check_kind, check_kinds
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
@@ -132,6 +132,7 @@ class Controls(Shown):
             When a name is no control.
         """
         for name in names:
+            check_kind("control", str, name)
             if name not in CONTROLS:
                 raise InputError(
                     "control", Phrase("must be one of {options}", options=", ".join(CONTROLS)), name

@@ -14,7 +14,7 @@ import numpy as np
 from xlkmv.deal.terms.dates import as_date
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
-from xlkmv.kinds import check_kinds
+from xlkmv.kinds import check_kind, check_kinds
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
@@ -52,8 +52,16 @@ class Curve(Shown):
         raise_first(curve_faults(rows, settled=True))
 
     def at(self, dates: Sequence[dt.date]) -> Array:
-        """Rate in force on each date, shape (len(dates),)."""
-        places = [max(bisect_right(self.dates, d) - 1, 0) for d in dates]
+        """Rate in force on each date, shape (len(dates),).
+
+        Raises
+        ------
+        InputError
+            When they are not a list of dates.
+        """
+        check_kind("dates", Sequence[dt.date], dates)
+        days = [as_date("dates", day) for day in dates]
+        places = [max(bisect_right(self.dates, day) - 1, 0) for day in days]
         return np.array([self.rates[p] for p in places])
 
 

@@ -20,7 +20,7 @@ from xlkmv.deal.terms.notes import Tranche, tranche_faults
 from xlkmv.deal.terms.plan import Terms
 from xlkmv.deal.terms.record import Today
 from xlkmv.errors import InputError
-from xlkmv.kinds import check_kinds
+from xlkmv.kinds import check_kind, check_kinds
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
@@ -151,11 +151,25 @@ class Deal(Shown):
         return np.array([t.passes_through for t in self.tranches])
 
     def expected(self, tranche: Tranche) -> int:
-        """Position of the expected maturity of a class; the last date where there is none."""
+        """Position of the expected maturity of a class; the last date where there is none.
+
+        Raises
+        ------
+        InputError
+            When it is no class of notes.
+        """
+        check_kind("tranche", Tranche, tranche)
         return self._position(tranche.maturity)
 
     def legal_final(self, tranche: Tranche) -> int:
-        """Position of the date by which a class has to be repaid."""
+        """Position of the date by which a class has to be repaid.
+
+        Raises
+        ------
+        InputError
+            When it is no class of notes.
+        """
+        check_kind("tranche", Tranche, tranche)
         scheduled = tranche.legal_final is None and not tranche.passes_through
         return self._position(tranche.maturity if scheduled else tranche.legal_final)
 

@@ -14,7 +14,8 @@ from xlkmv.deal.terms.curves import Curve
 from xlkmv.deal.terms.dates import DAY_COUNTS, as_date, year_fraction
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.deal.terms.scale import LONG_RUN, ClassScale
-from xlkmv.kinds import check_kinds
+from xlkmv.errors import InputError
+from xlkmv.kinds import check_kind, check_kinds
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 from xlkmv.model.robust import FREEDOM, STRENGTH
 from xlkmv.phrase import Phrase
@@ -170,8 +171,19 @@ class Terms(Shown):
         return _years(self.closing, self.dates, self.day_count)
 
     def curve(self, name: str) -> Curve:
-        """Return the curve of this name."""
-        return next(c for c in self.curves if c.name == name)
+        """Return the curve of this name.
+
+        Raises
+        ------
+        InputError
+            When there is none.
+        """
+        check_kind("curve", str, name)
+        for curve in self.curves:
+            if curve.name == name:
+                return curve
+        options = ", ".join(c.name for c in self.curves)
+        raise InputError("curve", Phrase("must be one of: {options}", options=options), name)
 
 
 @lru_cache(maxsize=8)  # asked for time and again, and of one deal the same

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xlkmv.deal.terms.faults import TOLERANCE, Fault, raise_first
 from xlkmv.errors import InputError
-from xlkmv.kinds import check_kinds
+from xlkmv.kinds import check_kind, check_kinds
 from xlkmv.model.domain import NOT_NEGATIVE, Array, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
@@ -81,13 +81,19 @@ class Record(Shown):
         return not any(getattr(self, name) for name in self.more())
 
     def known(self, name: str) -> Array:
-        """Figures of one column, shape (j,), NaN where nobody knows."""
+        """Figures of one column, shape (j,), NaN where nobody knows.
+
+        Raises
+        ------
+        InputError
+            When a record has no such column.
+        """
+        check_kind("name", str, name)
+        columns = [f.name for f in fields(self)]
+        if name not in columns:
+            raise InputError("name", Phrase("must be one of: {options}", options=", ".join(columns)), name)
         given = getattr(self, name) or (None,) * len(self)
         return np.array([np.nan if x is None else x for x in given])
-
-    def until(self, seen: int) -> Record:
-        """Return the record of the first `seen` dates."""
-        return Record(**{f.name: getattr(self, f.name)[:seen] for f in fields(self)})
 
 
 def record_faults(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from xlkmv.deal.terms.faults import Fault, column_faults, raise_first
 from xlkmv.errors import InputError
 from xlkmv.kinds import check_kinds
-from xlkmv.model.domain import POSITIVE, Array, check, check_number
+from xlkmv.model.domain import POSITIVE, PROBABILITY, Array, check, check_number
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
@@ -106,11 +106,12 @@ class ClassScale(Shown):
             When the scale has no such grade.
         """
         known = [g.casefold() for g in self.grades]
-        if grade.strip().casefold() not in known:
+        wanted = str(grade).strip().casefold()
+        if wanted not in known:
             raise InputError(
                 "grade", Phrase("must be one of: {options}", options=", ".join(self.grades)), grade
             )
-        return float(self.limits(years)[known.index(grade.strip().casefold())])
+        return float(self.limits(years)[known.index(wanted)])
 
     def grade(self, pd: float, years: float) -> str:
         """Best grade whose cumulative default rate by a horizon is not below a default probability.
@@ -125,8 +126,13 @@ class ClassScale(Shown):
         -------
         str
             A grade, or "below" and the last one.
+
+        Raises
+        ------
+        InputError, DomainError
+            When the probability or the years are none.
         """
-        place = int(np.searchsorted(self.limits(years), pd))
+        place = int(np.searchsorted(self.limits(years), check_number("pd", pd, PROBABILITY)))
         if place < len(self.grades):
             return self.grades[place]
         return Phrase("below {grade}", grade=self.grades[-1])
