@@ -74,12 +74,10 @@ def test_first_wrong_element_is_shown():
         check("pd", [[0.1, 7.0], [8.0, 0.2]])
 
 
-@pytest.mark.parametrize("value", ["abc", None, object(), [1.0, "x"], [[1.0, 2.0], [3.0]], {"a": 1}])
+@pytest.mark.parametrize(
+    "value", ["abc", None, True, np.True_, object(), [1.0, "x"], [[1.0, 2.0], [3.0]], {"a": 1}]
+)
 def test_what_is_no_number(value):
-    if value is None:  # numpy reads None as NaN; a rule refuses it all the same
-        with pytest.raises(DomainError, match="pd must be between"):
-            check("pd", value)
-        return
     with pytest.raises(InputError, match=r"^pd must be a number") as error:
         check("pd", value)
     assert not isinstance(error.value, DomainError)

@@ -92,6 +92,8 @@ RULES: dict[str, Rule] = {
 def numbers(name: str, value: Any) -> Array:
     """Turn `value` into a float array, or say which argument is no number."""
     try:
+        if value is None or isinstance(value, (bool, np.bool_)):  # numpy makes NaN, 1 and 0 of them
+            raise TypeError
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise InputError(name, "must be a number", value) from None
