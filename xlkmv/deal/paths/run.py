@@ -603,6 +603,19 @@ class Run:
         measured = [found[place] for place in places[whole:]]
         return tuple(x for x in simulations if isinstance(x, Simulation)), tuple(measured)
 
+    def drawn(self) -> tuple[PlanEngine, Patterns, PoolState]:
+        """What the pool does on all paths of a run of one plan and one bundle, for who pays them."""
+        engines = _made_ready(self.deal, self.wanted).engines
+        (one,) = engines.plans
+        ((_, patterns, state),) = pool_states(engines.pools, self.layout, 0, lambda: None)
+        return one, patterns, state
+
+    def measured(self, tally: Tally) -> Measured:
+        """Turn the tally of a run of one bundle into the measures of each class."""
+        total = TallySum()
+        total.add(tally)
+        return self._found(total)
+
     def _found(self, total: TallySum) -> Measured:
         with_flows = total.tally is not None and total.tally.flows is not None
         return (result_of if with_flows else measured_of)(self.deal, self.layout, total)

@@ -62,8 +62,15 @@ class Tally:
 
 def payment_key(plan: Stressed) -> bytes:
     """Mark of all that payments depend on but triggers: plans of equal marks pay alike where none is on."""
-    deal, dues, controls = plan.deal, plan.dues, plan.deal.controls
     mark = hashlib.blake2b(pool_key(plan), digest_size=20)
+    mark.update(_rules(plan, plan.deal.terms))
+    return mark.digest()
+
+
+def _rules(plan: Stressed, terms: Terms) -> bytes:
+    """Mark of the terms, and of what they make of a plan without its pool and triggers."""
+    deal, dues, controls = plan.deal, plan.dues, plan.deal.controls
+    mark = hashlib.blake2b(digest_size=20)
     figures = (dues.fees, dues.opening, dues.interest, dues.principal, dues.ranks, dues.coupons)
     for figure in (*figures, dues.expected, dues.deferred, plan.retained, plan.senior, plan.known_reserve):
         mark.update(b"-" if figure is None else np.ascontiguousarray(figure).tobytes())
@@ -72,7 +79,7 @@ def payment_key(plan: Stressed) -> bytes:
     )
     money = (plan.reserve, plan.reserve_size, plan.support_cap, plan.balance_at_closing)
     views = (plan.volatility_multiplier, dues.interest_first)
-    for said in (*deal.tranches, deal.terms, *deal.covenants):
+    for said in (*deal.tranches, terms, *deal.covenants):
         mark.update(_written(said))
     mark.update(whole((reserve, money, views)).encode())
     return mark.digest()
@@ -109,6 +116,22 @@ class Outcome:
     loss: Array
     fired: npt.NDArray[np.bool_]
     waterfalls: int
+
+    def picked(self, at: Ints) -> Outcome:
+        """How each class fares on some of the patterns."""
+        of_classes = (x.take(at, axis=1) for x in (self.defaulted, self.short, self.loss))
+        return Outcome(*of_classes, self.fired.take(at), at.size)
+
+
+# Terms that have no say any more once it is known what comes in.
+OF_THE_POOL = (
+    "volatility",
+    "drift",
+    "prepayment",
+    "support_correlation",
+    "industry_correlation",
+    "between_industries",
+)
 
 
 class PlanEngine:
@@ -155,9 +178,26 @@ class PlanEngine:
         """
         flows = None if self.brief else _Flowing(self, state)
         if alike is None:
-            outcome = self._outcome(patterns, state, flows)
+            outcome = self.outcome(patterns, state, flows)
         else:
             outcome = self._by(*alike, patterns, state)
+        return self.tally(outcome, patterns, layout, bundle, flows), outcome
+
+    @property
+    def key(self) -> bytes:
+        """Mark of all that payments depend on but what the pool does: engines of equal marks pay alike."""
+        plan, controls = self.plan, self.plan.deal.controls
+        terms = altered(plan.deal.terms, **dict.fromkeys(OF_THE_POOL, 0.0))
+        mark = hashlib.blake2b(_rules(plan, terms), digest_size=20)
+        for table in plan.unbought or ():
+            mark.update(np.ascontiguousarray(table).tobytes())
+        mark.update(whole((self.volatility, self.drift, self.acts, self.brief, controls.support)).encode())
+        return mark.digest()
+
+    def tally(
+        self, outcome: Outcome, patterns: Patterns, layout: Layout, bundle: int, flows: _Flowing | None = None
+    ) -> Tally:
+        """Add up over the paths of the bundle how each class fares on every pattern."""
         defaulted, short, loss = outcome.defaulted, outcome.short, outcome.loss
         if self.together:
             defaulted, short = (
@@ -169,15 +209,14 @@ class PlanEngine:
         sums = _over_paths(values, weight)
         # Where weights differ, groups do from the mean of all.
         centre = values[:, 0] if patterns.stands is None else sums / layout.bundle_size(bundle)
-        tally = Tally(
+        return Tally(
             sums=sums,
             groups=_group_sums(values, centre, patterns, layout, bundle),
             waterfalls=outcome.waterfalls,
             flows=None if flows is None else flows.sums,
         )
-        return tally, outcome
 
-    def _outcome(self, patterns: Patterns, state: PoolState, flows: _Flowing | None = None) -> Outcome:
+    def outcome(self, patterns: Patterns, state: PoolState, flows: _Flowing | None = None) -> Outcome:
         """Pay every pattern; what each class misses is its own, whatever the default point."""
         k, parent = self.amount.size, patterns.parent
         served, defaulted = np.ones((k, 1), np.bool_), np.zeros((k, 1), np.bool_)
@@ -243,8 +282,8 @@ class PlanEngine:
         if self.acts == other.acts or not fired.size:
             return replace(found, waterfalls=0)
         if (patterns.active < patterns.parent.size).any() or 2 * fired.size > patterns.parent.size:
-            return self._outcome(patterns, state)
-        part = self._outcome(patterns.apart(fired.size), state.picked(fired))
+            return self.outcome(patterns, state)
+        part = self.outcome(patterns.apart(fired.size), state.picked(fired))
         names = ("defaulted", "short", "loss")
         copies: dict[str, Any] = {name: getattr(found, name).copy() for name in names}
         for name in names:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,39 @@ class PoolState:
                 each = [getattr(part, field.name) for part in parts]
                 figures[field.name] = None if each[0] is None else np.concatenate(each, axis=1)
         return PoolState(**figures)
+
+    @staticmethod
+    def woven(parts: list[PoolState]) -> tuple[list[npt.NDArray[np.int64]], PoolState]:
+        """Put sets of paths together, each path computed from the same date on as before.
+
+        Parameters
+        ----------
+        parts : list of PoolState
+            With their `active` and `parent`.
+
+        Returns
+        -------
+        places : list of ndarray of int
+            Where the paths of each set are.
+        state : PoolState
+        """
+        sizes = [part.collections.shape[1] for part in parts]
+        starts = np.append(0, np.cumsum(sizes))
+        born, parents = [], []
+        for part, size, start in zip(parts, sizes, starts[:-1], strict=True):
+            assert part.active is not None and part.parent is not None
+            born.append(np.searchsorted(part.active, np.arange(size), side="right"))
+            parents.append(part.parent + start)
+        date = np.concatenate(born)
+        order = np.argsort(date, kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(order.size)
+        state = PoolState.joined([replace(part, active=None, parent=None) for part in parts]).picked(order)
+        state.active = np.searchsorted(date[order], np.arange(len(state.collections)), side="right")
+        state.parent = place.take(np.concatenate(parents).take(order))
+        # Before the first date all are alike.
+        state.parent[: state.active[0]] = 0
+        return np.split(place, starts[1:-1]), state
 
     def picked(self, paths: npt.NDArray[np.int64]) -> PoolState:
         """State on some of the paths, where all are computed on all dates."""

@@ -43,6 +43,7 @@ from scipy.special import expit, logit, ndtr, ndtri
 from xlkmv.deal.kmv import KmvView, TrancheView, kmv_view, maturity_risk
 from xlkmv.deal.paths.executors import Executor
 from xlkmv.deal.paths.run import ENOUGH, Measured, Run, Simulation, Wanted, simulate
+from xlkmv.deal.paths.together import measured_together
 from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.stress import BASE, expected_recovery
 from xlkmv.deal.terms import Deal
@@ -289,9 +290,9 @@ def uncertainty(
             wanted, seed = Wanted(brief=(BASE,)), deal.terms.seed + 1 + j
             each = Run(other, wanted, paths=paths, seed=seed, executor=executor, apart=True, tilt=True)
             looks.append((other, begun.enter_context(each)))
-        for j, (_, each) in enumerate(looks):
+        for j, measured in enumerate(measured_together(each for _, each in looks)):
             progress(j / len(looks))
-            runs += each.results()[1]
+            runs.append(measured)
     classes_seen = list(zip(*(r.tranches for r in runs), strict=True))
     short = [_known([(t.anydate_pd, t.anydate_pd_error) for t in seen]) for seen in classes_seen]
     lost = [_known([(t.expected_loss, t.expected_loss_error) for t in seen]) for seen in classes_seen]
