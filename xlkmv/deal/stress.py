@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.plan.claims import Claims, needs_balance, planned_claims, summed
+from xlkmv.deal.plan.claims import Claims, Owed, needs_balance, planned_claims, summed
 from xlkmv.deal.plan.dues import Dues, planned_dues, settled_dues
 from xlkmv.deal.plan.stressed import Stressed, drawing
 from xlkmv.deal.plan.timing import default_clock
 from xlkmv.deal.plan.today import as_seen
 from xlkmv.deal.plan.waterfall import waterfall
-from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche
+from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche, without_risk
 from xlkmv.deal.terms.faults import twice
 from xlkmv.errors import DomainError, InputError
 from xlkmv.kinds import altered, check_kinds
@@ -242,7 +242,7 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         done = altered(planned.terms, prepayment=0.0, prepayment_type="of schedule", prepayment_vector=())
         planned = altered(planned, pool=claims.pool, terms=done)
     if deal.passes_through.any():
-        dues = _settled(claims, planned.tranches, planned.terms)
+        dues = _settled(Owed(claims), planned.tranches, without_risk(planned.terms))
     else:
         dues = planned_dues(planned, pool=_balance_before(claims.pool))
     pool, clock = claims.pool, None
@@ -497,12 +497,13 @@ def _balance_before(pool: Pool) -> Array | None:
 
 
 @lru_cache(maxsize=8)  # conditions that differ in other things have the same dues
-def _settled(claims: Claims, tranches: tuple[Tranche, ...], terms: Terms) -> Dues:
+def _settled(owed: Owed, tranches: tuple[Tranche, ...], terms: Terms) -> Dues:
     """Dues of a plan with pass-through classes: run it to its end without defaults and support.
 
     No covenant is tested, and nobody calls the pool: its price is no collection.
     """
-    deal = Deal(claims.pool, tranches, replace(terms, cleanup=0.0), Controls(support=False, reserve=False))
+    claims = owed.claims
+    deal = Deal(claims.pool, tranches, altered(terms, cleanup=0.0), Controls(support=False, reserve=False))
     before = _balance_before(claims.pool)
     dues = planned_dues(deal, pool=before)
     plan = Stressed(

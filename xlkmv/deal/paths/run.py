@@ -22,6 +22,7 @@ from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import TERM_RULES, Deal
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array, Rule, check_number
 from xlkmv.shown import Shown
 
@@ -429,6 +430,9 @@ def _different(deal: Deal, wanted: Wanted) -> tuple[list[Stressed], int, list[in
     keys, whole = [], 0
     for stress in (*wanted.whole, *wanted.brief):
         plan = with_shared(separate(apply(deal, stress)), tables)
+        if not wanted.whole:
+            # A test without a consequence is nobody's business: its pool need not know what it looks at.
+            plan = replace(plan, deal=altered(plan.deal, covenants=plan.deal.acting))
         keys.append(plan_key(plan))
         plans.setdefault(keys[-1], plan)
         if len(keys) == len(wanted.whole):

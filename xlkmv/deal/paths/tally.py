@@ -16,7 +16,7 @@ from xlkmv.deal.paths.draws import Ints, Layout
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import NORMAL, TRAP, TURBO, Payment, PoolState, grown, payments
-from xlkmv.deal.terms import TOLERANCE, Covenant, Terms, Tranche
+from xlkmv.deal.terms import TOLERANCE, Covenant, Terms, Tranche, without_risk
 from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.shown import whole
@@ -119,19 +119,8 @@ class Outcome:
 
     def picked(self, at: Ints) -> Outcome:
         """How each class fares on some of the patterns."""
-        of_classes = (x.take(at, axis=1) for x in (self.defaulted, self.short, self.loss))
-        return Outcome(*of_classes, self.fired.take(at), at.size)
-
-
-# Terms that have no say any more once it is known what comes in.
-OF_THE_POOL = (
-    "volatility",
-    "drift",
-    "prepayment",
-    "support_correlation",
-    "industry_correlation",
-    "between_industries",
-)
+        defaulted, short = self.defaulted.take(at, axis=1), self.short.take(at, axis=1)
+        return Outcome(defaulted, short, self.loss.take(at, axis=1), self.fired.take(at), at.size)
 
 
 class PlanEngine:
@@ -187,7 +176,8 @@ class PlanEngine:
     def key(self) -> bytes:
         """Mark of all that payments depend on but what the pool does: engines of equal marks pay alike."""
         plan, controls = self.plan, self.plan.deal.controls
-        terms = altered(plan.deal.terms, **dict.fromkeys(OF_THE_POOL, 0.0))
+        # Who prepays has done so in what comes in.
+        terms = altered(without_risk(plan.deal.terms), prepayment=0.0)
         mark = hashlib.blake2b(_rules(plan, terms), digest_size=20)
         for table in plan.unbought or ():
             mark.update(np.ascontiguousarray(table).tobytes())

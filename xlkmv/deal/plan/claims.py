@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
+import operator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.terms import Deal, Loans, Pool, Terms, months_after
+from xlkmv.deal.terms import Deal, Loans, Pool, Terms, months_after, without_risk
 from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import (
@@ -26,7 +27,7 @@ from xlkmv.model.loans import (
 )
 from xlkmv.model.loans import Loans as LoanTerms
 
-__all__ = ["Claims", "needs_balance", "needs_split", "planned_claims", "pool_by_date", "summed"]
+__all__ = ["Claims", "Owed", "needs_balance", "needs_split", "planned_claims", "pool_by_date", "summed"]
 
 # Months of life for which speeds that depend on the age are worked out.
 MONTHS_OF_LIFE = 1200
@@ -51,6 +52,31 @@ class Claims:
     pool: Pool
     purchases: Array | None = None
     unbought: tuple[Array, Array] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Owed:
+    """Claims as a key of what they pay: equal where all tables are the same ones, whatever the risk.
+
+    Attributes
+    ----------
+    claims : Claims
+    """
+
+    claims: Claims
+
+    def _tables(self) -> tuple[object, ...]:
+        pool = self.claims.pool
+        money = (pool.amount, pool.count, pool.schedule, pool.interest, pool.balance, pool.claim)
+        return *money, pool.loans, self.claims.purchases, self.claims.unbought
+
+    def __eq__(self, other: object) -> bool:
+        """Compare tables by identity: a look at their figures would take as long as working them out."""
+        return isinstance(other, Owed) and all(map(operator.is_, self._tables(), other._tables()))
+
+    def __hash__(self) -> int:
+        """Hash of the identities."""
+        return hash(tuple(map(id, self._tables())))
 
 
 def needs_balance(deal: Deal) -> bool:
@@ -118,7 +144,7 @@ def planned_claims(deal: Deal) -> Claims:
 
 def _split(deal: Deal) -> Claims:
     """Claims with interest and principal apart; the overcollateralisation of the notes does not move them."""
-    return _split_claims(deal.pool, altered(deal.terms, oc_target=None, oc_floor=0.0))
+    return _split_claims(deal.pool, altered(without_risk(deal.terms), oc_target=None, oc_floor=0.0))
 
 
 @lru_cache(maxsize=2)  # as of the claims themselves
@@ -151,6 +177,14 @@ def summed(claims: Claims) -> Claims:
 
 @lru_cache(maxsize=2)  # conditions and sets of controls of one deal have the same claims
 def _split_claims(pool: Pool, terms: Terms) -> Claims:
+    split = _split_tables(Owed(Claims(pool)), terms)
+    money = {name: getattr(split.pool, name) for name in ("schedule", "interest", "balance", "claim")}
+    return replace(split, pool=altered(pool, **money))
+
+
+@lru_cache(maxsize=2)  # and so do deals that differ in the risk of their obligors
+def _split_tables(owed: Owed, terms: Terms) -> Claims:
+    pool = owed.claims.pool
     on = np.zeros(0, np.int64) if pool.loans is None else np.flatnonzero(pool.loans.given)
     if pool.loans is not None and on.size == len(pool.name):
         flows = _loan_flows(pool.amount, pool.loans, on, terms)

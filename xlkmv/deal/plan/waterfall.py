@@ -139,7 +139,7 @@ class PoolState:
         for field in fields(PoolState):
             each = getattr(self, field.name)
             if each is not None and field.name not in ("active", "parent"):
-                figures[field.name] = each[:, paths]
+                figures[field.name] = each.take(paths, axis=1)
         return PoolState(**figures)
 
     def going_on(self, date: int, open_: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], PoolState]:

@@ -393,7 +393,7 @@ class _Surfaces:
     def read(self, terms: Array) -> Array:
         """Distances at the terms of some inputs, shape (n, r)."""
         read = np.einsum("nq,rq->nr", terms, np.array([each.coefficients for each in self.fitted]))
-        return np.asarray(read[:, 1:] * np.exp(np.where(self.inverse, -read[:, :1], 0.0)))
+        return np.asarray(read[:, 1:] * np.where(self.inverse, np.exp(-read[:, :1]), 1.0))
 
     def slopes(self, r: int, terms: Array) -> Array:
         """How distances of a surface move with its coefficients at the terms of some inputs, shape (n, q)."""

@@ -33,6 +33,7 @@ from xlkmv.deal.terms.plan import (
     VOLATILITY_SOURCES,
     Terms,
     terms_faults,
+    without_risk,
 )
 from xlkmv.deal.terms.ranges import (
     INPUTS,
@@ -123,5 +124,6 @@ __all__ = [
     "status_faults",
     "terms_faults",
     "tranche_faults",
+    "without_risk",
     "year_fraction",
 ]

@@ -15,7 +15,7 @@ from xlkmv.deal.terms.dates import DAY_COUNTS, as_date, year_fraction
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first, twice
 from xlkmv.deal.terms.scale import LONG_RUN, ClassScale
 from xlkmv.errors import InputError
-from xlkmv.kinds import check_kind, check_kinds
+from xlkmv.kinds import altered, check_kind, check_kinds
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, PROBABILITY, Array, Rule, numbers
 from xlkmv.model.robust import FREEDOM, STRENGTH
 from xlkmv.phrase import Phrase
@@ -29,11 +29,14 @@ __all__ = [
     "VOLATILITY_SOURCES",
     "Terms",
     "terms_faults",
+    "without_risk",
 ]
 
 VOLATILITY_SOURCES = ("implied", "user")
 # An overcollateralisation target that no pool meets: everything is distributed, a full turbo.
 OC_ALL = "all"
+# Terms that say how the pool moves and who defaults together, and of no claim or note what it pays by plan.
+RISK = ("volatility", "drift", "support_correlation", "industry_correlation", "between_industries")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -184,6 +187,20 @@ class Terms(Shown):
                 return curve
         options = ", ".join(c.name for c in self.curves)
         raise InputError("curve", Phrase("must be one of: {options}", options=options), name)
+
+
+def without_risk(terms: Terms) -> Terms:
+    """Terms as far as what claims and notes pay by plan depends on them: equal ones, equal plans.
+
+    Parameters
+    ----------
+    terms : Terms
+
+    Returns
+    -------
+    Terms
+    """
+    return altered(terms, **dict.fromkeys(RISK, 0.0))
 
 
 @lru_cache(maxsize=8)  # asked for time and again, and of one deal the same

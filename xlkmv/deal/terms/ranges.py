@@ -23,6 +23,7 @@ from xlkmv.deal.terms.deal import Deal
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first
 from xlkmv.deal.terms.plan import TERM_RULES
 from xlkmv.errors import InputError
+from xlkmv.kinds import altered
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
@@ -395,10 +396,10 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
         widest, before = recovery * (1.0 - recovery), pool.recovery * (1.0 - pool.recovery)
         scale = np.sqrt(np.divide(widest, before, out=np.ones_like(before), where=before > 0.0))
         value = drawn.pledge * (1.0 if "pledge" in shifts else np.exp(shifts["recovery"]))
-        drawn = replace(drawn, spread=np.minimum(drawn.spread * scale, MOST_SPREAD), pledge=value)
+        drawn = altered(drawn, spread=np.minimum(drawn.spread * scale, MOST_SPREAD), pledge=value)
     if drawn is not None and any(shifts.get(name) for name in OF_PLEDGES):
-        drawn = replace(drawn, **{name: column(name, getattr(drawn, name)) for name in OF_PLEDGES})
-    pool = replace(
+        drawn = altered(drawn, **{name: column(name, getattr(drawn, name)) for name in OF_PLEDGES})
+    pool = altered(
         pool,
         recoveries=drawn,
         pd=moved("pd", pool.pd, shifts.get("pd", 0.0) + own),
@@ -406,7 +407,7 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
         lag=column("lag", pool.lag),
         correlation=moved("correlation", pool.correlation, shifts.get("correlation", 0.0)),
     )
-    terms = replace(
+    terms = altered(
         terms,
         volatility=one("volatility", terms.volatility),
         drift=one("drift", terms.drift),
@@ -415,12 +416,12 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
         industry_correlation=one("industry_correlation", terms.industry_correlation),
         between_industries=one("between_industries", terms.between_industries),
     )
-    controls = replace(
+    controls = altered(
         controls,
         unpledged_recovery=one("recovery", controls.unpledged_recovery),
         support_pd=one("support_pd", controls.support_pd),
     )
-    return replace(deal, pool=pool, terms=terms, controls=controls)
+    return altered(deal, pool=pool, terms=terms, controls=controls)
 
 
 def range_at_level(
