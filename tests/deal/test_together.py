@@ -16,6 +16,7 @@ from xlkmv.deal.paths import together
 from xlkmv.deal.paths.run import Run, Wanted
 from xlkmv.deal.paths.together import measured_together
 from xlkmv.deal.stress import BASE
+from xlkmv.deal.terms import Covenant
 from xlkmv.deal.terms.ranges import INPUTS, varied
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -95,3 +96,25 @@ def test_what_pays_alike_is_paid_once(monkeypatch):
     deal = example("patents").deal
     assert len(list(measured_together(runs([varied(deal, {"pd": x}) for x in np.linspace(-1, 1, 9)])))) == 9
     assert len(counted) == 1
+
+
+def test_a_test_on_the_distance_sees_the_pool_of_its_own_run():
+    deal = example("patents").deal
+    deal = replace(deal, covenants=(Covenant("DD", "senior DD", "min", 4.0, "turbo"),))
+    some = [varied(deal, {"correlation": x}) for x in (-1.0, 0.0, 1.0)]
+    found = [bits(each) for each in measured_together(runs(some, paths=2000))]
+    assert found == [bits(each) for each in alone(some, paths=2000)]
+
+
+def test_claims_that_are_not_bought_are_those_of_its_own_run():
+    deal = example("patents").deal
+    dates = deal.terms.dates
+    deal = replace(
+        deal,
+        tranches=tuple(replace(t, payment="bullet", maturity=dates[-1]) for t in deal.tranches),
+        terms=replace(deal.terms, revolving=dates[-4], prepayment=0.2),
+        covenants=(Covenant("Defaults", "cumulative default ratio", "max", 0.02, "amortise"),),
+    )
+    some = [varied(deal, {"prepayment": x}) for x in (-1.0, 0.0, 1.0)]
+    found = [bits(each) for each in measured_together(runs(some, paths=2000))]
+    assert found == [bits(each) for each in alone(some, paths=2000)]
