@@ -113,6 +113,25 @@ def test_a_typed_standard_error_goes_before_that_of_a_source(shipped: Any) -> No
 @pytest.mark.parametrize(
     ("cells", "at", "sentence"),
     [
+        ({"PD median": 0.06}, "PD median", "must be between the ends, which must be there"),
+        ({"PD low": None, "PD high": None, "PD median": 0.02}, "PD median", "must be between the ends"),
+        ({"Shared error": 0.5}, "Shared error", "needs a group, and a group what is shared"),
+        ({"Error group": 1.0}, "Shared error", "needs a group, and a group what is shared"),
+        ({"Shared error": 1.5, "Error group": 1.0}, "Shared error", "must be between 0 and 1"),
+    ],
+)
+def test_what_is_said_of_a_range_besides_its_ends(
+    shipped: Any, cells: dict[str, Any], at: str, sentence: str
+) -> None:
+    for header, value in ({"PD": 0.02, "PD low": 0.01, "PD high": 0.05} | cells).items():
+        shipped.put("tbl_Pool", FIRST, header, value)
+    [(place, _, rule)] = shipped.wrong()
+    assert place == shipped.place("tbl_Pool", FIRST, at) and sentence in rule
+
+
+@pytest.mark.parametrize(
+    ("cells", "at", "sentence"),
+    [
         ({"s.e.": 0.1}, "s.e.", "must be blank: there are ends"),
         ({"Low": None, "High": None, "s.e.": 0.0}, "s.e.", "must be > 0"),
         ({"Low": None, "High": None, "s.e.": "wide"}, "s.e.", "must be a number"),

@@ -73,6 +73,20 @@ def test_the_pool_takes_pds_from_their_sources(sourced: Any) -> None:
     assert [found.method for found in inputs.sources.rows] == ["listed", "comparables", "history"]
 
 
+def test_what_sources_share_is_no_group_that_somebody_typed(sourced: Any) -> None:
+    sourced.put("tbl_Pool", "Licensee 01", "PD low", 0.006)
+    sourced.put("tbl_Pool", "Licensee 01", "PD high", 0.03)
+    sourced.put("tbl_Pool", "Licensee 01", "PD median", 0.011)
+    sourced.put("tbl_Pool", "Licensee 01", "Shared error", 0.4)
+    sourced.put("tbl_Pool", "Licensee 01", "Error group", 1.0)
+    inputs = sourced.read()
+    said, names = inputs.ranges, inputs.deal.pool.name
+    typed, compared, listed = (names.index(name) for name in ("Licensee 01", HUAYIN, VTRON))
+    assert (said.pd_median[typed], said.pd_shared[typed], said.pd_group[typed]) == (0.011, 0.4, 1.0)
+    assert said.pd_group[compared] == 2.0 and 0.0 < said.pd_shared[compared] < 1.0
+    assert np.isnan(said.pd_group[listed])
+
+
 def test_a_sheet_that_nobody_filled_or_has_changes_nothing(shipped: Any) -> None:
     before = shipped.read()
     assert before.sources.rows == ()

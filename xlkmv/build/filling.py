@@ -28,6 +28,7 @@ from xlkmv.deal.terms import (
     POOL_WORDS,
     RANGE_NUMBERS,
     RECOVERY_NUMBERS,
+    SOURCE_NUMBERS,
     USUAL_LOAN,
     USUAL_RECOVERY,
     ClassScale,
@@ -357,7 +358,8 @@ def _pool(
     pool, terms = deal.pool, deal.terms
     dates = () if by_terms else tuple(d.isoformat() for d in terms.dates)
     columns = {name: getattr(pool, name).tolist() for name in POOL_NUMBERS}
-    ends = zip(RANGE_NUMBERS, ranges.obligors(len(pool.name)), strict=True)
+    m = len(pool.name)
+    ends = zip((*RANGE_NUMBERS, *SOURCE_NUMBERS), (*ranges.obligors(m), *ranges.sourced(m)), strict=True)
     columns |= {name: [_known(x) for x in values.tolist()] for name, values in ends}
     if pool.recoveries is not None:  # the recovery of a pledge follows from it
         pledged = pool.recoveries.pledged.tolist()

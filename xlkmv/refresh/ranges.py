@@ -10,10 +10,12 @@ from xlkmv.deal.sources import source_ranges
 from xlkmv.deal.terms import (
     INPUTS,
     RANGE_NUMBERS,
+    SOURCE_NUMBERS,
     Deal,
     Ranges,
     obligor_range_faults,
     range_faults,
+    source_faults,
 )
 from xlkmv.model.domain import Array
 from xlkmv.refresh.reader import Reader
@@ -63,16 +65,18 @@ def _of_obligors(reader: Reader, deal: Deal, plan: PayDates, sources: Sources) -
     table = reader.rows(spec, plan.headings)
     if table is None:
         return {}
-    columns = {name: reader.numbers(table, spec.column(name)) for name in RANGE_NUMBERS}
-    low, high, error = columns.values()
+    names = (*RANGE_NUMBERS, *SOURCE_NUMBERS)
+    columns = {name: reader.numbers(table, spec.column(name)) for name in names}
+    low, high, error, *more = columns.values()
     reader.faults(table, spec, obligor_range_faults(low, high, error, deal.pool.pd))
+    reader.faults(table, spec, source_faults(low, high, *more))
     rated = [str(x).casefold() == layout.FROM_SOURCE for x in reader.values(table, spec.column("rating"))]
     sourced = np.array(rated) & np.isnan([low, high, error]).all(axis=0)
     rows = [sources.of(name) if s else None for name, s in zip(deal.pool.name, sourced, strict=True)]
-    return {
-        name: np.where(sourced, said, columns.get(name, np.nan))
-        for name, said in source_ranges(rows, sources.terms.level).items()
-    } | {"pd_error": error}
+    by_source = source_ranges(rows, sources.terms.level)
+    # Groups of sources are others than those of the table.
+    by_source["pd_group"] += np.nanmax(columns["pd_group"], initial=0.0)
+    return columns | {name: np.where(sourced, said, columns[name]) for name, said in by_source.items()}
 
 
 def _of_plan(reader: Reader, deal: Deal) -> dict[str, Any]:

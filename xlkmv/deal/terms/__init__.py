@@ -43,6 +43,7 @@ from xlkmv.deal.terms.ranges import (
     Ranges,
     obligor_range_faults,
     range_faults,
+    source_faults,
 )
 from xlkmv.deal.terms.record import RECORD_RULE, Record, Today, record_faults
 from xlkmv.deal.terms.recoveries import RECOVERY_NUMBERS, USUAL_RECOVERY, Recoveries, recovery_faults
@@ -121,6 +122,7 @@ __all__ = [
     "record_faults",
     "recovery_faults",
     "scale_faults",
+    "source_faults",
     "status_faults",
     "terms_faults",
     "tranche_faults",

@@ -38,6 +38,7 @@ __all__ = [
     "obligor_range_faults",
     "range_at_level",
     "range_faults",
+    "source_faults",
     "varied",
 ]
 
@@ -290,22 +291,8 @@ class Ranges(Columns, Shown):
                     f"shape {values.shape}",
                 )
         raise_first(obligor_range_faults(*self.obligors(m), pool.pd), pool.name)
-        raise_first(self._source_faults(m), pool.name)
-
-    def _source_faults(self, rows: int) -> Iterator[Fault]:
-        """Yield what is wrong with what sources say besides the ends."""
-        low, high, _ = self.obligors(rows)
-        median, shared, group = self.sourced(rows)
-        between = Phrase("must be between the ends, which must be there")
-        together = Phrase("needs a group, and a group what is shared")
-        for column, wrong, values, text in (
-            ("pd_median", ~np.isnan(median) & ~((low <= median) & (median <= high)), median, between),
-            ("pd_shared", ~np.isnan(shared) & ~PROBABILITY.holds(shared), shared, PROBABILITY.text),
-            ("pd_shared", np.isnan(shared) != np.isnan(group), shared, together),
-        ):
-            for row in np.flatnonzero(wrong).tolist():
-                value = float(values[row])
-                yield Fault("pool", row, column, None if np.isnan(value) else value, text)
+        low, high, _ = self.obligors(m)
+        raise_first(source_faults(low, high, *self.sourced(m)), pool.name)
 
     def said(self, name: str) -> tuple[float, float, float]:
         """Low and high end of an input of :data:`INPUTS`, and its standard error; NaN: there is none."""
@@ -467,6 +454,31 @@ def obligor_range_faults(low: Array, high: Array, error: Array, pd: Array) -> It
         said = float(low[row]), float(high[row]), float(error[row])
         for fault in range_faults(*said, float(pd[row]), INSIDE_PROBABILITY):
             yield replace(fault, part="pool", row=row, column=f"pd_{fault.column}")
+
+
+def source_faults(low: Array, high: Array, median: Array, shared: Array, group: Array) -> Iterator[Fault]:
+    """Yield everything that is wrong with what is said of the ranges of obligors besides their ends.
+
+    Parameters
+    ----------
+    low, high, median, shared, group : ndarray, shape (m,)
+        NaN where a cell is blank.
+
+    Yields
+    ------
+    Fault
+        Of part "pool" and column "pd_median" or "pd_shared".
+    """
+    between = Phrase("must be between the ends, which must be there")
+    together = Phrase("needs a group, and a group what is shared")
+    for column, wrong, values, text in (
+        ("pd_median", ~np.isnan(median) & ~((low <= median) & (median <= high)), median, between),
+        ("pd_shared", ~np.isnan(shared) & ~PROBABILITY.holds(shared), shared, PROBABILITY.text),
+        ("pd_shared", np.isnan(shared) != np.isnan(group), shared, together),
+    ):
+        for row in np.flatnonzero(wrong).tolist():
+            value = float(values[row])
+            yield Fault("pool", row, column, None if np.isnan(value) else value, text)
 
 
 def range_faults(low: float, high: float, error: float, figure: float, rule: Rule) -> Iterator[Fault]:

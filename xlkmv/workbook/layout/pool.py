@@ -52,6 +52,11 @@ EQUITY_NOTE = "listed: market value and its volatility p.a., or a series in tabl
 EQUITY_ERROR = "listed: of the volatility; blank: as of a year of daily prices, 4.5 % of it."
 DEBT_NOTE = "listed, comparables: due within a year, and later. Money."
 PD_ERROR = "Standard error of the PD, in place of its ends."
+PD_MEDIAN = "What the PD is as likely above as below, between its ends; blank: the PD itself."
+PD_SHARED = (
+    "Share of the variance of the log odds that is one error of all claims of a group; with its group."
+)
+PD_GROUP = "Claims of one number share that part of their error, such as that of the same peers."
 PD_RANGE = "Ends that hold the PD 9 times out of 10: both or none. Blank with source: those of sheet Obligor."
 EARNINGS_NOTE = "comparables: the same of the firm and of all its peers. Money."
 
@@ -110,6 +115,11 @@ POOL = TableSpec(
         number("PD low", "违约概率下限", "pd_low", RATE, INSIDE_PROBABILITY, 9, PD_RANGE, blank=True),
         number("PD high", "违约概率上限", "pd_high", RATE, INSIDE_PROBABILITY, 9, PD_RANGE, blank=True),
         number("PD s.e.", "违约概率标准误", "pd_error", RATE, POSITIVE, 9, PD_ERROR, blank=True),
+        number(
+            "PD median", "违约概率中位数", "pd_median", RATE, INSIDE_PROBABILITY, 9, PD_MEDIAN, blank=True
+        ),
+        number("Shared error", "共同误差占比", "pd_shared", RATE, PROBABILITY_RULE, 9, PD_SHARED, blank=True),
+        number("Error group", "误差分组", "pd_group", WHOLE, FINITE, 9, PD_GROUP, blank=True),
         number(
             "Recovery",
             "回收率",
