@@ -90,7 +90,7 @@ def test_few_events_bend_no_surface():
 
 
 def test_deviations_add_up_to_the_covariance_of_textbooks():
-    """Of n values and their mean HC2 is s^2/n, the variance of a mean."""
+    """Of n values and their mean s^2/n, the variance of a mean."""
     values = np.array([1.0, 2.0, 6.0, 4.5])
     moved = fit_values(np.empty((4, 0)), values).deviations
     assert np.sum(moved**2) == pytest.approx(values.var(ddof=1) / 4.0)
@@ -108,6 +108,22 @@ def test_deviations_say_how_surfaces_scatter():
         found.append(fitted.coefficients[:3])
         variance.append((fitted.deviations[:, :3] ** 2).sum(axis=0))
     assert np.sqrt(np.mean(variance, axis=0)) == pytest.approx(np.std(found, axis=0), rel=0.2)
+
+
+@pytest.mark.parametrize("lack", [0.0, 0.04])
+def test_deviations_are_what_runs_do_not_know_and_what_the_surface_misses(lack):
+    """600 sets of 24 runs with known errors of different sizes, which lie about the surface besides."""
+    z, rng = inputs(24), np.random.default_rng(7)
+    truth, counts = np.array([2.0, -0.5, 0.3, 0.05, 0.0, 0.0]), np.full(24, 4000.0)
+    d = quadratic_terms(z) @ truth
+    own = np.where(np.arange(24) % 4, 0.02, 0.05)
+    found, variance = [], []
+    for _ in range(600):
+        seen = norm.sf(d + own * rng.standard_normal(24) + lack * rng.standard_normal(24))
+        fitted = fit_rates(z, seen, counts, errors=own * norm.pdf(d))
+        found.append(fitted.coefficients[:3])
+        variance.append((fitted.deviations[:, :3] ** 2).sum(axis=0))
+    assert np.sqrt(np.mean(variance, axis=0)) == pytest.approx(np.std(found, axis=0), rel=0.25)
 
 
 def test_errors_count_where_rates_are_weighted():

@@ -40,8 +40,6 @@ NONE = 1e-6
 STEPS = 100
 # How often what rates are worth is looked at anew.
 REPEATED = 2
-# A run that alone says what a coefficient is lies on the surface, whatever its error.
-MOST_LEVERAGE = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,9 +56,15 @@ class Surface:
 
     Notes
     -----
-    Deviations are ``H^{-1} x_j w_j e_j/sqrt(1 - h_j)``, e_j the distance of the run from the surface, w_j
-    its weight and h_j its leverage: the covariance that holds whatever the variances of the
-    runs, HC2 of MacKinnon and White (1985).
+    Deviations are ``H^{-1} x_j w_j s_j``, w_j the weight of a run. Where the standard errors of runs are
+    known, ``s_j^2 = 1/w_j + b`` is what a run does not know by itself, and what the surface misses, as much
+    on all of them: with the distances e_j of the runs from it and their leverages h_j
+
+    ``b = max(0, sum w_j e_j^2 - sum (1 - h_j))/sum w_j (1 - h_j)``,
+
+    the estimate by moments of DerSimonian and Laird (1986); else ``s_j^2 = phi/w_j``, ``phi = sum w_j e_j^2/
+    sum (1 - h_j)``. One figure of all runs is steadier than one of each: there are hardly more of them than
+    coefficients.
     """
 
     coefficients: Array
@@ -192,7 +196,8 @@ def fit_rates(
         found = _mode(terms, rates, sizes, precision, found)
     short, alive = _hazards(_dot(terms, found))
     miss = rates / alive - (1.0 - rates) / short
-    return Surface(found, _deviations(terms, sizes * short * alive, -miss, precision))
+    known = errors is not None
+    return Surface(found, _deviations(terms, sizes * short * alive, -miss, precision, known))
 
 
 def _worth(distance: Array, rates: Array, counts: Array, errors: Array) -> Array:
@@ -266,11 +271,15 @@ def _solved(
     return np.linalg.solve(matrix, right)
 
 
-def _deviations(terms: Array, weight: Array, missed: Array, precision: Array) -> Array:
-    """What each run moves the coefficients by, as :class:`Surface` has it."""
+def _deviations(terms: Array, weight: Array, missed: Array, precision: Array, known: bool = False) -> Array:
+    """What each run moves the coefficients by, as :class:`Surface` has it; `known` are their errors."""
     each = np.linalg.solve(_gram(terms, weight) + np.diag(precision), (weight[:, None] * terms).T).T
-    leverage = np.einsum("jq,jq->j", each, terms)
-    return np.asarray(each * (missed / np.sqrt(1.0 - np.minimum(leverage, MOST_LEVERAGE)))[:, None])
+    free, seen = 1.0 - np.einsum("jq,jq->j", each, terms), float(weight @ missed**2)
+    if known:
+        variance = 1.0 / weight + max(seen - float(free.sum()), 0.0) / float(weight @ free)
+    else:
+        variance = seen / float(free.sum()) / weight
+    return np.asarray(each * np.sqrt(variance)[:, None])
 
 
 def _gram(terms: Array, weight: Array) -> Array:
