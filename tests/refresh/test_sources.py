@@ -180,7 +180,7 @@ def test_prices_of_strangers_and_out_of_order(sourced: Any) -> None:
         "must be an obligor of table tbl_Obligor",
     ) in stranger
     sourced.rows("tbl_Prices", rows[:2])
-    late = f"dates of the prices of {VTRON} must increase (2019-01-05 comes before it)"
+    late = "dates of the prices of an obligor must increase (2019-01-05 comes before it)"
     assert (sourced.place("tbl_Prices", 1, "Date"), dt.date(2019, 1, 3), late) in sourced.wrong()
 
 

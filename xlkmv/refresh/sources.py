@@ -237,8 +237,7 @@ class _Prices:
                 continue
             if before and row.date <= before[-1].date:
                 rule = Phrase(
-                    "dates of the prices of {name} must increase ({date} comes before it)",
-                    name=row.name,
+                    "dates of the prices of an obligor must increase ({date} comes before it)",
                     date=before[-1].date,
                 )
                 reader.fail(table, k, layout.PRICE.column("date").header, rule)
