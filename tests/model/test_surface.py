@@ -117,13 +117,16 @@ def test_deviations_are_what_runs_do_not_know_and_what_the_surface_misses(lack):
     truth, counts = np.array([2.0, -0.5, 0.3, 0.05, 0.0, 0.0]), np.full(24, 4000.0)
     d = quadratic_terms(z) @ truth
     own = np.where(np.arange(24) % 4, 0.02, 0.05)
-    found, variance = [], []
+    found, variance, missed = [], [], []
     for _ in range(600):
         seen = norm.sf(d + own * rng.standard_normal(24) + lack * rng.standard_normal(24))
         fitted = fit_rates(z, seen, counts, errors=own * norm.pdf(d))
         found.append(fitted.coefficients[:3])
         variance.append((fitted.deviations[:, :3] ** 2).sum(axis=0))
+        missed.append(fitted.lack)
     assert np.sqrt(np.mean(variance, axis=0)) == pytest.approx(np.std(found, axis=0), rel=0.25)
+    # Below the errors of the runs themselves little of it can be seen.
+    assert np.median(missed) == pytest.approx(lack, rel=0.15, abs=own.min())
 
 
 def test_errors_count_where_rates_are_weighted():

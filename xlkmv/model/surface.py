@@ -53,6 +53,8 @@ class Surface:
     deviations : ndarray, shape (n, q)
         What each run moves the coefficients by: the covariance of these is their product
         ``deviations' deviations``.
+    lack : float
+        Standard deviation of what a surface of second degree misses, distance.
 
     Notes
     -----
@@ -62,13 +64,14 @@ class Surface:
 
     ``b = max(0, sum w_j e_j^2 - sum (1 - h_j))/sum w_j (1 - h_j)``,
 
-    the estimate by moments of DerSimonian and Laird (1986); else ``s_j^2 = phi/w_j``, ``phi = sum w_j e_j^2/
-    sum (1 - h_j)``. One figure of all runs is steadier than one of each: there are hardly more of them than
-    coefficients.
+    the square of the lack, the estimate by moments of DerSimonian and Laird (1986); else ``s_j^2 = phi/w_j``,
+    ``phi = sum w_j e_j^2/sum (1 - h_j)``. One figure of all runs is steadier than one of each: there are
+    hardly more of them than coefficients.
     """
 
     coefficients: Array
     deviations: Array
+    lack: float
 
 
 def distance_of(probability: Array | float) -> Array:
@@ -147,7 +150,7 @@ def fit_values(inputs: Array, values: Array, flat: int = 0) -> Surface:
     centre = values.mean()
     found = _solved(terms, weight, values - centre, precision)
     found[0] += centre
-    return Surface(found, _deviations(terms, weight, values - _dot(terms, found), precision))
+    return _surface(found, terms, weight, values - _dot(terms, found), precision)
 
 
 def fit_rates(
@@ -197,7 +200,7 @@ def fit_rates(
     short, alive = _hazards(_dot(terms, found))
     miss = rates / alive - (1.0 - rates) / short
     known = errors is not None
-    return Surface(found, _deviations(terms, sizes * short * alive, -miss, precision, known))
+    return _surface(found, terms, sizes * short * alive, -miss, precision, known)
 
 
 def _worth(distance: Array, rates: Array, counts: Array, errors: Array) -> Array:
@@ -271,15 +274,15 @@ def _solved(
     return np.linalg.solve(matrix, right)
 
 
-def _deviations(terms: Array, weight: Array, missed: Array, precision: Array, known: bool = False) -> Array:
-    """What each run moves the coefficients by, as :class:`Surface` has it; `known` are their errors."""
+def _surface(
+    found: Array, terms: Array, weight: Array, missed: Array, precision: Array, known: bool = False
+) -> Surface:
+    """Say how well coefficients are known, as :class:`Surface` has it; `known` are the errors of the runs."""
     each = np.linalg.solve(_gram(terms, weight) + np.diag(precision), (weight[:, None] * terms).T).T
     free, seen = 1.0 - np.einsum("jq,jq->j", each, terms), float(weight @ missed**2)
-    if known:
-        variance = 1.0 / weight + max(seen - float(free.sum()), 0.0) / float(weight @ free)
-    else:
-        variance = seen / float(free.sum()) / weight
-    return np.asarray(each * np.sqrt(variance)[:, None])
+    lack = max(seen - float(free.sum()) * known, 0.0) / float(weight @ free)
+    variance = 1.0 / weight + lack if known else seen / float(free.sum()) / weight
+    return Surface(found, np.asarray(each * np.sqrt(variance)[:, None]), lack**0.5)
 
 
 def _gram(terms: Array, weight: Array) -> Array:

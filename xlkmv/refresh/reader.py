@@ -417,7 +417,11 @@ class Reader:
     def _who(table: Table, row: int) -> str:
         """Name of a row of obligors, classes or the like, or of an input; "" where it has none."""
         spec = TABLES.get(table.name)
-        if spec is None or spec.columns[0].field not in ("name", "label") or not table.has(spec.columns[0].header):
+        if (
+            spec is None
+            or spec.columns[0].field not in ("name", "label")
+            or not table.has(spec.columns[0].header)
+        ):
             return ""
         name = table.rows[row][table.index(spec.columns[0].header)]
         return "" if is_blank(name) or isinstance(name, ErrorCell) else str(name).strip()

@@ -582,7 +582,8 @@ class _Inputs:
         ends = np.quantile(moved, [tail, 1.0 - tail], axis=0) - as_it_is
         spreads = []
         for r, (what, _) in enumerate(surfaces.what):
-            simulated, deviations = what in ("pd", "loss"), surfaces.fitted[1 + r].deviations
+            simulated, fitted = what in ("pd", "loss"), surfaces.fitted[1 + r]
+            deviations = fitted.deviations
             errors, by_rank = [], np.argsort(moved[:, r], kind="stable")
             for level in (tail, 1.0 - tail):
                 place = int(level * by_rank.size)
@@ -590,7 +591,9 @@ class _Inputs:
                 slope = surfaces.slopes(r, there[near]).mean(axis=0)
                 if not simulated:
                     slope = slope - surfaces.slopes(r, here)[0]
-                errors.append(_size(np.einsum("jq,q->j", deviations, slope)))
+                # Coefficients may be right, and the surface beside what it stands for at this end.
+                missed = fitted.lack if simulated else 0.0
+                errors.append(np.hypot(_size(np.einsum("jq,q->j", deviations, slope)), missed))
             first_error, total_error = np.full((2, g), np.nan)
             if what != "distance" and not np.isnan(shares.total[:, r]).any():
                 # The surface, then as each of the runs moves it.
