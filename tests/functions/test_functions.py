@@ -710,3 +710,9 @@ def test_a_delay_beyond_the_last_date_leaves_nothing() -> None:
     for delay in (12, 1e300):
         table = KMV_SCENARIO(POOL, DUES, 0.1, [["Scenario", "Delay"], ["late", delay]])
         assert table[1][2:4] == [1.0, 1.0]
+
+
+def test_the_argument_that_is_too_wide_is_named():
+    found = FUNCTIONS["KMV_HISTORY_PD"](2.0, ((100.0, 200.0),))
+    assert found.reason == "obligor_years must be one column: each row gives one row of results"
+    assert FUNCTIONS["KMV_HISTORY_PD"](((1.0, 2.0),), 100.0).reason.startswith("defaults must be one column")

@@ -265,7 +265,8 @@ class Function:
         grids = {k: Grid(self.arguments[k].name, raw[k]) for k in by_cell}
         shape = _broadcast([self.arguments[k] for k in by_cell], list(grids.values()))
         if self.shape == "columns" and shape[1] != 1:
-            raise InputError(self.arguments[0].name, "must be one column: each row gives one row of results")
+            wide = self.arguments[next(k for k in by_cell if grids[k].shape[1] != 1)].name
+            raise InputError(wide, "must be one column: each row gives one row of results")
         errors: dict[tuple[int, int], ExcelError] = {}
         inputs: list[Any] = list(raw)
         for k, argument in enumerate(self.arguments):
