@@ -1052,9 +1052,11 @@ def test_results_of_an_english_workbook_are_shown_in_chinese_but_for_names(
     capsys: pytest.CaptureFixture[str], template: Path
 ) -> None:
     said = run(capsys, "show", template, "--lang", "zh")[1]
-    for word in ("模拟", "取消优先/次级分层", "Licensee 01", "Senior (优先级)"):
+    for word in ("模拟", "取消优先/次级分层", "Licensee 01", "Senior (优先级)", "条路径中无一不足"):
         assert word in said
-    assert "Subordination off" not in said
+    names = "Licensee|Senior|Subordinate|Vtron|Group|Huayin|Medical|Electronics|KMV|AAA|BBB"
+    kept = rf"(?<![A-Za-z])({names})(?![A-Za-z])"
+    assert re.findall("[A-Za-z]{2,}", re.sub(rf"{kept}|[0-9a-f]{{12}}", "", said)) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -45,7 +45,7 @@ from xlkmv.refresh.digest import digest
 from xlkmv.refresh.report import CONDITIONS_SHOWN, SMALLEST_DRAWN, UNITS
 from xlkmv.refresh.run import read_book
 from xlkmv.workbook import layout
-from xlkmv.workbook.address import Area, parse_area
+from xlkmv.workbook.address import Area, address, parse_area
 from xlkmv.workbook.book import FileBook
 from xlkmv.workbook.layout import ASSUMED_FILL, NAMES, TABLES
 
@@ -712,6 +712,11 @@ def test_home_leads_to_the_answers_and_every_sheet_back(made: tuple[Path, Any]) 
     assert linked <= set(shown)
 
 
+def formula_at(tab: Any, cell: str) -> Any:
+    [found] = [c for c in tab.iter(f"{MAIN}c") if c.get("r") == cell]
+    return found
+
+
 def test_titles_of_sheets_with_money_follow_currency_and_unit(template: Path) -> None:
     book, tabs = FileBook(template), sheets(template)
     assert book.name(layout.CURRENCY).value == "RMB"
@@ -723,8 +728,12 @@ def test_titles_of_sheets_with_money_follow_currency_and_unit(template: Path) ->
         if c.format == layout.MONEY and c.field not in ("count", "obligors", "paths")
     }
     for name in with_money:
-        [title] = [c for c in tabs[name].iter(f"{MAIN}c") if c.get("r") == "B1"]
-        assert layout.MONEY_LABEL in title.findtext(f"{MAIN}f"), name
+        title = formula_at(tabs[name], "B1")
+        sheet, _, cell = str(title.findtext(f"{MAIN}f")).partition("!")
+        # In each language a text with the label in it.
+        for column in (2, 3):
+            text = formula_at(tabs[sheet], address(parse_area(cell).top, column))
+            assert layout.MONEY_LABEL in text.findtext(f"{MAIN}f"), name
         assert title.findtext(f"{MAIN}v").endswith("(RMB)"), name
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from xlkmv.build.filling import filling
 from xlkmv.build.template import build_template
 from xlkmv.deal.examples import EXAMPLES, example
-from xlkmv.language import LANGUAGES, catalogue
+from xlkmv.language import LANGUAGES, catalogue, retold
 from xlkmv.phrase import Phrase
 from xlkmv.refresh.run import refresh
 from xlkmv.refresh.solving import solve_book
-from xlkmv.refresh.wording import remember, said_again, write_texts
+from xlkmv.refresh.wording import choose_language, remember, said_again, write_texts
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook
 
@@ -106,6 +107,10 @@ def test_a_refresh_in_chinese_leaves_no_english_in_a_result(key: str, folder: Pa
     texts, names = result_texts(book), names_of(book)
     assert len(texts) > 100
     assert [(place, text) for place, text in texts if in_english(text, names)] == []
+    # What the same refresh has saved in English is told as it is said here.
+    english = result_texts(refreshed(draft(key, folder), tmp_path / "en.xlsm", None))
+    told = [retold(text.partition("   ")[0], "en", "zh", names) for _, text in english]
+    assert told == [text for _, text in texts]
 
 
 def titles(path: Path) -> list[str]:
@@ -183,6 +188,38 @@ def test_back_in_english_everything_is_as_if_it_had_never_been_chinese(folder: P
         assert back[name] == cells, name
 
 
+def sheet_titles(book: FileBook) -> dict[str, Any]:
+    """What is saved as the title of each sheet."""
+    return {name: book.cells(name, 1)[0][1] for name in book.sheets() if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(
+    ("currency", "unit", "in_english", "in_chinese"),
+    [("USD", "million", "USD million", "USD million"), ("", "", "money", "金额")],
+)
+def test_titles_lead_with_chinese_where_the_workbook_speaks_it(
+    currency: str, unit: str, in_english: str, in_chinese: str, tmp_path: Path
+) -> None:
+    """In viewers that do not compute, too: what is saved has to be right, there and back."""
+    deal = replace(filling(small("lease")), currency=currency, unit=unit)
+    path = build_template(tmp_path / "deal.xlsm", deal, refreshed=False)
+    english = sheet_titles(FileBook(path))
+    assert english["Pool"] == f"Pool   资产池   ({in_english})"
+    assert english["Terms"] == f"Terms and controls   条款与风险控制   ({in_english})"
+    assert english["Result"] == "Result   各层级结果"
+    assert in_english in titles(path)  # of an axis
+    for language, expected in (
+        ("zh", {"Pool": f"资产池   Pool   ({in_chinese})", "Result": "各层级结果   Result"}),
+        ("en", english),
+    ):
+        book = FileBook(path)
+        choose_language(book, language)
+        found = sheet_titles(FileBook(book.save(path)))
+        assert {name: found[name] for name in expected} == expected
+        assert all(re.match("[A-Z]" if language == "en" else "[\u4e00-\u9fff]", x) for x in found.values())
+        assert {"en": in_english, "zh": in_chinese}[language] in titles(path)
+
+
 def test_what_a_solve_has_said_follows_the_language(folder: Path, tmp_path: Path) -> None:
     source, target = draft("patents", folder), tmp_path / "solved.xlsm"
     english = refreshed(source, target, None, solve=True)
@@ -239,7 +276,7 @@ def test_every_fixed_text_has_its_chinese(key: str, folder: Path) -> None:
     table = FileBook(draft(key, folder)).table(layout.TEXTS.name)
     pairs = list(zip(table.column("English"), table.column(CHINESE), strict=True))
     same = [a for a, b in pairs if a == b]
-    assert set(same) <= {"Copula", "address", "CDR", "-"}
+    assert set(same) <= {"Copula", "address", "CDR", "-", example(key).currency}
     assert not [b for _, b in pairs if not re.search(r"[\u4e00-\u9fff]", str(b)) and b not in same]
 
 

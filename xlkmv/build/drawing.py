@@ -28,7 +28,7 @@ __all__ = [
     "FRONTIER",
     "KEYS",
     "LISTED_TOP",
-    "MONEY_AXIS",
+    "MONEY",
     "NOT_COMPARED",
     "WIDEST",
     "Sheets",
@@ -56,16 +56,17 @@ MONTHS_APART, LABELS = (1, 2, 3, 6, 12, 24, 60), 14
 GREY = "#595959"
 FONT = "Calibri"
 # Fields of results that hold a name of the user's, or a few words, of any length.
-NAMED = {"name", "tranche", "scenario", "condition", "test", "why", "pd_range", "most", "alert"}
-NAMED |= {"grade", "grade_now", "grade_closing", "computed_grade"}
+NAMED = {"name", "case", "tranche", "scenario", "condition", "test", "why", "pd_range", "most", "alert"}
+NAMED |= {"label", "input", "grade", "grade_now", "grade_closing", "computed_grade"}
 # Those whose format is that of the row, where a table has such.
 BY_ROW = {"value", "figure", "low", "high", "error"}
-# Those that hold a sentence.
+# Those that hold a sentence, and those of one table.
 WRAPPED = {"remark", "verdict", "said"}
+WRAPPED_IN = {(layout.OBLIGOR.name, "note")}
 # Upright labels of dates run into one another from some ten on.
 SLANTED: dict[str, Any] = {"name": FONT, "size": 9, "rotation": -45}
-# Title of an axis of money: what Terms says of currency and unit.
-MONEY_AXIS = "=Terms!$E$3"
+# Stands in texts for what Terms says of currency and unit, or for a word where that says nothing.
+MONEY, NO_CURRENCY = "{money}", Phrase("money")
 # A logarithmic axis of probabilities; smaller ones are drawn at its lower end.
 LOG_RANGE: dict[str, Any] = {"min": SMALLEST_DRAWN, "max": 1, "crossing": SMALLEST_DRAWN}
 
@@ -96,6 +97,7 @@ SPEAKS_CHINESE = "OR({})".format(
 )
 # Words of the product in columns of inputs without a list of their own.
 KEYS: dict[tuple[str, str], Sequence[str]] = {
+    (layout.POOL.name, "rating"): ["source"],
     (layout.TERM.name, "label"): [row.label for row in layout.TERM_ROWS],
     (layout.TERM.name, "value"): [
         *dict.fromkeys(word for row in layout.TERM_ROWS for word in (*row.choices, OC_ALL))
@@ -120,7 +122,7 @@ class Sheets:
     """The workbook under construction: formats are made once, tables from their layout."""
 
     def __init__(self, path: Path, money: str, macros: bool = True) -> None:
-        self.money = money  # what cell out_Money says
+        self.money = money  # what cell out_Money says; may be blank
         self.macros = macros
         self.book: Any = xlsxwriter.Workbook(
             str(path), {"in_memory": True, "default_date_format": layout.DATE}
@@ -189,15 +191,9 @@ class Sheets:
         ws.set_column(0, 0, 2 if name == "Home" else MARGIN)
         if name != "Home":
             self.link(ws, 0, 0, "Home")
-        shown, style = (
-            f"{title}   {chinese}",
-            self.style(**band, font_size=15, bold=True, indent=int(name != "Home")),
-        )
-        if money:
-            formula = f'="{shown}   ("&{layout.MONEY_LABEL}&")"'
-            ws.write_formula(0, 1, formula, style, f"{shown}   ({self.money})")
-        else:
-            ws.write(0, 1, shown, style)
+        look = self.style(**band, font_size=15, bold=True, indent=int(name != "Home"))
+        shown, in_chinese = titled(name, title, chinese, money)
+        self.speak(ws, 0, 1, shown, look, in_chinese)
         if note:
             self.speak(ws, 1, 1, note, self.style(font_color=GREY))
         if any(spec.sheet == name and spec.inputs for spec in layout.TABLES.values()):
@@ -328,7 +324,8 @@ class Sheets:
                     fits = {"text_wrap": True} if c.field == "basis" else {"shrink": True}
                     style = self.style(font_color=GREY, italic=True, indent=1, **fits)
                 elif not c.is_input:
-                    style = self.result(shown, c.field in NAMED, c.field in WRAPPED)
+                    wrapped = c.field in WRAPPED or (spec.name, c.field) in WRAPPED_IN
+                    style = self.result(shown, c.field in NAMED, wrapped)
                 else:
                     style = self.input(shown, mark)
                 put(ws, top + i, column + k, value, style)
@@ -449,7 +446,8 @@ class Sheets:
 
     def speak(self, ws: Any, row: int, column: int, text: str, style: Any = None, chinese: str = "") -> None:
         """Write a text in the language of the workbook, at once and without a refresh."""
-        ws.write_formula(row, column, self.said(text, chinese), style, text)
+        value = text.replace(MONEY, self.money or NO_CURRENCY)
+        ws.write_formula(row, column, self.said(text, chinese), style, value)
 
     def spoken(self) -> None:
         """Add the sheet of all texts so far: what charts and cells link to, and macros look up."""
@@ -470,17 +468,29 @@ class Sheets:
 
     def _texts(self) -> list[list[Any]]:
         self.said("What the workbook says, in each language.")
-        rows = []
+        self.said(*titled("Texts", "Texts", "文本"))
+        rows: list[list[Any]] = []
         for row, (text, chinese) in enumerate(self.texts, LISTED_TOP):
-            says = [catalogue(key).gettext for key in LANGUAGES if key != ENGLISH]
-            others = [chinese or said(Phrase(text), say) for say in says]
+            spoken = []
+            for key in LANGUAGES:
+                say = catalogue(key).gettext
+                words = text if key == ENGLISH else chinese or said(Phrase(text), say)
+                spoken.append(self._with_money(words, say(NO_CURRENCY)) if MONEY in words else str(words))
             formula = xl_rowcol_to_cell(row, 1)
             for column, (key, name) in enumerate(LANGUAGES.items(), 1):
                 if key != ENGLISH:
                     cell = xl_rowcol_to_cell(row, column)
                     formula = f'IF(OR(TRIM({layout.LANGUAGE})={{"{key}","{name}"}}),{cell},{formula})'
-            rows.append([str(text), *others, (f"={formula}", text)])
+            shown = spoken[0] if isinstance(spoken[0], str) else spoken[0][1]
+            rows.append([*spoken, (f"={formula}", shown)])
         return rows
+
+    def _with_money(self, text: str, otherwise: str) -> tuple[str, str]:
+        """Formula of a text that follows currency and unit, and its value."""
+        label = f'IF({layout.MONEY_LABEL}="","{otherwise}",{layout.MONEY_LABEL})'
+        before, after = (f'"{part}"' if part else "" for part in text.split(MONEY))
+        formula = "&".join(filter(None, (before, label, after)))
+        return f"={formula}", text.replace(MONEY, self.money or otherwise)
 
     def headed_in_chinese(self, ws: Any, row: int, column: int, columns: Sequence[Column]) -> None:
         """Let Chinese headings read where the workbook speaks it, and the English ones beneath recede.
@@ -517,9 +527,10 @@ class Sheets:
         """
         if shown == layout.CHANGE:
             # What the format rounds to no change at all; below LEAST no model can tell.
-            for low, high in ((-1e-4, -LEAST), (LEAST, 1e-4)):
+            power, none = "+0.0E+00;-0.0E+00", "0%;0%"
+            for low, high, form in ((-LEAST, LEAST, none), (-1e-4, -LEAST, power), (LEAST, 1e-4, power)):
                 rule = {"type": "cell", "criteria": "between", "minimum": low, "maximum": high}
-                look = self.book.add_format({"num_format": "+0.0E+00;-0.0E+00"})
+                look = self.book.add_format({"num_format": form})
                 ws.conditional_format(first, column, last, column, rule | {"format": look})
             return
         small = {"type": "cell", "criteria": "between", "minimum": 1e-4, "maximum": TWO_DECIMALS - 1e-12}
@@ -657,6 +668,13 @@ def in_all_languages(*words: str) -> list[str]:
     """Give words as they stand in the cells of any language, each once."""
     says = [catalogue(language).gettext for language in LANGUAGES]
     return list(dict.fromkeys(say(word) for word in words for say in says))
+
+
+def titled(sheet: str, title: str, chinese: str, money: bool = False) -> tuple[str, str]:
+    """Title of a sheet in English, its Chinese beside it, and in Chinese, the name of its tab beside it."""
+    label = f"   ({MONEY})" if money else ""
+    tab = "" if sheet == "Home" else f"   {sheet}"
+    return f"{title}   {chinese}{label}", f"{chinese}{tab}{label}"
 
 
 # Characters that Excel takes of the text beside an input.

@@ -161,8 +161,8 @@ class Filling:
 
     @property
     def money_label(self) -> str:
-        """What titles and axes of money say."""
-        return f"{self.currency} {self.unit}".strip() or NO_CURRENCY
+        """What titles and axes of money say; they have a word of their own where it is blank."""
+        return f"{self.currency} {self.unit}".strip()
 
     def note(self, sheet: str, text: str) -> str:
         """Line under the title of a sheet: what always holds, and what this deal adds."""
@@ -240,8 +240,6 @@ def filling(
     return Filling(title, found.terms.dates, pages, notes, filled, currency, headline=found.terms.headline)
 
 
-# What titles and axes say of money where nothing says more, in every language.
-NO_CURRENCY = "money 金额"
 # Excel's calendar begins with 1900, and has a day in it that never was.
 EARLIEST = dt.date(1901, 1, 1)
 

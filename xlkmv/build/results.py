@@ -15,7 +15,7 @@ from xlkmv.build.drawing import (
     LIGHT,
     LISTED_TOP,
     LOG_RANGE,
-    MONEY_AXIS,
+    MONEY,
     OFF,
     SENIOR,
     SLANTED,
@@ -53,6 +53,8 @@ __all__ = [
 WIDE, HIGH, ROWS = 690, 390, 21
 ABREAST = {"x_offset": WIDE + 10}
 HALF = {"width": WIDE, "height": HIGH}
+# Standard deviations that a chart draws.
+FAR = 8
 # No fewer paths than ten million could bound a PD by less.
 QUOTED_RANGE: dict[str, Any] = {"min": 1e-7, "max": 1, "crossing": 1e-7}
 # An end of an interval below a ten thousandth of a percent is said to be that.
@@ -81,6 +83,7 @@ def result(s: Sheets) -> None:
         "Collections against dues, accumulated, by the maturity of each class. For senior classes "
         "the reserve counts, too, and in PD and any-date PD the undertaking. No bar: covered, or none seen.",
         spec.columns,
+        least=len(spec.columns) + 1,  # the charts are wider than the table
     )
     s.table(ws, top - 3, 1, spec)
     s.frozen(ws, 2)
@@ -176,7 +179,7 @@ def cover_chart(s: Sheets, new: Filling) -> Any:
     )
     s.finish(chart, "What comes in against what is due, accumulated")
     chart.set_x_axis(s.dates_axis(new.dates))
-    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0"))
+    chart.set_y_axis(s.axis(MONEY, "#,##0"))
     return chart
 
 
@@ -230,7 +233,7 @@ def _paid_chart(s: Sheets, account: tuple[Any, ...]) -> Any:
         s.axis("Payment date", "yyyy-mm", text_axis=True)
         | {"num_font": SLANTED, "major_gridlines": {"visible": False}}
     )
-    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0"))
+    chart.set_y_axis(s.axis(MONEY, "#,##0"))
     return chart
 
 
@@ -246,17 +249,19 @@ def _kept_chart(s: Sheets, new: Filling, account: tuple[Any, ...]) -> Any:
     s.finish(chart, "out_DrawnKept")
     chart.set_x_axis(s.dates_axis(new.dates))
     # Of nothing a spreadsheet has a scale of its own, up to 1.
-    chart.set_y_axis(s.axis(MONEY_AXIS, '[=0]0;[<=1]"";#,##0'))
+    chart.set_y_axis(s.axis(MONEY, '[=0]0;[<=1]"";#,##0'))
     return chart
 
 
 def _covenant_chart(s: Sheets, tests: int) -> Any:
     chart = s.book.add_chart({"type": "bar"})
-    look = bars(SENIOR, 60) | {"data_labels": {"value": True, "num_format": '[<=100]0.0;"> 100"'}}
+    labels = {"value": True, "num_format": '[<=100]0.0;"> 100"', "position": "inside_base"}
+    look = bars(LIGHT, 60) | {"data_labels": labels}
     place = (layout.COVENANT, COVENANT_TOP, 1, tests)
     s.draw(chart, place, "name", ("distance", "Distance to breach on its tightest date", look))
     s.finish(chart, "Covenants: how far each test is from a breach")
-    chart.set_x_axis(s.axis("Standard deviations (0: as likely as not)", "0.0"))
+    # Beyond FAR a test is far from a breach: a longer bar would leave no room for those that are near.
+    chart.set_x_axis(s.axis("Standard deviations (0: as likely as not)", "0.0", max=FAR))
     chart.set_y_axis(
         s.axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )
@@ -392,7 +397,7 @@ def scenario(s: Sheets, new: Filling) -> None:
         "simulated view sees them. Every class: Conditions. The largest moves in a chart: Controls.",
         new.tables[spec.name].rows,
     )
-    s.paged(ws, 74, 1 + len(spec.inputs))
+    s.paged(ws, 68, 1 + len(spec.inputs))
 
 
 def conditions(s: Sheets) -> None:

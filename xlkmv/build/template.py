@@ -37,7 +37,7 @@ from xlkmv.build.drawing import (
     LIGHT,
     LISTED_TOP,
     LOG_RANGE,
-    MONEY_AXIS,
+    MONEY,
     NOT_COMPARED,
     OFF,
     SENIOR,
@@ -56,7 +56,7 @@ from xlkmv.build.drawing import (
     put,
     widths,
 )
-from xlkmv.build.filling import NO_CURRENCY, Filled, Filling, blank, filling
+from xlkmv.build.filling import Filled, Filling, blank, filling
 from xlkmv.build.results import (
     COVENANT_TOP,
     by_date,
@@ -167,6 +167,7 @@ ANSWER_RULES = (
 def _home(s: Sheets, new: Filling) -> Any:
     ws = s.sheet("Home", "KMV credit risk of a securitisation plan", "资产证券化 KMV 信用风险", "", PANEL + 1)
     ws.write(1, 1, new.title, s.style(font_color=GREY, italic=True))
+    s.keys_in_chinese(ws, 1, 1, 1, [layout.UNNAMED])
     s.book.define_name(layout.DEAL_NAME, "=Home!$B$2")
     widths(ws, 1, layout.ANSWER.columns)
     for column, width in ((PANEL - 1, 2), (PANEL, 17), (PANEL + 1, 23)):
@@ -336,8 +337,8 @@ def _obligor(s: Sheets, new: Filling) -> Any:
     )
     ws = s.sheet(spec.sheet, "Obligor", "债务人", about, spec.columns, money=True)
     s.frozen(ws, _inputs(s, ws, 3, 1, spec, new.tables.get(spec.name)))
-    # What PDs rest on is wide: a page of its own.
-    s.paged(ws, 60, spec.index("note"))
+    # The answers beside the names, then what they follow from.
+    s.paged(ws, 76, 1 + spec.index("pd"))
     return ws
 
 
@@ -453,7 +454,10 @@ def _terms(s: Sheets, new: Filling) -> Any:
         below = top + len(layout.TERM_ROWS) + 1
         s.heading(ws, below, 1, "What was read", "资料来源")
         for k, page in enumerate(new.pages, below + 1):
-            ws.write_string(k, 1, page)
+            if isinstance(page, Phrase):  # no citation
+                s.speak(ws, k, 1, page)
+            else:
+                ws.write_string(k, 1, page)
     return ws
 
 
@@ -463,10 +467,9 @@ def _money(s: Sheets, ws: Any, row: int, new: Filling) -> None:
     for column, name, text in ((2, layout.CURRENCY, new.currency), (3, layout.UNIT, new.unit)):
         put(ws, row, column, text or None, s.input(layout.TEXT))
         s.book.define_name(name, f"=Terms!{xl_rowcol_to_cell(row, column, True, True)}")
-    shown = f'TRIM({layout.CURRENCY}&" "&{layout.UNIT})'
-    formula = f'=IF({shown}="","{NO_CURRENCY}",{shown})'
+    formula = f'=TRIM({layout.CURRENCY}&" "&{layout.UNIT})'
     ws.write_formula(row, 4, formula, s.style(font_color=GREY, italic=True), s.money)
-    s.book.define_name(layout.MONEY_LABEL, MONEY_AXIS)
+    s.book.define_name(layout.MONEY_LABEL, f"=Terms!{xl_rowcol_to_cell(row, 4, True, True)}")
 
 
 # What the grades are, and whose figures they come from.
@@ -681,7 +684,7 @@ def _models(s: Sheets) -> Any:
     )
     s.finish(chart, "Loss of the pool over one year")
     chart.set_x_axis(s.axis("Model", "General") | {"major_gridlines": {"visible": False}})
-    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0"))
+    chart.set_y_axis(s.axis(MONEY, "#,##0"))
     deep = s.book.add_chart({"type": "column"})
     together = {"overlap": 100}
     s.draw(
@@ -695,7 +698,7 @@ def _models(s: Sheets) -> Any:
     s.finish(deep, "How likely the pool loses more, and who bears it (KMV)")
     deep.set_x_axis(
         s.axis("Loss of the pool in one year, and who bears it", "0.0%", major_gridlines={"visible": False})
-        | {"num_font": SLANTED}
+        | {"num_font": SLANTED | {"size": 8, "rotation": -90}}
     )
     bottom = {"min": SMALLEST_LAYER, "max": 1, "crossing": SMALLEST_LAYER}
     deep.set_y_axis(s.axis("Probability of more (log scale)", "0E+00", log_base=10, **bottom))
@@ -807,7 +810,7 @@ def _today(s: Sheets, new: Filling) -> Any:
         "nothing known explains, none is better than at closing; beside it: as computed.",
         spec.columns,
         money=True,
-        least=len(spec.columns) + 1,  # the charts are wider than the table
+        least=len(spec.columns) + 3,  # the charts are wider than the table
     )
     name_charts(s, ws, "out_ChartsSurveillance")
     top, _ = s.table(ws, TODAY_TOP - 3, 1, spec)
@@ -822,7 +825,7 @@ def _today(s: Sheets, new: Filling) -> Any:
     )
     s.finish(chart, "Collections: actual against plan")
     chart.set_x_axis(s.dates_axis(new.dates))
-    chart.set_y_axis(s.axis(MONEY_AXIS, "#,##0", min=0))
+    chart.set_y_axis(s.axis(MONEY, "#,##0", min=0))
     rating = s.book.add_chart({"type": "line"})
     thin = {"line": {"color": ALL, "width": 1.0, "dash_type": "long_dash_dot"}}
     s.draw(
@@ -860,6 +863,7 @@ def _backtest(s: Sheets, new: Filling) -> Any:
         "(Status on Pool). Area to KS: whether higher PDs defaulted; blank until somebody has.",
         spec.columns,
         money=True,
+        least=len(spec.columns) + 2,  # the charts are wider than the table
     )
     verdict, _ = s.table(ws, 3, 1, layout.MEASURE)
     ws.set_row(verdict, 40)  # of three lines
@@ -959,8 +963,8 @@ def _compare(s: Sheets) -> Any:
     state = f"=IF(ISBLANK(out_Compared),{uncompared},IF({_same_as('At compare')},{compared},{before}))"
     for row, (name, text) in enumerate(COMPARE_CELLS.items(), 5):
         s.speak(ws, row, 1, text, s.style(font_color=GREY))
-        # A remark is a sentence, and has the cells beside it.
-        style = s.style(bold=True, align="left", shrink=name != "out_ComparedPaths")
+        # A sentence has the cells beside it.
+        style = s.style(bold=True, align="left", shrink=name == "out_Comparison")
         ws.write_blank(row, 2, None, style)
         if name == "out_Comparison":
             ws.write_formula(row, 2, state, style, layout.UNCOMPARED)
@@ -1000,7 +1004,7 @@ def _moved(s: Sheets) -> Any:
         ("kmv_change", "Change in the KMV view", hatched(LIGHT, 60)),
     )
     s.finish(chart, "out_DrawnMoved")
-    chart.set_x_axis(s.axis("Change of the probability", "0.00%"))
+    chart.set_x_axis(s.axis("Change of the probability", "[>=0.1]0%;[<=-0.1]-0%;0.000%"))
     chart.set_y_axis(
         s.axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )
@@ -1095,10 +1099,7 @@ def _same(s: Sheets) -> str:
 
 
 def _checks(s: Sheets) -> Any:
-    about = (
-        "Laws that every result obeys, and inputs in their usual range (look: worth another look), tested at "
-        "each refresh. The overall outcome is on Home."
-    )
+    about = "Laws that every result obeys, and inputs in their usual range (look: worth another look)."
     ws = s.listed(layout.CHECK, "Checks", "校验", about)
     outcome = 1 + layout.CHECK.index("outcome")
     colors = {"passed": GOOD, "look": layout.ASSUMED_FILL, "FAILED": BAD}
@@ -1197,7 +1198,8 @@ def fixed_texts() -> tuple[str, ...]:
         for new in (*(filling(example(name)) for name in EXAMPLES), blank(CREATED.date(), "quarter", 4)):
             for macros in (True, False):
                 texts = _draft(Path(folder) / "draft.xlsm", new, macros).texts
-                found += [part for text, chinese in texts if not chinese for part in parts(text)]
+                alone = [text for text, chinese in texts if not chinese and text != MONEY]
+                found += [part for text in alone for part in parts(text)]
     return tuple(dict.fromkeys(found))
 
 

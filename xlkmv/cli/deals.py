@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import glob
 import textwrap
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ from xlkmv.cli import arguments
 from xlkmv.cli.books import opened, other_file, say_blanked, written
 from xlkmv.cli.output import ALARM, BAD_INPUT, Output, table
 from xlkmv.errors import BookError, BookInputError, InputError, XlkmvError
-from xlkmv.phrase import Phrase, said
+from xlkmv.language import ENGLISH, retold
+from xlkmv.phrase import Phrase, Say, said
 
 if TYPE_CHECKING:
     from xlkmv.refresh.run import Refreshed
@@ -164,9 +166,12 @@ LINES_SHOWN = 40
 
 def _show(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.deal.reading import READINGS, alarming
+    from xlkmv.refresh.wording import language_of
     from xlkmv.workbook import layout
 
     book = opened(options.book, out)
+    spoken = language_of(book) or ENGLISH
+    say = functools.partial(retold, source=spoken, target=out.language, names=_names_in(book))
     there = set(book.names())
 
     def cell(name: str) -> str:
@@ -203,9 +208,9 @@ def _show(options: argparse.Namespace, out: Output) -> None:
         (Phrase("What the last refreshes found"), layout.HISTORY, "as_of tranche grade quote alert"),
     ):
         if spec is not layout.TODAY or _anything_seen(book):
-            _print_table(title, book, spec, fields.split(), out)
+            _print_table(title, book, spec, fields.split(), out, say)
     # English titles have the Chinese beside them.
-    spread = cell("out_TitleDiversification").partition("   ")[0]
+    spread = say(cell("out_TitleDiversification").partition("   ")[0])
     answers: tuple[tuple[str, TableSpec, str], ...] = (
         (
             Phrase("How the pool is spread"),
@@ -249,14 +254,14 @@ def _show(options: argparse.Namespace, out: Output) -> None:
         ),
     )
     for what, spec, fields in answers:
-        _print_table(what, book, spec, fields.split(), out, needs=NEEDED.get(spec.name, ""))
+        _print_table(what, book, spec, fields.split(), out, say, NEEDED.get(spec.name, ""))
     for key, name in layout.READING_NAMES.items():
         if text := cell(name):
             about = said(Phrase(READINGS[key]), out.say)
-            sentence = Phrase("{about}: {sentence}", about=about, sentence=text)
+            sentence = Phrase("{about}: {sentence}", about=about, sentence=say(text))
             out.print(sentence, style=ALARM if alarming(text) else None)
     names = ("out_Refreshed", "out_Scope", "out_InputHash")
-    out.line("\n" + "   ".join(filter(None, map(cell, names))))
+    out.line("\n" + "   ".join(say(cell(name)) for name in names if cell(name)))
     _record(
         "show",
         out,
@@ -267,6 +272,24 @@ def _show(options: argparse.Namespace, out: Output) -> None:
         scope=cell("out_Scope"),
         stale=bool(stale),
     )
+
+
+def _names_in(book: Book) -> set[str]:
+    """Names that sentences of a workbook mention, and that are the same in every language."""
+    from xlkmv.workbook import layout
+    from xlkmv.workbook.book import has_table
+
+    found = set()
+    for spec, field in (
+        (layout.TRANCHE, "name"),
+        (layout.COVENANT, "name"),
+        (layout.CLASS_SCALE, "grade"),
+        (layout.DRIVER, "name"),
+        (layout.CONCENTRATION, "industry"),
+    ):
+        cells = _column(book.table(spec.name), spec, field) if has_table(book, spec.name) else ()
+        found |= {x for x in cells if isinstance(x, str)}
+    return found
 
 
 def _stale(book: Book, then: str) -> str:
@@ -306,11 +329,17 @@ NEEDED = {
 
 
 def _print_table(
-    title: str, book: Book, spec: TableSpec, fields: Sequence[str], out: Output, needs: str = ""
+    title: str,
+    book: Book,
+    spec: TableSpec,
+    fields: Sequence[str],
+    out: Output,
+    say: Say,
+    needs: str = "",
 ) -> None:
     """Print some columns of a table of results, those that say something; nothing without what it `needs`.
 
-    Of the history its last lines.
+    Of the history its last lines. What is not a name of the user's is what `say` makes of it.
     """
     from xlkmv.workbook.book import has_table
 
@@ -334,9 +363,8 @@ def _print_table(
             shown.columns[place].justify, shown.columns[place].no_wrap = "left", False
     rows = [*zip(*(cells[c.field] for c in columns), strict=True)]
     for row in rows[-LINES_SHOWN:] if spec is layout.HISTORY else rows:
-        # Words of the product, which an English workbook has in English; names are the user's.
         own = (c.field in NAMES and spec is not layout.SCENARIO for c in columns)
-        shown.add_row(*(x if users or not x else out.say(x) for users, x in zip(own, row, strict=True)))
+        shown.add_row(*(x if users or not x else say(x) for users, x in zip(own, row, strict=True)))
     out.print(shown)
 
 

@@ -17,7 +17,6 @@ from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.sources import HOLE, Prices
-from xlkmv.deal.terms import Deal
 from xlkmv.model.plan import default_probability_by
 from xlkmv.phrase import Phrase, some
 from xlkmv.shown import Shown
@@ -79,7 +78,7 @@ def laws(
         *attributed,
         Check(
             Phrase("Simulated volatility against the exact one, in standard errors"),
-            _standard_errors(deal, base, run),
+            _standard_errors(plan, base, run),
             5.0,
         ),
         Check(
@@ -222,10 +221,11 @@ def _named(what: Phrase, names: Sequence[str]) -> Phrase:
     return Phrase("{what} ({names})", what=what, names=some(names, NAMED))
 
 
-def _standard_errors(deal: Deal, base: KmvView, run: Simulation) -> float:
+def _standard_errors(plan: Stressed, base: KmvView, run: Simulation) -> float:
     """How far the simulated volatility lies from the exact one; 0 where no exact one was computed."""
+    deal = plan.deal
     exact = deal.terms.volatility_source == "implied" and deal.terms.copula == "gaussian"
-    exact &= deal.pool.recoveries is None
+    exact &= plan.recovery_law is None  # the pool of a plan has the means of what is drawn
     if not exact or industries(deal.pool, deal.terms) or run.volatility_error <= 0.0:
         return 0.0
     # An event that nobody drew is not in the simulated error: defaults of single obligors add theirs,

@@ -21,7 +21,7 @@ from xlkmv.errors import BookError, BookInputError
 from xlkmv.functions.cells import is_blank
 from xlkmv.phrase import CLAUSES, LIST, Phrase, joined
 from xlkmv.refresh.reader import Reader
-from xlkmv.refresh.report import AT_COMPARE, write_name, write_rows, write_title
+from xlkmv.refresh.report import AT_COMPARE, not_moved, write_name, write_rows, write_title
 from xlkmv.refresh.run import Inputs, Progress, read_book
 from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
@@ -272,7 +272,8 @@ def _write(book: Book, inputs: Inputs, found: Compared, stamp: str) -> None:
     write_name(book, "out_ComparedPaths", found.remark or None)
     drawn = layout.of_class(layout.CHARTS["out_ChartsMoved"], found.ways[-1].headline)
     write_name(book, "out_ChartsMoved", drawn)
-    write_title(book, "out_DrawnMoved")
+    changes = (x for _, *moves in tables[layout.BRIDGE] for x in moves)
+    write_title(book, "out_DrawnMoved", not_moved(changes))
     said = [done, found.remark, drawn, *(cell for rows in tables.values() for row in rows for cell in row)]
     remember(book, said)
 

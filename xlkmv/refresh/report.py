@@ -31,7 +31,7 @@ from xlkmv.deal.questions.contributions import NAMED, Contributions
 from xlkmv.deal.questions.diversification import telling_class, why_not
 from xlkmv.deal.questions.layers import loss_layers
 from xlkmv.deal.questions.uncertainty import LEAST_FOREMOST, OBLIGORS
-from xlkmv.deal.reading import read, riskiest
+from xlkmv.deal.reading import LEAST, read, riskiest
 from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.standing import ClassToday, alert, classes_today
 from xlkmv.deal.stress import expected_recovery
@@ -48,6 +48,7 @@ from xlkmv.refresh.wording import remember, said_again, speaker, write_texts
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, CellValue, Table, has_table
 from xlkmv.workbook.layout import TableSpec
+from xlkmv.workbook.layout.column import CHANGE
 
 __all__ = [
     "AT_COMPARE",
@@ -61,6 +62,7 @@ __all__ = [
     "backtest_rows",
     "measure_row",
     "model_rows",
+    "not_moved",
     "scope",
     "target_mark",
     "write_name",
@@ -281,8 +283,33 @@ def _drawn(book: Book, deal: Deal, analysis: Analysis, today: ClassToday) -> dic
         "out_DrawnConditions": quick,
         "out_DrawnSpread": quick or deal.tranches[_spread_class(analysis)].name,
         "out_DrawnMatter": quick or (None if analysis.uncertainty else NO_RANGE),
-        "out_DrawnMoved": asked("out_Compared", layout.UNCOMPARED),
+        "out_DrawnMoved": asked("out_Compared", layout.UNCOMPARED) or _not_moved(book),
     }
+
+
+def _not_moved(book: Book) -> str | None:
+    """Say so if no change of the last comparison has moved the class."""
+    if not has_table(book, layout.BRIDGE.name):
+        return None
+    bridge = book.table(layout.BRIDGE.name)
+    headings = (c.header for c in layout.BRIDGE.columns if c.format == CHANGE and bridge.has(c.header))
+    return not_moved([x for heading in headings for x in bridge.column(heading)])
+
+
+def not_moved(changes: Iterable[Any]) -> str | None:
+    """Say so if all of some changes of a probability are too small to be any.
+
+    Parameters
+    ----------
+    changes : iterable
+        Blank ones are passed over.
+
+    Returns
+    -------
+    str or None
+    """
+    small = all(abs(x) < LEAST for x in changes if isinstance(x, float))
+    return Phrase("nothing moved it") if small else None
 
 
 def write_title(book: Book, name: str, more: str | None = None) -> None:

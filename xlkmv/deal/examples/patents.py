@@ -17,6 +17,7 @@ import numpy as np
 from xlkmv.deal.examples import Example
 from xlkmv.deal.examples.basis import Basis, Sources, fact, term
 from xlkmv.deal.terms import Controls, Covenant, Deal, Pool, Ranges, Terms, Tranche
+from xlkmv.phrase import Phrase
 
 __all__ = ["LICENSEES", "PATENT_SOURCES", "Licensee", "patents_example", "xingye_yuanrong"]
 
@@ -116,7 +117,7 @@ def _basis(x: Licensee) -> Basis:
 
 PATENT_SOURCES = Sources(
     title="Xingye Yuanrong, Guangzhou Development Zone patent licences (2019-1): public facts, else assumed",
-    pages=("public reports of the deal, from its launch on 11 September 2019 on",),
+    pages=(Phrase("public reports of the deal, from its launch on 11 September 2019 on"),),
     pool=tuple(map(_basis, LICENSEES)),
     tranches=(
         fact("4 %, AAA: fact; the rest: assumption", "name", "rank", "coupon"),

@@ -141,8 +141,7 @@ def views_part(deal: Deal, view: KmvView, found: ScenarioResult) -> str:
     if not apart:
         return ""
     return Phrase(
-        "Short in the KMV view alone: {names}. It counts what is due ahead of a class and no reserve; "
-        "while everybody pays, nothing due to the class itself is missed.",
+        "Short in the KMV view alone, which counts what is due ahead of the class and no reserve: {names}.",
         names=joined(apart, LIST),
     )
 

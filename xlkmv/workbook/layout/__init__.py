@@ -170,7 +170,7 @@ HEADLINE_CLASS = "in_Headline"
 LANGUAGE = "in_Language"
 
 # The cell of Home that says what the deal is, and what a new workbook has there.
-DEAL_NAME, UNNAMED = "in_Deal", "Name of the deal"
+DEAL_NAME, UNNAMED = "in_Deal", Phrase("Name of the deal")
 
 # Tables that a user may give further columns of money, those of dates above all.
 OPEN_TABLES = (POOL, TRANCHE, SCHEDULE)

@@ -259,6 +259,7 @@ OBLIGOR = TableSpec(
         result("PD, low", "下限", "found_low", PROBABILITY, 10, blank=True),
         result("PD, high", "上限", "found_high", PROBABILITY, 10, blank=True),
         result("DD", "违约距离", "distance", DISTANCE, 8, blank=True),
+        result("Rests on", "依据", "note", TEXT, 62, blank=True),
         number("Typed PD", "给定PD", "pd", RATE, PROBABILITY_RULE, 9, "given: one year.", blank=True),
         number("Typed low", "给定下限", "low", RATE, PROBABILITY_RULE, 9, "given, if known.", blank=True),
         number("Typed high", "给定上限", "high", RATE, PROBABILITY_RULE, 9, "given, if known.", blank=True),
@@ -321,7 +322,6 @@ OBLIGOR = TableSpec(
             "history, low default: obligors x years.",
             blank=True,
         ),
-        result("Rests on", "依据", "note", TEXT, 104, blank=True),
     ),
     optional=True,
 )

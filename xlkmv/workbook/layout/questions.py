@@ -130,7 +130,7 @@ STEP = TableSpec(
     "What moved each class, from each case to this workbook, one change after the other",
     "各层级变动原因",
     (
-        result("Case", "情形", "case", TEXT, 28),
+        result("Case", "情形", "case", TEXT, 34),
         the_class(20),
         result("Changed", "变动项", "label", TEXT, 30),
         result("PD to quote then", "届时采用违约概率", "pd", PROBABILITY, 11),

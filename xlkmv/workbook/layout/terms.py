@@ -164,7 +164,7 @@ SCENARIO = TableSpec(
         result("Change in any-date PD", "相对基准变动", "change", CHANGE, 12),
         result("Simulated any-date PD", "模拟任一日违约概率", "simulated", SIMULATED, 12),
         result("s.e.", "标准误", "simulated_error", ERROR, 10),
-        result("Remark", "说明", "remark", TEXT, 44, blank=True),
+        result("Remark", "说明", "remark", TEXT, 62, blank=True),
     ),
 )
 
