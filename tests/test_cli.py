@@ -34,8 +34,8 @@ from xlkmv.deal.analysis import analyse
 from xlkmv.deal.answers import quoted_pd
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.figures import FARTHEST, change, figure, probability
 from xlkmv.deal.questions.whatif import what_if
-from xlkmv.deal.reading import FARTHEST, change, figure, probability
 from xlkmv.deal.stress import BASE
 from xlkmv.errors import OUT_OF_MEMORY
 from xlkmv.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
@@ -500,6 +500,9 @@ def test_solve_prints_the_answers_that_it_writes(
     assert code == 0
     assert FileBook(target).table("tbl_Structure").rows == table.rows
     assert again.split("Written")[0] == out.split("Written")[0]
+    # Who has typed a target may not know that it stays there.
+    assert out.splitlines()[-1] == "Sheet Structure now asks for 20.00% of Senior (优先级)."
+    assert "now asks" not in again
 
 
 def test_solve_takes_a_target_for_each_class(
@@ -507,7 +510,7 @@ def test_solve_takes_a_target_for_each_class(
 ) -> None:
     target = tmp_path / "out.xlsm"
     wanted = ("--target", "senior (优先级)=ccc/c", "--target", "Subordinate (次级)=30%", "--out", target)
-    code, _, err = run(capsys, "solve", book, *wanted)
+    code, out, err = run(capsys, "solve", book, *wanted)
     assert (code, err) == (0, "")
     written = FileBook(target)
     assert written.table("tbl_Target").column("Target") == ["ccc/c", 0.3]
@@ -515,6 +518,24 @@ def test_solve_takes_a_target_for_each_class(
     maturity = float(read_book(written).deal.terms.times[-1])
     senior, junior = written.table("tbl_Target").column("As a PD")
     assert (senior, junior) == (scale.limit("CCC/C", maturity), 0.3)
+    asked = f"{senior:.2%} (CCC/C)"  # a grade has its PD beside it
+    assert f"What the deal could be for a PD of {asked} of Senior (优先级), all" in " ".join(out.split())
+    assert out.splitlines()[-1] == (
+        f"Sheet Structure now asks for {asked} of Senior (优先级); 30.00% of Subordinate (次级)."
+    )
+
+
+def test_solve_says_which_pd_an_answer_is_for_where_the_paths_cannot_show_the_target(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "220")
+    code, out, _ = run(capsys, "solve", book, "--target", "AA", "--out", tmp_path / "out.xlsm")
+    scale, maturity = read_book(FileBook(book)).deal.terms.class_scale, read_book(FileBook(book)).deal.terms
+    asked = f"{scale.limit('AA', float(maturity.times[-1])):.2%} (AA)"
+    least = 10 / maturity.paths
+    assert code == 0
+    assert f"for a PD of {least:.2%}, in place of {asked}, of Senior (优先级), all else as it is" in out
+    assert f"of the pool; for a PD of {least:.2%}, which is above the target." in out
 
 
 @pytest.mark.parametrize(
@@ -949,14 +970,6 @@ def test_show_has_who_drives_the_risk_and_what_the_cases_were(
     classes = written.table("tbl_Tranche").column("Tranche")
     assert {row["tranche"] for row in tables["tbl_Step"]} == set(classes)
     assert {row["name"] for row in tables["tbl_Interval"]} == set(classes)
-
-
-@pytest.mark.parametrize(
-    ("x", "shown"),
-    [(0.0, "0"), (1.4e-4, "+0.014%"), (-0.0123, "-1.23%"), (-3.1e-9, "-3.1E-09"), (1e-12, "0")],
-)
-def test_a_change_has_two_digits_and_its_sign(x: float, shown: str) -> None:
-    assert change(x) == shown
 
 
 def test_programs_read_the_figures_of_the_sheets(capsys: pytest.CaptureFixture[str], book: Path) -> None:

@@ -136,7 +136,7 @@ def _outcome(done: Refreshed, out: Output) -> tuple[str, tuple[str, str], tuple[
 
     Those of now are blank while nothing has been seen.
     """
-    from xlkmv.deal.reading import probability
+    from xlkmv.deal.figures import probability
     from xlkmv.deal.standing import classes_today
 
     analysis = done.analysis
@@ -348,7 +348,7 @@ def _column(found: Table, spec: TableSpec, field: str) -> Sequence[Any]:
 
 def _shown(value: Any, form: str) -> str:
     """Write a cell as its sheet shows it."""
-    from xlkmv.deal.reading import change, distance, figure, probability
+    from xlkmv.deal.figures import change, distance, figure, probability
     from xlkmv.workbook.layout import column
 
     if not isinstance(value, float):

@@ -211,7 +211,7 @@ def console(**options: Any) -> Console:
 
 def number(x: float, shown: str, _: Say = str) -> str:
     """Write a figure of a table; infinite coverage is covered, none is short."""
-    from xlkmv.deal.reading import figure
+    from xlkmv.deal.figures import figure
 
     if x in (float("inf"), float("-inf")):
         return _("covered") if x > 0 else _("short")
@@ -220,9 +220,9 @@ def number(x: float, shown: str, _: Say = str) -> str:
 
 def distance(x: float, _: Say = str) -> str:
     """Write a distance to default of a table, as :func:`number` does the other figures."""
-    from xlkmv.deal import reading
+    from xlkmv.deal import figures
 
-    return reading.distance(x) if abs(x) < float("inf") else number(x, ".2f", _)
+    return figures.distance(x) if abs(x) < float("inf") else number(x, ".2f", _)
 
 
 def table(title: str, *columns: str, words: bool = False) -> Table:

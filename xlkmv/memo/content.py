@@ -15,9 +15,10 @@ import numpy as np
 
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import ClassAnswer, class_answers, range_text
+from xlkmv.deal.figures import distance, figure, probability
 from xlkmv.deal.questions.contributions import Drivers
 from xlkmv.deal.questions.diversification import telling_class
-from xlkmv.deal.reading import READINGS, alarming, distance, figure, probability, read
+from xlkmv.deal.reading import READINGS, alarming, read
 from xlkmv.deal.sources import METHODS as SOURCE_METHODS
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, Deal
