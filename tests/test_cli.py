@@ -425,6 +425,31 @@ def test_no_figure_is_cut_where_two_columns_break(name: str, width: int) -> None
     assert max(map(cell_len, said.splitlines())) <= width
 
 
+def narrow(*rows: tuple[str, ...]) -> list[str]:
+    """A table in a terminal that is too narrow for it."""
+    shown = table("Title", "Largest\nindustry", "Share of the pool", "Number of obligors")
+    for row in rows:
+        shown.add_row(*row)
+    screen = console(width=30, file=io.StringIO())
+    screen.print(shown)
+    return [line.rstrip() for line in screen.file.getvalue().splitlines() if line.strip()]
+
+
+def test_a_single_row_says_what_its_first_cell_is_in_a_narrow_terminal_too() -> None:
+    lines = [
+        "Title",
+        "Largest industry: Electronics",
+        "  Share of the pool: 14.95%",
+        "  Number of obligors: 11",
+    ]
+    assert narrow(("Electronics", "14.95%", "11")) == lines
+
+
+def test_several_rows_are_named_by_their_first_cells_and_figures_stand_deeper() -> None:
+    lines = ["Title", "A", "  1 of two", "    Share of the pool: 3%", "    Number of obligors: 4"]
+    assert narrow(("A", "", ""), ("  1 of two", "3%", "4")) == lines
+
+
 def test_headings_of_two_lines_are_joined_as_their_language_does() -> None:
     shown = table("Title", "层级", "采用的\n违约概率", "KMV\nview")
     shown.add_row("优先级", "1,279,649", "1,279,649")
@@ -802,11 +827,15 @@ def test_whatif_rates_every_class_with_and_without_an_obligor(
     found = what_if(deal, "licensee 02")
     code, out, err = run(capsys, "whatif", book, "--default", "licensee 02")
     assert (code, err) == (0, "") and "What if: Licensee 02" in out
+    said = out.splitlines()
     code, out, _ = run(capsys, "whatif", book, "--default", "licensee 02", "--json")
     (answer,) = json.loads(out)["answers"]
     assert answer["obligor"] == "Licensee 02"
     rows = {(row["tranche"], row["condition"]): row for row in answer["tables"]["whatif"]}
     assert len(rows) == 4 * len(deal.tranches)
+    lines = [line for line in said if any(line.strip().startswith(case.label) for case in found)]
+    for line, row in zip(lines, answer["tables"]["whatif"], strict=True):
+        assert f" {probability(row['pd'])}  {row['why']} " in line  # why beside what is quoted, as elsewhere
     for case in found:
         for view, measured in zip(case.view.tranches, case.simulation.tranches, strict=True):
             row = rows[view.name, case.label]
@@ -821,6 +850,9 @@ def test_whatif_rates_every_class_with_and_without_an_obligor(
     assert (code, err) == (2, sentence)
     code, _, err = run(capsys, "whatif", book, "--default", "nobody")
     assert (code, err) == (2, "xlkmv: obligor must be the name of an obligor of the pool (got 'nobody')\n")
+    code, _, err = run(capsys, "whatif", book, "--default", "huayin")
+    rule = "obligor must be the name of an obligor of the pool; did you mean 'Huayin Medical (华银医学)'?"
+    assert (code, err) == (2, f"xlkmv: {rule} (got 'huayin')\n")
     assert book.read_bytes() == before
 
 
@@ -844,6 +876,7 @@ def test_one_bad_book_stops_none_of_the_others(
     assert "1 input is wrong" in lines["wrong.xlsm"]
     for name in ("deal.xlsm", "other.xlsm"):
         assert first["Grade"] in lines[name] and probability(first["PD to quote"]) in lines[name]
+        assert first["Class"] in lines[name]  # whose grade it is
     assert err.startswith(f"xlkmv: {wrong}\n1 input is wrong; nothing was written")
     assert wrong.read_bytes() == before
     assert FileBook(other).name("out_InputHash").value == FileBook(book).name("out_InputHash").value
@@ -1112,6 +1145,17 @@ def test_verbose_says_when_each_step_began_and_quiet_nothing(
     assert code == 0
     assert steps[0] == "Reading and checking" and steps[-1] == "Writing" and len({*steps}) == len(steps)
     assert run(capsys, "refresh", "--quick", "-q", book) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "early", [("--lang", "zh"), ("--lang=zh",), ("-v", "--lang", "zh"), ("--lang", "zh", "-v")]
+)
+def test_the_language_may_stand_before_the_command(
+    capsys: pytest.CaptureFixture[str], early: str, tmp_path: Path
+) -> None:
+    late = run(capsys, "show", tmp_path / "none.xlsm", "--lang", "zh")
+    assert late[0] == BAD_INPUT and "不" in late[2]
+    assert run(capsys, *early.split(), "show", tmp_path / "none.xlsm") == late
 
 
 def test_no_colour_where_the_user_wants_none(

@@ -81,7 +81,7 @@ def _refresh(options: argparse.Namespace, out: Output) -> int:
         except XlkmvError as error:  # the others are none the worse for it
             out.fail(error, path)
             failed = error.counted if isinstance(error, BookInputError) else Phrase("failed")
-            lines.append((path, said(failed, out.say), ("", ""), ("", "")))
+            lines.append((path, said(failed, out.say), "", ("", ""), ("", "")))
             code = BAD_INPUT
     _ = out.say
     closing = (_("Grade"), _("PD to quote"))
@@ -89,10 +89,11 @@ def _refresh(options: argparse.Namespace, out: Output) -> int:
     if any(any(today) for *_other, today in lines):
         closing = (_("Grade at\nclosing"), _("PD to quote\nat closing"))
         now = (_("Grade\nnow"), _("PD to quote\nnow"))
-    found = table(_("Refreshed workbooks"), _("Workbook"), _("State"), *closing, *now)
-    found.columns[1].justify = "left"
-    for path, state, then, today in lines:
-        found.add_row(str(path), state, *then, *(today if now else ()))
+    found = table(_("Refreshed workbooks"), _("Workbook"), _("State"), _("Class"), *closing, *now)
+    for words in found.columns[1:3]:
+        words.justify = "left"
+    for path, state, name, then, today in lines:
+        found.add_row(str(path), state, name, *then, *(today if now else ()))
     out.print(found)
     return code
 
@@ -131,8 +132,8 @@ def _refreshed(path: Path, options: argparse.Namespace, out: Output, whole: bool
     return done
 
 
-def _outcome(done: Refreshed, out: Output) -> tuple[str, tuple[str, str], tuple[str, str]]:
-    """State of a workbook's results; grade and PD to quote of the headline class, at closing and now.
+def _outcome(done: Refreshed, out: Output) -> tuple[str, str, tuple[str, str], tuple[str, str]]:
+    """State of a workbook's results; the headline class, its grade and PD to quote at closing and now.
 
     Those of now are blank while nothing has been seen.
     """
@@ -145,7 +146,8 @@ def _outcome(done: Refreshed, out: Output) -> tuple[str, tuple[str, str], tuple[
         state = Phrase("CHECKS FAILED: see sheet Checks")
     now = classes_today(done.inputs.deal, analysis)[analysis.headline]
     closing, today = ((said(x.grade, out.say), probability(x.quote.pd)) for x in (now.closing, now))
-    return said(state, out.say), closing, today if analysis.surveillance.seen else ("", "")
+    seen = analysis.surveillance.seen
+    return said(state, out.say), now.closing.name, closing, today if seen else ("", "")
 
 
 def _record(command: str, out: Output, book: Book, path: Path, **facts: Any) -> None:

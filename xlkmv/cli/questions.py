@@ -241,9 +241,10 @@ def _whatif(options: argparse.Namespace, out: Output) -> None:
     with out.progress() as progress:
         deal = read_book(book).deal
         found = what_if(deal, names[0], options.recovery, progress=progress)
-    columns = (_("PD to quote"), _("Coverage"), _("DD"), _("Simulated"), _("Expected loss"))
+    columns = (_("PD to\nquote"), _("Why"), _("Coverage"), _("DD"), _("Simulated"), _("Loss"))
     title = Phrase("What if: {name}", name=found[0].obligor)
     shown = table(said(title, _), _("Class"), *columns)
+    shown.columns[2].justify, shown.columns[2].no_wrap = "left", False
     rows: list[list[Any]] = []
     for k, tranche in enumerate(deal.tranches):
         shown.add_row(tranche.name)
@@ -254,6 +255,7 @@ def _whatif(options: argparse.Namespace, out: Output) -> None:
             shown.add_row(
                 f"  {said(case.label, _)}",
                 probability(quote.pd),
+                said(quote.why, _),
                 number(seen[0], ".3f", _),
                 distance(seen[1], _),
                 said(probability(run.anydate_pd, simulated=True), _),
