@@ -235,11 +235,11 @@ def near(rule: str, name: str, known: Iterable[str]) -> Phrase:
         The rule, and the nearest names where any is near.
     """
     names, text = {one.casefold(): one for one in known}, name.strip().casefold()
-    close = [key for key in names if text in key] if len(text) >= PART else []
-    close = close[:GUESSES] or difflib.get_close_matches(text, list(names), GUESSES)
+    holding = [key for key in names if text in key] if len(text) >= PART else []
+    close = dict.fromkeys([*holding, *difflib.get_close_matches(text, list(names), GUESSES)])
     if not close:
         return Phrase(rule)
-    guesses = ", ".join(repr(names[key]) for key in close)
+    guesses = ", ".join(repr(names[key]) for key in [*close][:GUESSES])
     return Phrase("{rule}; did you mean {names}?", rule=Phrase(rule), names=guesses)
 
 
