@@ -1005,6 +1005,26 @@ def test_show_has_who_drives_the_risk_and_what_the_cases_were(
     assert {row["name"] for row in tables["tbl_Interval"]} == set(classes)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_show_speaks_of_an_undertaking_where_one_stands_behind_a_class(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    opened = FileBook(book)
+    controls, terms = opened.table("tbl_Control"), opened.table("tbl_Term")
+    support = controls.column("Control").index("Shortfall undertaking")
+    opened.write_cell(controls.sheet, controls.cell(support, "On"), "yes" if there else "no")
+    paths = terms.column("Term").index("Simulated paths")
+    opened.write_cell(terms.sheet, terms.cell(paths, "Value"), 500.0)
+    opened.save()
+    run(capsys, "refresh", book)
+    out = run(capsys, "show", book)[1]
+    # All but the condition that switches it off.
+    own = [line for line in out.splitlines() if not line.startswith(" Shortfall undertaking off")]
+    assert ("ndertaking" in "\n".join(own)) == there
+    assert ("Simulated, no" in out) == there
+
+
 def test_programs_read_the_figures_of_the_sheets(capsys: pytest.CaptureFixture[str], book: Path) -> None:
     code, out, _ = run(capsys, "refresh", "--quick", "--json", book)
     found = json.loads(out)

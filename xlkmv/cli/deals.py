@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import glob
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,11 +181,13 @@ def _show(options: argparse.Namespace, out: Output) -> None:
     stale = _stale(book, cell("out_InputHash"))
     if stale:
         out.print(stale, "", style=ALARM)
+    supported = _supported(book)
+    without = " alone" if supported else ""
     for title, spec, fields in (
         (
             Phrase("Each class: grade by default rates of rated companies, no rating"),
             layout.ANSWER,
-            "name grade pd pd_range why alone expected_loss loss_given_default average_life yield_at_par",
+            f"name grade pd pd_range why{without} expected_loss loss_given_default average_life yield_at_par",
         ),
         (
             Phrase("Default risk of each class by its maturity"),
@@ -215,7 +217,9 @@ def _show(options: argparse.Namespace, out: Output) -> None:
             "industry industry_share obligors effective_number largest five_largest ten_largest",
         ),
         (
-            Phrase("The obligors that count most for the headline class (simulated, undertaking not called)"),
+            Phrase("The obligors that count most for the headline class (simulated, undertaking not called)")
+            if supported
+            else Phrase("The obligors that count most for the headline class (simulated)"),
             layout.DRIVER,
             "name share pd loss_share in_default pd_without pd_without_change",
         ),
@@ -251,7 +255,8 @@ def _show(options: argparse.Namespace, out: Output) -> None:
         ),
     )
     for what, spec, fields in answers:
-        _print_table(what, book, spec, fields.split(), out, needs=NEEDED.get(spec.name, ""))
+        called = PLAIN.get(spec.name, {}) if not supported else {}
+        _print_table(what, book, spec, fields.split(), out, needs=NEEDED.get(spec.name, ""), called=called)
     for key, name in layout.READING_NAMES.items():
         if text := cell(name):
             about = said(Phrase(READINGS[key]), out.say)
@@ -282,6 +287,16 @@ def _stale(book: Book, then: str) -> str:
     return "" if digest == then else Phrase("stale: inputs have changed since the last refresh")
 
 
+def _supported(book: Book) -> bool:
+    """Whether an undertaking stood behind a class at the last refresh."""
+    from xlkmv.workbook import layout
+    from xlkmv.workbook.book import has_table
+
+    if not has_table(book, layout.ANSWER.name):
+        return True
+    return any(isinstance(x, float) for x in _column(book.table(layout.ANSWER.name), layout.ANSWER, "alone"))
+
+
 def _anything_seen(book: Book) -> bool:
     """Whether classes had a rating of today, beside that of closing, at the last refresh."""
     from xlkmv.workbook import layout
@@ -306,13 +321,22 @@ NEEDED = {
     "tbl_Obligor": "found_pd",
 }
 
+# Headings where no undertaking stands behind a class.
+PLAIN = {"tbl_Diversification": {"kmv": "KMV view", "simulated": "Simulated"}}
+
 
 def _print_table(
-    title: str, book: Book, spec: TableSpec, fields: Sequence[str], out: Output, needs: str = ""
+    title: str,
+    book: Book,
+    spec: TableSpec,
+    fields: Sequence[str],
+    out: Output,
+    needs: str = "",
+    called: Mapping[str, str] | None = None,
 ) -> None:
     """Print some columns of a table of results, those that say something; nothing without what it `needs`.
 
-    Of the history its last lines.
+    Of the history its last lines. `called`: other headings than the sheet's, by column.
     """
     from xlkmv.workbook.book import has_table
 
@@ -329,7 +353,8 @@ def _print_table(
     columns = [c for c in columns if any(cells[c.field])]
     if not columns or (needs and not any(x is not None for x in _column(found, spec, needs))):
         return
-    headings = (out.heading(c) for c in columns)
+    other = called or {}
+    headings = (out.say(other[c.field]) if c.field in other else out.heading(c) for c in columns)
     shown = table(said(title, out.say), *("\n".join(textwrap.wrap(text, HEADING)) for text in headings))
     for place, column in enumerate(columns):
         if place and column.format == "General":
