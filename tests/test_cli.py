@@ -34,8 +34,8 @@ from xlkmv.deal.analysis import analyse
 from xlkmv.deal.answers import quoted_pd
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.figures import FARTHEST, change, figure, probability
 from xlkmv.deal.questions.whatif import what_if
-from xlkmv.deal.reading import FARTHEST, change, figure, probability
 from xlkmv.deal.stress import BASE
 from xlkmv.errors import OUT_OF_MEMORY
 from xlkmv.functions import KMV_DD, KMV_LINEAR_DD, KMV_PD
@@ -425,6 +425,31 @@ def test_no_figure_is_cut_where_two_columns_break(name: str, width: int) -> None
     assert max(map(cell_len, said.splitlines())) <= width
 
 
+def narrow(*rows: tuple[str, ...]) -> list[str]:
+    """A table in a terminal that is too narrow for it."""
+    shown = table("Title", "Largest\nindustry", "Share of the pool", "Number of obligors")
+    for row in rows:
+        shown.add_row(*row)
+    screen = console(width=30, file=io.StringIO())
+    screen.print(shown)
+    return [line.rstrip() for line in screen.file.getvalue().splitlines() if line.strip()]
+
+
+def test_a_single_row_says_what_its_first_cell_is_in_a_narrow_terminal_too() -> None:
+    lines = [
+        "Title",
+        "Largest industry: Electronics",
+        "  Share of the pool: 14.95%",
+        "  Number of obligors: 11",
+    ]
+    assert narrow(("Electronics", "14.95%", "11")) == lines
+
+
+def test_several_rows_are_named_by_their_first_cells_and_figures_stand_deeper() -> None:
+    lines = ["Title", "A", "  1 of two", "    Share of the pool: 3%", "    Number of obligors: 4"]
+    assert narrow(("A", "", ""), ("  1 of two", "3%", "4")) == lines
+
+
 def test_headings_of_two_lines_are_joined_as_their_language_does() -> None:
     shown = table("Title", "层级", "采用的\n违约概率", "KMV\nview")
     shown.add_row("优先级", "1,279,649", "1,279,649")
@@ -500,6 +525,9 @@ def test_solve_prints_the_answers_that_it_writes(
     assert code == 0
     assert FileBook(target).table("tbl_Structure").rows == table.rows
     assert again.split("Written")[0] == out.split("Written")[0]
+    # Who has typed a target may not know that it stays there.
+    assert out.splitlines()[-1] == "Sheet Structure now asks for 20.00% of Senior (优先级)."
+    assert "now asks" not in again
 
 
 def test_solve_takes_a_target_for_each_class(
@@ -507,7 +535,7 @@ def test_solve_takes_a_target_for_each_class(
 ) -> None:
     target = tmp_path / "out.xlsm"
     wanted = ("--target", "senior (优先级)=ccc/c", "--target", "Subordinate (次级)=30%", "--out", target)
-    code, _, err = run(capsys, "solve", book, *wanted)
+    code, out, err = run(capsys, "solve", book, *wanted)
     assert (code, err) == (0, "")
     written = FileBook(target)
     assert written.table("tbl_Target").column("Target") == ["ccc/c", 0.3]
@@ -515,6 +543,24 @@ def test_solve_takes_a_target_for_each_class(
     maturity = float(read_book(written).deal.terms.times[-1])
     senior, junior = written.table("tbl_Target").column("As a PD")
     assert (senior, junior) == (scale.limit("CCC/C", maturity), 0.3)
+    asked = f"{senior:.2%} (CCC/C)"  # a grade has its PD beside it
+    assert f"What the deal could be for a PD of {asked} of Senior (优先级), all" in " ".join(out.split())
+    assert out.splitlines()[-1] == (
+        f"Sheet Structure now asks for {asked} of Senior (优先级); 30.00% of Subordinate (次级)."
+    )
+
+
+def test_solve_says_which_pd_an_answer_is_for_where_the_paths_cannot_show_the_target(
+    capsys: pytest.CaptureFixture[str], book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "220")
+    code, out, _ = run(capsys, "solve", book, "--target", "AA", "--out", tmp_path / "out.xlsm")
+    scale, maturity = read_book(FileBook(book)).deal.terms.class_scale, read_book(FileBook(book)).deal.terms
+    asked = f"{scale.limit('AA', float(maturity.times[-1])):.2%} (AA)"
+    least = 10 / maturity.paths
+    assert code == 0
+    assert f"for a PD of {least:.2%}, in place of {asked}, of Senior (优先级), all else as it is" in out
+    assert f"of the pool; for a PD of {least:.2%}, which is above the target." in out
 
 
 @pytest.mark.parametrize(
@@ -781,11 +827,15 @@ def test_whatif_rates_every_class_with_and_without_an_obligor(
     found = what_if(deal, "licensee 02")
     code, out, err = run(capsys, "whatif", book, "--default", "licensee 02")
     assert (code, err) == (0, "") and "What if: Licensee 02" in out
+    said = out.splitlines()
     code, out, _ = run(capsys, "whatif", book, "--default", "licensee 02", "--json")
     (answer,) = json.loads(out)["answers"]
     assert answer["obligor"] == "Licensee 02"
     rows = {(row["tranche"], row["condition"]): row for row in answer["tables"]["whatif"]}
     assert len(rows) == 4 * len(deal.tranches)
+    lines = [line for line in said if any(line.strip().startswith(case.label) for case in found)]
+    for line, row in zip(lines, answer["tables"]["whatif"], strict=True):
+        assert f" {probability(row['pd'])}  {row['why']} " in line  # why beside what is quoted, as elsewhere
     for case in found:
         for view, measured in zip(case.view.tranches, case.simulation.tranches, strict=True):
             row = rows[view.name, case.label]
@@ -800,6 +850,9 @@ def test_whatif_rates_every_class_with_and_without_an_obligor(
     assert (code, err) == (2, sentence)
     code, _, err = run(capsys, "whatif", book, "--default", "nobody")
     assert (code, err) == (2, "xlkmv: obligor must be the name of an obligor of the pool (got 'nobody')\n")
+    code, _, err = run(capsys, "whatif", book, "--default", "huayin")
+    rule = "obligor must be the name of an obligor of the pool; did you mean 'Huayin Medical (华银医学)'?"
+    assert (code, err) == (2, f"xlkmv: {rule} (got 'huayin')\n")
     assert book.read_bytes() == before
 
 
@@ -823,6 +876,7 @@ def test_one_bad_book_stops_none_of_the_others(
     assert "1 input is wrong" in lines["wrong.xlsm"]
     for name in ("deal.xlsm", "other.xlsm"):
         assert first["Grade"] in lines[name] and probability(first["PD to quote"]) in lines[name]
+        assert first["Class"] in lines[name]  # whose grade it is
     assert err.startswith(f"xlkmv: {wrong}\n1 input is wrong; nothing was written")
     assert wrong.read_bytes() == before
     assert FileBook(other).name("out_InputHash").value == FileBook(book).name("out_InputHash").value
@@ -951,12 +1005,24 @@ def test_show_has_who_drives_the_risk_and_what_the_cases_were(
     assert {row["name"] for row in tables["tbl_Interval"]} == set(classes)
 
 
-@pytest.mark.parametrize(
-    ("x", "shown"),
-    [(0.0, "0"), (1.4e-4, "+0.014%"), (-0.0123, "-1.23%"), (-3.1e-9, "-3.1E-09"), (1e-12, "0")],
-)
-def test_a_change_has_two_digits_and_its_sign(x: float, shown: str) -> None:
-    assert change(x) == shown
+@pytest.mark.parametrize("there", [True, False])
+def test_show_speaks_of_an_undertaking_where_one_stands_behind_a_class(
+    capsys: pytest.CaptureFixture[str], book: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    opened = FileBook(book)
+    controls, terms = opened.table("tbl_Control"), opened.table("tbl_Term")
+    support = controls.column("Control").index("Shortfall undertaking")
+    opened.write_cell(controls.sheet, controls.cell(support, "On"), "yes" if there else "no")
+    paths = terms.column("Term").index("Simulated paths")
+    opened.write_cell(terms.sheet, terms.cell(paths, "Value"), 500.0)
+    opened.save()
+    run(capsys, "refresh", book)
+    out = run(capsys, "show", book)[1]
+    # All but the condition that switches it off.
+    own = [line for line in out.splitlines() if not line.startswith(" Shortfall undertaking off")]
+    assert ("ndertaking" in "\n".join(own)) == there
+    assert ("Simulated, no" in out) == there
 
 
 def test_programs_read_the_figures_of_the_sheets(capsys: pytest.CaptureFixture[str], book: Path) -> None:
@@ -1101,6 +1167,15 @@ def test_verbose_says_when_each_step_began_and_quiet_nothing(
     assert code == 0
     assert steps[0] == "Reading and checking" and steps[-1] == "Writing" and len({*steps}) == len(steps)
     assert run(capsys, "refresh", "--quick", "-q", book) == (0, "", "")
+
+
+@pytest.mark.parametrize("early", ["--lang zh", "--lang=zh", "-v --lang zh", "--lang zh -v"])
+def test_the_language_may_stand_before_the_command(
+    capsys: pytest.CaptureFixture[str], early: str, tmp_path: Path
+) -> None:
+    late = run(capsys, "show", tmp_path / "none.xlsm", "--lang", "zh")
+    assert late[0] == BAD_INPUT and "不" in late[2]
+    assert run(capsys, *early.split(), "show", tmp_path / "none.xlsm") == late
 
 
 def test_no_colour_where_the_user_wants_none(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from xlkmv.errors import (
     MissingError,
     Problem,
     XlkmvError,
+    near,
     show,
 )
 
@@ -92,3 +95,24 @@ def test_a_sentence_about_a_file_stays_one():
     assert len(str(BookError(long))) < 1_000
     assert str(BookError(long)).startswith("x.xlsx is broken") and str(BookError(long)).endswith("is missing")
     assert str(BookError("b" * 1_000)) == "b" * 1_000
+
+
+@pytest.mark.parametrize(
+    ("name", "guesses"),
+    [
+        ("licensee 1", {"Licensee 01", "Licensee 10", "Licensee 11"}),  # each one letter away
+        ("LICENSEE 02", {"Licensee 02"}),
+        ("huayin", {"Huayin Medical (华银医学)"}),
+        ("华银医学", {"Huayin Medical (华银医学)"}),
+        ("y", set()),  # in one of the names, and no hint at it
+        ("", set()),
+        ("Mezzanine", set()),
+    ],
+)
+def test_near_names_what_may_have_been_meant(name, guesses):
+    known = ("Huayin Medical (华银医学)", "Licensee 01", "Licensee 02", "Licensee 10", "Licensee 11")
+    text = near("must be an obligor", name, known)
+    rule, _, said = text.partition("; did you mean ")
+    assert rule == "must be an obligor"
+    assert set(re.findall(r"'(.*?)'", said)) >= guesses and bool(said) == bool(guesses)
+    assert said == "" or said.endswith("'?")

@@ -151,7 +151,7 @@ def test_lower_floors_need_little_from_outside(path):
 
 # Inside the deal: what it says, without chance, conditions, chance, questions, the call, answers, words.
 DEAL_FLOORS = {"terms": 0, "plan": 1, "examples": 1, "stress": 2, "paths": 3, "kmv": 3, "questions": 4}
-DEAL_FLOORS |= {"sources": 1, "correlations": 2, "checks": 5, "analysis": 6}
+DEAL_FLOORS |= {"figures": 0, "sources": 1, "correlations": 2, "checks": 5, "analysis": 6}
 DEAL_FLOORS |= {"answers": 7, "standing": 8, "reading": 9}
 
 

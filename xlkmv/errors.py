@@ -19,7 +19,8 @@ it in another language.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ __all__ = [
     "MissingError",
     "Problem",
     "XlkmvError",
+    "near",
 ]
 
 
@@ -210,6 +212,35 @@ class BookInputError(BookError):
         if self.count == 1:
             return Phrase("1 input is wrong")
         return Phrase("{count:,} inputs are wrong", count=self.count)
+
+
+# Guesses at what was meant, and letters from which on a part of a name is a hint at it.
+GUESSES, PART = 3, 3
+
+
+def near(rule: str, name: str, known: Iterable[str]) -> Phrase:
+    """Guess what was meant by a name that is none.
+
+    Parameters
+    ----------
+    rule : str
+        What is wrong with it, or what it must be.
+    name : str
+        In any case; a part of a name is near to it.
+    known : iterable of str
+
+    Returns
+    -------
+    Phrase
+        The rule, and the nearest names where any is near.
+    """
+    names, text = {one.casefold(): one for one in known}, name.strip().casefold()
+    holding = [key for key in names if text in key] if len(text) >= PART else []
+    close = dict.fromkeys([*holding, *difflib.get_close_matches(text, list(names), GUESSES)])
+    if not close:
+        return Phrase(rule)
+    guesses = ", ".join(repr(names[key]) for key in [*close][:GUESSES])
+    return Phrase("{rule}; did you mean {names}?", rule=Phrase(rule), names=guesses)
 
 
 def show(value: Any) -> str:

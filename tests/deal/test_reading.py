@@ -10,40 +10,12 @@ import pytest
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.answers import class_answers
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.reading import READINGS, alarming, distance, figure, probability, read, riskiest, rounded_up
+from xlkmv.deal.figures import probability
+from xlkmv.deal.reading import READINGS, alarming, read, riskiest
 from xlkmv.deal.stress import BASE
 from xlkmv.deal.terms import CONTROLS, Controls, Deal, Tranche
 from xlkmv.language import catalogue
 from xlkmv.phrase import said
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        *((0.0, "< 1E-10"), (3.2e-7, "3.2E-07"), (1e-4, "0.010%"), (1.25e-4, "0.013%"), (9.4e-4, "0.094%")),
-        *((1e-3, "0.10%"), (0.0123, "1.23%"), (0.48635, "48.64%"), (1.0, "100.00%")),
-    ],
-)
-def test_probabilities_read_well(p: float, text: str) -> None:
-    assert probability(p) == text
-    assert probability(p, simulated=True) == ("none seen" if p == 0.0 else text)
-
-
-@pytest.mark.parametrize(
-    ("x", "text"),
-    [(2.624999999999999, "2.63"), (2.625, "2.63"), (2.6249999, "2.62"), (-2.625, "-2.63"), (0.0, "0.00")],
-)
-def test_figures_are_rounded_as_a_sheet_rounds_them(x: float, text: str) -> None:
-    """Excel keeps fifteen digits and rounds half up: 2.624999999999999 is 2.63."""
-    assert figure(x, ".2f") == text
-
-
-@pytest.mark.parametrize(
-    ("x", "text"),
-    [(6127.1, "> 100"), (100.0, "100.00"), (1.545, "1.55"), (-3.2, "-3.20"), (-250.0, "-250.00")],
-)
-def test_a_distance_beyond_a_hundred_is_that(x: float, text: str) -> None:
-    assert distance(x) == text
 
 
 def fast(deal: Deal, **changes: object) -> Deal:
@@ -134,20 +106,6 @@ def test_who_cannot_default_needs_no_control() -> None:
     assert "none of 2,000 paths (PD < 0.15%)" in lines["others"]
 
 
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (1.4968e-3, "0.15%"),
-        (1.41e-4, "0.015%"),
-        (1.5e-4, "0.015%"),
-        (9.91e-5, "0.010%"),
-        (2e-5, "2.0E-05"),
-    ],
-)
-def test_a_bound_is_never_rounded_down(p: float, text: str) -> None:
-    assert rounded_up(p) == text
-
-
 def test_a_tranche_that_is_paid_late_is_named_beside_the_one_that_loses() -> None:
     deal = xingye_yuanrong()
     end = deal.terms.dates[-1]
@@ -182,7 +140,7 @@ def test_every_line_names_the_headline_class(five, headline: str) -> None:
         assert f"PD to quote {probability(simulated.anydate_pd)} (simulated)" in lines["senior"]
         assert f"{probability(kmv.anydate_pd_at_maturity)} in the KMV view" in lines["senior"]
     taken = 100.0 * (found.attribution.without[k] - found.attribution.with_all[k])
-    points = f"They take {taken:.2f} points off the any-date PD of {headline} ("
+    points = f"The controls take {taken:.2f} points off the any-date PD of {headline} ("
     assert lines["controls"].startswith(points)
     assert f"{headline} misses " in lines["breaks"]
     # The others are all but this one.

@@ -161,12 +161,20 @@ def test_a_coupon_out_of_reach_may_still_matter():
     assert nothing.pd == 1.0 and "It makes no difference to this class." in nothing.remark
 
 
+def test_why_no_coupon_is_small_enough():
+    """Nothing comes in before the last date: without a coupon the class lives with its obligor."""
+    found = answers(lump(), 0.1)["coupon"]
+    assert (found.now, found.value) == (0.0, 0.0)
+    assert found.pd == pytest.approx(GONE, abs=4 * np.sqrt(GONE / 20_000))
+    assert found.remark == "Any coupon is too much: at 0.01% the PD is 100.00%."
+
+
 def test_a_target_below_what_the_paths_show_is_answered_for_what_they_do_and_never_called_reached():
     deal, target = patents(2_000), 1e-5
     found, least = answers(deal, target), answers(deal, 10 / 2_000)
     said = (
-        "2,000 paths cannot show a PD below 0.5 %: the answer is for that PD, the KMV view's for the target "
-        "of 0.001 %. The target takes 1,000,000 paths."
+        "The target of 0.0010% is less than 2,000 paths can show: the answer is for 0.50%, the least that "
+        "they can; only that of the KMV view is for the target. The target takes 1,000,000 paths."
     )
     for question, answer in found.items():
         assert (answer.target, answer.shown_pd, answer.unshown) == (target, 0.005, said)
@@ -180,7 +188,7 @@ def test_more_paths_are_not_asked_for_than_can_be_kept():
     answer = answers(lump(paths=500), 1e-9)["size"]
     room = 4 * (1 << 24) // (3 * 2)
     assert answer.unshown.endswith(f"No more than {room:,} paths can be kept.")
-    assert "for the target of 1.0E-09." in answer.unshown
+    assert answer.unshown.startswith("The target of 1.0E-07% is less than 500 paths can show")
 
 
 def test_a_class_is_named_by_its_beginning_where_that_is_its_own():
@@ -420,7 +428,9 @@ def test_a_grade_is_its_default_rate_up_to_the_maturity():
     assert target_pd("bb", SCALE, 3.0) == pytest.approx(GONE)
     assert target_pd("AA", SCALE, 1.0) == pytest.approx(0.001)
     assert target_pd(0.25, SCALE, 3.0) == 0.25
-    assert solve(lump(class_scale=SCALE, paths=500), "BB").targets == {"Senior": pytest.approx(GONE)}
+    found = solve(lump(class_scale=SCALE, paths=500), {"Senior": "bb ", "Junior": 0.3})
+    assert found.targets == {"Senior": pytest.approx(GONE), "Junior": 0.3}
+    assert found.grades == {"Senior": "BB"}  # as the scale writes it
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,12 @@ def test_the_undertaking_has_a_column_where_there_is_one():
 
 def test_a_figure_without_the_undertaking_says_so_where_there_is_one():
     for name, there in (("patents", True), ("auto", False)):
-        heading = memo(*analysed(name), STAMP).spread.heading
-        assert heading[2:] == (
+        made = memo(*analysed(name), STAMP)
+        assert made.spread.heading[2:] == (
             ("Simulated, no undertaking", "KMV view, no undertaking") if there else ("Simulated", "KMV view")
         )
+        for note in (made.drivers.note, made.stress.note):
+            assert ("ndertaking not called" in note) == there
 
 
 def test_the_waterfall_leads_from_no_control_to_all(each):

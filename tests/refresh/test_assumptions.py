@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,7 +36,24 @@ def test_a_term_is_a_line_with_its_unit_and_basis(lines):
     (fees,) = (line for line in lines.values() if line.label == "Senior fees")
     assert (fees.value, fees.basis, fees.count) == ("0.20% p.a. of fee basis", "assumption", 1)
     (reserve,) = (line for line in lines.values() if line.label == "Reserve account")
-    assert reserve.value == "1 periods"
+    assert reserve.value == "1 period"
+
+
+def test_two_periods_are_several(draft, tmp_path):
+    book = FileBook(shutil.copy(draft, tmp_path / "deal.xlsm"))
+    table = book.table("tbl_Control")
+    row = table.column("Control").index("Reserve account")
+    book.write_cell(table.sheet, table.cell(row, "Figure"), 2.0)
+    (reserve,) = (line for line in read_assumptions(book) if line.label == "Reserve account")
+    assert reserve.value == "2 periods"
+
+
+def test_a_tiny_target_is_written_as_tiny_probabilities_are(draft, tmp_path):
+    book = FileBook(shutil.copy(draft, tmp_path / "deal.xlsm"))
+    table = book.table("tbl_Target")
+    book.write_cell(table.sheet, table.cell(0, "Target"), 1.25e-7)
+    (target,) = (line for line in read_assumptions(book) if line.place.startswith("Structure"))
+    assert target.value == "1.25E-05%"
 
 
 def test_a_small_percentage_keeps_its_digits(lines):

@@ -72,7 +72,9 @@ def test_the_sheet_says_what_python_answers(book: FileBook) -> None:
     assert written.name("out_Solved").value == (
         f"2026-01-02 03:04:05, inputs {done.inputs.digest}, 100 paths, seed 2019"
     )
-    assert str(written.name("out_Issuable").value).startswith(f"{found.issuable:,.0f}, ")
+    issuable = str(written.name("out_Issuable").value)
+    assert issuable.startswith(f"{found.issuable:,.0f}, ")
+    assert issuable.endswith("; for a PD of 10.00%, which is above the target")
     assert SENIOR in str(written.name("out_TitleFrontier").value)
 
 
@@ -166,6 +168,17 @@ def test_a_target_from_the_terminal_goes_into_the_sheet(book: FileBook) -> None:
     assert again.structure.answers == done.structure.answers
     refresh(written)
     assert state(written) == "fresh"
+
+
+def test_what_can_be_issued_is_qualified_for_those_classes_alone_whose_target_no_path_shows(
+    book: FileBook,
+) -> None:
+    solve_book(book, target={SENIOR: 0.05, JUNIOR: 0.3})
+    assert str(book.name("out_Issuable").value).endswith(
+        f"; of {SENIOR} for a PD of 10.00%, which is above the target"
+    )
+    solve_book(book, target={SENIOR: 0.2, JUNIOR: 0.3})
+    assert "above the target" not in str(book.name("out_Issuable").value)
 
 
 def test_one_class_may_be_asked_for(book: FileBook) -> None:

@@ -13,7 +13,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 
 import xlkmv
 from xlkmv.build.vba import said_texts
-from xlkmv.deal.reading import LEAST, TWO_DECIMALS
+from xlkmv.deal.figures import LEAST, TWO_DECIMALS
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.terms import OC_ALL

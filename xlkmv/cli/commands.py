@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -18,8 +17,9 @@ from xlkmv.errors import OUT_OF_MEMORY, XlkmvError
 __all__ = ["CANCELLED", "main", "parser"]
 
 CANCELLED = 130
-# Options of most commands.
+# Options of most commands: as good before the command as after it.
 EARLY = {"-q", "--quiet", "-v", "--verbose", "--json", "--csv"}
+LANGUAGE = "--lang"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    early = list(itertools.takewhile(EARLY.__contains__, words))  # as good before the command as after it
-    options = parser().parse_args([*words[len(early) :], *early])
+    early = _early(words)
+    options = parser().parse_args([*words[early:], *words[:early]])
     try:
         code = _run(options)
         sys.stdout.flush()
@@ -58,6 +58,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"xlkmv: {error}", file=sys.stderr)
         code = 1
     return code
+
+
+def _early(words: Sequence[str]) -> int:
+    """Count the words of the options that stand before the command."""
+    count = 0
+    while count < len(words):
+        if words[count] == LANGUAGE:
+            count += 2
+        elif words[count] in EARLY or words[count].startswith(f"{LANGUAGE}="):
+            count += 1
+        else:
+            break
+    return count
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 import functools
 import glob
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ def _refresh(options: argparse.Namespace, out: Output) -> int:
         except XlkmvError as error:  # the others are none the worse for it
             out.fail(error, path)
             failed = error.counted if isinstance(error, BookInputError) else Phrase("failed")
-            lines.append((path, said(failed, out.say), ("", ""), ("", "")))
+            lines.append((path, said(failed, out.say), "", ("", ""), ("", "")))
             code = BAD_INPUT
     _ = out.say
     closing = (_("Grade"), _("PD to quote"))
@@ -91,10 +91,11 @@ def _refresh(options: argparse.Namespace, out: Output) -> int:
     if any(any(today) for *_other, today in lines):
         closing = (_("Grade at\nclosing"), _("PD to quote\nat closing"))
         now = (_("Grade\nnow"), _("PD to quote\nnow"))
-    found = table(_("Refreshed workbooks"), _("Workbook"), _("State"), *closing, *now)
-    found.columns[1].justify = "left"
-    for path, state, then, today in lines:
-        found.add_row(str(path), state, *then, *(today if now else ()))
+    found = table(_("Refreshed workbooks"), _("Workbook"), _("State"), _("Class"), *closing, *now)
+    for words in found.columns[1:3]:
+        words.justify = "left"
+    for path, state, name, then, today in lines:
+        found.add_row(str(path), state, name, *then, *(today if now else ()))
     out.print(found)
     return code
 
@@ -133,12 +134,12 @@ def _refreshed(path: Path, options: argparse.Namespace, out: Output, whole: bool
     return done
 
 
-def _outcome(done: Refreshed, out: Output) -> tuple[str, tuple[str, str], tuple[str, str]]:
-    """State of a workbook's results; grade and PD to quote of the headline class, at closing and now.
+def _outcome(done: Refreshed, out: Output) -> tuple[str, str, tuple[str, str], tuple[str, str]]:
+    """State of a workbook's results; the headline class, its grade and PD to quote at closing and now.
 
     Those of now are blank while nothing has been seen.
     """
-    from xlkmv.deal.reading import probability
+    from xlkmv.deal.figures import probability
     from xlkmv.deal.standing import classes_today
 
     analysis = done.analysis
@@ -147,7 +148,8 @@ def _outcome(done: Refreshed, out: Output) -> tuple[str, tuple[str, str], tuple[
         state = Phrase("CHECKS FAILED: see sheet Checks")
     now = classes_today(done.inputs.deal, analysis)[analysis.headline]
     closing, today = ((said(x.grade, out.say), probability(x.quote.pd)) for x in (now.closing, now))
-    return said(state, out.say), closing, today if analysis.surveillance.seen else ("", "")
+    seen = analysis.surveillance.seen
+    return said(state, out.say), now.closing.name, closing, today if seen else ("", "")
 
 
 def _record(command: str, out: Output, book: Book, path: Path, **facts: Any) -> None:
@@ -184,11 +186,13 @@ def _show(options: argparse.Namespace, out: Output) -> None:
     stale = _stale(book, cell("out_InputHash"))
     if stale:
         out.print(stale, "", style=ALARM)
+    supported = _supported(book)
+    without = " alone" if supported else ""
     for title, spec, fields in (
         (
             Phrase("Each class: grade by default rates of rated companies, no rating"),
             layout.ANSWER,
-            "name grade pd pd_range why alone expected_loss loss_given_default average_life yield_at_par",
+            f"name grade pd pd_range why{without} expected_loss loss_given_default average_life yield_at_par",
         ),
         (
             Phrase("Default risk of each class by its maturity"),
@@ -218,7 +222,9 @@ def _show(options: argparse.Namespace, out: Output) -> None:
             "industry industry_share obligors effective_number largest five_largest ten_largest",
         ),
         (
-            Phrase("The obligors that count most for the headline class (simulated, undertaking not called)"),
+            Phrase("The obligors that count most for the headline class (simulated, undertaking not called)")
+            if supported
+            else Phrase("The obligors that count most for the headline class (simulated)"),
             layout.DRIVER,
             "name share pd loss_share in_default pd_without pd_without_change",
         ),
@@ -254,7 +260,8 @@ def _show(options: argparse.Namespace, out: Output) -> None:
         ),
     )
     for what, spec, fields in answers:
-        _print_table(what, book, spec, fields.split(), out, say, NEEDED.get(spec.name, ""))
+        called = PLAIN.get(spec.name, {}) if not supported else {}
+        _print_table(what, book, spec, fields.split(), out, say, NEEDED.get(spec.name, ""), called)
     for key, name in layout.READING_NAMES.items():
         if text := cell(name):
             about = said(Phrase(READINGS[key]), out.say)
@@ -303,6 +310,16 @@ def _stale(book: Book, then: str) -> str:
     return "" if digest == then else Phrase("stale: inputs have changed since the last refresh")
 
 
+def _supported(book: Book) -> bool:
+    """Whether an undertaking stood behind a class at the last refresh."""
+    from xlkmv.workbook import layout
+    from xlkmv.workbook.book import has_table
+
+    if not has_table(book, layout.ANSWER.name):
+        return True
+    return any(isinstance(x, float) for x in _column(book.table(layout.ANSWER.name), layout.ANSWER, "alone"))
+
+
 def _anything_seen(book: Book) -> bool:
     """Whether classes had a rating of today, beside that of closing, at the last refresh."""
     from xlkmv.workbook import layout
@@ -327,6 +344,9 @@ NEEDED = {
     "tbl_Obligor": "found_pd",
 }
 
+# Headings where no undertaking stands behind a class.
+PLAIN = {"tbl_Diversification": {"kmv": "KMV view", "simulated": "Simulated"}}
+
 
 def _print_table(
     title: str,
@@ -336,10 +356,12 @@ def _print_table(
     out: Output,
     say: Say,
     needs: str = "",
+    called: Mapping[str, str] | None = None,
 ) -> None:
     """Print some columns of a table of results, those that say something; nothing without what it `needs`.
 
-    Of the history its last lines. What is not a name of the user's is what `say` makes of it.
+    Of the history its last lines. What is not a name of the user's is what `say` makes of it. `called`: other
+    headings than the sheet's, by column.
     """
     from xlkmv.workbook.book import has_table
 
@@ -356,7 +378,8 @@ def _print_table(
     columns = [c for c in columns if any(cells[c.field])]
     if not columns or (needs and not any(x is not None for x in _column(found, spec, needs))):
         return
-    headings = (out.heading(c) for c in columns)
+    other = called or {}
+    headings = (out.say(other[c.field]) if c.field in other else out.heading(c) for c in columns)
     shown = table(said(title, out.say), *("\n".join(textwrap.wrap(text, HEADING)) for text in headings))
     for place, column in enumerate(columns):
         if place and column.format == "General":
@@ -376,7 +399,7 @@ def _column(found: Table, spec: TableSpec, field: str) -> Sequence[Any]:
 
 def _shown(value: Any, form: str) -> str:
     """Write a cell as its sheet shows it."""
-    from xlkmv.deal.reading import change, distance, figure, probability
+    from xlkmv.deal.figures import change, distance, figure, probability
     from xlkmv.workbook.layout import column
 
     if not isinstance(value, float):

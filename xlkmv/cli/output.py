@@ -211,7 +211,7 @@ def console(**options: Any) -> Console:
 
 def number(x: float, shown: str, _: Say = str) -> str:
     """Write a figure of a table; infinite coverage is covered, none is short."""
-    from xlkmv.deal.reading import figure
+    from xlkmv.deal.figures import figure
 
     if x in (float("inf"), float("-inf")):
         return _("covered") if x > 0 else _("short")
@@ -220,9 +220,15 @@ def number(x: float, shown: str, _: Say = str) -> str:
 
 def distance(x: float, _: Say = str) -> str:
     """Write a distance to default of a table, as :func:`number` does the other figures."""
-    from xlkmv.deal import reading
+    from xlkmv.deal import figures
 
-    return reading.distance(x) if abs(x) < float("inf") else number(x, ".2f", _)
+    return figures.distance(x) if abs(x) < float("inf") else number(x, ".2f", _)
+
+
+def _one_line(heading: Any, cell: Any) -> str:
+    """Write a cell behind its heading; Chinese breaks anywhere, and is joined without a blank."""
+    joined = re.sub(r"(?<=[^\x00-\x7f])\n(?=[^\x00-\x7f])", "", str(heading))
+    return f"{joined.replace(chr(10), ' ')}: {cell}"
 
 
 def table(title: str, *columns: str, words: bool = False) -> Table:
@@ -264,12 +270,12 @@ def table(title: str, *columns: str, words: bool = False) -> Table:
             yield f"{self.title}\n"
             first, *others = self.columns
             for name, *cells in zip(first.cells, *(c.cells for c in others), strict=True):
-                yield str(name) if name else ""
+                # Several rows are told apart by their first cells; that of a single one says what it is.
+                yield _one_line(first.header, name) if self.row_count == 1 else str(name)
+                deeper = " " * (2 + len(str(name)) - len(str(name).lstrip()))
                 for column, cell in zip(others, cells, strict=True):
                     if cell:
-                        # Chinese breaks anywhere, and is joined without a blank.
-                        heading = re.sub(r"(?<=[^\x00-\x7f])\n(?=[^\x00-\x7f])", "", str(column.header))
-                        yield f"  {heading.replace(chr(10), ' ')}: {cell}"
+                        yield f"{deeper}{_one_line(column.header, cell)}"
             yield ""
 
     look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True}

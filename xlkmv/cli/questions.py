@@ -12,7 +12,7 @@ from xlkmv.cli import arguments
 from xlkmv.cli.books import opened, other_file, say_blanked, written
 from xlkmv.cli.output import Output, distance, number, table
 from xlkmv.errors import InputError
-from xlkmv.phrase import Phrase, Say, said
+from xlkmv.phrase import CLAUSES, Phrase, Say, joined, said, some
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xlkmv.deal.questions.backtest import Measures, PlanBacktest
     from xlkmv.deal.questions.compare import Comparison
     from xlkmv.deal.questions.structure import Structure
+    from xlkmv.deal.terms import Deal
     from xlkmv.refresh.cases import Case
 
 __all__ = ["add"]
@@ -135,8 +136,10 @@ def _solve(options: argparse.Namespace, out: Output) -> None:
         book = opened(options.book, out, live=to is None)
         done = solve_book(book, progress, target=_targets(options.target), name=options.name)
         saved = book.save(to, backup=options.backup)
-    _print_structure(done.structure, out)
+    _print_structure(done.inputs.deal, done.structure, out)
     written(out, saved, done)
+    if options.target:
+        out.line(_asked(done.structure))
     say_blanked(out, book)
     if not out.text:
         from xlkmv.cli.document import of_book, tables_of
@@ -146,21 +149,34 @@ def _solve(options: argparse.Namespace, out: Output) -> None:
         out.record({**facts, **figures}, *of_book(book, tables_of("solve")))
 
 
-def _print_structure(found: Structure, out: Output) -> None:
+def _asked(found: Structure) -> Phrase:
+    """Say what the sheet asks for from now on, as the targets of a terminal stay there."""
+    from xlkmv.refresh.solving import NAMED, told
+
+    names: dict[str, list[str]] = {}
+    for name in found.targets:
+        names.setdefault(told(found, name), []).append(name)
+    each = [Phrase("{target} of {names}", target=pd, names=some(who, NAMED)) for pd, who in names.items()]
+    return Phrase("Sheet Structure now asks for {targets}.", targets=joined(each, CLAUSES))
+
+
+def _print_structure(deal: Deal, found: Structure, out: Output) -> None:
     """Every answer as sheet Structure has it."""
-    from xlkmv.deal.reading import probability
-    from xlkmv.refresh.solving import answer_cells
+    from xlkmv.deal.figures import probability
+    from xlkmv.refresh.solving import answer_cells, issuable, told
 
     _ = out.say
     title = _("Any-date PD of each class by its maturity")
     now = table(title, _("Class"), _("Target"), _("Simulated"), _("KMV view"))
-    for name, target in found.targets.items():
+    for name in found.targets:
         simulated = said(probability(found.pd[name], simulated=True), _)
-        now.add_row(name, probability(target), simulated, probability(found.kmv[name]))
+        now.add_row(name, said(told(found, name), _), simulated, probability(found.kmv[name]))
     columns = (_("Question"), _("Now"), _("Answer"), _("From"), _("To"), _("KMV view"), _("Enter"))
     could: dict[str, Table] = {}
     for answer in found.answers:
-        pd = probability(answer.shown_pd)
+        pd = told(found, answer.name)
+        if answer.unshown:
+            pd = Phrase("{shown}, in place of {target},", shown=probability(answer.shown_pd), target=pd)
         asked = Phrase(
             "What the deal could be for a PD of {pd} of {name}, all else as it is", pd=pd, name=answer.name
         )
@@ -169,7 +185,7 @@ def _print_structure(found: Structure, out: Output) -> None:
     def shown(cell: Any) -> str:
         if isinstance(cell, str):
             return said(cell, _)
-        return f"{cell:.2%}" if cell >= 1e-4 or cell == 0.0 else f"{cell:.1E}"
+        return probability(cell) if cell else "0.00%"
 
     def entered(cell: Any) -> str:
         return said(cell, _) if isinstance(cell, str) else f"{cell:,.0f}" if cell >= 1e3 else f"{cell:.6g}"
@@ -197,9 +213,7 @@ def _print_structure(found: Structure, out: Output) -> None:
             "From, to: the answers for a PD two standard errors less and more. {paths:,} paths.",
             paths=found.paths,
         ),
-        Phrase(
-            "Issuable of the classes asked about, one after the other: {money:,.0f}.", money=found.issuable
-        ),
+        Phrase("Issuable, one class after the other: {money}.", money=issuable(found, deal)),
     )
 
 
@@ -215,8 +229,8 @@ WHATIF = (
 
 def _whatif(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.deal.answers import quote_of
+    from xlkmv.deal.figures import probability
     from xlkmv.deal.questions.whatif import what_if
-    from xlkmv.deal.reading import probability
     from xlkmv.refresh.run import read_book
 
     names = options.default or [""]
@@ -227,9 +241,10 @@ def _whatif(options: argparse.Namespace, out: Output) -> None:
     with out.progress() as progress:
         deal = read_book(book).deal
         found = what_if(deal, names[0], options.recovery, progress=progress)
-    columns = (_("PD to quote"), _("Coverage"), _("DD"), _("Simulated"), _("Expected loss"))
+    columns = (_("PD to\nquote"), _("Why"), _("Coverage"), _("DD"), _("Simulated"), _("Loss"))
     title = Phrase("What if: {name}", name=found[0].obligor)
     shown = table(said(title, _), _("Class"), *columns)
+    shown.columns[2].justify, shown.columns[2].no_wrap = "left", False
     rows: list[list[Any]] = []
     for k, tranche in enumerate(deal.tranches):
         shown.add_row(tranche.name)
@@ -240,6 +255,7 @@ def _whatif(options: argparse.Namespace, out: Output) -> None:
             shown.add_row(
                 f"  {said(case.label, _)}",
                 probability(quote.pd),
+                said(quote.why, _),
                 number(seen[0], ".3f", _),
                 distance(seen[1], _),
                 said(probability(run.anydate_pd, simulated=True), _),
@@ -294,7 +310,7 @@ def _compare(options: argparse.Namespace, out: Output) -> None:
 
 def _standing(cases: Sequence[Case], out: Output) -> Table:
     """Every class of every case: grade, PD to quote, and what stands behind it."""
-    from xlkmv.deal.reading import probability
+    from xlkmv.deal.figures import probability
 
     _ = out.say
     columns = (_("Grade"), _("PD to quote"), _("Coverage"), _("DD"), _("Expected loss"), _("Life"))
@@ -309,7 +325,7 @@ def _standing(cases: Sequence[Case], out: Output) -> Table:
                 number(a.coverage, ".3f", _),
                 distance(a.distance, _),
                 said(probability(a.expected_loss, simulated=True), _),
-                f"{a.average_life:.2f}",
+                number(a.average_life, ".2f", _),
             )
     return found
 
@@ -317,7 +333,7 @@ def _standing(cases: Sequence[Case], out: Output) -> Table:
 def _print_way(first: str, second: str, way: Comparison, out: Output) -> None:
     """What differs between two cases, and what each change did to each class."""
     from xlkmv.deal.answers import quote_of
-    from xlkmv.deal.reading import change, probability
+    from xlkmv.deal.figures import change, probability
 
     _ = out.say
     names = {"first": first, "second": second}
@@ -358,7 +374,7 @@ def _print_way(first: str, second: str, way: Comparison, out: Output) -> None:
 
 def _models(options: argparse.Namespace, out: Output) -> None:
     from xlkmv.deal.analysis import HIT, model_table, portfolio_models
-    from xlkmv.deal.reading import probability
+    from xlkmv.deal.figures import probability
     from xlkmv.refresh.run import read_book
 
     book = opened(options.book, out)

@@ -50,7 +50,7 @@ def print_results(deal: Deal, analysis: Analysis, out: Output) -> None:
 
 def _conditions(deal: Deal, analysis: Analysis, _: Say) -> Table:
     """The headline class under each preset condition."""
-    from xlkmv.deal.reading import probability
+    from xlkmv.deal.figures import probability
 
     headline = deal.tranches[analysis.headline]
     title = _("{name} under each preset condition").format(name=headline.name)
@@ -121,7 +121,7 @@ def _what_matters(name: str, known: Uncertainty, headline: int, out: Output) -> 
 def _answers(deal: Deal, analysis: Analysis, _: Say) -> Table:
     """Each class as sheet Home has it; a column without undertaking where one stands behind a class."""
     from xlkmv.deal.answers import class_answers, range_of
-    from xlkmv.deal.reading import probability
+    from xlkmv.deal.figures import probability
 
     answers = class_answers(deal, analysis)
     supported, ranged = any(a.alone for a in answers), any(a.pd_range_of for a in answers)
@@ -157,7 +157,7 @@ def _answers(deal: Deal, analysis: Analysis, _: Say) -> Table:
 
 def _today(deal: Deal, analysis: Analysis, _: Say) -> Table:
     """Each class as sheet Today has it: by what has come in, beside closing."""
-    from xlkmv.deal.reading import probability
+    from xlkmv.deal.figures import probability
     from xlkmv.deal.standing import classes_today
 
     columns = (
@@ -176,7 +176,7 @@ def _today(deal: Deal, analysis: Analysis, _: Say) -> Table:
 
 def _views(deal: Deal, analysis: Analysis, _: Say) -> Table:
     """Risk of each tranche as it is, without the undertaking where that protects it, without controls."""
-    from xlkmv.deal.reading import probability
+    from xlkmv.deal.figures import probability
 
     columns = (_("Controls"), _("Coverage"), _("DD"), _("PD"), _("Any date"), _("Simulated"))
     found = table(_("Default risk of each class by its maturity"), _("Class"), *columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,23 +9,13 @@ import numpy as np
 
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import Quote, class_answers, upper_bound
+from xlkmv.deal.figures import points, probability, rounded_up
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.standing import REPAID, classes_today
 from xlkmv.deal.terms import CONTROLS, Deal
 from xlkmv.phrase import CLAUSES, LIST, Phrase, joined
 
-__all__ = [
-    "ALARMS",
-    "READINGS",
-    "alarming",
-    "change",
-    "distance",
-    "figure",
-    "probability",
-    "read",
-    "riskiest",
-    "rounded_up",
-]
+__all__ = ["ALARMS", "READINGS", "alarming", "read", "riskiest"]
 
 # Lines of a reading, in order, and what each is about.
 READINGS = {
@@ -42,10 +31,6 @@ READINGS = {
 ALARMS = ("POOL CANNOT PAY", "ALERT", "Behind plan", "SHORT")
 # A tranche whose PD a control alone more than halves owes it to that control.
 MOSTLY = 0.5
-# Below this no model can tell.
-LEAST = 1e-10
-# Nor beyond this many standard deviations.
-FARTHEST = 100.0
 
 _BREAKS: dict[str, Callable[[float], Phrase]] = {
     "pool_haircut": lambda x: Phrase("collections {x:.1%} below plan", x=x),
@@ -61,81 +46,9 @@ _BREAKS: dict[str, Callable[[float], Phrase]] = {
 }
 # Less of an expected loss than this is written as 0.00 points.
 LEAST_POINTS = 5e-5
-# From here on a percentage of two decimals has two digits.
-TWO_DECIMALS = 1e-3
 _LEFT_OUT = Phrase("Not in a quick look: refresh for everything.")
 # A haircut up to this is no room, and one from the other on is no stress but another deal.
 NO_ROOM, ANOTHER_DEAL = 5e-4, 0.995
-
-
-def probability(p: float, simulated: bool = False) -> str:
-    """Write a probability as a banker reads it: a percentage, or a power of ten when it is small.
-
-    Two digits at least: 0.013 %, not 0.01 %.
-
-    Parameters
-    ----------
-    p : float
-    simulated : bool
-        Whether 0 is a share of paths: that none was seen does not mean never.
-
-    Returns
-    -------
-    str
-    """
-    if simulated and p == 0.0:
-        return Phrase("none seen")
-    if p < LEAST:
-        return "< 1E-10"
-    # As a sheet rounds: 48.635 % up, though its binary fraction lies below.
-    return f"{_points(p):.{2 if p >= TWO_DECIMALS else 3}f}%" if p >= 1e-4 else f"{p:.1E}"
-
-
-def change(x: float) -> str:
-    """Write a change of a probability as :func:`probability` writes these, with its sign.
-
-    Parameters
-    ----------
-    x : float
-
-    Returns
-    -------
-    str
-        "+0.014%" is 0.014 percentage points, "-3.1E-09" as many as that times 100.
-    """
-    size = abs(x)
-    return "0" if size < LEAST else ("-" if x < 0.0 else "+") + probability(size)
-
-
-def figure(x: float, shown: str) -> str:
-    """Write a number as a sheet rounds it: half up, by the fifteen digits that it keeps.
-
-    Parameters
-    ----------
-    x : float
-    shown : str
-        Python's format, such as ".2f".
-
-    Returns
-    -------
-    str
-    """
-    return format(_as_kept(x), shown)
-
-
-def distance(x: float) -> str:
-    """Write a distance to default; beyond a hundred standard deviations nobody can tell.
-
-    Parameters
-    ----------
-    x : float
-        Finite.
-
-    Returns
-    -------
-    str
-    """
-    return "> 100" if x > FARTHEST else figure(x, ".2f")
 
 
 def read(deal: Deal, analysis: Analysis) -> dict[str, str]:
@@ -218,22 +131,6 @@ def _seen(analysis: Analysis, p: float) -> str:
         return Phrase("{p} of the paths", p=probability(p))
     bound = rounded_up(upper_bound(0, paths))
     return Phrase("none of {paths:,} paths (PD < {bound})", paths=paths, bound=bound)
-
-
-def rounded_up(p: float) -> str:
-    """Write a bound in two digits, never below it.
-
-    Parameters
-    ----------
-    p : float
-        Above 0.
-
-    Returns
-    -------
-    str
-    """
-    step = 10.0 ** (math.floor(math.log10(p)) - 1)
-    return probability(float(f"{math.ceil(p / step - 1e-9) * step:.1E}"))
 
 
 def _short_by_plan(deal: Deal, analysis: Analysis, k: int) -> list[str]:
@@ -344,33 +241,23 @@ def _controls(deal: Deal, analysis: Analysis) -> str:
     lost = float(losses.without[k] - losses.with_all[k])
     most = _strongest(losses, k)[:1]
     taken: dict[str, Any] = {
-        "points": _points(total),
+        "points": points(total),
         "name": name,
         "shares": _shares(found, k, order),
-        "lost": _points(lost),
+        "lost": points(lost),
     }
     if most and lost >= LEAST_POINTS:
         return Phrase(
-            "They take {points:.2f} points off the any-date PD of {name} ({shares}), {lost:.2f} off its "
-            "expected loss ({most}).",
+            "The controls take {points:.2f} points off the any-date PD of {name} ({shares}), {lost:.2f} off "
+            "its expected loss ({most}).",
             most=_shares(losses, k, most),
             **taken,
         )
     return Phrase(
-        "They take {points:.2f} points off the any-date PD of {name} ({shares}), {lost:.2f} off its "
+        "The controls take {points:.2f} points off the any-date PD of {name} ({shares}), {lost:.2f} off its "
         "expected loss.",
         **taken,
     )
-
-
-def _points(change: float) -> float:
-    """Change of a probability in percentage points, to be rounded as a sheet does: 35.505 up."""
-    return _as_kept(100.0 * change)
-
-
-def _as_kept(x: float) -> float:
-    """Move a number that is half way by its first fifteen digits, which a sheet keeps, past the half."""
-    return x * (1.0 + 1e-14)
 
 
 def _strongest(found: Attribution, k: int) -> list[int]:
@@ -385,7 +272,7 @@ def _shares(found: Attribution, k: int, controls: list[int]) -> str:
             Phrase(
                 "{control} {points:.2f}",
                 control=Phrase(CONTROLS[found.controls[c]].label),
-                points=_points(float(found.shapley[c, k])),
+                points=points(float(found.shapley[c, k])),
             )
             for c in controls
         ],

@@ -22,7 +22,7 @@ from xlkmv.deal.plan.today import as_seen
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche, without_risk
 from xlkmv.deal.terms.faults import twice
-from xlkmv.errors import DomainError, InputError
+from xlkmv.errors import DomainError, InputError, near
 from xlkmv.kinds import altered, check_kinds
 from xlkmv.model.domain import PROBABILITY, Array, Rule
 from xlkmv.phrase import Phrase, joined
@@ -460,7 +460,8 @@ def _in_default(pool: Pool, name: str) -> int:
     for row, known in enumerate(pool.name):
         if known.casefold() == name.casefold():
             return row
-    raise InputError("scenario obligor", "must be the name of an obligor of the pool, or blank", name)
+    rule = near("must be the name of an obligor of the pool, or blank", name, pool.name)
+    raise InputError("scenario obligor", rule, name)
 
 
 def _alone(pool: Pool, row: int) -> Pool:

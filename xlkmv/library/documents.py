@@ -57,9 +57,9 @@ from xlkmv.deal.terms import (
 )
 from xlkmv.deal.terms.covenants import COVENANT_CHOICES
 from xlkmv.environment import add
-from xlkmv.errors import BookError, HostError, InputError, MissingError
+from xlkmv.errors import BookError, HostError, InputError, MissingError, near
 from xlkmv.library.files import YAML, DealFile, as_file
-from xlkmv.library.inputs import Claims, claims_from, near
+from xlkmv.library.inputs import Claims, claims_from
 from xlkmv.model.domain import INSIDE_PROBABILITY, PROBABILITY, Rule
 from xlkmv.phrase import Phrase
 

@@ -8,7 +8,6 @@ are scheduled collections. What is blank (None, NaN, NaT) is left out, and has i
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, NamedTuple, TypeVar
@@ -35,7 +34,7 @@ from xlkmv.deal.terms import (
     Tranche,
 )
 from xlkmv.deal.terms.dates import as_date
-from xlkmv.errors import InputError, MissingError
+from xlkmv.errors import InputError, MissingError, near
 from xlkmv.library.files import as_file
 from xlkmv.model.domain import Array, numbers
 from xlkmv.phrase import Phrase
@@ -48,7 +47,6 @@ __all__ = [
     "claims_from",
     "covenants_from",
     "deal_from",
-    "near",
     "pool_from",
     "tranches_from",
 ]
@@ -268,25 +266,6 @@ def _is_blank(value: Any) -> bool:
     if type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating, np.datetime64)) and value != value
-
-
-def near(rule: Phrase, name: str, known: Iterable[str]) -> Phrase:
-    """Guess what was meant.
-
-    Parameters
-    ----------
-    rule : Phrase
-        What is wrong with it.
-    name : str
-    known : iterable of str
-
-    Returns
-    -------
-    Phrase
-        The rule, and the guess where something is near.
-    """
-    close = difflib.get_close_matches(name, list(known), 1)
-    return Phrase("{rule}; did you mean '{name}'?", rule=rule, name=close[0]) if close else rule
 
 
 def _needed(part: str, found: Mapping[str, Any], names: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from xlkmv.deal.reading import probability
+from xlkmv.deal.figures import probability
 from xlkmv.errors import InputError
 from xlkmv.memo.content import Memo, Move
 from xlkmv.phrase import Phrase

@@ -15,9 +15,10 @@ import numpy as np
 
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import ClassAnswer, class_answers, range_text
+from xlkmv.deal.figures import distance, figure, probability
 from xlkmv.deal.questions.contributions import Drivers
 from xlkmv.deal.questions.diversification import telling_class
-from xlkmv.deal.reading import READINGS, alarming, distance, figure, probability, read
+from xlkmv.deal.reading import READINGS, alarming, read
 from xlkmv.deal.sources import METHODS as SOURCE_METHODS
 from xlkmv.deal.stress import expected_recovery
 from xlkmv.deal.terms import CONTROLS, Deal
@@ -586,9 +587,12 @@ def _drivers(_: Say, deal: Deal, analysis: Analysis) -> Table:
         for i in drivers.order(k)[:OBLIGORS]
     )
     if found.short[k]:
-        note = _("Undertaking not called: short on {short:,.0f} of {paths:,} paths.")
+        note = _("Short on {short:,.0f} of {paths:,} paths.")
+        uncalled = _("Undertaking not called: short on {short:,.0f} of {paths:,} paths.")
     else:
-        note = _("Undertaking not called: never short on {paths:,} paths, so by the loss of the pool.")
+        note = _("Never short on {paths:,} paths, so by the loss of the pool.")
+        uncalled = _("Undertaking not called: never short on {paths:,} paths, so by the loss of the pool.")
+    note = uncalled if deal.controls.support else note
     said = note.format(short=float(found.short[k]), paths=found.paths)
     return Table(heading, rows, " ".join(filter(None, [_more(_, len(pool.name), OBLIGORS), said])))
 
@@ -632,7 +636,8 @@ def _stress(_: Say, deal: Deal, analysis: Analysis) -> Table:
         label, form = shown[b.column]
         size = _("none does") if b.size is None else form.format(b.size)
         rows.append((label, size, NONE if b.date is None else f"{deal.terms.dates[b.date]}"))
-    return Table(heading, tuple(rows), _("One at a time; the undertaking not called."))
+    uncalled = _("One at a time; the undertaking not called.")
+    return Table(heading, tuple(rows), uncalled if deal.controls.support else _("One at a time."))
 
 
 def _assumptions(_: Say, found: Sequence[Assumption], classes: int) -> Table:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from xlkmv.deal.figures import TWO_DECIMALS, figure
 from xlkmv.functions.cells import is_blank
 from xlkmv.language import ENGLISH, catalogue
 from xlkmv.memo.content import Assumption
@@ -19,6 +20,9 @@ from xlkmv.workbook.book import Book, Table, has_table
 from xlkmv.workbook.layout import Column, TableSpec
 
 __all__ = ["read_assumptions"]
+
+# Units of one, by those of several.
+OF_ONE = {"periods": Phrase("period")}
 
 
 def read_assumptions(book: Book, language: str = ENGLISH) -> tuple[Assumption, ...]:
@@ -88,7 +92,8 @@ def _line(spec: TableSpec, table: Table, cells: list[tuple[int, int]], language:
         label, shown = (label, layout.TEXT) if item is None else (say(item.label), item.format)
         header = next((h for h in ("Unit", "Figure is") if table.has(h)), "")
         if header and isinstance(values[0], float) and not is_blank(table.column(header)[rows[0]]):
-            unit = f" {say(str(table.column(header)[rows[0]]))}"
+            named = str(table.column(header)[rows[0]])
+            unit = f" {say(OF_ONE.get(named, named) if values[0] == 1.0 else named)}"
     else:
         ends = [(table.header[k], _column(spec, table.header[k])) for k in (columns[0], columns[-1])]
         column = ends[0][1]
@@ -118,8 +123,8 @@ def _shown(value: Any, shown: str) -> str:
         return f"{value:%Y-%m-%d}"
     if not isinstance(value, float):
         return str(value)
-    if shown.endswith("%"):  # what two decimals would make 0.00 % keeps its digits
-        return f"{value:.2%}" if value == 0.0 or abs(value) >= 1e-3 else f"{100.0 * value:.3g}%"
+    if shown.endswith("%"):  # what two decimals would make 0.00 % keeps the digits that were typed
+        return f"{figure(100.0 * value, '.2f' if value == 0.0 or abs(value) >= TWO_DECIMALS else '.3G')}%"
     return f"{value:,.0f}" if shown == layout.MONEY else f"{value:,.10g}"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xlkmv.deal.figures import probability
 from xlkmv.deal.questions.structure import (
     QUESTIONS,
     UNITS,
@@ -26,7 +27,7 @@ from xlkmv.deal.questions.structure import (
 )
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError, InputError
-from xlkmv.phrase import Phrase, joined
+from xlkmv.phrase import Phrase, joined, some
 from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_name, write_rows, write_title
 from xlkmv.refresh.run import Inputs, Progress, read_book
@@ -34,9 +35,11 @@ from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book
 
-__all__ = ["Solved", "answer_cells", "read_targets", "solve_book"]
+__all__ = ["NAMED", "Solved", "answer_cells", "issuable", "read_targets", "solve_book", "told"]
 
 OPEN, NONE = Phrase("open"), Phrase("out of reach")
+# Classes that a sentence names.
+NAMED = 3
 # Smaller PDs are not drawn in the frontier.
 SMALLEST_FRONTIER = 1e-8
 
@@ -226,7 +229,6 @@ def _write(book: Book, inputs: Inputs, found: Structure, now: dt.datetime) -> No
     write_rows(book, layout.FRONTIER, _frontier(inputs.deal, found.frontier))
     if inputs.marks and book.table(layout.INPUT.name).has(AT_SOLVE):
         book.write_table(layout.INPUT.name, {AT_SOLVE: [mark for *_, mark in inputs.marks]})
-    notes = sum(t.amount for t in inputs.deal.tranches)
     values = {
         "out_Structure": layout.SOLVED,
         "out_Solved": Phrase(
@@ -236,18 +238,61 @@ def _write(book: Book, inputs: Inputs, found: Structure, now: dt.datetime) -> No
             paths=found.paths,
             seed=found.seed,
         ),
-        "out_Issuable": Phrase(
-            "{money:,.0f}, {share:.1%} of all notes now, {of_pool:.1%} of the pool",
-            money=found.issuable,
-            share=found.issuable / notes,
-            of_pool=found.issuable / float(inputs.deal.pool.amount.sum()),
-        ),
+        "out_Issuable": issuable(found, inputs.deal),
         "out_TitleFrontier": Phrase(layout.FRONTIER_TITLE, name=found.frontier.name),
     }
     for name, value in values.items():
         write_name(book, name, value)
     write_title(book, "out_DrawnFrontier")
     remember(book, [*values.values(), *(cell for row in answers for cell in row)])
+
+
+def issuable(found: Structure, deal: Deal) -> Phrase:
+    """Say what the classes with a target come to, and where that is not for the targets.
+
+    Parameters
+    ----------
+    found : Structure
+    deal : Deal
+
+    Returns
+    -------
+    Phrase
+    """
+    money = Phrase(
+        "{money:,.0f}, {share:.1%} of all notes now, {of_pool:.1%} of the pool",
+        money=found.issuable,
+        share=found.issuable / sum(t.amount for t in deal.tranches),
+        of_pool=found.issuable / float(deal.pool.amount.sum()),
+    )
+    stack = [answer for answer in found.answers if answer.question == "stack"]
+    above = [answer for answer in stack if answer.unshown]
+    if not above:
+        return money
+    pd = probability(above[0].shown_pd)  # what the paths can show is the same for all
+    if len(above) == len(stack):
+        return Phrase("{money}; for a PD of {pd}, which is above the target", money=money, pd=pd)
+    names = some([answer.name for answer in above], NAMED)
+    return Phrase(
+        "{money}; of {names} for a PD of {pd}, which is above the target", money=money, names=names, pd=pd
+    )
+
+
+def told(found: Structure, name: str) -> str:
+    """Say a target: a PD, and beside a grade the PD that it stands for.
+
+    Parameters
+    ----------
+    found : Structure
+    name : str
+        Of a class with a target.
+
+    Returns
+    -------
+    str
+    """
+    pd = probability(found.targets[name])
+    return Phrase("{pd} ({grade})", pd=pd, grade=found.grades[name]) if name in found.grades else pd
 
 
 def answer_cells(answer: Answer) -> list[Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xlkmv.deal.figures import figure, probability
 from xlkmv.deal.paths.run import ENOUGH
 from xlkmv.deal.questions.candidates import (
     Question,
@@ -163,6 +164,8 @@ class Structure(Shown):
     ----------
     targets : dict
         Class -> largest any-date PD, in order of rank.
+    grades : dict
+        Class -> the grade that its target was given as; without those whose target was a PD.
     pd, pd_error, kmv : dict
         Class -> simulated any-date PD of the deal as it is, on the same paths, its standard error, and
         the any-date PD in the KMV view.
@@ -174,6 +177,7 @@ class Structure(Shown):
     """
 
     targets: dict[str, float]
+    grades: dict[str, str]
     pd: dict[str, float]
     pd_error: dict[str, float]
     kmv: dict[str, float]
@@ -276,18 +280,21 @@ def targets_by_class(deal: Deal, given: Mapping[str, Target]) -> dict[str, Targe
     return wanted
 
 
-def _targets(deal: Deal, given: Target | Mapping[str, Target]) -> dict[str, float]:
+def _targets(deal: Deal, given: Target | Mapping[str, Target]) -> tuple[dict[str, float], dict[str, str]]:
+    """Targets as PDs, and the grades that were given, by class in order of rank."""
     names = [t.name for t in deal.tranches]
     each = given if isinstance(given, Mapping) else dict.fromkeys(asked_classes(deal), given)
     wanted = targets_by_class(deal, each)
     if not wanted:
         raise InputError("target", "must be given for one class at least", None)
     plan, times = apply(deal, BASE, by_plan=True), deal.terms.times
-    return {
+    pds = {
         name: target_pd(wanted[name], deal.terms.class_scale, float(times[plan.due_by(k)]))
         for k, name in enumerate(names)
         if name in wanted
     }
+    known = {grade.casefold(): grade for grade in deal.terms.class_scale.grades}
+    return pds, {n: known[x.strip().casefold()] for n in pds if isinstance(x := wanted[n], str)}
 
 
 # ------------------------------------------------------------------------------------ answers
@@ -334,15 +341,12 @@ def _unshown(target: float, paths: int, room: int) -> str:
     least, needed = ENOUGH / paths, math.ceil(round(ENOUGH / target, 6))
     if target >= least:
         return ""
-    shown = {
-        name: f"{100.0 * pd:.3g} %" if pd >= 1e-6 else f"{pd:.1E}"
-        for name, pd in (("least", least), ("target", target))
-    }
     sentence = Phrase(
-        "{paths:,} paths cannot show a PD below {least}: the answer is for that PD, the KMV view's for the "
-        "target of {target}.",
+        "The target of {target} is less than {paths:,} paths can show: the answer is for {least}, the least "
+        "that they can; only that of the KMV view is for the target.",
+        target=probability(target),
         paths=paths,
-        **shown,
+        least=probability(least),
     )
     if needed > room:
         return joined([sentence, Phrase("No more than {room:,} paths can be kept.", room=room)])
@@ -362,8 +366,9 @@ def _remarks(
         yield Phrase(WHOLE_RANGE[key])
         if key != "support" and _supported(question):
             yield Phrase("The undertaking pays what the pool does not.")
-    elif place == 0 and key == "coupon" and question.now > 0.0:
-        yield Phrase("Any coupon at all is too much.")
+    elif place == 0 and key == "coupon":
+        step, pd = figure(float(question.candidates[1]), ".2%"), probability(curve.at(1)[0])
+        yield Phrase("Any coupon is too much: at {step} the PD is {pd}.", step=step, pd=pd)
     if least < 0 <= place:
         if few:
             yield Phrase("One end is open: too few paths for so small a target.")
@@ -401,13 +406,13 @@ def _supported(question: Question) -> bool:
 
 def _at_best(question: Question, curve: Curve) -> str:
     pd, error = curve.at(0)
-    figures: dict[str, float] = {"pd": pd, "error": error}
+    figures = {"pd": probability(pd), "error": probability(error)}
     if question.key in ("size", "stack"):
-        return Phrase("even of the smallest piece the PD is {pd:.2%} (s.e. {error:.2%})", **figures)
+        return Phrase("even of the smallest piece the PD is {pd} (s.e. {error})", **figures)
     if question.key == "notes":
-        return Phrase("even on next to no notes the PD is {pd:.2%} (s.e. {error:.2%})", **figures)
-    at = question.shown(float(question.candidates[0]))
-    return Phrase("even at {at:.2%} the PD is {pd:.2%} (s.e. {error:.2%})", at=at, **figures)
+        return Phrase("even on next to no notes the PD is {pd} (s.e. {error})", **figures)
+    at = figure(question.shown(float(question.candidates[0])), ".2%")
+    return Phrase("even at {at} the PD is {pd} (s.e. {error})", at=at, **figures)
 
 
 def _rated(pd: float, scale: ClassScale) -> str:
@@ -467,7 +472,7 @@ def solve(
     answer, and the remark says so. Reserves in periods grow with the senior class, and triggers may make
     a larger class safer, so that this happens.
     """
-    targets, grades = _targets(deal, target), deal.terms.class_scale
+    (targets, grades), scale = _targets(deal, target), deal.terms.class_scale
     tally = _Share(progress)
     room = _room(deal)
     trials = Trials(deal, _paths(deal, paths, room), tally.more)
@@ -480,11 +485,11 @@ def solve(
     answers, stack = [], dict(sizes)
     for k, question in enumerate(alone):
         tally.stage(k / parts, (k + 1) / parts)
-        answers.append(_answer(question, targets[question.name], trials, room, grades))
+        answers.append(_answer(question, targets[question.name], trials, room, scale))
     for k, name in enumerate(targets, len(alone)):
         tally.stage(k / parts, (k + 1) / parts)
         question = size_question("stack", deal, stack, name, pays)
-        found = _answer(question, targets[name], trials, room, grades)
+        found = _answer(question, targets[name], trials, room, scale)
         answers.append(found)
         stack = moved(deal, stack, name, found.setting or 0.0)
     tally.stage((parts - 1) / parts, 1.0)
@@ -496,6 +501,7 @@ def solve(
     order = {key: place for place, key in enumerate(QUESTIONS)}
     return Structure(
         targets,
+        grades,
         {name: pd for name, (pd, _) in now.items()},
         {name: error for name, (_, error) in now.items()},
         {name: trials.kmv(deal, name)[0] for name in targets},

@@ -12,7 +12,7 @@ from xlkmv.deal.paths.executors import Executor
 from xlkmv.deal.paths.run import Measured, Run, Wanted
 from xlkmv.deal.stress import BASE, TABLE, Stress
 from xlkmv.deal.terms import Deal
-from xlkmv.errors import InputError
+from xlkmv.errors import InputError, near
 from xlkmv.kinds import altered
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
@@ -81,7 +81,8 @@ def what_if(
     known = {name.casefold(): row for row, name in reversed([*enumerate(pool.name)])}
     row = known.get(obligor.strip().casefold()) if obligor else int(np.argmax(pool.amount / pool.obligors))
     if row is None:
-        raise InputError("obligor", "must be the name of an obligor of the pool", obligor)
+        rule = near("must be the name of an obligor of the pool", obligor, pool.name)
+        raise InputError("obligor", rule, obligor)
     name = pool.name[row]
     cases: list[tuple[str, Stress]] = [(Phrase("as it is"), BASE)]
     if recovery is None:

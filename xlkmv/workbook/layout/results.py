@@ -342,7 +342,7 @@ CONCENTRATION = TableSpec(
 DIVERSIFICATION = TableSpec(
     "tbl_Diversification",
     "Drivers",
-    f"The same money spread otherwise: any-date PD of {THE_CLASS} without the undertaking",
+    f"The same money spread otherwise: any-date PD of {THE_CLASS}",
     "分散化的效果",
     (
         result("Pool", "资产池", "label", TEXT, 34),
