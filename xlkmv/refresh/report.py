@@ -21,6 +21,7 @@ from xlkmv.deal.answers import (
     strongest_conditions,
     upper_bound,
 )
+from xlkmv.deal.figures import LEAST
 from xlkmv.deal.kmv import LEAST_VOLATILITY, TrancheView
 from xlkmv.deal.paths.run import Simulation
 from xlkmv.deal.plan.covenants import CovenantPath
@@ -31,7 +32,7 @@ from xlkmv.deal.questions.contributions import NAMED, Contributions
 from xlkmv.deal.questions.diversification import telling_class, why_not
 from xlkmv.deal.questions.layers import loss_layers
 from xlkmv.deal.questions.uncertainty import LEAST_FOREMOST, OBLIGORS
-from xlkmv.deal.reading import LEAST, read, riskiest
+from xlkmv.deal.reading import read, riskiest
 from xlkmv.deal.sources import ObligorPd
 from xlkmv.deal.standing import ClassToday, alert, classes_today
 from xlkmv.deal.stress import expected_recovery
