@@ -86,6 +86,7 @@ def test_every_text_without_figures_is_told_as_the_catalogue_has_it():
         ),
         ("bound: none of 100,000 paths", "上限：100,000 条路径中无一不足"),
         ("PD of all obligors together (51%)", "全体债务人违约概率（51%）"),
+        ("must be between 6.352e+05 (1 / obligors) and 1", "须在 6.352e+05（1 / 债务人数）与 1 之间"),
         # Nothing that a catalogue has: a name is not touched, its comma and brackets neither.
         ("Medical, Inc (华银医学)", "Medical, Inc (华银医学)"),
         ("", ""),

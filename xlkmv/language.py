@@ -50,7 +50,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 
 # A figure as formats of Python write it; what a language writes its words in, and how sentences end.
-_NUMBER = r"[-+]?(?:[\d,]+\.?\d*(?:E[-+]?\d+)?|inf|nan)%?"
+_NUMBER = r"[-+]?(?:[\d,]+\.?\d*(?:[Ee][-+]?\d+)?|inf|nan)%?"
 _WORDS = {ENGLISH: re.compile("[A-Za-z]{2,}"), "zh": re.compile("[\u4e00-\u9fff]")}
 _ENDS = {ENGLISH: ".!?", "zh": "。！？"}
 # Characters of Unicode that stand for nothing: names stand aside as them.

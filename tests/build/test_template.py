@@ -17,6 +17,7 @@ from lxml import etree
 
 import xlkmv.build.template as template_module
 from xlkmv.build.catalogue import names
+from xlkmv.build.drawing import pixels
 from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
@@ -715,6 +716,13 @@ def test_home_leads_to_the_answers_and_every_sheet_back(made: tuple[Path, Any]) 
 def formula_at(tab: Any, cell: str) -> Any:
     [found] = [c for c in tab.iter(f"{MAIN}c") if c.get("r") == cell]
     return found
+
+
+def test_what_is_found_of_an_obligor_stands_beside_its_name() -> None:
+    columns = layout.OBLIGOR.columns
+    found = [k for k, c in enumerate(columns) if not c.is_input]
+    assert found == list(range(2, 2 + len(found)))  # behind name and method
+    assert sum(pixels(c.width) for c in columns[: found[-1] + 1]) < SCREEN[0]
 
 
 def test_titles_of_sheets_with_money_follow_currency_and_unit(template: Path) -> None:

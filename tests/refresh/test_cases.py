@@ -14,6 +14,7 @@ from xlkmv.deal.examples import example
 from xlkmv.deal.questions.compare import Comparison, Step, compare
 from xlkmv.errors import BookError, BookInputError
 from xlkmv.refresh.cases import HERE, Case, Compared, bridge, compare_book, save_case
+from xlkmv.refresh.report import not_moved
 from xlkmv.refresh.run import read_book, refresh
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook
@@ -216,3 +217,9 @@ def test_a_cancelled_comparison_writes_nothing(path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         compare_book(FileBook(path), stop)
     assert path.read_bytes() == before
+
+
+def test_a_comparison_says_when_nothing_moved() -> None:
+    # A change below 1E-10 is none: no model can tell it.
+    assert not_moved([None, 0.0, -1e-12]) == "nothing moved it"
+    assert not_moved([None, 0.0, 1e-9]) is None

@@ -293,6 +293,7 @@ def _names_in(book: Book) -> set[str]:
         (layout.CLASS_SCALE, "grade"),
         (layout.DRIVER, "name"),
         (layout.CONCENTRATION, "industry"),
+        (layout.CASE_RESULT, "case"),
     ):
         cells = _column(book.table(spec.name), spec, field) if has_table(book, spec.name) else ()
         found |= {x for x in cells if isinstance(x, str)}
@@ -334,7 +335,7 @@ def _anything_seen(book: Book) -> bool:
 # Characters of a line of a heading.
 HEADING = 18
 # Columns of names that the user gives.
-NAMES = {"name", "tranche", "obligor", "industry", "case"}
+NAMES = {"name", "tranche", "obligor"}
 # Columns without which a table has not been asked for, or not answered.
 NEEDED = {
     "tbl_Driver": "share",
