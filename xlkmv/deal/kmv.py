@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_lognormal, pool_risk
+from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_distance, pool_lognormal, pool_risk
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.errors import InputError
@@ -253,21 +253,22 @@ def maturity_risk(deal: Deal, anydate: Sequence[bool]) -> tuple[float, Array, Ar
     stressed = apply(deal, BASE)
     volatility, drift = pool_lognormal(stressed)
     collections, rho, times = stressed.collections, deal.terms.support_correlation, deal.terms.times
-    distance, found = np.full((2, len(deal.tranches)), np.nan)
-
-    for k, wanted in enumerate(anydate):
-        faced, m = _faced(stressed, k), stressed.due_by(k)
-        # Later dates are not its risk; its distance needs no earlier ones, but what they add up to.
-        paid_in, due, dates = collections[: m + 1], faced.dues[: m + 1], times[: m + 1]
+    faced = [_faced(stressed, k) for k in range(len(deal.tranches))]
+    at = [stressed.due_by(k) for k in range(len(faced))]
+    due = np.array([np.cumsum(x.dues)[m] for x, m in zip(faced, at, strict=True)])
+    reserve = np.array([x.reserve for x in faced])
+    distance = pool_distance(np.cumsum(collections)[at], due, volatility, times[at], drift, reserve)
+    found = np.full(len(faced), np.nan)
+    for k, (wanted, x, m) in enumerate(zip(anydate, faced, at, strict=True)):
         if not wanted:
-            paid_in, due, dates = np.cumsum(paid_in)[-1:], np.cumsum(due)[-1:], dates[-1:]
-        risk = pool_risk(paid_in, due, volatility, dates, drift, faced.reserve)
-        distance[k] = risk.distance[-1]
-        if wanted:
-            found[k] = joint_default_probability(risk.anydate_pd[m], faced.payer[m], rho)
-            if faced.cap < np.inf:
-                beyond = pool_risk(paid_in, due, volatility, dates, drift, faced.cap).anydate_pd[m]
-                found[k] = _with_cap(found[k], beyond, faced.payer[m], rho)
+            continue
+        # Later dates are not its risk.
+        paid_in, owed, dates = collections[: m + 1], x.dues[: m + 1], times[: m + 1]
+        risk = pool_risk(paid_in, owed, volatility, dates, drift, x.reserve)
+        found[k] = joint_default_probability(risk.anydate_pd[m], x.payer[m], rho)
+        if x.cap < np.inf:
+            beyond = pool_risk(paid_in, owed, volatility, dates, drift, x.cap).anydate_pd[m]
+            found[k] = _with_cap(found[k], beyond, x.payer[m], rho)
     return volatility, distance, found
 
 

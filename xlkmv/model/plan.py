@@ -34,6 +34,7 @@ from xlkmv.shown import Shown
 
 __all__ = [
     "PlanRisk",
+    "accumulated_distance",
     "arrival_date",
     "coverage_quantile",
     "default_probability_by",
@@ -193,14 +194,40 @@ def plan_risk(
     sigma, mu = check_number("volatility", volatility, POSITIVE), check_number("drift", drift, FINITE)
     held = check_number("reserve", reserve, NOT_NEGATIVE)
     paid_in, due = np.cumsum(c), np.cumsum(d)
-    open_due = np.maximum(due - held, 0.0)
+    distance = accumulated_distance(paid_in, due, sigma, t, mu, held)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         coverage = np.where(due > 0.0, (paid_in + held) / due, np.inf)
-        log_coverage = np.where(open_due > 0.0, np.log(paid_in / open_due), np.inf)
-        distance = (log_coverage + (mu - 0.5 * sigma * sigma) * t) / (sigma * np.sqrt(t))
     return PlanRisk(
         t, paid_in, due, coverage, distance, np.asarray(ndtr(-distance)), discrete_first_passage(distance, t)
     )
+
+
+def accumulated_distance(
+    paid_in: Array, due: Array, volatility: float, times: Array, drift: float, reserve: Array | float
+) -> Array:
+    """Distance to default of accumulated figures, each on a date of its own: that of :func:`plan_risk`.
+
+    Parameters
+    ----------
+    paid_in, due : ndarray
+        A_k and DP_k, money.
+    volatility : float
+    times : ndarray
+        t_k, years.
+    drift : float
+    reserve : ndarray or float
+        Money.
+
+    Returns
+    -------
+    ndarray
+        Infinite where nothing can fall short.
+    """
+    open_due = np.maximum(due - reserve, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        log_coverage = np.where(open_due > 0.0, np.log(paid_in / open_due), np.inf)
+        growth = (drift - 0.5 * volatility * volatility) * times
+        return np.asarray((log_coverage + growth) / (volatility * np.sqrt(times)))
 
 
 def coverage_quantile(risk: PlanRisk, probability: float, volatility: float, drift: float = 0.0) -> Array:

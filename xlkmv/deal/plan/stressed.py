@@ -16,6 +16,7 @@ from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import (
     PlanRisk,
+    accumulated_distance,
     arrival_date,
     default_probability_by,
     implied_lognormal,
@@ -23,7 +24,16 @@ from xlkmv.model.plan import (
     pool_moments,
 )
 
-__all__ = ["CERTAIN", "Stressed", "drawing", "pool_lognormal", "pool_risk", "separate", "widened"]
+__all__ = [
+    "CERTAIN",
+    "Stressed",
+    "drawing",
+    "pool_distance",
+    "pool_lognormal",
+    "pool_risk",
+    "separate",
+    "widened",
+]
 
 # Below this a volatility is rounding: nobody can default.
 CERTAIN = 1e-7
@@ -386,3 +396,24 @@ def pool_risk(
         return plan_risk(collections, dues, volatility, times, drift, reserve)
     risk = plan_risk(collections * (1.0 + TOLERANCE), dues, 1e-3 * TOLERANCE, times, drift, reserve)
     return replace(risk, distance=np.copysign(np.inf, risk.distance))
+
+
+def pool_distance(
+    paid_in: Array, due: Array, volatility: float, times: Array, drift: float, reserve: Array
+) -> Array:
+    """Distances of :func:`pool_risk` alone, of accumulated figures, each on a date of its own.
+
+    Parameters
+    ----------
+    paid_in, due, volatility, times, drift, reserve
+        As in :func:`~xlkmv.model.plan.accumulated_distance`; the volatility may be 0.
+
+    Returns
+    -------
+    ndarray
+    """
+    if volatility >= CERTAIN:
+        return accumulated_distance(paid_in, due, volatility, times, drift, reserve)
+    paid_in = paid_in * (1.0 + TOLERANCE)
+    found = accumulated_distance(paid_in, due, 1e-3 * TOLERANCE, times, drift, reserve)
+    return np.copysign(np.inf, found)

@@ -580,6 +580,24 @@ class _Inputs:
         as_it_is, moved = surfaces.read(here)[0], surfaces.read(there)
         tail = 0.5 * (1.0 - LEVEL)
         ends = np.quantile(moved, [tail, 1.0 - tail], axis=0) - as_it_is
+        # Each surface with shares, then as each of its runs moves it.
+        moved_by = {
+            r: fitted.coefficients + np.vstack([np.zeros(here.size), fitted.deviations])
+            for r, fitted in enumerate(surfaces.fitted[1:])
+            if surfaces.what[r][0] != "distance" and not np.isnan(shares.total[:, r]).any()
+        }
+
+        def each(at: Array) -> Array:
+            read, by = terms(at), moved_by.items()
+            return np.hstack([np.einsum("nq,jq->nj", surfaces.slopes(r, read), some) for r, some in by])
+
+        by_run: dict[int, tuple[Array, Array]] = {}
+        if moved_by:
+            few = variance_shares(each, one[:FEW], other[:FEW], groups)
+            edges = np.cumsum([len(some) for some in moved_by.values()])[:-1]
+            parts = (np.split(x, edges, axis=1) for x in (few.first, few.total))
+            for r, first, total in zip(moved_by, *parts, strict=True):
+                by_run[r] = _size(first[:, 1:] - first[:, :1]), _size(total[:, 1:] - total[:, :1])
         spreads = []
         for r, (what, _) in enumerate(surfaces.what):
             simulated, fitted = what in ("pd", "loss"), surfaces.fitted[1 + r]
@@ -594,16 +612,8 @@ class _Inputs:
                 # Coefficients may be right, and the surface beside what it stands for at this end.
                 missed = fitted.lack if simulated else 0.0
                 errors.append(np.hypot(_size(np.einsum("jq,q->j", deviations, slope)), missed))
-            first_error, total_error = np.full((2, g), np.nan)
-            if what != "distance" and not np.isnan(shares.total[:, r]).any():
-                # The surface, then as each of the runs moves it.
-                some = surfaces.fitted[1 + r].coefficients + np.vstack([np.zeros(here.size), deviations])
-
-                def each(at: Array, r: int = r, some: Array = some) -> Array:
-                    return np.asarray(np.einsum("nq,jq->nj", surfaces.slopes(r, terms(at)), some))
-
-                by_run = variance_shares(each, one[:FEW], other[:FEW], groups)
-                first_error, total_error = (_size(x[:, 1:] - x[:, :1]) for x in (by_run.first, by_run.total))
+            unknown = np.full(g, np.nan)
+            first_error, total_error = by_run.get(r, (unknown, unknown))
             down_error, up_error = (float(x) for x in errors)
             spreads.append(
                 Spread(
