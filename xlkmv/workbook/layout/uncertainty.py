@@ -83,7 +83,7 @@ INTERVAL = TableSpec(
         result("s.e. of low PD", "概率下限标准误", "pd_low_error", ERROR, 8, blank=True),
         result("s.e. of high PD", "概率上限标准误", "pd_high_error", ERROR, 8, blank=True),
         # As wide as the names of what matters, which stand above it.
-        result("Interval of", "区间口径", "source", TEXT, 30, blank=True),
+        result("Interval of", "区间口径", "source", TEXT, 25, blank=True),
         result("s.e. of the simulation", "模拟标准误", "error", ERROR, 9),
         result("DD", "违约距离", "distance", DISTANCE, 9),
         result("DD, low", "违约距离下限", "distance_low", DISTANCE, 8, blank=True),
