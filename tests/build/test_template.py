@@ -13,15 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 import xlkmv.build.template as template_module
 from xlkmv.build.catalogue import names
-from xlkmv.build.drawing import pixels
+from xlkmv.build.drawing import BANDS, pixels
 from xlkmv.build.filling import blank, calendar, filling
 from xlkmv.build.template import build_template
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.examples import EXAMPLES, Example, example
+from xlkmv.deal.figures import probability
 from xlkmv.deal.questions.contributions import NAMED
 from xlkmv.deal.questions.diversification import MOST_ASKED
 from xlkmv.deal.questions.layers import LAYER_POINTS
@@ -285,6 +288,27 @@ def test_in_chinese_the_chinese_headings_read_and_the_english_ones_recede(made: 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # What is written as it is in Chinese, too.
 ALIKE = {"CPR", "PSA", "ABS", "CDR", "30/360", "Copula", "t"}
+
+
+def of_format(look: str, p: float) -> str:
+    """A number as a spreadsheet shows it by a format of percentages, the first of its sections that holds."""
+    for section in look.split(";"):
+        condition, rest = re.fullmatch(r"(?:\[(.*?)\])?(.*)", section).groups()
+        if condition is None or (p == 0.0 if condition == "=0" else p < float(condition.removeprefix("<"))):
+            return rest[1:-1] if rest.startswith('"') else f"{100.0 * p:.{len(rest) - 3}f}%"
+    raise AssertionError(look)
+
+
+@given(st.floats(1e-12, 1.0))
+@pytest.mark.parametrize("look", [layout.PROBABILITY, layout.SIMULATED, layout.ERROR])
+def test_a_sheet_shows_a_probability_as_the_terminal_does(look: str, p: float) -> None:
+    cell = of_format(next((band for low, high, band in BANDS if low <= p < high), look), p)
+    if p < 1e-6:
+        assert cell == "< 0.0001%"
+        return
+    # Both are rounded to two digits, each in its own way where it is half way or the next band begins.
+    assert float(cell[:-1]) == pytest.approx(float(probability(p)[:-1]), rel=0.11)
+    assert float(cell[:-1]) == pytest.approx(100.0 * p, rel=0.051)
 
 
 def test_words_that_inputs_are_read_by_are_shown_in_chinese(made: tuple[Path, Any]) -> None:

@@ -79,6 +79,12 @@ LISTED_TOP = 5
 SHOWN = 1 + layout.TEXTS.index("shown")
 # Column A, wide enough for the way back to Home.
 MARGIN = 6
+# Probabilities from, below, and how they are shown where the format of their cells has too few digits.
+BANDS = (
+    (1e-300, 1e-6, layout.TINY),
+    (1e-6, 1e-5, "0.00000%"),
+    (1e-4, TWO_DECIMALS, "0.000%"),
+)
 # Cells of results warn of a stray key. The sheets are not protected: on a protected one no table can grow.
 KEPT: dict[str, Any] = {
     "validate": "custom",
@@ -522,21 +528,21 @@ class Sheets:
     def probabilities(self, ws: Any, first: int, column: int, last: int, shown: str) -> None:
         """Add what the number format of probabilities cannot say: it has two conditions, and speaks English.
 
-        Below 0.1 % a percentage has a third decimal, a small change is a power of ten with its sign, and a
-        simulated 0 is "none seen" in Chinese, too.
+        A small percentage has as many decimals as two digits take, a small change its sign, and a simulated 0
+        is "none seen" in Chinese, too.
         """
         if shown == layout.CHANGE:
             # What the format rounds to no change at all; below LEAST no model can tell.
-            power, none = "+0.0E+00;-0.0E+00", "0%;0%"
-            for low, high, form in ((-LEAST, LEAST, none), (-1e-4, -LEAST, power), (LEAST, 1e-4, power)):
+            small, none = "+0.0000%;-0.0000%", "0%;0%"
+            for low, high, form in ((-LEAST, LEAST, none), (-1e-4, -LEAST, small), (LEAST, 1e-4, small)):
                 rule = {"type": "cell", "criteria": "between", "minimum": low, "maximum": high}
                 look = self.book.add_format({"num_format": form})
                 ws.conditional_format(first, column, last, column, rule | {"format": look})
             return
-        small = {"type": "cell", "criteria": "between", "minimum": 1e-4, "maximum": TWO_DECIMALS - 1e-12}
-        ws.conditional_format(
-            first, column, last, column, small | {"format": self.book.add_format({"num_format": "0.000%"})}
-        )
+        for low, high, look in BANDS:
+            band = {"type": "cell", "criteria": "between", "minimum": low, "maximum": high * (1.0 - 1e-12)}
+            band["format"] = self.book.add_format({"num_format": look})
+            ws.conditional_format(first, column, last, column, band)
         if shown != layout.SIMULATED:
             return
         cell = xl_rowcol_to_cell(first, column)

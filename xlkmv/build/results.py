@@ -369,7 +369,7 @@ def uncertainty(s: Sheets, new: Filling) -> None:
     s.draw(chart, of_class, "name", ("low_drawn", "1 in 20 is lower", unseen))
     s.draw(chart, of_class, "name", ("range_drawn", "90 % interval", bars(LIGHT, 400)))
     said = {"value": True, "position": "right", "font": {"name": FONT, "size": 9}}
-    said |= {"num_format": "[<0.0001]0.0E+00;[<0.001]0.000%;0.00%"}
+    said |= {"num_format": "[<0.0001]0.0000%;[<0.001]0.000%;0.00%"}
     look = {"line": {"none": True}, "data_labels": said} | dots(SENIOR, "diamond")
     s.draw(figure, of_class, "name", ("pd_drawn", "PD to quote", look))
     chart.combine(figure)
@@ -458,7 +458,7 @@ def controls(s: Sheets) -> None:
     labels = {
         "value": True,
         "position": "inside_end",
-        "num_format": "[<0.0001]0.0E+00;[<0.001]0.000%;0.00%",
+        "num_format": "[<0.0001]0.0000%;[<0.001]0.000%;0.00%",
         "font": {"name": FONT, "size": 9},
     }
     s.draw(

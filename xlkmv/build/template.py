@@ -576,15 +576,17 @@ def _structure(s: Sheets, new: Filling) -> Any:
     state = f"=IF(ISBLANK(out_Solved),{unsolved},IF({same},{solved},{before}))"
     for row, (name, text) in enumerate(STRUCTURE_CELLS.items(), 5):
         s.speak(ws, row, 1, text, s.style(font_color=GREY))
-        style = s.style(bold=True, align="left", shrink=True)
-        ws.merge_range(row, 2, row, 6, None, style)
+        # What can be issued may need to say of whom, and for which PD.
+        room = {"text_wrap": True, "valign": "top"} if name == "out_Issuable" else {"shrink": True}
+        style = s.style(bold=True, align="left", **room)
+        ws.merge_range(row, 2, row + (2 if name == "out_Issuable" else 0), 6, None, style)
         if name == "out_Structure":
             ws.write_formula(row, 2, state, style, layout.UNSOLVED)
         s.book.define_name(name, f"=Structure!{xl_rowcol_to_cell(row, 2, True, True)}")
     # The mark of the targets, which tells the state: nothing to look at.
-    ws.write_blank(8, 2, None, s.style(num_format=";;;"))
-    s.book.define_name(TARGET_MARK, f"=Structure!{xl_rowcol_to_cell(8, 2, True, True)}")
-    for row, rule in enumerate(STRUCTURE_RULES, 10):
+    ws.write_blank(10, 2, None, s.style(num_format=";;;"))
+    s.book.define_name(TARGET_MARK, f"=Structure!{xl_rowcol_to_cell(10, 2, True, True)}")
+    for row, rule in enumerate(STRUCTURE_RULES, 11):
         s.speak(ws, row, 1, rule, s.style(font_color=GREY, font_size=9))
     for word in in_all_languages("stale", "not solved"):
         red = s.book.add_format({"font_color": "#C00000", "bold": True})

@@ -21,6 +21,7 @@ __all__ = [
     "SIMULATED",
     "TEXT",
     "THE_CLASS",
+    "TINY",
     "WHOLE",
     "YES_NO",
     "Column",
@@ -37,11 +38,14 @@ __all__ = [
 
 MONEY = "#,##0"
 RATE = "0.00%"
-# A probability is a percentage a banker reads at a glance, or a power of ten when it is small; below
-# 1E-10 no model can tell. What no path of a simulation has shown may happen all the same.
-PROBABILITY = '[<0.0000000001]"< 1E-10";[<0.0001]0.0E+00;0.00%'
-SIMULATED = '[=0]"none seen";[<0.0001]0.0E+00;0.00%'
-ERROR = '[=0]"-";[<0.0001]0.0E+00;0.00%'
+# A probability is a percentage a banker reads at a glance, whatever its size: a column has one unit. Powers of
+# ten cannot be of per cent, so that a smaller one than one in a million is said to be that; its cell has it
+# all the same. What no path of a simulation has shown may happen. Bands of more digits: see
+# xlkmv.build.drawing.
+TINY = '"< 0.0001%"'
+PROBABILITY = f"[<0.000001]{TINY};[<0.0001]0.0000%;0.00%"
+SIMULATED = '[=0]"none seen";[<0.0001]0.0000%;0.00%'
+ERROR = '[=0]"-";[<0.0001]0.0000%;0.00%'
 # Sections with conditions lose the sign of what is negative.
 CHANGE = "+0.000%;-0.000%;0%"
 # Beyond a hundred a distance is that of a plan that cannot fail; what is below the bound keeps its sign.

@@ -52,7 +52,7 @@ TARGET = TableSpec(
 )
 
 # Shares of which none is nothing to hide.
-SHARE = "[=0]0.00%;[<0.0001]0.0E+00;0.00%"
+SHARE = "[=0]0.00%;[<0.0001]0.0000%;0.00%"
 
 STRUCTURE = TableSpec(
     "tbl_Structure",
