@@ -20,7 +20,7 @@ import pytest
 
 import xlkmv.errors
 from xlkmv.build.docs import functions_page
-from xlkmv.build.template import HEADLINE_FIGURES
+from xlkmv.build.home import HEADLINE_FIGURES
 from xlkmv.cli import parser
 from xlkmv.model.comparison import compare_models
 from xlkmv.model.creditmetrics import EXAMPLE_FORWARD_RATES, EXAMPLE_MATRIX, EXAMPLE_RATINGS, bond_values

@@ -46,8 +46,9 @@ from xlkmv.deal.terms import (
 from xlkmv.errors import BookInputError, InputError
 from xlkmv.functions import FUNCTIONS
 from xlkmv.refresh.digest import digest
-from xlkmv.refresh.report import CONDITIONS_SHOWN, SMALLEST_DRAWN, UNITS
+from xlkmv.refresh.rows.conditions import CONDITIONS_SHOWN, UNITS
 from xlkmv.refresh.run import read_book
+from xlkmv.refresh.tables import SMALLEST_DRAWN
 from xlkmv.workbook import layout
 from xlkmv.workbook.address import Area, address, parse_area
 from xlkmv.workbook.book import FileBook

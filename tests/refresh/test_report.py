@@ -23,9 +23,11 @@ from xlkmv.deal.standing import classes_today
 from xlkmv.deal.stress import PRESETS
 from xlkmv.deal.terms import Deal, Tranche
 from xlkmv.errors import BookInputError
-from xlkmv.refresh import report
-from xlkmv.refresh.report import SMALLEST_DRAWN, write_report
+from xlkmv.refresh.report import write_report
+from xlkmv.refresh.rows.cash import covenant_row
+from xlkmv.refresh.rows.drivers import model_rows
 from xlkmv.refresh.run import read_book, refresh
+from xlkmv.refresh.tables import NONE, SMALLEST_DRAWN
 from xlkmv.refresh.wording import language_of
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook
@@ -35,11 +37,11 @@ def test_a_covenant_that_is_never_tested_says_so() -> None:
     deal = xingye_yuanrong()
     times = deal.terms.times
     never = covenant_path(np.full(times.size, np.nan), 1.0, 0.1, times)
-    date, value, headroom, state, distance, probability, first = report._covenant(deal, never)
-    assert (date, state, first) == (report.NONE, "not tested", report.NONE)
+    date, value, headroom, state, distance, probability, first = covenant_row(deal, never)
+    assert (date, state, first) == (NONE, "not tested", NONE)
     assert np.isnan([value, headroom, distance, probability]).all()
     once = covenant_path(np.where(np.arange(times.size) == 3, 1.2, np.nan), 1.0, 0.1, times)
-    date, value, headroom, state, *_ = report._covenant(deal, once)
+    date, value, headroom, state, *_ = covenant_row(deal, once)
     assert (date, value, headroom, state) == (deal.terms.dates[3], 1.2, pytest.approx(0.2), "ok")
 
 
@@ -466,7 +468,7 @@ def test_each_refresh_adds_its_lines_to_the_history_up_to_a_bound(
     assert set(lines.column("As of")) == {deal.terms.dates[3]}
     assert set(lines.column("Input hash")) == {ENTRY[3]} and set(lines.column("Paths")) == {400}
     assert lines.column("Grade then") == [c.grade for c in classes_today(deal, found)] * 2
-    monkeypatch.setattr(report, "HISTORY_ROWS", 7)
+    monkeypatch.setattr("xlkmv.refresh.rows.watch.HISTORY_ROWS", 7)
     three = written(two.path, tmp_path / "three.xlsm", deal, found)
     assert three.table("tbl_History").column("Class") == ["A-4", "B", *[t.name for t in deal.tranches]]
 
@@ -612,7 +614,7 @@ def test_a_quick_look_is_told_by_its_word_in_any_language(draft: Path, tmp_path:
 def test_what_no_path_of_a_model_has_shown_is_not_called_impossible() -> None:
     models = analysed("A-1")[1].models
     never = {name: replace(found, hit_probability=0.0) for name, found in models.items()}
-    said = {row[9].split("; ")[0]: row[8] for row in report.model_rows(never)}
+    said = {row[9].split("; ")[0]: row[8] for row in model_rows(never)}
     assert said == {"exact": 0.0, "simulated": "none seen"}
     # A share that was seen stays a number.
-    assert all(isinstance(row[8], float) for row in report.model_rows(models) if row[8] != "none seen")
+    assert all(isinstance(row[8], float) for row in model_rows(models) if row[8] != "none seen")

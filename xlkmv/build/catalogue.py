@@ -27,7 +27,7 @@ from xlkmv.language import DOMAIN, ENGLISH, LANGUAGES, LOCALE
 from xlkmv.model.comparison import MOST_SIMULATED
 from xlkmv.model.distance import METHODS
 from xlkmv.phrase import CLAUSES, LIST, ORDER, SENTENCES
-from xlkmv.refresh.report import UNITS
+from xlkmv.refresh.rows.conditions import UNITS
 from xlkmv.workbook import layout
 
 __all__ = ["compiled", "main", "names", "parse", "po_file", "texts", "written"]

@@ -19,7 +19,7 @@ from xlkmv.deal.stress import TABLE as FROM_TABLE
 from xlkmv.deal.terms import OC_ALL
 from xlkmv.language import ENGLISH, LANGUAGES, catalogue
 from xlkmv.phrase import Phrase, said
-from xlkmv.refresh.report import SMALLEST_DRAWN
+from xlkmv.refresh.tables import SMALLEST_DRAWN
 from xlkmv.workbook import layout
 from xlkmv.workbook.layout import Column, TableSpec
 

@@ -29,7 +29,7 @@ from xlkmv.build.filling import Filling
 from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.answers import SMALLEST_END
 from xlkmv.deal.terms import CONTROLS, INPUTS
-from xlkmv.refresh.report import CONDITIONS_SHOWN, UNITS
+from xlkmv.refresh.rows.conditions import CONDITIONS_SHOWN, UNITS
 from xlkmv.workbook import layout
 
 __all__ = [

@@ -394,7 +394,7 @@ def _models(options: argparse.Namespace, out: Output) -> None:
     out.print(shown, *reasons)
     if not out.text:
         from xlkmv.cli.document import of_rows, tables_of
-        from xlkmv.refresh.report import model_rows
+        from xlkmv.refresh.rows.drivers import model_rows
 
         (spec,) = tables_of("models")
         out.record({"book": str(options.book)}, of_rows(spec, model_rows(models)))
@@ -417,7 +417,7 @@ def _backtest(options: argparse.Namespace, out: Output) -> None:
         out.print(_by_date(found, dates, _), _by_obligor(found.measures, _))
     if not out.text:
         from xlkmv.cli.document import of_rows, tables_of
-        from xlkmv.refresh.report import backtest_rows, measure_row
+        from xlkmv.refresh.rows.watch import backtest_rows, measure_row
 
         rows = zip(
             tables_of("backtest"), ([measure_row(found)], backtest_rows(inputs.deal, found)), strict=True

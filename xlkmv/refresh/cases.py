@@ -21,8 +21,9 @@ from xlkmv.errors import BookError, BookInputError
 from xlkmv.functions.cells import is_blank
 from xlkmv.phrase import CLAUSES, LIST, Phrase, joined
 from xlkmv.refresh.reader import Reader
-from xlkmv.refresh.report import AT_COMPARE, not_moved, write_name, write_rows, write_title
+from xlkmv.refresh.report import AT_COMPARE, not_moved
 from xlkmv.refresh.run import Inputs, Progress, read_book
+from xlkmv.refresh.tables import write_name, write_rows, write_title
 from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book, FileBook, has_table

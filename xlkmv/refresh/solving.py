@@ -29,8 +29,9 @@ from xlkmv.deal.terms import Deal
 from xlkmv.errors import BookError, BookInputError, InputError
 from xlkmv.phrase import Phrase, joined, some
 from xlkmv.refresh.reader import Reader
-from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark, write_name, write_rows, write_title
+from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark
 from xlkmv.refresh.run import Inputs, Progress, read_book
+from xlkmv.refresh.tables import write_name, write_rows, write_title
 from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book
