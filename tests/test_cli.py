@@ -1120,6 +1120,7 @@ def test_results_of_an_english_workbook_are_shown_in_chinese_but_for_names(
     said = run(capsys, "show", template, "--lang", "zh")[1]
     for word in ("模拟", "取消优先/次级分层", "Licensee 01", "Senior (优先级)", "条路径中无一不足"):
         assert word in said
+    assert "任一兑付日违约  模拟任一兑付日" in said  # headings side by side: a table, on 80 columns
     names = "Licensee|Senior|Subordinate|Vtron|Group|Huayin|Medical|Electronics|KMV|AAA|BBB"
     kept = rf"(?<![A-Za-z])({names})(?![A-Za-z])"
     assert re.findall("[A-Za-z]{2,}", re.sub(rf"{kept}|[0-9a-f]{{12}}", "", said)) == []

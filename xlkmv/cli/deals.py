@@ -332,8 +332,8 @@ def _anything_seen(book: Book) -> bool:
     return any(book.table(layout.ANSWER.name).column(now))
 
 
-# Characters of a line of a heading.
-HEADING = 18
+# Characters of a line of a heading; Chinese ones are as wide as two, and break anywhere.
+HEADING, HEADING_IN_CHINESE = 18, 7
 # Columns of names that the user gives.
 NAMES = {"name", "tranche", "obligor"}
 # Columns without which a table has not been asked for, or not answered.
@@ -381,7 +381,7 @@ def _print_table(
         return
     other = called or {}
     headings = (out.say(other[c.field]) if c.field in other else out.heading(c) for c in columns)
-    shown = table(said(title, out.say), *("\n".join(textwrap.wrap(text, HEADING)) for text in headings))
+    shown = table(said(title, out.say), *map(_in_lines, headings))
     for place, column in enumerate(columns):
         if place and column.format == "General":
             shown.columns[place].justify, shown.columns[place].no_wrap = "left", False
@@ -390,6 +390,11 @@ def _print_table(
         own = (c.field in NAMES and spec is not layout.SCENARIO for c in columns)
         shown.add_row(*(x if users or not x else say(x) for users, x in zip(own, row, strict=True)))
     out.print(shown)
+
+
+def _in_lines(heading: str) -> str:
+    """Break a heading, so that figures stand close to each other."""
+    return "\n".join(textwrap.wrap(heading, HEADING if heading.isascii() else HEADING_IN_CHINESE))
 
 
 def _column(found: Table, spec: TableSpec, field: str) -> Sequence[Any]:
