@@ -114,6 +114,23 @@ def test_every_table_is_there_and_every_result_filled(template: Path, name: str)
         assert not [header for header, values in filled.items() if None in values]
 
 
+def test_figures_of_results_shrink_where_they_are_too_wide(template: Path) -> None:
+    book, looks = FileBook(template), etree.fromstring(parts(template)["xl/styles.xml"]).find(f"{MAIN}cellXfs")
+    places = [look.find(f"{MAIN}alignment") for look in looks]
+    shrink = [place is not None and place.get("shrinkToFit") == "1" for place in places]
+    drawn = {
+        (name, cell.get("r")): shrink[int(cell.get("s", 0))]
+        for name, sheet in sheets(template).items()
+        for cell in sheet.iter(f"{MAIN}c")
+    }
+    for spec in TABLES.values():
+        table = book.table(spec.name)
+        for c in (c for c in spec.results if c.format != layout.TEXT and table.has(c.header)):
+            for row, value in enumerate(table.column(c.header)):
+                if isinstance(value, float):
+                    assert drawn[table.sheet, table.cell(row, c.header)], (spec.name, c.header)
+
+
 def test_named_cells_are_filled(template: Path) -> None:
     book = FileBook(template)
     assert set(NAMES) <= set(book.names())
