@@ -115,7 +115,10 @@ def test_every_table_is_there_and_every_result_filled(template: Path, name: str)
 
 
 def test_figures_of_results_shrink_where_they_are_too_wide(template: Path) -> None:
-    book, looks = FileBook(template), etree.fromstring(parts(template)["xl/styles.xml"]).find(f"{MAIN}cellXfs")
+    book, looks = (
+        FileBook(template),
+        etree.fromstring(parts(template)["xl/styles.xml"]).find(f"{MAIN}cellXfs"),
+    )
     places = [look.find(f"{MAIN}alignment") for look in looks]
     shrink = [place is not None and place.get("shrinkToFit") == "1" for place in places]
     drawn = {

@@ -9,6 +9,7 @@ import pytest
 
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.answers import class_answers
+from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.figures import probability
 from xlkmv.deal.reading import READINGS, alarming, read, riskiest
@@ -121,6 +122,16 @@ def test_a_tranche_that_is_paid_late_is_named_beside_the_one_that_loses() -> Non
     assert lines["others"].startswith("C loses principal on")
     late = f"B is paid late on {probability(runs[1].anydate_pd)}, mostly as a trigger holds its cash."
     assert late in lines["others"]
+
+
+def test_of_a_class_that_loses_on_no_path_no_loss_is_told() -> None:
+    deal = fast(example("auto").deal)
+    found = analyse(deal, [BASE], quick=True)
+    junior = found.simulated_base.tranches[1]
+    assert junior.expected_loss == 0.0
+    bound = probability(3.0 / 2000)
+    told = f"{junior.name} loses principal on none of 2,000 paths (PD < {bound}); PD to quote {bound} ("
+    assert read(deal, found)["others"].startswith(told)
 
 
 # ------------------------------------------------------------------------------ the headline class

@@ -168,7 +168,7 @@ class Sheets:
         )
 
     def result(self, shown: str, name: bool = False, sentence: bool = False) -> Any:
-        """Format of a cell that refresh or a formula fills; figures and a long name shrink, a sentence wraps."""
+        """Format of a cell of results; figures and a long name shrink, a sentence wraps."""
         # Numbers are sometimes words (covered, none): both stand on the right. None ends as ####.
         place: dict[str, Any] = {"indent": 1} if shown == layout.TEXT else {"align": "right", "shrink": True}
         place |= {"shrink": True} if name else {"text_wrap": True} if sentence else {}

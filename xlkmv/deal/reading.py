@@ -192,17 +192,17 @@ def _others(deal: Deal, analysis: Analysis) -> str:
     if k == analysis.headline:
         return Phrase("There is no other class.")
     lost, quote = 1.0 - float(runs[k].loss_probability[0]), class_answers(deal, analysis)[k].quote
-    texts = [
-        *_short_by_plan(deal, analysis, k),
-        Phrase(
+    seen = _seen(analysis, lost if lost > 1e-12 else 0.0)
+    told = {"name": runs[k].name, "seen": seen, "pd": probability(quote.pd), "why": quote.why}
+    if runs[k].expected_loss > 0.0:
+        line = Phrase(
             "{name} loses principal on {seen} (expected loss {loss}); PD to quote {pd} ({why}).",
-            name=runs[k].name,
-            seen=_seen(analysis, lost if lost > 1e-12 else 0.0),
-            loss=probability(runs[k].expected_loss, simulated=True),
-            pd=probability(quote.pd),
-            why=quote.why,
-        ),
-    ]
+            loss=probability(runs[k].expected_loss),
+            **told,
+        )
+    else:
+        line = Phrase("{name} loses principal on {seen}; PD to quote {pd} ({why}).", **told)
+    texts = [*_short_by_plan(deal, analysis, k), line]
     late = max(_others_than(analysis), key=lambda i: runs[i].anydate_pd)
     if runs[late].anydate_pd > runs[k].anydate_pd:
         said = {"name": runs[late].name, "pd": probability(runs[late].anydate_pd)}
