@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-import xlkmv.build.template as template_module
 from xlkmv.build.catalogue import names
 from xlkmv.build.drawing import BANDS, pixels
 from xlkmv.build.filling import blank, calendar, filling
@@ -483,7 +482,7 @@ def test_a_long_pool_is_written_as_a_short_one(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = build_template(tmp_path / "short.xlsm", DEALS[name](), refreshed=False)
-    monkeypatch.setattr(template_module, "LONG", 0)
+    monkeypatch.setattr("xlkmv.build.inputs.LONG", 0)
     long = build_template(tmp_path / "long.xlsm", DEALS[name](), refreshed=False)
     assert lint(long) == []
     assert FileBook(long).table("tbl_Pool") == FileBook(short).table("tbl_Pool")

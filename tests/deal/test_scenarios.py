@@ -51,8 +51,10 @@ def test_where_the_views_part_for_sure_it_is_said_why():
     assert junior.risk.coverage[0] == 0.0 and junior.anydate_pd_at_maturity == 1.0
     assert found.simulation.tranches[1].anydate_pd == 0.0
     first = deal.terms.dates[0]
-    said = views_part(deal, view, found)
-    assert said.startswith(f"Short in the KMV view alone: {deal.tranches[1].name} on {first}. It counts")
+    assert views_part(deal, view, found) == (
+        "Short in the KMV view alone, which counts what is due ahead of the class and no reserve: "
+        f"{deal.tranches[1].name} on {first}."
+    )
     # With its own coupon missed, both views say so.
     paid = replace(deal, tranches=(deal.tranches[0], replace(deal.tranches[1], coupon=0.05)))
     (both,), view = run_scenarios(paid, [late], paths=200), kmv_view(paid, late)
