@@ -117,6 +117,15 @@ def german(text: str) -> str:
     }.get(text, text)
 
 
+@pytest.mark.parametrize("text", [t for t in catalogue("zh")._catalog if t.count("{") > 3])
+def test_a_text_made_to_fit_nearly_comes_to_an_end(text):
+    """All words of a pattern, many times over, and one letter too many: to try all ways would take days."""
+    pieces = [literal for literal, *_ in string.Formatter().parse(text) if literal]
+    made = "".join(f"{piece}x" * max(1, 1500 // len(pieces) // len(piece)) for piece in pieces) + "\0"
+    for one in (made, made * 100):
+        assert "\0" in retold(one, ENGLISH, "zh")
+
+
 def test_a_phrase_is_its_english_text_and_is_said_with_all_that_is_in_it():
     text = Phrase(
         "{name} pays {pd:.1%} ({why}).", name="A", pd=0.25, why=Phrase("none of {paths:,}", paths=1e6)

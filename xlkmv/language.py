@@ -6,6 +6,7 @@ English is what stands in the sources; ``xlkmv/locale/LANGUAGE/LC_MESSAGES/xlkmv
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gettext
 import re
@@ -53,6 +54,8 @@ def catalogue(language: str) -> gettext.NullTranslations:
 _NUMBER = r"[-+]?(?:[\d,]+\.?\d*(?:[Ee][-+]?\d+)?|inf|nan)%?"
 _WORDS = {ENGLISH: re.compile("[A-Za-z]{2,}"), "zh": re.compile("[\u4e00-\u9fff]")}
 _ENDS = {ENGLISH: ".!?", "zh": "。！？"}
+# Letters of the longest text that is told in another language: no sentence of the product comes near.
+LONGEST = 2_000
 # Characters of Unicode that stand for nothing: names stand aside as them.
 _ASIDE = 0xE000
 
@@ -84,12 +87,13 @@ def retold(text: str, source: str, target: str, names: Iterable[str] = ()) -> st
         The text with the fewest words left in its own language; what no catalogue has stays as it is.
     """
     known = _texts(source, target)
-    if source == target or text in known:
+    if source == target or text in known or len(text) > LONGEST:
         return known.get(text, text)
     aside = sorted({x for x in names if x and x in text and x not in known}, key=len, reverse=True)
     for place, name in enumerate(aside):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", chr(_ASIDE + place), text)
-    text, _ = _retold(text, source, target)
+    with contextlib.suppress(RecursionError):  # a list of hundreds: no text of ours
+        text, _ = _retold(text, source, target)
     for place, name in enumerate(aside):
         text = text.replace(chr(_ASIDE + place), name)
     return text
@@ -135,9 +139,13 @@ def _patterns(source: str, target: str) -> list[_Pattern]:
         ends = rf".*?[^\s.]{{2}}[{_ENDS[source]}]" if SENTENCES in (text, other) else ""
         seen: set[str] = set()
         wanted = ""
-        for literal, field, spec in pieces:
-            wanted += re.escape(literal)
+        for place, (literal, field, spec) in enumerate(pieces):
+            within = 0 < place < len(pieces) - 1
+            wanted += re.escape(literal) + (")" if literal and within else "")
             if field is not None:
+                # What stands behind a value ends it where it comes first, and is looked for once: to try all
+                # places again and again would never end on a text that somebody made for it.
+                wanted += "(?>" if place + 2 < len(pieces) and pieces[place + 1][0] else ""
                 value = ends or (_NUMBER if spec else ".*?")
                 wanted += f"(?P={field})" if field in seen else f"(?P<{field}>{value})"
                 seen.add(field)
