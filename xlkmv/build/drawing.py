@@ -30,6 +30,7 @@ __all__ = [
     "LISTED_TOP",
     "MONEY",
     "NOT_COMPARED",
+    "NO_MONEY",
     "WIDEST",
     "Sheets",
     "bars",
@@ -77,6 +78,8 @@ WIDEST = 1700
 LISTED_TOP = 5
 # Column of sheet Texts that says each text in the language of the workbook.
 SHOWN = 1 + layout.TEXTS.index("shown")
+# What cell out_Money says where neither currency nor unit is given.
+NO_MONEY = "-"
 # Column A, wide enough for the way back to Home.
 MARGIN = 6
 # Probabilities from, below, and how they are shown where the format of their cells has too few digits.
@@ -128,7 +131,7 @@ class Sheets:
     """The workbook under construction: formats are made once, tables from their layout."""
 
     def __init__(self, path: Path, money: str, macros: bool = True) -> None:
-        self.money = money  # what cell out_Money says; may be blank
+        self.money = money  # currency and unit; may be blank
         self.macros = macros
         self.book: Any = xlsxwriter.Workbook(
             str(path), {"in_memory": True, "default_date_format": layout.DATE}
@@ -493,7 +496,7 @@ class Sheets:
 
     def _with_money(self, text: str, otherwise: str) -> tuple[str, str]:
         """Formula of a text that follows currency and unit, and its value."""
-        label = f'IF({layout.MONEY_LABEL}="","{otherwise}",{layout.MONEY_LABEL})'
+        label = f'IF({layout.MONEY_LABEL}="{NO_MONEY}","{otherwise}",{layout.MONEY_LABEL})'
         before, after = (f'"{part}"' if part else "" for part in text.split(MONEY))
         formula = "&".join(filter(None, (before, label, after)))
         return f"={formula}", text.replace(MONEY, self.money or otherwise)

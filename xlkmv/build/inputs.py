@@ -10,7 +10,19 @@ from typing import Any
 
 from xlsxwriter.utility import xl_rowcol_to_cell
 
-from xlkmv.build.drawing import BAD, GOOD, GREY, WIDEST, Sheets, fold_columns, fold_rows, pixels, put, widths
+from xlkmv.build.drawing import (
+    BAD,
+    GOOD,
+    GREY,
+    NO_MONEY,
+    WIDEST,
+    Sheets,
+    fold_columns,
+    fold_rows,
+    pixels,
+    put,
+    widths,
+)
 from xlkmv.build.filling import Filled, Filling
 from xlkmv.build.results import COVENANT_TOP
 from xlkmv.phrase import Phrase
@@ -203,8 +215,10 @@ def _money(s: Sheets, ws: Any, row: int, new: Filling) -> None:
     for column, name, text in ((2, layout.CURRENCY, new.currency), (3, layout.UNIT, new.unit)):
         put(ws, row, column, text or None, s.input(layout.TEXT))
         s.book.define_name(name, f"=Terms!{xl_rowcol_to_cell(row, column, True, True)}")
-    formula = f'=TRIM({layout.CURRENCY}&" "&{layout.UNIT})'
-    ws.write_formula(row, 4, formula, s.style(font_color=GREY, italic=True), s.money)
+    label = f'TRIM({layout.CURRENCY}&" "&{layout.UNIT})'
+    # Never blank: a formula of no text would be one without a saved value.
+    formula = f'=IF({label}="","{NO_MONEY}",{label})'
+    ws.write_formula(row, 4, formula, s.style(font_color=GREY, italic=True), s.money or NO_MONEY)
     s.book.define_name(layout.MONEY_LABEL, f"=Terms!{xl_rowcol_to_cell(row, 4, True, True)}")
 
 
