@@ -25,7 +25,7 @@ from xlkmv.deal.terms import Deal, Tranche
 from xlkmv.errors import BookInputError
 from xlkmv.refresh.report import write_report
 from xlkmv.refresh.rows.cash import covenant_row
-from xlkmv.refresh.rows.drivers import model_rows
+from xlkmv.refresh.rows.drivers import concentration_row, model_rows
 from xlkmv.refresh.run import read_book, refresh
 from xlkmv.refresh.tables import NONE, SMALLEST_DRAWN
 from xlkmv.refresh.wording import language_of
@@ -72,6 +72,18 @@ def written(source: Path, target: Path, deal: Deal, analysis: Analysis) -> FileB
     book = FileBook(source)
     write_report(book, deal, analysis, ENTRY, ())
     return FileBook(book.save(target))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_largest_industry_is_the_one_with_most_of_the_money(named: bool) -> None:
+    deal, _ = analysed("")
+    money, m = deal.pool.amount, len(deal.pool.name)
+    deal = replace(deal, pool=replace(deal.pool, industry=("Ships", *("Cars",) * (m - 1)) if named else ()))
+    name, share, *_, industries, _ = concentration_row(analyse(deal, PRESETS[:1], quick=True))
+    found = (name, share, industries)
+    assert found == (
+        ("Cars", pytest.approx(money[1:].sum() / money.sum()), 2) if named else ("none named", None, 0)
+    )
 
 
 @pytest.mark.parametrize(("headline", "k"), [("A-1", 0), ("A-3", 2), ("", 3), ("B", 4)])
