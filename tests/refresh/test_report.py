@@ -14,6 +14,7 @@ import pytest
 
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.answers import class_answers
+from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.plan.covenants import covenant_path
 from xlkmv.deal.questions.contributions import contributions
@@ -25,7 +26,8 @@ from xlkmv.deal.terms import Deal, Tranche
 from xlkmv.errors import BookInputError
 from xlkmv.refresh.report import write_report
 from xlkmv.refresh.rows.cash import covenant_row
-from xlkmv.refresh.rows.drivers import concentration_row, model_rows
+from xlkmv.refresh.rows.conditions import worst_condition
+from xlkmv.refresh.rows.drivers import concentration_row, driven_class, driver_rows, model_rows
 from xlkmv.refresh.run import read_book, refresh
 from xlkmv.refresh.tables import NONE, SMALLEST_DRAWN
 from xlkmv.refresh.wording import language_of
@@ -201,6 +203,22 @@ def test_drivers_are_listed_by_what_they_cost_each_class(draft: Path, tmp_path: 
     assert book.table("tbl_Concentration").column("Effective number") == [
         found.concentration.effective_number
     ]
+
+
+def test_a_class_that_is_short_is_less_so_if_an_obligor_cannot_default() -> None:
+    deal = xingye_yuanrong()
+    found = analyse(replace(deal, terms=replace(deal.terms, paths=2000)), PRESETS[:1])
+    k, fields = driven_class(found), [c.field for c in layout.DRIVER.columns]
+    now, left = found.simulated_unsupported.tranches[k].anydate_pd, found.contributions.left_out.pd[:, k]
+    told = {row[0]: row[fields.index("pd_without")] for row in driver_rows(deal, found)}
+    assert list(map(told.get, deal.pool.name)) == (now - left).tolist()
+    assert 0.0 < left.max() < now
+
+
+def test_of_conditions_that_hurt_nobody_none_is_the_worst() -> None:
+    deal = example("auto").deal
+    found = analyse(replace(deal, terms=replace(deal.terms, paths=200)), PRESETS[:2])
+    assert worst_condition(found) == ("none", 0.0)
 
 
 def test_pools_that_are_asked_about_are_answered_or_say_why_not(draft: Path, tmp_path: Path) -> None:
