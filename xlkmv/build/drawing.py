@@ -28,9 +28,9 @@ __all__ = [
     "FRONTIER",
     "KEYS",
     "LISTED_TOP",
-    "MONEY",
     "NOT_COMPARED",
     "NO_MONEY",
+    "THE_MONEY",
     "WIDEST",
     "Sheets",
     "bars",
@@ -67,13 +67,15 @@ WRAPPED_IN = {(layout.OBLIGOR.name, "note")}
 # Upright labels of dates run into one another from some ten on.
 SLANTED: dict[str, Any] = {"name": FONT, "size": 9, "rotation": -45}
 # Stands in texts for what Terms says of currency and unit, or for a word where that says nothing.
-MONEY, NO_CURRENCY = "{money}", Phrase("money")
+THE_MONEY, NO_CURRENCY = "{money}", Phrase("money")
 # A logarithmic axis of probabilities; smaller ones are drawn at its lower end.
 LOG_RANGE: dict[str, Any] = {"min": SMALLEST_DRAWN, "max": 1, "crossing": SMALLEST_DRAWN}
 
 
 # Most pixels of a sheet that prints on the width of A4 landscape at 60 % or more.
 WIDEST = 1700
+# Size of a chart of two abreast, in pixels, and the rows that it takes, one of them free.
+WIDE, HIGH, ROWS = 690, 390, 21
 # First row of a table that has a sheet for itself.
 LISTED_TOP = 5
 # Column of sheet Texts that says each text in the language of the workbook.
@@ -428,6 +430,12 @@ class Sheets:
         chart.set_chartarea({"border": {"color": GRID}})
         chart.show_na_as_empty_cell()
 
+    def abreast(self, ws: Any, row: int, *charts: Any, high: int = HIGH) -> None:
+        """Place charts two by two, each as wide as half a screen, pairs beneath one another."""
+        for k, chart in enumerate(charts):
+            chart.set_size({"width": WIDE, "height": high})
+            ws.insert_chart(row + ROWS * (k // 2), 1, chart, {"x_offset": (WIDE + 10) * (k % 2)})
+
     def mark(self, ws: Any, top: int, column: int, last: int, **colors: str) -> None:
         """Colour the cells of a column that hold certain words, in any language."""
         for word, color in colors.items():
@@ -455,7 +463,7 @@ class Sheets:
 
     def speak(self, ws: Any, row: int, column: int, text: str, style: Any = None, chinese: str = "") -> None:
         """Write a text in the language of the workbook, at once and without a refresh."""
-        value = text.replace(MONEY, self.money or NO_CURRENCY)
+        value = text.replace(THE_MONEY, self.money or NO_CURRENCY)
         ws.write_formula(row, column, self.said(text, chinese), style, value)
 
     def spoken(self) -> None:
@@ -484,7 +492,7 @@ class Sheets:
             for key in LANGUAGES:
                 say = catalogue(key).gettext
                 words = text if key == ENGLISH else chinese or said(Phrase(text), say)
-                spoken.append(self._with_money(words, say(NO_CURRENCY)) if MONEY in words else str(words))
+                spoken.append(self._with_money(words, say(NO_CURRENCY)) if THE_MONEY in words else str(words))
             formula = xl_rowcol_to_cell(row, 1)
             for column, (key, name) in enumerate(LANGUAGES.items(), 1):
                 if key != ENGLISH:
@@ -497,9 +505,9 @@ class Sheets:
     def _with_money(self, text: str, otherwise: str) -> tuple[str, str]:
         """Formula of a text that follows currency and unit, and its value."""
         label = f'IF({layout.MONEY_LABEL}="{NO_MONEY}","{otherwise}",{layout.MONEY_LABEL})'
-        before, after = (f'"{part}"' if part else "" for part in text.split(MONEY))
+        before, after = (f'"{part}"' if part else "" for part in text.split(THE_MONEY))
         formula = "&".join(filter(None, (before, label, after)))
-        return f"={formula}", text.replace(MONEY, self.money or otherwise)
+        return f"={formula}", text.replace(THE_MONEY, self.money or otherwise)
 
     def headed_in_chinese(self, ws: Any, row: int, column: int, columns: Sequence[Column]) -> None:
         """Let Chinese headings read where the workbook speaks it, and the English ones beneath recede.
@@ -681,7 +689,7 @@ def in_all_languages(*words: str) -> list[str]:
 
 def titled(sheet: str, title: str, chinese: str, money: bool = False) -> tuple[str, str]:
     """Title of a sheet in English, its Chinese beside it, and in Chinese, the name of its tab beside it."""
-    label = f"   ({MONEY})" if money else ""
+    label = f"   ({THE_MONEY})" if money else ""
     tab = "" if sheet == "Home" else f"   {sheet}"
     return f"{title}   {chinese}{label}", f"{chinese}{tab}{label}"
 

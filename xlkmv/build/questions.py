@@ -13,11 +13,11 @@ from xlkmv.build.drawing import (
     GREY,
     LIGHT,
     LOG_RANGE,
-    MONEY,
     NOT_COMPARED,
     OFF,
     SENIOR,
     SLANTED,
+    THE_MONEY,
     Sheets,
     bars,
     dots,
@@ -193,7 +193,7 @@ def models(s: Sheets) -> Any:
     )
     s.finish(chart, "Loss of the pool over one year")
     chart.set_x_axis(s.axis("Model", "General") | {"major_gridlines": {"visible": False}})
-    chart.set_y_axis(s.axis(MONEY, "#,##0"))
+    chart.set_y_axis(s.axis(THE_MONEY, "#,##0"))
     deep = s.book.add_chart({"type": "column"})
     together = {"overlap": 100}
     s.draw(
@@ -211,9 +211,7 @@ def models(s: Sheets) -> Any:
     )
     bottom = {"min": SMALLEST_LAYER, "max": 1, "crossing": SMALLEST_LAYER}
     deep.set_y_axis(s.axis("Probability of more (log scale)", "0E+00", log_base=10, **bottom))
-    for drawn, place in ((chart, {}), (deep, {"x_offset": 700})):
-        drawn.set_size({"width": 690, "height": 400})
-        ws.insert_chart(charts, 1, drawn, place)
+    s.abreast(ws, charts, chart, deep, high=400)
     ws.freeze_panes(2, 0)
     return ws
 

@@ -12,13 +12,15 @@ from xlkmv.build.drawing import (
     ALL,
     FONT,
     GREEN,
+    HIGH,
     LIGHT,
     LISTED_TOP,
     LOG_RANGE,
-    MONEY,
     OFF,
+    ROWS,
     SENIOR,
     SLANTED,
+    THE_MONEY,
     Sheets,
     bars,
     dots,
@@ -49,10 +51,6 @@ __all__ = [
     "waterfall",
 ]
 
-# Size of a chart of two abreast, in pixels, and the rows that it takes, one of them free.
-WIDE, HIGH, ROWS = 690, 390, 21
-ABREAST = {"x_offset": WIDE + 10}
-HALF = {"width": WIDE, "height": HIGH}
 # Standard deviations that a chart draws.
 FAR = 8
 # No fewer paths than ten million could bound a PD by less.
@@ -113,9 +111,7 @@ def result(s: Sheets) -> None:
     s.finish(pd, "Any-date default probability of each class")
     pd.set_x_axis(names)
     pd.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
-    for chart, place_ in ((distance, {}), (pd, ABREAST)):
-        chart.set_size(HALF)
-        ws.insert_chart(2, 1, chart, place_)
+    s.abreast(ws, 2, distance, pd)
 
 
 def simulated(s: Sheets) -> None:
@@ -156,9 +152,7 @@ def by_date(s: Sheets, new: Filling) -> None:
     ]
     if tests := new.tables.get(layout.COVENANT.name):
         charts.append(_covenant_chart(s, len(tests.rows)))
-    for k, chart in enumerate(charts):
-        chart.set_size(HALF)
-        ws.insert_chart(3 + ROWS * (k // 2), 1, chart, ABREAST if k % 2 else {})
+    s.abreast(ws, 3, *charts)
 
 
 # First row of the tests on their sheet.
@@ -179,7 +173,7 @@ def cover_chart(s: Sheets, new: Filling) -> Any:
     )
     s.finish(chart, "What comes in against what is due, accumulated")
     chart.set_x_axis(s.dates_axis(new.dates))
-    chart.set_y_axis(s.axis(MONEY, "#,##0"))
+    chart.set_y_axis(s.axis(THE_MONEY, "#,##0"))
     return chart
 
 
@@ -233,7 +227,7 @@ def _paid_chart(s: Sheets, account: tuple[Any, ...]) -> Any:
         s.axis("Payment date", "yyyy-mm", text_axis=True)
         | {"num_font": SLANTED, "major_gridlines": {"visible": False}}
     )
-    chart.set_y_axis(s.axis(MONEY, "#,##0"))
+    chart.set_y_axis(s.axis(THE_MONEY, "#,##0"))
     return chart
 
 
@@ -249,7 +243,7 @@ def _kept_chart(s: Sheets, new: Filling, account: tuple[Any, ...]) -> Any:
     s.finish(chart, "out_DrawnKept")
     chart.set_x_axis(s.dates_axis(new.dates))
     # Of nothing a spreadsheet has a scale of its own, up to 1.
-    chart.set_y_axis(s.axis(MONEY, '[=0]0;[<=1]"";#,##0'))
+    chart.set_y_axis(s.axis(THE_MONEY, '[=0]0;[<=1]"";#,##0'))
     return chart
 
 
@@ -377,9 +371,7 @@ def uncertainty(s: Sheets, new: Filling) -> None:
     chart.set_x_axis(s.axis("", "General", label_position="low") | {"major_gridlines": {"visible": False}})
     shown = "[<0.01]0.0###%;0%"
     chart.set_y_axis(s.axis("Probability (log scale)", shown, log_base=10, **INTERVAL_RANGE))
-    for drawn, place in ((share, {}), (chart, ABREAST)):
-        drawn.set_size(HALF)
-        ws.insert_chart(3, 1, drawn, place)
+    s.abreast(ws, 3, share, chart)
     ws.freeze_panes(2, 2)
 
 
@@ -494,6 +486,6 @@ def controls(s: Sheets) -> None:
         (chart, charts, 1, {"x_offset": 670}),
         (against, tornado - 3, 1 + len(layout.TORNADO.columns), {"x_offset": 10}),
     ):
-        drawn.set_size(HALF | {"width": 590 if drawn is against else 660})
+        drawn.set_size({"width": 590 if drawn is against else 660, "height": HIGH})
         ws.insert_chart(row, column, drawn, place)
     ws.freeze_panes(2, 0)

@@ -19,7 +19,7 @@ from typing import Any
 
 from xlsxwriter.utility import xl_rowcol_to_cell
 
-from xlkmv.build.drawing import BAD, CREATED, GOOD, GREY, GRID, INK, LISTED_TOP, MONEY, Sheets, put
+from xlkmv.build.drawing import BAD, CREATED, GOOD, GREY, GRID, INK, LISTED_TOP, THE_MONEY, Sheets, put
 from xlkmv.build.filling import Filling, blank, filling
 from xlkmv.build.home import home
 from xlkmv.build.inputs import (
@@ -249,7 +249,7 @@ def fixed_texts() -> tuple[str, ...]:
         for new in (*(filling(example(name)) for name in EXAMPLES), blank(CREATED.date(), "quarter", 4)):
             for macros in (True, False):
                 texts = _draft(Path(folder) / "draft.xlsm", new, macros).texts
-                alone = [text for text, chinese in texts if not chinese and text != MONEY]
+                alone = [text for text, chinese in texts if not chinese and text != THE_MONEY]
                 found += [part for text in alone for part in parts(text)]
     return tuple(dict.fromkeys(found))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xlkmv.build.drawing import ALL, BAD, GREEN, LISTED_TOP, LOG_RANGE, MONEY, OFF, SENIOR, Sheets, line
+from xlkmv.build.drawing import ALL, BAD, GREEN, LISTED_TOP, LOG_RANGE, OFF, SENIOR, THE_MONEY, Sheets, line
 from xlkmv.build.filling import Filling
 from xlkmv.build.inputs import inputs
 from xlkmv.build.results import name_charts
@@ -61,7 +61,7 @@ def today(s: Sheets, new: Filling) -> Any:
     )
     s.finish(chart, "Collections: actual against plan")
     chart.set_x_axis(s.dates_axis(new.dates))
-    chart.set_y_axis(s.axis(MONEY, "#,##0", min=0))
+    chart.set_y_axis(s.axis(THE_MONEY, "#,##0", min=0))
     rating = s.book.add_chart({"type": "line"})
     thin = {"line": {"color": ALL, "width": 1.0, "dash_type": "long_dash_dot"}}
     s.draw(
@@ -77,9 +77,7 @@ def today(s: Sheets, new: Filling) -> Any:
     s.finish(rating, "out_DrawnRating")
     rating.set_x_axis(s.dates_axis(new.dates))
     rating.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **LOG_RANGE))
-    for drawn, place in ((chart, {}), (rating, {"x_offset": 700})):
-        drawn.set_size({"width": 690, "height": 390})
-        ws.insert_chart(3, 1, drawn, place)
+    s.abreast(ws, 3, chart, rating)
     s.mark(ws, top, 1 + spec.index("alert"), top + 1200, alert=BAD, missed=BAD)
     ws.freeze_panes(2, 2)
     ws.repeat_rows(top - 2, top - 1)
@@ -129,9 +127,7 @@ def backtest(s: Sheets, new: Filling) -> Any:
     s.finish(defaults, "out_DrawnDefaults")
     defaults.set_x_axis(s.dates_axis(new.dates))
     defaults.set_y_axis(s.axis("Obligors", "0.0", min=0))
-    for drawn, offset in ((chart, {}), (defaults, {"x_offset": 700})):
-        drawn.set_size({"width": 690, "height": 390})
-        ws.insert_chart(BACKTEST_TOP, 1, drawn, offset)
+    s.abreast(ws, BACKTEST_TOP, chart, defaults)
     s.table(ws, top - 3, 1, spec)
     ws.freeze_panes(2, 2)
     ws.repeat_rows(top - 2, top - 1)

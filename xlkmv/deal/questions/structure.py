@@ -215,7 +215,7 @@ def target_pd(given: float | str, scale: ClassScale, years: float) -> float:
         "must be a probability above 0 and below 1, or a grade ({options})", options=", ".join(scale.grades)
     )
     if isinstance(given, str):
-        if given.strip().casefold() not in [grade.casefold() for grade in scale.grades]:
+        if scale.known(given) is None:
             raise InputError("target", rule, given)
         return scale.limit(given, years)
     if not 0.0 < given < 1.0:
@@ -287,14 +287,14 @@ def _targets(deal: Deal, given: Target | Mapping[str, Target]) -> tuple[dict[str
     wanted = targets_by_class(deal, each)
     if not wanted:
         raise InputError("target", "must be given for one class at least", None)
-    plan, times = apply(deal, BASE, by_plan=True), deal.terms.times
+    plan, times, scale = apply(deal, BASE, by_plan=True), deal.terms.times, deal.terms.class_scale
     pds = {
-        name: target_pd(wanted[name], deal.terms.class_scale, float(times[plan.due_by(k)]))
+        name: target_pd(wanted[name], scale, float(times[plan.due_by(k)]))
         for k, name in enumerate(names)
         if name in wanted
     }
-    known = {grade.casefold(): grade for grade in deal.terms.class_scale.grades}
-    return pds, {n: known[x.strip().casefold()] for n in pds if isinstance(x := wanted[n], str)}
+    grades = {name: scale.known(x) for name in pds if isinstance(x := wanted[name], str)}
+    return pds, {name: grade for name, grade in grades.items() if grade is not None}
 
 
 # ------------------------------------------------------------------------------------ answers

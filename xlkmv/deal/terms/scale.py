@@ -86,6 +86,11 @@ class ClassScale(Shown):
         by_then = [np.interp(min(years, h[-1]), h, [0.0, *row]) for row in hazard]
         return np.asarray(-np.expm1(-np.array(by_then) * max(years / h[-1], 1.0)))
 
+    def known(self, text: str) -> str | None:
+        """Grade that somebody names, upper and lower case meaning the same; None where there is no such."""
+        wanted = str(text).strip().casefold()
+        return next((grade for grade in self.grades if grade.casefold() == wanted), None)
+
     def limit(self, grade: str, years: float) -> float:
         """Largest default probability by a horizon that a grade allows.
 
@@ -105,13 +110,12 @@ class ClassScale(Shown):
         InputError
             When the scale has no such grade.
         """
-        known = [g.casefold() for g in self.grades]
-        wanted = str(grade).strip().casefold()
-        if wanted not in known:
+        known = self.known(grade)
+        if known is None:
             raise InputError(
                 "grade", Phrase("must be one of: {options}", options=", ".join(self.grades)), grade
             )
-        return float(self.limits(years)[known.index(wanted)])
+        return float(self.limits(years)[self.grades.index(known)])
 
     def grade(self, pd: float, years: float) -> str:
         """Best grade whose cumulative default rate by a horizon is not below a default probability.
