@@ -334,7 +334,7 @@ def moved(s: Sheets) -> Any:
         "What moved",
         "变动原因",
         "From each case to this workbook, one change after the other; the changes of a class add up. In "
-        "percentage points, small ones as a probability. Blank until cases are compared on Compare.",
+        "percentage points. Blank until cases are compared on Compare.",
         sum(len(spec.columns) + 1 for spec in specs) - 1,
     )
     name_charts(s, ws, "out_ChartsMoved")

@@ -363,8 +363,7 @@ def _print_way(first: str, second: str, way: Comparison, out: Output) -> None:
                 "" if begins else change(step.kmv_change),
             )
     note = Phrase(
-        "Changes in percentage points, small ones as a probability; what one does depends on those before "
-        "it. PD to quote: as on Home."
+        "Changes in percentage points; what one does depends on those before it. PD to quote: as on Home."
     )
     out.print(differs, steps, note, "")
 
