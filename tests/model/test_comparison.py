@@ -65,11 +65,14 @@ def test_beyond_a_hundred_obligors_defaults_alone_are_those_of_kmv():
 
 def test_contributions_are_left_out_where_nobody_wants_them():
     full, bare = (compare_models(EXPOSURES, PDS, scenarios=500, contributions=c) for c in (True, False))
-    for name in ("KMV", "CreditPortfolioView"):
+    for name in ("KMV", "CreditMetrics", "CreditPortfolioView"):
         assert bare[name].contributions is None
         assert (bare[name].probabilities == full[name].probabilities).all()
-        assert (bare[name].expected_shortfall == full[name].expected_shortfall).all()
-        assert bare[name].unexpected_loss == full[name].unexpected_loss
+        for figure in ("expected_loss", "unexpected_loss", "value_at_risk", "expected_shortfall"):
+            assert np.all(getattr(bare[name], figure) == getattr(full[name], figure))
+    for figure in ("expected_loss", "unexpected_loss", "value_at_risk", "expected_shortfall"):
+        of_bare, of_full = (getattr(x["CreditMetrics"].standard_errors, figure) for x in (bare, full))
+        assert np.all(of_bare == of_full)
 
 
 def test_progress_is_told_and_may_stop_the_models():

@@ -89,8 +89,8 @@ def compare_models(
     scenarios, seed
         Settings of the simulations.
     contributions : bool
-        Whether those of the obligors are wanted of KMV and CreditPortfolioView, which takes longer than
-        the rest.
+        Whether those of the obligors are wanted of KMV, CreditMetrics and CreditPortfolioView, which takes
+        longer than the rest.
     progress : callable
         Called with the share that is done, many times; what it raises ends the computation.
 
@@ -120,6 +120,7 @@ def compare_models(
         attachment=attached,
         scenarios=scenarios,
         seed=seed,
+        contributions=contributions,
     )
     computed: dict[str, Any] = {
         "lgd": loss_given_default,

@@ -469,6 +469,7 @@ def simulated_losses(
     scenarios: int,
     block_size: int,
     expected: Array | None = None,
+    contributions: bool = True,
 ) -> LossDistribution:
     """Summarise a simulation whose scenarios can be visited again.
 
@@ -487,6 +488,8 @@ def simulated_losses(
         Number of scenarios, and how many to hold in memory at a time (no effect on the result).
     expected : (n,) array, optional
         Exact expected loss of each obligor, where the model knows it.
+    contributions : bool
+        Whether those of the obligors are wanted, for which scenarios in the tail are visited once more.
 
     Returns
     -------
@@ -504,8 +507,9 @@ def simulated_losses(
         # Sums over scenarios always go in the same steps, so that they do not depend on the block size.
         for low in range(0, stop - start, _STEP):
             part = losses[low : low + _STEP]
-            sums += part.sum(axis=0)
-            products += totals[start + low : start + low + part.shape[0]] @ part
+            if contributions:
+                sums += part.sum(axis=0)
+                products += totals[start + low : start + low + part.shape[0]] @ part
     rank = np.argsort(totals, kind="stable")
     ordered = totals[rank]
     mean, sd = float(totals.mean()), float(totals.std())
@@ -517,12 +521,19 @@ def simulated_losses(
     for j, level in enumerate(levels.tolist()):
         figures[:, j], near[rank, j], tail[rank, j] = _tail(ordered, level)
     at_risk, at_risk_error, shortfall, shortfall_error = figures
-    at_risk_parts, shortfall_parts = _shares(scenario_losses, count, near, tail)
-    for j in range(k):
-        whole = float(at_risk_parts[j].sum())
-        at_risk_parts[j] *= at_risk[j] / whole if whole else 0.0
+    parts = None
+    if contributions:
+        at_risk_parts, shortfall_parts = _shares(scenario_losses, count, near, tail)
+        for j in range(k):
+            whole = float(at_risk_parts[j].sum())
+            at_risk_parts[j] *= at_risk[j] / whole if whole else 0.0
+        parts = Contributions(
+            sums / scenarios if expected is None else expected,
+            (products / scenarios - mean * sums / scenarios) / sd if sd > 0.0 else np.zeros(count),
+            at_risk_parts,
+            shortfall_parts,
+        )
     root = float(np.sqrt(scenarios))
-    expected_parts = sums / scenarios if expected is None else expected
     fourth = float((centred**4).mean())
     hit = hit_error = None
     if attachment is not None:
@@ -541,12 +552,7 @@ def simulated_losses(
         shortfall,
         attachment,
         hit,
-        Contributions(
-            expected_parts,
-            (products / scenarios - mean * sums / scenarios) / sd if sd > 0.0 else np.zeros(count),
-            at_risk_parts,
-            shortfall_parts,
-        ),
+        parts,
         StandardErrors(
             sd / root if expected is None else 0.0,
             float(np.sqrt(max(fourth - sd**4, 0.0)) / (2.0 * sd) / root) if sd > 0.0 else 0.0,

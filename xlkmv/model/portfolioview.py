@@ -433,7 +433,7 @@ def portfolioview_losses(
     scenarios, seed, block_size
         With `fit`: settings of the simulation; the block size has no effect on the result.
     contributions : bool
-        With `sensitivity`: whether those of the obligors are wanted; they take longer than the rest.
+        Whether those of the obligors are wanted; they take longer than the rest.
     progress : callable
         With `sensitivity`: called many times; what it raises ends the computation.
 
@@ -493,5 +493,12 @@ def portfolioview_losses(
         return np.asarray(defaults * amounts)
 
     return simulated_losses(
-        "CreditPortfolioView", scenario_losses, n, level, attached, scenarios=total, block_size=block
+        "CreditPortfolioView",
+        scenario_losses,
+        n,
+        level,
+        attached,
+        scenarios=total,
+        block_size=block,
+        contributions=contributions,
     )
