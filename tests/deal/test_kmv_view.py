@@ -14,8 +14,9 @@ from scipy import integrate
 from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.examples import example
-from xlkmv.deal.kmv import kmv_view, maturity_risk
-from xlkmv.deal.stress import BASE, Stress, apply
+from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.kmv import Once, kmv_view, maturity_risk
+from xlkmv.deal.stress import BASE, PRESETS, Stress, apply
 from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.model.plan import plan_risk
 
@@ -253,3 +254,29 @@ def test_the_figures_at_maturity_alone(name, cap):
     assert np.isnan(anydate[1])
     expected = np.array([t.anydate_pd_at_maturity for t in view.tranches])
     assert anydate[wanted] == pytest.approx(expected[wanted], rel=1e-9)
+
+
+def test_views_that_share_what_they_have_in_common_are_those_by_themselves():
+    deal, once = xingye_yuanrong(), Once()
+    for stress in PRESETS:
+        alone, shared = kmv_view(deal, stress), kmv_view(deal, stress, once=once)
+        assert (shared.stress, shared.volatility, shared.drift) == (stress, alone.volatility, alone.drift)
+        for one, other in zip(alone.tranches, shared.tranches, strict=True):
+            assert other.expected_loss == one.expected_loss
+            for name in ("pd", "anydate_pd"):
+                np.testing.assert_array_equal(getattr(other, name), getattr(one, name))
+            for name in ("distance", "coverage", "anydate_pd"):
+                np.testing.assert_array_equal(getattr(other.risk, name), getattr(one.risk, name))
+
+
+def test_what_is_known_is_not_worked_out_again():
+    asked, once = [], Once()
+
+    def total(values, factor):
+        asked.append(factor)
+        return factor * values.sum()
+
+    values = np.array([1.0, 2.0])
+    assert [once(total, values, 2.0), once(total, values.copy(), 2.0), once(total, values, 3.0)] == [6, 6, 9]
+    assert once(total, np.array([1.0, 2.5]), 2.0) == 7.0
+    assert asked == [2.0, 3.0, 2.0]

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.checks import Check, laws, warnings
-from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, kmv_view
+from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, Once, kmv_view
 from xlkmv.deal.paths.executors import Executor, Questions
 from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate
 from xlkmv.deal.plan.claims import pool_by_date
@@ -227,10 +227,10 @@ def analyse(
         # An executor begins with all of it at once, in the order in which the answers are awaited below.
         conditions = begun.enter_context(Run(deal, wanted, paths=paths, executor=executor))
         deeper = None if quick else begun.enter_context(_Deeper(deal, otherwise, executor))
-        views, seen = [], _share(progress, Phrase("KMV view"), 0.0, 0.05)
+        views, seen, once = [], _share(progress, Phrase("KMV view"), 0.0, 0.05), Once()
         for at, stress in enumerate([BASE, ALL_OFF, *stresses]):
             seen(at / (len(stresses) + 2))
-            views.append(kmv_view(deal, stress, both=at < 2))
+            views.append(kmv_view(deal, stress, both=at < 2, once=once))
         base, controls_off, *scenarios = views
         (run, run_off, *others), measured = conditions.results(
             _stage(progress, Phrase("Simulating the conditions"), 0.05, conditions_end)
@@ -292,7 +292,7 @@ def analyse(
         surveillance,
         backtest(plan, record, base.volatility, base.drift),
         simulated_now,
-        _against_sigma(plan, base),
+        _against_sigma(plan, base, once),
         _breakeven(plan, base),
         (*laws(plan, base, planned, run, answers.attribution), *warnings(plan, base, planned), *noticed),
         quick,
@@ -485,13 +485,15 @@ def _stage(
     return lambda done, total: share(done / total)
 
 
-def _against_sigma(plan: Stressed, base: KmvView) -> Array:
+def _against_sigma(plan: Stressed, base: KmvView, once: Once) -> Array:
     k = plan.deal.headline
     m, dues = base.tranches[k].maturity, plan.dues.ahead(k, plan.deal.terms.default_point == "expected")
     reserve = plan.reserve if plan.senior[k] else 0.0
     rows = []
     for sigma in np.unique(np.append(SIGMAS, base.volatility)):
-        risk = pool_risk(plan.collections, dues, sigma, plan.deal.terms.times, base.drift, reserve)
+        risk = once(
+            pool_risk, plan.collections, dues, float(sigma), plan.deal.terms.times, base.drift, reserve
+        )
         rows.append([sigma, risk.pd[m], risk.anydate_pd[m]])
     return np.array(rows)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -21,6 +22,7 @@ from xlkmv.shown import Shown
 __all__ = [
     "LEAST_VOLATILITY",
     "KmvView",
+    "Once",
     "TrancheView",
     "kmv_view",
     "maturity_risk",
@@ -110,6 +112,23 @@ class KmvView(Shown):
     tranches: tuple[TrancheView, ...]
 
 
+class Once:
+    """Results of functions of arrays and numbers, each worked out once while this lives.
+
+    Most conditions leave the KMV view of some class as it is, and classes of one rank share theirs.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(self, function: Callable[..., Any], *figures: Array | float) -> Any:
+        """Result of a function that depends on its arguments alone."""
+        key = (function, *(x.tobytes() if isinstance(x, np.ndarray) else x for x in figures))
+        if key not in self._known:
+            self._known[key] = function(*figures)
+        return self._known[key]
+
+
 def support_default_probability(deal: Deal, times: Array) -> Array:
     """Probability that the payer of the shortfall undertaking has defaulted by each time; 1 if off.
 
@@ -121,7 +140,7 @@ def support_default_probability(deal: Deal, times: Array) -> Array:
     return default_probability_by(controls.support_pd, times)
 
 
-def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True) -> KmvView:
+def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True, once: Once | None = None) -> KmvView:
     """Distance to default and default probabilities of every tranche under one stress.
 
     Parameters
@@ -131,6 +150,8 @@ def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True) -> KmvView
         The base case by default.
     both : bool
         Whether to look at pass-through classes by their expected payments, too.
+    once : Once, optional
+        What is known from views of other plans: given to several, it keeps what they have in common.
 
     Returns
     -------
@@ -143,14 +164,21 @@ def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True) -> KmvView
     """
     if deal.today is not None:
         raise InputError("deal", "must be as at closing: the KMV view of later dates is surveillance.rerate")
-    stressed = apply(deal, stress)
-    volatility, drift = pool_lognormal(stressed)
-    tranches = (tranche_view(stressed, k, volatility, drift, both=both) for k in range(len(deal.tranches)))
-    return KmvView(stress, volatility, drift, tuple(tranches))
+    stressed, once = apply(deal, stress), once or Once()
+    sigma, mu = pool_lognormal(stressed)
+    classes = range(len(deal.tranches))
+    tranches = (tranche_view(stressed, k, sigma, mu, both=both, once=once) for k in classes)
+    return KmvView(stress, sigma, mu, tuple(tranches))
 
 
 def tranche_view(
-    stressed: Stressed, k: int, volatility: float, drift: float, *, both: bool = True
+    stressed: Stressed,
+    k: int,
+    volatility: float,
+    drift: float,
+    *,
+    both: bool = True,
+    once: Once | None = None,
 ) -> TrancheView:
     """Look at one tranche of a plan.
 
@@ -164,23 +192,26 @@ def tranche_view(
         Of the pool, per annum.
     both : bool
         As in :func:`kmv_view`.
+    once : Once, optional
+        As in :func:`kmv_view`.
 
     Returns
     -------
     TrancheView
     """
+    once = once or Once()
     deal = stressed.deal
     tranche, times = deal.tranches[k], deal.terms.times
     collections, early = stressed.collections, deal.terms.default_point == "expected"
     faced = _faced(stressed, k)
     reserve, cap, payer, rho = faced.reserve, faced.cap, faced.payer, deal.terms.support_correlation
-    risk = pool_risk(collections, faced.dues, volatility, times, drift, reserve)
-    joint = joint_default_probability(risk.pd, payer, rho)
-    anydate = joint_default_probability(risk.anydate_pd, payer, rho)
+    risk: PlanRisk = once(pool_risk, collections, faced.dues, volatility, times, drift, reserve)
+    joint: Array = once(joint_default_probability, risk.pd, payer, rho)
+    anydate: Array = once(joint_default_probability, risk.anydate_pd, payer, rho)
     if cap < np.inf:
-        beyond = pool_risk(collections, faced.dues, volatility, times, drift, cap)
-        joint = _with_cap(joint, beyond.pd, payer, rho)
-        anydate = _with_cap(anydate, beyond.anydate_pd, payer, rho)
+        beyond: PlanRisk = once(pool_risk, collections, faced.dues, volatility, times, drift, cap)
+        joint = once(_with_cap, joint, beyond.pd, payer, rho)
+        anydate = once(_with_cap, anydate, beyond.anydate_pd, payer, rho)
     # What a rank misses its tranches share in proportion to what is due to them.
     peers = stressed.dues.ranks == stressed.dues.ranks[k]
     m = stressed.due_by(k)
@@ -197,10 +228,10 @@ def tranche_view(
         risk,
         joint,
         anydate,
-        _expected_loss(due, own, forward, s, reserve, float(payer[m]), rho, cap),
+        once(_expected_loss, due, own, forward, s, reserve, float(payer[m]), rho, cap),
         deal.terms.dates[int(short[0])] if short.size else None,
         m,
-        _expected_risk(stressed, k, volatility, drift, reserve) if both else None,
+        _expected_risk(stressed, k, volatility, drift, reserve, once) if both else None,
         stressed.due_by(k, expected=True),
     )
 
@@ -281,13 +312,14 @@ def _with_cap(joint: Array, beyond: Array, payer: Array, rho: float) -> Array:
 
 
 def _expected_risk(
-    plan: Stressed, k: int, volatility: float, drift: float, reserve: float
+    plan: Stressed, k: int, volatility: float, drift: float, reserve: float, once: Once
 ) -> PlanRisk | None:
     """Risk of a tranche when pass-through principal is due as the plan without defaults pays it."""
     if plan.dues.expected is None or plan.deal.terms.default_point == "expected":
         return None
     dues, times = _dues(plan, k, expected=True), plan.deal.terms.times
-    return pool_risk(plan.collections, dues, volatility, times, drift, reserve)
+    found: PlanRisk = once(pool_risk, plan.collections, dues, volatility, times, drift, reserve)
+    return found
 
 
 def _expected_loss(
