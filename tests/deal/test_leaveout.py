@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from xlkmv.deal.examples import example
+from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions.contributions import NAMED, contributions
 from xlkmv.deal.questions.leaveout import leave_one_out
@@ -92,3 +93,17 @@ def test_of_a_long_pool_those_are_left_out_that_count_most(build) -> None:
     expected = {row for k in range(2) for row in found.obligors.order(k)[:NAMED]}
     assert set(found.left_out.rows) == expected and len(expected) < len(deal.pool.name)
     assert contributions(drawn(build)).left_out.rows == (0, 1, 2)
+
+
+@pytest.mark.parametrize("times", [1.0, 6.0])
+def test_rows_left_out_beside_the_contributions_are_those_left_out_by_themselves(times: float) -> None:
+    """Where defaults are many, the rows are left out on fewer paths, and by themselves."""
+    deal = xingye_yuanrong()
+    pool = replace(deal.pool, pd=np.minimum(deal.pool.pd * times, 0.5))
+    deal = replace(deal, pool=pool, terms=replace(deal.terms, paths=50_000))
+    found = contributions(deal).left_out
+    alone = leave_one_out(deal, range(len(pool.name)))
+    assert found.rows == alone.rows and found.paths == alone.paths
+    assert (found.paths == 50_000) == (times == 1.0)
+    for name in ("pd", "pd_error", "expected_loss", "expected_loss_error"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))

@@ -13,7 +13,7 @@ from xlkmv.deal.paths.draws import Ints, layout_of
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.paths.run import ENOUGH, Engines, patterns_of
 from xlkmv.deal.plan.stressed import separate
-from xlkmv.deal.questions.leaveout import LeftOut, leave_one_out
+from xlkmv.deal.questions.leaveout import Leaving, LeftOut, leave_one_out
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal, Pool
 from xlkmv.model.domain import Array
@@ -144,9 +144,15 @@ def contributions(
     matured = np.array([plan.due_by(k) for k in range(len(deal.tranches))])
     rows = _Sums(obligors.size, matured, each=1.0 / obligors)
     groups = _Sums(len(names) + 1, matured)
+    # Of a small pool all rows are left out, on the same paths unless that takes fewer.
+    leaving = Leaving(deal, plan, range(obligors.size), count) if obligors.size <= SMALL_POOL else None
+    if leaving is not None and leaving.paths < count:
+        leaving = None
     for block in range(layout.blocks):
-        progress(0.5 * block / layout.blocks)
+        progress((0.5 if leaving is None else 1.0) * block / layout.blocks)
         ((_, patterns),) = patterns_of([pool], layout, block)
+        if leaving is not None:
+            leaving.add(patterns, layout, engines)
         first_short, loss = engine.outcomes(patterns, pool.pool_state(patterns))
         claim = pool.claim[patterns.columns, patterns.first]
         cost = (1.0 - pool.rates(patterns, claim)) * claim
@@ -156,13 +162,16 @@ def contributions(
     named = slice(0, len(names))
     of_industries = groups.figures()
     drivers = Drivers(deal.pool.name, *rows.figures())
-    left_out = leave_one_out(
-        deal,
-        _foremost(drivers, len(deal.tranches)),
-        stress,
-        paths=count,
-        progress=lambda share: progress(0.5 + 0.5 * share),
-    )
+    if leaving is not None:
+        left_out = leaving.figures()
+    else:
+        left_out = leave_one_out(
+            deal,
+            _foremost(drivers, len(deal.tranches)),
+            stress,
+            paths=count,
+            progress=lambda share: progress(0.5 + 0.5 * share),
+        )
     return Contributions(
         paths=count,
         obligors=drivers,

@@ -12,13 +12,13 @@ from xlkmv.deal.paths.draws import Ints, Layout, layout_of
 from xlkmv.deal.paths.patterns import Patterns, all_paths, find_patterns
 from xlkmv.deal.paths.run import Engines, patterns_of
 from xlkmv.deal.plan.recovery import Returns
-from xlkmv.deal.plan.stressed import separate
+from xlkmv.deal.plan.stressed import Stressed, separate
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 from xlkmv.shown import Shown
 
-__all__ = ["LeftOut", "leave_one_out"]
+__all__ = ["Leaving", "LeftOut", "leave_one_out"]
 
 # Paths that are paid anew, at most: beyond that fewer paths say as much as anybody reads.
 MOST_PAID, FEWEST_PATHS = 100_000, 10_000
@@ -94,41 +94,71 @@ def leave_one_out(
     errors take paths as independent draws, and are upper bounds as far as the strata matter.
     """
     plan = separate(apply(deal, stress))
-    obligors = deal.pool.obligors
-    place = np.full(obligors.size, NOBODY)
-    place[list(rows)] = np.arange(len(rows))
-    asked = np.repeat(place, obligors.astype(np.int64))
-    # Rows of a path with a default among their obligors, on average.
-    alive = np.ones(len(rows) + 1)
-    np.multiply.at(alive, asked, 1.0 - plan.default_by[:, -1])
-    expected = float((1.0 - alive[:-1]).sum())
-    wanted = deal.terms.paths if paths is None else int(paths)
-    count = int(min(wanted, max(MOST_PAID / max(expected, 1e-9), FEWEST_PATHS)))
-    layout = layout_of(deal, count, deal.terms.seed)
+    leaving = Leaving(deal, plan, rows, paths)
+    layout = layout_of(deal, leaving.paths, deal.terms.seed)
     engines = Engines([plan], whole=0)
-    ((engine,), (pool,)) = engines.plans, engines.pools
-    k = len(deal.tranches)
-    sums, squares = np.zeros((2, k, len(rows))), np.zeros((2, k, len(rows)))
     for block in range(layout.blocks):
         progress(block / layout.blocks)
-        ((_, patterns),) = patterns_of([pool], layout, block)
-        left = _left_out(patterns, asked, layout, pool)
-        if left is None:
-            continue
-        first_short, loss = engine.outcomes(left.patterns, pool.pool_state(left.patterns))
-        short = (first_short < len(deal.terms.dates)).astype(np.float64)
-        for of_measure, square, measure in zip(sums, squares, (short, loss), strict=True):
-            less = measure[:, left.whole] - measure[:, left.without]
-            for c in range(k):
-                of_measure[c] += np.bincount(left.row, left.weight * less[c], len(rows))
-                square[c] += np.bincount(left.row, left.weight * less[c] ** 2, len(rows))
+        ((_, patterns),) = patterns_of(engines.pools, layout, block)
+        leaving.add(patterns, layout, engines)
     progress(1.0)
-    mean = sums / count
-    error = np.sqrt(np.maximum(squares / count - mean**2, 0.0) / count)
-    figures = np.full((4, obligors.size, k), np.nan)
-    for at, found in enumerate((mean[0], error[0], mean[1], error[1])):
-        figures[at, list(rows)] = found.T
-    return LeftOut(count, tuple(int(row) for row in rows), *figures)
+    return leaving.figures()
+
+
+class Leaving:
+    """Sums over paths for :func:`leave_one_out`, block by block.
+
+    Parameters
+    ----------
+    deal : Deal
+    plan : Stressed
+        With a row for every obligor.
+    rows, paths
+        As there.
+
+    Attributes
+    ----------
+    paths : int
+        That are to be simulated for it.
+    """
+
+    def __init__(self, deal: Deal, plan: Stressed, rows: Sequence[int], paths: int | None = None) -> None:
+        obligors = deal.pool.obligors
+        place = np.full(obligors.size, NOBODY)
+        place[list(rows)] = np.arange(len(rows))
+        self.asked = np.repeat(place, obligors.astype(np.int64))
+        # Rows of a path with a default among their obligors, on average.
+        alive = np.ones(len(rows) + 1)
+        np.multiply.at(alive, self.asked, 1.0 - plan.default_by[:, -1])
+        expected = float((1.0 - alive[:-1]).sum())
+        wanted = deal.terms.paths if paths is None else int(paths)
+        self.paths = int(min(wanted, max(MOST_PAID / max(expected, 1e-9), FEWEST_PATHS)))
+        self.rows, self.of_pool, self.dates = rows, obligors.size, len(deal.terms.dates)
+        shape = (2, len(deal.tranches), len(rows))
+        self.sums, self.squares = np.zeros(shape), np.zeros(shape)
+
+    def add(self, patterns: Patterns, layout: Layout, engines: Engines) -> None:
+        """Add the paths of a block of the plan, which is the only one of the engines."""
+        ((engine,), (pool,)) = engines.plans, engines.pools
+        left = _left_out(patterns, self.asked, layout, pool)
+        if left is None:
+            return
+        first_short, loss = engine.outcomes(left.patterns, pool.pool_state(left.patterns))
+        short = (first_short < self.dates).astype(np.float64)
+        for of_measure, square, measure in zip(self.sums, self.squares, (short, loss), strict=True):
+            less = measure[:, left.whole] - measure[:, left.without]
+            for c in range(len(less)):
+                of_measure[c] += np.bincount(left.row, left.weight * less[c], len(self.rows))
+                square[c] += np.bincount(left.row, left.weight * less[c] ** 2, len(self.rows))
+
+    def figures(self) -> LeftOut:
+        """Of all paths that were added."""
+        mean = self.sums / self.paths
+        error = np.sqrt(np.maximum(self.squares / self.paths - mean**2, 0.0) / self.paths)
+        figures = np.full((4, self.of_pool, mean.shape[1]), np.nan)
+        for at, found in enumerate((mean[0], error[0], mean[1], error[1])):
+            figures[at, list(self.rows)] = found.T
+        return LeftOut(self.paths, tuple(int(row) for row in self.rows), *figures)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
