@@ -22,7 +22,7 @@ from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate, simulate_str
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
-from xlkmv.deal.stress import Stress, apply
+from xlkmv.deal.stress import PRESETS, Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Tranche
 from xlkmv.errors import DomainError
 from xlkmv.model.copula import bivariate_normal_cdf
@@ -531,6 +531,32 @@ def test_same_seed_same_bits_whoever_computes(monkeypatch, crowded):
 def test_a_pool_is_crowded_by_all_who_default_until_the_end(build, pd, crowded):
     # Of ten obligors 10 [1 - (1 - p)^3] by the third year: 5.95 and 6.11, where more than 6 are many.
     assert layout_of(build([[50.0] * 3] * 10, pd=pd), 1000, 1).crowded == crowded
+
+
+def test_who_owes_nothing_any_more_is_not_looked_for_and_nothing_changes(build, monkeypatch):
+    """Half of the obligors have paid after the first year: their later defaults are nobody's business."""
+    monkeypatch.setattr("xlkmv.deal.paths.draws.CROWDED", 0)
+    deal = build([[100.0, 0.0, 0.0], [20.0, 50.0, 40.0]] * 10, pd=0.2)
+    stresses = (BASE, *PRESETS)
+    found = []
+    for spares in (True, False):
+        defaults = 0
+
+        def count(model, draws, real=DefaultModel.obligor_defaults):
+            nonlocal defaults
+            seen = real(model, draws)
+            defaults += seen[0].size
+            return seen
+
+        with monkeypatch.context() as patch:
+            patch.setattr(DefaultModel, "obligor_defaults", count)
+            if not spares:
+                patch.setattr(run_module, "crowded", lambda deal: False)
+            runs = simulate_stresses(deal, stresses, paths=300)
+        found.append((defaults, runs))
+    (few, fast), (all_of_them, slow) = found
+    assert few < all_of_them
+    assert [bits(run) for run in fast] == [bits(run) for run in slow]
 
 
 def test_paths_left_over_count_in_the_errors(build):

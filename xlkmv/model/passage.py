@@ -19,8 +19,8 @@ from xlkmv.phrase import Phrase
 
 __all__ = ["discrete_first_passage"]
 
-# So many dates stay on panels.
-FEW_DATES = 24
+# So many dates stay on panels; of more, lattices are the faster.
+FEW_DATES = 4
 
 # Panels. Reach of the standard normal density: what lies beyond weighs less than 1e-23.
 REACH = 10.0

@@ -27,7 +27,7 @@ from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date
 from xlkmv.shown import whole
 
-__all__ = ["PoolEngine", "Sums", "pool_key", "with_shared"]
+__all__ = ["PoolEngine", "Sums", "matter_until", "pool_key", "with_shared"]
 
 # Times that a table is cut to the dates that are left.
 TAILS = 4
@@ -79,6 +79,25 @@ def with_shared(plan: Stressed, known: dict[float, list[Array]]) -> Stressed:
 
     pool = altered(plan.deal.pool, **{name: shared(getattr(plan.deal.pool, name)) for name in TABLES})
     return replace(plan, deal=altered(plan.deal, pool=pool), row_purchases=shared(plan.row_purchases))
+
+
+def matter_until(plan: Stressed, claim: Array) -> Ints:
+    """Date of each row from which on none of its figures is anything, shape (m,): nobody misses it then.
+
+    Parameters
+    ----------
+    plan : Stressed
+    claim : ndarray, shape (m, n)
+        What is owed on each date, money.
+    """
+    pool, until = plan.deal.pool, np.zeros(len(claim), np.int64)
+    figures = (getattr(pool, name) for name in TABLES if name != "claim")
+    for table in (claim, *figures, plan.row_outstanding, plan.row_purchases):
+        if table is not None:
+            latest_first = table[:, ::-1] != 0.0
+            last = np.where(latest_first.any(axis=1), table.shape[1] - latest_first.argmax(axis=1), 0)
+            np.maximum(until, last, out=until)
+    return until
 
 
 class Sums:

@@ -52,9 +52,17 @@ def default_key(plan: Stressed) -> bytes:
 
 
 class DefaultModel:
-    """Default times of the obligors and of the payer of the undertaking."""
+    """Default times of the obligors and of the payer of the undertaking.
 
-    def __init__(self, plan: Stressed) -> None:
+    Parameters
+    ----------
+    plan : Stressed
+    matters : ndarray of int, shape (m,), optional
+        Date of each obligor from which on its default is nobody's business, as it owes nothing any more:
+        then it is not looked for. All dates matter when left out.
+    """
+
+    def __init__(self, plan: Stressed, matters: Ints | None = None) -> None:
         terms, pool = plan.deal.terms, plan.deal.pool
         self.times: Array = terms.times
         self.freedom: int = terms.degrees_of_freedom if terms.copula == "t" else 0
@@ -69,8 +77,10 @@ class DefaultModel:
         if plan.defaulted is not None:
             pd[plan.defaulted] = 0.0  # its default is no news
         clock = self.times if plan.clock is None else plan.clock
+        dates = self.times.size
+        matters = np.full(pd.size, dates) if matters is None else matters
         # Obligors of one grade are alike; the payer is the last grade.
-        alike = np.column_stack([pd, common[:-1], shared[:-1], industry[:-1]])
+        alike = np.column_stack([pd, common[:-1], shared[:-1], industry[:-1], matters])
         _, one, grade = np.unique(alike, axis=0, return_index=True, return_inverse=True)
         one = np.append(one, pd.size)
         self.grade: Ints = grade.reshape(-1)
@@ -82,7 +92,9 @@ class DefaultModel:
         by_date = default_probability_by(pd[one[:-1], None], clock)
         payer_by = default_probability_by(support, np.maximum(self.times - plan.today, 0.0))
         thresholds = self._quantile(np.vstack([by_date, payer_by]))
-        self.limit: Array = np.ascontiguousarray(thresholds[:, -1])
+        # Of a grade: its last date that matters, and the threshold of that date.
+        self.last: Ints = np.append(matters, dates)[one] - 1
+        self.limit: Array = np.where(self.last < 0, -np.inf, thresholds[np.arange(one.size), self.last])
         # Rows of a power of 2, for bisection.
         self.width: int = 1 << self.times.size.bit_length()
         self.thresholds: Array = np.full((one.size, self.width), np.inf)
@@ -132,7 +144,7 @@ class DefaultModel:
         e = np.asarray(ndtri(draws.uniform(at[unsure])))
         x = self._latent(draws, e, row[unsure], grade[unsure])
         first[unsure] = self._first_missed(x, grade[unsure])
-        sure = np.flatnonzero(first < self.times.size)
+        sure = np.flatnonzero(first <= self.last.take(grade))
         return real[sure], first[sure]
 
     def _possible(self, draws: Draws) -> npt.NDArray[np.uint16]:
@@ -167,11 +179,12 @@ class DefaultModel:
         for start in range(0, paths, step):
             bound = possible[start : start + step]
             if bound.shape[1] > 1:
-                bound = bound.take(self.of_obligor, axis=1)
+                # Places are known to be good: to look at each of them would cost as much again.
+                bound = bound.take(self.of_obligor, axis=1, mode="clip")
             cells = slice(start * obligors, (start + len(bound)) * obligors)
             can = draws.coarse[cells].reshape(len(bound), obligors) <= bound
             at = np.flatnonzero(can)
-            row = np.repeat(np.arange(len(bound)), np.count_nonzero(can, axis=1))
+            row = at // obligors
             column = at - row * obligors
             row += start
             sure, first = self._dated(draws, at + cells.start, row, self.grade.take(column))

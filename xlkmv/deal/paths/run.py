@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from xlkmv.deal.paths.cash import PoolEngine, Sums, pool_key, with_shared
+from xlkmv.deal.paths.cash import PoolEngine, Sums, matter_until, pool_key, with_shared
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
-from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
+from xlkmv.deal.paths.draws import CROWDED, Ints, Layout, crowded, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared
 from xlkmv.deal.paths.importance import DEAD, tilt_of, tilted
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
@@ -189,27 +189,38 @@ class Wanted:
 class Engines:
     """Plans of one deal, ready to run: equal pools are one, and pools with equal defaults share them.
 
-    The first `whole` of them are asked for everything, the others for their measures only.
+    The first `whole` of them are asked for everything, the others for their measures only. `spared`: whether
+    defaults of obligors that owe nothing any more are not looked for, whatever the plan; they change nothing.
     """
 
-    def __init__(self, plans: Sequence[Stressed], whole: int) -> None:
+    def __init__(self, plans: Sequence[Stressed], whole: int, spared: bool = False) -> None:
         self.plans: list[PlanEngine] = []
         models: dict[bytes, DefaultModel] = {}
         pools: dict[bytes, PoolEngine] = {}
         moments: dict[tuple[object, ...], tuple[float, float]] = {}
         claims: dict[int, Array] = {}  # of schedules, which are one where they are equal
+
+        def claimed(plan: Stressed) -> Array:
+            pool = plan.deal.pool
+            if pool.claim is not None:
+                return pool.claim
+            if id(pool.schedule) not in claims:
+                claims[id(pool.schedule)] = np.ascontiguousarray(pool.owed)
+            return claims[id(pool.schedule)]
+
+        keys = [(default_key(plan), pool_key(plan)) for plan in plans]
+        matters: dict[bytes, Ints] = {}
+        if spared:
+            # Pools with the same defaults have all that one of them asks for.
+            for (alike, _), plan in dict(zip(keys, plans, strict=True)).items():
+                dates = matter_until(plan, claimed(plan))
+                matters[alike] = np.maximum(dates, matters.get(alike, dates))
         for place, plan in enumerate(plans):
-            alike, key = default_key(plan), pool_key(plan)
+            alike, key = keys[place]
             if alike not in models:
-                models[alike] = DefaultModel(plan)
+                models[alike] = DefaultModel(plan, matters.get(alike))
             if key not in pools:
-                pool = plan.deal.pool
-                claim = pool.claim
-                if claim is None:
-                    if id(pool.schedule) not in claims:
-                        claims[id(pool.schedule)] = np.ascontiguousarray(pool.owed)
-                    claim = claims[id(pool.schedule)]
-                pools[key] = PoolEngine(plan, models[alike], claim)
+                pools[key] = PoolEngine(plan, models[alike], claimed(plan))
             lognormal = (0.0, 0.0)
             tested = plan.deal.covenants if place < whole else plan.deal.acting
             if any(c.metric == "senior DD" for c in tested):
@@ -401,7 +412,7 @@ _ready: _Ready | None = None
 
 def _made_ready(deal: Deal, wanted: Wanted) -> _Ready:
     plans, whole, places = _different(deal, wanted)
-    return _Ready(deal, wanted, Engines(plans, whole), places)
+    return _Ready(deal, wanted, Engines(plans, whole, spared=crowded(deal)), places)
 
 
 def _run_task(shared_deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int) -> _Part:
