@@ -17,7 +17,8 @@ import pytest
 from xlkmv.deal.analysis import analyse
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.paths.executors import Questions, held, process_executor
+from xlkmv.deal.paths import run
+from xlkmv.deal.paths.executors import PATIENCE, Questions, held, process_executor
 from xlkmv.deal.paths.run import simulate, simulate_stresses
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.errors import DomainError, HostError
@@ -28,7 +29,7 @@ STRESSES = (BASE, Stress("x2", pd_multiplier=2.0), Stress("off", controls_off="a
 
 @pytest.fixture(scope="module")
 def executor():
-    with process_executor(2) as found:
+    with process_executor(3) as found:
         yield found
 
 
@@ -54,7 +55,7 @@ def test_processes_give_the_same_bits(executor, auto, thin):
 
 def test_a_deal_is_handed_over_once(executor, auto):
     first = executor.share(auto)
-    assert executor.share(auto) is first
+    assert executor.share(auto) == first
     ask = [executor.submit(_mark, first).result() for _ in range(8)]
     assert len(set(ask)) <= 2  # one object in each of two processes
     assert executor.share(example("mortgage").deal) != first
@@ -80,14 +81,14 @@ def test_a_process_that_dies_is_a_clear_error_at_once_and_later(auto):
         for process in executor.processes:
             process.kill()
 
-    with process_executor(2) as executor:
+    with process_executor(3) as executor:
         for _ in range(2):
             with pytest.raises(HostError, match="ended by itself"):
                 simulate(auto, paths=100_000, executor=executor, progress=kill)
 
 
 def test_tasks_that_no_process_is_left_for_are_answered():
-    with process_executor(2) as executor:
+    with process_executor(3) as executor:
         for process in executor.processes:
             process.kill()
             process.join()
@@ -97,7 +98,7 @@ def test_tasks_that_no_process_is_left_for_are_answered():
 
 def test_what_is_asked_just_after_a_process_died_is_answered():
     for _ in range(5):
-        with process_executor(2) as executor:
+        with process_executor(3) as executor:
             for process in executor.processes:
                 process.kill()
             for _ in range(50):  # some while its thread has not noticed yet
@@ -108,7 +109,7 @@ ORPHANS = """
 import os, signal, sys
 from xlkmv.deal.paths.executors import process_executor
 
-with process_executor(2) as executor:  # and no guard for processes that would run this, too
+with process_executor(3) as executor:  # and no guard for processes that would run this, too
     print(*{executor.submit(os.getpid).result() for _ in range(40)}, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -147,7 +148,7 @@ from xlkmv.deal.paths.run import simulate
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background may ignore it
     try:
-        with process_executor(2) as executor:
+        with process_executor(3) as executor:
             for future in [executor.submit(time.sleep, 1) for _ in range(2)]:
                 future.result()  # both have begun
             started = lambda done, total: print("started", flush=True)
@@ -186,7 +187,7 @@ def test_whoever_stops_a_run_does_not_wait_for_it(auto):
         if len(told) == 3:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), process_executor(2) as executor:
+    with pytest.raises(KeyboardInterrupt), process_executor(3) as executor:
         simulate(auto, paths=2_000_000, executor=executor, progress=stop)
     assert not any(process.is_alive() for process in executor.processes)
     assert mine.is_alive()  # not ours to end
@@ -239,7 +240,7 @@ def _plain(answer):
 
 
 def test_whoever_leaves_drops_the_questions_that_nobody_has_begun():
-    with process_executor(2) as executor:
+    with process_executor(3) as executor:
         with Questions(1, executor) as questions:
             for _ in range(4):
                 questions.ask(_slow)
@@ -247,8 +248,84 @@ def test_whoever_leaves_drops_the_questions_that_nobody_has_begun():
         assert sum(future.cancelled() for future in answers) >= 1
 
 
-def _slow(deal):
+def _slow(deal, progress):
     time.sleep(0.5)
+
+
+@pytest.fixture
+def busy():
+    """One other process, which has begun something that takes long."""
+    with process_executor(2) as found:
+        begun = found.submit(time.sleep, 60)
+        while not begun.running():
+            time.sleep(0.01)
+        yield found
+
+
+def _seen(deal, progress):
+    return os.getpid(), id(deal)
+
+
+def _telling(deal, progress):
+    while True:
+        time.sleep(0.01)
+        progress(0.5)
+
+
+def _failing(deal, progress):
+    raise ZeroDivisionError
+
+
+def test_as_many_work_as_there_are_processors(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    with process_executor() as three:
+        assert len(three.processes) == 2
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
+    with process_executor() as none:
+        assert none is None
+
+
+def test_whoever_waits_does_what_nobody_has_begun_with_the_deal_itself(busy):
+    deal = ["a deal"]
+    with Questions(deal, busy) as questions:
+        answers = [questions.ask(_seen) for _ in range(3)]
+        assert [answer(lambda share: None) for answer in answers] == 3 * [(os.getpid(), id(deal))]
+
+
+def test_tasks_that_are_done_here_give_the_same_bits_and_leave_nothing(busy, auto):
+    here = simulate_stresses(auto, STRESSES, paths=20_000)
+    helped = simulate_stresses(auto, STRESSES, paths=20_000, executor=busy)
+    assert _plain(here) == _plain(helped)
+    assert run._ready is None
+
+
+def test_whoever_does_a_task_meanwhile_is_asked_whether_to_stop(busy):
+    asked = []
+
+    def stop(share):
+        asked.append(time.monotonic())
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+
+    with Questions(1, busy) as questions:
+        questions.ask(_telling)
+        wanted = questions.ask(_sum, 5)
+        with pytest.raises(KeyboardInterrupt):
+            wanted(stop)
+        apart = np.diff(asked)
+        assert (apart >= PATIENCE).all()
+        assert apart.min() < PATIENCE + 0.2  # others may want the processor, too
+        # Whoever goes on after all does not wait for what was stopped.
+        assert isinstance(questions.asked[0].exception(timeout=0), KeyboardInterrupt)
+        assert wanted(lambda share: None) == 6
+
+
+def test_what_fails_meanwhile_is_for_whoever_waits_for_it(busy):
+    with Questions(1, busy) as questions:
+        first, second = questions.ask(_failing), questions.ask(_sum, 5)
+        assert second(lambda share: None) == 6
+        with pytest.raises(ZeroDivisionError):
+            first(lambda share: None)
 
 
 def test_without_an_executor_a_question_is_answered_when_its_answer_is_wanted():

@@ -393,7 +393,7 @@ from xlkmv.deal.stress import ALL_OFF, BASE
 
 if __name__ == "__main__":
     deal = example("auto").deal
-    with process_executor(2) as executor:
+    with process_executor(3) as executor:
         for thin in (False, True):
             runs = [
                 simulate_stresses(deal, [BASE, ALL_OFF], paths=40_000, thin=thin, executor=where)

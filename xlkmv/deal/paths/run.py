@@ -14,7 +14,7 @@ import numpy as np
 from xlkmv.deal.paths.cash import PoolEngine, Sums, pool_key, with_shared
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Layout, draw, layout_of
-from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared
+from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared, unheard
 from xlkmv.deal.paths.importance import DEAD, tilt_of, tilted
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
 from xlkmv.deal.paths.tally import LOSS_BINS, Outcome, PlanEngine, Tally, group_error, payment_key, plan_key
@@ -404,14 +404,16 @@ def _made_ready(deal: Deal, wanted: Wanted) -> _Ready:
     return _Ready(deal, wanted, Engines(plans, whole), places)
 
 
-def _run_task(shared_deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int) -> _Part:
+def _run_task(
+    shared_deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int, tick: Tick
+) -> _Part:
     global _ready
     deal: Deal = held(shared_deal)
     ready = _ready
     if ready is None or ready.deal is not deal or ready.wanted != wanted:
         ready = _ready = None  # its memory first
         _ready = ready = _made_ready(deal, wanted)
-    bundles = [ready.engines.run(layout, bundle, lambda share: None) for bundle in range(first, last)]
+    bundles = [ready.engines.run(layout, bundle, tick) for bundle in range(first, last)]
     return _Part(ready.places, bundles)
 
 
@@ -563,14 +565,18 @@ class Run:
         step, sent = -(-bundles // tasks), shared(executor, deal)
         for first in range(0, bundles, step):
             last = min(first + step, bundles)
-            self.waiting.append(executor.submit(_run_task, sent, wanted, self.layout, first, last))
+            self.waiting.append(executor.submit(_run_task, sent, wanted, self.layout, first, last, unheard))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        global _ready
         for future in self.waiting:
             future.cancel()
+        # Where this process has helped.
+        if _ready is not None and _ready.deal is self.deal and _ready.wanted == self.wanted:
+            _ready = None
 
     def results(
         self, progress: Progress | None = None
