@@ -316,12 +316,13 @@ def pool_states(
             whole = joined(parts.pop(like)) if block == blocks[-1] else None
             for pool in same:
                 states.setdefault(id(pool), []).append(pool.pool_state(patterns, sums))
+                if pool is last[id(pool.model)]:
+                    # Before its plans run, or the defaults of another model are found, these go.
+                    sums = None
                 step()
                 if whole is not None:
                     # All paths of the pool are there: its plans run, and its state may go.
                     yield pool, whole, PoolState.joined(states.pop(id(pool)))
-            # Before the defaults of another model are found, these go.
-            sums = None if same[-1] is last[id(same[-1].model)] else sums
             del patterns
         start += layout.size(block)
 
