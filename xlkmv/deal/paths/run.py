@@ -192,13 +192,16 @@ class Engines:
     The first `whole` of them are asked for everything, the others for their measures only.
     """
 
-    def __init__(self, plans: Sequence[Stressed], whole: int) -> None:
+    def __init__(
+        self, plans: Sequence[Stressed], whole: int, tick: Callable[[], object] = lambda: None
+    ) -> None:
         self.plans: list[PlanEngine] = []
         models: dict[bytes, DefaultModel] = {}
         pools: dict[bytes, PoolEngine] = {}
         moments: dict[tuple[object, ...], tuple[float, float]] = {}
         claims: dict[int, Array] = {}  # of schedules, which are one where they are equal
         for place, plan in enumerate(plans):
+            tick()
             alike, key = default_key(plan), pool_key(plan)
             if alike not in models:
                 models[alike] = DefaultModel(plan)
@@ -260,7 +263,10 @@ class Engines:
             for place in self.of_pool[id(pool)]:
                 leader = self.leader.get(place)
                 alike = None if leader is None else (self.plans[leader], outcomes[leader])
-                tallies[place], outcome = self.plans[place].run(patterns, state, layout, bundle, alike)
+                engine = self.plans[place]
+                tallies[place], outcome = engine.run(
+                    patterns, state, layout, bundle, alike, lambda: tick(done / steps)
+                )
                 if place in self.led:
                     outcomes[place] = outcome
                 step()
@@ -400,9 +406,9 @@ class _Part:
 _ready: _Ready | None = None
 
 
-def _made_ready(deal: Deal, wanted: Wanted) -> _Ready:
-    plans, whole, places = _different(deal, wanted)
-    return _Ready(deal, wanted, Engines(plans, whole), places)
+def _made_ready(deal: Deal, wanted: Wanted, tick: Tick = unheard) -> _Ready:
+    plans, whole, places = _different(deal, wanted, tick)
+    return _Ready(deal, wanted, Engines(plans, whole, lambda: tick(0.0)), places)
 
 
 def _run_task(
@@ -413,7 +419,7 @@ def _run_task(
     ready = _ready
     if ready is None or ready.deal is not deal or ready.wanted != wanted:
         ready = _ready = None  # its memory first
-        _ready = ready = _made_ready(deal, wanted)
+        _ready = ready = _made_ready(deal, wanted, tick)
     bundles = [ready.engines.run(layout, bundle, tick) for bundle in range(first, last)]
     return _Part(ready.places, bundles)
 
@@ -423,7 +429,7 @@ def pays_for_processes(deal: Deal) -> bool:
     return deal.terms.paths * float(deal.pool.obligors.sum()) * len(deal.terms.dates) >= FEWEST_FIGURES
 
 
-def _different(deal: Deal, wanted: Wanted) -> tuple[list[Stressed], int, list[int]]:
+def _different(deal: Deal, wanted: Wanted, tick: Tick) -> tuple[list[Stressed], int, list[int]]:
     """Plans of the stresses, equal ones once, those wanted whole first; how many these are.
 
     Then which of the plans each stress has, in the order of the stresses.
@@ -432,6 +438,7 @@ def _different(deal: Deal, wanted: Wanted) -> tuple[list[Stressed], int, list[in
     tables: dict[float, list[Array]] = {}
     keys, whole = [], 0
     for stress in (*wanted.whole, *wanted.brief):
+        tick(0.0)
         plan = with_shared(separate(apply(deal, stress)), tables)
         if not wanted.whole:
             # A test without a consequence is nobody's business: its pool need not know what it looks at.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -160,16 +160,18 @@ class PlanEngine:
         layout: Layout,
         bundle: int,
         alike: tuple[PlanEngine, Outcome] | None = None,
+        tick: Callable[[], object] = lambda: None,
     ) -> tuple[Tally, Outcome]:
         """Pay every pattern through the waterfall and add up over the paths of the bundle.
 
         `alike`: a plan of the same :func:`payment_key`, by whose outcome this one's measures follow.
+        `tick`: called on each date; what it raises ends the run.
         """
         flows = None if self.brief else _Flowing(self, state)
         if alike is None:
-            outcome = self.outcome(patterns, state, flows)
+            outcome = self.outcome(patterns, state, flows, tick)
         else:
-            outcome = self._by(*alike, patterns, state)
+            outcome = self._by(*alike, patterns, state, tick)
         return self.tally(outcome, patterns, layout, bundle, flows), outcome
 
     @property
@@ -206,12 +208,19 @@ class PlanEngine:
             flows=None if flows is None else flows.sums,
         )
 
-    def outcome(self, patterns: Patterns, state: PoolState, flows: _Flowing | None = None) -> Outcome:
+    def outcome(
+        self,
+        patterns: Patterns,
+        state: PoolState,
+        flows: _Flowing | None = None,
+        tick: Callable[[], object] = lambda: None,
+    ) -> Outcome:
         """Pay every pattern; what each class misses is its own, whatever the default point."""
         k, parent = self.amount.size, patterns.parent
         served, defaulted = np.ones((k, 1), np.bool_), np.zeros((k, 1), np.bool_)
         fired = np.zeros(1, np.bool_)
         for date, on, p in self._paid(state, whole=flows is not None):
+            tick()
             like = parent[: patterns.active[date]]
             served, defaulted, fired = grown(served, like), grown(defaulted, like), grown(fired, like)
             unpaid, short = self._missed(p)
@@ -262,7 +271,14 @@ class PlanEngine:
         lost[:, on] = p.balance / self.amount[:, None]
         return lost
 
-    def _by(self, other: PlanEngine, found: Outcome, patterns: Patterns, state: PoolState) -> Outcome:
+    def _by(
+        self,
+        other: PlanEngine,
+        found: Outcome,
+        patterns: Patterns,
+        state: PoolState,
+        tick: Callable[[], object],
+    ) -> Outcome:
         """Outcome by that of a plan which differs in its triggers at most.
 
         Where no test with a consequence fails, no trigger is ever on, and every step of the waterfall
@@ -272,8 +288,8 @@ class PlanEngine:
         if self.acts == other.acts or not fired.size:
             return replace(found, waterfalls=0)
         if (patterns.active < patterns.parent.size).any() or 2 * fired.size > patterns.parent.size:
-            return self.outcome(patterns, state)
-        part = self.outcome(patterns.apart(fired.size), state.picked(fired))
+            return self.outcome(patterns, state, tick=tick)
+        part = self.outcome(patterns.apart(fired.size), state.picked(fired), tick=tick)
         names = ("defaulted", "short", "loss")
         copies: dict[str, Any] = {name: getattr(found, name).copy() for name in names}
         for name in names:
