@@ -17,7 +17,8 @@ import pytest
 from xlkmv.deal.analysis import analyse
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
-from xlkmv.deal.paths.executors import Questions, held, process_executor
+from xlkmv.deal.paths import run
+from xlkmv.deal.paths.executors import PATIENCE, Questions, held, process_executor
 from xlkmv.deal.paths.run import simulate, simulate_stresses
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.errors import DomainError, HostError
@@ -54,7 +55,7 @@ def test_processes_give_the_same_bits(executor, auto, thin):
 
 def test_a_deal_is_handed_over_once(executor, auto):
     first = executor.share(auto)
-    assert executor.share(auto) is first
+    assert executor.share(auto) == first
     ask = [executor.submit(_mark, first).result() for _ in range(8)]
     assert len(set(ask)) <= 2  # one object in each of two processes
     assert executor.share(example("mortgage").deal) != first
@@ -247,8 +248,84 @@ def test_whoever_leaves_drops_the_questions_that_nobody_has_begun():
         assert sum(future.cancelled() for future in answers) >= 1
 
 
-def _slow(deal):
+def _slow(deal, progress):
     time.sleep(0.5)
+
+
+@pytest.fixture
+def busy():
+    """One other process, which has begun something that takes long."""
+    with process_executor(2, helps=True) as found:
+        begun = found.submit(time.sleep, 60)
+        while not begun.running():
+            time.sleep(0.01)
+        yield found
+
+
+def _seen(deal, progress):
+    return os.getpid(), id(deal)
+
+
+def _telling(deal, progress):
+    while True:
+        time.sleep(0.01)
+        progress(0.5)
+
+
+def _failing(deal, progress):
+    raise ZeroDivisionError
+
+
+def test_as_many_work_as_there_are_processors(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    with process_executor() as three, process_executor(helps=True) as two:
+        assert (len(three.processes), len(two.processes)) == (3, 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
+    with process_executor() as none:
+        assert none is None
+
+
+def test_whoever_waits_does_what_nobody_has_begun_with_the_deal_itself(busy):
+    deal = ["a deal"]
+    with Questions(deal, busy) as questions:
+        answers = [questions.ask(_seen) for _ in range(3)]
+        assert [answer(lambda share: None) for answer in answers] == 3 * [(os.getpid(), id(deal))]
+
+
+def test_tasks_that_are_done_here_give_the_same_bits_and_leave_nothing(busy, auto):
+    here = simulate_stresses(auto, STRESSES, paths=20_000)
+    helped = simulate_stresses(auto, STRESSES, paths=20_000, executor=busy)
+    assert _plain(here) == _plain(helped)
+    assert run._ready is None
+
+
+def test_whoever_does_a_task_meanwhile_is_asked_whether_to_stop(busy):
+    asked = []
+
+    def stop(share):
+        asked.append(time.monotonic())
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+
+    with Questions(1, busy) as questions:
+        questions.ask(_telling)
+        wanted = questions.ask(_sum, 5)
+        with pytest.raises(KeyboardInterrupt):
+            wanted(stop)
+        apart = np.diff(asked)
+        assert (apart >= PATIENCE).all()
+        assert apart.min() < PATIENCE + 0.2  # others may want the processor, too
+        # Whoever goes on after all does not wait for what was stopped.
+        assert isinstance(questions.asked[0].exception(timeout=0), KeyboardInterrupt)
+        assert wanted(lambda share: None) == 6
+
+
+def test_what_fails_meanwhile_is_for_whoever_waits_for_it(busy):
+    with Questions(1, busy) as questions:
+        first, second = questions.ask(_failing), questions.ask(_sum, 5)
+        assert second(lambda share: None) == 6
+        with pytest.raises(ZeroDivisionError):
+            first(lambda share: None)
 
 
 def test_without_an_executor_a_question_is_answered_when_its_answer_is_wanted():

@@ -20,7 +20,7 @@ import xlkmv
 from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.checks import Check
 from xlkmv.deal.paths.executors import Executor, can_start_processes, dask_executor, process_executor
-from xlkmv.deal.paths.run import pays_for_processes
+from xlkmv.deal.paths.run import pays_for_processes, steps_are_quick
 from xlkmv.deal.plan.today import record_limits
 from xlkmv.deal.questions.diversification import MOST_ASKED, OTHERWISE_RULES, Otherwise
 from xlkmv.deal.stress import BASE, Stress, apply, stress_faults
@@ -189,7 +189,7 @@ def _executor(
         return dask_executor(scheduler)
     if quick or not pays_for_processes(deal) or not can_start_processes():
         return contextlib.nullcontext()
-    return process_executor()
+    return process_executor(helps=steps_are_quick(deal))
 
 
 # ---------------------------------------------------------------------------------- reading

@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import importlib.util
 import os
-import pickle
 import queue
 import signal
 import sys
@@ -37,6 +36,7 @@ __all__ = [
     "held",
     "process_executor",
     "shared",
+    "unheard",
 ]
 
 Answer = TypeVar("Answer")
@@ -44,7 +44,7 @@ Answer = TypeVar("Answer")
 NOBODY = Phrase("the Dask scheduler has no workers")
 # Seconds after which a cluster is asked again who is there.
 LOOKS_APART = 2.0
-# Seconds after which whoever waits for a task looks whether somebody wants it to stop.
+# Seconds after which whoever waits for a task, or does one, looks whether somebody wants it to stop.
 PATIENCE = 0.2
 ENDED = Phrase("a process that simulates has ended by itself: is memory short?")
 DROPPED = Phrase("the cluster has dropped the simulation: are its scheduler or all its workers gone?")
@@ -62,7 +62,8 @@ class Executor(Protocol):
     One that has a method ``share(x)`` is handed what many tasks need once, and the tasks what that
     returns; others carry the deal in each task, whose process then prepares it anew. One that has a
     method ``check()`` is asked now and then while tasks are awaited, and raises when nobody is left to do
-    them.
+    them. One that has a method ``help(progress)`` is asked to let whoever waits do a task that nobody has
+    begun; it returns whether there was one.
     """
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
@@ -82,6 +83,10 @@ class Handle:
 
 # In a process that computes: what it was handed last.
 _kept: dict[int, Any] = {}
+
+
+def unheard(share: float) -> None:
+    """Stand for progress among the arguments of a task; where whoever waits does it, its own is told."""
 
 
 def _serve(pipe: Connection) -> None:
@@ -113,27 +118,29 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _keep(key: int, pickled: bytes) -> None:
+def _keep(key: int, what: Any) -> None:
     _kept.clear()
-    _kept[key] = pickle.loads(pickled)
+    _kept[key] = what
 
 
 class _Processes:
     """Interpreters that wait for tasks, each with a pipe of its own and a thread that feeds it.
 
     Simpler than ``ProcessPoolExecutor``, and what it does not do: a process ends with the one that
-    started it, however that ends, and one that ends by itself is an error at once.
+    started it, however that ends, and one that ends by itself is an error at once. Where it `helps`, whoever
+    waits for a task does what no process has begun.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, helps: bool = False) -> None:
         from multiprocessing import get_context  # not everywhere: see can_start_processes
 
         context = get_context("spawn")
+        self.helps = helps
         self.tasks: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
         self.tasks = queue.SimpleQueue()
         # Threads that still take tasks, and what makes counting them and leaving a task one step.
         self.feeding, self.lock = count, threading.Lock()
-        self.shared: list[tuple[Any, Handle, bytes]] = []
+        self.shared: list[Any] = []
         self.processes: list[SpawnProcess] = []
         self.threads: list[threading.Thread] = []
         for _ in range(count):
@@ -157,12 +164,43 @@ class _Processes:
         return future
 
     def share(self, what: Any) -> Handle:
-        for known, handle, _ in self.shared:
+        for key, known in enumerate(self.shared):
             if known is what:
-                return handle
-        handle = Handle(len(self.shared))
-        self.shared.append((what, handle, pickle.dumps(what, protocol=pickle.HIGHEST_PROTOCOL)))
-        return handle
+                return Handle(key)
+        self.shared.append(what)
+        return Handle(len(self.shared) - 1)
+
+    def help(self, progress: Callable[[], object]) -> bool:
+        """Do the first task that no process has begun, if there is one, with what is shared as it is."""
+        if not self.helps:
+            return False
+        try:
+            task = self.tasks.get_nowait()
+        except queue.Empty:
+            return False
+        if task is None or not task[0].set_running_or_notify_cancel():
+            return True
+        stopped, heard = False, time.monotonic()
+
+        def tick(share: float) -> None:
+            nonlocal stopped, heard
+            if time.monotonic() - heard >= PATIENCE:
+                stopped = True
+                progress()
+                stopped, heard = False, time.monotonic()
+
+        def here(arg: Any) -> Any:
+            return self.shared[arg.key] if isinstance(arg, Handle) else tick if arg is unheard else arg
+
+        future, fn, args = task
+        try:
+            future.set_result(fn(*map(here, args)))
+        except BaseException as error:
+            # What the task raises is for whoever awaits it; what stops the waiting is not.
+            future.set_exception(error)
+            if stopped or not isinstance(error, Exception):
+                raise
+        return True
 
     def close(self) -> None:
         """End the processes; whoever stops a run does not wait for the blocks that are under way."""
@@ -183,7 +221,7 @@ class _Processes:
                     continue
                 try:
                     for key in (x.key for x in args if isinstance(x, Handle) and x.key != given):
-                        _asked(pipe, _keep, (key, self.shared[key][2]))
+                        _asked(pipe, _keep, (key, self.shared[key]))
                         given = key
                     future.set_result(_asked(pipe, fn, args))
                 except (EOFError, OSError):
@@ -197,16 +235,17 @@ class _Processes:
         """Take no more tasks; the last thread to leave answers those that nobody will take."""
         with self.lock:
             self.feeding -= 1
-            while not self.feeding and not self.tasks.empty():
-                task = self.tasks.get()
-                if task is not None and task[0].set_running_or_notify_cancel():
-                    task[0].set_exception(HostError(ENDED))
+            with contextlib.suppress(queue.Empty):
+                while not self.feeding:
+                    task = self.tasks.get_nowait()
+                    if task is not None and task[0].set_running_or_notify_cancel():
+                        task[0].set_exception(HostError(ENDED))
 
 
 def awaited(
     executor: Executor, future: Future[Answer], progress: Callable[[], object] = lambda: None
 ) -> Answer:
-    """Wait for a task, and let somebody stop that.
+    """Wait for a task, do others meanwhile where the executor wants help, and let somebody stop that.
 
     Parameters
     ----------
@@ -227,10 +266,12 @@ def awaited(
         When nobody is left to do it; else what the task raises.
     """
     check = getattr(executor, "check", lambda: None)
+    helped = getattr(executor, "help", lambda progress: False)
     try:
         while not future.done():
             progress()
-            wait([future], PATIENCE)
+            if not helped(progress):
+                wait([future], PATIENCE)
             check()
         return future.result()
     except BrokenExecutor:
@@ -291,13 +332,15 @@ class Questions:
         executor = self.executor
         if executor is None:
             return lambda progress: question(self.deal, *args, progress=progress)
-        future = executor.submit(_answer, shared(executor, self.deal), question, args)
+        future = executor.submit(_answer, shared(executor, self.deal), question, args, unheard)
         self.asked.append(future)
         return lambda progress: awaited(executor, future, lambda: progress(0.0))
 
 
-def _answer(deal: Any, question: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    return question(held(deal), *args)
+def _answer(
+    deal: Any, question: Callable[..., Any], args: tuple[Any, ...], progress: Callable[[float], None]
+) -> Any:
+    return question(held(deal), *args, progress=progress)
 
 
 def _asked(pipe: Connection, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -309,7 +352,7 @@ def _asked(pipe: Connection, fn: Callable[..., Any], args: tuple[Any, ...]) -> A
 
 
 @contextlib.contextmanager
-def process_executor(workers: int | None = None) -> Iterator[Executor | None]:
+def process_executor(workers: int | None = None, *, helps: bool = False) -> Iterator[Executor | None]:
     """Run blocks in other processes of this machine, which start at once.
 
     They are new interpreters on every system, which do not run the script that starts them.
@@ -317,7 +360,10 @@ def process_executor(workers: int | None = None) -> Iterator[Executor | None]:
     Parameters
     ----------
     workers : int, optional
-        How many; one for each processor that this process may use when left out.
+        How many work; one for each processor that this process may use when left out.
+    helps : bool
+        Whether this process is one of them: while it waits it does what no other has begun. That saves the
+        memory of a process; progress is told, and may stop it, between the steps of what it does.
 
     Yields
     ------
@@ -330,7 +376,7 @@ def process_executor(workers: int | None = None) -> Iterator[Executor | None]:
     if count < 2:
         yield None
         return
-    processes = _Processes(count)
+    processes = _Processes(count - helps, helps)
     try:
         yield processes
     finally:

@@ -14,7 +14,7 @@ import numpy as np
 from xlkmv.deal.paths.cash import PoolEngine, Sums, matter_until, pool_key, with_shared
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Ints, Layout, crowded, draw, layout_of
-from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared
+from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared, unheard
 from xlkmv.deal.paths.importance import DEAD, tilt_of, tilted
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
 from xlkmv.deal.paths.tally import LOSS_BINS, Outcome, PlanEngine, Tally, group_error, payment_key, plan_key
@@ -43,6 +43,7 @@ __all__ = [
     "result_of",
     "simulate",
     "simulate_stresses",
+    "steps_are_quick",
 ]
 
 Progress = Callable[[int, int], object]
@@ -56,6 +57,8 @@ ENOUGH = 10
 SMALLEST_THINNED = 1 << 8
 # Less (paths times obligors times dates) is done before other processes have started.
 FEWEST_FIGURES = 10_000_000
+# Of a pool of more obligors times dates a step takes too long for who has to answer Esc meanwhile.
+QUICK_STEPS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -327,12 +330,13 @@ def pool_states(
             whole = joined(parts.pop(like)) if block == blocks[-1] else None
             for pool in same:
                 states.setdefault(id(pool), []).append(pool.pool_state(patterns, sums))
+                if pool is last[id(pool.model)]:
+                    # Before its plans run, or the defaults of another model are found, these go.
+                    sums = None
                 step()
                 if whole is not None:
                     # All paths of the pool are there: its plans run, and its state may go.
                     yield pool, whole, PoolState.joined(states.pop(id(pool)))
-            # Before the defaults of another model are found, these go.
-            sums = None if same[-1] is last[id(same[-1].model)] else sums
             del patterns
         start += layout.size(block)
 
@@ -410,28 +414,39 @@ class _Part:
 _ready: _Ready | None = None
 
 
-def _made_ready(deal: Deal, wanted: Wanted) -> _Ready:
-    plans, whole, places = _different(deal, wanted)
+def _made_ready(deal: Deal, wanted: Wanted, tick: Tick = unheard) -> _Ready:
+    plans, whole, places = _different(deal, wanted, tick)
     return _Ready(deal, wanted, Engines(plans, whole, spared=crowded(deal)), places)
 
 
-def _run_task(shared_deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int) -> _Part:
+def _run_task(
+    shared_deal: Deal | Handle, wanted: Wanted, layout: Layout, first: int, last: int, tick: Tick
+) -> _Part:
     global _ready
     deal: Deal = held(shared_deal)
     ready = _ready
     if ready is None or ready.deal is not deal or ready.wanted != wanted:
         ready = _ready = None  # its memory first
-        _ready = ready = _made_ready(deal, wanted)
-    bundles = [ready.engines.run(layout, bundle, lambda share: None) for bundle in range(first, last)]
+        _ready = ready = _made_ready(deal, wanted, tick)
+    bundles = [ready.engines.run(layout, bundle, tick) for bundle in range(first, last)]
     return _Part(ready.places, bundles)
 
 
 def pays_for_processes(deal: Deal) -> bool:
     """Whether all that a refresh asks of a deal takes longer than other processes need to start."""
-    return deal.terms.paths * float(deal.pool.obligors.sum()) * len(deal.terms.dates) >= FEWEST_FIGURES
+    return deal.terms.paths * _figures(deal) >= FEWEST_FIGURES
 
 
-def _different(deal: Deal, wanted: Wanted) -> tuple[list[Stressed], int, list[int]]:
+def steps_are_quick(deal: Deal) -> bool:
+    """Whether who simulates the deal can still answer within half a second."""
+    return _figures(deal) <= QUICK_STEPS
+
+
+def _figures(deal: Deal) -> float:
+    return float(deal.pool.obligors.sum()) * len(deal.terms.dates)
+
+
+def _different(deal: Deal, wanted: Wanted, tick: Tick) -> tuple[list[Stressed], int, list[int]]:
     """Plans of the stresses, equal ones once, those wanted whole first; how many these are.
 
     Then which of the plans each stress has, in the order of the stresses.
@@ -440,6 +455,7 @@ def _different(deal: Deal, wanted: Wanted) -> tuple[list[Stressed], int, list[in
     tables: dict[float, list[Array]] = {}
     keys, whole = [], 0
     for stress in (*wanted.whole, *wanted.brief):
+        tick(0.0)
         plan = with_shared(separate(apply(deal, stress)), tables)
         if not wanted.whole:
             # A test without a consequence is nobody's business: its pool need not know what it looks at.
@@ -574,14 +590,18 @@ class Run:
         step, sent = -(-bundles // tasks), shared(executor, deal)
         for first in range(0, bundles, step):
             last = min(first + step, bundles)
-            self.waiting.append(executor.submit(_run_task, sent, wanted, self.layout, first, last))
+            self.waiting.append(executor.submit(_run_task, sent, wanted, self.layout, first, last, unheard))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        global _ready
         for future in self.waiting:
             future.cancel()
+        # Where this process has helped.
+        if _ready is not None and _ready.deal is self.deal and _ready.wanted == self.wanted:
+            _ready = None
 
     def results(
         self, progress: Progress | None = None
