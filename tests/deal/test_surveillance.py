@@ -158,7 +158,7 @@ def test_at_closing_it_is_the_plans_own_view(five, name):
     for k, t in enumerate(view.tranches):
         assert s.distance[k, 0] == t.distance_at_maturity
         assert s.coverage[k, 0] == t.coverage_at_maturity
-        assert s.pd[k, 0] == t.risk.anydate_pd[t.maturity]
+        assert s.pd[k, 0] == pytest.approx(t.risk.anydate_pd[t.maturity], rel=1e-12)
         assert s.supported_pd[k] == pytest.approx(t.anydate_pd_at_maturity, rel=1e-12)
     assert s.seen == 0 and s.balance.tolist() == [t.amount for t in deal.tranches]
 
