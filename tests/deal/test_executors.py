@@ -23,6 +23,7 @@ from xlkmv.deal.paths.run import simulate, simulate_stresses
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.errors import DomainError, HostError
 from xlkmv.model.domain import NOT_NEGATIVE, check
+from xlkmv.refresh.run import _executor as refreshing
 
 STRESSES = (BASE, Stress("x2", pd_multiplier=2.0), Stress("off", controls_off="all"))
 
@@ -283,6 +284,14 @@ def test_as_many_work_as_there_are_processors(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
     with process_executor() as none:
         assert none is None
+
+
+@pytest.mark.parametrize(("key", "helps"), [("patents", True), ("lease", True), ("mortgage", False)])
+def test_a_refresh_helps_where_it_still_answers_at_once(monkeypatch, key, helps):
+    """Obligors by dates: 220, 11,400 and 35,700."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    with refreshing(None, example(key).deal, quick=False) as found:
+        assert (found.helps, len(found.processes)) == (helps, 2 - helps)
 
 
 def test_whoever_waits_does_what_nobody_has_begun_with_the_deal_itself(busy):

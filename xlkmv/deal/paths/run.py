@@ -58,7 +58,7 @@ SMALLEST_THINNED = 1 << 8
 # Less (paths times obligors times dates) is done before other processes have started.
 FEWEST_FIGURES = 10_000_000
 # Of a pool of more obligors times dates a step takes too long for who has to answer Esc meanwhile.
-QUICK_STEPS = 1 << 16
+QUICK_STEPS = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
