@@ -329,6 +329,27 @@ def test_whoever_does_a_task_meanwhile_is_asked_whether_to_stop(busy):
         assert wanted(lambda share: None) == 6
 
 
+def _deaf(deal, progress):
+    try:
+        _telling(deal, progress)
+    except InterruptedError:
+        return "went on"
+
+
+def test_a_task_that_takes_no_notice_hides_no_wish_to_stop(busy):
+    def stop(share):
+        if share is None:
+            raise InterruptedError
+
+    with Questions(1, busy) as questions:
+        questions.ask(_deaf)
+        wanted = questions.ask(_sum, 5)
+        begun = time.monotonic()
+        with pytest.raises(InterruptedError):
+            wanted(lambda share: stop(None if time.monotonic() - begun > 0.1 else share))
+        assert questions.asked[0].result(timeout=0) == "went on"
+
+
 def test_what_fails_meanwhile_is_for_whoever_waits_for_it(busy):
     with Questions(1, busy) as questions:
         first, second = questions.ask(_failing), questions.ask(_sum, 5)

@@ -113,7 +113,7 @@ class KmvView(Shown):
 
 
 class Once:
-    """Results of functions of arrays and numbers, each worked out once while this lives.
+    """Results of functions of series and numbers, each worked out once while this lives.
 
     Most conditions leave the KMV view of some class as it is, and classes of one rank share theirs.
     """
@@ -122,7 +122,7 @@ class Once:
         self._known: dict[tuple[Any, ...], Any] = {}
 
     def __call__(self, function: Callable[..., Any], *figures: Array | float) -> Any:
-        """Result of a function that depends on its arguments alone."""
+        """Result of a function that depends on its arguments alone: arrays of one axis, floats and all."""
         key = (function, *(x.tobytes() if isinstance(x, np.ndarray) else x for x in figures))
         if key not in self._known:
             self._known[key] = function(*figures)

@@ -178,28 +178,39 @@ class _Processes:
             task = self.tasks.get_nowait()
         except queue.Empty:
             return False
-        if task is None or not task[0].set_running_or_notify_cancel():
+        if task is None:  # for a thread, to end
+            self.tasks.put(None)
+            return False
+        future, fn, args = task
+        if not future.set_running_or_notify_cancel():
             return True
-        stopped, heard = False, time.monotonic()
+        stop: BaseException | None = None
+        heard = time.monotonic()
 
         def tick(share: float) -> None:
-            nonlocal stopped, heard
+            nonlocal stop, heard
             if time.monotonic() - heard >= PATIENCE:
-                stopped = True
-                progress()
-                stopped, heard = False, time.monotonic()
+                try:
+                    progress()
+                except BaseException as error:
+                    stop = error
+                    raise
+                heard = time.monotonic()
 
         def here(arg: Any) -> Any:
             return self.shared[arg.key] if isinstance(arg, Handle) else tick if arg is unheard else arg
 
-        future, fn, args = task
         try:
-            future.set_result(fn(*map(here, args)))
+            answer = fn(*map(here, args))
         except BaseException as error:
             # What the task raises is for whoever awaits it; what stops the waiting is not.
             future.set_exception(error)
-            if stopped or not isinstance(error, Exception):
+            if not isinstance(error, Exception):
                 raise
+        else:
+            future.set_result(answer)
+        if stop is not None:
+            raise stop
         return True
 
     def close(self) -> None:

@@ -438,7 +438,7 @@ def pays_for_processes(deal: Deal) -> bool:
 
 
 def steps_are_quick(deal: Deal) -> bool:
-    """Whether who simulates the deal can still answer within half a second."""
+    """Whether who simulates the deal, on a free processor, can still answer within half a second."""
     return _figures(deal) <= QUICK_STEPS
 
 

@@ -164,6 +164,7 @@ def contributions(
     drivers = Drivers(deal.pool.name, *rows.figures())
     if leaving is not None:
         left_out = leaving.figures()
+        progress(1.0)
     else:
         left_out = leave_one_out(
             deal,
