@@ -551,7 +551,7 @@ def test_who_owes_nothing_any_more_is_not_looked_for_and_nothing_changes(build, 
         with monkeypatch.context() as patch:
             patch.setattr(DefaultModel, "obligor_defaults", count)
             if not spares:
-                patch.setattr(run_module, "crowded", lambda deal: False)
+                patch.setattr(run_module, "matter_until", lambda plan, claim: np.full(len(claim), 3))
             runs = simulate_stresses(deal, stresses, paths=300)
         found.append((defaults, runs))
     (few, fast), (all_of_them, slow) = found

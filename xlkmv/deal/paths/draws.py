@@ -21,7 +21,7 @@ from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.terms import Deal
 from xlkmv.model.domain import Array
 
-__all__ = ["CROWDED", "Draws", "Ints", "Layout", "crowded", "draw", "layout_of"]
+__all__ = ["CROWDED", "Draws", "Layout", "draw", "layout_of"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -146,12 +146,6 @@ class Draws:
         return np.asarray(((x ^ (x >> np.uint64(31))) >> np.uint64(11) | np.uint64(1)) * 0.5**53)
 
 
-def crowded(deal: Deal) -> bool:
-    """Whether so many defaults are expected on a path that hardly two paths are alike."""
-    pool = deal.pool
-    return float(pool.obligors @ (1.0 - (1.0 - pool.pd) ** deal.terms.times[-1])) > CROWDED
-
-
 def layout_of(deal: Deal, paths: int, seed: int, thin: bool = False) -> Layout:
     """Cut the paths of a deal into blocks and groups.
 
@@ -167,13 +161,14 @@ def layout_of(deal: Deal, paths: int, seed: int, thin: bool = False) -> Layout:
     """
     terms, pool = deal.terms, deal.pool
     obligors = int(pool.obligors.sum())
-    many = crowded(deal)
-    largest = FEWEST_TOGETHER if many else LARGEST_BLOCK
+    expected = float(pool.obligors @ (1.0 - (1.0 - pool.pd) ** terms.times[-1]))
+    crowded = expected > CROWDED
+    largest = FEWEST_TOGETHER if crowded else LARGEST_BLOCK
     block = 1 << int(np.log2(np.clip(BLOCK_NUMBERS // obligors, SMALLEST_BLOCK, largest)))
     group = 1 << int(np.log2(np.clip(paths // FEWEST_GROUPS, 1, min(LARGEST_GROUP, block))))
     freedom = terms.degrees_of_freedom if terms.copula == "t" else 0
     factors = industries(pool, terms)
-    return Layout(obligors, factors, freedom, paths, seed, block, group, many, thin)
+    return Layout(obligors, factors, freedom, paths, seed, block, group, crowded, thin)
 
 
 def draw(layout: Layout, block: int) -> Draws:

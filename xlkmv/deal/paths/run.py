@@ -13,7 +13,7 @@ import numpy as np
 
 from xlkmv.deal.paths.cash import PoolEngine, Sums, matter_until, pool_key, with_shared
 from xlkmv.deal.paths.defaults import DefaultModel, default_key
-from xlkmv.deal.paths.draws import CROWDED, Ints, Layout, crowded, draw, layout_of
+from xlkmv.deal.paths.draws import CROWDED, Ints, Layout, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared, unheard
 from xlkmv.deal.paths.importance import DEAD, tilt_of, tilted
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
@@ -193,7 +193,7 @@ class Engines:
     """Plans of one deal, ready to run: equal pools are one, and pools with equal defaults share them.
 
     The first `whole` of them are asked for everything, the others for their measures only. `spared`: whether
-    defaults of obligors that owe nothing any more are not looked for, whatever the plan; they change nothing.
+    defaults of obligors that owe nothing any more are not looked for; they change nothing.
     """
 
     def __init__(self, plans: Sequence[Stressed], whole: int, spared: bool = False) -> None:
@@ -414,9 +414,10 @@ class _Part:
 _ready: _Ready | None = None
 
 
-def _made_ready(deal: Deal, wanted: Wanted, tick: Tick = unheard) -> _Ready:
+def _made_ready(deal: Deal, wanted: Wanted, layout: Layout, tick: Tick = unheard) -> _Ready:
     plans, whole, places = _different(deal, wanted, tick)
-    return _Ready(deal, wanted, Engines(plans, whole, spared=crowded(deal)), places)
+    # Where paths are grouped by their defaults, the order of the sums would change with the plans of a run.
+    return _Ready(deal, wanted, Engines(plans, whole, spared=layout.crowded), places)
 
 
 def _run_task(
@@ -427,7 +428,7 @@ def _run_task(
     ready = _ready
     if ready is None or ready.deal is not deal or ready.wanted != wanted:
         ready = _ready = None  # its memory first
-        _ready = ready = _made_ready(deal, wanted, tick)
+        _ready = ready = _made_ready(deal, wanted, layout, tick)
     bundles = [ready.engines.run(layout, bundle, tick) for bundle in range(first, last)]
     return _Part(ready.places, bundles)
 
@@ -640,7 +641,7 @@ class Run:
 
     def drawn(self) -> tuple[PlanEngine, Patterns, PoolState]:
         """What the pool does on all paths of a run of one plan and one bundle, for who pays them."""
-        engines = _made_ready(self.deal, self.wanted).engines
+        engines = _made_ready(self.deal, self.wanted, self.layout).engines
         (one,) = engines.plans
         ((_, patterns, state),) = pool_states(engines.pools, self.layout, 0, lambda: None)
         return one, patterns, state
@@ -670,7 +671,8 @@ class Run:
             waiting.popleft()
 
     def _here(self, progress: Progress | None) -> Iterator[_Part]:
-        ready, layout, done = _made_ready(self.deal, self.wanted), self.layout, 0
+        layout, done = self.layout, 0
+        ready = _made_ready(self.deal, self.wanted, layout)
         for bundle in range(layout.bundles):
             size = layout.bundle_size(bundle)
 
