@@ -6,6 +6,7 @@ import datetime as dt
 import inspect
 import math
 import re
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,8 @@ KMV_HISTORY_PD(defaults, obligor_years, level=0.9)
 KMV_LOW_DEFAULT_PD(obligors, defaults, confidence, correlation=0, years=1, time_correlation=0)
 KMV_PLEDGE_RECOVERY(pledge_value, claim, volatility, horizon=1, drift=0, discount=0, sale_time=0, pd=1, ...)
 KMV_ASSET_CORRELATION(pd, sales=50)
+KMV_RISK_WEIGHT(pd, lgd=0.45, maturity=2.5, sales=50)
+KMV_LELAND(asset_value, volatility, rate=0.06, bankruptcy_cost=0.5, tax=0.35)
 KMV_EXPLAIN(function_name, arguments)
 KMV_VERSION()
 KMV_SELFTEST()
@@ -464,6 +467,244 @@ def test_explain_ends_in_the_number(function: Function) -> None:
 def test_the_steps_between_are_those_of_the_formulas(call: tuple[Any, ...], steps: dict[str, Any]) -> None:
     shown = {row[0]: row[2] for row in KMV_EXPLAIN(*call)}
     assert {name: shown[name] for name in steps} == pytest.approx(steps, rel=1e-12)
+
+
+# What says something of itself, not of arguments.
+ABOUT = ("KMV_VERSION", "KMV_SELFTEST", "KMV_EXPLAIN")
+
+
+@every([f for f in FUNCTIONS.values() if f.name not in ABOUT])
+def test_every_result_is_among_its_steps(function: Function) -> None:
+    """Of a table by date or class the first rows are explained, of a plan that stands for all the last."""
+    arguments = as_excel(function)
+    assert function.steps is not None
+    shown = [row[2] for row in KMV_EXPLAIN(function.name, *arguments)[1 + len(function.arguments) :]]
+    result = function(*arguments)
+    if function.shape != "table" or function.name in SINGLE:
+        wanted = cells_of(result)
+    else:
+        rows = result[-1:] if function.name == "KMV_POOL" else result[1:2]
+        whole = {"Measure", "Figure", "Input"} & {result[0][0]}
+        rows = result[1:] if whole or function.name == "KMV_LOW_DEFAULT_PD" else rows
+        # Errors of the fit, and how far it went, are of the table alone.
+        width = 2 if function.name == "KMV_FIT" else None
+        columns = {"KMV_POOL": slice(1, None), "KMV_WATERFALL": slice(2, None), "KMV_COVENANT": slice(3, 7)}
+        first = columns.get(function.name, slice(1, width))
+        if function.name == "KMV_LOW_DEFAULT_PD":
+            first = slice(3, None)
+        if function.name == "KMV_SCENARIO":
+            rows, first = result[1:], slice(1, None)
+        wanted = [cell for row in rows for cell in row[first] if cell is not True and cell != 0.0]
+        if function.name == "KMV_POOL":
+            wanted.remove(result[-1][4])  # of which the logarithm is shown
+            assert pytest.approx(math.log(result[-1][4]), rel=1e-12) in shown
+    assert wanted
+    for cell in wanted:
+        assert cell in shown if isinstance(cell, str) else any(x == pytest.approx(cell) for x in shown)
+
+
+BOND = [[1.0937, 1.0919, 1.0866, 1.0755, 1.0202, 0.9810, 0.8364, 0.5113]]
+BOND_CHANCES = (0.0002, 0.0033, 0.0595, 0.8693, 0.0530, 0.0117, 0.0012, 0.0018)
+BOND_MEAN = sum(100.0 * p * v for p, v in zip(BOND_CHANCES, BOND[0], strict=True))
+CDF, INVERSE = NormalDist().cdf, NormalDist().inv_cdf
+
+
+@pytest.mark.parametrize(
+    ("call", "steps"),
+    [
+        (
+            ("KMV_TERM", 120.0, 100.0, 0.25, [[2.0, 3.0]]),
+            {
+                "Growth of ln V": -0.0625,
+                "Distance to default (log)": (math.log(1.2) - 0.0625) / (0.25 * math.sqrt(2.0)),
+                "Hazard rate": -math.log(CDF((math.log(1.2) - 0.0625) / (0.25 * math.sqrt(2.0)))) / 2.0,
+            },
+        ),
+        (
+            ("KMV_TERM", 120.0, 100.0, 0.25, 1.0, 0.0, "linear"),
+            {
+                "Net worth": 20.0,
+                "Distance to default (linear)": 20.0 / 30.0,
+                "Marginal PD": CDF(-20.0 / 30.0),
+            },
+        ),
+        (
+            ("KMV_FIT", [[5.0], [6.0], [5.0], [6.0]], 1e-9, 0.0, 1.0, 1.0, "iterative"),
+            {
+                "Start: equity volatility": math.log(1.2) * math.sqrt(4.0 / 3.0),
+                "Asset value, last date": 6.0,
+                "Drift": math.log(1.2) / 3.0 + math.log(1.2) ** 2 * 2.0 / 3.0,
+            },
+        ),
+        (
+            ("KMV_SENSITIVITY", 120.0, 100.0, 0.25),
+            {
+                "Normal density": NormalDist().pdf((math.log(1.2) - 0.03125) / 0.25),
+                "Change of DD with asset_value": 1.0 / 30.0,
+                "Change of DD with drift": 4.0,
+            },
+        ),
+        (
+            (
+                "KMV_SCENARIO",
+                [[30.0, 30.0]],
+                [[25.0, 25.0]],
+                0.1,
+                [["Scenario", "Pool haircut"], ["a", 0.1]],
+                2.0,
+            ),
+            {"Accumulated collections": 54.0, "Accumulated dues": 50.0, "Log coverage": math.log(1.08)},
+        ),
+        (
+            (
+                "KMV_WATERFALL",
+                [[60.0, 50.0]],
+                [
+                    ["Tranche", "Rank", "Amount", "Coupon", "Payment type"],
+                    ["Junior", 2, 5.0, 0.0, "bullet"],
+                    ["Senior", 1, 100.0, 0.10, "straight-line"],
+                ],
+                [["Periods per year", 1], ["Senior fees", 0.02]],
+            ),
+            {
+                "Collections": 60.0,
+                "Senior fees paid": 2.1,
+                "Senior: interest paid": 10.0,
+                "Senior: principal due": 50.0,
+                "Senior: principal paid": 47.9,
+                "Senior: missed": 2.1,
+                "Senior: balance": 52.1,
+                "Junior: balance": 5.0,
+            },
+        ),
+        (
+            ("KMV_COVENANT", [[1.05, 0.98]], 1.0, 0.05, 2, 0.01, "max"),
+            {
+                "Headroom": -0.05,
+                "Log ratio": math.log(1.05),
+                "Standard deviation of ln value": 0.05 * math.sqrt(0.5),
+                "Distance to breach": -(math.log(1.05) + 0.004375) / (0.05 * math.sqrt(0.5)),
+                "Probability of a breach": CDF((math.log(1.05) + 0.004375) / (0.05 * math.sqrt(0.5))),
+            },
+        ),
+        (
+            ("KMV_EDF", 2.5, [["DD", "EDF"], [4.0, 0.004], [2.0, 0.03]]),
+            {
+                "Point below": 2.0,
+                "PD of the point above": 0.004,
+                "Share of the way": 0.25,
+                "Expected default frequency": 0.03**0.75 * 0.004**0.25,
+            },
+        ),
+        (("KMV_EDF", 9.0, [[2.0, 0.03], [4.0, 0.004]]), {"End of the map": 4.0}),
+        (("KMV_EDF", 1.0, [[2.0, 0.03], [4.0, 0.004]]), {"Expected default frequency": 0.03}),
+        (
+            ("KMV_RATING", 0.02, [["A", 0.001], ["B", 0.05], ["C", 0.2]]),
+            {"PD above": 0.001, "PD at most": 0.05, "Grade": "B"},
+        ),
+        (("KMV_RATING", 0.0, [["A", 0.001], ["B", 0.05]]), {"PD at most": 0.001, "Grade": "A"}),
+        (
+            # 40-digit arithmetic: 0-3 % loses 0.627703421 of itself; all loses PD x LGD.
+            ("KMV_TRANCHE_EL", 0.03, 1.0, 0.05, 0.2, 0.6),
+            {
+                "Expected loss up to attach": 0.03 * 0.627703421,
+                "Expected loss up to detach": 0.03,
+                "Expected loss of the tranche": (0.03 - 0.03 * 0.627703421) / 0.97,
+            },
+        ),
+        (
+            ("KMV_CONCENTRATION", [[5.0, 1.0, 1.0, 1.0, 1.0, 1.0]]),
+            {"Pool": 10.0, "Sum of squares": 30.0, "HHI": 0.3, "Five largest": 9.0, "Top 5 share": 0.9},
+        ),
+        (
+            ("KMV_BACKTEST", [[0.01, 0.02, 0.02, 0.05, 0.2]], [[0, 0, 1, 0, 1]], "brier"),
+            {
+                "Pairs of a defaulter and a survivor": 6,
+                "Pairs that are in order": 4.5,
+                "AUC": 0.75,
+                "Expected defaults": 0.3,
+                "Sum of squared errors": 0.0001 + 0.0004 + 0.9604 + 0.0025 + 0.64,
+                "Asked for": 1.6034 / 5.0,
+            },
+        ),
+        (
+            ("KMV_LOSSES", [[10.0, 20.0]], [[0.1, 0.2]], 0.0, 0.95, 0.5),
+            {
+                "All that can be lost": 15.0,
+                "Default threshold, first obligor": INVERSE(0.1),
+                "Unexpected loss if independent": math.sqrt(25 * 0.09 + 100 * 0.16),
+                "Unexpected loss": math.sqrt(25 * 0.09 + 100 * 0.16),
+                "Expected loss": 2.5,
+                "VaR 0.95": 10.0,
+            },
+        ),
+        (
+            ("KMV_CREDITRISKPLUS", [[10.0, 20.0]], [[0.1, 0.2]], [[0.05, 0.1]], 0.95, 4.0),
+            {
+                "Loss unit L": 4.0,
+                "Largest band": 5.0,
+                "Relative deviation of the sector": 0.5,
+                "Shape of its gamma law": 4.0,
+                "Expected loss": 5.0,
+                "Unexpected loss": math.sqrt(10.0 + 80.0 + 2.5**2),
+            },
+        ),
+        (
+            ("KMV_CREDITMETRICS", 100.0, "BBB", 0.0, 0.99, None, None, BOND),
+            {
+                "Downgrades": "cost what values say",
+                "Mean value, first obligor": BOND_MEAN,
+                "Expected loss": 107.55 - BOND_MEAN,
+                "Default threshold, first obligor": INVERSE(0.0018),
+                "Scenarios": 100_000,
+            },
+        ),
+        (
+            ("KMV_CREDITMETRICS", 100.0, "BBB", 0.0, 0.99, 0.6),
+            {"Downgrades": "cost nothing", "Mean value, first obligor": 99.892, "Expected loss": 0.108},
+        ),
+        (
+            ("KMV_LOW_DEFAULT_PD", [[100.0, 400.0]], [[0.0, 0.0]], 0.9),
+            {
+                "Obligors, first grade and worse": 500.0,
+                "Check: chance of at most d defaults": 0.1,
+                "PD, upper bound": 1.0 - 0.1 ** (1 / 500),
+                "PD, upper bound, grade 2": 1.0 - 0.1 ** (1 / 400),
+            },
+        ),
+        (
+            ("KMV_LELAND", 100.0, 0.2),
+            {"Exponent": 3.0, "Value of 1 paid at default": 0.52820375**3, "Equity": 128.441740 - 96.274221},
+        ),
+    ],
+)
+def test_the_steps_are_those_of_a_pocket_calculator(call: tuple[Any, ...], steps: dict[str, Any]) -> None:
+    shown = {row[0]: row[2] for row in KMV_EXPLAIN(*call)}
+    for name, value in steps.items():
+        assert shown[name] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-8, abs=1e-8))
+
+
+def test_the_index_of_portfolioview_has_the_pd_on_average() -> None:
+    shown = {r[0]: r[2] for r in KMV_EXPLAIN("KMV_PORTFOLIOVIEW", [[10.0, 20.0]], [[0.1, 0.2]], 0.5, 0.95)}
+    z = np.random.default_rng(1).standard_normal(400_000)
+    index = shown["Constant of the index, first obligor"] - 0.5 * z
+    assert (1.0 / (1.0 + np.exp(-index))).mean() == pytest.approx(0.1, abs=4 * 0.05 / math.sqrt(400_000))
+    # 95 % of the economies are better than this one.
+    bad = shown["Its PD in a bad state of the economy"]
+    assert np.mean(1.0 / (1.0 + np.exp(-index)) > bad) == pytest.approx(0.05, abs=0.002)
+
+
+def test_the_fitted_economy_of_portfolioview_is_shown() -> None:
+    macro = [4.0, 4.2, 4.9, 5.8, 6.1, 5.5, 5.0, 4.6]
+    logits = [-6.0 + 0.5 * x + e for x, e in zip(macro, (0.1, -0.1) * 4, strict=True)]
+    rates = [[1.0 / (1.0 + math.exp(-y))] for y in logits]
+    call = ("KMV_PORTFOLIOVIEW", [[10.0, 20.0]], [[0.1, 0.2]], None, 0.95, None, rates, [[x] for x in macro])
+    shown = {r[0]: r[2] for r in KMV_EXPLAIN(*call)}
+    slope, constant = np.polyfit(macro, logits, 1)
+    assert [shown["Coefficient b0"], shown["Coefficient b1"]] == pytest.approx([constant, slope], rel=1e-9)
+    average = 1.0 / (1.0 + math.exp(-sum(logits) / 8))
+    assert shown["Default rate of an average economy"] == pytest.approx(average, rel=1e-9)
+    assert shown["Method"] == "simulated" and "Standard error of VaR 0.95" in shown
 
 
 def test_explain_names_the_posterior_of_a_history() -> None:

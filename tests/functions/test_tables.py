@@ -25,6 +25,7 @@ from xlkmv.functions import (
     KMV_FIT,
     KMV_GUARANTEE,
     KMV_HISTORY_PD,
+    KMV_LELAND,
     KMV_LOSSES,
     KMV_LOW_DEFAULT_PD,
     KMV_PD,
@@ -32,6 +33,7 @@ from xlkmv.functions import (
     KMV_PORTFOLIOVIEW,
     KMV_PRIVATE_PD,
     KMV_RATING,
+    KMV_RISK_WEIGHT,
     KMV_SELFTEST,
     KMV_SENSITIVITY,
     KMV_TERM,
@@ -344,6 +346,96 @@ def test_creditmetrics_uses_the_row_of_each_rating() -> None:
     assert KMV_CREDITMETRICS([[100.0, 50.0]], [["bb", "B"]], 0.2, [[0.99]], 0.6, 1997) == table
     error(KMV_CREDITMETRICS([[100.0]], [["BBBB"]], 0.2), "#VALUE!", "ratings must be one of")
     error(KMV_CREDITMETRICS([[100.0]], [["BB"]], 0.2, None, None, 1.5), "#VALUE!", "seed")
+
+
+BOND = [1.0937, 1.0919, 1.0866, 1.0755, 1.0202, 0.9810, 0.8364, 0.5113]
+
+
+@pytest.mark.parametrize("values", [[BOND], [[v] for v in BOND]])
+def test_creditmetrics_marks_the_published_bond_to_model(values: list[list[float]]) -> None:
+    """CreditMetrics (1997), BBB bond: worth 107.55 if nothing changes, mean 107.09, sd 2.99."""
+    table = KMV_CREDITMETRICS(100.0, "BBB", 0.2, 0.99, values=values)
+    assert table[0] == ["Measure", "CreditMetrics (migration)"]
+    found = dict(table[1:])
+    assert found["Expected loss"] == pytest.approx(107.55 - 107.09, abs=0.005)
+    assert found["Unexpected loss"] == pytest.approx(2.99, abs=0.15)  # simulated: its error is 0.07
+    # CCC or default have 0.30 %, B or worse 1.47 %: at 99 % the bond is one of B.
+    assert found["VaR 0.99"] == pytest.approx(107.55 - 98.10, rel=1e-12)
+    assert dict(KMV_CREDITMETRICS(100.0, "BBB", 0.2, 0.99)[1:])["VaR 0.99"] == 0.0
+
+
+MOVES = [["", "Good", "Bad", "D"], ["Good", 0.9, 0.09, 0.01], ["Bad", 0.2, 0.7, 0.1]]
+
+
+@pytest.mark.parametrize("matrix", [MOVES, [r[1:] for r in MOVES], MOVES[1:]])
+def test_creditmetrics_by_the_users_matrix(matrix: list[list[Any]]) -> None:
+    pool = ([[100.0, 50.0]], [["good", "BAD"]], 0.2, 0.99)
+    table = KMV_CREDITMETRICS(*pool, 0.6, matrix=matrix)
+    assert table[1] == ["Expected loss", pytest.approx(0.6 * (100 * 0.01 + 50 * 0.1), rel=1e-12)]
+    each = [[1.0, 0.9, 0.3], [1.0, 0.8, 0.4]]  # a row per obligor
+    table = KMV_CREDITMETRICS(*pool, values=each, matrix=matrix)
+    wanted = 100 * (0.09 * 0.1 + 0.01 * 0.7) + 50 * (0.2 * -0.2 + 0.1 * 0.4)
+    assert table[1] == ["Expected loss", pytest.approx(wanted, rel=1e-12)]
+
+
+def test_creditmetrics_says_what_is_wrong_with_values_and_matrix() -> None:
+    pool = ([[100.0, 50.0]], [["Good", "Bad"]], 0.2, 0.99)
+    headings = "must have its ratings, all different, as headings above or on the left"
+    for code, reason, given in (
+        ("#VALUE!", "lgd must be blank where values are given", {"lgd": 0.6, "values": [BOND]}),
+        ("#VALUE!", "values must have 3 columns", {"values": [BOND], "matrix": MOVES}),
+        ("#N/A", "values is needed", {"values": [[1.0, None, 0.3]], "matrix": MOVES}),
+        ("#VALUE!", "ratings must be one of AAA", {}),
+        ("#VALUE!", headings, {"matrix": [r[1:] for r in MOVES[1:]]}),
+        ("#VALUE!", headings, {"matrix": [MOVES[1], ["good", 0.2, 0.7, 0.1]]}),
+        ("#VALUE!", headings, {"matrix": [["", "Bad", "Good", "D"], *MOVES[1:]]}),
+        ("#VALUE!", headings, {"matrix": [["a"]]}),
+        ("#NUM!", "must sum to 1 in each row (row 2)", {"matrix": [MOVES[1], ["Bad", 0.2, 0.7, 0.2]]}),
+        ("#N/A", "matrix is needed", {"matrix": [MOVES[1], ["Bad", 0.2, None, 0.2]]}),
+        (
+            "#VALUE!",
+            "a column for each of its rows",
+            {"matrix": [["Good", 0.9, 0.05, 0.05, 0.0], ["Bad", 1, 0, 0, 0]]},
+        ),
+    ):
+        error(KMV_CREDITMETRICS(*pool, **given), code, reason)
+
+
+def test_a_cumulative_series_is_refused_and_backwards_shows_the_trap() -> None:
+    """Twelve equal payments: ln(k + 1) - ln(k) have the sd 0.1823541 a period, and no risk at all."""
+    running = [float(k) for k in range(1, 13)]
+    assert statistics.stdev(math.log((k + 1) / k) for k in running[:-1]) == pytest.approx(0.1823541, abs=1e-7)
+    error(KMV_VOLATILITY([running]), "#VALUE!", "not a cumulative total")
+    assert KMV_VOLATILITY([running[::-1]]) == pytest.approx(0.1823541, abs=1e-7)
+
+
+def test_the_best_debt_of_a_firm_by_table() -> None:
+    header, *rows = KMV_LELAND(100.0, 0.2)
+    assert header == ["Figure", "Value"]
+    # Leland (1994), base case.
+    assert dict(rows) == pytest.approx(
+        {
+            "Optimal coupon": 6.500969,
+            "Default boundary": 52.820375,
+            "Debt": 96.274221,
+            "Firm value": 128.441740,
+            "Leverage": 0.749556,
+            "Spread": 0.00752554,
+        },
+        rel=1e-6,
+    )
+    error(KMV_LELAND(100.0, 20.0), "#NUM!", "volatility must be > 0", "got 20")
+    error(KMV_LELAND(100.0, 0.2, 0.0), "#NUM!", "rate must be >= 0.0001")
+    error(KMV_LELAND(100.0, 0.2, None, None, 0.0), "#NUM!", "tax must be >= 0.0001")
+
+
+def test_risk_weight_cell_by_cell() -> None:
+    # Basel Committee (2006), annex 5: corporate, LGD 45 %, 2.5 years; and small firms of 5 million.
+    found = KMV_RISK_WEIGHT([[0.01, 0.01, 0.0, 1.0]], None, None, [[None, 5.0, None, None]])[0]
+    assert found[:2] == pytest.approx([0.9232, 0.7240], abs=1.01e-4)
+    error(found[2], "#NUM!", "pd must be >= 0.0003")
+    error(found[3], "#NUM!", "pd must be >= 0.0003 and < 1")
+    error(KMV_RISK_WEIGHT(0.01, None, 6.0), "#NUM!", "maturity must be between 1 and 5")
 
 
 def test_portfolioview_needs_a_sensitivity_or_series() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.correlation import basel_correlation, return_correlation
+from xlkmv.model.correlation import basel_correlation, basel_risk_weight, return_correlation
 
 # Basel Committee (June 2006), Annex 5, corporate exposures, LGD 45 %, maturity 2.5 years, per cent:
 # PD, risk weight at sales of 50 million euro, and of 5 million.
@@ -108,3 +109,22 @@ def test_bad_input():
         return_correlation(x)
     with pytest.raises(DomainError, match=r"sales must be >= 0 \(got -1\)"):
         basel_correlation(0.01, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("pd", "weight"),
+    [(0.0003, 14.44), (0.001, 29.65), (0.005, 69.61), (0.01, 92.32), (0.05, 149.86), (0.2, 238.23)],
+)
+def test_risk_weights_of_basel(pd, weight):
+    """Basel Committee (2006), annex 5; 149.86 is printed 0.006 above the formula."""
+    assert 100.0 * basel_risk_weight(pd) == pytest.approx(weight, abs=0.0101)
+    with mp.workdps(30):
+        p = mp.mpf(pd)
+        w = (1 - mp.exp(-50 * p)) / (1 - mp.exp(-50))
+        R = mp.mpf("0.12") * w + mp.mpf("0.24") * (1 - w)
+        b = (mp.mpf("0.11852") - mp.mpf("0.05478") * mp.log(p)) ** 2
+        inverse = lambda x: -mp.sqrt(2) * mp.erfinv(1 - 2 * x)  # noqa: E731
+        bad = mp.ncdf((inverse(p) + mp.sqrt(R) * inverse(mp.mpf("0.999"))) / mp.sqrt(1 - R))
+        for M in (1.0, 2.5, 5.0):
+            K = mp.mpf("0.3") * (bad - p) * (1 + (M - mp.mpf("2.5")) * b) / (1 - mp.mpf("1.5") * b)
+            assert basel_risk_weight(pd, 0.3, M) == pytest.approx(float(mp.mpf("12.5") * K), rel=1e-11)

@@ -20,6 +20,7 @@ __all__ = [
     "KMV_SAFE_ISSUE",
     "KMV_SUPPORT_PD",
     "dd_steps",
+    "pd_steps",
 ]
 
 
@@ -60,7 +61,7 @@ def KMV_PD(
 
 
 @KMV_PD.explain
-def _pd_steps(
+def pd_steps(
     asset_value: float,
     default_point: float,
     volatility: float,

@@ -9,11 +9,12 @@ import numpy as np
 from scipy.special import ndtr
 
 from xlkmv.errors import ConvergenceError, InputError
-from xlkmv.functions.distance import dd_steps
+from xlkmv.functions.distance import dd_steps, pd_steps
 from xlkmv.functions.registry import Answer, Fault, Figures, Step, Text, elementwise, one_or_each, table
-from xlkmv.model import calibration, distance, merton, sensitivity
+from xlkmv.model import calibration, distance, leland, merton, sensitivity
 from xlkmv.model.domain import Array
 from xlkmv.model.merton import Inversion
+from xlkmv.model.normal import density
 from xlkmv.phrase import Phrase
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "KMV_EQUITY",
     "KMV_FIT",
     "KMV_GUARANTEE",
+    "KMV_LELAND",
     "KMV_NAIVE_DD",
     "KMV_RECOVERY",
     "KMV_SENSITIVITY",
@@ -225,10 +227,12 @@ def _naive_steps(
     equity: float, debt: float, equity_volatility: float, horizon: float, drift: float
 ) -> Iterator[Step]:
     E, F = equity, debt
+    firm = (E, F, equity_volatility, horizon, drift)
     sigma = calibration.naive_asset_volatility(E, F, equity_volatility)
     yield Step("Debt volatility", "0.05 + 0.25 sigma_E", 0.05 + 0.25 * equity_volatility)
     yield Step("Asset volatility", "E/(E+F) sigma_E + F/(E+F) sigma_D", sigma)
     yield from dd_steps(E + F, F, float(sigma), horizon, drift)
+    yield Step("Naive PD", "N(-DD)", ndtr(-calibration.naive_distance_to_default(*firm)))
 
 
 @table(
@@ -259,6 +263,28 @@ def KMV_TERM(
     return [header, *zip(horizons, dd, pd, pd - before, hazard, strict=True)]
 
 
+@KMV_TERM.explain
+def _term_steps(
+    asset_value: float,
+    default_point: float,
+    volatility: float,
+    horizons: Array,
+    drift: float,
+    method: str,
+) -> Iterator[Step]:
+    """The first horizon in full, and what the second adds to it."""
+    _, first, *later = KMV_TERM.compute(asset_value, default_point, volatility, horizons, drift, method)
+    yield Step("First horizon", "T, years", first[0])
+    yield from pd_steps(asset_value, default_point, volatility, first[0], drift, method)
+    yield Step("Marginal PD", "PD(T) less 0 before the first horizon", first[3])
+    yield Step("Hazard rate", "-ln(1 - PD)/T", first[4])
+    for horizon, _, pd, marginal, hazard in later[:1]:
+        yield Step("Second horizon", "T2, years", horizon)
+        yield Step("Its default probability", "as that of the first", pd)
+        yield Step("Its marginal PD", "PD(T2) - PD(T)", marginal)
+        yield Step("Its hazard rate", "ln[(1 - PD(T))/(1 - PD(T2))]/(T2 - T)", hazard)
+
+
 @table(
     "Asset value, volatility and drift from a series of equity values (KMV iteration or maximum likelihood).",
     (EQUITY_SERIES, 100.0, 0.03, 52.0),
@@ -276,9 +302,7 @@ def KMV_FIT(
     horizon: float = 1.0,
     method: str = "mle",
 ) -> Any:
-    fit = calibration.fit_series(
-        equity_values, one_or_each(default_point), rate, periods_per_year, horizon, method
-    )
+    fit = _fit(equity_values, default_point, rate, periods_per_year, horizon, method)
     if not fit.converged:
         raise ConvergenceError(
             Phrase(
@@ -297,6 +321,45 @@ def KMV_FIT(
     ]
 
 
+def _fit(
+    equity_values: Array, default_point: Array, rate: float, per_year: float, horizon: float, method: str
+) -> calibration.SeriesFit:
+    return calibration.fit_series(equity_values, one_or_each(default_point), rate, per_year, horizon, method)
+
+
+@KMV_FIT.explain
+def _fit_steps(
+    equity_values: Array,
+    default_point: Array,
+    rate: float,
+    periods_per_year: float,
+    horizon: float,
+    method: str,
+) -> Iterator[Step]:
+    fit = _fit(equity_values, default_point, rate, periods_per_year, horizon, method)
+    start = np.std(np.diff(np.log(equity_values)), ddof=1) * np.sqrt(periods_per_year)
+    x = np.log(fit.asset_values)
+    yield Step("Start: equity volatility", "sd of ln(E_(t+1)/E_t) x sqrt(periods per year)", start)
+    search = {
+        "mle": "until the slope of the log likelihood is 0 (Duan 1994)",
+        "iterative": "invert each date at sigma, sigma from ln V, until it moves by less than 1e-6 (KMV)",
+    }
+    yield Step(f"Steps of the search ({method})", search[method], fit.iterations)
+    yield Step("Volatility", "where the search ends", fit.volatility)
+    yield Step(
+        "sd of the asset values per annum",
+        "sd of ln(V_(t+1)/V_t) x sqrt(periods per year)",
+        np.std(np.diff(x), ddof=1) * np.sqrt(periods_per_year),
+    )
+    yield Step("Log likelihood", "of ln V, less sum ln V and sum ln N(d1)", fit.log_likelihood)
+    yield Step("Asset value, first date", "V at which equity is worth what it was", fit.asset_values[0])
+    yield Step("Asset value, last date", "V at which equity is worth what it is", fit.asset_value)
+    yield Step("Drift", "mean of ln(V_(t+1)/V_t) x periods per year + sigma^2/2", fit.drift)
+    yield from pd_steps(
+        fit.asset_value, float(default_point[-1]), fit.volatility, horizon, fit.drift, "terminal"
+    )
+
+
 @table("How DD and PD change with each input, per unit of it.", (120.0, 100.0, 0.25))
 def KMV_SENSITIVITY(
     asset_value: float, default_point: float, volatility: float, horizon: float = 1.0, drift: float = 0.0
@@ -305,3 +368,78 @@ def KMV_SENSITIVITY(
     dd, pd = sensitivity.distance_sensitivities(*firm), sensitivity.probability_sensitivities(*firm)
     names = ("asset_value", "default_point", "volatility", "horizon", "drift")
     return [["Input", "Change of DD", "Change of PD"], *([n, getattr(dd, n), getattr(pd, n)] for n in names)]
+
+
+@KMV_SENSITIVITY.explain
+def _sensitivity_steps(
+    asset_value: float, default_point: float, volatility: float, horizon: float, drift: float
+) -> Iterator[Step]:
+    firm = (asset_value, default_point, volatility, horizon, drift)
+    yield from pd_steps(*firm, "terminal")
+    dd = float(distance.distance_to_default(*firm))
+    yield Step("Normal density", "n(DD) = e^(-DD^2/2)/sqrt(2 pi)", density(dd))
+    formulas = {
+        "asset_value": "1/(V s), s = sigma sqrt(T)",
+        "default_point": "-1/(DP s)",
+        "volatility": "-DD/sigma - sqrt(T)",
+        "horizon": "[(mu - sigma^2/2) T - ln(V/DP)]/(2 s T)",
+        "drift": "sqrt(T)/sigma",
+    }
+    for name, of_distance, of_pd in KMV_SENSITIVITY.compute(*firm)[1:]:
+        yield Step(f"Change of DD with {name}", formulas[name], of_distance)
+        yield Step(f"Change of PD with {name}", "-n(DD) x change of DD", of_pd)
+
+
+@table(
+    "Debt that a firm should choose, and when its owners default on it (Leland 1994: perpetual debt).",
+    (100.0, 0.2),
+    {
+        "asset_value": Text("Value of the assets without debt: V. Money, > 0."),
+        "rate": Text(
+            "Risk-free rate per annum, continuously compounded, a decimal. Blank: 0.06.",
+            rule=leland.LELAND_RULES["rate"],
+        ),
+        "bankruptcy_cost": Text(
+            "Share of the assets that default destroys, 0 to 1. Blank: 0.5.",
+            rule=leland.LELAND_RULES["bankruptcy_cost"],
+        ),
+        "tax": Text(
+            "Tax that a coupon saves, a decimal: 0.35 means 35 %. Blank: 0.35.",
+            rule=leland.LELAND_RULES["tax"],
+        ),
+    },
+)
+def KMV_LELAND(
+    asset_value: float,
+    volatility: float,
+    rate: float = 0.06,
+    bankruptcy_cost: float = 0.5,
+    tax: float = 0.35,
+) -> Any:
+    found = leland.optimal_debt(asset_value, volatility, rate, bankruptcy_cost, tax)
+    return [
+        ["Figure", "Value"],
+        ["Optimal coupon", found.coupon],
+        ["Default boundary", found.boundary],
+        ["Debt", found.debt],
+        ["Firm value", found.firm_value],
+        ["Leverage", found.leverage],
+        ["Spread", found.spread],
+    ]
+
+
+@KMV_LELAND.explain
+def _leland_steps(
+    asset_value: float, volatility: float, rate: float, bankruptcy_cost: float, tax: float
+) -> Iterator[Step]:
+    found = leland.optimal_debt(asset_value, volatility, rate, bankruptcy_cost, tax)
+    price = "q = (V/V_B)^-X, at the best coupon 1/[1 + X (1 + alpha (1 - tau)/tau)]"
+    yield Step("Exponent", "X = 2 r/sigma^2", 2.0 * rate / volatility**2)
+    yield Step("Value of 1 paid at default", price, found.default_price)
+    yield Step("Default boundary", "V_B = V q^(1/X)", found.boundary)
+    yield Step("Optimal coupon", "C = V_B (r + sigma^2/2)/(1 - tau)", found.coupon)
+    yield Step("Debt", "C/r (1 - q) + (1 - alpha) V_B q", found.debt)
+    yield Step("Firm value", "V + tau C/r (1 - q) - alpha V_B q", found.firm_value)
+    yield Step("Equity", "firm value - debt", found.firm_value - found.debt)
+    yield Step("Leverage", "debt / firm value", found.leverage)
+    yield Step("Spread", "C/D - r", found.spread)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from xlkmv.model.domain import NOT_NEGATIVE, POSITIVE, Array, Rule
 from xlkmv.phrase import Phrase
 
 if TYPE_CHECKING:
+    from xlkmv.deal.plan.covenants import CovenantPath
+    from xlkmv.deal.plan.waterfall import Waterfall
     from xlkmv.deal.terms import Deal
 
 __all__ = ["KMV_ANYDATE_PD", "KMV_COVENANT", "KMV_POOL", "KMV_SCENARIO", "KMV_WATERFALL"]
@@ -159,6 +162,32 @@ def KMV_SCENARIO(
     return [header, *([*row, row[2] - base[2], row[3] - base[3]] for row in rows)]
 
 
+@KMV_SCENARIO.explain
+def _scenario_steps(
+    collections: Array,
+    dues: Array,
+    volatility: float,
+    scenarios: Rows,
+    periods_per_year: float,
+    drift: float,
+) -> Iterator[Step]:
+    """The first row in full, and what the second changes."""
+    for name, stress in itertools.islice(_stress_rows(scenarios), 1):
+        moved, due, sigma = _stressed(collections, dues, volatility, stress)
+        changed = ", ".join(f"{heading} {value:g}" for heading, value in stress.items())
+        yield Step("First scenario", changed, name)
+        yield Step("Volatility", "sigma x volatility x", sigma)
+        yield from _pool_steps(moved, due, sigma, periods_per_year, drift)
+    found = KMV_SCENARIO.compute(collections, dues, volatility, scenarios, periods_per_year, drift)
+    for name, dd, pd, anydate, change, anydate_change in found[2:3]:
+        yield Step("Second scenario", "by the same steps", name)
+        yield Step("Its distance to default", "as that of the first", dd)
+        yield Step("Its terminal PD", "N(-DD)", pd)
+        yield Step("Its any-date PD", "by quadrature", anydate)
+        yield Step("Change in PD", "its PD - that of the first", change)
+        yield Step("Change in any-date PD", "its any-date PD - that of the first", anydate_change)
+
+
 TRANCHES_EXAMPLE = (
     ("Tranche", "Rank", "Amount", "Coupon", "Payment type"),
     ("Senior", 1.0, 95.0, 0.04, "straight-line"),
@@ -179,6 +208,27 @@ WATERFALL_OPTIONS = {"periods per year": 4.0, "senior fees": 0.0, "reserve perio
     },
 )
 def KMV_WATERFALL(collections: Array, tranches: Rows, options: Rows | None = None) -> Any:
+    deal, flow, _ = _paid(collections, tranches, options)
+    header: list[Any] = [
+        "Date",
+        "Tranche",
+        "Interest due",
+        "Interest paid",
+        "Principal due",
+        "Principal paid",
+        "Missed",
+        "Balance",
+    ]
+    paid = (flow.interest_due, flow.interest_paid, flow.principal_due, flow.principal_paid)
+    columns = (*paid, flow.missed, flow.balance)
+    dates, classes = range(len(collections)), list(enumerate(deal.tranches))
+    return [header, *([n + 1, c.name, *(x[k, n] for x in columns)] for n in dates for k, c in classes)]
+
+
+def _paid(
+    collections: Array, tranches: Rows, options: Rows | None
+) -> tuple[Deal, Waterfall, dict[str, float]]:
+    """The deal that the ranges describe, what it pays, and its options."""
     from xlkmv.deal.plan.waterfall import waterfall
     from xlkmv.deal.stress import BASE, apply
 
@@ -195,24 +245,32 @@ def KMV_WATERFALL(collections: Array, tranches: Rows, options: Rows | None = Non
     if per_year not in (1, 2, 3, 4, 6, 12):
         raise DomainError("options, periods per year,", "must be 1, 2, 3, 4, 6 or 12", per_year)
     deal = _small_deal(collections, tranches, int(12 / per_year), chosen)
-    flow = waterfall(apply(deal, BASE))
-    header: list[Any] = [
-        "Date",
-        "Tranche",
-        "Interest due",
-        "Interest paid",
-        "Principal due",
-        "Principal paid",
-        "Missed",
-        "Balance",
-    ]
-    rows = [header]
-    for n in range(len(collections)):
-        for k, tranche in enumerate(deal.tranches):
-            missed = flow.interest_missed[k, n] + flow.principal_missed[k, n]
-            due = (flow.interest_due, flow.interest_paid, flow.principal_due, flow.principal_paid)
-            rows.append([n + 1, tranche.name, *(x[k, n] for x in due), missed, flow.balance[k, n]])
-    return rows
+    return deal, waterfall(apply(deal, BASE)), chosen
+
+
+@KMV_WATERFALL.explain
+def _waterfall_steps(collections: Array, tranches: Rows, options: Rows | None) -> Iterator[Step]:
+    """The first date: what there is, whom it pays in turn, what is left."""
+    deal, flow, chosen = _paid(collections, tranches, options)
+    yield Step("Collections", "of the first date", collections[0])
+    yield Step("Drawn from the reserve", "for what the senior classes still miss", flow.reserve_drawn[0])
+    fees = f"first of all: senior fees x amount of all tranches / {chosen['periods per year']:g}"
+    yield Step("Senior fees paid", fees, flow.fees_paid[0])
+    for k in np.argsort([t.rank for t in deal.tranches], kind="stable").tolist():
+        name = deal.tranches[k].name
+        interest = f"amount x coupon / {chosen['periods per year']:g}"
+        yield Step(f"{name}: interest due", interest, flow.interest_due[k, 0])
+        yield Step(f"{name}: interest paid", "from what better ranks leave", flow.interest_paid[k, 0])
+        principal = f"by payment type: {deal.tranches[k].payment}"
+        yield Step(f"{name}: principal due", principal, flow.principal_due[k, 0])
+        yield Step(f"{name}: principal paid", "from what is left", flow.principal_paid[k, 0])
+        yield Step(f"{name}: missed", "due less paid", flow.missed[k, 0])
+        yield Step(f"{name}: balance", "amount - principal paid", flow.balance[k, 0])
+    yield Step("Put into the reserve", "up to its size", flow.reserve_topped[0])
+    yield Step("Released from the reserve", "what it no longer needs to hold", flow.reserve_released[0])
+    yield Step("Kept in the account", "for later dates", flow.account[0])
+    left = "collections + drawn + released - fees - interest - principal - put in - kept"
+    yield Step("Left to the residual", left, flow.residual[0])
 
 
 def _small_deal(collections: Array, tranches: Rows, months: int, chosen: Mapping[str, float]) -> Deal:
@@ -279,10 +337,7 @@ def KMV_COVENANT(
     drift: float = 0.0,
     side: str = "min",
 ) -> Any:
-    from xlkmv.deal.plan.covenants import covenant_path
-
-    times = plan.payment_times(len(values), periods_per_year)
-    path = covenant_path(values, threshold, volatility, times, drift, side)
+    path, times = _tested(values, threshold, volatility, periods_per_year, drift, side)
     header = [
         "k",
         "t",
@@ -303,3 +358,38 @@ def KMV_COVENANT(
         path.anydate_probability,
     )
     return [header, *([k, *row] for k, row in enumerate(zip(*columns, strict=True), 1))]
+
+
+def _tested(
+    values: Array, threshold: float, volatility: float, per_year: float, drift: float, side: str
+) -> tuple[CovenantPath, Array]:
+    from xlkmv.deal.plan.covenants import covenant_path
+
+    times = plan.payment_times(len(values), per_year)
+    return covenant_path(values, threshold, volatility, times, drift, side), times
+
+
+@KMV_COVENANT.explain
+def _covenant_steps(
+    values: Array, threshold: float, volatility: float, periods_per_year: float, drift: float, side: str
+) -> Iterator[Step]:
+    """The first date in full, and the last of the any-date probabilities."""
+    path, times = _tested(values, threshold, volatility, periods_per_year, drift, side)
+    floor, t = side == "min", times[0]
+    growth, deviation = (drift - 0.5 * volatility**2) * t, volatility * np.sqrt(t)
+    yield Step("Years to the first date", "t = 1 / periods per year", t)
+    yield Step("Headroom", "value - threshold" if floor else "threshold - value", path.headroom[0])
+    yield Step("Status", "ok while the headroom is not below 0", path.status[0])
+    if values[0] > 0.0:
+        yield Step("Log ratio", "ln(value/threshold)", np.log(values[0] / threshold))
+    yield Step("Growth of ln value", "(mu - sigma^2/2) t", growth)
+    yield Step("Standard deviation of ln value", "sigma sqrt(t)", deviation)
+    if np.isfinite(path.distance[0]):
+        formula = "[ln(value/threshold) + (mu - sigma^2/2) t] / (sigma sqrt(t))"
+        yield Step("Distance to breach", formula if floor else f"-{formula}", path.distance[0])
+    yield Step("Probability of a breach", "N(-distance)", path.probability[0])
+    yield Step(
+        "Any-date probability at the last date",
+        "P(breach on at least one date), by quadrature",
+        path.anydate_probability[-1],
+    )

@@ -63,6 +63,24 @@ def KMV_TRANCHE_EL(
     return loss, [Fault(wrong, "detach must be above attach")]
 
 
+@KMV_TRANCHE_EL.explain
+def _tranche_steps(attach: float, detach: float, pd: float, correlation: float, lgd: float) -> Iterator[Step]:
+    def first_loss(point: float) -> float:
+        """Expected loss of all up to a point, a share of the pool."""
+        part = largepool.tranche_expected_loss(0.0, point, pd, correlation, lgd) if point else 0.0
+        return point * float(part)
+
+    yield Step("Expected loss of the pool", "PD x LGD", pd * lgd)
+    yield Step("Expected loss up to detach", "E[min(L, D)], L = LGD p(Z)", first_loss(detach))
+    yield Step("Expected loss up to attach", "E[min(L, A)]", first_loss(attach))
+    yield Step("Thickness", "D - A", detach - attach)
+    yield Step(
+        "Expected loss of the tranche",
+        "{E[min(L, D)] - E[min(L, A)]}/(D - A), computed without the difference",
+        largepool.tranche_expected_loss(attach, detach, pd, correlation, lgd),
+    )
+
+
 @table(
     "Concentration of a pool: HHI, effective number, largest share, top 5.",
     ((45.0, 42.0, 38.0, 36.0, 32.0, 28.0, 23.0, 22.0, 18.0, 14.0, 3.0),),
@@ -76,6 +94,19 @@ def KMV_CONCENTRATION(exposures: Array) -> Any:
         ["Largest share", found.largest_share],
         ["Top 5 share", found.top5_share],
     ]
+
+
+@KMV_CONCENTRATION.explain
+def _concentration_steps(exposures: Array) -> Iterator[Step]:
+    found = largepool.concentration(exposures)
+    yield Step("Pool", "sum of the exposures", exposures.sum())
+    yield Step("Sum of squares", "sum of exposure^2", exposures @ exposures)
+    yield Step("HHI", "sum of (exposure/pool)^2", found.hhi)
+    yield Step("Effective number", "1/HHI", found.effective_number)
+    yield Step("Largest exposure", "of all", exposures.max())
+    yield Step("Largest share", "largest exposure / pool", found.largest_share)
+    yield Step("Five largest", "their sum", np.sort(exposures)[-5:].sum())
+    yield Step("Top 5 share", "five largest / pool", found.top5_share)
 
 
 METRICS = {
@@ -105,3 +136,28 @@ def KMV_BACKTEST(pds: Array, defaults: Array, metric: str = "all") -> Any:
         return getattr(found, metric)
     rows = [[label, getattr(found, name)] for name, label in METRICS.items()]
     return [["Measure", "Value"], ["Observations", found.observations], ["Defaults", found.defaults], *rows]
+
+
+@KMV_BACKTEST.explain
+def _backtest_steps(pds: Array, defaults: Array, metric: str) -> Iterator[Step]:
+    found = validation.backtest(pds, defaults)
+    pairs = found.defaults * (found.observations - found.defaults)
+    yield Step("Observations", "n", found.observations)
+    yield Step("Defaults", "m", found.defaults)
+    yield Step("Pairs of a defaulter and a survivor", "m (n - m)", pairs)
+    won = "in which the defaulter had the higher PD; equal PDs count one half"
+    yield Step("Pairs that are in order", won, found.auc * pairs)
+    yield Step("AUC", "pairs in order / pairs", found.auc)
+    yield Step("Accuracy ratio", "2 AUC - 1", found.accuracy_ratio)
+    gap = "largest gap between the shares of survivors and of defaulters at or below a PD"
+    yield Step("Kolmogorov-Smirnov", gap, found.ks)
+    yield Step("Sum of squared errors", "sum of (PD - default)^2", found.brier * found.observations)
+    yield Step("Brier score", "sum of squared errors / n", found.brier)
+    yield Step("Expected defaults", "sum of the PDs", pds.sum())
+    yield Step("Groups", "by PD, about equal in size, equal PDs together", found.groups)
+    chi2 = "sum over groups of (O - E)^2/[E (1 - E/n)]"
+    yield Step("Hosmer-Lemeshow", chi2, found.hosmer_lemeshow)
+    tail = "chance of more by a chi-square law, a degree of freedom per group"
+    yield Step("Hosmer-Lemeshow p-value", tail, found.p_value)
+    if metric != "all":
+        yield Step("Asked for", METRICS[metric], getattr(found, metric))

@@ -23,8 +23,10 @@ class KnownAnswer:
     arguments : tuple
     expected, tolerance : float
         The published number, and the relative difference that its digits allow.
-    row, column : int or None
-        Where it stands in the function's table, from 0; None for a single cell.
+    row : int, str or None
+        Its row in the function's table, from 0 or by the name in the first column; None for a single cell.
+    column : int
+        From 0.
     """
 
     source: str
@@ -33,7 +35,7 @@ class KnownAnswer:
     arguments: tuple[Any, ...]
     expected: float
     tolerance: float
-    row: int | None = None
+    row: int | str | None = None
     column: int = 0
 
 
@@ -43,9 +45,31 @@ EXACT = "40-digit arithmetic"
 CROUHY = "Crouhy, Galai and Mark (2000): FedEx"
 NAIVE = "Bharath and Shumway (2008), naive model"
 PLAN = "Plan of 12 level payments, 40-digit arithmetic"
+LELAND = "Leland (1994), base case"
+METRICS = "CreditMetrics Technical Document (1997), BBB bond"
+BASEL = "Basel Committee (2006), annex 5: corporate, LGD 45 %, 2.5 years"
+TRAP = "Cumulative series of 12 equal payments, read backwards: no risk"
 CSFB = "CreditRisk+ (CSFB 1997), example 1A"
 
 EQUITY = (3.0, 10.0, 0.8, 1.0, 0.05)
+LELAND_ANSWERS = (
+    ("Optimal coupon", 6.500969, 1e-7),
+    ("Default boundary", 52.820375, 1e-8),
+    ("Debt", 96.274221, 1e-8),
+    ("Firm value", 128.441740, 1e-8),
+    ("Leverage", 0.749556, 1e-6),
+    ("Spread", 0.00752554, 1e-6),
+)
+# Value of the bond per unit of face in a year, AAA to CCC, and in default.
+BBB_BOND = (
+    100.0,
+    "BBB",
+    0.0,
+    (0.99,),
+    None,
+    None,
+    ((1.0937, 1.0919, 1.0866, 1.0755, 1.0202, 0.9810, 0.8364, 0.5113),),
+)
 FIRM = (12.3953871886, 10.0, 0.212304713423, 1.0, 0.05)
 ROUND_TRIPS = (
     ((140.0, 0.25, 100.0, 0.05, 1.0), 45.6336337095747, 0.730645009466743, 0.0776745234578),
@@ -111,11 +135,23 @@ def _firm_answers() -> list[KnownAnswer]:
         KnownAnswer(HULL, "asset value", "KMV_ASSET_VALUE", EQUITY, 12.3953871886, 1e-10),
         KnownAnswer(HULL, "asset volatility", "KMV_ASSET_VOL", EQUITY, 0.212304713423, 1e-10),
         KnownAnswer(HULL, "risk-neutral PD", "KMV_PD", FIRM, 0.1269712411, 1e-8),
+        KnownAnswer(HULL, "debt", "KMV_EXPLAIN", ("KMV_SPREAD", *FIRM), 9.395387, 6e-8, "Debt", 2),
         KnownAnswer(HULL, "recovery, 90.32 %", "KMV_RECOVERY", FIRM, 0.9032, 6e-5),
         KnownAnswer(HULL, "spread, 123.66 bp", "KMV_SPREAD", FIRM, 0.012366, 5e-5),
         KnownAnswer(CROUHY, "linear DD", "KMV_LINEAR_DD", (12.6, 3.4, 0.15), 4.8677, 1e-5),
         KnownAnswer(CROUHY, "linear DD", "KMV_LINEAR_DD", (12.2, 3.5, 0.17), 4.1948, 1e-5),
         KnownAnswer(NAIVE, "distance", "KMV_NAIVE_DD", EQUITY, 0.640259980, 1e-8),
+        KnownAnswer(
+            NAIVE,
+            "asset volatility",
+            "KMV_EXPLAIN",
+            ("KMV_NAIVE_DD", *EQUITY),
+            0.376923077,
+            2e-9,
+            "Asset volatility",
+            2,
+        ),
+        KnownAnswer(NAIVE, "PD", "KMV_EXPLAIN", ("KMV_NAIVE_DD", *EQUITY), 0.261001797, 2e-9, "Naive PD", 2),
         KnownAnswer(
             "Black and Cox (1976)",
             "PD at any time",
@@ -157,6 +193,8 @@ def _firm_answers() -> list[KnownAnswer]:
             )
         )
         answers.append(KnownAnswer(EXACT, "risk-neutral PD", "KMV_PD", (V, F, sigma, T, r), pd, 1e-9))
+    for what, value, tolerance in LELAND_ANSWERS:
+        answers.append(KnownAnswer(LELAND, what, "KMV_LELAND", (100.0, 0.2), value, tolerance, what, 1))
     # V and DP one standard deviation of size s apart give DD = x exactly when V/DP = exp(x s + s^2/2).
     for x, pd in ((5.0, 2.866515719e-7), (10.0, 7.619853024e-24), (37.0, 5.725571223e-300)):
         value = 2.718281828459045 ** (0.1 * x + 0.005)
@@ -207,8 +245,25 @@ def _pool_answers() -> list[KnownAnswer]:
             KnownAnswer(PLAN, f"DD on date 4, sigma {sigma:.0%}", "KMV_POOL", given, fourth, 1e-7, 4, 5)
         )
     given = (COLLECTIONS, DUES, 0.10)
+    for row, coverage in ((1, 1.042053), (4, 1.056199)):
+        what = f"coverage on date {row}"
+        answers.append(KnownAnswer(PLAN, what, "KMV_POOL", given, coverage, 5e-7, row, 4))
+    for name, value in (("Mean value", 107.09), ("Standard deviation", 2.99)):
+        bond = ("KMV_CREDITMETRICS", *BBB_BOND)
+        # Printed to a hundredth.
+        answers.append(
+            KnownAnswer(METRICS, name, "KMV_EXPLAIN", bond, value, 0.005 / value, f"{name}, first obligor", 2)
+        )
+    # Printed to a hundredth of a per cent; 149.86 is 0.006 above the formula.
+    for pd, weight in ((0.03, 14.44), (0.1, 29.65), (0.5, 69.61), (1, 92.32), (5, 149.86), (20, 238.23)):
+        what = f"risk weight, PD {pd:g} %"
+        answers.append(
+            KnownAnswer(BASEL, what, "KMV_RISK_WEIGHT", (pd / 100,), weight / 100, 0.0101 / weight)
+        )
+    running = tuple(float(k) for k in range(12, 0, -1))
     return [
         *answers,
+        KnownAnswer(TRAP, "volatility that it would show", "KMV_VOLATILITY", (running,), 0.1823541, 3e-7),
         KnownAnswer(PLAN, "terminal PD on date 4", "KMV_POOL", given, 0.309678282, 1e-8, 4, 6),
         KnownAnswer(
             PLAN,
@@ -270,4 +325,8 @@ def computed(answer: KnownAnswer, function: Any) -> Any:
         for given in answer.arguments
     ]
     result = function(*arguments)
-    return result if answer.row is None or not isinstance(result, list) else result[answer.row][answer.column]
+    if answer.row is None or not isinstance(result, list):
+        return result
+    row = answer.row
+    at = row if isinstance(row, int) else next(k for k, cells in enumerate(result) if cells[0] == row)
+    return result[at][answer.column]

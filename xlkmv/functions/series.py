@@ -84,6 +84,27 @@ def KMV_EDF(dd: Figures, mapping: Rows) -> Answer:
     return calibration.edf(dd, *_two_columns("mapping", mapping, "number"))
 
 
+@KMV_EDF.explain
+def _edf_steps(dd: float, mapping: Rows) -> Iterator[Step]:
+    distances, pds = _two_columns("mapping", mapping, "number")
+    order = np.argsort(distances)
+    distances, pds = distances[order], pds[order]
+    found = calibration.edf(dd, distances, pds)
+    above = int(np.searchsorted(distances, dd))
+    if above in (0, distances.size):
+        end = min(above, distances.size - 1)
+        yield Step("End of the map", "DD beyond which its last PD holds", distances[end])
+        yield Step("Expected default frequency", "PD at the end of the map", found)
+        return
+    share = (dd - distances[above - 1]) / (distances[above] - distances[above - 1])
+    yield Step("Point below", "DD1", distances[above - 1])
+    yield Step("PD of the point below", "PD1", pds[above - 1])
+    yield Step("Point above", "DD2", distances[above])
+    yield Step("PD of the point above", "PD2", pds[above])
+    yield Step("Share of the way", "w = (DD - DD1)/(DD2 - DD1)", share)
+    yield Step("Expected default frequency", "exp[(1 - w) ln PD1 + w ln PD2]", found)
+
+
 @elementwise(
     "Grade of a default probability on the user's own scale.",
     (0.012, SCALE_EXAMPLE),
@@ -93,3 +114,14 @@ def KMV_RATING(pd: Figures, scale: Rows) -> Answer:
     grades, highest = _two_columns("scale", scale, "text")
     beyond = f"pd must be within the scale, which ends at {highest.max(initial=0.0):g}"
     return calibration.rating(pd, grades, highest), [Fault(pd > highest.max(initial=0.0), beyond)]
+
+
+@KMV_RATING.explain
+def _rating_steps(pd: float, scale: Rows) -> Iterator[Step]:
+    grades, highest = _two_columns("scale", scale, "text")
+    grade = calibration.rating(pd, grades, highest)
+    place = list(grades).index(grade)
+    if place:
+        yield Step("PD above", f"highest PD of the grade before, {grades[place - 1]}", highest[place - 1])
+    yield Step("PD at most", f"highest PD of grade {grade}", highest[place])
+    yield Step("Grade", "the best whose highest PD is not below the PD", grade)

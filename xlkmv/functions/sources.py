@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.special import bdtr
 
 from xlkmv.errors import InputError
 from xlkmv.functions.cells import is_blank
@@ -20,7 +21,7 @@ from xlkmv.functions.registry import (
     needed_number,
     table,
 )
-from xlkmv.model import correlation, history, pledge, private
+from xlkmv.model import correlation, history, largepool, pledge, private
 from xlkmv.model.domain import ASSET_CORRELATION, NOT_NEGATIVE, POSITIVE, RULES, Array
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "KMV_LOW_DEFAULT_PD",
     "KMV_PLEDGE_RECOVERY",
     "KMV_PRIVATE_PD",
+    "KMV_RISK_WEIGHT",
 ]
 
 
@@ -188,6 +190,31 @@ def KMV_LOW_DEFAULT_PD(
     return [header, *([k, *row] for k, row in enumerate(zip(*pooled, bounds, strict=True), 1))]
 
 
+@KMV_LOW_DEFAULT_PD.explain
+def _low_default_steps(
+    obligors: Array,
+    defaults: Array,
+    confidence: float,
+    correlation: float,
+    years: Any,
+    time_correlation: float,
+) -> Iterator[Step]:
+    """The best grade, whose bound looks at all grades."""
+    table = KMV_LOW_DEFAULT_PD.compute(obligors, defaults, confidence, correlation, years, time_correlation)
+    _, n, d, bound = table[1]
+    yield Step("Obligors, first grade and worse", "n", n)
+    yield Step("Defaults, first grade and worse", "d", d)
+    yield Step("Chance left to so few defaults", "1 - confidence", 1.0 - confidence)
+    if correlation == 0.0:
+        ever = -np.expm1(years * np.log1p(-bound)) if bound < 1.0 else 1.0
+        yield Step("PD over all years", "1 - (1 - PD)^years", ever)
+        yield Step("Check: chance of at most d defaults", "binomial, n obligors, PD", bdtr(d, int(n), ever))
+    given = "" if correlation == 0.0 else ", averaged over the common factor of each year"
+    yield Step("PD, upper bound", f"PD at which P(at most d of n) = 1 - confidence{given}", bound)
+    for grade, n, d, bound in table[2:]:
+        yield Step(f"PD, upper bound, grade {grade}", f"the same for {n:g} obligors, {d:g} defaults", bound)
+
+
 PLEDGE_TEXTS = {
     name: Text(text, rule=pledge.PLEDGE_RULES.get(name))
     for name, text in {
@@ -269,15 +296,15 @@ def _pledge_steps(
     )
 
 
+SALES = Text(
+    "Annual sales of the group, million euro; 50 or more: no adjustment. Blank: 50.", rule=NOT_NEGATIVE
+)
+
+
 @elementwise(
     "Asset correlation of a corporate by Basel's formula, with the adjustment for smaller firms.",
     (0.01, 25.0),
-    texts={
-        "sales": Text(
-            "Annual sales of the group, million euro; 50 or more: no adjustment. Blank: 50.",
-            rule=NOT_NEGATIVE,
-        )
-    },
+    texts={"sales": SALES},
 )
 def KMV_ASSET_CORRELATION(pd: Figures, sales: Figures = 50.0) -> Answer:
     return correlation.basel_correlation(pd, sales)
@@ -293,3 +320,34 @@ def _correlation_steps(pd: float, sales: float) -> Iterator[Step]:
     yield Step("Correlation of a large firm", "0.12 w + 0.24 (1 - w)", large)
     yield Step("Adjustment for size", "-0.04 (1 - (S - 5)/45), S from 5 to 50", found - large)
     yield Step("Asset correlation", "sum of the two", found)
+
+
+@elementwise(
+    "Risk weight of a corporate exposure by Basel's IRB formula: 1 means 100 %.",
+    (0.01, 0.45),
+    texts={
+        "pd": Text("Annual PD, at least 0.0003.", rule=correlation.RISK_WEIGHT_RULES["pd"]),
+        "lgd": Text("Loss given default, 0 to 1. Blank: 0.45."),
+        "maturity": Text("Years, 1 to 5. Blank: 2.5.", rule=correlation.RISK_WEIGHT_RULES["maturity"]),
+        "sales": SALES,
+    },
+)
+def KMV_RISK_WEIGHT(
+    pd: Figures, lgd: Figures = 0.45, maturity: Figures = 2.5, sales: Figures = 50.0
+) -> Answer:
+    return correlation.basel_risk_weight(pd, lgd, maturity, sales)
+
+
+@KMV_RISK_WEIGHT.explain
+def _risk_weight_steps(pd: float, lgd: float, maturity: float, sales: float) -> Iterator[Step]:
+    R, b = correlation.basel_correlation(pd, sales), correlation.maturity_slope(pd)
+    bad = "q = N[(N^-1(PD) + sqrt(R) N^-1(0.999))/sqrt(1 - R)]"
+    yield Step("Asset correlation", "R, as KMV_ASSET_CORRELATION", R)
+    yield Step("Default rate, 99.9 %", bad, largepool.loss_quantile(pd, R, 0.999))
+    yield Step("Slope of maturity", "b = (0.11852 - 0.05478 ln PD)^2", b)
+    yield Step(
+        "Factor of maturity", "[1 + (M - 2.5) b]/(1 - 1.5 b)", (1.0 + (maturity - 2.5) * b) / (1.0 - 1.5 * b)
+    )
+    weight = correlation.basel_risk_weight(pd, lgd, maturity, sales)
+    yield Step("Capital", "K = LGD (q - PD) x factor of maturity", weight / 12.5)
+    yield Step("Risk weight", "12.5 K", weight)

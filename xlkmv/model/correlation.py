@@ -3,7 +3,7 @@
 References
 ----------
 Basel Committee, "International convergence of capital measurement and capital standards" (June 2006),
-paragraphs 272 and 273; Basel Framework, CRE31.5 and CRE31.9.
+paragraphs 272 and 273; Basel Framework, CRE31.5, CRE31.6 and CRE31.9.
 """
 
 from __future__ import annotations
@@ -14,10 +14,20 @@ from typing import Any
 import numpy as np
 
 from xlkmv.errors import DomainError, InputError
-from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, check
+from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, Rule, check
+from xlkmv.model.largepool import loss_quantile
 from xlkmv.shown import Shown
 
-__all__ = ["LARGE_SALES", "SMALL_SALES", "ReturnCorrelation", "basel_correlation", "return_correlation"]
+__all__ = [
+    "LARGE_SALES",
+    "RISK_WEIGHT_RULES",
+    "SMALL_SALES",
+    "ReturnCorrelation",
+    "basel_correlation",
+    "basel_risk_weight",
+    "maturity_slope",
+    "return_correlation",
+]
 
 LARGE_SALES = 50.0
 """Annual sales in million euro from which a firm is no small or medium enterprise."""
@@ -52,6 +62,66 @@ def basel_correlation(pd: Any, sales: Any = LARGE_SALES) -> Array:
     S = np.clip(check("sales", sales, NOT_NEGATIVE), SMALL_SALES, LARGE_SALES)
     w = np.expm1(-50.0 * p) / np.expm1(-50.0)
     return np.asarray(0.12 * w + 0.24 * (1.0 - w) - 0.04 * (LARGE_SALES - S) / (LARGE_SALES - SMALL_SALES))
+
+
+RISK_WEIGHT_RULES = {
+    "pd": Rule("must be >= 0.0003 and < 1 (a decimal: 0.02 means 2 %)", 0.0003, 1.0, high_open=True),
+    "maturity": Rule("must be between 1 and 5 (years)", 1.0, 5.0),
+}
+"""What the PD and the maturity of :func:`basel_risk_weight` may be: the floor and the range of Basel II."""
+
+
+def maturity_slope(pd: Any) -> Array:
+    """Slope of Basel's maturity adjustment, b = (0.11852 - 0.05478 ln PD)^2.
+
+    Parameters
+    ----------
+    pd : array_like
+        Annual default probability, decimal, at least 0.0003.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    DomainError
+        When the PD breaks its rule.
+    """
+    return np.asarray((0.11852 - 0.05478 * np.log(check("pd", pd, RISK_WEIGHT_RULES["pd"]))) ** 2)
+
+
+def basel_risk_weight(pd: Any, lgd: Any = 0.45, maturity: Any = 2.5, sales: Any = LARGE_SALES) -> Array:
+    """Risk weight of a corporate exposure by Basel's formula (foundation and advanced IRB).
+
+    K = LGD {N[(N^{-1}(PD) + sqrt(R) N^{-1}(0.999))/sqrt(1 - R)] - PD} [1 + (M - 2.5) b]/(1 - 1.5 b),
+    RW = 12.5 K, with R of :func:`basel_correlation` and b of :func:`maturity_slope`.
+
+    Parameters
+    ----------
+    pd : array_like
+        Annual default probability, decimal, at least 0.0003.
+    lgd : array_like
+        Loss given default, a share, 0 to 1.
+    maturity : array_like
+        M, years, 1 to 5.
+    sales : array_like
+        As in :func:`basel_correlation`.
+
+    Returns
+    -------
+    ndarray
+        1.00 means 100 %, of the broadcast shape. Without the factor 1.06 of Basel II.
+
+    Raises
+    ------
+    DomainError
+        When an input breaks its rule.
+    """
+    b = maturity_slope(pd)
+    M = check("maturity", maturity, RISK_WEIGHT_RULES["maturity"])
+    unexpected = check("lgd", lgd) * (loss_quantile(pd, basel_correlation(pd, sales), 0.999) - pd)
+    return np.asarray(12.5 * unexpected * (1.0 + (M - 2.5) * b) / (1.0 - 1.5 * b))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

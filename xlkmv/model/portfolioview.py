@@ -38,6 +38,7 @@ from xlkmv.shown import Shown
 __all__ = [
     "MacroFit",
     "fit_macro",
+    "intercepts",
     "matched_sensitivity",
     "portfolioview_losses",
     "scenario_default_rates",
@@ -280,8 +281,25 @@ def shift_migration(matrix: npt.ArrayLike, shift: npt.ArrayLike) -> Array:
     return np.asarray(np.maximum(moved - np.column_stack([moved[:, 1:], np.zeros(table.shape[0])]), 0.0))
 
 
-def _intercepts(pds: Array, sensitivity: Array) -> Array:
-    """Solve E[1/(1 + exp(-(a - s Z)))] = pd for a, by Newton steps kept inside a bracket."""
+def intercepts(pds: Array, sensitivity: Array) -> Array:
+    """Constants of default indices: solve E[1/(1 + exp(-(a - s Z)))] = pd for a.
+
+    Parameters
+    ----------
+    pds : (n,) array
+        Default probabilities, > 0 and < 1.
+    sensitivity : (n,) array
+        Standard deviation s of each index, 0 to 20.
+
+    Returns
+    -------
+    (n,) array
+        By Newton steps kept inside a bracket.
+
+    Raises
+    ------
+    ConvergenceError
+    """
     # The mean of a logistic of a + s Z lies between the logit itself and the far side of the shocks.
     low, high = logit(pds) - sensitivity * 8.0 - 1.0, logit(pds) + sensitivity * 8.0 + 1.0
     a = logit(pds)
@@ -300,7 +318,7 @@ def _intercepts(pds: Array, sensitivity: Array) -> Array:
 
 
 def _conditional_sd(pds: Array, sensitivity: Array) -> Array:
-    p = expit(_intercepts(pds, sensitivity)[:, None] - sensitivity[:, None] * _NODES)
+    p = expit(intercepts(pds, sensitivity)[:, None] - sensitivity[:, None] * _NODES)
     return np.asarray(np.sqrt(((p - pds[:, None]) ** 2) @ _WEIGHTS))
 
 
@@ -455,7 +473,7 @@ def portfolioview_losses(
     if fit is None:
         s = per_obligor("sensitivity", numbers("sensitivity", sensitivity), n, _SENSITIVITY)
         kinds, kind_of = np.unique(np.stack([pd, s]), axis=1, return_inverse=True)
-        a = _intercepts(kinds[0], kinds[1])[np.asarray(kind_of).reshape(-1)]
+        a = intercepts(kinds[0], kinds[1])[np.asarray(kind_of).reshape(-1)]
         return factor_losses(
             "CreditPortfolioView",
             amounts,
