@@ -249,13 +249,13 @@ def KMV_TERM(
 ) -> Any:
     if (np.diff(horizons) <= 0.0).any():
         raise InputError("horizons", "must increase")
-    pd = distance.default_probability(asset_value, default_point, volatility, horizons, drift, method)
+    firm = (asset_value, default_point, volatility)
+    # The linear distance knows no horizon.
+    pd = np.broadcast_to(distance.default_probability(*firm, horizons, drift, method), horizons.shape)
     if method == "linear":
-        dd = np.broadcast_to(
-            distance.linear_distance_to_default(asset_value, default_point, volatility), pd.shape
-        )
+        dd = np.broadcast_to(distance.linear_distance_to_default(*firm), pd.shape)
     else:
-        dd = distance.distance_to_default(asset_value, default_point, volatility, horizons, drift)
+        dd = distance.distance_to_default(*firm, horizons, drift)
     before, step = np.concatenate([[0.0], pd[:-1]]), np.diff(horizons, prepend=0.0)
     # A terminal PD is no running total: it may fall with the horizon, and the margin with it.
     hazard = (np.log1p(-before) - np.log1p(-pd)) / step
