@@ -365,7 +365,7 @@ def test_each_purchase_is_a_loan_of_its_own(data):
         dates = sorted({d + dt.timedelta(data.draw(st.integers(0, 25))) for d in dates})
     if len(dates) < 2:
         return
-    row = data.draw(loans(dates, closing)) | {"base": ""}
+    row = data.draw(loans(dates, closing)) | {"base": "", "margin": 0.0}
     kind = data.draw(st.sampled_from(["of schedule", "PSA", "ABS"]))
     terms = {"prepayment_type": kind, "prepayment": {"PSA": 2.5, "ABS": 0.015}.get(kind, 0.0)}
     until = data.draw(st.integers(0, len(dates) - 2))
@@ -471,13 +471,13 @@ def loans(draw, dates, closing):
     payments = draw(st.integers(1, 8))
     term = payments * 12 // often
     alone = draw(st.integers(0, payments - 1)) * 12 // often
-    kinds = ["annuity", "linear", "bullet", *(["interest-only"] if alone else [])]
+    kind = draw(st.sampled_from(["annuity", "linear", "bullet", *(["interest-only"] if alone else [])]))
     return {
         "amount": draw(st.floats(1.0, 500.0)),
         "term": float(term),
         "rate": draw(st.sampled_from([0.0, 0.03, 0.2])),
-        "amortisation": draw(st.sampled_from(kinds)),
-        "interest_only": float(alone),
+        "amortisation": kind,
+        "interest_only": float(alone if kind == "interest-only" else 0),
         "first": draw(
             st.one_of(
                 st.sampled_from([None, *dates[:2]]),
@@ -486,9 +486,11 @@ def loans(draw, dates, closing):
         ),
         "payments_per_year": float(often),
         "age": float(draw(st.integers(0, 60))),
-        "base": draw(st.sampled_from(["", "base"])),
-        "margin": draw(st.sampled_from([-0.03, 0.0, 0.02])),
-    }
+    } | draw(
+        st.sampled_from(
+            [{"base": "", "margin": 0.0}, *({"base": "base", "margin": x} for x in (-0.03, 0.0, 0.02))]
+        )
+    )
 
 
 @given(st.data())

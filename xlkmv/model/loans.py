@@ -768,13 +768,13 @@ def _lives(paid_at: Array, dates: Array, until: int) -> tuple[Array, npt.NDArray
     t = np.concatenate([[0.0], dates])
     k, s = np.tril_indices(dates.size)
     k, s = k[s <= until + 1], s[s <= until + 1]
+    ages = np.column_stack([t[k] - t[s], t[k + 1] - t[s]])
     # Times are differences: what differs by rounding alone is the same.
-    ages = np.round(np.column_stack([t[k] - t[s], t[k + 1] - t[s]]), 9)
-    spans, inverse = np.unique(ages, axis=0, return_inverse=True)
+    _, kept, inverse = np.unique(np.round(ages, 9), axis=0, return_index=True, return_inverse=True)
     which = np.zeros((dates.size, until + 2), np.int64)
     which[k, s] = inverse.reshape(-1)
-    times = np.concatenate([[0.0], np.round(paid_at, 9)])
-    return np.interp(spans, times, np.arange(times.size)), which
+    spans = np.interp(ages[kept], np.concatenate([[0.0], paid_at]), np.arange(paid_at.size + 1.0))
+    return np.where(np.abs(spans - np.rint(spans)) < 1e-9, np.rint(spans), spans), which
 
 
 def _per_unit(own: Flows, spans: Array) -> Flows:
