@@ -400,7 +400,7 @@ def month_ends(day, closing, last):
 def by_months(row, dates, closing, terms, curve):
     """One loan, month by month in plain numbers: interest, principal and balance by payment date."""
     # Months end on the day of the first payment, or of closing; the first one is the first after closing.
-    ends = month_ends(row["first"] or closing, closing, dates[-1])
+    ends = month_ends(row["first"] or closing, closing, max(dates[-1], row["first"] or closing))
     interval = int(12 / row["payments_per_year"])
     payments = int(row["term"]) // interval
     first = interval

@@ -1122,14 +1122,14 @@ def test_a_margin_needs_a_base():
         match=r"^pool margin must be blank: the rate is fixed while the base is blank \(got 0.01\)$",
     ):
         Loans(np.array([24.0]), np.array([0.05]), margin=np.array([0.01]))
-    for given in ({"margin": 0.01}, {"cap": 0.05}, {"floor": 0.0}):
-        ((name, value),) = given.items()
+    for bounds in ({"margin": 0.01}, {"cap": 0.05}, {"floor": 0.0}):
+        ((name, value),) = bounds.items()
         with pytest.raises(
             DomainError,
             match=rf"^tranche 'P' {name} must be blank: the coupon is fixed while the base is blank "
             rf"\(got {value:g}\)$",
         ):
-            Tranche("P", 1, 1.0, 0.03, "pass-through", **given)
+            Tranche("P", 1, 1.0, 0.03, "pass-through", **bounds)
 
 
 def test_interest_alone_needs_its_months():

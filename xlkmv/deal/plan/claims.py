@@ -315,10 +315,12 @@ def _by_terms(pool: Pool, on: npt.NDArray[np.int64], terms: Terms) -> Iterator[_
     starts = [loans.first[i] for i in on]
     days = np.array([terms.closing.day if start is None else start.day for start in starts])
     calendars = {day: _months(terms, day) for day in np.unique(days).tolist()}
-    first = [
-        each if start is None else bisect.bisect_left(calendars[start.day][0], start) + 1
-        for each, start in zip(interval.tolist(), starts, strict=True)
-    ]
+    first = []
+    for each, start in zip(interval.tolist(), starts, strict=True):
+        if start is not None:
+            end = calendars[start.day][0][0]
+            each = 1 + 12 * (start.year - end.year) + start.month - end.month
+        first.append(min(each, MONTHS_OF_LIFE))
     amortisation = np.array([loans.amortisation[i] for i in on])
     made = LoanTerms.of(
         pool.amount[on],
