@@ -14,7 +14,7 @@ from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.sources import Prices
 from xlkmv.deal.stress import BASE, Stress, apply
-from xlkmv.deal.terms import Recoveries
+from xlkmv.deal.terms import Deal, Loans, Pool, Recoveries, Terms, Tranche, payment_dates
 
 CLOSING = dt.date(2020, 6, 30)
 SHORT = "Classes short although everybody pays"
@@ -44,6 +44,23 @@ def test_classes_that_are_short_by_plan_are_counted_once_each():
     dates = [sum(bool(x) for x in row) for row in planned.short]
     assert min(dates) > 0 and max(dates) > 2
     assert figures(warnings(plan, base, planned))[SHORT] == (2.0, "look")
+
+
+def test_payment_dates_that_come_before_the_first_instalment_are_counted():
+    """Closing on the 20th, notes on the 15th: loans without a day pay on the 20th, a date later."""
+    closing = dt.date(2025, 1, 20)
+    dates = payment_dates(closing, "month", 12, dt.date(2025, 2, 15))
+    name = "Payment dates before anything is collected by plan"
+    for first, often, count in ((None, 12.0, 1), (None, 4.0, 3), (dt.date(2025, 2, 1), 12.0, 0)):
+        loans = Loans(np.array([12.0]), np.array([0.06]), first=(first,), payments_per_year=often)
+        pool = Pool(("A",), 100.0, np.zeros((1, 12)), 0.01, 0.4, 0.0, 0.1, loans=loans)
+        note = Tranche("N", 1, 50.0, 0.03, "pass-through")
+        deal = Deal(pool, (note,), Terms(closing, dates))
+        plan = apply(deal, BASE)
+        assert figures(warnings(plan, kmv_view(deal), waterfall(plan)))[name] == (
+            count,
+            "look" if count else "passed",
+        )
 
 
 def test_recoveries_that_are_drawn_leave_no_exact_volatility_to_hold_the_simulated_one_against():

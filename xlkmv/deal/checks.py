@@ -139,6 +139,7 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
         (Phrase("Senior fees p.a."), deal.terms.fee_rate, 0.03),
         (Phrase("Reserve in periods"), reserve, 4.0),
         (Phrase("Coverage of {name}", name=headline.name), headline.coverage_at_maturity, 3.0),
+        (Phrase("Payment dates before anything is collected by plan"), _waits(planned), 0.0),
         (Phrase("Classes short although everybody pays"), float(planned.short.any(axis=-1).sum()), 0.0),
         (
             Phrase("Covenants in breach although everybody pays"),
@@ -147,6 +148,12 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
         ),
     )
     return tuple(Check(name, float(figure), limit, warning=True) for name, figure, limit in figures)
+
+
+def _waits(planned: Waterfall) -> int:
+    """Payment dates until the pool first pays, of a pool that does."""
+    paying = planned.collections.ravel() > 0.0
+    return int(paying.argmax())
 
 
 def source_warnings(
