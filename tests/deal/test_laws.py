@@ -121,7 +121,9 @@ def passed_through(draw):
     size = float(pool.amount.sum())
     # A legal final before the last date would give one of equals more than its part.
     alike = {"payment": "pass-through", "schedule": (), "legal_final": None, "deferrable": False}
-    notes = tuple(replace(t, **alike, base="", cap=None, floor=None) for t in draw(classes(dates, size)))
+    notes = tuple(
+        replace(t, **alike, base="", margin=0.0, cap=None, floor=None) for t in draw(classes(dates, size))
+    )
     terms = Terms(
         CLOSING,
         dates,
