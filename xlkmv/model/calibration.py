@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from xlkmv.errors import DomainError, InputError
+from xlkmv.model.distance import log_distance, log_ratio
 from xlkmv.model.domain import FINITE, POSITIVE, PROBABILITY, RULES, Array, Rule, check, check_number
 from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
 from xlkmv.model.normal import density, inverse_mills
@@ -75,7 +76,8 @@ def naive_asset_volatility(equity: Any, debt: Any, equity_volatility: Any) -> Ar
     """
     E, F = check("equity", equity), check("debt", debt)
     sigma_E = check("equity_volatility", equity_volatility)
-    share = 1.0 / (1.0 + F / E)
+    with np.errstate(over="ignore"):
+        share = 1.0 / (1.0 + F / E)
     return np.asarray(share * sigma_E + (1.0 - share) * (0.05 + 0.25 * sigma_E))
 
 
@@ -107,8 +109,12 @@ def naive_distance_to_default(
     """
     sigma = naive_asset_volatility(equity, debt, equity_volatility)
     T, mu = check("horizon", horizon), check("drift", drift)
-    cushion = np.log1p(check("equity", equity) / check("debt", debt))
-    return np.asarray((cushion + (mu - 0.5 * sigma * sigma) * T) / (sigma * np.sqrt(T)))
+    E, F = check("equity", equity), check("debt", debt)
+    with np.errstate(over="ignore"):
+        quotient = E / F
+    # Beyond the range of floats the debt does not add to E + F.
+    cushion = np.where(np.isfinite(quotient), np.log1p(quotient), log_ratio(E, F))
+    return log_distance(cushion, sigma, T, mu)
 
 
 # --- a series of equity values --------------------------------------------------------------
@@ -389,7 +395,7 @@ def _fitted(series: _Series, method: str, sigma: float, iterations: int, converg
     T, root_T = series.T, float(np.sqrt(series.T))
     d1 = float(series.d1(x, sigma)[-1])
     x_slope = -root_T * float(inverse_mills(d1))
-    distance = float((x[-1] - np.log(series.F[-1]) + (mu - 0.5 * sigma * sigma) * T) / (sigma * root_T))
+    distance = float(log_distance(x[-1] - np.log(series.F[-1]), sigma, T, mu))
     gradient = np.array([x_slope / (sigma * root_T) - distance / sigma - root_T, root_T / sigma])
     distance_error = float(np.sqrt(gradient @ covariance @ gradient))
     volatility_error, drift_error = (float(e) for e in np.sqrt(np.diag(covariance)))
@@ -491,7 +497,7 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
             raise InputError(
                 "plan", Phrase("must have as many values as flows, which has {count}", count=C.size), P.size
             )
-        x = np.log(C / P)
+        x = log_ratio(C, P)
     if x.size < 2:
         raise InputError(
             "flows", Phrase("must hold at least {least} values", least=2 if plan is not None else 3), C.size
