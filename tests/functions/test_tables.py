@@ -105,6 +105,15 @@ def test_term_structure(drift: float) -> None:
     error(KMV_TERM(120.0, 100.0, 0.25, [[2.0, 1.0]]), "#VALUE!", "horizons must increase")
 
 
+def test_term_structure_of_the_linear_distance_is_flat() -> None:
+    # (120 - 100)/(120 x 0.25) = 2/3 at every horizon.
+    _, *rows = KMV_TERM(120.0, 100.0, 0.25, [[1.0, 2.0, 5.0]], 0.1, "linear")
+    for t, (horizon, dd, pd, marginal, hazard) in zip((1.0, 2.0, 5.0), rows, strict=True):
+        assert (horizon, dd, pd) == pytest.approx((t, 2 / 3, N(-2 / 3)), rel=1e-12)
+        assert marginal == pytest.approx(N(-2 / 3) if t == 1.0 else 0.0, rel=1e-12)
+        assert hazard == pytest.approx(-math.log(N(2 / 3)) if t == 1.0 else 0.0, rel=1e-12)
+
+
 def test_one_unsolvable_firm_leaves_the_others_right() -> None:
     rows = KMV_ASSETS([[3.0], [1e-300], [3.0], [None]], 10.0, [[0.8], [0.8], [80.0], [0.8]], 1.0, 0.05)
     assert rows[0] == pytest.approx([12.3953871886, 0.212304713423], rel=1e-10)

@@ -135,7 +135,7 @@ def _equity_steps(
 
 def _d_steps(V: float, F: float, sigma: float, T: float, r: float) -> Iterator[Step]:
     s = sigma * np.sqrt(T)
-    d1 = (np.log(V / F) + r * T) / s + 0.5 * s
+    d1 = (distance.log_ratio(np.asarray(V), np.asarray(F)) + r * T) / s + 0.5 * s
     yield Step("Discounted default point", "F e^(-rT)", F * np.exp(-r * T))
     yield Step("d1", "[ln(V/F) + (r + sigma^2/2) T] / (sigma sqrt(T))", d1)
     yield Step("d2", "d1 - sigma sqrt(T)", d1 - s)
@@ -246,10 +246,9 @@ def KMV_TERM(
     if (np.diff(horizons) <= 0.0).any():
         raise InputError("horizons", "must increase")
     pd = distance.default_probability(asset_value, default_point, volatility, horizons, drift, method)
-    if method == "linear":
-        dd = np.broadcast_to(
-            distance.linear_distance_to_default(asset_value, default_point, volatility), pd.shape
-        )
+    if method == "linear":  # the same at every horizon: it has none
+        one = distance.linear_distance_to_default(asset_value, default_point, volatility)
+        dd = np.broadcast_to(one, pd.shape)
     else:
         dd = distance.distance_to_default(asset_value, default_point, volatility, horizons, drift)
     before, step = np.concatenate([[0.0], pd[:-1]]), np.diff(horizons, prepend=0.0)
