@@ -6,8 +6,10 @@ import datetime as dt
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from xlkmv.deal.checks import laws, source_warnings, warnings
+from xlkmv.deal.checks import laws, source_warnings, unused, warnings
+from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
@@ -44,6 +46,84 @@ def test_classes_that_are_short_by_plan_are_counted_once_each():
     dates = [sum(bool(x) for x in row) for row in planned.short]
     assert min(dates) > 0 and max(dates) > 2
     assert figures(warnings(plan, base, planned))[SHORT] == (2.0, "look")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_input_of_the_examples_counts(name):
+    assert unused(example(name).deal) == ()
+
+
+def test_inputs_that_count_for_nothing_are_said():
+    deal = xingye_yuanrong()
+    terms, senior, pool = deal.terms, deal.tranches[0], deal.pool
+    last = terms.dates[-1]
+
+    def of_terms(**change):
+        return replace(deal, terms=replace(terms, **change))
+
+    late = replace(senior, legal_final=last + dt.timedelta(days=365))
+    by_vector = {"prepayment_type": "vector", "prepayment_vector": (0.01,) * len(terms.dates)}
+    status = ("late", "late") + ("",) * (len(pool.name) - 2)
+    cases = [
+        (
+            replace(deal, tranches=(late, *deal.tranches[1:])),
+            f"Classes held to the last payment date, before their legal final ({senior.name})",
+            1.0,
+        ),
+        (
+            replace(deal, pool=replace(pool, status=status)),
+            "Claims marked late, which count as performing",
+            2.0,
+        ),
+        (
+            of_terms(prepayment_vector=(0.01,) * len(terms.dates)),
+            "Prepayment vector, not taken: the type is another",
+            1.0,
+        ),
+        (
+            of_terms(**by_vector, prepayment=0.05),
+            "Prepayment speed, not taken: the type is vector",
+            0.05,
+        ),
+        (
+            of_terms(cdr=(0.01,) * len(terms.dates)),
+            "CDR, not taken: defaults follow another timing",
+            1.0,
+        ),
+        (
+            of_terms(loss_curve=(0.01,) * len(terms.dates)),
+            "Loss curve, not taken: defaults follow another timing",
+            1.0,
+        ),
+        (
+            of_terms(oc_target=0.1),
+            "OC target or floor, not taken: no class passes through",
+            1.0,
+        ),
+        (
+            replace(deal, controls=replace(deal.controls, reserve_floor=0.01)),
+            "Floor of the reserve, not taken: its size is not of the pool",
+            0.01,
+        ),
+        (
+            replace(deal, tranches=(replace(senior, deferrable=True), *deal.tranches[1:])),
+            f"Deferrable, not taken: no better class is outstanding ({senior.name})",
+            1.0,
+        ),
+        (
+            of_terms(revolving=terms.dates[1] + dt.timedelta(days=1)),
+            f"Revolving ends on the payment date before {terms.dates[1] + dt.timedelta(days=1)}",
+            1.0,
+        ),
+        (
+            of_terms(revolving=terms.dates[0] - dt.timedelta(days=1)),
+            "Revolving ends before the first payment date: nothing is bought",
+            1.0,
+        ),
+    ]
+    for other, name, figure in cases:
+        assert figures(unused(other)) == {name: (figure, "look")}
+    assert unused(of_terms(**by_vector)) == unused(of_terms(revolving=terms.dates[3])) == ()
 
 
 def test_payment_dates_that_come_before_the_first_instalment_are_counted():
