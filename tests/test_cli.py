@@ -82,6 +82,30 @@ def test_pd_prints_what_the_worksheet_functions_give(capsys: pytest.CaptureFixtu
     assert method in out
 
 
+def test_pd_says_that_the_linear_distance_has_no_horizon(capsys: pytest.CaptureFixture[str]) -> None:
+    firm = ("pd", 120, 100, 0.25, "--method", "linear")
+    notice = "--horizon and --drift change nothing"
+    assert notice not in run(capsys, *firm)[1]
+    for more in (("--horizon", 5), ("--drift", 0.1)):
+        _, out, _ = run(capsys, *firm, *more)
+        assert notice in out
+        assert shown(out)["DD"] == pytest.approx(2 / 3)
+    assert notice not in run(capsys, *firm[:4], "--horizon", 5)[1]
+    assert notice not in run(capsys, *firm, "--horizon", 5, "--json")[1]
+
+
+def test_pd_where_a_quotient_is_beyond_the_range_of_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "pd", 1e300, 1e-300, 0.2, "--method", "anytime")
+    assert (code, err) == (0, "")
+    # 600 ln 10 = 1381.5510557964274
+    assert shown(out) == pytest.approx({"PD": 0.0, "DD": (1381.5510557964274 - 0.02) / 0.2}, rel=1e-9)
+    for form in ((), ("--json",)):
+        code, out, err = run(capsys, "pd", 120, 100, 1e-310, *form)
+        assert code == 2
+        assert "distance to default must be a finite number" in err
+        assert "DD" not in out
+
+
 def test_pd_of_a_published_example(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "pd", 12.3953871886, 10, 0.212304713423, "--drift", 0.05)  # Hull
     assert shown(out)["PD"] == pytest.approx(0.1269712411, rel=1e-8)

@@ -6,15 +6,17 @@ import datetime as dt
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from xlkmv.deal.checks import laws, source_warnings, warnings
+from xlkmv.deal.checks import laws, source_warnings, unused, warnings
+from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.sources import Prices
 from xlkmv.deal.stress import BASE, Stress, apply
-from xlkmv.deal.terms import Recoveries
+from xlkmv.deal.terms import Deal, Loans, Pool, Recoveries, Terms, Tranche, payment_dates
 
 CLOSING = dt.date(2020, 6, 30)
 SHORT = "Classes short although everybody pays"
@@ -44,6 +46,101 @@ def test_classes_that_are_short_by_plan_are_counted_once_each():
     dates = [sum(bool(x) for x in row) for row in planned.short]
     assert min(dates) > 0 and max(dates) > 2
     assert figures(warnings(plan, base, planned))[SHORT] == (2.0, "look")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_input_of_the_examples_counts(name):
+    assert unused(example(name).deal) == ()
+
+
+def test_inputs_that_count_for_nothing_are_said():
+    deal = xingye_yuanrong()
+    terms, senior, pool = deal.terms, deal.tranches[0], deal.pool
+    last = terms.dates[-1]
+
+    def of_terms(**change):
+        return replace(deal, terms=replace(terms, **change))
+
+    late = replace(senior, legal_final=last + dt.timedelta(days=365))
+    by_vector = {"prepayment_type": "vector", "prepayment_vector": (0.01,) * len(terms.dates)}
+    status = ("late", "late") + ("",) * (len(pool.name) - 2)
+    cases = [
+        (
+            replace(deal, tranches=(late, *deal.tranches[1:])),
+            f"Classes held to the last payment date, before their legal final ({senior.name})",
+            1.0,
+        ),
+        (
+            replace(deal, pool=replace(pool, status=status)),
+            "Claims marked late, which count as performing",
+            2.0,
+        ),
+        (
+            of_terms(prepayment_vector=(0.01,) * len(terms.dates)),
+            "Prepayment vector, not taken: the type is another",
+            1.0,
+        ),
+        (
+            of_terms(**by_vector, prepayment=0.05),
+            "Prepayment speed, not taken: the type is vector",
+            0.05,
+        ),
+        (
+            of_terms(cdr=(0.01,) * len(terms.dates)),
+            "CDR, not taken: defaults follow another timing",
+            1.0,
+        ),
+        (
+            of_terms(loss_curve=(0.01,) * len(terms.dates)),
+            "Loss curve, not taken: defaults follow another timing",
+            1.0,
+        ),
+        (
+            of_terms(oc_target=0.1),
+            "OC target or floor, not taken: no class passes through",
+            1.0,
+        ),
+        (
+            replace(deal, controls=replace(deal.controls, reserve_floor=0.01)),
+            "Floor of the reserve, not taken: its size is not of the pool",
+            0.01,
+        ),
+        (
+            replace(deal, tranches=(replace(senior, deferrable=True), *deal.tranches[1:])),
+            f"Deferrable, not taken: no better class is outstanding ({senior.name})",
+            1.0,
+        ),
+        (
+            of_terms(revolving=terms.dates[1] + dt.timedelta(days=1)),
+            f"Revolving ends on the payment date before {terms.dates[1] + dt.timedelta(days=1)}",
+            1.0,
+        ),
+        (
+            of_terms(revolving=terms.dates[0] - dt.timedelta(days=1)),
+            "Revolving ends before the first payment date: nothing is bought",
+            1.0,
+        ),
+    ]
+    for other, name, figure in cases:
+        assert figures(unused(other)) == {name: (figure, "look")}
+    assert unused(of_terms(**by_vector)) == unused(of_terms(revolving=terms.dates[3])) == ()
+
+
+def test_payment_dates_that_come_before_the_first_instalment_are_counted():
+    """Closing on the 20th, notes on the 15th: loans without a day pay on the 20th, a date later."""
+    closing = dt.date(2025, 1, 20)
+    dates = payment_dates(closing, "month", 12, dt.date(2025, 2, 15))
+    name = "Payment dates before anything is collected by plan"
+    for first, often, count in ((None, 12.0, 1), (None, 4.0, 3), (dt.date(2025, 2, 1), 12.0, 0)):
+        loans = Loans(np.array([12.0]), np.array([0.06]), first=(first,), payments_per_year=often)
+        pool = Pool(("A",), 100.0, np.zeros((1, 12)), 0.01, 0.4, 0.0, 0.1, loans=loans)
+        note = Tranche("N", 1, 50.0, 0.03, "pass-through")
+        deal = Deal(pool, (note,), Terms(closing, dates))
+        plan = apply(deal, BASE)
+        assert figures(warnings(plan, kmv_view(deal), waterfall(plan)))[name] == (
+            count,
+            "look" if count else "passed",
+        )
 
 
 def test_recoveries_that_are_drawn_leave_no_exact_volatility_to_hold_the_simulated_one_against():

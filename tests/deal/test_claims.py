@@ -180,6 +180,53 @@ def test_first_payment_dates():
     close(found.balance[3], [20.0, 20.0, 10.0, 0.0])
 
 
+def test_an_instalment_is_collected_on_the_first_date_from_its_day_on():
+    """Closing on the 20th, notes on the 15th, instalments on the 1st, and on others."""
+    closing = dt.date(2025, 1, 20)
+    dates = payment_dates(closing, "month", 4, dt.date(2025, 2, 15))
+    row = {"term": 3.0, "amortisation": "linear", "amount": 30.0, "rate": 0.12}
+    days = [dt.date(2025, 2, day) for day in (1, 15, 16, 25)]
+    days += [dt.date(2025, 1, 31), dt.date(2025, 4, 1), None]
+    found = planned(pool([row | {"first": day} for day in days], dates), dates, closing).pool
+    a, b, c = 10.3, 10.2, 10.1
+    now, later = [a, b, c, 0.0], [0.0, a, b, c]
+    # The last one has no day of its own: a month after closing, 20 February.
+    close(found.schedule, [now, now, later, later, now, [0.0, 0.0, a, b], later])
+    close(found.balance[:2], [[20.0, 10.0, 0.0, 0.0]] * 2)
+
+
+def test_months_of_prepayment_end_with_the_instalments():
+    closing, first = dt.date(2025, 1, 20), dt.date(2025, 2, 1)
+    dates = payment_dates(closing, "month", 3, dt.date(2025, 2, 15))
+    row = {"term": 3.0, "amortisation": "bullet", "first": first}
+    found = planned(pool([row], dates), dates, closing, prepayment=0.12, prepayment_type="CPR").pool
+    close(found.balance, [[100.0 * 0.88 ** (1 / 12), 100.0 * 0.88 ** (2 / 12), 0.0]])
+    vector = {"prepayment_type": "vector", "prepayment_vector": (0.12, 0.0)}
+    close(
+        planned(pool([row], dates), dates, closing, **vector).pool.balance[0, :2],
+        [100 * 0.88 ** (1 / 12)] * 2,
+    )
+
+
+def test_a_rate_is_set_when_the_loans_own_period_begins():
+    closing, first = dt.date(2025, 1, 20), dt.date(2025, 2, 1)
+    dates = payment_dates(closing, "month", 3, dt.date(2025, 2, 15))
+    curve = Curve("base", (closing, dt.date(2025, 2, 10), dt.date(2025, 3, 1)), (0.012, 0.024, 0.036))
+    row = {"term": 3.0, "amortisation": "bullet", "base": "base"}
+    found = planned(pool([row | {"first": first}, row], dates), dates, closing, curves=(curve,)).pool
+    # From closing, 1 February and 1 March on; and from closing and 20 February on.
+    close(found.interest, [[0.1, 0.1, 0.3], [0.0, 0.1, 0.2]])
+
+
+def test_a_closing_at_the_end_of_february():
+    """Instalments on the 31st: the first one after closing is that of March."""
+    closing = dt.date(2025, 2, 28)
+    dates = payment_dates(closing, "month", 2, dt.date(2025, 3, 31))
+    row = {"term": 2.0, "amortisation": "linear", "first": dt.date(2025, 3, 31)}
+    found = planned(pool([row], dates), dates, closing, prepayment=0.12, prepayment_type="CPR").pool
+    close(found.balance, [[50.0 * 0.88 ** (1 / 12), 0.0]])
+
+
 def test_floating_claims_follow_their_curve():
     dates = payment_dates(CLOSING, "year", 3)
     curve = Curve("base", (CLOSING, dt.date(2021, 1, 15), dt.date(2022, 6, 1)), (0.01, 0.04, 0.09))
@@ -274,14 +321,86 @@ def test_revolving_schedules_beside_loans_claim_what_they_have_still_to_pay():
     close(found.claim, [[100.0, 100.0, 100.0, 37.5]] * 2)
 
 
+@pytest.mark.parametrize("months", [1, 3, 6])
+@pytest.mark.parametrize("first", [None, dt.date(2020, 2, 1), dt.date(2020, 1, 20)])
+def test_interest_is_level_while_a_pool_revolves(months, first):
+    """12 % of ten million, which stay invested: 100,000 a month, however long the first period."""
+    dates = payment_dates(CLOSING, "month", 48, months_after(CLOSING, months))
+    row = {"term": 36.0, "rate": 0.12, "amount": 1e7, "first": first}
+    found = planned(pool([row], dates), dates, revolving=dates[23])
+    close(found.pool.interest[0, 1:24], 1e5)
+    close(found.pool.balance[0, :24], 1e7)
+
+
+def test_interest_is_level_after_a_first_period_of_some_days():
+    dates = payment_dates(CLOSING, "month", 48, dt.date(2020, 1, 31))
+    row = {"term": 36.0, "rate": 0.12, "amount": 1e7}
+    found = planned(pool([row], dates), dates, revolving=dates[23]).pool
+    close(found.interest[0, :24], [0.0, *[1e5] * 23])
+
+
+def test_a_schedule_buys_by_time_gone_by():
+    """Three months, then monthly: what is bought pays in a month a third of what the three brought."""
+    dates = payment_dates(CLOSING, "month", 3, months_after(CLOSING, 3))
+    found = planned(pool([None], dates, [[60.0, 20.0, 20.0]]), dates, revolving=dates[0])
+    close(found.purchases, [[60.0, 0.0, 0.0]])
+    close(found.pool.schedule, [[0.0, 20.0 + 60.0 * 0.2, 20.0 + 60.0 * 0.2]])
+    close(found.pool.balance, [[100.0, 68.0, 36.0]])
+    # A holiday moves no cash.
+    regular = payment_dates(CLOSING, "month", 3)
+    odd = tuple(d + dt.timedelta(days=x) for d, x in zip(regular, (2, 0, 1), strict=True))
+    a, b = (planned(pool([None], d, [[50.0, 30.0, 20.0]]), d, revolving=d[1]) for d in (odd, regular))
+    np.testing.assert_array_equal(a.purchases, b.purchases)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_each_purchase_is_a_loan_of_its_own(data):
+    """On any calendar: what is bought on a date runs from then on like a new loan of the same terms."""
+    closing = data.draw(st.sampled_from([CLOSING, HOLIDAY, dt.date(2020, 1, 20)]))
+    every = data.draw(st.sampled_from(["month", "2 months", "quarter"]))
+    opened = closing + dt.timedelta(data.draw(st.integers(1, 200)))
+    dates = list(payment_dates(closing, every, data.draw(st.integers(2, 7)), opened))
+    if data.draw(st.booleans()):
+        dates = sorted({d + dt.timedelta(data.draw(st.integers(0, 25))) for d in dates})
+    if len(dates) < 2:
+        return
+    row = data.draw(loans(dates, closing)) | {"base": "", "margin": 0.0}
+    kind = data.draw(st.sampled_from(["of schedule", "PSA", "ABS"]))
+    terms = {"prepayment_type": kind, "prepayment": {"PSA": 2.5, "ABS": 0.015}.get(kind, 0.0)}
+    until = data.draw(st.integers(0, len(dates) - 2))
+    found = planned(pool([row], tuple(dates)), tuple(dates), closing, revolving=dates[until], **terms)
+
+    ends = month_ends(row["first"] or closing, closing, dates[-1] + dt.timedelta(1000))
+    number = ends.index(row["first"]) if row["first"] else int(12 / row["payments_per_year"]) - 1
+    runs, bought = [by_months(row, dates, closing, terms, None)], []
+    for k, date in enumerate(dates):
+        bought.append(sum(run[1][k] for run in runs) if k <= until else 0.0)
+        if bought[-1] > 0.0:
+            start = [end for end in ends if end > date][number]
+            runs.append(by_months(row | {"amount": bought[-1], "first": start}, dates, date, terms, None))
+    interest, principal, balance = (np.sum([run[x] for run in runs], axis=0) for x in range(3))
+    close(found.purchases[0], bought)
+    close(found.pool.interest[0], interest)
+    close(found.pool.schedule[0] - found.pool.interest[0], principal - bought)
+    close(found.pool.balance[0], balance)
+    close(found.pool.balance[0, : until + 1], row["amount"])
+
+
 # ----------------------------------------------------------------------------------- the slow twin
+
+
+def month_ends(day, closing, last):
+    """The day of each month, from the first one after closing to the first one not before the last date."""
+    ends = [months_after(day, k) for k in range(-40, 200)]
+    ends = [end for end in ends if end > closing]
+    return ends[: 1 + next(k for k, end in enumerate(ends) if end >= last)]
 
 
 def by_months(row, dates, closing, terms, curve):
     """One loan, month by month in plain numbers: interest, principal and balance by payment date."""
-    ends = []
-    while not ends or ends[-1] < dates[-1]:
-        ends.append(months_after(closing, len(ends) + 1))
+    # Months end on the day of the first payment, or of closing; the first one is the first after closing.
+    ends = month_ends(row["first"] or closing, closing, max(dates[-1], row["first"] or closing))
     interval = int(12 / row["payments_per_year"])
     payments = int(row["term"]) // interval
     first = interval
@@ -289,7 +408,8 @@ def by_months(row, dates, closing, terms, curve):
         first = next((t for t, end in enumerate(ends, 1) if end >= row["first"]), len(ends) + 1)
     alone = int(row["interest_only"]) // interval if row["amortisation"] == "interest-only" else 0
     alone = payments - 1 if row["amortisation"] == "bullet" else alone
-    interest, principal, balance = ([0.0] * len(dates) for _ in range(3))
+    interest, principal = ([0.0] * len(dates) for _ in range(2))
+    balance = [row["amount"] if d >= closing else 0.0 for d in dates]
     left, alive, made = row["amount"], 1.0, 0  # of one that has not prepaid; share that has not
     for t, end in enumerate(ends, 1):
         since = (t - first) % interval
@@ -346,24 +466,31 @@ def speed(terms, life, k):
 
 
 @st.composite
-def loans(draw, dates):
+def loans(draw, dates, closing):
     often = draw(st.sampled_from([1, 2, 4, 6, 12]))
     payments = draw(st.integers(1, 8))
     term = payments * 12 // often
     alone = draw(st.integers(0, payments - 1)) * 12 // often
-    kinds = ["annuity", "linear", "bullet", *(["interest-only"] if alone else [])]
+    kind = draw(st.sampled_from(["annuity", "linear", "bullet", *(["interest-only"] if alone else [])]))
     return {
         "amount": draw(st.floats(1.0, 500.0)),
         "term": float(term),
         "rate": draw(st.sampled_from([0.0, 0.03, 0.2])),
-        "amortisation": draw(st.sampled_from(kinds)),
-        "interest_only": float(alone),
-        "first": draw(st.sampled_from([None, *dates[:2], dates[0] + dt.timedelta(days=40)])),
+        "amortisation": kind,
+        "interest_only": float(alone if kind == "interest-only" else 0),
+        "first": draw(
+            st.one_of(
+                st.sampled_from([None, *dates[:2]]),
+                st.integers(1, 100).map(lambda days: closing + dt.timedelta(days)),
+            )
+        ),
         "payments_per_year": float(often),
         "age": float(draw(st.integers(0, 60))),
-        "base": draw(st.sampled_from(["", "base"])),
-        "margin": draw(st.sampled_from([-0.03, 0.0, 0.02])),
-    }
+    } | draw(
+        st.sampled_from(
+            [{"base": "", "margin": 0.0}, *({"base": "base", "margin": x} for x in (-0.03, 0.0, 0.02))]
+        )
+    )
 
 
 @given(st.data())
@@ -372,9 +499,9 @@ def test_loans_are_what_a_loop_over_months_makes_them(data):
     closing = data.draw(st.sampled_from([CLOSING, HOLIDAY]))
     every = data.draw(st.sampled_from(["month", "2 months", "quarter", "half-year"]))
     dates = payment_dates(closing, every, data.draw(st.integers(2, 7)))
-    shift = data.draw(st.integers(0, 20))  # payment dates some days after the ends of the months
+    shift = data.draw(st.integers(-14, 20))  # payment dates some days off the ends of the months
     dates = tuple(d + dt.timedelta(days=shift) for d in dates)
-    rows = [data.draw(loans(dates)) for _ in range(3)]
+    rows = [data.draw(loans(dates, closing)) for _ in range(3)]
     kind = data.draw(st.sampled_from(["of schedule", "CPR", "PSA", "ABS", "vector"]))
     size = {"of schedule": 0.0, "CPR": 0.2, "PSA": 2.5, "ABS": 0.015, "vector": 0.0}[kind]
     terms = {"prepayment_type": kind, "prepayment": size, "prepayment_vector": (0.3, 0.05)}

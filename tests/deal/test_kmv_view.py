@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.kmv import Once, kmv_view, maturity_risk
+from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import BASE, PRESETS, Stress, apply
 from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.model.plan import plan_risk
@@ -140,6 +141,18 @@ def test_interest_of_all_ranks_is_ahead_where_it_comes_first():
     np.testing.assert_allclose(first - by_rank, np.cumsum([3.0, 3.0, 3.0, 2.25]))
     np.testing.assert_allclose(due(plan(A, B, accounts="two")), first)
     np.testing.assert_allclose(due(plan(A, B), 1), due(plan(A, B, interest="first"), 1))
+
+
+def test_interest_of_all_ranks_is_ahead_where_principal_is_shared_over_them():
+    """The payments are the same whatever the order of interest says, and so are the dues."""
+    shared = [plan(A, B, principal="pro rata", interest=order) for order in ("by rank", "first")]
+    paid = [waterfall(apply(deal, BASE), [20.0, 30.0, 30.0, 30.0]) for deal in shared]
+    np.testing.assert_array_equal(paid[0].interest_paid, paid[1].interest_paid)
+    np.testing.assert_array_equal(paid[0].principal_paid, paid[1].principal_paid)
+    np.testing.assert_array_equal(due(shared[0]), due(shared[1]))
+    # All that is due but principal of B, which is due at its legal final.
+    owed = due(shared[0], 1) - [0.0, 0.0, 0.0, B.amount]
+    np.testing.assert_allclose(due(shared[0]), owed, rtol=1e-14)
 
 
 def test_fees_are_ahead_of_everybody():

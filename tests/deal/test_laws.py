@@ -121,7 +121,9 @@ def passed_through(draw):
     size = float(pool.amount.sum())
     # A legal final before the last date would give one of equals more than its part.
     alike = {"payment": "pass-through", "schedule": (), "legal_final": None, "deferrable": False}
-    notes = tuple(replace(t, **alike, base="", cap=None, floor=None) for t in draw(classes(dates, size)))
+    notes = tuple(
+        replace(t, **alike, base="", margin=0.0, cap=None, floor=None) for t in draw(classes(dates, size))
+    )
     terms = Terms(
         CLOSING,
         dates,
@@ -272,12 +274,13 @@ def every(deal, **change):
 def test_a_coupon_over_a_level_base_is_a_fixed_coupon(deal, seed):
     level = replace(deal, terms=replace(deal.terms, curves=(Curve("base", (CLOSING,), (0.015625,)),)))
     floating = every(level, base="base", margin=0.015625, cap=None, floor=None)
-    same(*both(floating, every(level, base="", coupon=0.03125), seed), rtol=1e-12)
+    fixed = {"base": "", "margin": 0.0, "cap": None, "floor": None, "coupon": 0.03125}
+    same(*both(floating, every(level, **fixed), seed), rtol=1e-12)
     # At its cap, or at its floor, it is fixed too.
     same(
         *both(
             every(level, base="base", margin=0.5, cap=0.03125, floor=None),
-            every(level, base="", coupon=0.03125),
+            every(level, **fixed),
             seed,
         ),
         rtol=1e-12,
@@ -285,7 +288,7 @@ def test_a_coupon_over_a_level_base_is_a_fixed_coupon(deal, seed):
     same(
         *both(
             every(level, base="base", margin=-0.5, cap=None, floor=0.03125),
-            every(level, base="", coupon=0.03125),
+            every(level, **fixed),
             seed,
         ),
         rtol=1e-12,

@@ -265,7 +265,7 @@ def lines(**terms):
         ("linear", "linear"),
         payments_per_year=1.0,
         base=("", "base"),
-        margin=0.02,
+        margin=np.array([0.0, 0.02]),
     )
     pool = Pool(
         ("Line", "One"), [100.0, 20.0], np.zeros((2, 4)), 0.02, 0.4, 1.0, 0.2, count=[4, 1], loans=loans

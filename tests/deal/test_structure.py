@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from xlkmv.deal import terms
 from xlkmv.deal.answers import quote_of
 from xlkmv.deal.examples import example
+from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.kept import KeptPaths
 from xlkmv.deal.paths.run import simulate
+from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.questions.candidates import (
     Question,
     coupon_question,
     moved,
     notes_question,
+    recovery_question,
     reserve_question,
     resized,
     size_question,
@@ -29,7 +32,7 @@ from xlkmv.deal.questions.candidates import (
 )
 from xlkmv.deal.questions.search import Curve
 from xlkmv.deal.questions.structure import solve, target_pd
-from xlkmv.deal.stress import BASE, apply
+from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import ClassScale, Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.distance import safe_issue
@@ -491,4 +494,77 @@ def test_a_floating_class_is_asked_for_its_margin():
 
 def test_controls_that_protect_others_are_not_asked_about():
     asked = {(a.name, a.question) for a in solve(lump(controls=Controls()), {"Junior": 0.3}).answers}
-    assert {q for _, q in asked} == {"size", "stack", "notes", "coupon"}
+    assert {q for _, q in asked} == {"size", "stack", "notes", "coupon", "recovery"}
+
+
+# ------------------------------------------------------------------------------ least recovery
+
+
+def test_the_least_recovery_is_what_the_class_lacks_when_its_obligor_defaults():
+    """60 are due and 100 owed: with 60 % of it the class is whole."""
+    answer = answers(lump())["recovery"]
+    assert (answer.now, answer.value) == (pytest.approx(0.4), pytest.approx(0.6, abs=1.1e-4))
+    assert answer.setting == pytest.approx(1.5, abs=3e-4)
+    assert answer.pd == 0.0 and answer.low == answer.value == answer.high
+    assert answers(lump(senior=30.0, junior=70.0))["recovery"].value == pytest.approx(0.3, abs=1.1e-4)
+    whole = answers(lump(), target=0.9)["recovery"]
+    assert (whole.value, whole.remark) == (0.0, "Whatever defaults bring.")
+    # Of a class beyond what the pool owes not even all of it is enough.
+    beyond = answers(lump(senior=100.5, junior=10.0))["recovery"]
+    assert beyond.remark.startswith("Out of reach: even at 100.00% the PD is 100.00%")
+
+
+@pytest.mark.parametrize(
+    ("deal", "targets"),
+    [(patents(10_000), {"Senior (优先级)": 0.002}), (bonds(), {"B": 0.003, "C": 0.02})],
+    ids=["patents", "bonds"],
+)
+def test_a_simulation_of_the_deal_with_the_least_recovery_meets_the_target(deal, targets):
+    deal = replace(deal, controls=deal.controls.without("support"))
+    found = [a for a in solve(deal, targets).answers if a.question == "recovery"]
+    assert len(found) == len(targets)
+    for answer in found:
+        candidates = recovery_question(deal, answer.name).candidates
+        at = int(np.argmin(abs(candidates - answer.setting)))
+        assert candidates[at] == answer.setting > 0.0
+        mean = np.average(deal.pool.recovery, weights=deal.pool.amount)
+        assert (answer.now, answer.value) == pytest.approx((mean, answer.setting * mean))
+        for factor, within in ((candidates[at], True), (candidates[at + 1], False)):
+            other = replace(deal, pool=replace(deal.pool, recovery=factor * deal.pool.recovery))
+            pd = next(t.anydate_pd for t in simulate(other).tranches if t.name == answer.name)
+            assert (pd <= answer.target) == within
+            assert not within or pd == pytest.approx(answer.pd, abs=1.1 / deal.terms.paths)
+        # The condition "recovery times this" is the same deal.
+        stressed = kmv_view(deal, Stress("x", recovery_multiplier=answer.setting)).tranches
+        other = replace(deal, pool=replace(deal.pool, recovery=answer.setting * deal.pool.recovery))
+        for a, b in zip(stressed, kmv_view(other).tranches, strict=True):
+            assert a.anydate_pd_at_maturity == pytest.approx(b.anydate_pd_at_maturity, rel=1e-9)
+
+
+@settings(deadline=None, max_examples=30)
+@given(deals(), st.floats(0.0, 1.0))
+def test_kept_paths_recover_what_a_simulation_with_other_rates_recovers(deal, share):
+    controls = replace(deal.controls, excess_coverage=True, pledge=True)
+    deal = replace(deal, terms=replace(deal.terms, paths=300), controls=controls)
+    question = recovery_question(deal, deal.tranches[0].name)
+    if question is None:
+        return
+    factor = share * float(question.candidates[0])
+    other = question.trial(factor)
+    kept = KeptPaths(deal, 300)
+    run = kept.simulate(apply(deal, BASE, by_plan=True), factor, pool_lognormal(apply(other, BASE)))
+    for a, b in zip(run.tranches, simulate(other).tranches, strict=True):
+        # A payment that is missed by the last digits of a sum may be missed here and not there.
+        assert a.expected_loss == pytest.approx(b.expected_loss, rel=1e-9, abs=1e-12)
+        assert (a.anydate_pd, a.pd) == pytest.approx((b.anydate_pd, b.pd), abs=1.1 / 300)
+
+
+def test_recoveries_that_are_none_or_drawn_or_make_the_defaults_are_not_asked_about():
+    deal = lump()
+    assert recovery_question(lump(recovery=0.0), "Senior") is None
+    curve = replace(deal.terms, default_timing="loss curve", loss_curve=(0.001, 0.002, 0.005))
+    assert recovery_question(replace(deal, terms=curve), "Senior") is None
+    unpledged = replace(deal.controls, pledge=False, unpledged_recovery=0.3)
+    assert recovery_question(replace(deal, controls=unpledged), "Senior") is None
+    low = recovery_question(replace(deal, controls=replace(unpledged, unpledged_recovery=0.5)), "Senior")
+    assert low.candidates[0] == pytest.approx(0.5 / 0.4)

@@ -581,7 +581,7 @@ def test_obligors_of_a_line_get_names_of_their_own():
             r"^tranche 'P' floor must be between 0 and 1 .*\(got -0.1\)$",
         ),
         (
-            {**PASSED, "cap": 0.02, "floor": 0.03},
+            {**PASSED, "base": "LPR", "cap": 0.02, "floor": 0.03},
             DomainError,
             r"^tranche 'P' cap must not be below the floor \(0.03\) \(got 0.02\)$",
         ),
@@ -1105,6 +1105,31 @@ def test_payment_dates():
 def test_payment_dates_refuse(every, count, first, message):
     with pytest.raises(InputError, match=message):
         payment_dates(dt.date(2020, 1, 31), every, count, first)
+
+
+@pytest.mark.parametrize("kind", ["annuity", "linear", "bullet"])
+def test_months_of_interest_alone_need_their_amortisation(kind):
+    with pytest.raises(
+        DomainError,
+        match=r"^pool interest only must be blank unless the amortisation is 'interest-only' .* \(got 12\)$",
+    ):
+        Loans(np.array([24.0]), np.array([0.05]), (kind,), interest_only=np.array([12.0]))
+
+
+def test_a_margin_needs_a_base():
+    with pytest.raises(
+        DomainError,
+        match=r"^pool margin must be blank: the rate is fixed while the base is blank \(got 0.01\)$",
+    ):
+        Loans(np.array([24.0]), np.array([0.05]), margin=np.array([0.01]))
+    for bounds in ({"margin": 0.01}, {"cap": 0.05}, {"floor": 0.0}):
+        ((name, value),) = bounds.items()
+        with pytest.raises(
+            DomainError,
+            match=rf"^tranche 'P' {name} must be blank: the coupon is fixed while the base is blank "
+            rf"\(got {value:g}\)$",
+        ):
+            Tranche("P", 1, 1.0, 0.03, "pass-through", **bounds)
 
 
 def test_interest_alone_needs_its_months():

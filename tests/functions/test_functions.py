@@ -882,6 +882,31 @@ def test_no_breakeven_volatility_is_an_error_that_says_so() -> None:
     assert "no volatility keeps the PD within target_pd" in result[1][0].reason
 
 
+@pytest.mark.parametrize(
+    ("firm", "rule"),
+    [
+        # ln 1.2 - 0.5: the drift takes more than the coverage leaves.
+        ((120.0, 100.0, 0.01, 1.0, -0.5), "must be > 0 (got -0.317678)"),
+        ((100.0, 100.0, 0.01), "must be > 0 (got 0)"),
+        # N^-1(0.7)^2/2 = 0.137498, ln 0.5 = -0.693147
+        ((50.0, 100.0, 0.7), "must be >= -0.137498 (got -0.693147)"),
+    ],
+)
+def test_why_there_is_no_breakeven_volatility(firm: tuple[float, ...], rule: str) -> None:
+    got = KMV_BREAKEVEN_VOL(*firm)
+    assert str(got) == "#NUM!"
+    assert got.reason.endswith("ln(asset_value/default_point) + drift x horizon " + rule)
+
+
+def test_distances_whose_quotient_is_beyond_the_range_of_numbers() -> None:
+    # 600 ln 10 = 1381.5510557964274
+    assert KMV_DD(1e300, 1e-300, 0.25) == pytest.approx((1381.5510557964274 - 0.03125) / 0.25, rel=1e-14)
+    assert KMV_PD(1e300, 1e-300, 0.25, 1.0, 0.0, "anytime") == 0.0
+    assert KMV_POOL([[1e300]], [[1e-300]], 0.1, 1.0)[1][5] == pytest.approx(
+        (1381.5510557964274 - 0.005) / 0.1, rel=1e-14
+    )
+
+
 def test_support_multiplies_when_independent() -> None:
     assert KMV_SUPPORT_PD(0.02, 0.005) == pytest.approx(1e-4, rel=1e-12)
     assert KMV_SUPPORT_PD(0.02, 0.005, 1.0) == pytest.approx(0.005, rel=1e-9)

@@ -34,6 +34,7 @@ from xlkmv.functions import (
     KMV_PRIVATE_PD,
     KMV_RATING,
     KMV_RISK_WEIGHT,
+    KMV_SCENARIO,
     KMV_SELFTEST,
     KMV_SENSITIVITY,
     KMV_TERM,
@@ -105,6 +106,15 @@ def test_term_structure(drift: float) -> None:
         KMV_PD(120.0, 100.0, 0.25, t, drift, "anytime") for t in (1.0, 2.0)
     ]
     error(KMV_TERM(120.0, 100.0, 0.25, [[2.0, 1.0]]), "#VALUE!", "horizons must increase")
+
+
+def test_term_structure_of_the_linear_distance_is_flat() -> None:
+    # (120 - 100)/(120 x 0.25) = 2/3 at every horizon.
+    _, *rows = KMV_TERM(120.0, 100.0, 0.25, [[1.0, 2.0, 5.0]], 0.1, "linear")
+    for t, (horizon, dd, pd, marginal, hazard) in zip((1.0, 2.0, 5.0), rows, strict=True):
+        assert (horizon, dd, pd) == pytest.approx((t, 2 / 3, N(-2 / 3)), rel=1e-12)
+        assert marginal == pytest.approx(N(-2 / 3) if t == 1.0 else 0.0, rel=1e-12)
+        assert hazard == pytest.approx(-math.log(N(2 / 3)) if t == 1.0 else 0.0, rel=1e-12)
 
 
 def test_one_unsolvable_firm_leaves_the_others_right() -> None:
@@ -505,3 +515,23 @@ def test_pledge_recovery_and_its_refusals() -> None:
 def test_asset_correlation_with_and_without_size() -> None:
     # At PD 0 the ends of the formula: 0.24, and 0.04 less for the smallest.
     assert KMV_ASSET_CORRELATION([[0.0, 0.0]], [[None, 3.0]])[0] == pytest.approx([0.24, 0.20], rel=1e-14)
+
+
+def test_each_metric_of_a_backtest_asks_for_its_own_conditions() -> None:
+    pds, hit = [[0.0, 0.1, 0.2]], [[0.0, 1.0, 0.0]]
+    # One of the two pairs of a defaulter and a survivor is in order.
+    assert KMV_BACKTEST(pds, hit, "auc") == 0.5
+    assert KMV_BACKTEST(pds, hit, "accuracy_ratio") == 0.0
+    assert KMV_BACKTEST(pds, hit, "ks") == pytest.approx(0.5)
+    assert KMV_BACKTEST([[0.1, 0.2]], [[0.0, 0.0]], "brier") == pytest.approx(0.025)
+    # (0 - 0.1)^2/(0.1 0.9) + (0 - 0.2)^2/(0.2 0.8)
+    assert KMV_BACKTEST([[0.1, 0.2]], [[0.0, 0.0]], "hosmer_lemeshow") == pytest.approx(1 / 9 + 1 / 4)
+    error(KMV_BACKTEST(pds, hit, "p_value"), "#NUM!", "Hosmer-Lemeshow")
+    error(KMV_BACKTEST(pds, [[0.0, 0.0, 0.0]], "auc"), "#VALUE!", "at least one 1")
+
+
+def test_blank_rows_of_scenarios_do_not_count() -> None:
+    plan = [[60.0, 60.0]], [[50.0, 50.0]], 0.1
+    rows: list[list[Any]] = [["Scenario", "Pool haircut"], ["Base", 0.0], ["Haircut", 0.05]]
+    assert KMV_SCENARIO(*plan, [*rows, [None, ""]]) == KMV_SCENARIO(*plan, rows)
+    error(KMV_SCENARIO(*plan, [rows[0], [None, None]]), "#VALUE!", "row below the headings")

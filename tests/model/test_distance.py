@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model import distance as module
+from xlkmv.model.calibration import naive_asset_volatility, naive_distance_to_default
 from xlkmv.model.distance import (
     METHODS,
     breakeven_volatility,
@@ -18,8 +19,10 @@ from xlkmv.model.distance import (
     distance_to_default,
     first_passage_probability,
     linear_distance_to_default,
+    log_ratio,
     safe_issue,
 )
+from xlkmv.model.merton import spread
 
 DIGITS = 40
 
@@ -190,7 +193,68 @@ def test_breakeven_volatility_exists_or_is_nan():
     assert breakeven_volatility(120.0, 100.0, 0.5, 2.0) == pytest.approx(np.sqrt(np.log(1.2)))
 
 
+# ------------------------------------------------------------------- beyond the range of floats
+
+EXTREME = [(1e300, 1e-300), (1e-300, 1e300), (1e200, 1e-150), (2e-310, 1e300), (3e-308, 1.7e308)]
+
+
+@pytest.mark.parametrize(("V", "DP"), EXTREME)
+def test_quotients_beyond_the_range_of_floats(V, DP):
+    """ln(V/DP) is an ordinary number where V/DP is none: no infinity, no NaN, no warning."""
+    with mp.workdps(DIGITS):
+        agree(log_ratio(V, DP), [mp.log(mp.mpf(V) / mp.mpf(DP))], 1e-13)
+        agree(distance_to_default(V, DP, 0.2, 2.0, 0.03), [mp_distance(V, DP, 0.2, 2.0, 0.03)], 1e-13)
+        agree(
+            first_passage_probability(V, DP, 0.2, 2.0, 0.03), [mp_first_passage(V, DP, 0.2, 2.0, 0.03)], 1e-9
+        )
+        agree(spread(V, DP, 0.2, 2.0, 0.03), [mp_spread(V, DP, 0.2, 2.0, 0.03)], 1e-12)
+        if V > DP:
+            s = breakeven_volatility(V, DP, 0.01, 2.0)
+            assert (
+                abs(mp_distance(V, DP, s, 2.0, 0.0) + mp.sqrt(2) * mp.erfinv(2 * mp.mpf("0.01") - 1)) < 1e-9
+            )
+        one = mp.log(1 + mp.mpf(V) / mp.mpf(DP))
+        sigma = naive_asset_volatility(V, DP, 0.4)
+        twin = (one - mp.mpf(float(sigma)) ** 2 / 2) / mp.mpf(float(sigma))
+        agree(naive_distance_to_default(V, DP, 0.4), [twin], 1e-12)
+
+
+def mp_spread(V, F, sigma, T, r):
+    with mp.workdps(700):
+        V, F, sigma, T, r = exact((V, F, sigma, T, r))
+        K, s = F * mp.exp(-r * T), sigma * mp.sqrt(T)
+        d1 = mp.log(V / K) / s + s / 2
+        return -mp.log((V * mp.ncdf(-d1) + K * mp.ncdf(d1 - s)) / K) / T
+
+
+def test_without_a_volatility_to_speak_of_a_path_is_certain():
+    # ln 1.2 = 0.182: a drift of -0.3 takes the assets below, none does not.
+    np.testing.assert_array_equal(first_passage_probability(120.0, 100.0, 1e-200, 1.0, [0.0, -0.3]), [0, 1])
+
+
+def test_linear_distance_where_a_product_overflows():
+    assert linear_distance_to_default(1e308, 1e307, 5.0) == pytest.approx(0.18, rel=1e-15)
+    assert default_probability(1e308, 1e307, 5.0, method="linear") == pytest.approx(float(mp.ncdf(-0.18)))
+
+
 # ------------------------------------------------------------------------------------ shapes
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("block", [1, module.BLOCK])
+def test_the_shape_is_that_of_all_arguments(method, block, monkeypatch):
+    """Also of those that a method does not look at."""
+    monkeypatch.setattr(module, "BLOCK", block)
+    firms = [[120.0], [100.0], [0.25], [1.0, 2.0, 5.0], [[0.0], [0.1]]]
+    pd = default_probability(*firms, method=method)
+    assert pd.shape == (2, 3) and pd.flags.writeable
+    for i, mu in enumerate((0.0, 0.1)):
+        for j, T in enumerate((1.0, 2.0, 5.0)):
+            assert pd[i, j] == default_probability(120.0, 100.0, 0.25, T, mu, method)
+    assert default_probability(120.0, 100.0, 0.25, np.empty(0), method=method).shape == (0,)
+    if method == "linear":
+        # Crosbie and Bohn: (V - DP)/(V sigma) = 2/3, whatever horizon and drift.
+        np.testing.assert_allclose(pd, np.full((2, 3), float(mp.ncdf(-mp.mpf(2) / 3))), rtol=1e-14)
 
 
 def test_broadcasting():

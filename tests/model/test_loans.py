@@ -536,17 +536,28 @@ def test_a_rate_that_cannot_be_found_is_said():
 # --------------------------------------------------------------------------------- reinvestment
 
 
-def slow_revolved(interest, principal, balance, until):
-    """One row: every purchase kept apart and followed date by date."""
-    n, closing = len(balance), balance[0] + principal[0]
-    cohorts, rows = [(-1, closing)], []
-    for date in range(n):
-        i = sum(v * interest[date - s - 1] / closing for s, v in cohorts)
-        p = sum(v * principal[date - s - 1] / closing for s, v in cohorts)
-        b = sum(v * balance[date - s - 1] / closing for s, v in cohorts)
-        bought = p if date <= until else 0.0
+def slow_revolved(interest, principal, balance, until, paid_at=None, dates=None):
+    """One row: every purchase kept apart and followed from date to date, by what has been paid by its age."""
+    closing = balance[0] + principal[0]
+    paid_at = list(range(1, len(balance) + 1)) if paid_at is None else paid_at
+    dates = paid_at if dates is None else dates
+
+    def by(age, flow):
+        done, begun = 0.0, 0.0
+        for x, end in zip(flow, paid_at, strict=True):
+            done += x * min(max((age - begun) / (end - begun), 0.0), 1.0)
+            begun = end
+        return done / closing
+
+    cohorts, rows, before = [(0.0, closing)], [], 0.0
+    for k, date in enumerate(dates):
+        i = sum(v * (by(date - t, interest) - by(before - t, interest)) for t, v in cohorts)
+        p = sum(v * (by(date - t, principal) - by(before - t, principal)) for t, v in cohorts)
+        b = sum(v * (1.0 - by(date - t, principal)) for t, v in cohorts)
+        bought = p if k <= until else 0.0
         cohorts.append((date, bought))
         rows.append((i, p - bought, b + bought, bought))
+        before = date
     return np.transpose(rows)
 
 
@@ -557,7 +568,7 @@ def test_reinvestment_against_the_slow_twin_and_its_laws(seed, until):
     loans = whole_pool(rng, 5)
     date = np.minimum(np.arange(36) // 3, 12)
     own = flows_by_date(loans, date, 12, 0.02, curves=np.full((2, 36), 0.03))
-    flows, purchases = revolved(*own, until)
+    flows, purchases, _ = revolved(*own, until)
     for i in range(5):
         twin = slow_revolved(*(x[i] for x in own), until)
         for fast, slow in zip((*flows, purchases), twin, strict=True):
@@ -573,21 +584,73 @@ def test_reinvestment_against_the_slow_twin_and_its_laws(seed, until):
     )
 
 
+@laws
+@given(st.integers(0, 2**32), st.integers(-1, 7), st.booleans())
+def test_reinvestment_by_time_gone_by(seed, until, by_month):
+    """Dates at odd intervals; rows pay by date, or by month of life."""
+    rng = np.random.default_rng(seed)
+    loans = whole_pool(rng, 4)
+    speeds = (0.02, 0, np.full((2, 40), 0.03))
+    if by_month:
+        own, paid_at = monthly_flows(loans, 40, *speeds), np.arange(1.0, 41.0)
+        dates = np.sort(rng.integers(0, 41, 8)).astype(float)  # before the first month, and twice in one, too
+    else:
+        own = flows_by_date(loans, np.arange(40) // 5, 8, *speeds)
+        paid_at = dates = np.cumsum(rng.choice([0.5, 1.0, 1.0, 16 / 30, 3.0, 6.1], 8))
+    flows, purchases, bought = revolved(*own, until, paid_at, dates)
+    for i in range(4):
+        twin = slow_revolved(*(x[i] for x in own), until, paid_at, dates)
+        for fast, slow in zip((*flows, purchases), twin, strict=True):
+            np.testing.assert_allclose(fast[i], slow, rtol=1e-9, atol=1e-9)
+    # Nothing is lost or made: it is outstanding, or has been paid out.
+    start = np.broadcast_to(loans.balance[:, None], flows.balance.shape)
+    np.testing.assert_allclose(np.cumsum(flows.principal, axis=1) + flows.balance, start)
+    np.testing.assert_allclose(flows.balance[:, : until + 1], start[:, : until + 1])
+    # What the claims of closing do not pay, those of some date do.
+    alone = revolved(*own, -1, paid_at, dates).flows
+    collected = (flows.interest + flows.principal + purchases).sum(axis=0)
+    np.testing.assert_allclose(
+        bought[0].sum(axis=1), collected - (alone.interest + alone.principal).sum(axis=0), atol=1e-8
+    )
+    np.testing.assert_allclose(bought[1].sum(axis=1), (flows.balance - alone.balance).sum(axis=0), atol=1e-8)
+
+
+def test_reinvestment_after_a_long_first_period():
+    """120 in four months, of which the first two are paid on the first date: 60 buy, and pay 15 a month."""
+    interest, principal, balance = np.zeros((1, 3)), [[60.0, 30.0, 30.0]], [[60.0, 30.0, 0.0]]
+    flows, purchases, _ = revolved(interest, principal, balance, 0, [2.0, 3.0, 4.0])
+    np.testing.assert_allclose(purchases, [[60.0, 0.0, 0.0]])
+    np.testing.assert_allclose(flows.principal, [[0.0, 45.0, 45.0]])
+    np.testing.assert_allclose(flows.balance, [[120.0, 75.0, 30.0]])
+
+
+@pytest.mark.parametrize("first", [0, 1, 3, 6])
+def test_interest_is_level_while_a_pool_revolves(first):
+    """Loans pay 1 % a month of a balance that stays, whatever the first period."""
+    own, dates = monthly_flows(Loans.of(1e7, 0.12, 36), 48), first + np.arange(42)
+    flows, _, _ = revolved(*own, 23, dates=dates)
+    np.testing.assert_allclose(flows.interest[0, 1:25], 1e5, rtol=1e-12)
+
+
 def test_reinvestment_by_hand():
     """90 in three equal parts at no interest; the first two dates buy 30 and 30 + 10."""
     own = monthly_flows(Loans.of(90.0, 0.0, 3), 4)
-    flows, purchases = revolved(*own, 1)
+    flows, purchases, bought = revolved(*own, 1)
     np.testing.assert_allclose(purchases, [[30.0, 40.0, 0.0, 0.0]], rtol=1e-13)
     np.testing.assert_allclose(flows.principal, [[0.0, 0.0, 30 + 10 + 40 / 3, 10 + 40 / 3]], atol=1e-12)
     np.testing.assert_allclose(flows.balance, [[90.0, 90.0, 10 + 80 / 3, 40 / 3]], rtol=1e-13)
-    unchanged, nothing = revolved(*own, -1)
+    # The 30 of the first date pay 10, 10, 10; the 40 of the second 40/3 each.
+    np.testing.assert_allclose(bought[0], [[0] * 4, [10, 0, 0, 0], [10, 40 / 3, 0, 0], [10, 40 / 3, 0, 0]])
+    left = [[30, 0, 0, 0], [20, 40, 0, 0], [10, 80 / 3, 0, 0], [0, 40 / 3, 0, 0]]
+    np.testing.assert_allclose(bought[1], left, atol=1e-13)
+    unchanged, nothing, _ = revolved(*own, -1)
     np.testing.assert_allclose(unchanged, own, rtol=1e-14)
     assert not nothing.any()
 
 
 def test_reinvestment_of_nothing_and_of_a_growing_claim():
     interest, principal = np.array([[0.0, 0.0], [10.0, 11.0]]), np.array([[0.0, 0.0], [-10.0, 110.0]])
-    flows, purchases = revolved(interest, principal, [[0.0, 0.0], [110.0, 0.0]], 1)
+    flows, purchases, _ = revolved(interest, principal, [[0.0, 0.0], [110.0, 0.0]], 1)
     np.testing.assert_array_equal([x[0] for x in (*flows, purchases)], 0.0)
     np.testing.assert_allclose(flows.principal[1], [-10.0, 0.0], rtol=1e-13)
     np.testing.assert_allclose(flows.balance[1], [110.0, 110.0], rtol=1e-13)
@@ -742,6 +805,12 @@ def test_implied_principal_refuses(change, kind, message):
         ({"until": 0.5}, DomainError, r"until must be a whole number"),
         ({"balance": [[1.0, -0.5]]}, DomainError, r"balance must be >= 0 \(got -0.5\)"),
         ({"interest": [[1.0]]}, InputError, "balance must have the shape of interest and principal"),
+        ({"paid_at": [1.0]}, InputError, r"paid_at must have one value per time \(2\)"),
+        ({"paid_at": [0.0, 1.0]}, DomainError, r"paid_at must be > 0 \(got 0\)"),
+        ({"paid_at": [1.0, 1.0]}, DomainError, r"paid_at must be > 0 and increasing \(got 1\)"),
+        ({"dates": [[1.0, 2.0]]}, InputError, "dates must have one value per payment date"),
+        ({"dates": [2.0, 1.0]}, DomainError, r"dates must never fall \(got 1\)"),
+        ({"dates": [1.0], "until": 1}, DomainError, r"until must be a whole number between -1 and 0"),
     ],
 )
 def test_revolved_refuses(change, kind, message):

@@ -60,8 +60,8 @@ WRONG: dict[str, tuple[int, str, Any, str]] = {
         "must not be blank: enter the coupon (0 for a residual class), or fill 'Base'",
     ),
     "unknown curve": (1, "Base", "EURIBOR", "must be the name of a curve (SHIBOR, LPR)"),
-    "margin over nothing": (0, "Margin", 0.01, "must be blank: the coupon is fixed while 'Base' is blank"),
-    "cap over nothing": (0, "Cap", 0.05, "must be blank: the coupon is fixed while 'Base' is blank"),
+    "margin over nothing": (0, "Margin", 0.01, "must be blank: the coupon is fixed while the base is blank"),
+    "cap over nothing": (0, "Cap", 0.05, "must be blank: the coupon is fixed while the base is blank"),
     "cap below zero": (1, "Cap", -0.01, "must be between 0 and 1 (a decimal: 0.04 means 4 %)"),
     "cap below the floor": (1, "Floor", 0.06, "must not be below the floor (0.06)"),
     "no maturity": (

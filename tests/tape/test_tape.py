@@ -690,6 +690,14 @@ def test_floating_loans_need_no_rate(tape) -> None:
     assert refusals(read) == [(3, "Rate", None)]
 
 
+def test_a_loan_at_a_fixed_rate_has_no_margin(tape) -> None:
+    rows = [("A1", 1, "", 12, 0.02, "LPR", "0.5%"), ("A2", 1, 0.06, 12, 0.02, "", "1.5%")]
+    read = tape((*HEADINGS, "Base", "利差"), *rows, ("A3", 1, 0.05, 12, 0.02, "", ""))
+    assert column(read, "margin") == [0.005, None, None]
+    assert "1 row at a fixed rate, without a base: no margin there." in read.report.notes
+    assert not refusals(read)
+
+
 def test_a_pd_goes_before_a_rating(tape) -> None:
     read = tape((*HEADINGS, "Rating"), (*LOANS[0], "AA"), (*LOANS[1][:4], "", "BB"))
     assert column(read, "pd") == [0.02, None]

@@ -52,6 +52,7 @@ STRUCTURE_RULES = (
     "Class after class: the most senior first, each given the sizes of those before.",
     "Reserve: at closing; enter it in its own unit. Pool over notes: classes in proportion; enter all notes.",
     "Reserve and undertaking are asked about for senior classes, which they protect.",
+    "Recovery: the mean of the rates by amount, all moved alike; enter the factor on them.",
 )
 
 STRUCTURE_CELLS = {

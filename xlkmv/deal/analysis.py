@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.checks import Check, laws, warnings
+from xlkmv.deal.checks import Check, laws, unused, warnings
 from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, Once, kmv_view
 from xlkmv.deal.paths.executors import Executor, Questions
 from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate
@@ -294,7 +294,12 @@ def analyse(
         simulated_now,
         _against_sigma(plan, base, once),
         _breakeven(plan, base),
-        (*laws(plan, base, planned, run, answers.attribution), *warnings(plan, base, planned), *noticed),
+        (
+            *laws(plan, base, planned, run, answers.attribution),
+            *warnings(plan, base, planned),
+            *unused(deal),
+            *noticed,
+        ),
         quick,
     )
 

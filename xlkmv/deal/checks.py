@@ -17,11 +17,12 @@ from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.sources import HOLE, Prices
+from xlkmv.deal.terms import Deal
 from xlkmv.model.plan import default_probability_by
 from xlkmv.phrase import Phrase, some
 from xlkmv.shown import Shown
 
-__all__ = ["Check", "laws", "source_warnings", "warnings"]
+__all__ = ["Check", "laws", "source_warnings", "unused", "warnings"]
 
 # Days from the last price to closing, beyond which it says little of the firm at closing: a quarter.
 LATEST_PRICE = 92
@@ -139,6 +140,7 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
         (Phrase("Senior fees p.a."), deal.terms.fee_rate, 0.03),
         (Phrase("Reserve in periods"), reserve, 4.0),
         (Phrase("Coverage of {name}", name=headline.name), headline.coverage_at_maturity, 3.0),
+        (Phrase("Payment dates before anything is collected by plan"), _waits(planned), 0.0),
         (Phrase("Classes short although everybody pays"), float(planned.short.any(axis=-1).sum()), 0.0),
         (
             Phrase("Covenants in breach although everybody pays"),
@@ -147,6 +149,73 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
         ),
     )
     return tuple(Check(name, float(figure), limit, warning=True) for name, figure, limit in figures)
+
+
+def unused(deal: Deal) -> tuple[Check, ...]:
+    """What a deal says that counts for nothing, or not as it is said; only what there is.
+
+    Parameters
+    ----------
+    deal : Deal
+
+    Returns
+    -------
+    tuple of Check
+    """
+    terms, controls = deal.terms, deal.controls
+    beyond = [t.name for t in deal.tranches if t.legal_final is not None and t.legal_final > terms.dates[-1]]
+    best = min(t.rank for t in deal.tranches)
+    waits = [t.name for t in deal.tranches if t.deferrable and t.rank == best]
+    scheduled = not any(t.passes_through for t in deal.tranches)
+    of_pool, by_vector = controls.reserve_unit == "of pool", terms.prepayment_type == "vector"
+    stops, first = terms.revolving, terms.dates[0]
+    odd_stop = stops is not None and stops not in terms.dates
+    figures = (
+        (
+            _named(Phrase("Classes held to the last payment date, before their legal final"), beyond),
+            len(beyond),
+        ),
+        (Phrase("Claims marked late, which count as performing"), deal.pool.status.count("late")),
+        (
+            Phrase("Prepayment vector, not taken: the type is another"),
+            _any(terms.prepayment_vector) and not by_vector,
+        ),
+        (Phrase("Prepayment speed, not taken: the type is vector"), by_vector * terms.prepayment),
+        (
+            Phrase("CDR, not taken: defaults follow another timing"),
+            _any(terms.cdr) and terms.default_timing != "CDR",
+        ),
+        (
+            Phrase("Loss curve, not taken: defaults follow another timing"),
+            _any(terms.loss_curve) and terms.default_timing != "loss curve",
+        ),
+        (
+            Phrase("OC target or floor, not taken: no class passes through"),
+            scheduled * (terms.oc_target is not None or terms.oc_floor > 0.0),
+        ),
+        (
+            Phrase("Floor of the reserve, not taken: its size is not of the pool"),
+            (not of_pool) * controls.reserve_floor,
+        ),
+        (_named(Phrase("Deferrable, not taken: no better class is outstanding"), waits), len(waits)),
+        (
+            Phrase("Revolving ends on the payment date before {date}", date=stops)
+            if stops is None or stops >= first
+            else Phrase("Revolving ends before the first payment date: nothing is bought"),
+            odd_stop,
+        ),
+    )
+    return tuple(Check(name, float(figure), 0.0, warning=True) for name, figure in figures if figure > 0.0)
+
+
+def _any(values: Sequence[float]) -> bool:
+    return any(x > 0.0 for x in values)
+
+
+def _waits(planned: Waterfall) -> int:
+    """Payment dates until the pool first pays, of a pool that does."""
+    paying = planned.collections.ravel() > 0.0
+    return int(paying.argmax())
 
 
 def source_warnings(

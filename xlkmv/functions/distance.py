@@ -40,11 +40,12 @@ def dd_steps(
     asset_value: float, default_point: float, volatility: float, horizon: float, drift: float
 ) -> Iterator[Step]:
     V, DP, sigma, T, mu = asset_value, default_point, volatility, horizon, drift
-    coverage, growth, deviation = np.log(V / DP), (mu - 0.5 * sigma**2) * T, sigma * np.sqrt(T)
+    coverage = distance.log_ratio(np.asarray(V), np.asarray(DP))
+    growth, deviation = (mu - 0.5 * sigma**2) * T, sigma * np.sqrt(T)
     yield Step("Log coverage", "ln(V/DP)", coverage)
     yield Step("Growth of ln V", "(mu - sigma^2/2) T", growth)
     yield Step("Standard deviation of ln V", "sigma sqrt(T)", deviation)
-    dd = (coverage + growth) / deviation
+    dd = distance.log_distance(coverage, sigma, T, mu)
     yield Step("Distance to default (log)", "[ln(V/DP) + (mu - sigma^2/2) T] / (sigma sqrt(T))", dd)
 
 
@@ -73,13 +74,14 @@ def pd_steps(
     pd = distance.default_probability(V, DP, sigma, T, mu, method)
     if method == "linear":
         yield from _linear_steps(V, DP, sigma)
+        yield Step("Horizon and drift", "one year, no drift by definition: those given change nothing", "")
         yield Step("Default probability (linear)", "N(-DD)", pd)
         return
     yield from dd_steps(V, DP, sigma, T, mu)
     terminal = distance.default_probability(V, DP, sigma, T, mu)
     yield Step("Default probability (terminal)", "N(-DD)", terminal)
     if method == "anytime":
-        b, nu = np.log(DP / V), mu - 0.5 * sigma**2
+        b, nu = distance.log_ratio(np.asarray(DP), np.asarray(V)), mu - 0.5 * sigma**2
         yield Step("Distance of the barrier", "b = ln(DP/V)", b)
         yield Step("Drift of ln V", "nu = mu - sigma^2/2", nu)
         yield Step("First-passage probability", "N((b - nu T)/s) + e^(2 nu b/sigma^2) N((b + nu T)/s)", pd)
@@ -151,7 +153,17 @@ def KMV_BREAKEVEN_VOL(
     drift: Figures = 0.0,
 ) -> Answer:
     sigma = distance.breakeven_volatility(asset_value, default_point, target_pd, horizon, drift)
-    reason = "no volatility keeps the PD within target_pd: asset_value does not cover default_point"
+    m = distance.log_ratio(np.asarray(asset_value), np.asarray(default_point)) + drift * horizon
+    # A target above one half leaves room for assets that are expected to fall short: q^2 + 2 m >= 0.
+    least = -0.5 * np.minimum(-ndtri(target_pd), 0.0) ** 2
+
+    def reason(k: int) -> str:
+        rule = f"must be >= {least[k]:.6g}" if least[k] < 0.0 else "must be > 0"
+        return (
+            "no volatility keeps the PD within target_pd: "
+            f"ln(asset_value/default_point) + drift x horizon {rule} (got {m[k]:.6g})"
+        )
+
     return sigma, [Fault(np.isnan(sigma), reason)]
 
 
@@ -161,7 +173,8 @@ def _breakeven_steps(
 ) -> Iterator[Step]:
     V, DP, p, T, mu = asset_value, default_point, target_pd, horizon, drift
     sigma = distance.breakeven_volatility(V, DP, p, T, mu)
-    yield Step("Log coverage with growth", "m = ln(V/DP) + mu T", np.log(V / DP) + mu * T)
+    coverage = distance.log_ratio(np.asarray(V), np.asarray(DP))
+    yield Step("Log coverage with growth", "m = ln(V/DP) + mu T", coverage + mu * T)
     yield Step("Distance that the target asks for", "q = -N^-1(p*)", -ndtri(p))
     yield Step("Largest volatility", "[-q + sqrt(q^2 + 2 m)] / sqrt(T)", sigma)
     if RULES["volatility"].holds(sigma):

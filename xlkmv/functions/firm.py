@@ -137,7 +137,7 @@ def _equity_steps(
 
 def _d_steps(V: float, F: float, sigma: float, T: float, r: float) -> Iterator[Step]:
     s = sigma * np.sqrt(T)
-    d1 = (np.log(V / F) + r * T) / s + 0.5 * s
+    d1 = (distance.log_ratio(np.asarray(V), np.asarray(F)) + r * T) / s + 0.5 * s
     yield Step("Discounted default point", "F e^(-rT)", F * np.exp(-r * T))
     yield Step("d1", "[ln(V/F) + (r + sigma^2/2) T] / (sigma sqrt(T))", d1)
     yield Step("d2", "d1 - sigma sqrt(T)", d1 - s)
@@ -250,9 +250,8 @@ def KMV_TERM(
     if (np.diff(horizons) <= 0.0).any():
         raise InputError("horizons", "must increase")
     firm = (asset_value, default_point, volatility)
-    # The linear distance knows no horizon.
-    pd = np.broadcast_to(distance.default_probability(*firm, horizons, drift, method), horizons.shape)
-    if method == "linear":
+    pd = distance.default_probability(*firm, horizons, drift, method)
+    if method == "linear":  # the same at every horizon: it has none
         dd = np.broadcast_to(distance.linear_distance_to_default(*firm), pd.shape)
     else:
         dd = distance.distance_to_default(*firm, horizons, drift)

@@ -119,9 +119,11 @@ def _stress_rows(scenarios: list[list[Any]]) -> Iterator[tuple[str, dict[str, fl
             Phrase("must have the headings Scenario and any of: {known}", known=known),
             scenarios[0],
         )
-    if len(scenarios) < 2:
+    if all(is_blank(cell) for row in scenarios[1:] for cell in row):
         raise InputError("scenarios", "must have a row below the headings")
     for row in scenarios[1:]:
+        if all(map(is_blank, row)):
+            continue
         stress = dict(STRESSES)
         name = needed_text("scenarios, a name,", row[0])
         for heading, cell in zip(headings[1:], row[1:], strict=True):

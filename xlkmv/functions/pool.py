@@ -131,9 +131,18 @@ METRICS = {
     },
 )
 def KMV_BACKTEST(pds: Array, defaults: Array, metric: str = "all") -> Any:
-    found = validation.backtest(pds, defaults)
+    # One measure asks for its own conditions only.
+    if metric in ("auc", "accuracy_ratio"):
+        auc = validation.area_under_curve(pds, defaults)
+        return auc if metric == "auc" else 2.0 * auc - 1.0
+    if metric == "ks":
+        return validation.kolmogorov_smirnov(pds, defaults)
+    if metric == "brier":
+        return validation.brier_score(pds, defaults)
     if metric != "all":
-        return getattr(found, metric)
+        statistic, p_value, _ = validation.hosmer_lemeshow(pds, defaults)
+        return statistic if metric == "hosmer_lemeshow" else p_value
+    found = validation.backtest(pds, defaults)
     rows = [[label, getattr(found, name)] for name, label in METRICS.items()]
     return [["Measure", "Value"], ["Observations", found.observations], ["Defaults", found.defaults], *rows]
 

@@ -84,7 +84,8 @@ ARGUMENTS: dict[str, Text] = {
     "drift": Text("Growth of the assets per annum, a decimal. Blank: 0. The risk-free rate gives Q."),
     "rate": Text("Risk-free rate per annum, continuously compounded, a decimal. Blank: 0."),
     "method": Text(
-        "What default means: terminal (short at the horizon), anytime (at any time before), linear.",
+        "What default means: terminal (short at the horizon), anytime (at any time before), linear "
+        "(one year, no drift: horizon and drift change nothing).",
         "option",
         ("terminal", "anytime", "linear"),
     ),

@@ -22,6 +22,7 @@ from xlkmv.functions.registry import (
     table,
 )
 from xlkmv.model import calibration
+from xlkmv.model.distance import log_ratio
 from xlkmv.model.domain import FINITE, Array
 
 __all__ = ["KMV_EDF", "KMV_RATING", "KMV_VOLATILITY"]
@@ -42,7 +43,7 @@ def KMV_VOLATILITY(flows: Array, periods_per_year: float = 1.0, plan: Array | No
 @KMV_VOLATILITY.explain
 def _volatility_steps(flows: Array, periods_per_year: float, plan: Array | None) -> Iterator[Step]:
     fit = calibration.volatility_from_flows(flows, periods_per_year, plan)
-    x = np.diff(np.log(flows)) if plan is None else np.log(flows / plan)
+    x = np.diff(np.log(flows)) if plan is None else log_ratio(flows, plan)
     yield Step("Log changes", "ln(C_(i+1)/C_i)" if plan is None else "ln(actual/plan)", fit.changes)
     yield Step("Standard deviation per period", "sd(x)", x.std(ddof=1))
     yield Step("Volatility per annum", "sd(x) sqrt(periods per year)", fit.volatility)

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr
 
 from xlkmv.errors import DomainError, InputError
+from xlkmv.model.distance import log_distance, log_ratio
 from xlkmv.model.domain import FINITE, POSITIVE, PROBABILITY, RULES, Array, Rule, check, check_number
 from xlkmv.model.merton import MAX_ASSET_VOLATILITY, asset_value_at_volatility
 from xlkmv.model.normal import density, inverse_mills
@@ -75,7 +76,8 @@ def naive_asset_volatility(equity: Any, debt: Any, equity_volatility: Any) -> Ar
     """
     E, F = check("equity", equity), check("debt", debt)
     sigma_E = check("equity_volatility", equity_volatility)
-    share = 1.0 / (1.0 + F / E)
+    with np.errstate(over="ignore"):
+        share = 1.0 / (1.0 + F / E)
     return np.asarray(share * sigma_E + (1.0 - share) * (0.05 + 0.25 * sigma_E))
 
 
@@ -107,8 +109,12 @@ def naive_distance_to_default(
     """
     sigma = naive_asset_volatility(equity, debt, equity_volatility)
     T, mu = check("horizon", horizon), check("drift", drift)
-    cushion = np.log1p(check("equity", equity) / check("debt", debt))
-    return np.asarray((cushion + (mu - 0.5 * sigma * sigma) * T) / (sigma * np.sqrt(T)))
+    E, F = check("equity", equity), check("debt", debt)
+    with np.errstate(over="ignore"):
+        quotient = E / F
+    # Beyond the range of floats the debt does not add to E + F.
+    cushion = np.where(np.isfinite(quotient), np.log1p(quotient), log_ratio(E, F))
+    return log_distance(cushion, sigma, T, mu)
 
 
 # --- a series of equity values --------------------------------------------------------------
@@ -389,7 +395,7 @@ def _fitted(series: _Series, method: str, sigma: float, iterations: int, converg
     T, root_T = series.T, float(np.sqrt(series.T))
     d1 = float(series.d1(x, sigma)[-1])
     x_slope = -root_T * float(inverse_mills(d1))
-    distance = float((x[-1] - np.log(series.F[-1]) + (mu - 0.5 * sigma * sigma) * T) / (sigma * root_T))
+    distance = float(log_distance(x[-1] - np.log(series.F[-1]), sigma, T, mu))
     gradient = np.array([x_slope / (sigma * root_T) - distance / sigma - root_T, root_T / sigma])
     distance_error = float(np.sqrt(gradient @ covariance @ gradient))
     volatility_error, drift_error = (float(e) for e in np.sqrt(np.diag(covariance)))
@@ -473,25 +479,28 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
     ------
     InputError, DomainError
         When a flow is not positive, lengths differ, there are fewer than two changes, or the
-        series is cumulative (:func:`is_cumulative`): its volatility would be an artefact.
+        series is cumulative (:func:`is_cumulative`; with a plan, also 1.5 times the plan of the last
+        period or more): its volatility would be an artefact.
     """
     C = check("flows", flows, POSITIVE).ravel()
     dt = 1.0 / check_number("periods_per_year", periods_per_year)
-    if is_cumulative(C):
+    P = None if plan is None else check("plan", plan, POSITIVE).ravel()
+    if P is not None and P.size != C.size:
+        raise InputError(
+            "plan", Phrase("must have as many values as flows, which has {count}", count=C.size), P.size
+        )
+    # Flows that rise as their plan does are no total; a total is a multiple of the plan of a period.
+    if is_cumulative(C) and (P is None or C[-1] >= 1.5 * P[-1]):
         raise InputError(
             "flows",
-            "must be the amount of each period, not a cumulative total: this series never falls and "
-            "slows down as a running total does, which shows a volatility where there is no risk",
+            "must be the amount of each period, not a cumulative total: this series never falls, as a "
+            "running total does, which shows a volatility where there is no risk; give flows that really "
+            "rise together with the plan of each period",
         )
-    if plan is None:
+    if P is None:
         x = np.diff(np.log(C))
     else:
-        P = check("plan", plan, POSITIVE).ravel()
-        if P.size != C.size:
-            raise InputError(
-                "plan", Phrase("must have as many values as flows, which has {count}", count=C.size), P.size
-            )
-        x = np.log(C / P)
+        x = log_ratio(C, P)
     if x.size < 2:
         raise InputError(
             "flows", Phrase("must hold at least {least} values", least=2 if plan is not None else 3), C.size
@@ -506,15 +515,11 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
 def is_cumulative(flows: Any) -> bool:
     """Tell whether a series looks like a running total rather than the flow of each period.
 
-    A running total of payments never falls, starts at the size of one payment, and grows ever
-    more slowly in relative terms (as 1/k for equal payments). Period flows that happen to
-    rise fail at least one of: never falling, slowing down, and steps that are large against the
-    first value. A series is called cumulative when all three hold:
-
-    * no value is below the one before;
-    * the mean log change of the later half is below 0.8 of that of the earlier half;
-    * the median step is at least a quarter of the first value (half of it for fewer than six
-      values, where chance can order them), or six or more values have at least doubled.
+    A running total never falls. Period flows hardly ever rise all the time by chance (six in one
+    order of 720), and where they do, nothing tells them from a running total, which need not begin at
+    closing, nor slow down where a last payment is large: both are called cumulative. So a series is
+    called cumulative when no value is below the one before, most are above it, and there are six values
+    or more, or the median step is at least half of the first value (fewer can rise by chance).
 
     Parameters
     ----------
@@ -532,12 +537,8 @@ def is_cumulative(flows: Any) -> bool:
     steps = np.diff(C)
     if (steps < 0.0).any():
         return False
-    x = np.diff(np.log(C))
-    half = x.size // 2
-    slows = x[-half:].mean() < 0.8 * x[:half].mean()
-    typical = float(np.median(steps)) / C[0]
-    few = C.size < 6
-    return bool(slows and (typical >= (0.5 if few else 0.25) or (not few and C[-1] >= 2.0 * C[0])))
+    step = float(np.median(steps))
+    return bool(step > 0.0 and (C.size >= 6 or step >= 0.5 * C[0]))
 
 
 # --- the user's maps ------------------------------------------------------------------------

@@ -24,12 +24,15 @@ __all__ = [
     "distance_to_default",
     "first_passage_probability",
     "linear_distance_to_default",
+    "log_distance",
+    "log_ratio",
     "safe_issue",
 ]
 
 # One block of float64 temporaries stays in the processor's second-level cache.
 BLOCK = 16_384
 _FIRM = "asset_value default_point volatility horizon drift"
+_FLOAT = np.finfo(np.float64)
 
 
 def _blockwise(formula: Callable[..., Array], *arguments: Array) -> Array:
@@ -37,7 +40,9 @@ def _blockwise(formula: Callable[..., Array], *arguments: Array) -> Array:
     shape = np.broadcast_shapes(*(a.shape for a in arguments))
     size = int(np.prod(shape))
     if size <= BLOCK:
-        return np.asarray(formula(*arguments))
+        out = np.asarray(formula(*arguments))
+        # A formula need not depend on each argument, the shape of the answer does.
+        return out if out.shape == shape else np.broadcast_to(out, shape).copy()
     flat = [a if a.ndim == 0 else np.broadcast_to(a, shape).reshape(-1) for a in arguments]
     out = np.empty(size)
     for start in range(0, size, BLOCK):
@@ -46,9 +51,56 @@ def _blockwise(formula: Callable[..., Array], *arguments: Array) -> Array:
     return out.reshape(shape)
 
 
+def log_ratio(numerator: Array, denominator: Array) -> Array:
+    """ln(numerator/denominator), also where the quotient itself is beyond the range of floats.
+
+    Parameters
+    ----------
+    numerator, denominator : ndarray
+        Both >= 0, in one unit, broadcast.
+
+    Returns
+    -------
+    ndarray
+        Minus infinity where the numerator is 0, infinity where the denominator is, NaN where both are.
+    """
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        quotient = np.asarray(numerator / denominator)
+        ordinary = (quotient >= _FLOAT.tiny) & (quotient <= _FLOAT.max)
+        if ordinary.all():
+            return np.asarray(np.log(quotient))
+        return np.where(ordinary, np.log(quotient), np.log(numerator) - np.log(denominator))
+
+
+def log_distance(
+    log_coverage: Array | float,
+    volatility: Array | float,
+    horizon: Array | float,
+    drift: Array | float,
+) -> Array:
+    """Distance to default of a log coverage: ``[ln(V/DP) + (mu - sigma^2/2) T] / (sigma sqrt T)``.
+
+    The one place of the formula, for callers that know their arguments to be sound.
+
+    Parameters
+    ----------
+    log_coverage : ndarray or float
+        ln(V/DP).
+    volatility, horizon, drift : ndarray or float
+        As in :func:`distance_to_default`.
+
+    Returns
+    -------
+    ndarray
+        Standard deviations, broadcast; infinite where they are beyond the range of floats.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        growth = (drift - 0.5 * volatility * volatility) * horizon
+        return np.asarray((log_coverage + growth) / (volatility * np.sqrt(horizon)))
+
+
 def _distance(V: Array, DP: Array, sigma: Array, T: Array, mu: Array) -> Array:
-    # DD = [ln(V/DP) + (mu - sigma^2/2) T] / (sigma sqrt T)
-    return (np.log(V / DP) + (mu - 0.5 * sigma * sigma) * T) / (sigma * np.sqrt(T))
+    return log_distance(log_ratio(V, DP), sigma, T, mu)
 
 
 def distance_to_default(
@@ -112,9 +164,15 @@ def linear_distance_to_default(
     -----
     Crosbie and Bohn (2003); Crouhy, Galai and Mark (2000).
     """
-    V = check("asset_value", asset_value)
-    DP = check("default_point", default_point)
-    return np.asarray((V - DP) / (V * check("volatility", volatility)))
+    return _linear_distance(
+        *check_all("asset_value default_point volatility", asset_value, default_point, volatility)
+    )
+
+
+def _linear_distance(V: Array, DP: Array, sigma: Array) -> Array:
+    with np.errstate(over="ignore"):  # V next to nothing: minus infinity
+        # V sigma could overflow.
+        return np.asarray((V - DP) / V / sigma)
 
 
 def first_passage_probability(
@@ -150,12 +208,14 @@ def first_passage_probability(
 
 
 def _first_passage(V: Array, DP: Array, sigma: Array, T: Array, mu: Array) -> Array:
-    b = np.log(DP / V)
+    b = log_ratio(DP, V)
     nu = mu - 0.5 * sigma * sigma
     s = sigma * np.sqrt(T)
-    with np.errstate(over="ignore"):  # only where V <= DP, and that is answered below
+    # Overflow: where V <= DP, which is answered below, or without a volatility to speak of, where nothing
+    # is reflected and the logarithms are infinities of opposite signs.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         reflected = np.exp(2.0 * nu * b / (sigma * sigma) + log_ndtr((b + nu * T) / s))
-        touched = ndtr((b - nu * T) / s) + reflected
+        touched = ndtr((b - nu * T) / s) + np.where(np.isnan(reflected), 0.0, reflected)
     return np.where(b >= 0.0, 1.0, np.minimum(touched, 1.0))
 
 
@@ -164,7 +224,7 @@ def _terminal(V: Array, DP: Array, sigma: Array, T: Array, mu: Array) -> Array:
 
 
 def _linear(V: Array, DP: Array, sigma: Array, T: Array, mu: Array) -> Array:
-    return np.asarray(ndtr((DP - V) / (V * sigma)))
+    return np.asarray(ndtr(-_linear_distance(V, DP, sigma)))
 
 
 # What "default" means, by the name a user gives it.
@@ -192,7 +252,8 @@ def default_probability(
     method : {"terminal", "anytime", "linear"}
         ``terminal``: V below DP at the horizon, ``N(-DD)``. ``anytime``: V touches DP at
         any time up to the horizon. ``linear``: ``N(-DD)`` of the linear distance, a
-        convention that ignores horizon and drift.
+        convention: over one year and without a drift by definition, so that neither horizon
+        nor drift changes it.
 
     Returns
     -------
@@ -292,7 +353,7 @@ def breakeven_volatility(
     """
     names = "asset_value default_point target_pd horizon drift"
     V, DP, p, T, mu = check_all(names, asset_value, default_point, target_pd, horizon, drift)
-    m = np.log(V / DP) + mu * T
+    m = log_ratio(V, DP) + mu * T
     q = -ndtri(p)
     disc = q * q + 2.0 * m
     root = np.sqrt(np.maximum(disc, 0.0))

@@ -6,6 +6,7 @@ single monthly mortality (SMM), the share of what is left after the month's inst
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -34,6 +35,7 @@ __all__ = [
     "PAYMENTS_PER_YEAR",
     "Flows",
     "Loans",
+    "Revolved",
     "abs_smm",
     "cpr_from_smm",
     "flows_by_date",
@@ -310,7 +312,7 @@ class Loans:
         """Count the loans."""
         return int(self.balance.size)
 
-    def part(self, rows: slice) -> Loans:
+    def part(self, rows: slice | npt.NDArray[np.int64]) -> Loans:
         """Take some of the loans."""
         return Loans(*(getattr(self, field.name)[rows] for field in fields(self)))
 
@@ -550,32 +552,59 @@ def implied_principal(
     return _in_chunks(cash, a.size, t.size, width=t.size), rate
 
 
+class Revolved(NamedTuple):
+    """Claims of a pool that revolves.
+
+    Attributes
+    ----------
+    flows : Flows
+        Of shape (m, n): interest, principal that is left after the purchases (0 on the dates up to the
+        last one on which claims are bought), and the balance, which stays at that of closing up to it.
+    purchases : ndarray, shape (m, n)
+        V by date, money: principal collected less principal distributed.
+    bought : ndarray, shape (2, n, n)
+        What all claims bought on date s (last axis) pay on date k, and their balance after it, money.
+    """
+
+    flows: Flows
+    purchases: Array
+    bought: Array
+
+
 def revolved(
-    interest: npt.ArrayLike, principal: npt.ArrayLike, balance: npt.ArrayLike, until: int
-) -> tuple[Flows, Array]:
+    interest: npt.ArrayLike,
+    principal: npt.ArrayLike,
+    balance: npt.ArrayLike,
+    until: int,
+    paid_at: npt.ArrayLike | None = None,
+    dates: npt.ArrayLike | None = None,
+) -> Revolved:
     """Let the principal collected up to a date buy claims like each row's own, instead of paying it out.
 
-    Claims bought on date s pay on date s + k, per unit of what was paid for them, what the row pays on
-    date k per unit of its balance at closing. With V_0 the balance at closing, V_s the purchases on date
-    s, and x_k a flow per unit,
+    A claim bought on date s pays, per unit of what was paid for it, what the row has paid per unit of its
+    balance at closing after the same time. With V_0 the balance at closing (t_0 = 0), V_s the purchases on
+    date s, and F(t) a flow per unit accumulated up to a time t after closing,
 
-    ``X_k = sum_{s < k} V_s x_{k-s}``,  ``V_k = principal collected on date k`` up to `until`, then 0.
+    ``X_k = sum_{s < k} V_s (F(t_k - t_s) - F(t_{k-1} - t_s))``,
+    ``V_k = principal collected on date k`` up to `until`, then 0.
+
+    Between two times of `paid_at` F is linear.
 
     Parameters
     ----------
-    interest, principal, balance : array_like, shape (m, n)
-        As in :class:`Flows`, by equally spaced dates. The balance at closing is the first balance and
-        the first principal together. Where principal is negative, nothing is bought.
+    interest, principal, balance : array_like, shape (m, p)
+        As in :class:`Flows`, of the row alone. The balance at closing is the first balance and the first
+        principal together. Where principal is negative, nothing is bought.
     until : int
         Position of the last date on which principal is reinvested; -1 for none.
+    paid_at : array_like, shape (p,), optional
+        Months from closing to each column, > 0 and increasing; 1, 2, ... p when left out.
+    dates : array_like, shape (n,), optional
+        t, months from closing to each payment date, >= 0 and never falling; `paid_at` when left out.
 
     Returns
     -------
-    flows : Flows
-        Interest, principal that is left after the purchases (0 on the dates up to `until`), and the
-        balance, which stays at that of closing up to `until`.
-    purchases : ndarray, shape (m, n)
-        V by date, money: principal collected less principal distributed.
+    Revolved
 
     Raises
     ------
@@ -588,18 +617,33 @@ def revolved(
         raise InputError(
             "balance", "must have the shape of interest and principal", f"{i.shape}, {p.shape}, {b.shape}"
         )
-    n = b.shape[1]
+    at = check("paid_at", np.arange(1.0, b.shape[1] + 1.0) if paid_at is None else paid_at, POSITIVE)
+    if at.shape != b.shape[1:]:
+        raise InputError(
+            "paid_at", Phrase("must have one value per time ({count})", count=b.shape[1]), f"shape {at.shape}"
+        )
+    if (fallen := np.diff(at) <= 0.0).any():
+        raise DomainError("paid_at", "must be > 0 and increasing", at[1:][fallen][0].item())
+    t = check("dates", at if dates is None else dates, NOT_NEGATIVE)
+    if t.ndim != 1 or t.size == 0:
+        raise InputError("dates", "must have one value per payment date", f"shape {t.shape}")
+    if (fallen := np.diff(t) < 0.0).any():
+        raise DomainError("dates", "must never fall", t[1:][fallen][0].item())
+    n = t.size
     rule = Rule(
         Phrase("must be a whole number between -1 and {last} (position of a date)", last=n - 1), -1.0, n - 1.0
     )
     last = int(_whole("until", until, rule, 1)[0])
-    purchases = np.empty(b.shape)
+    spans, which = _lives(at, t, last)
+    purchases, bought = np.empty((len(b), n)), np.zeros((2, n, n))
 
     def cash(rows: slice) -> Flows:
-        flows, purchases[rows] = _reinvested(Flows(i[rows], p[rows], b[rows]), last)
+        unit = _per_unit(Flows(i[rows], p[rows], b[rows]), spans)
+        closing = b[rows, :1] + p[rows, :1]
+        flows, purchases[rows] = _reinvested(unit, closing, which, last, bought)
         return flows
 
-    return _in_chunks(cash, len(b), n, width=n), purchases
+    return Revolved(_in_chunks(cash, len(b), n, width=max(b.shape[1], len(spans))), purchases, bought)
 
 
 # ---------------------------------------------------------------------------------------- the work
@@ -715,24 +759,63 @@ def _split(schedule: Array, rate: Array, steps: Array) -> Flows:
     return Flows(interest, schedule - interest, balance)
 
 
-def _reinvested(own: Flows, until: int) -> tuple[Flows, Array]:
-    """Flows with reinvestment, and purchases, of a chunk of rows."""
-    m, n = own.balance.shape
+def _lives(paid_at: Array, dates: Array, until: int) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Spans of life of a claim that fall between two dates, each once.
+
+    Returns the spans, shape (u, 2), from and to in columns of the row's own flows, and the one of each
+    date (first axis) and each cohort: that of closing, then those bought on each date.
+    """
+    t = np.concatenate([[0.0], dates])
+    k, s = np.tril_indices(dates.size)
+    k, s = k[s <= until + 1], s[s <= until + 1]
+    ages = np.column_stack([t[k] - t[s], t[k + 1] - t[s]])
+    # Times are differences: what differs by rounding alone is the same.
+    _, kept, inverse = np.unique(np.round(ages, 9), axis=0, return_index=True, return_inverse=True)
+    which = np.zeros((dates.size, until + 2), np.int64)
+    which[k, s] = inverse.reshape(-1)
+    spans = np.interp(ages[kept], np.concatenate([[0.0], paid_at]), np.arange(paid_at.size + 1.0))
+    return np.where(np.abs(spans - np.rint(spans)) < 1e-9, np.rint(spans), spans), which
+
+
+def _per_unit(own: Flows, spans: Array) -> Flows:
+    """Flows of a chunk of rows within each span of life, and balance at its end, per unit at closing."""
     closing = own.balance[:, :1] + own.principal[:, :1]
-    unit = [np.divide(x, closing, out=np.zeros((m, n)), where=closing > 0.0) for x in own]
+    balance = np.concatenate([closing, own.balance], axis=1)
+    found = Flows(*np.empty((3, len(closing), len(spans))))
+    for u, (start, end) in enumerate(spans.tolist()):
+        columns = slice(int(start), math.ceil(end))
+        column = np.arange(columns.start, columns.stop)
+        share = np.clip(np.minimum(end, column + 1.0) - np.maximum(start, column), 0.0, 1.0)
+        found.interest[:, u] = (own.interest[:, columns] * share).sum(axis=1)
+        found.principal[:, u] = (own.principal[:, columns] * share).sum(axis=1)
+        before, part = int(end), end % 1.0
+        found.balance[:, u] = balance[:, before]
+        if part > 0.0:
+            found.balance[:, u] += part * (balance[:, before + 1] - balance[:, before])
+    for x in found:
+        np.divide(x, closing, out=x, where=closing > 0.0)
+    return found
+
+
+def _reinvested(
+    unit: Flows, closing: Array, which: npt.NDArray[np.int64], until: int, sums: Array
+) -> tuple[Flows, Array]:
+    """Flows with reinvestment, and purchases, of a chunk of rows; `sums` by date of purchase grow."""
+    m, n = len(closing), len(which)
     bought = np.zeros((m, n + 1))  # at closing, then on each date
     bought[:, :1] = closing
     interest, principal, balance = np.empty((3, m, n))
     for k in range(n):
         cohorts = min(k, until + 1) + 1
-        for column, profile in zip((interest, principal, balance), unit, strict=True):
-            # The oldest cohort is k dates further in its life than the one bought on the date before.
-            lives = profile[:, k - cohorts + 1 : k + 1][:, ::-1]
-            column[:, k] = np.einsum("ij,ij->i", bought[:, :cohorts], lives)
+        lives = [bought[:, :cohorts] * x[:, which[k, :cohorts]] for x in unit]
+        interest[:, k], principal[:, k], balance[:, k] = (x.sum(axis=1) for x in lives)
+        sums[0, k, : cohorts - 1] += (lives[0] + lives[1])[:, 1:].sum(axis=0)
+        sums[1, k, : cohorts - 1] += lives[2][:, 1:].sum(axis=0)
         if k <= until:
             bought[:, k + 1] = np.maximum(principal[:, k], 0.0)
             principal[:, k] -= bought[:, k + 1]
             balance[:, k] += bought[:, k + 1]
+            sums[1, k, k] += bought[:, k + 1].sum()
     return Flows(interest, principal, balance), bought[:, 1:]
 
 

@@ -24,9 +24,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erfcx, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from xlkmv.errors import ConvergenceError, DomainError, XlkmvError
+from xlkmv.model.distance import log_ratio
 from xlkmv.model.domain import RULES, Array, check_all, numbers
 from xlkmv.model.normal import density, inverse_mills
 from xlkmv.phrase import Phrase
@@ -62,6 +63,8 @@ _MOST_ELASTICITY = 1e6
 # A repricing error above this is not an answer.
 _RESIDUAL_LIMIT = 1e-9
 
+# V/K may be beyond the range of floats: such branches are computed, and not taken.
+_BEYOND = np.errstate(over="ignore", divide="ignore", invalid="ignore")
 _FIRM = "asset_value default_point volatility horizon rate"
 _OK, _PERCENTAGE, _NO_INFORMATION, _NOT_CONVERGED, _BREAKS_A_RULE = range(5)
 _INPUTS = ("equity", "default_point", "equity_volatility", "horizon", "rate")
@@ -134,7 +137,7 @@ def _equity(V: Array, F: Array, sigma: Array, T: Array, r: Array) -> tuple[Array
 def _terms(V: Array, F: Array, sigma: Array, T: Array, r: Array) -> tuple[Array, Array, Array, Array]:
     """K, s, d1, d2."""
     s = sigma * np.sqrt(T)
-    ratio = (np.log(V / F) + r * T) / s
+    ratio = (log_ratio(V, F) + r * T) / s
     return F * np.exp(-r * T), s, ratio + 0.5 * s, ratio - 0.5 * s
 
 
@@ -197,6 +200,7 @@ def debt_value(
     return np.asarray(V * ndtr(-d1) + K * ndtr(d2))
 
 
+@_BEYOND
 def spread(
     asset_value: Any, default_point: Any, volatility: Any, horizon: Any = 1.0, rate: Any = 0.0
 ) -> Array:
@@ -225,10 +229,14 @@ def spread(
     # Small losses by log1p; large ones from what is left, which cannot be a difference.
     small = loss < 0.5
     left = (V / K) * ndtr(-d1) + ndtr(d2)
-    log_left = np.where(small, np.log1p(-np.where(small, loss, 0.0)), np.log(np.where(small, 1.0, left)))
+    log_left = np.where(small, np.log1p(-np.where(small, loss, 0.0)), np.log(np.where(left > 0.0, left, 1.0)))
+    # V/K below the smallest float: N(d2) is smaller by far.
+    lost = ~small & (left <= 0.0)
+    log_left = np.where(lost, log_ratio(V, K) + log_ndtr(-d1), log_left)
     return np.asarray(-log_left / T)
 
 
+@_BEYOND
 def expected_recovery(
     asset_value: Any, default_point: Any, volatility: Any, horizon: Any = 1.0, rate: Any = 0.0
 ) -> Array:
@@ -258,6 +266,7 @@ def expected_recovery(
     return np.where(safe, m1 / m2, (V / K) * ndtr(-d1) / np.where(safe, 1.0, ndtr(-d2)))
 
 
+@_BEYOND
 def _expected_loss(V: Array, F: Array, sigma: Array, T: Array, r: Array) -> Array:
     """Guarantee value per unit of K: N(-d2) - (V/K) N(-d1)."""
     K, _, d1, d2 = _terms(V, F, sigma, T, r)

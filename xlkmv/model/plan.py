@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.errors import InputError
 from xlkmv.model.conditional import NARROW, step_edges, step_nodes
+from xlkmv.model.distance import log_distance, log_ratio
 from xlkmv.model.domain import (
     FINITE,
     INSIDE_PROBABILITY,
@@ -224,10 +225,8 @@ def accumulated_distance(
         Infinite where nothing can fall short.
     """
     open_due = np.maximum(due - reserve, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        log_coverage = np.where(open_due > 0.0, np.log(paid_in / open_due), np.inf)
-        growth = (drift - 0.5 * volatility * volatility) * times
-        return np.asarray((log_coverage + growth) / (volatility * np.sqrt(times)))
+    log_coverage = np.where(open_due > 0.0, log_ratio(paid_in, open_due), np.inf)
+    return log_distance(log_coverage, volatility, times, drift)
 
 
 def coverage_quantile(risk: PlanRisk, probability: float, volatility: float, drift: float = 0.0) -> Array:

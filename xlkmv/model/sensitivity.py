@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from xlkmv.model.distance import log_distance, log_ratio
 from xlkmv.model.domain import Array, check_all
 from xlkmv.model.normal import density
 from xlkmv.shown import Shown
@@ -101,9 +102,9 @@ def _derivatives(
     V, DP, sigma, T, mu = np.broadcast_arrays(*args)
     root_T = np.sqrt(T)
     s = sigma * root_T
-    leverage = np.log(V / DP)
+    leverage = log_ratio(V, DP)
     growth = (mu - 0.5 * sigma * sigma) * T
-    dd = (leverage + growth) / s
+    dd = log_distance(leverage, sigma, T, mu)
     return dd, Sensitivities(
         asset_value=1.0 / (V * s),
         default_point=-1.0 / (DP * s),

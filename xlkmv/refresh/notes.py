@@ -104,10 +104,6 @@ def _blank_faults(reader: Reader, table: Table, rows: Sequence[SimpleNamespace])
                 "must not be blank: only {pass_through} classes need no maturity", pass_through=PASS_THROUGH
             )
             yield Fault("tranche", k, "maturity", None, rule)
-        for name in () if floats else ("margin", "cap", "floor"):
-            if getattr(row, name) is not None:
-                rule = Phrase("must be blank: the coupon is fixed while '{base}' is blank", base=base)
-                yield Fault("tranche", k, name, getattr(row, name), rule)
 
 
 # -------------------------------------------------------------------------------- schedules

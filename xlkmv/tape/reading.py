@@ -320,7 +320,10 @@ def _fill_in(work: Work, options: Mapping[str, float | None]) -> None:
 
 
 def _drop_what_does_not_count(work: Work) -> None:
-    """Clear what the pool takes for a contradiction: a rating beside a PD, loan terms beside a schedule."""
+    """Clear what the pool takes for a contradiction.
+
+    A rating beside a PD, a margin without a base, loan terms beside a schedule.
+    """
     notes = work.report.notes
     if {"rating", "pd"} <= work.figures.keys():
         both = ~np.isnan(work.figures["pd"]) & ~pandas.isna(work.figures["rating"])
@@ -329,6 +332,13 @@ def _drop_what_does_not_count(work: Work) -> None:
             notes.append(Phrase("PD and rating are both there in {rows}: the PD counts.", rows=counted(both)))
     if "since" in work.figures:
         work.clear("since", pandas.isna(work.get("status", None)))
+    if "margin" in work.figures:
+        fixed = pandas.isna(work.get("base", None)) & (np.nan_to_num(work.figures["margin"]) != 0.0)
+        work.clear("margin", fixed)
+        if fixed.any():
+            notes.append(
+                Phrase("{rows} at a fixed rate, without a base: no margin there.", rows=counted(fixed))
+            )
     by_dates = ~by_loan_terms(work)
     cleared = [key for key in LOAN_FIELDS if key in work.figures and by_dates.any()]
     for key in cleared:

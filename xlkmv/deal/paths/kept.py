@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import Layout, layout_of
@@ -43,6 +46,7 @@ class KeptPaths:
     drift: float
 
     def __init__(self, deal: Deal, paths: int, progress: Callable[[], object] = lambda: None) -> None:
+        self.deal = deal
         whole = apply(deal, BASE)
         self.volatility, self.drift = pool_lognormal(whole)
         self.progress = progress
@@ -56,7 +60,30 @@ class KeptPaths:
         drawn = (pool_states([pool], self.layout, bundle, self.progress) for bundle in bundles)
         return pool, [(patterns, state) for states in drawn for _, patterns, state in states]
 
-    def simulate(self, plan: Stressed) -> Measured:
+    @cached_property
+    def _bare(self) -> list[PoolState]:
+        """What the pool does on the same paths if nothing is recovered, bundle after bundle."""
+        pool, _ = self._drawn
+        rows = altered(self.deal.pool, recovery=np.zeros_like(self.deal.pool.recovery))
+        bare = PoolEngine(separate(apply(replace(self.deal, pool=rows), BASE)), pool.model)
+        # The pool as it is comes first, so that the same paths stand for all.
+        bundles = range(self.layout.bundles)
+        drawn = (pool_states([pool, bare], self.layout, bundle, self.progress) for bundle in bundles)
+        return [state for states in drawn for engine, _, state in states if engine is bare]
+
+    def _recovering(self, bundle: int, state: PoolState, share: float) -> PoolState:
+        """What the pool does if all rates of recovery are `share` times what they are: linear in it."""
+        if share == 1.0:
+            return state
+        bare, moved = self._bare[bundle], dict[str, Any]()
+        for name in ("collections", "principal"):
+            each, without = getattr(state, name), getattr(bare, name)
+            moved[name] = None if each is None else without + share * (each - without)
+        return replace(state, **moved)
+
+    def simulate(
+        self, plan: Stressed, recovered: float = 1.0, lognormal: tuple[float, float] | None = None
+    ) -> Measured:
         """Pay the paths to a structure of notes and controls.
 
         Parameters
@@ -64,6 +91,10 @@ class KeptPaths:
         plan : Stressed
             Of a deal with the same claims, terms and payer of the undertaking, which keeps its
             excess coverage: the rows of its pool are not looked at, sums of them will do.
+        recovered : float
+            Factor on all rates of recovery, where these are no random numbers; none may come to exceed 1.
+        lognormal : tuple of float, optional
+            Volatility and drift of the pool with it; those of the pool as it is when left out.
 
         Returns
         -------
@@ -80,8 +111,10 @@ class KeptPaths:
             retained=plan.retained,
         )
         pool, bundles = self._drawn
-        engine, total = PlanEngine(plan, pool, self.volatility, self.drift, brief=True), TallySum()
+        volatility, drift = lognormal or (self.volatility, self.drift)
+        engine, total = PlanEngine(plan, pool, volatility, drift, brief=True), TallySum()
         for bundle, (patterns, state) in enumerate(bundles):
+            state = self._recovering(bundle, state, recovered)
             total.add(engine.run(patterns, state, self.layout, bundle)[0])
             self.progress()
         return measured_of(plan.deal, self.layout, total)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import bisect
+import calendar
 import datetime as dt
+import itertools
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.terms import Deal, Loans, Pool, Terms, months_after, without_risk
+from xlkmv.deal.terms import Deal, Pool, Terms, months_after, without_risk
 from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.loans import (
@@ -20,6 +23,7 @@ from xlkmv.model.loans import (
     abs_smm,
     flows_by_date,
     implied_principal,
+    monthly_flows,
     period_smm,
     psa_cpr,
     revolved,
@@ -31,6 +35,8 @@ __all__ = ["Claims", "Owed", "needs_balance", "needs_split", "planned_claims", "
 
 # Months of life for which speeds that depend on the age are worked out.
 MONTHS_OF_LIFE = 1200
+# Months of all loans whose flows by month are in memory at once.
+MONTHS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +83,15 @@ class Owed:
     def __hash__(self) -> int:
         """Hash of the identities."""
         return hash(tuple(map(id, self._tables())))
+
+
+class _Part(NamedTuple):
+    """Rows of a pool as they pay alone, and the months from closing to each column and to each date."""
+
+    rows: npt.NDArray[np.int64]
+    flows: Flows
+    paid_at: Array | None = None
+    dates: Array | None = None
 
 
 def needs_balance(deal: Deal) -> bool:
@@ -185,30 +200,21 @@ def _split_claims(pool: Pool, terms: Terms) -> Claims:
 @lru_cache(maxsize=2)  # and so do deals that differ in the risk of their obligors
 def _split_tables(owed: Owed, terms: Terms) -> Claims:
     pool = owed.claims.pool
+    m, n = pool.schedule.shape
     on = np.zeros(0, np.int64) if pool.loans is None else np.flatnonzero(pool.loans.given)
-    if pool.loans is not None and on.size == len(pool.name):
-        flows = _loan_flows(pool.amount, pool.loans, on, terms)
-    else:
-        if pool.interest is not None and pool.balance is not None:
-            flows = Flows(pool.interest, pool.schedule - pool.interest, pool.balance)
-        else:
-            flows, _ = implied_principal(pool.amount, pool.schedule, terms.times)
-        flows = _prepaid_flows(flows, terms)
-        if pool.loans is not None and on.size:
-            lent = _loan_flows(pool.amount[on], pool.loans, on, terms)
-            flows = Flows(*(x.copy() for x in flows))
-            for whole, part in zip(flows, lent, strict=True):
-                whole[on] = part
-    purchases = unbought = None
+    by_schedule = np.setdiff1d(np.arange(m), on)
+    flows, purchases, bought = Flows(*np.empty((3, m, n))), None, np.zeros((2, n, n))
     if terms.revolving is not None:
-        until = bisect.bisect_right(terms.dates, terms.revolving) - 1
-        own = flows
-        flows, purchases = revolved(*flows, until)
-        unbought = _unbought(own, flows, purchases, until)
+        purchases, until = np.empty((m, n)), bisect.bisect_right(terms.dates, terms.revolving) - 1
+    for rows, own, paid_at, dates in (*_by_schedule(pool, by_schedule, terms), *_by_terms(pool, on, terms)):
+        if purchases is not None:
+            own, purchases[rows], part = revolved(*own, until, paid_at, dates)
+            bought += part
+        for whole, values in zip(flows, own, strict=True):
+            whole[rows] = values
     schedule, claim = np.maximum(flows.interest + flows.principal, 0.0), None
     if on.size:
         claim = flows.balance + flows.principal
-        by_schedule = np.setdiff1d(np.arange(len(pool.name)), on)
         claim[by_schedule] = np.cumsum(schedule[by_schedule, ::-1], axis=1)[:, ::-1]
     return Claims(
         altered(
@@ -219,27 +225,15 @@ def _split_tables(owed: Owed, terms: Terms) -> Claims:
             claim=claim,
         ),
         purchases,
-        unbought,
+        None if purchases is None else _unbought(bought, flows, purchases),
     )
 
 
-def _unbought(own: Flows, flows: Flows, purchases: Array, until: int) -> tuple[Array, Array]:
-    """Shares of collections and balance that claims bought from each date on stand for, shape (n, n + 1).
-
-    Of row i claims bought on date j pay on date k what the row alone pays on date k - j - 1, per unit
-    of its balance at closing.
-    """
-    n = len(purchases[0])
-    start = own.balance[:, :1] + own.principal[:, :1]
+def _unbought(bought: Array, flows: Flows, purchases: Array) -> tuple[Array, Array]:
+    """Shares of collections and balance that claims bought from each date on stand for, shape (n, n + 1)."""
     collected = (flows.interest + flows.principal + purchases).sum(axis=0)
-    by_cohort = np.zeros((2, n, n + 1))  # collections and balance, date, date of purchase
-    np.fill_diagonal(by_cohort[1], purchases.sum(axis=0))
-    for each, table in zip((own.interest + own.principal, own.balance), by_cohort, strict=True):
-        unit = np.divide(each, start, out=np.zeros_like(each), where=start > 0.0)
-        for age in range(n - 1):
-            bought = np.arange(min(n - age - 1, until + 1))
-            table[bought + age + 1, bought] = np.einsum("i,ij->j", unit[:, age], purchases[:, : bought.size])
     total = np.array([collected, flows.balance.sum(axis=0)])[:, :, None]
+    by_cohort = np.pad(bought, ((0, 0), (0, 0), (0, 1)))  # nothing is bought after the last date
     share = np.divide(by_cohort, total, out=np.zeros_like(by_cohort), where=total > 0.0)
     missing = np.cumsum(share[:, :, ::-1], axis=2)[:, :, ::-1]
     # Nothing but rounding is left where all claims of the first day have run off.
@@ -258,12 +252,28 @@ def prepaid_schedule(schedule: Array, times: Array, rate: float) -> Array:
     return np.asarray(kept_before * schedule + (kept_before - kept) * remaining)
 
 
-def _months(terms: Terms) -> tuple[list[dt.date], npt.NDArray[np.int64]]:
-    """Ends of the months from closing on, and the position of the payment date of each."""
+def _months(terms: Terms, day: int) -> tuple[list[dt.date], npt.NDArray[np.int64]]:
+    """Ends of the months after closing, each on a day of the month, and the position of each payment date."""
     ends: list[dt.date] = []
+    before = int(months_after(terms.closing, 0, day) > terms.closing)  # one ends in the month of closing
     while not ends or ends[-1] < terms.dates[-1]:
-        ends.append(months_after(terms.closing, len(ends) + 1))
+        ends.append(months_after(terms.closing, len(ends) + 1 - before, day))
     return ends, np.array([bisect.bisect_left(terms.dates, end) for end in ends])
+
+
+def _elapsed(terms: Terms) -> Array:
+    """Months from closing to each payment date, shape (n,)."""
+    steps = []
+    for a, b in itertools.pairwise((terms.closing, *terms.dates)):
+        to_end = [d.day == calendar.monthrange(d.year, d.month)[1] for d in (a, b)]
+        whole = a.day == b.day or (to_end[0] and b.day > a.day) or (to_end[1] and a.day > b.day)
+        months = 12 * (b.year - a.year) + b.month - a.month
+        steps.append(months if whole else months + (min(b.day, 30) - min(a.day, 30)) / 30.0)
+    elapsed = np.cumsum(steps)
+    whole = np.rint(elapsed)
+    # Where a holiday moves dates by some days, claims pay as if it had not.
+    moved = np.abs(elapsed - whole).max() <= 1.0 / 6.0 and (np.diff(whole, prepend=0.0) > 0.0).all()
+    return np.asarray(whole if moved else elapsed)
 
 
 def _mortality(terms: Terms, positions: npt.NDArray[np.int64]) -> Array:
@@ -278,36 +288,64 @@ def _mortality(terms: Terms, positions: npt.NDArray[np.int64]) -> Array:
     return np.atleast_1d(smm_from_cpr(terms.prepayment))
 
 
-def _loan_flows(balance: Array, loans: Loans, on: npt.NDArray[np.int64], terms: Terms) -> Flows:
-    ends, positions = _months(terms)
+def _by_schedule(pool: Pool, rows: npt.NDArray[np.int64], terms: Terms) -> Iterator[_Part]:
+    """Yield the rows that come with a schedule, which they pay evenly between two dates."""
+    if not rows.size:
+        return
+    schedule = pool.schedule[rows]
+    if pool.interest is not None and pool.balance is not None:
+        flows = Flows(pool.interest[rows], schedule - pool.interest[rows], pool.balance[rows])
+    else:
+        flows, _ = implied_principal(pool.amount[rows], schedule, terms.times)
+    yield _Part(rows, _prepaid_flows(flows, terms), elapsed := _elapsed(terms), elapsed)
+
+
+def _by_terms(pool: Pool, on: npt.NDArray[np.int64], terms: Terms) -> Iterator[_Part]:
+    """Yield the rows that have loan terms, by the day of the month on which they pay.
+
+    Flows are by month where claims are bought, which pay by months of life, else by payment date.
+    """
+    if pool.loans is None or not on.size:
+        return
+    loans = pool.loans
     names = [c.name for c in terms.curves]
     curve = np.array([names.index(loans.base[i]) if loans.base[i] else -1 for i in on])
-    rate = np.where(curve >= 0, loans.margin[on], loans.rate[on])
     often = loans.payments_per_year[on]
     interval = (12 / often).astype(np.int64)
-    first = np.array(
-        [
-            interval[j] if (start := loans.first[i]) is None else bisect.bisect_left(ends, start) + 1
-            for j, i in enumerate(on)
-        ]
-    )
+    starts = [loans.first[i] for i in on]
+    days = np.array([terms.closing.day if start is None else start.day for start in starts])
+    calendars = {day: _months(terms, day) for day in np.unique(days).tolist()}
+    first = []
+    for each, start in zip(interval.tolist(), starts, strict=True):
+        if start is not None:
+            end = calendars[start.day][0][0]
+            each = 1 + 12 * (start.year - end.year) + start.month - end.month
+        first.append(min(each, MONTHS_OF_LIFE))
     amortisation = np.array([loans.amortisation[i] for i in on])
-    alone = np.where(amortisation == "interest-only", loans.interest_only[on] // interval, 0)
     made = LoanTerms.of(
-        balance,
-        rate,
+        pool.amount[on],
+        np.where(curve >= 0, loans.margin[on], loans.rate[on]),
         loans.term[on] // interval,
         amortisation,
         payments_per_year=often,
         first=first,
-        interest_only=alone,
+        interest_only=np.where(amortisation == "interest-only", loans.interest_only[on] // interval, 0),
         curve=curve,
     )
-    starts = [terms.closing, *ends[:-1]]
-    curves = np.array([c.at(starts) for c in terms.curves]) if names else None
-    age = loans.age[on] if terms.prepayment_type in ("ABS", "PSA") else 0
-    smm = _mortality(terms, positions)
-    return flows_by_date(made, positions, len(terms.dates), smm, age, curves)
+    age = loans.age[on] if terms.prepayment_type in ("ABS", "PSA") else np.zeros(on.size)
+    for day, (ends, positions) in calendars.items():
+        begun = [terms.closing, *ends[:-1]]
+        curves = np.array([c.at(begun) for c in terms.curves]) if names else None
+        smm = _mortality(terms, positions)
+        rows, n = np.flatnonzero(days == day), len(terms.dates)
+        if terms.revolving is None:
+            flows = flows_by_date(made.part(rows), positions, n, smm, age[rows], curves)
+            yield _Part(on[rows], flows)
+            continue
+        paid_out = np.searchsorted(positions, np.arange(n), side="right")
+        for some in np.array_split(rows, -(-rows.size * len(ends) // MONTHS_AT_ONCE)):
+            flows = monthly_flows(made.part(some), len(ends), smm, age[some], curves)
+            yield _Part(on[some], flows, dates=paid_out.astype(float))
 
 
 def _prepaid_flows(flows: Flows, terms: Terms) -> Flows:
@@ -320,7 +358,7 @@ def _prepaid_flows(flows: Flows, terms: Terms) -> Flows:
         )
         start = flows.balance[:, :1] + flows.principal[:, :1]
         return Flows(interest, principal, np.maximum(start - np.cumsum(principal, axis=1), 0.0))
-    _, positions = _months(terms)
+    _, positions = _months(terms, terms.closing.day)
     smm = _mortality(terms, positions)
     by_month = smm[np.minimum(np.arange(positions.size), smm.size - 1)]
     survival = np.cumprod(1.0 - by_month)

@@ -17,6 +17,7 @@ from scipy.special import ndtr, ndtri
 from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.terms import Covenant
 from xlkmv.errors import InputError
+from xlkmv.model.distance import log_distance
 from xlkmv.model.domain import RULES, Array, Rule, check, check_number, numbers
 from xlkmv.model.passage import discrete_first_passage
 from xlkmv.phrase import Phrase
@@ -146,7 +147,7 @@ def metric_value(metric: str, seen: Observation) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
             log = np.log(ratio)
             log[np.abs(log) <= ROUNDING] = 0.0
-            return np.asarray((log + (seen.drift - 0.5 * sigma**2) * t) / (sigma * np.sqrt(t)))
+            return log_distance(log, sigma, t, seen.drift)
     raise InputError("metric", "is not known", metric)
 
 
@@ -273,7 +274,7 @@ def _lognormal(
         log_ratio = np.log(v) - np.log(max(limit, 0.0))
         log_ratio = np.where((v == 0.0) & (limit > 0.0), -np.inf, log_ratio)
         log_ratio = np.where((v >= 0.0) & (limit <= 0.0), np.inf, log_ratio)
-        above = (log_ratio + (mu - 0.5 * sigma**2) * t) / (sigma * np.sqrt(t))
+        above = log_distance(log_ratio, sigma, t, mu)
     return _path(name, v, limit, side, above if side == "min" else -above, t)
 
 

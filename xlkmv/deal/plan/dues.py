@@ -34,7 +34,8 @@ class Dues:
         Interest when it falls due at last: that of deferrable classes at their legal final;
         None where no class is deferrable.
     interest_first : bool
-        Whether interest of all ranks comes before principal of any.
+        Whether interest of all ranks comes before principal of any:
+        :attr:`~xlkmv.deal.terms.Terms.interest_leads`.
     """
 
     fees: Array
@@ -61,6 +62,8 @@ class Dues:
 
     def ahead(self, tranche: int, expected: bool = False) -> Array:
         """Fees, interest and principal due per date to a tranche and all that ranks with or ahead of it.
+
+        Where interest of all ranks comes before principal of any, all of it is ahead.
 
         Parameters
         ----------
@@ -146,7 +149,7 @@ def planned_dues(deal: Deal, collections: Array | None = None, pool: Array | Non
         ranks=np.array([float(t.rank) for t in deal.tranches]),
         coupons=coupons,
         deferred=_deferred(deal, interest),
-        interest_first=terms.interest == "first" or terms.accounts == "two",
+        interest_first=terms.interest_leads,
     )
 
 

@@ -143,7 +143,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
 
     order = joined([*dict.fromkeys(money)], ORDER)
     steps = [Step(Phrase("Senior fees, from {money}.", money=order), pay_fees)]
-    early = terms.interest == "first" or two or shared
+    early = terms.interest_leads
     if early:
         steps += [interest(r) for r in seniors]
         if two:

@@ -12,6 +12,7 @@ import numpy as np
 
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import Deal, Tranche
+from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase, joined
 
@@ -20,6 +21,7 @@ __all__ = [
     "coupon_question",
     "moved",
     "notes_question",
+    "recovery_question",
     "reserve_question",
     "reserved",
     "resized",
@@ -301,6 +303,34 @@ def coupon_question(deal: Deal, name: str) -> Question:
 
     candidates = np.arange(STEPS + 1) / STEPS
     return Question("coupon", name, candidates, now, trial, lambda x: x, lambda x: remark)
+
+
+def recovery_question(deal: Deal, name: str) -> Question | None:
+    """Ask how little defaults may bring, all rates of recovery moving together; shown as their mean.
+
+    Parameters
+    ----------
+    deal : Deal
+    name : str
+
+    Returns
+    -------
+    Question or None
+        Candidates are factors on the rates. None where nothing is recovered, recoveries are drawn or
+        follow from a pledge, or defaults follow from recoveries (a loss curve).
+    """
+    pool, controls = deal.pool, deal.controls
+    most = float(pool.recovery.max())
+    limit = 1.0 if controls.pledge else controls.unpledged_recovery
+    if pool.recoveries is not None or deal.terms.default_timing == "loss curve" or not 0.0 < most <= limit:
+        return None
+    mean = float(np.average(pool.recovery, weights=pool.amount))
+
+    def trial(factor: float) -> Deal:
+        return replace(deal, pool=altered(pool, recovery=factor * pool.recovery))
+
+    candidates = limit / most * np.arange(STEPS, -1, -1) / STEPS
+    return Question("recovery", name, candidates, mean, trial, lambda x: x * mean)
 
 
 def support_question(deal: Deal, name: str) -> Question:

@@ -9,7 +9,7 @@ import numpy as np
 from xlkmv.deal.kmv import tranche_view
 from xlkmv.deal.paths.kept import KeptPaths
 from xlkmv.deal.plan.claims import needs_balance
-from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
 from xlkmv.deal.questions.candidates import Question
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import Deal
@@ -32,6 +32,7 @@ class Trials:
         self.progress = progress
         self._kept: dict[object, KeptPaths] = {}
         self._first = self._key(deal)
+        self._recovery = deal.pool.recovery
 
     @staticmethod
     def _key(deal: Deal) -> object:
@@ -51,15 +52,27 @@ class Trials:
 
     def simulated(self, deal: Deal, name: str) -> tuple[float, float]:
         """Any-date PD of a class, and its standard error."""
-        run = self._paths_of(deal).simulate(self._plan(deal))
+        kept = self._paths_of(deal)
+        run = kept.simulate(self._plan(deal), self._recovered(deal), self._lognormal(deal, kept))
         risk = next(t for t in run.tranches if t.name == name)
         return risk.anydate_pd, risk.anydate_pd_error
 
     def kmv(self, deal: Deal, name: str) -> tuple[float, float]:
         """Any-date PD of a class in the KMV view; it has no error."""
         kept, k = self._paths_of(deal), [t.name for t in deal.tranches].index(name)
-        view = tranche_view(self._plan(deal), k, kept.volatility, kept.drift, both=False)
+        view = tranche_view(self._plan(deal), k, *self._lognormal(deal, kept), both=False)
         return view.anydate_pd_at_maturity, 0.0
+
+    def _recovered(self, deal: Deal) -> float:
+        """Factor on the rates of recovery of the deal as it is: they move together."""
+        rates = deal.pool.recovery
+        return 1.0 if rates is self._recovery else float(rates.max() / self._recovery.max())
+
+    def _lognormal(self, deal: Deal, kept: KeptPaths) -> tuple[float, float]:
+        """Volatility and drift of the pool, which its recoveries move."""
+        if deal.pool.recovery is self._recovery:
+            return kept.volatility, kept.drift
+        return pool_lognormal(apply(deal, BASE))
 
     def _plan(self, deal: Deal) -> Stressed:
         return apply(deal, BASE, by_plan=True)

@@ -19,6 +19,7 @@ from xlkmv.deal.questions.candidates import (
     coupon_question,
     moved,
     notes_question,
+    recovery_question,
     reserve_question,
     reserved,
     resized,
@@ -56,6 +57,7 @@ QUESTIONS: dict[str, str] = {
     "reserve": "Least reserve",
     "notes": "Least pool over notes",
     "coupon": "Largest coupon",
+    "recovery": "Least recovery",
     "support": "Largest PD of the undertaking",
 }
 # What the figures of an answer are.
@@ -65,6 +67,7 @@ UNITS: dict[str, str] = {
     "reserve": "of all notes now",
     "notes": "pool / notes",
     "coupon": "per annum",
+    "recovery": "of what is owed",
     "support": "one-year PD",
 }
 # A target that leaves nothing to ask for.
@@ -93,7 +96,8 @@ class Answer(Shown):
         least one that they can, of :data:`~xlkmv.deal.paths.run.ENOUGH` paths.
     now : float
         The figure as the deal has it. Sizes and reserve (at closing) as a share of all notes as they are,
-        pool over notes as a ratio, coupon (of a floating class: margin) and PD of the payer per annum.
+        pool over notes as a ratio, coupon (of a floating class: margin) and PD of the payer per annum,
+        recovery as the mean of the pool's rates by amount.
     value : float or None
         The answer in the same unit; None: out of reach.
     low, high : float or None
@@ -103,7 +107,7 @@ class Answer(Shown):
         What the KMV view answers for the target; None: out of reach.
     setting : float or None
         The answer as the deal has to be given it: money, coupon, size of the reserve in its own unit;
-        for pool over notes all notes, money.
+        for pool over notes all notes, money; for recovery the factor on all rates.
     pd, pd_error : float
         Simulated any-date PD of the class at the answer, or at the safest candidate where the
         target is out of reach, and its standard error.
@@ -317,7 +321,7 @@ def _answer(question: Question, asked: float, trials: Trials, room: int, scale: 
         return None if k < 0 else question.shown(float(question.candidates[k]))
 
     # Of these the safest is the largest.
-    low, high = (most, least) if question.key in ("reserve", "notes") else (least, most)
+    low, high = (most, least) if question.key in ("reserve", "notes", "recovery") else (least, most)
     return Answer(
         question.key,
         question.name,
@@ -360,7 +364,7 @@ def _remarks(
     key = question.key
     if place < 0:
         yield Phrase("Out of reach: {at_best}.", at_best=_at_best(question, curve))
-        if curve.flat and key in ("reserve", "coupon", "support"):
+        if curve.flat and key in ("reserve", "coupon", "recovery", "support"):
             yield Phrase("It makes no difference to this class.")
     elif place == question.candidates.size - 1:
         yield Phrase(WHOLE_RANGE[key])
@@ -393,6 +397,7 @@ WHOLE_RANGE = {
     "reserve": "It needs no reserve.",
     "notes": "All that the pool brings could be notes.",
     "coupon": "At any coupon.",
+    "recovery": "Whatever defaults bring.",
     "support": "It needs no undertaking.",
 }
 
@@ -437,9 +442,10 @@ def solve(
 
     For each class with a target, everything else as the deal has it: the largest size (alone, and
     class after class from the most senior one on, each given the sizes of those before), the least
-    reserve, the least pool over notes with all classes in proportion, the largest coupon, and the
-    largest PD of the payer of the undertaking. Only the PD of the class itself is looked at. Reserve
-    and undertaking are asked about for senior classes, which they protect.
+    reserve, the least pool over notes with all classes in proportion, the largest coupon, the least
+    recovery with all rates in proportion, and the largest PD of the payer of the undertaking. Only the
+    PD of the class itself is looked at. Reserve and undertaking are asked about for senior classes,
+    which they protect.
 
     Parameters
     ----------
@@ -534,6 +540,8 @@ def _alone(
         yield reserve_question(deal, name, notes)
     yield notes_question(deal, name, notes, pays)
     yield coupon_question(deal, name)
+    if (recovery := recovery_question(deal, name)) is not None:
+        yield recovery
     if senior and deal.controls.support:
         yield support_question(deal, name)
 

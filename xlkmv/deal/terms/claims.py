@@ -67,7 +67,7 @@ class Loans(Columns, Shown):
         One of :data:`AMORTISATIONS`: level instalments, level principal, all principal with
         the last payment, or interest alone for a while and level instalments after that.
     interest_only : ndarray, shape (m,)
-        Months of interest alone.
+        Months of interest alone; 0 unless the amortisation is interest-only.
     first : tuple of (date or None), length m
         First payment; None: one payment period after closing.
     payments_per_year : ndarray, shape (m,)
@@ -77,7 +77,7 @@ class Loans(Columns, Shown):
     base : tuple of str, length m
         Name of the base curve of a floating claim; "" for a fixed one.
     margin : ndarray, shape (m,)
-        Over the base curve, per annum.
+        Over the base curve, per annum; 0 where there is none.
     """
 
     term: Array
@@ -174,7 +174,17 @@ def loan_faults(
     fail("term", whole & (np.nan_to_num(term * often % 12) != 0.0), periods)
     odd = ~whole & (often >= 1) & (often <= 12)
     fail("payments_per_year", odd, Phrase("must be 1, 2, 4, 6 or 12 (payments a year)"))
+    fail(
+        "margin",
+        (figures["margin"] != 0.0) & ~np.isnan(figures["margin"]) & ~words["base"].astype(np.bool_),
+        Phrase("must be blank: the rate is fixed while the base is blank"),
+    )
     first_alone = kinds == "interest-only"
+    fail(
+        "interest_only",
+        ~first_alone & ~np.array(unknown, np.bool_) & (alone > 0.0),
+        Phrase("must be blank unless the amortisation is 'interest-only' (interest alone, then an annuity)"),
+    )
     none = first_alone & (alone == 0.0)
     text = Phrase("must say for how many months interest alone is paid (to the end: amortisation 'bullet')")
     fail("interest_only", none, text)

@@ -52,9 +52,9 @@ class Tranche(Shown):
     base : str
         Name of the base curve of a floating coupon; "" for a fixed one.
     margin : float
-        Over the base curve, per annum.
+        Over the base curve, per annum; 0 where there is none.
     cap, floor : float or None
-        Bounds of a floating coupon, per annum.
+        Bounds of a floating coupon, per annum; None for a fixed one.
     deferrable : bool
         Whether missed interest is added to what is owed, with interest on it, instead of
         being a default, while a better class is outstanding.
@@ -155,6 +155,11 @@ def _coupon_faults(row: int, t: Any, curves: Sequence[str] | None) -> Iterator[F
         yield Fault(
             "tranche", row, "base", base, Phrase("must be the name of a curve ({known})", known=known)
         )
+    for name in () if base else ("margin", "cap", "floor"):
+        value = getattr(t, name, None)
+        if value is not None and value == value and not (name == "margin" and value == 0.0):
+            rule = Phrase("must be blank: the coupon is fixed while the base is blank")
+            yield Fault("tranche", row, name, value, rule)
     cap, floor = getattr(t, "cap", None), getattr(t, "floor", None)
     if cap is not None and floor is not None and cap < floor:
         yield Fault(

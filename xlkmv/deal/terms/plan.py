@@ -79,7 +79,7 @@ class Terms(Shown):
         Outstanding notes, or performing pool, before the payment of the date.
     interest : {"by rank", "first"}
         Whether the interest of a rank comes just before its principal, or the interest of all
-        ranks before principal of any.
+        ranks before principal of any, as it also does with two accounts or principal "pro rata".
     accounts : {"one", "two"}
         Whether interest and principal collections come into one account, or into an income
         and a principal account: principal may pay senior interest, income makes defaults good.
@@ -172,6 +172,15 @@ class Terms(Shown):
     def times(self) -> Array:
         """Years from closing to each payment date, shape (n,)."""
         return _years(self.closing, self.dates, self.day_count)
+
+    @property
+    def interest_leads(self) -> bool:
+        """Whether interest of all ranks comes before principal of any.
+
+        By its order; out of an income account of its own; or as principal that is shared over the ranks
+        comes after all interest.
+        """
+        return self.interest == "first" or self.accounts == "two" or self.principal == "pro rata"
 
     def curve(self, name: str) -> Curve:
         """Return the curve of this name.

@@ -201,7 +201,7 @@ POOL = TableSpec(
             WHOLE,
             COLUMN_RULES["interest_only"],
             11,
-            "Months of interest alone; blank: none.",
+            "Months of interest alone before an annuity (amortisation interest-only); blank: none.",
             blank=True,
             aliases=("Interest-only",),
         ),
