@@ -533,7 +533,7 @@ def test_solve_prints_the_answers_that_it_writes(
     assert book.read_bytes() == before
     written = FileBook(target)
     table = written.table("tbl_Structure")
-    assert len(table.rows) == 6
+    assert len(table.rows) == 7
     for row in table.rows:
         cells = dict(zip(table.header, row, strict=True))
         [line] = [x for x in out.splitlines() if x.strip().startswith(f"{cells['Question']} (")]
