@@ -16,8 +16,7 @@ demo: $(READY)
 	@$(BIN)/xlkmv refresh out/demo.xlsm
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n auto --ignore=tests/hosts
-	$(BIN)/python -m pytest tests/hosts -rs
+	$(BIN)/python -m pytest -n auto --dist loadgroup -rs
 
 everything: check test docs release
 

@@ -10,6 +10,14 @@ from xlkmv.build import template as template_module
 from xlkmv.workbook.book import FileBook
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes test, a file stays in one, and so do all that ask a host: it is there once."""
+    hosts = Path(__file__).parent / "hosts"
+    for item in items:
+        room = hosts if hosts in item.path.parents else item.path
+        item.add_marker(pytest.mark.xdist_group(str(room)))
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template workbook as the sources build it: filled with the deal, and refreshed."""

@@ -719,5 +719,10 @@ def test_a_plan_that_follows_another_is_what_it_is_alone(key, most, paths):
             assert one.anydate_pd == other.anydate_pd
             assert one.expected_loss == other.expected_loss
     assert together[2].waterfalls == 0
+    with Run(deal, Wanted((), stresses), paths=paths) as run:
+        _, measured = run.results()
+    for brief, found in zip(measured, together, strict=True):
+        np.testing.assert_array_equal(brief.replicates, found.replicates)
     if key != "patents":  # there paths hang together, and all of them are paid
-        assert 0 < together[1].waterfalls < 0.5 * whole.waterfalls
+        for runs in (together, measured):
+            assert 0 < runs[1].waterfalls < 0.5 * whole.waterfalls

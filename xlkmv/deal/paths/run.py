@@ -459,8 +459,9 @@ def _different(deal: Deal, wanted: Wanted, tick: Tick) -> tuple[list[Stressed], 
         tick(0.0)
         plan = with_shared(separate(apply(deal, stress)), tables)
         if not wanted.whole:
-            # A test without a consequence is nobody's business: its pool need not know what it looks at.
-            plan = replace(plan, deal=altered(plan.deal, covenants=plan.deal.acting))
+            # A test without a consequence is nobody's business: its pool need not know what it looks at. One
+            # whose consequence is off stays, so that the plan is like that in which it is on.
+            plan = replace(plan, deal=altered(plan.deal, covenants=deal.acting))
         keys.append(plan_key(plan))
         plans.setdefault(keys[-1], plan)
         if len(keys) == len(wanted.whole):
