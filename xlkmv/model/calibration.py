@@ -444,9 +444,16 @@ def _by_date(name: str, value: Any, size: int) -> Array:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FlowVolatility(Shown):
-    """Volatility and drift of period flows, each with its standard error, per annum.
+    """Volatility and drift of period flows, each with its standard error.
 
-    ``changes`` counts the log changes (or log deviations from plan) that they rest on.
+    Attributes
+    ----------
+    volatility, drift : float
+        Per annum, decimals.
+    volatility_error, drift_error : float
+        Standard errors, per annum.
+    changes : int
+        How many log changes (or log deviations from plan) they rest on.
     """
 
     volatility: float
