@@ -28,7 +28,7 @@ def series_of(values, days=DAYS):
 
 
 def test_basels_formula_at_its_ends_and_by_hand():
-    # CRE31.5: 24 % of PD 0, 12 % of PD 1; e^{-0.5} of the way between at 1 %. CRE31.9: 4 points at 5 million.
+    # CRE31.5: 24 % of PD 0, 12 % of PD 1; e^{-0.5} of the way between at 1 %. CRE31.8: 4 points at 5 million.
     found = basel_correlations([0.0, 1.0, 0.01, 0.01, 0.01], [np.nan, np.nan, np.nan, 5.0, 27.5])
     middle = 0.12 + 0.12 * np.exp(-0.5)
     hand = [0.24, 0.12, middle, middle - 0.04, middle - 0.02]

@@ -342,6 +342,22 @@ def test_table_functions_give_one_error_with_its_reason() -> None:
     assert "one cell" in KMV_POOL([[1.0]], [[1.0]], [[0.1, 0.2]]).reason
 
 
+@every([f for f in FUNCTIONS.values() if any(a.kind in ("series", "words") for a in f.arguments)])
+@pytest.mark.parametrize(("rows", "columns"), [(2, 2), (3, 2), (2, 5)])
+def test_a_rectangle_where_a_row_or_column_is_asked_for_is_refused(
+    function: Function, rows: int, columns: int
+) -> None:
+    plain = as_excel(function) + [None] * len(function.arguments)
+    for k, argument in enumerate(function.arguments):
+        if argument.kind in ("series", "words"):
+            cell = "BBB" if argument.kind == "words" else 1.0
+            given = [*plain[:k], [[cell] * columns] * rows, *plain[k + 1 : len(function.arguments)]]
+            shape = f"{rows} x {columns} cells"
+            reason = f"{argument.name} must be one row or one column (got {shape!r})"
+            assert function(*given) == ExcelError("#VALUE!", reason)
+            assert KMV_EXPLAIN(function.name, *given)[-1] == ["Error", reason, "#VALUE!"]
+
+
 # ---------------------------------------------------------------------- nothing gets through
 
 NASTY = st.one_of(

@@ -248,6 +248,22 @@ def test_waterfall_worked_by_hand() -> None:
         )
 
 
+def test_waterfall_names_a_column_that_would_count_for_nothing() -> None:
+    table = [["Tranche", "Rank", "Amount", "Coupon", "Payment type"], ["A", 1, 100.0, 0.1, "bullet"]]
+    plain = KMV_WATERFALL([[60.0, 70.0]], table)
+    known = "each once and no other, and a row below (got"
+    for heading, value in (("Legal final", 3.0), ("Legal final", None), ("rank ", 2), (None, 5.0)):
+        wide = [[*table[0], heading], [*table[1], value]]
+        shown = "blank" if heading is None else repr("Rank" if heading == "rank " else heading)
+        error(KMV_WATERFALL([[60.0, 70.0]], wide), "#VALUE!", "tranche, rank, amount, coupon, payment type, ")
+        error(KMV_WATERFALL([[60.0, 70.0]], wide), "#VALUE!", f"{known} {shown})")
+    twice = [[*table[0], "Final", "Final"], [*table[1], 1.0, 1.0]]
+    error(KMV_WATERFALL([[60.0, 70.0]], twice), "#VALUE!", f"{known} 'Final')")
+    # An empty column beside the table holds nothing.
+    assert KMV_WATERFALL([[60.0, 70.0]], [[*table[0], None], [*table[1], ""]]) == plain
+    error(KMV_WATERFALL([[60.0, 70.0]], [[None, None], [None, None]]), "#VALUE!", "must have the headings")
+
+
 @pytest.mark.parametrize(("side", "sign"), [("min", 1.0), ("max", -1.0)])
 def test_covenant_by_date(side: str, sign: float) -> None:
     header, *rows = KMV_COVENANT([[1.05, 0.98]], 1.0, 0.05, 2, 0.01, side)

@@ -287,6 +287,18 @@ def test_a_ramp_that_follows_its_plan_is_no_total():
     actual, plan = [10, 20, 28, 34, 38, 40], [10, 21, 27, 35, 37, 41]
     got = volatility_from_flows(actual, 4, plan)
     assert got.volatility == pytest.approx(2 * np.std(np.log(np.divide(actual, plan)), ddof=1), rel=1e-12)
+    assert is_cumulative(actual) and not is_cumulative(actual, plan)
+
+
+@pytest.mark.parametrize(("last", "total"), [(26.6, True), (26.7, False)])
+def test_a_total_is_a_multiple_of_the_plan_of_its_last_period(last, total):
+    actual, plan = [10, 20, 28, 34, 38, 40], [10, 20, 25, 26, 26.5, last]  # 40/1.5 = 26.67
+    assert is_cumulative(actual, plan) is total
+    if total:
+        with pytest.raises(InputError, match="not a cumulative total"):
+            volatility_from_flows(actual, 4, plan)
+    else:
+        assert volatility_from_flows(actual, 4, plan).changes == 6
 
 
 @settings(max_examples=200, deadline=None)

@@ -23,7 +23,7 @@ def test_the_base_case_of_the_paper():
 
 
 def closed_forms(V, sigma, r, alpha, tau, C):
-    """Boundary, debt and firm value at any coupon, equations (14), (7) and (12)."""
+    """Boundary, debt and firm value at any coupon, as the paper writes them."""
     X = 2 * r / sigma**2
     V_B = (1 - tau) * C / r * X / (1 + X)
     q = (V / V_B) ** -X
@@ -48,8 +48,8 @@ def test_no_other_coupon_makes_the_firm_worth_more(firm):
         X = 2 * r / sigma**2
         m = ((1 - tau) * X / (r * (1 + X))) ** X / (1 + X)
         h = (1 + X + alpha * (1 - tau) * X / tau) * m
-        assert found.coupon == pytest.approx(float(V * ((1 + X) * h) ** (-1 / X)), rel=1e-13)  # (21)
-        # Where the slope of (12) is zero, by search from near by; and less on both sides of it.
+        assert found.coupon == pytest.approx(float(V * ((1 + X) * h) ** (-1 / X)), rel=1e-13)
+        # Where the slope of the firm value is zero, by search from near by; and less on both sides of it.
         best = mp.findroot(
             lambda c: mp.diff(lambda x: closed_forms(V, sigma, r, alpha, tau, x)[2], c),
             mp.mpf(float(found.coupon)) * mp.mpf("1.001"),
@@ -75,7 +75,7 @@ def test_owners_default_where_equity_leaves_zero_smoothly():
         C, V_B = mp.mpf(float(found.coupon)), mp.mpf(float(found.boundary))
         X = 2 * r / sigma**2
 
-        def equity(v):  # (13)
+        def equity(v):
             return v - (1 - tau) * C / r + ((1 - tau) * C / r - V_B) * (v / V_B) ** -X
 
         assert abs(equity(V_B)) < 1e-10 and abs(mp.diff(equity, V_B)) < 1e-10

@@ -148,7 +148,16 @@ class Prices(Shown):
     values: Array
 
     def until(self, day: dt.date) -> Prices:
-        """Return the prices up to a day, itself included.
+        """Prices up to a day, itself included.
+
+        Parameters
+        ----------
+        day : date
+
+        Returns
+        -------
+        Prices
+            Of the same name.
 
         Raises
         ------
@@ -282,13 +291,48 @@ class SourceTerms(Shown):
         check("level", self.level)
 
     def distance(self, value: Array, debt: Array, volatility: Array, drift: float) -> Array:
-        """Distance to default over one year, by the convention."""
+        """Distance to default over one year, by the convention.
+
+        Parameters
+        ----------
+        value, debt : ndarray
+            Assets and default point, money.
+        volatility : ndarray
+            Of the assets, per annum.
+        drift : float
+            Of the assets, per annum.
+
+        Returns
+        -------
+        ndarray
+            In standard deviations, broadcast.
+
+        Raises
+        ------
+        InputError, DomainError
+            When one of them breaks its rule.
+        """
         if self.convention == "linear":
             return linear_distance_to_default(value, debt, volatility)
         return distance_to_default(value, debt, volatility, 1.0, drift)
 
     def probability(self, distance: Array) -> Array:
-        """PD of a distance, by the map where there is one."""
+        """PD of a distance, by the map where there is one.
+
+        Parameters
+        ----------
+        distance : ndarray
+
+        Returns
+        -------
+        ndarray
+            Annual PDs, its shape.
+
+        Raises
+        ------
+        InputError, DomainError
+            When the map is no such map, or a distance no number.
+        """
         if self.mapping is None:
             return np.asarray(ndtr(-numbers("distance", distance)))
         return edf(distance, *self.mapping)
@@ -412,12 +456,27 @@ def source_ranges(rows: Sequence[ObligorPd | None], level: float = 0.9) -> dict[
 
 
 # ------------------------------------------------------------------------------- one method each
-#
-# Each takes what :func:`obligor_pd` takes, gives what that gives, and raises what that raises.
 
 
 def given_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
-    """PD, low and high end as somebody else answers for them; see :func:`obligor_pd`."""
+    """PD, low and high end as somebody else answers for them.
+
+    Parameters
+    ----------
+    row : ObligorSource
+        With `pd`, and `low` and `high` where they are known: annual, decimals.
+    terms : SourceTerms, optional
+        Not used.
+
+    Returns
+    -------
+    ObligorPd
+
+    Raises
+    ------
+    MissingError, InputError, DomainError
+        When the PD is blank, is not between its ends, or one of the three breaks its rule.
+    """
     pd = check_number("pd", _needed(row, "pd"))
     low, high = (
         None if x is None else check_number(n, x, PROBABILITY)
@@ -433,7 +492,23 @@ def given_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
 def rated_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
     """PD of a grade of the terms' scale, its range half way, in logs, to the grades beside it.
 
-    Beyond the ends of the scale it reaches as far as on the other side; see :func:`obligor_pd`.
+    Beyond the ends of the scale it reaches as far as on the other side.
+
+    Parameters
+    ----------
+    row : ObligorSource
+        With `rating`.
+    terms : SourceTerms, optional
+        With the scale.
+
+    Returns
+    -------
+    ObligorPd
+
+    Raises
+    ------
+    MissingError, InputError, DomainError
+        When the grade is blank or none of the scale, or there is no scale.
     """
     scale = (terms or SourceTerms()).scale
     grade = str(_needed(row, "rating"))
@@ -451,12 +526,28 @@ def rated_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
 
 
 def listed_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
-    """PD of a firm with a price: its assets by Merton's model, then distance and PD; see :func:`obligor_pd`.
+    """PD of a firm with a price: its assets by Merton's model, then distance and PD.
 
     From a series the assets come by :func:`~xlkmv.model.calibration.fit_series`, else by
     :func:`~xlkmv.model.merton.assets` from the last equity value and its volatility. The range takes the
     volatility a normal quantile of its standard error up and down, in logs: that of the fit, or that of
     the equity's, by default sigma/sqrt(2 x 250).
+
+    Parameters
+    ----------
+    row : ObligorSource
+        With `prices`, or `equity` and `equity_volatility`; and with debt.
+    terms : SourceTerms, optional
+        Rate, weight of the long-term debt, convention, map, level.
+
+    Returns
+    -------
+    ObligorPd
+
+    Raises
+    ------
+    MissingError, InputError, DomainError, ConvergenceError
+        When one of these is blank or breaks its rule, there is no debt, or no assets reprice the equity.
     """
     terms = terms or SourceTerms()
     debt, reach = _debt(row, terms), float(-ndtri(0.5 * (1.0 - terms.level)))
@@ -525,9 +616,26 @@ def asset_fit(row: ObligorSource, terms: SourceTerms | None = None) -> SeriesFit
 
 
 def compared_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
-    """PD of a firm without a price, by the listed peers of its industry; see :func:`obligor_pd`.
+    """PD of a firm without a price, by the listed peers of its industry.
 
     :func:`~xlkmv.model.private.private_firm` of the assets that the peers' equity implies.
+
+    Parameters
+    ----------
+    row : ObligorSource
+        With `earnings`, `industry` and debt.
+    terms : SourceTerms, optional
+        With the peers; rate, weight of the long-term debt, convention, map, level.
+
+    Returns
+    -------
+    ObligorPd
+
+    Raises
+    ------
+    MissingError, InputError, DomainError, ConvergenceError
+        When one of these is blank or breaks its rule, the industry has fewer than three peers, or there is no
+        debt.
     """
     terms = terms or SourceTerms()
     earnings = _needed(row, "earnings")
@@ -575,7 +683,21 @@ def compared_pd(row: ObligorSource, terms: SourceTerms | None = None) -> Obligor
 def observed_pd(row: ObligorSource, terms: SourceTerms | None = None) -> ObligorPd:
     """PD from the defaults of obligors like it: :func:`~xlkmv.model.history.history_pd`.
 
-    Arguments and result are those of :func:`obligor_pd`.
+    Parameters
+    ----------
+    row : ObligorSource
+        With `defaults` and `obligor_years`.
+    terms : SourceTerms, optional
+        Level of the range.
+
+    Returns
+    -------
+    ObligorPd
+
+    Raises
+    ------
+    MissingError, InputError, DomainError
+        When one of these is blank, no whole number of defaults, or above the obligor-years.
     """
     d, n = _needed(row, "defaults"), _needed(row, "obligor_years")
     found = history_pd(d, n, (terms or SourceTerms()).level)
@@ -590,7 +712,24 @@ def low_default_pd(row: ObligorSource, terms: SourceTerms | None = None) -> Obli
 
     Of the group of the terms that the row's rating names, taken together with all that are worse; or of
     the row's own defaults, its obligor-years being as many obligors in each of the terms' years. The
-    range is from the bound of confidence (1 - level)/2 to that of (1 + level)/2. See :func:`obligor_pd`.
+    range is from the bound of confidence (1 - level)/2 to that of (1 + level)/2.
+
+    Parameters
+    ----------
+    row : ObligorSource
+        With `rating`, or `defaults` and `obligor_years`.
+    terms : SourceTerms, optional
+        Groups, confidence, correlation, years, time correlation, level of the range.
+
+    Returns
+    -------
+    ObligorPd
+
+    Raises
+    ------
+    MissingError, InputError, DomainError
+        When the rating names no group, what is needed is blank, or the obligor-years are no whole number of
+        obligors a year.
     """
     terms = terms or SourceTerms()
     if row.rating is not None:

@@ -279,20 +279,26 @@ def _small_deal(collections: Array, tranches: Rows, months: int, chosen: Mapping
     """A deal of one obligor that cannot default, its dates `months` apart."""
     from xlkmv.deal.terms import Controls, Deal, Pool, Terms, Tranche
 
-    headings = [str(h or "").strip().lower() for h in tranches[0]]
+    columns = [c for c in zip(*tranches, strict=True) if not all(map(is_blank, c))]
+    headings = [str(c[0] or "").strip().lower() for c in columns]
     wanted = ["tranche", "rank", "amount", "coupon", "payment type"]
-    missing = [w for w in wanted if w not in headings]
-    if missing or len(tranches) < 2:
+    if sorted(headings) != sorted(wanted) or len(tranches) < 2:
+        # A column that is not known, or comes twice, would count for nothing.
+        twice = {h for h in headings if headings.count(h) > 1}
+        odd = [c[0] for c, h in zip(columns, headings, strict=True) if h in twice or h not in wanted]
         raise InputError(
             "tranches",
-            Phrase("must have the headings {options} and a row below", options=", ".join(wanted)),
-            tranches[0],
+            Phrase(
+                "must have the headings {options}, each once and no other, and a row below",
+                options=", ".join(wanted),
+            ),
+            odd[0] if odd else tranches[0],
         )
     steps = [months * (k + 1) for k in range(len(collections))]
     dates = tuple(dt.date(2000 + m // 12, m % 12 + 1, 1) for m in steps)
     rows = []
-    for row in tranches[1:]:
-        cell = {w: row[headings.index(w)] for w in wanted}
+    for row in zip(*(c[1:] for c in columns), strict=True):
+        cell = dict(zip(headings, row, strict=True))
         numbers = {w: needed_number(f"tranches, {w},", cell[w]) for w in ("rank", "amount", "coupon")}
         rows.append(
             Tranche(

@@ -475,6 +475,10 @@ def _read_whole(argument: Argument, value: Any) -> Any:
         return argument.default
     if argument.kind == "grid":
         return [list(row) for row in grid.cells]
+    if argument.kind in ("series", "words") and 1 not in grid.shape:
+        # Row by row would be as likely as column by column.
+        rows, columns = grid.shape
+        raise InputError(argument.name, "must be one row or one column", f"{rows} x {columns} cells")
     if argument.kind == "words":
         return [_word(argument, cell) for cell in cells]
     if argument.kind in ("scalar", "number", "option", "word"):

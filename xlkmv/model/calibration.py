@@ -444,9 +444,16 @@ def _by_date(name: str, value: Any, size: int) -> Array:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FlowVolatility(Shown):
-    """Volatility and drift of period flows, each with its standard error, per annum.
+    """Volatility and drift of period flows, each with its standard error.
 
-    ``changes`` counts the log changes (or log deviations from plan) that they rest on.
+    Attributes
+    ----------
+    volatility, drift : float
+        Per annum, decimals.
+    volatility_error, drift_error : float
+        Standard errors, per annum.
+    changes : int
+        How many log changes (or log deviations from plan) they rest on.
     """
 
     volatility: float
@@ -479,8 +486,7 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
     ------
     InputError, DomainError
         When a flow is not positive, lengths differ, there are fewer than two changes, or the
-        series is cumulative (:func:`is_cumulative`; with a plan, also 1.5 times the plan of the last
-        period or more): its volatility would be an artefact.
+        series is cumulative (:func:`is_cumulative`): its volatility would be an artefact.
     """
     C = check("flows", flows, POSITIVE).ravel()
     dt = 1.0 / check_number("periods_per_year", periods_per_year)
@@ -489,8 +495,7 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
         raise InputError(
             "plan", Phrase("must have as many values as flows, which has {count}", count=C.size), P.size
         )
-    # Flows that rise as their plan does are no total; a total is a multiple of the plan of a period.
-    if is_cumulative(C) and (P is None or C[-1] >= 1.5 * P[-1]):
+    if is_cumulative(C, P):
         raise InputError(
             "flows",
             "must be the amount of each period, not a cumulative total: this series never falls, as a "
@@ -512,7 +517,7 @@ def volatility_from_flows(flows: Any, periods_per_year: float = 1.0, plan: Any =
     return FlowVolatility(sigma, mu, sigma_error, mu_error, x.size)
 
 
-def is_cumulative(flows: Any) -> bool:
+def is_cumulative(flows: Any, plan: Any = None) -> bool:
     """Tell whether a series looks like a running total rather than the flow of each period.
 
     A running total never falls. Period flows hardly ever rise all the time by chance (six in one
@@ -520,11 +525,15 @@ def is_cumulative(flows: Any) -> bool:
     closing, nor slow down where a last payment is large: both are called cumulative. So a series is
     called cumulative when no value is below the one before, most are above it, and there are six values
     or more, or the median step is at least half of the first value (fewer can rise by chance).
+    Flows that rise as their plan does are no total: with a plan, a total is also 1.5 times what was
+    planned for the last period, or more.
 
     Parameters
     ----------
     flows : array_like, shape (n,)
         Positive amounts, oldest first.
+    plan : array_like, shape (n,), optional
+        What was planned for each period, not accumulated.
 
     Returns
     -------
@@ -536,6 +545,8 @@ def is_cumulative(flows: Any) -> bool:
         return False
     steps = np.diff(C)
     if (steps < 0.0).any():
+        return False
+    if plan is not None and C[-1] < 1.5 * np.ravel(plan)[-1]:
         return False
     step = float(np.median(steps))
     return bool(step > 0.0 and (C.size >= 6 or step >= 0.5 * C[0]))

@@ -119,7 +119,18 @@ class ConditionalPool:
     conditional_pd: ConditionalPd
 
     def joint_with_default(self, point: int) -> tuple[Array, Array]:
-        """Return P(obligor defaults, loss = point) and P(obligor defaults, loss > point), each (n,)."""
+        """Joint probabilities of each obligor's default and the loss of the pool.
+
+        Parameters
+        ----------
+        point : int
+            Loss in units.
+
+        Returns
+        -------
+        at, above : ndarray, shape (n,)
+            P(obligor defaults, loss = point) and P(obligor defaults, loss > point).
+        """
         at = np.zeros(self.bands.size)
         above = np.zeros(self.bands.size)
         for z, weight, start, window in zip(
@@ -215,7 +226,18 @@ def step_edges(centres: Array, widths: Array, sizes: Array, reach: float, most: 
 
 
 def step_nodes(edges: Array) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes of the standard normal factor between `edges`, and their probabilities."""
+    """Gauss-Legendre nodes of the standard normal factor between `edges`, and their probabilities.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (m,)
+        Ascending values of the factor.
+
+    Returns
+    -------
+    nodes, probabilities : ndarray
+        Of one shape; the probabilities sum to 1.
+    """
     x, w = np.polynomial.legendre.leggauss(_PANEL_NODES)
     half = 0.5 * np.diff(edges)[:, None]
     nodes = (edges[:-1, None] + half * (1.0 + x)).ravel()
@@ -244,6 +266,10 @@ def conditional_pool(
         Factor value -> (k,) default probabilities, smooth in the factor.
     steps : (centres, widths), optional
         Where each probability falls from 1 to 0, and in what length of the factor, (k,) each.
+
+    Returns
+    -------
+    ConditionalPool
     """
     if steps is not None and (steps[1] < NARROW).any():
         nodes, weights = _stepped_nodes(amounts, kinds, conditional_pd, *steps)
@@ -394,7 +420,16 @@ class _Pgf:
 
 
 def dot(a: Array, b: npt.NDArray[Any]) -> float:
-    """a @ b of two vectors in blocks so small that BLAS stays on one thread, as in :func:`_product`."""
+    """a @ b of two vectors in blocks so small that BLAS stays on one thread, as in :func:`_product`.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (n,)
+
+    Returns
+    -------
+    float
+    """
     return sum(float(a[k : k + _DOT] @ b[k : k + _DOT]) for k in range(0, a.size, _DOT))
 
 

@@ -126,6 +126,11 @@ def joint_default_probability(
     -------
     ndarray
         Probability; equal to `pd` when the support is sure to default.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
     """
     p, g, rho = np.broadcast_arrays(
         check("pd", pd), check("support_pd", support_pd), check("correlation", correlation)

@@ -3,7 +3,7 @@
 References
 ----------
 Basel Committee, "International convergence of capital measurement and capital standards" (June 2006),
-paragraphs 272 and 273; Basel Framework, CRE31.5, CRE31.6 and CRE31.9.
+paragraphs 272 and 273; Basel Framework (effective 2023), CRE31.5, CRE31.6 and CRE31.8.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ RISK_WEIGHT_RULES = {
     "pd": Rule("must be >= 0.0003 and < 1 (a decimal: 0.02 means 2 %)", 0.0003, 1.0, high_open=True),
     "maturity": Rule("must be between 1 and 5 (years)", 1.0, 5.0),
 }
-"""What the PD and the maturity of :func:`basel_risk_weight` may be: the floor and the range of Basel II."""
+"""What the PD and the maturity of :func:`basel_risk_weight` may be: the floor and the range of Basel II.
+
+The Basel Framework has a floor of 0.0005 (CRE32.4); a bank puts it in where it applies."""
 
 
 def maturity_slope(pd: Any) -> Array:

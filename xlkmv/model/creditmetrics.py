@@ -118,7 +118,19 @@ def transition_matrix(matrix: npt.ArrayLike) -> Array:
 
 
 def rating_rows(ratings: Sequence[str], names: Sequence[str] = EXAMPLE_RATINGS) -> npt.NDArray[np.int64]:
-    """Return the row of each rating in the list of names, (n,) integers from 0.
+    """Row of each rating in the list of names.
+
+    Parameters
+    ----------
+    ratings : sequence of str, length n
+        In letters of any size.
+    names : sequence of str
+        Ratings as the matrix names them, best first.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Rows, from 0.
 
     Raises
     ------
@@ -139,6 +151,20 @@ def migration_thresholds(matrix: npt.ArrayLike) -> Array:
 
     The obligor ends in state j when exactly j of its thresholds lie above its asset return; the last
     threshold is that of default, N^-1(PD).
+
+    Parameters
+    ----------
+    matrix : array_like, shape (r, s)
+        As :func:`transition_matrix` takes it.
+
+    Returns
+    -------
+    ndarray, shape (r, s - 1)
+
+    Raises
+    ------
+    InputError, DomainError
+        When it is no such matrix.
     """
     table = transition_matrix(matrix)
     # Summed from the default end, so that small default probabilities keep their digits.
@@ -164,6 +190,11 @@ def bond_values(coupon: float, forward_rates: npt.ArrayLike, default_value: floa
     -------
     (r + 1,) array
         Best rating first, default last.
+
+    Raises
+    ------
+    InputError, DomainError
+        When the rates are no table, or an argument breaks its rule.
     """
     rates = check("forward_rates", forward_rates, SIGNED_RATE)
     if rates.ndim != 2 or rates.shape[1] < 1:
@@ -193,6 +224,11 @@ def migration_moments(
     -------
     (array, array)
         Shape of the arguments broadcast together, without the last axis.
+
+    Raises
+    ------
+    InputError, DomainError
+        When the probabilities of a bond do not sum to 1, or an argument breaks its rule.
     """
     p = check("probabilities", probabilities, PROBABILITY)
     rows = transition_matrix(p.reshape(-1, p.shape[-1]) if p.ndim else p).reshape(p.shape)

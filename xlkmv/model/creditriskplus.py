@@ -322,9 +322,19 @@ def panjer(severities: Array, shapes: Array, points: int, extra: int | None = No
 
 
 def transform(severities: Array, shapes: Array, points: int, extra: int | None = None) -> Array:
-    """Loss probabilities by inverting the generating function with an FFT; arguments as :func:`panjer`.
+    """Loss probabilities by inverting the generating function with an FFT.
 
     Absolute accuracy 1e-15 or so: the work for a large grid, where the recursion would take minutes.
+
+    Parameters
+    ----------
+    severities, shapes, points, extra
+        As in :func:`panjer`.
+
+    Returns
+    -------
+    ndarray, shape (points,)
+        Probabilities of a loss of 0, 1, ... units.
     """
     size = 1 << max(int(points - 1).bit_length(), 1)
     log = np.fft.rfft(severities[0], size) - severities[0].sum()

@@ -160,6 +160,11 @@ def linear_distance_to_default(
         Distance in units of the one-year standard deviation of V. It is not the log
         distance: the two can give default probabilities orders of magnitude apart.
 
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
+
     Notes
     -----
     Crosbie and Bohn (2003); Crouhy, Galai and Mark (2000).
@@ -196,6 +201,11 @@ def first_passage_probability(
     -------
     ndarray
         Probability between 0 and 1, never less than the terminal one.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
 
     Notes
     -----
@@ -289,6 +299,11 @@ def default_point(short_term: npt.ArrayLike, long_term: npt.ArrayLike, weight: n
     ndarray
         Money, in the unit of the debts.
 
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
+
     Notes
     -----
     Crosbie and Bohn (2003).
@@ -319,6 +334,11 @@ def safe_issue(
     -------
     ndarray
         Money, in the unit of `asset_value`.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
     """
     names = "asset_value target_pd volatility horizon drift"
     V, p, sigma, T, mu = check_all(names, asset_value, target_pd, volatility, horizon, drift)
@@ -350,6 +370,11 @@ def breakeven_volatility(
     ndarray
         Volatility per annum, a decimal. NaN where no volatility at all keeps the PD
         within the target.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
     """
     names = "asset_value default_point target_pd horizon drift"
     V, DP, p, T, mu = check_all(names, asset_value, default_point, target_pd, horizon, drift)

@@ -21,7 +21,17 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An interval that a finite number must lie in, and the sentence that says so."""
+    """An interval that a finite number must lie in, and the sentence that says so.
+
+    Attributes
+    ----------
+    text : str
+        The rule, as the end of a sentence: ``"must be > 0"``.
+    low, high : float
+        Ends of the interval.
+    low_open, high_open : bool
+        Whether an end is no part of it.
+    """
 
     text: str
     low: float = -np.inf
@@ -30,13 +40,33 @@ class Rule:
     high_open: bool = False
 
     def holds(self, x: Array | float) -> npt.NDArray[np.bool_]:
-        """Tell, element by element, whether the rule holds; false for NaN and infinities."""
+        """Tell, element by element, whether the rule holds; false for NaN and infinities.
+
+        Parameters
+        ----------
+        x : ndarray or float
+
+        Returns
+        -------
+        ndarray of bool
+            Of the shape of `x`.
+        """
         above = x > self.low if self.low_open else x >= self.low
         below = x < self.high if self.high_open else x <= self.high
         return np.asarray(above & below & np.isfinite(x))
 
     def holds_all(self, x: Array) -> bool:
-        """Tell whether the rule holds everywhere, in two passes and without a temporary."""
+        """Tell whether the rule holds everywhere, in two passes and without a temporary.
+
+        Parameters
+        ----------
+        x : ndarray
+
+        Returns
+        -------
+        bool
+            True where there is nothing to break it.
+        """
         if x.size == 0:
             return True
         # NaN spreads through min and max, and every comparison with it is false.
@@ -90,7 +120,25 @@ RULES: dict[str, Rule] = {
 
 
 def numbers(name: str, value: Any) -> Array:
-    """Turn `value` into a float array, or say which argument is no number."""
+    """Turn what a caller passed into a float array.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    value : array_like
+        What the caller passed.
+
+    Returns
+    -------
+    ndarray
+        `value` itself where it is a float array already.
+
+    Raises
+    ------
+    InputError
+        When it is no number.
+    """
     try:
         if value is None or isinstance(value, (bool, np.bool_)):  # numpy makes NaN, 1 and 0 of them
             raise TypeError
@@ -111,6 +159,11 @@ def check(name: str, value: Any, rule: Rule | None = None) -> Array:
     rule : Rule, optional
         Overrides the rule of the name.
 
+    Returns
+    -------
+    ndarray
+        Of the shape of `value`.
+
     Raises
     ------
     InputError
@@ -126,7 +179,22 @@ def check(name: str, value: Any, rule: Rule | None = None) -> Array:
 
 
 def check_number(name: str, value: Any, rule: Rule | None = None) -> float:
-    """Return one number once it obeys the rule of its name, as :func:`check` does."""
+    """Return one number once it obeys the rule of its name.
+
+    Parameters
+    ----------
+    name, value, rule
+        As in :func:`check`; `value` is one number.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError, DomainError
+        When it is not one number, or breaks the rule.
+    """
     x = check(name, value, rule)
     if x.ndim:
         raise InputError(name, "must be one number", value)
@@ -134,5 +202,22 @@ def check_number(name: str, value: Any, rule: Rule | None = None) -> float:
 
 
 def check_all(names: str, *values: Any) -> tuple[Array, ...]:
-    """Check each value by the rule of its name, as :func:`check` does; names separated by spaces."""
+    """Check each value by the rule of its name, as :func:`check` does.
+
+    Parameters
+    ----------
+    names : str
+        Separated by spaces.
+    *values : array_like
+        One for each name.
+
+    Returns
+    -------
+    tuple of ndarray
+
+    Raises
+    ------
+    InputError, DomainError
+        For the first that is no number or breaks its rule.
+    """
     return tuple(check(name, value) for name, value in zip(names.split(), values, strict=True))

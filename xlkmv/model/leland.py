@@ -66,13 +66,13 @@ def optimal_debt(
 
     With X = 2r/sigma^2 and q = (V/V_B)^-X::
 
-        D   = C/r + [(1 - alpha) V_B - C/r] q               (7)
-        v   = V + tau C/r (1 - q) - alpha V_B q             (12)
-        V_B = (1 - tau) C/(r + sigma^2/2)                   (14)
-        C*  = V [(1 + X) h]^(-1/X)                          (21)
+        D   = C/r + [(1 - alpha) V_B - C/r] q
+        v   = V + tau C/r (1 - q) - alpha V_B q
+        V_B = (1 - tau) C/(r + sigma^2/2)
+        C*  = V [(1 + X) h]^(-1/X)
         h   = [1 + X + alpha (1 - tau) X/tau] m,  m = [(1 - tau) X/(r (1 + X))]^X/(1 + X)
 
-    (14) in (21) leaves q* = 1/[1 + X (1 + alpha (1 - tau)/tau)] and V_B* = V q*^(1/X), which is computed.
+    C* in V_B leaves q* = 1/[1 + X (1 + alpha (1 - tau)/tau)] and V_B* = V q*^(1/X), which is computed.
 
     Parameters
     ----------

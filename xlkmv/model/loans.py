@@ -91,6 +91,11 @@ def smm_from_cpr(cpr: npt.ArrayLike) -> Array:
     ndarray
         Per month; small rates keep their digits.
 
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
+
     Notes
     -----
     SIFMA, Standard formulas for the analysis of mortgage-backed securities, section B.
@@ -111,6 +116,15 @@ def cpr_from_smm(smm: npt.ArrayLike) -> Array:
     -------
     ndarray
         Per year.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
+
+    Notes
+    -----
+    SIFMA, Standard formulas for the analysis of mortgage-backed securities, section B.
     """
     with np.errstate(divide="ignore"):
         return np.asarray(-np.expm1(12.0 * np.log1p(-check("smm", smm, PROBABILITY))))
@@ -130,6 +144,11 @@ def psa_cpr(speed: npt.ArrayLike, age: npt.ArrayLike) -> Array:
     -------
     ndarray
         Per year.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
 
     Notes
     -----
@@ -157,6 +176,11 @@ def abs_smm(speed: npt.ArrayLike, age: npt.ArrayLike) -> Array:
     ndarray
         Per month.
 
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
+
     Notes
     -----
     SIFMA, Standard formulas, section B.4.
@@ -179,6 +203,11 @@ def period_smm(cpr: npt.ArrayLike, date_of_month: npt.ArrayLike) -> Array:
     Returns
     -------
     ndarray, shape (months,)
+
+    Raises
+    ------
+    InputError, DomainError
+        When the vector is empty, or an argument breaks its rule.
     """
     smm = smm_from_cpr(cpr)
     if smm.ndim != 1 or smm.size == 0:
@@ -313,7 +342,16 @@ class Loans:
         return int(self.balance.size)
 
     def part(self, rows: slice | npt.NDArray[np.int64]) -> Loans:
-        """Take some of the loans."""
+        """Take some of the loans.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+
+        Returns
+        -------
+        Loans
+        """
         return Loans(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
@@ -405,7 +443,25 @@ def monthly_flows(
     age: npt.ArrayLike = 0,
     curves: npt.ArrayLike | None = None,
 ) -> Flows:
-    """Interest, principal and balance of loans by month: :func:`flows_by_date` with a date every month."""
+    """Interest, principal and balance of loans by month: :func:`flows_by_date` with a date every month.
+
+    Parameters
+    ----------
+    loans, smm, age, curves
+        As in :func:`flows_by_date`.
+    months : int
+        How many, from closing; >= 1.
+
+    Returns
+    -------
+    Flows
+        Shape (m, months), money.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument breaks its rule.
+    """
     count = int(_whole("months", months, COUNT, 1)[0])
     return flows_by_date(loans, np.arange(count), count, smm, age, curves)
 
@@ -424,6 +480,11 @@ def weighted_average_life(times: npt.ArrayLike, principal: npt.ArrayLike) -> Arr
     -------
     ndarray
         Years, shape () or (m,); NaN where no principal is paid at all.
+
+    Raises
+    ------
+    InputError, DomainError
+        When the shapes differ, or an argument is not finite.
     """
     t, paid = check("times", times, FINITE), check("principal", principal, FINITE)
     if t.ndim != 1 or paid.ndim not in (1, 2) or paid.shape[-1:] != t.shape:

@@ -72,7 +72,17 @@ class Contributions(Shown):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StandardErrors(Shown):
-    """Simulation error of each figure, one standard deviation; 0 where the figure is exact."""
+    """Simulation error of each figure, one standard deviation; 0 where the figure is exact.
+
+    Attributes
+    ----------
+    expected_loss, unexpected_loss : float
+        Money.
+    value_at_risk, expected_shortfall : ndarray, shape (k,)
+        By level, money.
+    hit_probability : float or None
+        None without an attachment.
+    """
 
     expected_loss: float
     unexpected_loss: float
@@ -129,7 +139,23 @@ class LossDistribution(Shown):
         return "; ".join(["exact" if self.standard_errors is None else "simulated", *self.notes])
 
     def exceedance(self, amount: npt.ArrayLike) -> Array:
-        """Return P(loss > amount), same shape as `amount`."""
+        """Probability of a loss above an amount.
+
+        Parameters
+        ----------
+        amount : array_like
+            Money.
+
+        Returns
+        -------
+        ndarray
+            Probabilities, the shape of `amount`.
+
+        Raises
+        ------
+        InputError
+            When it is no number.
+        """
         tails = np.append(np.cumsum(self.probabilities[::-1])[::-1], 0.0)
         slack = 1e-9 * float(np.abs(self.losses).max())
         return np.asarray(
@@ -137,7 +163,23 @@ class LossDistribution(Shown):
         )
 
     def quantile(self, level: npt.ArrayLike) -> Array:
-        """Return the smallest loss that is not exceeded with probability `level`, same shape."""
+        """Smallest loss that is not exceeded with at least the level's probability.
+
+        Parameters
+        ----------
+        level : array_like
+            Between 0 and 1 exclusive.
+
+        Returns
+        -------
+        ndarray
+            Money, the shape of `level`.
+
+        Raises
+        ------
+        InputError, DomainError
+            When an argument is no number or breaks its rule.
+        """
         wanted = check("level", level)
         index = np.searchsorted(np.cumsum(self.probabilities), wanted - 1e-12)
         return np.asarray(self.losses[np.minimum(index, self.losses.size - 1)])
@@ -147,7 +189,26 @@ class LossDistribution(Shown):
 
 
 def per_obligor(name: str, value: npt.ArrayLike, count: int, rule: Rule | None = None) -> Array:
-    """Check a scalar or one value per obligor, and return it as (count,)."""
+    """Check a scalar or one value per obligor.
+
+    Parameters
+    ----------
+    name : str
+    value : array_like, shape () or (count,)
+    count : int
+        Number of obligors.
+    rule : Rule, optional
+        Overrides the rule of the name.
+
+    Returns
+    -------
+    ndarray, shape (count,)
+
+    Raises
+    ------
+    InputError, DomainError
+        When the length differs, or a value breaks the rule.
+    """
     x = check(name, value, rule)
     if x.ndim > 1 or (x.ndim == 1 and x.size not in (1, count)):
         raise InputError(name, Phrase("must be one number or {count}, one per obligor", count=count), x.shape)
@@ -157,7 +218,21 @@ def per_obligor(name: str, value: npt.ArrayLike, count: int, rule: Rule | None =
 def obligors(
     exposures: npt.ArrayLike, pds: npt.ArrayLike, lgd: npt.ArrayLike, pd_rule: Rule | None = None
 ) -> tuple[Array, Array, Array]:
-    """Check a pool and return loss amounts, PDs and LGDs, each (n,).
+    """Check a pool.
+
+    Parameters
+    ----------
+    exposures : array_like, shape (n,)
+        Money, >= 0.
+    pds, lgd : array_like, shape () or (n,)
+        0 to 1.
+    pd_rule : Rule, optional
+        Overrides that of `pds`.
+
+    Returns
+    -------
+    amounts, pds, lgds : ndarray, shape (n,)
+        Amounts are exposure times LGD, money.
 
     Raises
     ------
@@ -181,7 +256,22 @@ def obligors(
 
 
 def check_levels(levels: npt.ArrayLike) -> Array:
-    """Check confidence levels and return them as (k,)."""
+    """Check confidence levels.
+
+    Parameters
+    ----------
+    levels : array_like, shape () or (k,)
+        Between 0 and 1 exclusive.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+
+    Raises
+    ------
+    InputError, DomainError
+        When they are no list, or one breaks its rule.
+    """
     level = np.atleast_1d(check("levels", levels))
     if level.ndim != 1 or level.size == 0:
         raise InputError("levels", "must be one list of numbers", level.shape)
@@ -189,7 +279,22 @@ def check_levels(levels: npt.ArrayLike) -> Array:
 
 
 def check_attachment(attachment: float | None) -> float | None:
-    """Check the attachment amount."""
+    """Check the attachment amount.
+
+    Parameters
+    ----------
+    attachment : float or None
+        Money, >= 0.
+
+    Returns
+    -------
+    float or None
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
+    """
     return None if attachment is None else check_number("attachment", attachment, NOT_NEGATIVE)
 
 
@@ -198,7 +303,7 @@ def check_attachment(attachment: float | None) -> float | None:
 
 # ES_a = (E[L; L > v] + v (1 - a - P(L > v))) / (1 - a), v = VaR_a  (Acerbi and Tasche 2002)
 def grid_tail(losses: Array, probabilities: Array, level: float) -> tuple[int, float, float]:
-    """Return index of VaR, share of P(loss = VaR) that lies in the worst (1 - level), and ES.
+    """Value at risk and expected shortfall of a distribution on a grid.
 
     Parameters
     ----------
@@ -206,6 +311,15 @@ def grid_tail(losses: Array, probabilities: Array, level: float) -> tuple[int, f
         Ascending losses and their probabilities.
     level : float
         Confidence level.
+
+    Returns
+    -------
+    index : int
+        Of VaR.
+    share : float
+        Part of P(loss = VaR) that lies in the worst (1 - level).
+    shortfall : float
+        Mean loss of the worst (1 - level), in the unit of the losses.
     """
     # Sum the tail from its thin end: the level then holds to the last digit.
     above = np.append(np.cumsum(probabilities[::-1])[::-1][1:], 0.0)
@@ -251,6 +365,10 @@ def factor_losses(
         Whether they are wanted.
     progress : callable
         Called for every factor value; what it raises ends the computation.
+
+    Returns
+    -------
+    LossDistribution
     """
     n = amounts.size
     # Amounts near 1 keep their squares within the range of numbers; a power of 2 keeps all digits.
@@ -358,6 +476,11 @@ def conditional_pd_sd(pds: npt.ArrayLike, correlation: npt.ArrayLike) -> Array:
     -------
     array
         What a model that needs the volatility of PDs has to be given to see the same default correlation.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
     """
     pd, rho = np.broadcast_arrays(check("pds", pds), check("correlation", correlation, ASSET_CORRELATION))
     reach = np.arcsin(rho)[..., None]
@@ -451,6 +574,20 @@ def uniforms(seed: int, start: int, count: int, width: int) -> Array:
 
     The table belongs to the seed alone (counter-based Philox generator, Salmon et al. 2011), so a
     simulation gives the same bits in blocks of any size and can return to any row.
+
+    Parameters
+    ----------
+    seed : int
+        0 to 2^64 - 1.
+    start, count : int
+        First row, and how many.
+    width : int
+        Numbers in a row.
+
+    Returns
+    -------
+    ndarray, shape (count, width)
+        Above 0 and below 1.
     """
     ticks = -(-width // 4)
     bits = np.random.Philox(key=seed)
@@ -610,7 +747,26 @@ def _shares(
 def simulation_size(
     scenarios: float, block_size: float | None, seed: int, width: int
 ) -> tuple[int, int, int]:
-    """Check the settings of a simulation; the default block holds about four million numbers."""
+    """Check the settings of a simulation; the default block holds about four million numbers.
+
+    Parameters
+    ----------
+    scenarios : float
+    block_size : float or None
+        Scenarios computed at a time.
+    seed : int
+    width : int
+        Random numbers of one scenario.
+
+    Returns
+    -------
+    scenarios, block_size, seed : int
+
+    Raises
+    ------
+    InputError, DomainError
+        When one of them breaks its rule.
+    """
     count = int(check_number("scenarios", scenarios, SCENARIOS))
     size = (
         max(4_000_000 // width, 1)

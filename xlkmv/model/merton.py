@@ -312,7 +312,18 @@ class Inversion(Shown):
         return np.asarray(self.status == _OK)
 
     def error(self, index: int = 0) -> XlkmvError | None:
-        """Return the error of the element at a flat index, or None when its answer holds."""
+        """Error of one element, or None when its answer holds.
+
+        Parameters
+        ----------
+        index : int
+            Flat: as if the arrays had one dimension.
+
+        Returns
+        -------
+        XlkmvError or None
+            DomainError where an input is wrong, ConvergenceError where no answer can be trusted.
+        """
         status = int(np.asarray(self.status).flat[index])
         if status == _BREAKS_A_RULE:
             given = (self._equity, self._default_point, self._equity_volatility, self._horizon, self._rate)
@@ -347,7 +358,13 @@ class Inversion(Shown):
         return None
 
     def raise_first(self) -> None:
-        """Raise the error of the first element without an answer; do nothing when all have one."""
+        """Raise the error of the first element without an answer; do nothing when all have one.
+
+        Raises
+        ------
+        DomainError, ConvergenceError
+            What :meth:`error` gives of that element; of several the message says which it is.
+        """
         wrong = np.flatnonzero(self.status)
         if wrong.size:
             error = self.error(int(wrong[0]))

@@ -94,7 +94,24 @@ COUNT = Rule("must be a number of dates from 0 to 100,000", 0.0, 1e5)
 
 
 def payment_times(count: int, periods_per_year: float) -> Array:
-    """Times of `count` equally spaced payment dates, ``t_k = k / periods_per_year`` years."""
+    """Times of `count` equally spaced payment dates, ``t_k = k / periods_per_year`` years.
+
+    Parameters
+    ----------
+    count : int
+        0 to 100,000.
+    periods_per_year : float
+
+    Returns
+    -------
+    ndarray, shape (count,)
+        Years.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
+    """
     number = check_number("count", count, COUNT)
     return np.arange(1, int(number) + 1) / check_number("periods_per_year", periods_per_year)
 
@@ -113,6 +130,11 @@ def default_probability_by(pd: npt.ArrayLike, times: npt.ArrayLike) -> Array:
     -------
     ndarray
         Probabilities, broadcast ((m, n) for m obligors); small ones keep their digits.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
     """
     p, t = check("pd", pd), check("times", times, NOT_NEGATIVE)
     with np.errstate(divide="ignore"):
@@ -137,6 +159,11 @@ def arrival_date(times: npt.ArrayLike, lag: npt.ArrayLike) -> npt.NDArray[np.int
     -------
     ndarray of int
         Shape (n,), or (m, n) for m obligors.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
     """
     t = check("times", times, NOT_NEGATIVE)
     # A lag of whole periods ends on a date; the rounding of the sum must not miss it.
@@ -279,6 +306,11 @@ def minimum_coverage(
     -------
     ndarray
         Ratio, >= 0.
+
+    Raises
+    ------
+    InputError, DomainError
+        When an argument is no number or breaks its rule.
     """
     names = "target_pd volatility horizon drift"
     p, sigma, T, mu = check_all(names, target_pd, volatility, horizon, drift)

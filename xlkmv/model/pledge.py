@@ -148,12 +148,44 @@ class BetaRecovery(Shown):
     high: Array
 
     def quantile(self, level: Any) -> Array:
-        """Recovery that is not exceeded with probability `level`, 0 to 1, broadcast."""
+        """Recovery that is not exceeded with a probability.
+
+        Parameters
+        ----------
+        level : array_like
+            0 to 1, broadcast against the parameters.
+
+        Returns
+        -------
+        ndarray
+            Shares of the claim.
+
+        Raises
+        ------
+        InputError, DomainError
+            When an argument is no number or breaks its rule.
+        """
         share = betaincinv(self.a, self.b, check("level", level, PROBABILITY))
         return np.asarray(self.low + (self.high - self.low) * share)
 
     def at_factor(self, z: Any) -> Array:
-        """Recovery where a standard normal factor is z: N(z) is its level, broadcast."""
+        """Recovery where a standard normal factor is z: N(z) is its level.
+
+        Parameters
+        ----------
+        z : array_like
+            Broadcast against the parameters.
+
+        Returns
+        -------
+        ndarray
+            Shares of the claim.
+
+        Raises
+        ------
+        InputError, DomainError
+            When an argument is no number or breaks its rule.
+        """
         return self.quantile(ndtr(check("z", z, FINITE)))
 
 

@@ -117,6 +117,10 @@ def fit_macro(default_rates: npt.ArrayLike, macro: npt.ArrayLike) -> MacroFit:
     macro : (t,) or (t, m) array_like
         Macro factors of the same periods.
 
+    Returns
+    -------
+    MacroFit
+
     Raises
     ------
     InputError
@@ -195,13 +199,22 @@ def _macro_path(fit: MacroFit, macro_path: npt.ArrayLike) -> Array:
 
 
 def scenario_default_rates(fit: MacroFit, macro_path: npt.ArrayLike) -> Array:
-    """Return the default rates of a macro scenario without index shocks, (periods, s).
+    """Default rates of a macro scenario without index shocks.
 
     Parameters
     ----------
     fit : MacroFit
     macro_path : (periods, m) array_like
         Macro factors of the scenario.
+
+    Returns
+    -------
+    ndarray, shape (periods, s)
+
+    Raises
+    ------
+    InputError, DomainError
+        When the scenario has not the factors of the fit.
     """
     path = _macro_path(fit, macro_path)
     return np.asarray(expit(fit.index_coefficients[:, 0] + path @ fit.index_coefficients[:, 1:].T))
@@ -216,7 +229,7 @@ def simulate_default_rates(
     seed: int = 1997,
     start: int = 0,
 ) -> Array:
-    """Simulate the economy and return cumulative default rates, (scenarios, s).
+    """Simulate the economy, and the cumulative default rates that follow.
 
     Parameters
     ----------
@@ -229,6 +242,15 @@ def simulate_default_rates(
         Same seed, same bits.
     start : int
         First scenario wanted: rows `start` to `start + scenarios` of one endless table.
+
+    Returns
+    -------
+    ndarray, shape (scenarios, s)
+
+    Raises
+    ------
+    InputError, DomainError
+        When the scenario has not a row for each period, or an argument breaks its rule.
     """
     periods = int(check_number("periods", periods, _PERIODS))
     s, m = fit.index_coefficients.shape[0], fit.last.shape[1]
@@ -337,6 +359,11 @@ def matched_sensitivity(pds: npt.ArrayLike, correlation: npt.ArrayLike) -> Array
     (n,) array
         Standard deviation s of the index a - s Z whose PD has the standard deviation of
         :func:`~xlkmv.model.losses.conditional_pd_sd`.
+
+    Raises
+    ------
+    InputError, DomainError
+        When the lengths differ, or an argument breaks its rule.
     """
     pd = np.atleast_1d(check("pds", pds, LOGIT_PD))
     rho = per_obligor("correlation", correlation, pd.size, Rule("must be between 0 and 0.9", 0.0, 0.9))

@@ -89,6 +89,15 @@ def normal_scale(freedom: float) -> float:
 
     ``E[(nu + 1) z^2/(nu c^2 + z^2)] = 1``: with ``a = nu c^2`` the mean of ``z^2/(a + z^2)``, which is
     ``1 - sqrt(pi a/2) erfcx(sqrt(a/2))`` and falls in a, has to be ``1/(nu + 1)``.
+
+    Parameters
+    ----------
+    freedom : float
+        Degrees of freedom nu, > 0.
+
+    Returns
+    -------
+    float
     """
     low, high = 0.0, freedom
     for _ in range(100):

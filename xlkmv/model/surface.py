@@ -75,12 +75,33 @@ class Surface:
 
 
 def distance_of(probability: Array | float) -> Array:
-    """Distance of a probability, -N^{-1}(p), no farther than :data:`FARTHEST`."""
+    """Distance of a probability, -N^{-1}(p), no farther than :data:`FARTHEST`.
+
+    Parameters
+    ----------
+    probability : ndarray or float
+
+    Returns
+    -------
+    ndarray
+        Of its shape.
+    """
     return np.asarray(np.clip(-ndtri(probability), -FARTHEST, FARTHEST))
 
 
 def count_terms(inputs: int, flat: int = 0) -> int:
-    """How many terms a surface over some inputs has, of which the last ones are flat."""
+    """How many terms a surface over some inputs has, of which the last ones are flat.
+
+    Parameters
+    ----------
+    inputs : int
+    flat : int
+        As in :func:`quadratic_terms`.
+
+    Returns
+    -------
+    int
+    """
     return 1 + inputs + (inputs - flat) * (inputs - flat + 1) // 2
 
 

@@ -180,6 +180,11 @@ def hosmer_lemeshow(pds: Any, defaults: Any, groups: int = 10) -> tuple[float, f
     statistic, p_value : float
     groups : int
         Groups in fact used; ties can merge some.
+
+    Raises
+    ------
+    InputError, DomainError
+        As of :func:`backtest`, and where there are fewer than two groups or a PD is 0 or 1.
     """
     p, d = _pairs(pds, defaults)
     check("pds", p, _OPEN)
