@@ -11,8 +11,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_distance, pool_lognormal, pool_risk
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.domain import Array
@@ -28,6 +30,7 @@ __all__ = [
     "maturity_risk",
     "support_default_probability",
     "tranche_view",
+    "view_of",
 ]
 
 # A pool that cannot default has no volatility; this much keeps the formulas defined.
@@ -163,15 +166,33 @@ def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True, once: Once
 
     Raises
     ------
-    InputError
-        When the deal is seen from a later date.
+    InputError, DomainError
+        When the deal is seen from a later date, or its plan has a fault.
     """
     if deal.today is not None:
         raise InputError("deal", "must be as at closing: the KMV view of later dates is surveillance.rerate")
-    stressed, once = apply(deal, stress), once or Once()
-    sigma, mu = pool_lognormal(stressed)
-    classes = range(len(deal.tranches))
-    tranches = (tranche_view(stressed, k, sigma, mu, both=both, once=once) for k in classes)
+    raise_first(plan_faults(deal))
+    return view_of(apply(deal, stress), stress, both=both, once=once)
+
+
+def view_of(plan: Stressed, stress: Stress = BASE, *, both: bool = True, once: Once | None = None) -> KmvView:
+    """:func:`kmv_view` of a deal under a stress, whatever its plan is like.
+
+    Parameters
+    ----------
+    plan : Stressed
+        The deal under the stress.
+    stress, both, once
+        As there.
+
+    Returns
+    -------
+    KmvView
+    """
+    once = once or Once()
+    sigma, mu = pool_lognormal(plan)
+    classes = range(len(plan.deal.tranches))
+    tranches = (tranche_view(plan, k, sigma, mu, both=both, once=once) for k in classes)
     return KmvView(stress, sigma, mu, tuple(tranches))
 
 
