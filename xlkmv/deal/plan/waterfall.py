@@ -565,7 +565,7 @@ def payments(
         Its arrays are not touched again.
     """
     deal, dues, fixed = plan.deal, plan.dues, _Plan(plan)
-    terms, steps = deal.terms, priority(plan)
+    terms, steps = deal.terms, [(step.act, step.rows) for step in priority(plan) if step.act is not None]
     n, everyone = state.collections.shape
     active = np.full(n, everyone) if state.active is None else state.active
     parent = np.zeros(everyone, np.int64) if state.parent is None else state.parent
@@ -725,9 +725,9 @@ def payments(
             trapped=nothing,
             held=np.zeros(paths, np.bool_),
         )
-        for step in steps:
-            if step.rows.stop is None or any(still[step.rows]):
-                step.act(ledger, step.rows)
+        for act, rows in steps:
+            if rows.stop is None or any(still[rows]):
+                act(ledger, rows)
         if plan.known_reserve is not None and plan.known_reserve[k] >= 0.0:
             ledger.reserve = np.full(paths, plan.known_reserve[k])
 
