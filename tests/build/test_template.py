@@ -25,7 +25,7 @@ from xlkmv.deal.analysis import SIGMAS, TARGET_PDS
 from xlkmv.deal.examples import EXAMPLES, Example, example
 from xlkmv.deal.figures import probability
 from xlkmv.deal.questions.contributions import NAMED
-from xlkmv.deal.questions.diversification import MOST_ASKED
+from xlkmv.deal.questions.diversification import MOST_ASKED, why_not
 from xlkmv.deal.questions.layers import LAYER_POINTS
 from xlkmv.deal.questions.structure import SIZES
 from xlkmv.deal.reading import ALARMS
@@ -714,6 +714,13 @@ def test_every_sheet_prints_on_a4_at_a_size_that_can_be_read(made: tuple[Path, A
                 assert page * int(setup.get("scale")) / 100 <= PAGE, (name, first)
         grows = {n for n, t in TABLES.items() if t.sheet == name} - FIXED - set(BOUNDED) - {"tbl_Answer"}
         assert name in titles or not grows, name
+
+
+def test_why_a_pool_is_not_among_the_answers_stays_within_its_column(template: Path) -> None:
+    deal, book = example("patents").deal, FileBook(template)
+    table, tab = book.table("tbl_Otherwise"), sheets(template)["Drivers"]
+    room = widths_of(tab)[table.left + table.index("Not beneath, because")] / 7
+    assert max(len(why_not(deal, "cap", cap)) for cap in (0.9, 0.05, 0.005)) <= room
 
 
 # Pixels of a screen beside the headings of rows and the scroll bar.

@@ -89,9 +89,32 @@ def test_both_are_shown_where_they_differ():
         assert (one.expected.pd >= one.risk.pd - 1e-15).all()
         assert one.expected.pd[-1] == pytest.approx(one.risk.pd[-1])
         assert one.expected_maturity == other.maturity
+        # And where the terms ask for the plan's dates, the legal final stands beside them.
+        np.testing.assert_array_equal(other.legal.accumulated_due, one.risk.accumulated_due)
+        np.testing.assert_array_equal(other.legal.pd, one.risk.pd)
+        assert one.legal is None and other.expected is None
     scheduled = Tranche("A", 1, 60.0, 0.05, "straight-line", DATES[3])
     assert kmv_view(plan(scheduled)).tranches[0].expected is None
+    assert kmv_view(plan(scheduled, default_point="expected")).tranches[0].legal is None
     assert kmv_view(plan(A, B), both=False).tranches[0].expected is None
+    assert kmv_view(plan(A, B, default_point="expected"), both=False).tranches[0].legal is None
+
+
+def test_where_another_class_makes_the_difference_only_what_it_is_ahead_of_has_both():
+    first = Tranche("A", 1, 60.0, 0.05, "straight-line", DATES[3])
+    a, b = kmv_view(plan(first, B)).tranches
+    assert a.expected is None
+    np.testing.assert_allclose(b.expected.accumulated_due[0], 15.0 + 3.0 + 3.0 + 7.5)
+    # Interest that may wait differs though no principal is passed through: of 30 a year's 10 % each.
+    waits = Tranche("B", 2, 30.0, 0.10, "bullet", DATES[3], deferrable=True)
+    late, early = (
+        kmv_view(plan(first, waits, default_point=by)).tranches for by in ("legal final", "expected")
+    )
+    assert late[0].expected is None and early[0].legal is None
+    ahead = np.cumsum([15.0 + 3.0, 15.0 + 2.25, 15.0 + 1.5, 15.0 + 0.75])
+    np.testing.assert_allclose(late[1].risk.accumulated_due, ahead + np.array([0.0, 0.0, 0.0, 42.0]))
+    np.testing.assert_allclose(late[1].expected.accumulated_due, ahead + np.array([3.0, 6.0, 9.0, 42.0]))
+    np.testing.assert_array_equal(early[1].legal.accumulated_due, late[1].risk.accumulated_due)
 
 
 @pytest.mark.parametrize("default_point", ["legal final", "expected"])

@@ -216,6 +216,9 @@ def plan(*notes, controls=PLAIN, tests=(), pool=None, **terms):
 AB = (through("A", 1, 60.0), through("B", 2, 30.0))
 
 
+REST = "What is left then goes to the holder of the residual."
+
+
 def text(given):
     return [step.text for step in priority(given)]
 
@@ -229,6 +232,7 @@ def test_the_sentences_of_a_simple_plan():
         "The reserve up to its size; what is above, and all of it after A, back.",
         "Interest of B, from cash.",
         "Principal of B, from cash.",
+        REST,
     ]
     trap = Covenant("Coverage", "coverage", "min", 1.0, "trap")
     held = "Under a trap all that is left stays in the plan while A is outstanding."
@@ -266,6 +270,7 @@ def test_the_sentences_of_two_accounts_and_several_senior_classes():
         "Income makes good what principal lacks for B.",
         "Principal of B, from principal.",
         "Interest of B that is still missing, from principal that is left.",
+        REST,
     ]
 
 
@@ -276,6 +281,35 @@ def test_the_sentences_of_a_reserve_that_follows_the_pool():
     assert found[at + 1] == "Principal of A that is still wanted, from cash."
     # Of two accounts income fills it.
     assert "The reserve up to its size, from income." in text(plan(*AB, controls=controls, accounts="two"))
+
+
+def test_the_call_stands_before_the_steps_and_what_becomes_of_the_rest_after_them():
+    """Each sentence beside what the plan then pays."""
+    called = plan(*AB, cleanup=0.3)
+    assert text(called)[0] == (
+        "Clean-up call at 30 % of the pool: its balance comes in as cash if that repays all."
+    )
+    close(waterfall(called).sale, [0.0, 0.0, 25.0, -25.0])  # nothing comes in from it any more
+    assert "as principal if" in text(plan(*AB, cleanup=0.125, accounts="two"))[0]
+    assert "at 12.5 %" in text(plan(*AB, cleanup=0.125, accounts="two"))[0]
+    # 25 a year: A needs 60 on the third date, B gets 15 on the last; nothing of it is passed through.
+    notes = (Tranche("A", 1, 60.0, 0.0, "bullet", YEARS[2]), Tranche("B", 2, 15.0, 0.0, "bullet", YEARS[3]))
+    kept = plan(*notes)
+    assert text(kept)[-2:] == ["What is left stays in the account while A, B are outstanding.", REST]
+    close(waterfall(kept).account, [25.0, 50.0, 15.0, 0.0])
+    close(waterfall(kept).residual, [0.0, 0.0, 0.0, 25.0])
+    bare = plan(*notes, controls=PLAIN.without("excess_coverage"))
+    only = "Of what is left, what later dates need by plan stays in the account while A, B are outstanding."
+    assert text(bare)[-2:] == [only, REST]
+    # Beside a class that is passed through it stays for the scheduled one alone.
+    assert "while A is outstanding." in text(plan(notes[0], AB[1]))[-2]
+    # Under a trap it stays, too, where nobody ranks behind.
+    trap = Covenant("Coverage", "pool factor", "min", 0.9, "trap")
+    alone = plan(AB[0], controls=replace(PLAIN, triggers=True), tests=(trap,))
+    held = "Under a trap all that is left stays in the plan while A is outstanding."
+    assert text(alone)[-2:] == [held, REST]
+    # 60 % are owed: 15 of 25 are passed through, and what is left is kept until A is repaid.
+    close(waterfall(alone).account, [10.0, 20.0, 30.0, 0.0])
 
 
 def test_without_subordination_there_is_one_rank():

@@ -30,7 +30,7 @@ from xlkmv.deal.questions.candidates import (
     support_question,
     with_sizes,
 )
-from xlkmv.deal.questions.search import Curve
+from xlkmv.deal.questions.search import Curve, Trials
 from xlkmv.deal.questions.structure import solve, target_pd
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import ClassScale, Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
@@ -401,7 +401,7 @@ RESERVE = replace(SUBORDINATED, reserve=True, reserve_unit="money", reserve_size
 def test_the_search_finds_the_last_candidate_within_the_target(pds, target, coarse):
     rising = np.sort(pds)
     question = Question("size", "A", np.arange(rising.size, dtype=float), 0.0, lambda x: x, lambda x: x)
-    curve = Curve(lambda place, name: (float(rising[int(place)]), 0.0), question)
+    curve = Curve(lambda place, name, recovered: (float(rising[int(place)]), 0.0), question)
     exact = int(np.searchsorted(rising, target, side="right")) - 1
     assert curve.last_within(target) == exact
     assert not curve.falls
@@ -415,7 +415,7 @@ def test_the_search_finds_the_last_candidate_within_the_target(pds, target, coar
 def test_a_pd_that_falls_for_riskier_candidates_is_told():
     pds = [0.0, 0.0, 0.3, 0.0, 0.0, 0.0]
     question = Question("size", "A", np.arange(6.0), 0.0, lambda x: x, lambda x: x)
-    curve = Curve(lambda place, name: (pds[int(place)], 0.001), question)
+    curve = Curve(lambda place, name, recovered: (pds[int(place)], 0.001), question)
     assert curve.last_within(0.1) == 1
     curve.at(3)
     assert curve.falls
@@ -568,3 +568,16 @@ def test_recoveries_that_are_none_or_drawn_or_make_the_defaults_are_not_asked_ab
     assert recovery_question(replace(deal, controls=unpledged), "Senior") is None
     low = recovery_question(replace(deal, controls=replace(unpledged, unpledged_recovery=0.5)), "Senior")
     assert low.candidates[0] == pytest.approx(0.5 / 0.4)
+
+
+def test_a_question_says_by_how_much_its_recoveries_move():
+    deal = lump(senior=30.0, junior=70.0)
+    sizes = {t.name: t.amount for t in deal.tranches}
+    assert recovery_question(deal, "Senior").recovered(0.75) == 0.75
+    assert size_question("size", deal, sizes, "Senior", 100.0).recovered(0.75) == 1.0
+    trials = Trials(deal, 4000, lambda: None)
+    less = replace(deal, pool=replace(deal.pool, recovery=0.5 * deal.pool.recovery))
+    # A default brings 40, or 20, of the 30 that are owed.
+    assert trials.simulated(deal, "Senior")[0] == 0.0
+    pd, error = trials.simulated(less, "Senior", 0.5)
+    assert pd == pytest.approx(GONE, abs=4.0 * error) and error < 0.005

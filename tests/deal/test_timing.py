@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xlkmv.deal.analysis import analyse
+from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import layout_of
 from xlkmv.deal.paths.run import patterns_of, simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
-from xlkmv.deal.plan.timing import default_clock
+from xlkmv.deal.plan.timing import default_clock, plan_faults
 from xlkmv.deal.questions.breakeven import expected_collections
-from xlkmv.deal.stress import BASE, Stress, apply
-from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Terms, Tranche, payment_dates
+from xlkmv.deal.questions.uncertainty import uncertainty
+from xlkmv.deal.stress import BASE, PRESETS, Stress, apply
+from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Ranges, Terms, Tranche, payment_dates
 from xlkmv.errors import DomainError, InputError
+from xlkmv.kinds import altered
 
 CLOSING = dt.date(2020, 1, 1)
 PLAIN = Controls(reserve=False, support=False, triggers=False, repurchase=False)
@@ -181,20 +186,42 @@ def test_a_stress_on_pds_moves_what_the_curve_says():
 
 
 def test_a_curve_out_of_reach_is_refused():
-    with pytest.raises(
-        DomainError, match=r"^terms loss curve asks for a loss of .* up to 2021-01-01, more than"
-    ):
-        apply(deal(default_timing="loss curve", loss_curve=(0.3, 0.9)), BASE)
+    for door in (kmv_view, partial(simulate, paths=200), partial(analyse, stresses=PRESETS, quick=True)):
+        with pytest.raises(
+            DomainError, match=r"^terms loss curve asks for a loss of .* up to 2021-01-01, more than"
+        ):
+            door(deal(default_timing="loss curve", loss_curve=(0.3, 0.9)))
     with pytest.raises(DomainError, match=r"up to 2021-01-01, more than .* \(got 0\.9\)$"):
-        apply(deal(default_timing="loss curve", loss_curve=(0.01, 0.9)), BASE)
+        kmv_view(deal(default_timing="loss curve", loss_curve=(0.01, 0.9)))
     # Half of the pool owes .56 of it and can lose .34; the other half cannot default.
     half = np.where(np.arange(40) < 20, 0.05, 0.0)
     with pytest.raises(DomainError, match=r"obligors that can default .* \(got 0\.35\)$"):
-        apply(deal(pd=half, default_timing="loss curve", loss_curve=(0.35,)), BASE)
+        kmv_view(deal(pd=half, default_timing="loss curve", loss_curve=(0.35,)))
     with pytest.raises(InputError, match=r"^terms loss curve needs obligors with a PD"):
-        apply(deal(pd=0.0, default_timing="loss curve", loss_curve=(0.01,)), BASE)
+        kmv_view(deal(pd=0.0, default_timing="loss curve", loss_curve=(0.01,)))
     flat = deal(pd=0.0, default_timing="loss curve", loss_curve=(0.0,))
     assert (apply(flat, BASE).default_by == 0.0).all()
+
+
+def test_what_only_a_change_of_the_inputs_puts_out_of_reach_takes_all_there_is():
+    """Half recovered, .38 may be lost; but .6 may be recovered by a range, a condition, of another pool."""
+    given = deal(recovery=0.5, default_timing="loss curve", loss_curve=(0.01, 0.38))
+    assert not [*plan_faults(given)]
+    better = altered(given, pool=altered(given.pool, recovery=np.full(40, 0.6)))
+    (fault,) = plan_faults(better)
+    assert (fault.part, fault.row, fault.column, fault.value) == ("terms", 1, "loss_curve", 0.38)
+    plan = apply(better, BASE)
+    owed, F = outstanding(plan) / plan.deal.pool.amount.sum(), plan.default_by
+    # Of the first period as the curve says: 1 % of the pool at .4 of each default. Then all default.
+    np.testing.assert_allclose(F[:, 0] @ owed[:, 0] * 0.4, 0.01, rtol=1e-10)
+    np.testing.assert_allclose(F[:, 1:], 1.0, rtol=1e-7)
+    lost = 0.01 + (1.0 - F[:, 0]) @ owed[:, 1] * 0.4
+    np.testing.assert_allclose(expected_loss(plan)[1:], lost, rtol=1e-7)
+    mean, error = simulated_loss(plan)
+    assert (np.abs(mean - expected_loss(plan)) <= 4.0 * error + 1e-9).all()
+    # Ranges draw recoveries from .4 to .6 about the .5 that the curve is within reach of.
+    known = uncertainty(replace(given, terms=replace(given.terms, paths=100)), Ranges(recovery=(0.4, 0.6)))
+    assert known.classes[0].name == given.tranches[0].name
 
 
 def test_obligors_that_cannot_default_bear_no_part_of_the_curve():
@@ -212,3 +239,25 @@ def test_the_clock_of_a_pool_is_worked_out_once():
     assert first is again
     _, other = default_clock(pool, replace(given.terms, loss_curve=(0.01,)))
     assert not np.array_equal(first, other)
+
+
+# ------------------------------------------------------------------- what only the plan shows
+
+
+@pytest.mark.parametrize(
+    ("first", "often", "column"), [(dt.date(2030, 1, 1), 2.0, "first"), (None, 1.0, "term")]
+)
+def test_claims_that_pay_after_the_last_payment_date_alone_are_refused(first, often, column):
+    """Bullets without interest, or a first payment years after the plan: nothing comes in."""
+    dates = payment_dates(CLOSING, "year", 2)
+    loans = Loans(np.array([60.0]), 0.0, ("bullet",), first=(first,), payments_per_year=often)
+    pool = Pool(("A",), [100.0], np.zeros((1, 2)), 0.1, 0.4, 0.0, 0.2, loans=loans)
+    given = Deal(pool, (Tranche("A", 1, 50.0, 0.0, "pass-through"),), Terms(CLOSING, dates))
+    with pytest.raises(
+        InputError, match=rf"^pool {column} must let a claim pay something up to .* \(2022-01-01\): none does"
+    ):
+        kmv_view(given)
+    # A condition may take everything: then the class is short for sure, whatever is recovered of claims.
+    paying = replace(given, pool=replace(pool, loans=replace(loans, term=np.array([24.0]), first=(None,))))
+    assert not [*plan_faults(paying)]
+    assert kmv_view(paying, Stress("x", pool_haircut=1.0)).tranches[0].risk.pd[-1] == 1.0

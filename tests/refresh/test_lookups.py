@@ -168,3 +168,38 @@ def test_a_choice_that_needs_figures(loans: Any, label: str, word: str, header: 
         loans.drop("tbl_Vector")
     rule = f"needs figures in column '{header}' of table tbl_Vector"
     assert loans.wrong() == [(loans.place("tbl_Term", label, "Value"), word, rule)]
+
+
+@pytest.mark.parametrize(
+    ("pd", "curve", "row", "rule"),
+    [
+        (
+            0.01,
+            [0.01, 0.9],
+            1,
+            "asks for a loss of 890 up to 2025-03-15, more than obligors that can default",
+        ),
+        (0.0, [0.0, 0.01], 1, "needs obligors with a PD: their PDs say who defaults first"),
+    ],
+)
+def test_a_loss_curve_beyond_what_can_be_lost_is_told_at_its_figure(
+    loans: Any, pd: float, curve: list[float | None], row: int, rule: str
+) -> None:
+    loans.term("Default timing", "loss curve")
+    for obligor in range(3):
+        loans.put("tbl_Pool", obligor, "Rating", None)
+        loans.put("tbl_Pool", obligor, "PD", pd)
+    vector(loans, Loss_curve=curve)
+    ((place, value, told),) = loans.wrong()
+    assert (place, value) == (loans.place("tbl_Vector", row, "Loss curve"), curve[row])
+    assert told.startswith(rule)
+
+
+def test_claims_of_which_none_pays_within_the_plan_are_told_at_the_first(loans: Any) -> None:
+    for obligor in range(3):
+        loans.put("tbl_Pool", obligor, "First payment", dt.date(2030, 1, 1))
+    ((place, value, rule),) = loans.wrong()
+    assert (place, value) == (loans.place("tbl_Pool", 0, "First payment"), dt.date(2030, 1, 1))
+    assert rule == "must let a claim pay something up to the last payment date (2026-01-15): none does"
+    loans.put("tbl_Pool", 1, "First payment", None)
+    loans.read()

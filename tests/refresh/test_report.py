@@ -345,6 +345,39 @@ def test_charts_by_date_draw_pass_through_principal_as_the_plan_pays_it(
     assert due[k][9] > 5.0 * found.base.tranches[k].risk.accumulated_due[9]
 
 
+@pytest.mark.parametrize(("by", "other"), [("legal final", "expected dates"), ("expected", "legal final")])
+def test_the_other_default_point_stands_beside_that_of_the_terms(
+    draft: Path, tmp_path: Path, by: str, other: str
+) -> None:
+    deal = xingye_yuanrong()
+    classes = (
+        Tranche("A", 1, 200e6, 0.03, "pass-through"),
+        Tranche("B", 2, 60e6, 0.05, "bullet", deal.terms.dates[-1]),
+    )
+    deal = replace(deal, tranches=classes, terms=replace(deal.terms, default_point=by, paths=400))
+    found = analyse(deal, PRESETS, quick=True)
+    table = written(draft, tmp_path / "book.xlsm", deal, found).table("tbl_Result")
+    n, plan = len(deal.terms.dates), found.planned
+    assert table.column("Other default point")[:n] == [other] * n
+    # By the plan's dates class A owes what it is paid; by the legal final all principal at the end.
+    ahead = np.cumsum(plan.fees_paid + plan.interest_paid[0])
+    due = {
+        "expected": ahead + np.cumsum(plan.principal_paid[0]),
+        "legal final": ahead + np.where(np.arange(n) == n - 1, 200e6, 0.0),
+    }
+    sides = {"legal final": ("Accumulated due", "Accumulated due by it")}
+    one, two = sides.get(by, ("Accumulated due by it", "Accumulated due"))
+    assert table.column(one)[:n] == pytest.approx(due["legal final"])
+    assert table.column(two)[:n] == pytest.approx(due["expected"])
+    view = found.base.tranches[0].expected or found.base.tranches[0].legal
+    for heading, figures in (("Coverage by it", view.coverage), ("DD by it", view.distance)):
+        shown = [x if np.isfinite(x) else "covered" for x in figures.tolist()]
+        assert table.column(heading)[:n] == shown
+    assert table.column("Any-date PD by pool and reserve, by it")[:n] == view.anydate_pd.tolist()
+    scheduled = written(draft, tmp_path / "plain.xlsm", *analysed("A-3")).table("tbl_Result")
+    assert set(scheduled.column("Other default point")) == {None} == set(scheduled.column("DD by it"))
+
+
 OLD = {
     "tbl_Chart": {
         "Due to the class": "Due to senior",
@@ -557,6 +590,22 @@ def test_a_workbook_without_the_new_columns_and_tables_is_filled(draft: Path, tm
     for header in ("Volatility then", "DD then", "Any-date PD by pool and reserve then"):
         assert table.column(header) == new.table("tbl_Actual").column(header)
     assert read_book(old).actual.collections_only
+
+
+def test_figures_by_expected_dates_of_an_earlier_edition_do_not_stay_behind(
+    draft: Path, tmp_path: Path
+) -> None:
+    """They would be taken for those of the refresh."""
+
+    def earlier(text: str) -> str:
+        return text.replace('name="DD by it"', 'name="DD, expected dates"')
+
+    source = FileBook(renamed(draft, tmp_path / "source.xlsm", earlier))
+    source.write_table(
+        "tbl_Result", {"DD, expected dates": [7.0] * len(source.table("tbl_Result").rows)}, resize=False
+    )
+    old = written(source.save(tmp_path / "old.xlsm"), tmp_path / "filled.xlsm", *analysed("A-3"))
+    assert set(old.table("tbl_Result").column("DD, expected dates")) == {None}
 
 
 def test_the_bars_of_the_controls_lead_from_all_off_to_the_deal_as_it_is(draft: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ NAMED |= {"label", "input", "grade", "grade_now", "grade_closing", "computed_gra
 BY_ROW = {"value", "figure", "low", "high", "error"}
 # Those that hold a sentence, and those of one table.
 WRAPPED = {"remark", "verdict", "said"}
-WRAPPED_IN = {(layout.OBLIGOR.name, "note")}
+WRAPPED_IN = {(layout.OBLIGOR.name, "note"), (layout.OTHERWISE.name, "why_not")}
 # Upright labels of dates run into one another from some ten on.
 SLANTED: dict[str, Any] = {"name": FONT, "size": 9, "rotation": -45}
 # Stands in texts for what Terms says of currency and unit, or for a word where that says nothing.

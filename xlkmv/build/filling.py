@@ -419,7 +419,7 @@ ASKED = 4
 def _otherwise(asked: Otherwise) -> Filled:
     """Rows of the pools to ask about; what a new industry has in common is an assumption."""
     place, room = layout.OTHERWISE.index("between"), [None] * ASKED
-    rows = [[*row] for row in itertools.zip_longest(asked.caps, asked.times, [asked.between], room)]
+    rows = [[*row] for row in itertools.zip_longest(asked.caps, room, asked.times, [asked.between])]
     return Filled(rows, [[k == place and x is not None for k, x in enumerate(row)] for row in rows])
 
 

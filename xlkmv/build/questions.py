@@ -353,7 +353,7 @@ def moved(s: Sheets) -> Any:
         ("kmv_change", "Change in the KMV view", hatched(LIGHT, 60)),
     )
     s.finish(chart, "out_DrawnMoved")
-    chart.set_x_axis(s.axis("Change of the probability", "[>=0.1]0%;[<=-0.1]-0%;0.000%"))
+    chart.set_x_axis(s.axis("Change of the probability", "0.0##%"))
     chart.set_y_axis(
         s.axis("", "General", reverse=True, label_position="low", major_gridlines={"visible": False})
     )

@@ -269,7 +269,8 @@ def classes_by_date(s: Sheets) -> None:
         "Classes by date",
         "各层级逐日结果",
         "Collections against dues, accumulated. By pool and reserve: reserve counted for senior classes, no "
-        "undertaking. Expected dates: pass-through principal due as the plan pays it; later is no default.",
+        "undertaking. Default points: pass-through principal due at the legal final or, by expected dates, "
+        "as the plan pays it (later is no default); the terms take one.",
         labels=2,
         money=True,
     )

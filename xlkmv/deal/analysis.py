@@ -25,6 +25,7 @@ from xlkmv.deal.plan.claims import pool_by_date
 from xlkmv.deal.plan.covenants import CovenantPath, covenant_risk
 from xlkmv.deal.plan.priority import priority
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.plan.today import fitting
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.questions.attribution import Attributing, Attribution
@@ -37,6 +38,7 @@ from xlkmv.deal.questions.surveillance import Surveillance, from_today, rerate
 from xlkmv.deal.questions.uncertainty import Uncertainty, uncertainty
 from xlkmv.deal.stress import ALL_OFF, BASE, PRESETS, Stress, apply, expected_recovery, remark
 from xlkmv.deal.terms import CONTROLS, TOLERANCE, Deal, Ranges, Record
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.comparison import Models, compare_models
 from xlkmv.model.distance import breakeven_volatility, safe_issue
@@ -214,7 +216,13 @@ def analyse(
     Returns
     -------
     Analysis
+
+    Raises
+    ------
+    InputError, DomainError
+        When the plan of the deal has a fault.
     """
+    raise_first(plan_faults(deal))
     presets, record = () if quick else tuple(stresses), Record.of(actual)
     # The plan as it is, without controls and without the undertaking runs with the others, on the
     # same random numbers.

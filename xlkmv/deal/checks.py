@@ -295,6 +295,7 @@ def _standard_errors(plan: Stressed, base: KmvView, run: Simulation) -> float:
     deal = plan.deal
     exact = deal.terms.volatility_source == "implied" and deal.terms.copula == "gaussian"
     exact &= plan.recovery_law is None  # the pool of a plan has the means of what is drawn
+    exact &= bool(deal.pool.schedule.any())
     if not exact or industries(deal.pool, deal.terms) or run.volatility_error <= 0.0:
         return 0.0
     # An event that nobody drew is not in the simulated error: defaults of single obligors add theirs,

@@ -11,8 +11,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from xlkmv.deal.plan.stressed import CERTAIN, Stressed, pool_distance, pool_lognormal, pool_risk
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import TOLERANCE, Deal
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.copula import bivariate_normal_cdf, joint_default_probability
 from xlkmv.model.domain import Array
@@ -28,6 +30,7 @@ __all__ = [
     "maturity_risk",
     "support_default_probability",
     "tranche_view",
+    "view_of",
 ]
 
 # A pool that cannot default has no volatility; this much keeps the formulas defined.
@@ -56,8 +59,11 @@ class TrancheView(Shown):
         a pass-through class its legal final, or when the plan without defaults has repaid it, by
         the default point of the terms.
     expected : PlanRisk or None
-        As `risk`, with principal of pass-through classes due as the plan without defaults pays
-        it; None where that is what `risk` says, too.
+        As `risk`, with principal of pass-through classes and deferrable interest due as the plan
+        without defaults pays them; None where that is what `risk` says, too.
+    legal : PlanRisk or None
+        As `risk`, with both due at the legal final; None where that is what `risk` says, too. By
+        the default point of the terms `risk` is one of the two.
     expected_maturity : int
         Position of the date by which the plan without defaults has repaid the tranche.
     """
@@ -70,6 +76,7 @@ class TrancheView(Shown):
     first_short: dt.date | None
     maturity: int
     expected: PlanRisk | None = None
+    legal: PlanRisk | None = None
     expected_maturity: int = 0
 
     @property
@@ -149,7 +156,7 @@ def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True, once: Once
     stress : Stress
         The base case by default.
     both : bool
-        Whether to look at pass-through classes by their expected payments, too.
+        Whether to look at each class by the default point that the terms do not take, too.
     once : Once, optional
         What is known from views of other plans: given to several, it keeps what they have in common.
 
@@ -159,15 +166,33 @@ def kmv_view(deal: Deal, stress: Stress = BASE, *, both: bool = True, once: Once
 
     Raises
     ------
-    InputError
-        When the deal is seen from a later date.
+    InputError, DomainError
+        When the deal is seen from a later date, or its plan has a fault.
     """
     if deal.today is not None:
         raise InputError("deal", "must be as at closing: the KMV view of later dates is surveillance.rerate")
-    stressed, once = apply(deal, stress), once or Once()
-    sigma, mu = pool_lognormal(stressed)
-    classes = range(len(deal.tranches))
-    tranches = (tranche_view(stressed, k, sigma, mu, both=both, once=once) for k in classes)
+    raise_first(plan_faults(deal))
+    return view_of(apply(deal, stress), stress, both=both, once=once)
+
+
+def view_of(plan: Stressed, stress: Stress = BASE, *, both: bool = True, once: Once | None = None) -> KmvView:
+    """:func:`kmv_view` of a deal under a stress, whatever its plan is like.
+
+    Parameters
+    ----------
+    plan : Stressed
+        The deal under the stress.
+    stress, both, once
+        As there.
+
+    Returns
+    -------
+    KmvView
+    """
+    once = once or Once()
+    sigma, mu = pool_lognormal(plan)
+    classes = range(len(plan.deal.tranches))
+    tranches = (tranche_view(plan, k, sigma, mu, both=both, once=once) for k in classes)
     return KmvView(stress, sigma, mu, tuple(tranches))
 
 
@@ -223,6 +248,7 @@ def tranche_view(
     forward = float((1.0 + lift) * collections[until].sum() * np.exp(drift * T))
     s = float(max(volatility, LEAST_VOLATILITY) * np.sqrt(T))
     short = np.flatnonzero(risk.coverage[until] < 1.0 - TOLERANCE)
+    other = _other_risk(stressed, k, volatility, drift, reserve, once) if both else None
     return TrancheView(
         tranche.name,
         risk,
@@ -231,7 +257,8 @@ def tranche_view(
         once(_expected_loss, due, own, forward, s, reserve, float(payer[m]), rho, cap),
         deal.terms.dates[int(short[0])] if short.size else None,
         m,
-        _expected_risk(stressed, k, volatility, drift, reserve, once) if both else None,
+        None if early else other,
+        other if early else None,
         stressed.due_by(k, expected=True),
     )
 
@@ -311,13 +338,14 @@ def _with_cap(joint: Array, beyond: Array, payer: Array, rho: float) -> Array:
     return np.asarray(joint + beyond - joint_default_probability(beyond, payer, rho))
 
 
-def _expected_risk(
+def _other_risk(
     plan: Stressed, k: int, volatility: float, drift: float, reserve: float, once: Once
 ) -> PlanRisk | None:
-    """Risk of a tranche when pass-through principal is due as the plan without defaults pays it."""
-    if plan.dues.expected is None or plan.deal.terms.default_point == "expected":
+    """Risk of a tranche by the default point that the terms do not take; None where its dues are the same."""
+    early, times = plan.deal.terms.default_point == "expected", plan.deal.terms.times
+    dues = _dues(plan, k, not early)
+    if np.array_equal(dues, _dues(plan, k, early)):
         return None
-    dues, times = _dues(plan, k, expected=True), plan.deal.terms.times
     found: PlanRisk = once(pool_risk, plan.collections, dues, volatility, times, drift, reserve)
     return found
 

@@ -21,6 +21,7 @@ from xlkmv.deal.analysis import Analysis, analyse
 from xlkmv.deal.checks import Check
 from xlkmv.deal.paths.executors import Executor, can_start_processes, dask_executor, process_executor
 from xlkmv.deal.paths.run import pays_for_processes, steps_are_quick
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.plan.today import record_limits
 from xlkmv.deal.questions.diversification import MOST_ASKED, OTHERWISE_RULES, Otherwise
 from xlkmv.deal.stress import BASE, Stress, apply, stress_faults
@@ -226,6 +227,7 @@ def read_book(book: Book) -> Inputs:
     found = read_correlation(reader, cells, claims, plan, sources)
     claims = claims if typed else replace(claims, correlation=found.values)
     deal = Deal(claims, tranches(), said, controls(), covenants())
+    _plan(reader, deal, plan)
     actual, ranges = _record(reader, deal), read_ranges(reader, deal, plan, sources, found.error)
     if problems := reader.problems():
         raise BookInputError(problems)
@@ -395,6 +397,13 @@ def _base_faults(base: SimpleNamespace) -> Iterator[Fault]:
                 value=show(None if unstressed == () else unstressed),
             )
             yield Fault("scenario", 0, field.name, given, rule)
+
+
+def _plan(reader: Reader, deal: Deal, plan: PayDates) -> None:
+    """Report what only the plan of a deal shows to be wrong."""
+    for fault in plan_faults(deal):
+        spec = layout.VECTOR if fault.part == "terms" else layout.POOL
+        reader.faults(reader.rows(spec, plan.headings if spec is layout.POOL else ()), spec, [fault])
 
 
 def _record(reader: Reader, deal: Deal) -> Record:

@@ -19,9 +19,11 @@ from xlkmv.deal.paths.importance import DEAD, tilt_of, tilted
 from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
 from xlkmv.deal.paths.tally import LOSS_BINS, Outcome, PlanEngine, Tally, group_error, payment_key, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import TERM_RULES, Deal
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.kinds import altered
 from xlkmv.model.domain import Array, Rule, check_number
 from xlkmv.shown import Shown
@@ -534,10 +536,11 @@ def simulate_stresses(
 
     Raises
     ------
-    DomainError
-        When there are less than 100 paths or more than 10,000,000, or the seed is negative or takes more than
-        128 bits.
+    InputError, DomainError
+        When there are less than 100 paths or more than 10,000,000, the seed is negative or takes more than
+        128 bits, or the plan of the deal has a fault.
     """
+    raise_first(plan_faults(deal))
     wanted = Wanted(tuple(stresses))
     with Run(deal, wanted, paths=paths, seed=seed, thin=thin, executor=executor, tasks=tasks) as run:
         return run.results(progress)[0]

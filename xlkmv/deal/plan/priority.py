@@ -2,7 +2,9 @@
 
 A :class:`Step` is a sentence and a function that moves money in a :class:`Ledger`, the state
 of one payment date. :func:`priority` writes the list for a plan; a new term adds or changes a
-step. The interpreter is the loop ``for step in steps: step.act(ledger, step.rows)``.
+step. The interpreter is the loop ``for step in steps: step.act(ledger, step.rows)``. What comes before all
+payments of a date, the clean-up call, and what becomes of the cash that is left after them is the
+waterfall's (:func:`~xlkmv.deal.plan.waterfall.payments`): their steps are sentences alone.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from xlkmv.phrase import LIST, ORDER, Phrase, joined
 
 if TYPE_CHECKING:
     from xlkmv.deal.plan.stressed import Stressed
+    from xlkmv.deal.terms import Tranche
 
 __all__ = ["Ledger", "Step", "priority"]
 
@@ -97,10 +100,13 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what it does in words ("": nothing that shows), the function that does it, its classes."""
+    """One step: what it does in words ("": nothing that shows), the function that does it, its classes.
+
+    Without a function it is done before or after the steps of a date.
+    """
 
     text: str
-    act: Callable[[Ledger, slice], None]
+    act: Callable[[Ledger, slice], None] | None = None
     rows: slice = field(default_factory=lambda: slice(None))
 
 
@@ -141,8 +147,22 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
         text = Phrase("Principal of {who}, from {money}.", who=named(rows), money=money[1])
         return Step(text, pay_principal, rows)
 
+    def outstanding(classes: list[Tranche]) -> str:
+        who = joined([t.name for t in classes], LIST)
+        if len(classes) == 1:
+            return Phrase("{who} is outstanding", who=who)
+        return Phrase("{who} are outstanding", who=who)
+
     order = joined([*dict.fromkeys(money)], ORDER)
-    steps = [Step(Phrase("Senior fees, from {money}.", money=order), pay_fees)]
+    steps = []
+    if terms.cleanup > 0.0:
+        text = Phrase(
+            "Clean-up call at {share:.4g} % of the pool: its balance comes in as {money} if that repays all.",
+            share=100.0 * terms.cleanup,
+            money=money[1],
+        )
+        steps.append(Step(text))
+    steps += [Step(Phrase("Senior fees, from {money}.", money=order), pay_fees)]
     early = terms.interest_leads
     if early:
         steps += [interest(r) for r in seniors]
@@ -203,12 +223,10 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
                 "Principal of {who} that is still wanted, from {money}.", who=named(r), money=money[1]
             )
             steps.append(Step(text, pay_principal, r))
+    owed = outstanding(list(deal.tranches[:protected]))
+    trapped = Phrase("Under a trap all that is left stays in the plan while {owed}.", owed=owed)
     if others and "trap" in triggers:
-        owed = Phrase("{who} are outstanding", who=whom)
-        if protected == 1:
-            owed = Phrase("{who} is outstanding", who=whom)
-        text = Phrase("Under a trap all that is left stays in the plan while {owed}.", owed=owed)
-        steps.append(Step(text, trap_cash))
+        steps.append(Step(trapped, trap_cash))
 
     def again(rows: slice) -> Step:
         """Interest of a later rank where it did not come before principal; else nothing is left to say."""
@@ -234,6 +252,17 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
             steps.append(Step(text, lend, r))
     else:
         steps += itertools.chain.from_iterable((again(r), principal(r)) for r in others)
+    if not others and "trap" in triggers:
+        steps.append(Step(trapped))
+    if scheduled := [t for t in deal.tranches if not t.passes_through]:
+        text = Phrase("What is left stays in the account while {owed}.", owed=outstanding(scheduled))
+        if not deal.controls.excess_coverage:
+            text = Phrase(
+                "Of what is left, what later dates need by plan stays in the account while {owed}.",
+                owed=outstanding(scheduled),
+            )
+        steps.append(Step(text))
+    steps.append(Step(Phrase("What is left then goes to the holder of the residual.")))
     return tuple(steps)
 
 

@@ -368,7 +368,8 @@ def pool_lognormal(plan: Stressed) -> tuple[float, float]:
     certain = float(planned.sum() - schedule.sum())
     mean = certain + share * float(schedule.sum()) + (1.0 - share) * mean
     variance *= (1.0 - share) ** 2
-    if mean <= 0.0:
+    # Of a plan under which nothing comes in, something may be recovered all the same.
+    if mean <= 0.0 or not planned.any():
         return 0.0, 0.0
     horizon = float(terms.times[-1])
     volatility, drift = implied_lognormal(float(planned.sum()), mean, variance, horizon)

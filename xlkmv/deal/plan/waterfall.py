@@ -405,18 +405,47 @@ class _Carried:
     called: npt.NDArray[np.bool_]
     ended: npt.NDArray[np.int64]
     left: Array
+    idle: frozenset[str] = frozenset()
 
-    def grow(self, parent: npt.NDArray[np.int64], idle: frozenset[str]) -> None:
-        """Give every new path the state of its parent; figures that the plan has no use for stay."""
+    @classmethod
+    def at_closing(cls, plan: Stressed, amount: Array, *, revolving: bool) -> _Carried:
+        """State at closing, of one path; `idle` names what the plan has no use for."""
+        terms, covenants = plan.deal.terms, plan.deal.covenants
+        used = {
+            "on": bool(covenants),
+            "purse": plan.support_cap is not None,
+            "before": terms.fee_base == "pool",
+            "called": terms.cleanup > 0.0,
+            "ended": revolving,
+            "left": revolving,
+        }
+        return cls(
+            balance=amount[:, None],
+            arrears=np.zeros((amount.size, 1)),
+            fee_arrears=np.zeros(1),
+            account=np.zeros(1),
+            reserve=np.full(1, plan.reserve),
+            accumulated_in=np.zeros(1),
+            on=np.zeros((len(covenants), 1), dtype=np.bool_),
+            purse=np.full(1, np.inf if plan.support_cap is None else plan.support_cap),
+            before=np.full(1, plan.balance_at_closing),
+            called=np.zeros(1, np.bool_),
+            ended=np.full(1, len(terms.dates)),
+            left=np.ones(1),
+            idle=frozenset(["idle", *(name for name, needed in used.items() if not needed)]),
+        )
+
+    def grow(self, parent: npt.NDArray[np.int64]) -> None:
+        """Give every new path the state of its parent."""
         if parent.size > self.account.size:
             for field in fields(self):
-                if field.name not in idle:
+                if field.name not in self.idle:
                     setattr(self, field.name, grown(getattr(self, field.name), parent))
 
-    def pick(self, paths: npt.NDArray[np.int64], idle: frozenset[str]) -> None:
+    def pick(self, paths: npt.NDArray[np.int64]) -> None:
         """Go on with some of the paths."""
         for field in fields(self):
-            if field.name not in idle:
+            if field.name not in self.idle:
                 setattr(self, field.name, getattr(self, field.name).take(paths, axis=-1))
 
 
@@ -449,9 +478,15 @@ def _tested(deal: Deal, seen: Observation, on: npt.NDArray[np.bool_]) -> _Tests:
 class _Plan:
     """Figures of a plan that are the same on all paths, and the rules of one date that need them."""
 
-    def __init__(self, plan: Stressed) -> None:
+    def __init__(self, plan: Stressed, volatility: float, drift: float) -> None:
         deal, dues = plan.deal, plan.dues
         self.plan, self.deal, self.terms = plan, deal, deal.terms
+        self.volatility, self.drift, self.times = volatility, drift, deal.terms.times
+        self.protected = slice(0, int(plan.senior.sum()))
+        # A period is tested on what the plan pays in it, all so far on what has fallen due by then.
+        last = self.protected.stop - 1
+        self.senior_due = dues.ahead(last, expected=True)
+        self.fallen_due = np.cumsum(dues.ahead(last, expected=deal.terms.default_point == "expected"))
         self.amount = np.array([t.amount for t in deal.tranches])
         self.rounding = 1e-3 * TOLERANCE * self.amount[:, None]
         self.closing = dues.opening - dues.principal
@@ -473,6 +508,51 @@ class _Plan:
         if deal.terms.revolving is not None:
             self.revolves = sum(d <= deal.terms.revolving for d in deal.terms.dates) - 1
 
+    def tested(
+        self,
+        k: int,
+        state: PoolState,
+        led: _Carried,
+        collected: Array,
+        claims: Array,
+        pool: Array,
+        target: Array | float,
+    ) -> _Tests:
+        """Test the covenants on what is seen of a date before anything is paid."""
+        paths, nothing = collected.size, np.zeros(collected.size)
+        seen = Observation(
+            time=float(self.times[k]),
+            collections=collected,
+            accumulated_in=led.accumulated_in,
+            due=float(self.senior_due[k]),
+            accumulated_due=float(self.fallen_due[k]),
+            default_ratio=nothing if state.default_ratio is None else state.default_ratio[k, :paths],
+            largest_share=nothing if state.largest_share is None else state.largest_share[k, :paths],
+            reserve=led.reserve,
+            reserve_target=target,
+            reserve_at_closing=self.plan.reserve,
+            senior_outstanding=led.balance[self.protected].sum(axis=0) > 0.0,
+            volatility=self.volatility,
+            drift=self.drift,
+            pool=pool,
+            claims=claims,
+            pool_at_closing=self.size,
+            notes=led.balance,
+        )
+        return _tested(self.deal, seen, led.on)
+
+    def fees(self, accrual: float, led: _Carried) -> Array:
+        """Fees due, with what was missed before."""
+        terms = self.terms
+        due = (
+            terms.fee_rate * accrual * (led.balance.sum(axis=0) if terms.fee_base == "notes" else led.before)
+        )
+        if terms.fee_amount > 0.0:
+            due = due + terms.fee_amount
+        if terms.cleanup > 0.0:  # after the call there is nothing to look after
+            due = np.where(led.called, 0.0, due)
+        return np.asarray(due + led.fee_arrears)
+
     def interest(self, k: int, accrual: float, led: _Carried) -> Array:
         """Interest due per class, with what was missed before; deferred interest bears interest."""
         rate = self.plan.dues.coupons[:, k, None]
@@ -489,6 +569,32 @@ class _Plan:
             better = self.plan.dues.ranks < self.plan.dues.ranks[row]
             waits[row] = (balance[better] > self.rounding[better]).any(axis=0)
         return waits
+
+    def principal(
+        self,
+        k: int,
+        balance: Array,
+        pool: Array,
+        triggers: dict[str, npt.NDArray[np.bool_]],
+        still: list[bool],
+        bought_up: npt.NDArray[np.bool_] | None,
+    ) -> tuple[Array, Array]:
+        """Principal due per class, and what the plan tries to pay; `bought_up`: where buying has ended."""
+        due = np.zeros(balance.shape) if self.free[k] else above(balance, self.closing[:, k, None])
+        wanted = due
+        if self.through.any():
+            flows = self.passed_through(balance, due, pool, triggers["sequential"], still)
+            flows = flows if bought_up is None else np.where(bought_up, flows, 0.0)
+            wanted = flows if self.free[k] else np.maximum(wanted, flows)
+        if triggers["turbo"].any():
+            wanted = wanted.copy()
+            np.copyto(wanted, balance, where=triggers["turbo"])
+        return due, wanted
+
+    def may_call(self, balance: Array, pool: Array, pays: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Paths on which the pool is small enough to be called; `pays`: where that repays all classes."""
+        small = (pool <= self.terms.cleanup * self.size) & (pool > 0.0)
+        return np.asarray(small & pays & (balance > self.rounding).any(axis=0))
 
     def passed_through(
         self,
@@ -530,6 +636,18 @@ class _Plan:
             left = left - given
         return wanted
 
+    def kept(self, k: int, left: Array, balance: Array, arrears: Array, led: Ledger) -> Array:
+        """What stays in the account of what is left after a date, given balances and arrears then."""
+        kept = np.zeros(left.size)
+        if led.trap.any() or self.scheduled.any():
+            waits = ((balance > 0.0) | (arrears > self.rounding))[self.scheduled].any(axis=0)
+            if self.scheduled[led.protected].all():
+                waits |= led.held
+            kept = np.where(waits, np.minimum(left, self.plan.retained[k]), 0.0)
+            if led.trap.any():
+                kept = np.where(led.trap & led.held, left, kept)
+        return kept
+
     def unbought(self, k: int, ended: npt.NDArray[np.int64]) -> tuple[Array, Array]:
         """Share of the collections that is missing, and of the pool that is there, as buying has ended.
 
@@ -564,48 +682,19 @@ def payments(
     Payment
         Its arrays are not touched again.
     """
-    deal, dues, fixed = plan.deal, plan.dues, _Plan(plan)
-    terms, steps = deal.terms, priority(plan)
+    deal, fixed = plan.deal, _Plan(plan, volatility, drift)
+    terms, steps = deal.terms, [(step.act, step.rows) for step in priority(plan) if step.act is not None]
     n, everyone = state.collections.shape
     active = np.full(n, everyone) if state.active is None else state.active
     parent = np.zeros(everyone, np.int64) if state.parent is None else state.parent
-    times = terms.times
-    accrual = np.diff(times, prepend=0.0)
-    protected = slice(0, int(plan.senior.sum()))
-    # A period is tested on what the plan pays in it, all so far on what has fallen due by then.
-    senior_due = dues.ahead(protected.stop - 1, expected=True)
-    fallen_due = dues.ahead(protected.stop - 1, expected=terms.default_point == "expected")
-    accumulated_due = np.cumsum(fallen_due)
+    accrual = np.diff(terms.times, prepend=0.0)
     capped, revolving = plan.support_cap is not None, state.purchases is not None
     still = [True] * fixed.amount.size
-    carried = _Carried(
-        balance=fixed.amount[:, None],
-        arrears=np.zeros((fixed.amount.size, 1)),
-        fee_arrears=np.zeros(1),
-        account=np.zeros(1),
-        reserve=np.full(1, plan.reserve),
-        accumulated_in=np.zeros(1),
-        on=np.zeros((len(deal.covenants), 1), dtype=np.bool_),
-        purse=np.full(1, np.inf if plan.support_cap is None else plan.support_cap),
-        before=np.full(1, plan.balance_at_closing),
-        called=np.zeros(1, np.bool_),
-        ended=np.full(1, n),
-        left=np.ones(1),
-    )
-
-    used = {
-        "on": bool(deal.covenants),
-        "purse": capped,
-        "before": terms.fee_base == "pool",
-        "called": terms.cleanup > 0.0,
-        "ended": revolving,
-        "left": revolving,
-    }
-    idle = frozenset(name for name, needed in used.items() if not needed)
+    carried = _Carried.at_closing(plan, fixed.amount, revolving=revolving)
 
     for k in range(n):
         last, paths = k == n - 1, int(active[k])
-        carried.grow(parent[:paths], idle)
+        carried.grow(parent[:paths])
         nothing = np.zeros(paths)
         collected = state.collections[k, :paths]
         pool = nothing if state.balance is None else state.balance[k, :paths]
@@ -625,26 +714,7 @@ def payments(
             collected = collected + sale
         carried.accumulated_in = carried.accumulated_in + collected
         target = plan.reserve_target(pool)
-        seen = Observation(
-            time=float(times[k]),
-            collections=collected,
-            accumulated_in=carried.accumulated_in,
-            due=float(senior_due[k]),
-            accumulated_due=float(accumulated_due[k]),
-            default_ratio=nothing if state.default_ratio is None else state.default_ratio[k, :paths],
-            largest_share=nothing if state.largest_share is None else state.largest_share[k, :paths],
-            reserve=reserve,
-            reserve_target=target,
-            reserve_at_closing=plan.reserve,
-            senior_outstanding=balance[protected].sum(axis=0) > 0.0,
-            volatility=volatility,
-            drift=drift,
-            pool=pool,
-            claims=claims,
-            pool_at_closing=fixed.size,
-            notes=balance,
-        )
-        tests = _tested(deal, seen, carried.on)
+        tests = fixed.tested(k, state, carried, collected, claims, pool, target)
         trap, turbo = tests.triggers["trap"], tests.triggers["turbo"]
         if revolving:
             ends = (carried.ended > k) & (tests.triggers["amortise"] | (k > fixed.revolves))
@@ -663,34 +733,16 @@ def payments(
             # What triggers and the call change of the collections is principal.
             capital = np.maximum(state.principal[k, :paths] + sale + less_bought, 0.0)
             income = above(income, capital)
-        base = balance.sum(axis=0) if terms.fee_base == "notes" else carried.before
-        fees_due = terms.fee_rate * accrual[k] * base
-        if terms.fee_amount > 0.0:
-            fees_due = fees_due + terms.fee_amount
-        if terms.cleanup > 0.0:  # after the call there is nothing to look after
-            fees_due = np.where(carried.called, 0.0, fees_due)
-        fees_due = fees_due + carried.fee_arrears
+        fees_due = fixed.fees(float(accrual[k]), carried)
         interest_due = fixed.interest(k, float(accrual[k]), carried)
         # Nothing is paid to a class that is repaid on all paths.
         still = [s and bool((balance[i] != 0.0).any() or interest_due[i].any()) for i, s in enumerate(still)]
-        if fixed.free[k]:
-            principal_due = np.zeros(balance.shape)
-        else:
-            principal_due = above(balance, fixed.closing[:, k, None])
-        wanted = principal_due
-        if fixed.through.any():
-            ordered = tests.triggers["sequential"]
-            flows = fixed.passed_through(balance, principal_due, pool, ordered, still)
-            flows = np.where(carried.ended <= k, flows, 0.0) if revolving else flows
-            wanted = flows if fixed.free[k] else np.maximum(wanted, flows)
-        if turbo.any():
-            wanted = wanted.copy()
-            np.copyto(wanted, balance, where=turbo)
+        bought_up = carried.ended <= k if revolving else None
+        principal_due, wanted = fixed.principal(k, balance, pool, tests.triggers, still, bought_up)
         if terms.cleanup > 0.0:
             owed = balance.sum(axis=0) + interest_due.sum(axis=0) + fees_due
             cash = income if capital is income else income + capital
-            pays = (pool + cash + reserve >= owed) & (balance > fixed.rounding).any(axis=0)
-            now = ~carried.called & (pool <= terms.cleanup * fixed.size) & (pool > 0.0) & pays
+            now = ~carried.called & fixed.may_call(balance, pool, pool + cash + reserve >= owed)
             sale = sale + np.where(now, pool, 0.0)
             capital += np.where(now, pool, 0.0)
             wanted = np.where(now, balance, wanted)
@@ -698,7 +750,7 @@ def payments(
             carried.called = carried.called | now
         ledger = Ledger(
             plan=plan,
-            protected=protected,
+            protected=fixed.protected,
             last=last,
             income=income,
             capital=capital,
@@ -725,9 +777,9 @@ def payments(
             trapped=nothing,
             held=np.zeros(paths, np.bool_),
         )
-        for step in steps:
-            if step.rows.stop is None or any(still[step.rows]):
-                step.act(ledger, step.rows)
+        for act, rows in steps:
+            if rows.stop is None or any(still[rows]):
+                act(ledger, rows)
         if plan.known_reserve is not None and plan.known_reserve[k] >= 0.0:
             ledger.reserve = np.full(paths, plan.known_reserve[k])
 
@@ -740,14 +792,7 @@ def payments(
             deferred = np.where(fixed.may_wait(k, carried.balance), arrears, 0.0)
         # The account, then the residual: cash of early dates is for all who have still to be paid.
         left = ledger.income if ledger.one_account else ledger.income + ledger.capital
-        kept = np.zeros(paths)
-        if not last and (trap.any() or fixed.scheduled.any()):
-            waits = ((balance > 0.0) | (arrears > fixed.rounding))[fixed.scheduled].any(axis=0)
-            if fixed.scheduled[protected].all():
-                waits |= ledger.held
-            kept = np.where(waits, np.minimum(left, plan.retained[k]), 0.0)
-            if trap.any():
-                kept = np.where(trap & ledger.held, left, kept)
+        kept = nothing if last else fixed.kept(k, left, balance, arrears, ledger)
         carried.balance, carried.arrears = balance, arrears
         carried.account, carried.reserve = ledger.trapped + kept, ledger.reserve
         carried.fee_arrears, carried.before = fees_due - ledger.fees, pool
@@ -779,4 +824,4 @@ def payments(
             paths_on, state = sent
             assert state.active is not None and state.parent is not None
             active, parent = state.active, state.parent
-            carried.pick(paths_on[: active[k]], idle)
+            carried.pick(paths_on[: active[k]])

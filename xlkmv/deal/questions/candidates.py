@@ -169,6 +169,8 @@ class Question:
         Candidate as a share of the notes, a ratio or a rate.
     remark : callable
         What there is to say of a candidate.
+    recovered : callable
+        Factor of a candidate on all rates of recovery of the deal as it is.
     """
 
     key: str
@@ -178,6 +180,7 @@ class Question:
     trial: Callable[[float], Deal]
     shown: Callable[[float], float]
     remark: Callable[[float], str] = lambda x: ""
+    recovered: Callable[[float], float] = lambda x: 1.0
 
 
 def size_question(key: str, deal: Deal, sizes: Mapping[str, float], name: str, pays: float) -> Question:
@@ -330,7 +333,9 @@ def recovery_question(deal: Deal, name: str) -> Question | None:
         return replace(deal, pool=altered(pool, recovery=factor * pool.recovery))
 
     candidates = limit / most * np.arange(STEPS, -1, -1) / STEPS
-    return Question("recovery", name, candidates, mean, trial, lambda x: x * mean)
+    return Question(
+        "recovery", name, candidates, mean, trial, lambda x: x * mean, recovered=lambda factor: factor
+    )
 
 
 def support_question(deal: Deal, name: str) -> Question:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.deal.kmv import KmvView, kmv_view
+from xlkmv.deal.kmv import KmvView, kmv_view, view_of
 from xlkmv.deal.paths.run import ENOUGH, Measured, Run, Wanted, simulate
 from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.questions.contributions import concentration
-from xlkmv.deal.stress import BASE, Stress
+from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import DomainError
 from xlkmv.kinds import altered, check_kinds
@@ -186,7 +186,7 @@ def spread_otherwise(
         count = int(min(wanted, max(MOST_NUMBERS // int(other.pool.obligors.sum()), FEWEST_PATHS)))
         with Run(other, Wanted(brief=(stress,)), paths=count) as run:
             _, (measured,) = run.results(tick)
-        found.append(rated(label, other, kmv_view(other, stress, both=False), measured))
+        found.append(rated(label, other, view_of(apply(other, stress), stress, both=False), measured))
     return tuple(found)
 
 

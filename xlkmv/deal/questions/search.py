@@ -32,7 +32,6 @@ class Trials:
         self.progress = progress
         self._kept: dict[object, KeptPaths] = {}
         self._first = self._key(deal)
-        self._recovery = deal.pool.recovery
 
     @staticmethod
     def _key(deal: Deal) -> object:
@@ -50,29 +49,22 @@ class Trials:
             self._kept[key] = KeptPaths(deal, self.paths, self.progress)
         return self._kept[key]
 
-    def simulated(self, deal: Deal, name: str) -> tuple[float, float]:
-        """Any-date PD of a class, and its standard error."""
+    def simulated(self, deal: Deal, name: str, recovered: float = 1.0) -> tuple[float, float]:
+        """Any-date PD of a class, and its standard error; `recovered`: :attr:`Question.recovered`."""
         kept = self._paths_of(deal)
-        run = kept.simulate(self._plan(deal), self._recovered(deal), self._lognormal(deal, kept))
+        run = kept.simulate(self._plan(deal), recovered, self._lognormal(deal, kept, recovered))
         risk = next(t for t in run.tranches if t.name == name)
         return risk.anydate_pd, risk.anydate_pd_error
 
-    def kmv(self, deal: Deal, name: str) -> tuple[float, float]:
+    def kmv(self, deal: Deal, name: str, recovered: float = 1.0) -> tuple[float, float]:
         """Any-date PD of a class in the KMV view; it has no error."""
         kept, k = self._paths_of(deal), [t.name for t in deal.tranches].index(name)
-        view = tranche_view(self._plan(deal), k, *self._lognormal(deal, kept), both=False)
+        view = tranche_view(self._plan(deal), k, *self._lognormal(deal, kept, recovered), both=False)
         return view.anydate_pd_at_maturity, 0.0
 
-    def _recovered(self, deal: Deal) -> float:
-        """Factor on the rates of recovery of the deal as it is: they move together."""
-        rates = deal.pool.recovery
-        return 1.0 if rates is self._recovery else float(rates.max() / self._recovery.max())
-
-    def _lognormal(self, deal: Deal, kept: KeptPaths) -> tuple[float, float]:
+    def _lognormal(self, deal: Deal, kept: KeptPaths, recovered: float) -> tuple[float, float]:
         """Volatility and drift of the pool, which its recoveries move."""
-        if deal.pool.recovery is self._recovery:
-            return kept.volatility, kept.drift
-        return pool_lognormal(apply(deal, BASE))
+        return (kept.volatility, kept.drift) if recovered == 1.0 else pool_lognormal(apply(deal, BASE))
 
     def _plan(self, deal: Deal) -> Stressed:
         return apply(deal, BASE, by_plan=True)
@@ -81,7 +73,7 @@ class Trials:
 class Curve:
     """PD by candidate; each is worked out once."""
 
-    def __init__(self, pd_of: Callable[[Deal, str], tuple[float, float]], question: Question) -> None:
+    def __init__(self, pd_of: Callable[[Deal, str, float], tuple[float, float]], question: Question) -> None:
         self.pd_of = pd_of
         self.question = question
         self.seen: dict[int, tuple[float, float]] = {}
@@ -89,8 +81,8 @@ class Curve:
     def at(self, place: int) -> tuple[float, float]:
         """PD and standard error of a candidate."""
         if place not in self.seen:
-            q = self.question
-            self.seen[place] = self.pd_of(q.trial(float(q.candidates[place])), q.name)
+            q, candidate = self.question, float(self.question.candidates[place])
+            self.seen[place] = self.pd_of(q.trial(candidate), q.name, q.recovered(candidate))
         return self.seen[place]
 
     def last_within(self, target: float, near: int | None = None) -> int:

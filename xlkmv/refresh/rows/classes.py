@@ -23,6 +23,9 @@ __all__ = ["answer_rows", "curve_rows", "final", "headline_rows", "risk_rows", "
 # The band of coverage in its chart, and the most that it draws: more is drawn as that.
 BAND, MOST_COVERAGE = (0.05, 0.95), 4.0
 
+# The default points of the KMV view.
+EXPECTED_DATES, LEGAL_FINAL = Phrase("expected dates"), Phrase("legal final")
+
 
 def final(tranche: TrancheView) -> list[float]:
     """Coverage, distance, PD and any-date PD when the tranche has to be repaid."""
@@ -88,17 +91,19 @@ def risk_rows(deal: Deal, analysis: Analysis) -> list[list[Any]]:
                     tranche.anydate_pd,
                 )
             ),
-            *_expected(tranche, k),
+            *_otherwise(tranche, k),
         ]
         for tranche in analysis.base.tranches
         for k, date in enumerate(deal.terms.dates)
     ]
 
 
-def _expected(tranche: TrancheView, k: int) -> list[Any]:
-    """Coverage, distance and any-date PD by expected payments; blank where nothing else is due."""
-    risk = tranche.expected
-    return [None] * 3 if risk is None else [risk.coverage[k], risk.distance[k], risk.anydate_pd[k]]
+def _otherwise(tranche: TrancheView, k: int) -> list[Any]:
+    """Dues, coverage, distance and any-date PD by the other default point; blank where it says the same."""
+    for point, risk in ((EXPECTED_DATES, tranche.expected), (LEGAL_FINAL, tranche.legal)):
+        if risk is not None:
+            return [point, risk.accumulated_due[k], risk.coverage[k], risk.distance[k], risk.anydate_pd[k]]
+    return [None] * 5
 
 
 def curve_rows(deal: Deal, analysis: Analysis) -> list[list[Any]]:

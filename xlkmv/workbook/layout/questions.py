@@ -173,13 +173,15 @@ OTHERWISE = TableSpec(
             "Of one obligor in the pool; the others grow in proportion. Blank: not asked.",
             blank=True,
         ),
+        # Sentences: in a wide column of its sheet.
+        result("Not beneath, because", "未列出的原因", "why_not", TEXT, 28, blank=True),
         number(
             "Times as many obligors like these",
             "同类债务人倍数",
             "times",
             WHOLE,
             OTHERWISE_RULES["times"],
-            28,
+            12,
             "k more than the n obligors there are: (n + k)/n times. Blank: not asked.",
             blank=True,
         ),
@@ -193,7 +195,6 @@ OTHERWISE = TableSpec(
             "Of their factors, an assumption; counts where the terms know no industries. Blank: not asked.",
             blank=True,
         ),
-        result("Not beneath, because", "未列出的原因", "why_not", TEXT, 12, blank=True),
     ),
     optional=True,
 )

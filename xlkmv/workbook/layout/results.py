@@ -157,18 +157,26 @@ RISK = TableSpec(
         ),
         result("PD", "违约概率", "pd", PROBABILITY, 11),
         result("Any-date PD", "任一日违约概率", "anydate_pd", PROBABILITY, 12),
-        # Blank where principal falls due as it is expected to be paid.
-        result("Coverage, expected dates", "覆盖倍数(预期)", "coverage_expected", RATIO, 15, blank=True),
-        result("DD, expected dates", "违约距离(预期)", "dd_expected", DISTANCE, 12, blank=True),
+        # Blank where both default points say the same.
+        result("Other default point", "另一违约点", "other", TEXT, 15, blank=True),
+        result("Accumulated due by it", "另一点累计应付", "due_other", MONEY, 16, blank=True),
+        result("Coverage by it", "另一点覆盖倍数", "coverage_other", RATIO, 10, blank=True),
+        result("DD by it", "另一点违约距离", "dd_other", DISTANCE, 10, blank=True),
         result(
-            "Any-date PD by pool and reserve, expected dates",
-            "仅池与储备任一日违约概率(预期)",
-            "pd_expected",
+            "Any-date PD by pool and reserve, by it",
+            "另一点仅池与储备任一日违约概率",
+            "pd_other",
             PROBABILITY,
-            24,
-            ("Any-date PD of the pool, expected dates",),
+            20,
             blank=True,
         ),
+    ),
+    # They were blank where the terms ask for expected dates, and would say the legal final there.
+    retired=(
+        "Coverage, expected dates",
+        "DD, expected dates",
+        "Any-date PD by pool and reserve, expected dates",
+        "Any-date PD of the pool, expected dates",
     ),
 )
 
