@@ -34,7 +34,9 @@ def ledger(income, capital=None, **change):
     cash = np.array([float(income)])
     off = np.zeros(1, bool)
     filled = {
-        "plan": SimpleNamespace(deal=SimpleNamespace(controls=Controls())),
+        "plan": SimpleNamespace(
+            deal=SimpleNamespace(controls=Controls()), dues=SimpleNamespace(ranks=np.array([1, 2]))
+        ),
         "protected": FIRST,
         "last": False,
         "income": cash,
@@ -332,6 +334,18 @@ def test_pro_rata_until_a_test_puts_the_classes_in_order():
     # 22.5 as 2 : 1; from the second date on the pool is below 60 % and A comes first.
     close(paid.principal_paid, [[15.0, 22.5, 22.5, 0.0], [7.5, 0.0, 0.0, 22.5]])
     assert paid.trigger.tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("order", ["by rank", "first"])
+def test_a_reserve_comes_before_principal_that_is_shared(order):
+    controls = replace(
+        PLAIN, reserve=True, reserve_unit="money", reserve_size=4.0, reserve_funding="built up"
+    )
+    paid = waterfall(plan(*AB, controls=controls, principal="pro rata", interest=order))
+    # 4 of the first 25 fill the reserve: 21 of the 22.5 that are wanted, as 2 : 1; then all of 24.
+    close(paid.reserve, [4.0, 4.0, 4.0, 0.0])
+    close(paid.principal_paid[:, 0], [14.0, 7.0])
+    close(paid.principal_paid[:, 1], [16.0, 8.0])
 
 
 def test_scheduled_classes_come_out_of_what_is_distributable():

@@ -394,14 +394,13 @@ class Twin:
                 short = sum(max(wanted[i] - principal[i], 0.0) for i in rows) - money.capital
                 money.capital += money.take(max(short, 0.0), "income")
 
-        if self.terms.interest == "first" or self.two or self.shared:
+        if self.terms.interest == "first" or self.two or self.terms.principal == "pro rata":
             senior_interest()
             if not stopped:
                 for rank in self.later:
                     money.pay(rank, interest_due, interest, "income")
             open_ = any(today.balance[i] > DUST * self.classes[i].amount for i in self.protected)
-            first_interest = self.two or self.terms.interest == "first"
-            if self.controls.reserve and first_interest and open_ and not today.last:
+            if self.controls.reserve and open_ and not today.last:
                 early = money.take(max(target - reserve, 0.0), "income")
                 reserve += early
             make_good(first if stopped else self.rows)
@@ -419,21 +418,20 @@ class Twin:
         # Nobody helps with the fees of a plan whose senior classes are repaid.
         open_ = any(today.balance[i] > 0.0 for i in self.protected)
         late = any(interest_due[i] > interest[i] or due[i] > principal[i] for i in self.protected)
-        claims = [(today.fees_due, None, None)] if open_ or late else []
-        claims += [(interest_due[i], interest, i) for i in self.protected]
-        claims += [(due[i], principal, i) for i in self.protected]
+        alike = [[i for i in r if i in self.protected] for r in self.first]
         for source in ("reserve", "support"):
-            for amount, paid, i in claims:
-                has = fees if paid is None else paid[i]
-                got = min(max(amount - has, 0.0), reserve if source == "reserve" else can)
-                if source == "reserve":
-                    reserve, reserve_drawn = reserve - got, reserve_drawn + got
-                else:
-                    can, support_drawn = can - got, support_drawn + got
-                if paid is None:
-                    fees += got
-                else:
-                    paid[i] += got
+            purse = Money(False, reserve if source == "reserve" else can)
+            before = fees + sum(interest) + sum(principal)
+            if open_ or late:
+                fees += purse.take(today.fees_due - fees, "income")
+            for owed, paid in ((interest_due, interest), (due, principal)):
+                for rank in alike:
+                    purse.pay(rank, owed, paid, "income")
+            drawn = fees + sum(interest) + sum(principal) - before
+            if source == "reserve":
+                reserve, reserve_drawn = purse.income, drawn
+            else:
+                support_drawn = drawn
 
         held = not today.last and any(
             today.balance[i] - principal[i] + interest_due[i] - interest[i] > DUST * self.classes[i].amount

@@ -158,7 +158,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
                 "Interest of {who}, from {money}{unless}.", who=named(r), money=money[0], unless=unless
             )
             steps.append(Step(text, pay_interest_early, r))
-        if deal.controls.reserve and (two or terms.interest == "first"):
+        if deal.controls.reserve:
             steps.append(Step(Phrase("The reserve up to its size, from {money}.", money=money[0]), top_up))
         if two:
             aim = slice(0, seniors[-1].stop)
@@ -359,10 +359,11 @@ def draw(led: Ledger, rows: slice) -> None:
     needy = np.flatnonzero(missing.any(axis=0) | ((led.fees_due > led.fees) & open_))
     if not needy.size:
         return
-    accounts: list[tuple[Array, Array]] = [(led.fees_due, led.fees)]
-    accounts += zip(led.interest_due[rows], led.interest[rows], strict=True)
-    accounts += zip(led.principal_due[rows], led.principal[rows], strict=True)
-    due, paid = (np.array([row[side][needy] for row in accounts]) for side in (0, 1))
+    ranks = rank_rows(led.plan.dues.ranks[rows])
+    accounts: list[tuple[Array, Array]] = [(led.fees_due[None], led.fees[None])]
+    accounts += [(led.interest_due[rank], led.interest[rank]) for rank in ranks]
+    accounts += [(led.principal_due[rank], led.principal[rank]) for rank in ranks]
+    due, paid = ([account[side][:, needy] for account in accounts] for side in (0, 1))
     left = led.reserve[needy]
     led.reserve_drawn = _spread(needy, _drawn(left, due, paid), led.reserve.size)
     led.reserve[needy] = left
@@ -374,8 +375,8 @@ def draw(led: Ledger, rows: slice) -> None:
         led.support_drawn = _spread(needy, got, led.reserve.size)
         if led.purse is not None:
             led.purse[needy] -= got
-    for (_, row), got in zip(accounts, paid, strict=True):
-        row[needy] = got
+    for (_, each), got in zip(accounts, paid, strict=True):
+        each[:, needy] = got
 
 
 def _spread(at: npt.NDArray[np.int64], values: Array, size: int) -> Array:
@@ -384,12 +385,17 @@ def _spread(at: npt.NDArray[np.int64], values: Array, size: int) -> Array:
     return out
 
 
-def _drawn(source: Array, due: Array, paid: Array) -> Array:
-    """Pay from `source` what is still missing, row by row; return what was drawn."""
+def _drawn(source: Array, due: list[Array], paid: list[Array]) -> Array:
+    """Pay from `source` what is still missing, rank by rank, pari passu; return what was drawn."""
     drawn = np.zeros_like(source)
-    for row in range(len(due)):
-        extra = np.minimum(above(due[row], paid[row]), source)
-        paid[row] += extra
+    for owed, got in zip(due, paid, strict=True):
+        missing = above(owed, got)
+        total = missing.sum(axis=0)
+        extra = np.minimum(total, source)
+        if len(got) == 1:
+            got += extra
+        else:
+            got += missing * np.divide(extra, total, out=np.zeros_like(total), where=total > 0.0)
         source -= extra
         drawn += extra
     return drawn
