@@ -687,3 +687,15 @@ def test_a_reserve_is_built_up_before_principal_where_interest_comes_first(build
     by_rank = replace(deal, terms=replace(deal.terms, interest="by rank"))
     # A turbo by rank leaves nothing for the reserve while A is outstanding.
     assert waterfall(apply(by_rank, BASE)).reserve_topped[:3] == pytest.approx([0.0, 0.0, 0.0])
+
+
+def test_claims_that_were_not_bought_bring_no_interest():
+    ends = Covenant("f", "cumulative default ratio", "max", 0.1, "amortise")
+    notes = (through("A", 1, 60.0), through("B", 2, 40.0, 0.3))
+    more = {"accounts": "two", "revolving": YEARS[1], "controls": replace(PLAIN, triggers=True)}
+    given = plan(*notes, pool=loan(years=2, rate=0.1), tests=(ends,), **more)
+    paid = waterfall(given, default_ratio=[0.2] * 4)
+    # It ends at once, and the claim pays 50 + 10 and 50 + 5. B is owed 12, then 14: it gets the income of 10,
+    # then that of 5, and nothing of the principal of either date, which repays both classes.
+    close(paid.interest_paid[1], [10.0, 5.0, 0.0, 0.0])
+    close(paid.principal_paid, [[50.0, 10.0, 0.0, 0.0], [0.0, 40.0, 0.0, 0.0]])

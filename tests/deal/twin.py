@@ -98,15 +98,18 @@ class Revolving:
         self.paid = [[of(alone.schedule, k, j) for j in range(k)] for k in range(n)]
         # What is bought on a date is outstanding after it.
         self.worth = [[*(of(alone.balance, k, j) for j in range(k)), sum(bought[:, k])] for k in range(n)]
+        self.earned = [[of(alone.interest, k, j) for j in range(k)] for k in range(n)]
+        self.interest = [sum(claims.pool.interest[:, k]) for k in range(n)]
         self.collected = [sum(claims.pool.schedule[:, k]) + sum(bought[:, k]) for k in range(n)]
         self.balance = [sum(claims.pool.balance[:, k]) for k in range(n)]
 
     def missing(self, k, unbought):
-        """Shares of the collections and of the balance of date k that are missing."""
+        """Shares of the collections, of the balance and of the interest of date k that are missing."""
         k, unbought, shares = k - self.delay, [j - self.delay for j in unbought], []
         if k < 0:
-            return 0.0, 0.0
-        for each, total in ((self.paid[k], self.collected[k]), (self.worth[k], self.balance[k])):
+            return 0.0, 0.0, 0.0
+        tables = ((self.paid, self.collected), (self.worth, self.balance), (self.earned, self.interest))
+        for each, total in ((part[k], whole[k]) for part, whole in tables):
             share = sum(each[j] for j in unbought if 0 <= j < len(each)) / total if total > 0.0 else 0.0
             shares.append(1.0 if share > 1.0 - 1e-12 else share)
         return shares
@@ -234,14 +237,15 @@ class Twin:
         for k in range(self.n):
             last = k == self.n - 1
             cash, pool, claims = path.cash[k], path.balance[k], path.outstanding[k]
-            bought_less = sale = 0.0
+            bought_less = sale = less_interest = 0.0
 
             # Claims that were not bought since a trigger ended the revolving period are missing.
             if self.revolving is not None:
                 claims *= 1.0 - lacking
                 if ended:
                     unbought.append(k)
-                    missing, lacking = self.revolving.missing(k, unbought)
+                    missing, lacking, unearned = self.revolving.missing(k, unbought)
+                    less_interest = unearned * max(cash - path.principal[k], 0.0)
                     bought_less = path.purchases[k] - missing * (cash + path.purchases[k])
                     pool *= 1.0 - lacking
             cash += bought_less
@@ -286,7 +290,7 @@ class Twin:
                     bought = 0.0 if called else path.purchases[k]
                     bought_less, cash, got = bought_less + bought, cash + bought, got + bought
                     unbought.append(k)
-                    _, lacking = self.revolving.missing(k, unbought)
+                    _, lacking, _ = self.revolving.missing(k, unbought)
                     pool *= 1.0 - lacking
 
             # What is due.
@@ -316,11 +320,12 @@ class Twin:
                 if called:
                     sale, wanted, due = pool, list(balance), list(balance)
 
-            # What comes in is principal as the pool says; what triggers and the call change is, too.
+            # What comes in is principal as the pool says; what triggers and the call change is, too, but for
+            # the interest of claims that were not bought.
             price, taken_out = max(sale, 0.0), min(sale, 0.0)
             money = Money(self.two, account + cash + price)
             if self.two:
-                capital = max(path.principal[k] + bought_less + taken_out, 0.0)
+                capital = max(path.principal[k] + bought_less + less_interest + taken_out, 0.0)
                 money = Money(True, max(account + cash - capital, 0.0), capital + price)
             can = purse if self.controls.support and path.alive[k] else 0.0
             size = self.reserve_size(pool)

@@ -530,14 +530,14 @@ class _Plan:
             left = left - given
         return wanted
 
-    def unbought(self, k: int, ended: npt.NDArray[np.int64]) -> tuple[Array, Array]:
-        """Share of the collections that is missing, and of the pool that is there, as buying has ended.
+    def unbought(self, k: int, ended: npt.NDArray[np.int64]) -> tuple[Array, Array, Array]:
+        """Share of the collections that is missing, of the pool that is there, and of the interest missing.
 
         What was not bought would have paid its part of all that comes in, and been its part of the pool.
         """
         assert self.plan.unbought is not None
-        paid, worth = (table[k].take(ended) for table in self.plan.unbought)
-        return paid, 1.0 - worth
+        paid, worth, interest = (table[k].take(ended) for table in self.plan.unbought)
+        return paid, 1.0 - worth, interest
 
 
 def _state(trap: npt.NDArray[np.bool_], turbo: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
@@ -610,14 +610,16 @@ def payments(
         collected = state.collections[k, :paths]
         pool = nothing if state.balance is None else state.balance[k, :paths]
         claims = pool if state.outstanding is None else state.outstanding[k, :paths]
-        sale = less_bought = nothing
+        sale = less_bought = less_interest = nothing
         balance, reserve = carried.balance, carried.reserve.copy()
         if revolving:
             assert state.purchases is not None
             bought, whole = state.purchases[k, :paths], pool
-            missing, left = fixed.unbought(k, carried.ended)
+            missing, left, unearned = fixed.unbought(k, carried.ended)
             less_bought = np.where(carried.ended < k, bought, 0.0)
             less_bought = less_bought - missing * (collected + less_bought)
+            if state.principal is not None:
+                less_interest = unearned * above(collected, state.principal[k, :paths])
             claims, pool, collected = claims * carried.left, pool * left, collected + less_bought
         if terms.cleanup > 0.0:
             sale = np.where(carried.called, -collected, 0.0)
@@ -653,15 +655,16 @@ def payments(
             spared = np.where(ends & ~carried.called, bought, 0.0)
             collected, less_bought = collected + spared, less_bought + spared
             carried.accumulated_in = carried.accumulated_in + spared
-            _, carried.left = fixed.unbought(k, carried.ended)
+            _, carried.left, _ = fixed.unbought(k, carried.ended)
             pool = np.where(carried.called, 0.0, whole * carried.left)
             target = plan.reserve_target(pool)
 
         income = carried.account + collected
         capital = income
         if state.principal is not None:
-            # What triggers and the call change of the collections is principal.
-            capital = np.maximum(state.principal[k, :paths] + sale + less_bought, 0.0)
+            # What triggers and the call change of the collections is principal, but for interest of
+            # claims that were not bought.
+            capital = np.maximum(state.principal[k, :paths] + sale + less_bought + less_interest, 0.0)
             income = above(income, capital)
         base = balance.sum(axis=0) if terms.fee_base == "notes" else carried.before
         fees_due = terms.fee_rate * accrual[k] * base
