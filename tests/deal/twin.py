@@ -227,7 +227,7 @@ class Twin:
         purse = math.inf if cap is None else cap
         if cap is not None and self.controls.support_cap_unit == "of notes":
             purse = cap * self.notes()
-        account = fee_arrears = got = owed = 0.0
+        account = saved = fee_arrears = got = owed = 0.0  # saved: principal in the account
         lacking = 0.0  # share of the pool that is not there as buying has ended
         before, called, ended, unbought = self.size, False, False, []
         switched = [False] * len(self.deal.covenants)
@@ -325,7 +325,7 @@ class Twin:
             price, taken_out = max(sale, 0.0), min(sale, 0.0)
             money = Money(self.two, account + cash + price)
             if self.two:
-                capital = max(path.principal[k] + bought_less + less_interest + taken_out, 0.0)
+                capital = max(path.principal[k] + bought_less + less_interest + taken_out, 0.0) + saved
                 money = Money(True, max(account + cash - capital, 0.0), capital + price)
             can = purse if self.controls.support and path.alive[k] else 0.0
             size = self.reserve_size(pool)
@@ -359,6 +359,8 @@ class Twin:
                 kept = left
             paid.pop("held", None)
             account = kept + paid.pop("trapped")
+            # What leaves is income first.
+            saved = paid.pop("trapped_principal") + min(money.capital, kept)
             before = 0.0 if called else pool
             out.append(
                 paid
@@ -438,10 +440,14 @@ class Twin:
             else:
                 support_drawn = drawn
 
-        held = not today.last and any(
-            today.balance[i] - principal[i] + interest_due[i] - interest[i] > DUST * self.classes[i].amount
-            for i in self.protected
-        )
+        def still_owed():
+            return not today.last and any(
+                today.balance[i] - principal[i] + interest_due[i] - interest[i]
+                > DUST * self.classes[i].amount
+                for i in self.protected
+            )
+
+        held = still_owed()
         released = max(reserve - target, 0.0) if held else reserve
         money.income += released
         reserve -= released
@@ -453,9 +459,15 @@ class Twin:
             make_good(first)
             for rank in self.first:
                 money.pay(rank, wanted, principal, "capital")
+            # Once they are repaid by it, all of it is given back.
+            held = still_owed()
+            if not held:
+                money.income += reserve
+                released, reserve = released + reserve, 0.0
 
-        trapped = 0.0
+        trapped = trapped_principal = 0.0
         if today.trap and held:
+            trapped_principal = money.capital
             trapped = money.take(math.inf, "income", "capital")
         if self.two:
             for rank in self.later:
@@ -479,5 +491,6 @@ class Twin:
             "reserve_released": released,
             "support_drawn": support_drawn,
             "trapped": trapped,
+            "trapped_principal": trapped_principal,
             "held": held,
         }

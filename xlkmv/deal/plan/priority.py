@@ -57,6 +57,8 @@ class Ledger:
     purse : ndarray, shape (p,), or None
         What the undertaking may still pay; None: without limit.
     reserve_drawn, reserve_topped, reserve_released, support_drawn, trapped : ndarray, shape (p,)
+    trapped_principal : ndarray, shape (p,)
+        Part of what is trapped that comes from the principal account, of two.
     held : ndarray of bool, shape (p,)
         Whether a senior class is still outstanding after the senior classes were paid.
     """
@@ -87,6 +89,7 @@ class Ledger:
     reserve_released: Array
     support_drawn: Array
     trapped: Array
+    trapped_principal: Array
     held: Flags
 
     @property
@@ -203,6 +206,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
                 "Principal of {who} that is still wanted, from {money}.", who=named(r), money=money[1]
             )
             steps.append(Step(text, pay_principal, r))
+        steps.append(Step("", fill_reserve))  # all of it is given back where that has repaid them
     if others and "trap" in triggers:
         owed = Phrase("{who} are outstanding", who=whom)
         if protected == 1:
@@ -424,15 +428,16 @@ def fill_reserve(led: Ledger, rows: slice) -> None:
     if not isinstance(target, np.ndarray):
         if target == 0.0:
             return
-        led.reserve_released = without(led.reserve, led.held)
+        released = without(led.reserve, led.held)
         topped = np.minimum(target - led.reserve, led.income)
     else:
-        led.reserve_released = above(led.reserve, target)
-        np.putmask(led.reserve_released, ~led.held, led.reserve)
+        released = above(led.reserve, target)
+        np.putmask(released, ~led.held, led.reserve)
         topped = np.minimum(above(target, led.reserve), led.income)
     np.putmask(topped, ~led.held, 0.0)
-    led.reserve = led.reserve + (topped - led.reserve_released)
-    led.income += led.reserve_released - topped
+    led.reserve = led.reserve + (topped - released)
+    led.income += released - topped
+    led.reserve_released = led.reserve_released + released
     led.reserve_topped = led.reserve_topped + topped
 
 
@@ -444,4 +449,6 @@ def trap_cash(led: Ledger, rows: slice) -> None:
     for cash in (led.income,) if led.one_account else (led.income, led.capital):
         taken = np.where(caught, cash, 0.0)
         led.trapped = led.trapped + taken
+        if cash is not led.income:
+            led.trapped_principal = taken
         cash -= taken

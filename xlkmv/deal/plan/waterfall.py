@@ -389,7 +389,8 @@ def planned_state(plan: Stressed) -> tuple[Array, Array]:
 class _Carried:
     """What one date hands to the next; the last axis of every array is the paths.
 
-    `before` is the performing pool, `ended` the date from which on nothing is bought (n: none yet),
+    `account` is all cash, `capital` what of it is principal, where that has an account of its own, `before`
+    the performing pool, `ended` the date from which on nothing is bought (n: none yet),
     `left` the share of the pool that is there although buying has ended.
     """
 
@@ -397,6 +398,7 @@ class _Carried:
     arrears: Array
     fee_arrears: Array
     account: Array
+    capital: Array
     reserve: Array
     accumulated_in: Array
     on: npt.NDArray[np.bool_]
@@ -583,6 +585,7 @@ def payments(
         arrears=np.zeros((fixed.amount.size, 1)),
         fee_arrears=np.zeros(1),
         account=np.zeros(1),
+        capital=np.zeros(1),
         reserve=np.full(1, plan.reserve),
         accumulated_in=np.zeros(1),
         on=np.zeros((len(deal.covenants), 1), dtype=np.bool_),
@@ -595,6 +598,7 @@ def payments(
 
     used = {
         "on": bool(deal.covenants),
+        "capital": terms.accounts == "two",
         "purse": capped,
         "before": terms.fee_base == "pool",
         "called": terms.cleanup > 0.0,
@@ -665,6 +669,7 @@ def payments(
             # What triggers and the call change of the collections is principal, but for interest of
             # claims that were not bought.
             capital = np.maximum(state.principal[k, :paths] + sale + less_bought + less_interest, 0.0)
+            capital += carried.capital
             income = above(income, capital)
         base = balance.sum(axis=0) if terms.fee_base == "notes" else carried.before
         fees_due = terms.fee_rate * accrual[k] * base
@@ -726,6 +731,7 @@ def payments(
             reserve_released=nothing,
             support_drawn=nothing,
             trapped=nothing,
+            trapped_principal=nothing,
             held=np.zeros(paths, np.bool_),
         )
         for step in steps:
@@ -753,6 +759,8 @@ def payments(
                 kept = np.where(trap & ledger.held, left, kept)
         carried.balance, carried.arrears = balance, arrears
         carried.account, carried.reserve = ledger.trapped + kept, ledger.reserve
+        if not ledger.one_account:  # what leaves is income first
+            carried.capital = ledger.trapped_principal + np.minimum(ledger.capital, kept)
         carried.fee_arrears, carried.before = fees_due - ledger.fees, pool
         if ledger.purse is not None:
             carried.purse = ledger.purse
