@@ -705,6 +705,21 @@ def test_a_reserve_that_repays_the_senior_classes_as_it_shrinks_is_given_back():
     close(at_once.reserve_released, [20.0, 0.0, 0.0, 0.0])
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e6 / 3.0])
+@pytest.mark.parametrize("months", [5, 10, 20])
+def test_rounding_does_not_decide_when_the_pool_is_called(months, unit):
+    dates = payment_dates(CLOSING, "month", months)
+    claim = Loans(np.array([float(months)]), 0.06, ("linear",))
+    pool = Pool(("Claim",), [100.0 * unit], np.zeros((1, months)), 0.0, 0.0, 0.0, 0.2, loans=claim)
+    notes = (through("A", 1, 60.0 * unit), through("B", 2, 40.0 * unit))
+    for left in range(1, months):
+        # After all payments but `left` exactly that share of the pool is there, and exactly repays the notes.
+        terms = Terms(CLOSING, dates, cleanup=left / months)
+        paid = waterfall(apply(Deal(pool, notes, terms, PLAIN), BASE))
+        assert np.flatnonzero(paid.sale > 0.0).tolist() == [months - left - 1]
+        close(paid.sale[months - left - 1], 100.0 * unit * left / months)
+
+
 def test_principal_that_is_kept_stays_principal():
     notes = (
         Tranche("A", 1, 60.0, 0.0, "schedule", YEARS[3], schedule=(0.0, 60.0, 0.0, 0.0)),

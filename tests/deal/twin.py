@@ -315,8 +315,9 @@ class Twin:
             in_hand = account + cash + reserve
             all_owed = sum(balance) + sum(interest_due) + fees_due
             alive_notes = any(balance[i] > DUST * t.amount for i, t in enumerate(self.classes))
-            if self.terms.cleanup > 0.0 and not called and 0.0 < pool <= self.terms.cleanup * self.size:
-                called = alive_notes and pool + in_hand >= all_owed
+            small = 0.0 < pool <= (self.terms.cleanup + 1e-9) * self.size
+            if self.terms.cleanup > 0.0 and not called and small:
+                called = alive_notes and pool + in_hand >= all_owed - 1e-9 * self.notes()
                 if called:
                     sale, wanted, due = pool, list(balance), list(balance)
 

@@ -456,6 +456,7 @@ class _Plan:
         self.plan, self.deal, self.terms = plan, deal, deal.terms
         self.amount = np.array([t.amount for t in deal.tranches])
         self.rounding = 1e-3 * TOLERANCE * self.amount[:, None]
+        self.dust = TOLERANCE * float(self.amount.sum())
         self.closing = dues.opening - dues.principal
         self.closing[self.closing < TOLERANCE * self.amount[:, None]] = 0.0
         # Dates on which the plan lets every class have its whole amount.
@@ -697,8 +698,10 @@ def payments(
         if terms.cleanup > 0.0:
             owed = balance.sum(axis=0) + interest_due.sum(axis=0) + fees_due
             cash = income if capital is income else income + capital
-            pays = (pool + cash + reserve >= owed) & (balance > fixed.rounding).any(axis=0)
-            now = ~carried.called & (pool <= terms.cleanup * fixed.size) & (pool > 0.0) & pays
+            # Rounding must not decide: pools reach a round share of themselves exactly.
+            pays = (pool + cash + reserve >= owed - fixed.dust) & (balance > fixed.rounding).any(axis=0)
+            small = pool <= (terms.cleanup + TOLERANCE) * fixed.size
+            now = ~carried.called & small & (pool > 0.0) & pays
             sale = sale + np.where(now, pool, 0.0)
             capital += np.where(now, pool, 0.0)
             wanted = np.where(now, balance, wanted)
