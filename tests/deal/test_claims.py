@@ -306,11 +306,13 @@ def test_principal_buys_claims_like_each_row():
     close(found.pool.claim, [[100.0, 100.0, 100.0, 37.5], [100.0, 100.0, 100.0, 0.0]])
     # What was bought on the first date pays 25 + 5 and 100 on the second; on the third nothing else pays,
     # and 75 and 100 of the second date bring 37.5 + 7.5 and 100 of its 172.5.
-    paid, worth = found.unbought
+    paid, worth, earned = found.unbought
     collected = found.pool.schedule.sum(axis=0) + found.purchases.sum(axis=0)
     close(paid[1] * collected[1], [30.0 + 100.0, 0, 0, 0, 0])
     close(paid[2], [1.0, (37.5 * 1.2 + 100.0) / 172.5, 0.0, 0.0, 0.0])
     close(worth[1], [1.0, 175.0 / 200.0, 0.0, 0.0, 0.0])
+    # 5 of the second date's 10 of interest, 2.5 and 7.5 of the third's.
+    close(earned[1:3], [[0.5, 0.0, 0.0, 0.0, 0.0], [1.0, 0.75, 0.0, 0.0, 0.0]])
 
 
 def test_revolving_schedules_beside_loans_claim_what_they_have_still_to_pay():

@@ -34,7 +34,9 @@ def ledger(income, capital=None, **change):
     cash = np.array([float(income)])
     off = np.zeros(1, bool)
     filled = {
-        "plan": SimpleNamespace(deal=SimpleNamespace(controls=Controls())),
+        "plan": SimpleNamespace(
+            deal=SimpleNamespace(controls=Controls()), dues=SimpleNamespace(ranks=np.array([1, 2]))
+        ),
         "protected": FIRST,
         "last": False,
         "income": cash,
@@ -60,6 +62,7 @@ def ledger(income, capital=None, **change):
         "reserve_released": zero,
         "support_drawn": zero,
         "trapped": zero,
+        "trapped_principal": zero,
         "held": off,
     }
     for name, value in change.items():
@@ -186,10 +189,10 @@ def test_a_reserve_that_follows_the_pool_gives_back_what_is_above():
 def test_a_trap_keeps_both_accounts_while_a_senior_class_is_outstanding():
     led = ledger(3.0, 4.0, trap=True, held=True)
     steps.trap_cash(led, ALL)
-    assert (led.trapped, led.income, led.capital) == (7.0, 0.0, 0.0)
+    assert (led.trapped, led.trapped_principal, led.income, led.capital) == (7.0, 4.0, 0.0, 0.0)
     one = ledger(3.0, trap=True, held=True)
     steps.trap_cash(one, ALL)
-    assert (one.trapped, one.income) == (3.0, 0.0)
+    assert (one.trapped, one.trapped_principal, one.income) == (3.0, 0.0, 0.0)
     free = ledger(3.0, 4.0, trap=True, held=False)
     steps.trap_cash(free, ALL)
     assert (free.trapped, free.income, free.capital) == (0.0, 3.0, 4.0)
@@ -366,6 +369,18 @@ def test_pro_rata_until_a_test_puts_the_classes_in_order():
     # 22.5 as 2 : 1; from the second date on the pool is below 60 % and A comes first.
     close(paid.principal_paid, [[15.0, 22.5, 22.5, 0.0], [7.5, 0.0, 0.0, 22.5]])
     assert paid.trigger.tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("order", ["by rank", "first"])
+def test_a_reserve_comes_before_principal_that_is_shared(order):
+    controls = replace(
+        PLAIN, reserve=True, reserve_unit="money", reserve_size=4.0, reserve_funding="built up"
+    )
+    paid = waterfall(plan(*AB, controls=controls, principal="pro rata", interest=order))
+    # 4 of the first 25 fill the reserve: 21 of the 22.5 that are wanted, as 2 : 1; then all of 24.
+    close(paid.reserve, [4.0, 4.0, 4.0, 0.0])
+    close(paid.principal_paid[:, 0], [14.0, 7.0])
+    close(paid.principal_paid[:, 1], [16.0, 8.0])
 
 
 def test_scheduled_classes_come_out_of_what_is_distributable():
@@ -707,3 +722,58 @@ def test_a_reserve_is_built_up_before_principal_where_interest_comes_first(build
     by_rank = replace(deal, terms=replace(deal.terms, interest="by rank"))
     # A turbo by rank leaves nothing for the reserve while A is outstanding.
     assert waterfall(apply(by_rank, BASE)).reserve_topped[:3] == pytest.approx([0.0, 0.0, 0.0])
+
+
+def test_a_reserve_that_repays_the_senior_classes_as_it_shrinks_is_given_back():
+    controls = replace(PLAIN, reserve=True, reserve_unit="of pool", reserve_size=0.2)
+    paid = waterfall(plan(through("A", 1, 40.0), through("B", 2, 50.0), controls=controls, oc_target="all"))
+    # The reserve shrinks from 20 to 15: A has 25 and 5, then 10. B has the rest of 25 and all of the reserve.
+    close(paid.principal_paid, [[30.0, 10.0, 0.0, 0.0], [0.0, 30.0, 20.0, 0.0]])
+    close(paid.reserve, [15.0, 0.0, 0.0, 0.0])
+    # The 5 of the first date repay an A of 28: B has the other 2 and the 15.
+    at_once = waterfall(
+        plan(through("A", 1, 28.0), through("B", 2, 50.0), controls=controls, oc_target="all")
+    )
+    close(at_once.principal_paid[:, 0], [28.0, 17.0])
+    close(at_once.reserve, [0.0] * 4)
+    close(at_once.reserve_released, [20.0, 0.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e6 / 3.0])
+@pytest.mark.parametrize("months", [5, 10, 20])
+def test_rounding_does_not_decide_when_the_pool_is_called(months, unit):
+    dates = payment_dates(CLOSING, "month", months)
+    claim = Loans(np.array([float(months)]), 0.06, ("linear",))
+    pool = Pool(("Claim",), [100.0 * unit], np.zeros((1, months)), 0.0, 0.0, 0.0, 0.2, loans=claim)
+    notes = (through("A", 1, 60.0 * unit), through("B", 2, 40.0 * unit))
+    for left in range(1, months):
+        # After all payments but `left` exactly that share of the pool is there, and exactly repays the notes.
+        terms = Terms(CLOSING, dates, cleanup=left / months)
+        paid = waterfall(apply(Deal(pool, notes, terms, PLAIN), BASE))
+        assert np.flatnonzero(paid.sale > 0.0).tolist() == [months - left - 1]
+        close(paid.sale[months - left - 1], 100.0 * unit * left / months)
+
+
+def test_principal_that_is_kept_stays_principal():
+    notes = (
+        Tranche("A", 1, 60.0, 0.0, "schedule", YEARS[3], schedule=(0.0, 60.0, 0.0, 0.0)),
+        Tranche("B", 2, 30.0, 0.3, "bullet", YEARS[3]),
+    )
+    paid = waterfall(plan(*notes, pool=loan(rate=0.1), accounts="two"))
+    # Income is 10, 7.5, 5, 2.5 and B is owed 9 a year: 1 is left, and 8.5 are paid on the second date, while
+    # the 25 of each date are A's. Then B gets what income lacks from principal that A leaves.
+    close(paid.principal_paid, [[0.0, 50.0, 10.0, 0.0], [0.0, 0.0, 0.0, 30.0]])
+    close(paid.interest_paid[1], [9.0, 8.5, 9.5, 8.0])
+    close(paid.account, [26.0, 0.0, 10.5, 0.0])
+
+
+def test_claims_that_were_not_bought_bring_no_interest():
+    ends = Covenant("f", "cumulative default ratio", "max", 0.1, "amortise")
+    notes = (through("A", 1, 60.0), through("B", 2, 40.0, 0.3))
+    more = {"accounts": "two", "revolving": YEARS[1], "controls": replace(PLAIN, triggers=True)}
+    given = plan(*notes, pool=loan(years=2, rate=0.1), tests=(ends,), **more)
+    paid = waterfall(given, default_ratio=[0.2] * 4)
+    # It ends at once, and the claim pays 50 + 10 and 50 + 5. B is owed 12, then 14: it gets the income of 10,
+    # then that of 5, and nothing of the principal of either date, which repays both classes.
+    close(paid.interest_paid[1], [10.0, 5.0, 0.0, 0.0])
+    close(paid.principal_paid, [[50.0, 10.0, 0.0, 0.0], [0.0, 40.0, 0.0, 0.0]])

@@ -149,6 +149,31 @@ def test_pari_passu_shares_in_proportion_to_what_is_due(build):
     close(paid.principal_paid[:, 0], [10.0, 5.0, 0.0])
 
 
+@pytest.mark.parametrize("source", ["reserve", "support"])
+def test_reserve_and_undertaking_serve_one_rank_pari_passu(build, source):
+    first = build().terms.dates[0]
+    tranches = [
+        Tranche(s, 1, m, 0.1, "bullet", first, pari_passu=True) for s, m in (("A1", 60.0), ("A2", 30.0))
+    ]
+    controls = Controls(
+        reserve=source == "reserve",
+        reserve_unit="money",
+        reserve_size=12.0,
+        support=source == "support",
+        support_cap=12.0,
+        triggers=False,
+    )
+    plan = apply(build(tranches=tranches, controls=controls, fee_rate=0.0), BASE)
+    paid = waterfall(plan, [39.0, 0.0, 0.0])
+    # 9 of interest, then 30 and 12 of principal: two thirds of each are A1's.
+    close(paid.interest_paid[:, 0], [6.0, 3.0])
+    close(paid.principal_paid[:, 0], [28.0, 14.0])
+    # 3 of interest, then 6 of interest and 6 of principal.
+    dry = waterfall(plan, [3.0, 0.0, 0.0])
+    close(dry.interest_paid[:, 0], [6.0, 3.0])
+    close(dry.principal_paid[:, 0], [4.0, 2.0])
+
+
 def test_without_subordination_all_share_alike(build):
     paid = waterfall(apply(build(controls=PLAIN.without("subordination")), BASE), [60.0, 20.0, 10.4])
     # Year 2 left 13.4 + ... : see each step. Y1: 60 - 40 = 20 kept. Y2: 40 - 36.7 = 3.3 kept.

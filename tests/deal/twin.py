@@ -98,15 +98,18 @@ class Revolving:
         self.paid = [[of(alone.schedule, k, j) for j in range(k)] for k in range(n)]
         # What is bought on a date is outstanding after it.
         self.worth = [[*(of(alone.balance, k, j) for j in range(k)), sum(bought[:, k])] for k in range(n)]
+        self.earned = [[of(alone.interest, k, j) for j in range(k)] for k in range(n)]
+        self.interest = [sum(claims.pool.interest[:, k]) for k in range(n)]
         self.collected = [sum(claims.pool.schedule[:, k]) + sum(bought[:, k]) for k in range(n)]
         self.balance = [sum(claims.pool.balance[:, k]) for k in range(n)]
 
     def missing(self, k, unbought):
-        """Shares of the collections and of the balance of date k that are missing."""
+        """Shares of the collections, of the balance and of the interest of date k that are missing."""
         k, unbought, shares = k - self.delay, [j - self.delay for j in unbought], []
         if k < 0:
-            return 0.0, 0.0
-        for each, total in ((self.paid[k], self.collected[k]), (self.worth[k], self.balance[k])):
+            return 0.0, 0.0, 0.0
+        tables = ((self.paid, self.collected), (self.worth, self.balance), (self.earned, self.interest))
+        for each, total in ((part[k], whole[k]) for part, whole in tables):
             share = sum(each[j] for j in unbought if 0 <= j < len(each)) / total if total > 0.0 else 0.0
             shares.append(1.0 if share > 1.0 - 1e-12 else share)
         return shares
@@ -224,7 +227,7 @@ class Twin:
         purse = math.inf if cap is None else cap
         if cap is not None and self.controls.support_cap_unit == "of notes":
             purse = cap * self.notes()
-        account = fee_arrears = got = owed = 0.0
+        account = saved = fee_arrears = got = owed = 0.0  # saved: principal in the account
         lacking = 0.0  # share of the pool that is not there as buying has ended
         before, called, ended, unbought = self.size, False, False, []
         switched = [False] * len(self.deal.covenants)
@@ -234,14 +237,15 @@ class Twin:
         for k in range(self.n):
             last = k == self.n - 1
             cash, pool, claims = path.cash[k], path.balance[k], path.outstanding[k]
-            bought_less = sale = 0.0
+            bought_less = sale = less_interest = 0.0
 
             # Claims that were not bought since a trigger ended the revolving period are missing.
             if self.revolving is not None:
                 claims *= 1.0 - lacking
                 if ended:
                     unbought.append(k)
-                    missing, lacking = self.revolving.missing(k, unbought)
+                    missing, lacking, unearned = self.revolving.missing(k, unbought)
+                    less_interest = unearned * max(cash - path.principal[k], 0.0)
                     bought_less = path.purchases[k] - missing * (cash + path.purchases[k])
                     pool *= 1.0 - lacking
             cash += bought_less
@@ -286,7 +290,7 @@ class Twin:
                     bought = 0.0 if called else path.purchases[k]
                     bought_less, cash, got = bought_less + bought, cash + bought, got + bought
                     unbought.append(k)
-                    _, lacking = self.revolving.missing(k, unbought)
+                    _, lacking, _ = self.revolving.missing(k, unbought)
                     pool *= 1.0 - lacking
 
             # What is due.
@@ -311,16 +315,18 @@ class Twin:
             in_hand = account + cash + reserve
             all_owed = sum(balance) + sum(interest_due) + fees_due
             alive_notes = any(balance[i] > DUST * t.amount for i, t in enumerate(self.classes))
-            if self.terms.cleanup > 0.0 and not called and 0.0 < pool <= self.terms.cleanup * self.size:
-                called = alive_notes and pool + in_hand >= all_owed
+            small = 0.0 < pool <= (self.terms.cleanup + 1e-9) * self.size
+            if self.terms.cleanup > 0.0 and not called and small:
+                called = alive_notes and pool + in_hand >= all_owed - 1e-9 * self.notes()
                 if called:
                     sale, wanted, due = pool, list(balance), list(balance)
 
-            # What comes in is principal as the pool says; what triggers and the call change is, too.
+            # What comes in is principal as the pool says; what triggers and the call change is, too, but for
+            # the interest of claims that were not bought.
             price, taken_out = max(sale, 0.0), min(sale, 0.0)
             money = Money(self.two, account + cash + price)
             if self.two:
-                capital = max(path.principal[k] + bought_less + taken_out, 0.0)
+                capital = max(path.principal[k] + bought_less + less_interest + taken_out, 0.0) + saved
                 money = Money(True, max(account + cash - capital, 0.0), capital + price)
             can = purse if self.controls.support and path.alive[k] else 0.0
             size = self.reserve_size(pool)
@@ -354,6 +360,8 @@ class Twin:
                 kept = left
             paid.pop("held", None)
             account = kept + paid.pop("trapped")
+            # What leaves is income first.
+            saved = paid.pop("trapped_principal") + min(money.capital, kept)
             before = 0.0 if called else pool
             out.append(
                 paid
@@ -394,14 +402,13 @@ class Twin:
                 short = sum(max(wanted[i] - principal[i], 0.0) for i in rows) - money.capital
                 money.capital += money.take(max(short, 0.0), "income")
 
-        if self.terms.interest == "first" or self.two or self.shared:
+        if self.terms.interest == "first" or self.two or self.terms.principal == "pro rata":
             senior_interest()
             if not stopped:
                 for rank in self.later:
                     money.pay(rank, interest_due, interest, "income")
             open_ = any(today.balance[i] > DUST * self.classes[i].amount for i in self.protected)
-            first_interest = self.two or self.terms.interest == "first"
-            if self.controls.reserve and first_interest and open_ and not today.last:
+            if self.controls.reserve and open_ and not today.last:
                 early = money.take(max(target - reserve, 0.0), "income")
                 reserve += early
             make_good(first if stopped else self.rows)
@@ -419,26 +426,29 @@ class Twin:
         # Nobody helps with the fees of a plan whose senior classes are repaid.
         open_ = any(today.balance[i] > 0.0 for i in self.protected)
         late = any(interest_due[i] > interest[i] or due[i] > principal[i] for i in self.protected)
-        claims = [(today.fees_due, None, None)] if open_ or late else []
-        claims += [(interest_due[i], interest, i) for i in self.protected]
-        claims += [(due[i], principal, i) for i in self.protected]
+        alike = [[i for i in r if i in self.protected] for r in self.first]
         for source in ("reserve", "support"):
-            for amount, paid, i in claims:
-                has = fees if paid is None else paid[i]
-                got = min(max(amount - has, 0.0), reserve if source == "reserve" else can)
-                if source == "reserve":
-                    reserve, reserve_drawn = reserve - got, reserve_drawn + got
-                else:
-                    can, support_drawn = can - got, support_drawn + got
-                if paid is None:
-                    fees += got
-                else:
-                    paid[i] += got
+            purse = Money(False, reserve if source == "reserve" else can)
+            before = fees + sum(interest) + sum(principal)
+            if open_ or late:
+                fees += purse.take(today.fees_due - fees, "income")
+            for owed, paid in ((interest_due, interest), (due, principal)):
+                for rank in alike:
+                    purse.pay(rank, owed, paid, "income")
+            drawn = fees + sum(interest) + sum(principal) - before
+            if source == "reserve":
+                reserve, reserve_drawn = purse.income, drawn
+            else:
+                support_drawn = drawn
 
-        held = not today.last and any(
-            today.balance[i] - principal[i] + interest_due[i] - interest[i] > DUST * self.classes[i].amount
-            for i in self.protected
-        )
+        def still_owed():
+            return not today.last and any(
+                today.balance[i] - principal[i] + interest_due[i] - interest[i]
+                > DUST * self.classes[i].amount
+                for i in self.protected
+            )
+
+        held = still_owed()
         released = max(reserve - target, 0.0) if held else reserve
         money.income += released
         reserve -= released
@@ -450,9 +460,15 @@ class Twin:
             make_good(first)
             for rank in self.first:
                 money.pay(rank, wanted, principal, "capital")
+            # Once they are repaid by it, all of it is given back.
+            held = still_owed()
+            if not held:
+                money.income += reserve
+                released, reserve = released + reserve, 0.0
 
-        trapped = 0.0
+        trapped = trapped_principal = 0.0
         if today.trap and held:
+            trapped_principal = money.capital
             trapped = money.take(math.inf, "income", "capital")
         if self.two:
             for rank in self.later:
@@ -476,5 +492,6 @@ class Twin:
             "reserve_released": released,
             "support_drawn": support_drawn,
             "trapped": trapped,
+            "trapped_principal": trapped_principal,
             "held": held,
         }

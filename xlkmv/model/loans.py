@@ -623,8 +623,9 @@ class Revolved(NamedTuple):
         last one on which claims are bought), and the balance, which stays at that of closing up to it.
     purchases : ndarray, shape (m, n)
         V by date, money: principal collected less principal distributed.
-    bought : ndarray, shape (2, n, n)
-        What all claims bought on date s (last axis) pay on date k, and their balance after it, money.
+    bought : ndarray, shape (3, n, n)
+        What all claims bought on date s (last axis) pay on date k, their balance after it, and how much of
+        the payment is interest, money.
     """
 
     flows: Flows
@@ -696,7 +697,7 @@ def revolved(
     )
     last = int(_whole("until", until, rule, 1)[0])
     spans, which = _lives(at, t, last)
-    purchases, bought = np.empty((len(b), n)), np.zeros((2, n, n))
+    purchases, bought = np.empty((len(b), n)), np.zeros((3, n, n))
 
     def cash(rows: slice) -> Flows:
         unit = _per_unit(Flows(i[rows], p[rows], b[rows]), spans)
@@ -872,6 +873,7 @@ def _reinvested(
         interest[:, k], principal[:, k], balance[:, k] = (x.sum(axis=1) for x in lives)
         sums[0, k, : cohorts - 1] += (lives[0] + lives[1])[:, 1:].sum(axis=0)
         sums[1, k, : cohorts - 1] += lives[2][:, 1:].sum(axis=0)
+        sums[2, k, : cohorts - 1] += lives[0][:, 1:].sum(axis=0)
         if k <= until:
             bought[:, k + 1] = np.maximum(principal[:, k], 0.0)
             principal[:, k] -= bought[:, k + 1]

@@ -50,14 +50,15 @@ class Claims:
         with `claim` where rows have loan terms.
     purchases : ndarray, shape (m, n), or None
         Claims bought per row and date while the plan revolves, money.
-    unbought : tuple of ndarray, shapes (n, n + 1), or None
-        Shares of what the pool collects on date k, and of its balance after it, that stem from
-        claims bought on date e or later: what is missing where nothing is bought from date e on.
+    unbought : tuple of three ndarrays, shapes (n, n + 1), or None
+        Shares of what the pool collects on date k, of its balance after it and of the interest of the
+        date that stem from claims bought on date e or later: what is missing where nothing is bought from
+        date e on.
     """
 
     pool: Pool
     purchases: Array | None = None
-    unbought: tuple[Array, Array] | None = None
+    unbought: tuple[Array, Array, Array] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,7 +204,7 @@ def _split_tables(owed: Owed, terms: Terms) -> Claims:
     m, n = pool.schedule.shape
     on = np.zeros(0, np.int64) if pool.loans is None else np.flatnonzero(pool.loans.given)
     by_schedule = np.setdiff1d(np.arange(m), on)
-    flows, purchases, bought = Flows(*np.empty((3, m, n))), None, np.zeros((2, n, n))
+    flows, purchases, bought = Flows(*np.empty((3, m, n))), None, np.zeros((3, n, n))
     if terms.revolving is not None:
         purchases, until = np.empty((m, n)), bisect.bisect_right(terms.dates, terms.revolving) - 1
     for rows, own, paid_at, dates in (*_by_schedule(pool, by_schedule, terms), *_by_terms(pool, on, terms)):
@@ -229,16 +230,16 @@ def _split_tables(owed: Owed, terms: Terms) -> Claims:
     )
 
 
-def _unbought(bought: Array, flows: Flows, purchases: Array) -> tuple[Array, Array]:
-    """Shares of collections and balance that claims bought from each date on stand for, shape (n, n + 1)."""
+def _unbought(bought: Array, flows: Flows, purchases: Array) -> tuple[Array, Array, Array]:
+    """Shares of collections, balance and interest of claims bought from each date on, shape (n, n + 1)."""
     collected = (flows.interest + flows.principal + purchases).sum(axis=0)
-    total = np.array([collected, flows.balance.sum(axis=0)])[:, :, None]
+    total = np.array([collected, flows.balance.sum(axis=0), flows.interest.sum(axis=0)])[:, :, None]
     by_cohort = np.pad(bought, ((0, 0), (0, 0), (0, 1)))  # nothing is bought after the last date
     share = np.divide(by_cohort, total, out=np.zeros_like(by_cohort), where=total > 0.0)
     missing = np.cumsum(share[:, :, ::-1], axis=2)[:, :, ::-1]
     # Nothing but rounding is left where all claims of the first day have run off.
     missing[missing > 1.0 - 1e-12] = 1.0
-    return missing[0], missing[1]
+    return missing[0], missing[1], missing[2]
 
 
 def prepaid_schedule(schedule: Array, times: Array, rate: float) -> Array:

@@ -60,6 +60,8 @@ class Ledger:
     purse : ndarray, shape (p,), or None
         What the undertaking may still pay; None: without limit.
     reserve_drawn, reserve_topped, reserve_released, support_drawn, trapped : ndarray, shape (p,)
+    trapped_principal : ndarray, shape (p,)
+        Part of what is trapped that comes from the principal account, of two.
     held : ndarray of bool, shape (p,)
         Whether a senior class is still outstanding after the senior classes were paid.
     """
@@ -90,6 +92,7 @@ class Ledger:
     reserve_released: Array
     support_drawn: Array
     trapped: Array
+    trapped_principal: Array
     held: Flags
 
     @property
@@ -178,7 +181,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
                 "Interest of {who}, from {money}{unless}.", who=named(r), money=money[0], unless=unless
             )
             steps.append(Step(text, pay_interest_early, r))
-        if deal.controls.reserve and (two or terms.interest == "first"):
+        if deal.controls.reserve:
             steps.append(Step(Phrase("The reserve up to its size, from {money}.", money=money[0]), top_up))
         if two:
             aim = slice(0, seniors[-1].stop)
@@ -223,6 +226,7 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
                 "Principal of {who} that is still wanted, from {money}.", who=named(r), money=money[1]
             )
             steps.append(Step(text, pay_principal, r))
+        steps.append(Step("", fill_reserve))  # all of it is given back where that has repaid them
     owed = outstanding(list(deal.tranches[:protected]))
     trapped = Phrase("Under a trap all that is left stays in the plan while {owed}.", owed=owed)
     if others and "trap" in triggers:
@@ -388,10 +392,11 @@ def draw(led: Ledger, rows: slice) -> None:
     needy = np.flatnonzero(missing.any(axis=0) | ((led.fees_due > led.fees) & open_))
     if not needy.size:
         return
-    accounts: list[tuple[Array, Array]] = [(led.fees_due, led.fees)]
-    accounts += zip(led.interest_due[rows], led.interest[rows], strict=True)
-    accounts += zip(led.principal_due[rows], led.principal[rows], strict=True)
-    due, paid = (np.array([row[side][needy] for row in accounts]) for side in (0, 1))
+    ranks = rank_rows(led.plan.dues.ranks[rows])
+    accounts: list[tuple[Array, Array]] = [(led.fees_due[None], led.fees[None])]
+    accounts += [(led.interest_due[rank], led.interest[rank]) for rank in ranks]
+    accounts += [(led.principal_due[rank], led.principal[rank]) for rank in ranks]
+    due, paid = ([account[side][:, needy] for account in accounts] for side in (0, 1))
     left = led.reserve[needy]
     led.reserve_drawn = _spread(needy, _drawn(left, due, paid), led.reserve.size)
     led.reserve[needy] = left
@@ -403,8 +408,8 @@ def draw(led: Ledger, rows: slice) -> None:
         led.support_drawn = _spread(needy, got, led.reserve.size)
         if led.purse is not None:
             led.purse[needy] -= got
-    for (_, row), got in zip(accounts, paid, strict=True):
-        row[needy] = got
+    for (_, each), got in zip(accounts, paid, strict=True):
+        each[:, needy] = got
 
 
 def _spread(at: npt.NDArray[np.int64], values: Array, size: int) -> Array:
@@ -413,12 +418,17 @@ def _spread(at: npt.NDArray[np.int64], values: Array, size: int) -> Array:
     return out
 
 
-def _drawn(source: Array, due: Array, paid: Array) -> Array:
-    """Pay from `source` what is still missing, row by row; return what was drawn."""
+def _drawn(source: Array, due: list[Array], paid: list[Array]) -> Array:
+    """Pay from `source` what is still missing, rank by rank, pari passu; return what was drawn."""
     drawn = np.zeros_like(source)
-    for row in range(len(due)):
-        extra = np.minimum(above(due[row], paid[row]), source)
-        paid[row] += extra
+    for owed, got in zip(due, paid, strict=True):
+        missing = above(owed, got)
+        total = missing.sum(axis=0)
+        extra = np.minimum(total, source)
+        if len(got) == 1:
+            got += extra
+        else:
+            got += missing * np.divide(extra, total, out=np.zeros_like(total), where=total > 0.0)
         source -= extra
         drawn += extra
     return drawn
@@ -447,15 +457,16 @@ def fill_reserve(led: Ledger, rows: slice) -> None:
     if not isinstance(target, np.ndarray):
         if target == 0.0:
             return
-        led.reserve_released = without(led.reserve, led.held)
+        released = without(led.reserve, led.held)
         topped = np.minimum(target - led.reserve, led.income)
     else:
-        led.reserve_released = above(led.reserve, target)
-        np.putmask(led.reserve_released, ~led.held, led.reserve)
+        released = above(led.reserve, target)
+        np.putmask(released, ~led.held, led.reserve)
         topped = np.minimum(above(target, led.reserve), led.income)
     np.putmask(topped, ~led.held, 0.0)
-    led.reserve = led.reserve + (topped - led.reserve_released)
-    led.income += led.reserve_released - topped
+    led.reserve = led.reserve + (topped - released)
+    led.income += released - topped
+    led.reserve_released = led.reserve_released + released
     led.reserve_topped = led.reserve_topped + topped
 
 
@@ -467,4 +478,6 @@ def trap_cash(led: Ledger, rows: slice) -> None:
     for cash in (led.income,) if led.one_account else (led.income, led.capital):
         taken = np.where(caught, cash, 0.0)
         led.trapped = led.trapped + taken
+        if cash is not led.income:
+            led.trapped_principal = taken
         cash -= taken

@@ -67,7 +67,7 @@ class Stressed:
         Whether a term looks at the performing pool.
     row_purchases : ndarray, shape (m, n), or None
         Claims that each row buys on each date while the plan revolves, money.
-    unbought : tuple of ndarray, shapes (n, n + 1), or None
+    unbought : tuple of three ndarrays, shapes (n, n + 1), or None
         What is missing where buying ends early: :class:`~xlkmv.deal.plan.claims.Claims`.
     clock : ndarray, shape (n,), or None
         Times at which the PDs of the obligors count, in place of those of the payment dates,
@@ -97,7 +97,7 @@ class Stressed:
     support_cap: float | None = None
     needs_balance: bool = False
     row_purchases: Array | None = None
-    unbought: tuple[Array, Array] | None = None
+    unbought: tuple[Array, Array, Array] | None = None
     clock: Array | None = None
     volatility_multiplier: float = 1.0
     default_point: str = "own"

@@ -389,7 +389,8 @@ def planned_state(plan: Stressed) -> tuple[Array, Array]:
 class _Carried:
     """What one date hands to the next; the last axis of every array is the paths.
 
-    `before` is the performing pool, `ended` the date from which on nothing is bought (n: none yet),
+    `account` is all cash, `capital` what of it is principal, where that has an account of its own, `before`
+    the performing pool, `ended` the date from which on nothing is bought (n: none yet),
     `left` the share of the pool that is there although buying has ended.
     """
 
@@ -397,6 +398,7 @@ class _Carried:
     arrears: Array
     fee_arrears: Array
     account: Array
+    capital: Array
     reserve: Array
     accumulated_in: Array
     on: npt.NDArray[np.bool_]
@@ -413,6 +415,7 @@ class _Carried:
         terms, covenants = plan.deal.terms, plan.deal.covenants
         used = {
             "on": bool(covenants),
+            "capital": terms.accounts == "two",
             "purse": plan.support_cap is not None,
             "before": terms.fee_base == "pool",
             "called": terms.cleanup > 0.0,
@@ -424,6 +427,7 @@ class _Carried:
             arrears=np.zeros((amount.size, 1)),
             fee_arrears=np.zeros(1),
             account=np.zeros(1),
+            capital=np.zeros(1),
             reserve=np.full(1, plan.reserve),
             accumulated_in=np.zeros(1),
             on=np.zeros((len(covenants), 1), dtype=np.bool_),
@@ -489,6 +493,7 @@ class _Plan:
         self.fallen_due = np.cumsum(dues.ahead(last, expected=deal.terms.default_point == "expected"))
         self.amount = np.array([t.amount for t in deal.tranches])
         self.rounding = 1e-3 * TOLERANCE * self.amount[:, None]
+        self.dust = TOLERANCE * float(self.amount.sum())
         self.closing = dues.opening - dues.principal
         self.closing[self.closing < TOLERANCE * self.amount[:, None]] = 0.0
         # Dates on which the plan lets every class have its whole amount.
@@ -593,7 +598,7 @@ class _Plan:
 
     def may_call(self, balance: Array, pool: Array, pays: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Paths on which the pool is small enough to be called; `pays`: where that repays all classes."""
-        small = (pool <= self.terms.cleanup * self.size) & (pool > 0.0)
+        small = (pool <= (self.terms.cleanup + TOLERANCE) * self.size) & (pool > 0.0)
         return np.asarray(small & pays & (balance > self.rounding).any(axis=0))
 
     def passed_through(
@@ -648,14 +653,14 @@ class _Plan:
                 kept = np.where(led.trap & led.held, left, kept)
         return kept
 
-    def unbought(self, k: int, ended: npt.NDArray[np.int64]) -> tuple[Array, Array]:
-        """Share of the collections that is missing, and of the pool that is there, as buying has ended.
+    def unbought(self, k: int, ended: npt.NDArray[np.int64]) -> tuple[Array, Array, Array]:
+        """Share of the collections that is missing, of the pool that is there, and of the interest missing.
 
         What was not bought would have paid its part of all that comes in, and been its part of the pool.
         """
         assert self.plan.unbought is not None
-        paid, worth = (table[k].take(ended) for table in self.plan.unbought)
-        return paid, 1.0 - worth
+        paid, worth, interest = (table[k].take(ended) for table in self.plan.unbought)
+        return paid, 1.0 - worth, interest
 
 
 def _state(trap: npt.NDArray[np.bool_], turbo: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
@@ -699,14 +704,16 @@ def payments(
         collected = state.collections[k, :paths]
         pool = nothing if state.balance is None else state.balance[k, :paths]
         claims = pool if state.outstanding is None else state.outstanding[k, :paths]
-        sale = less_bought = nothing
+        sale = less_bought = less_interest = nothing
         balance, reserve = carried.balance, carried.reserve.copy()
         if revolving:
             assert state.purchases is not None
             bought, whole = state.purchases[k, :paths], pool
-            missing, left = fixed.unbought(k, carried.ended)
+            missing, left, unearned = fixed.unbought(k, carried.ended)
             less_bought = np.where(carried.ended < k, bought, 0.0)
             less_bought = less_bought - missing * (collected + less_bought)
+            if state.principal is not None:
+                less_interest = unearned * above(collected, state.principal[k, :paths])
             claims, pool, collected = claims * carried.left, pool * left, collected + less_bought
         if terms.cleanup > 0.0:
             sale = np.where(carried.called, -collected, 0.0)
@@ -723,15 +730,17 @@ def payments(
             spared = np.where(ends & ~carried.called, bought, 0.0)
             collected, less_bought = collected + spared, less_bought + spared
             carried.accumulated_in = carried.accumulated_in + spared
-            _, carried.left = fixed.unbought(k, carried.ended)
+            _, carried.left, _ = fixed.unbought(k, carried.ended)
             pool = np.where(carried.called, 0.0, whole * carried.left)
             target = plan.reserve_target(pool)
 
         income = carried.account + collected
         capital = income
         if state.principal is not None:
-            # What triggers and the call change of the collections is principal.
-            capital = np.maximum(state.principal[k, :paths] + sale + less_bought, 0.0)
+            # What triggers and the call change of the collections is principal, but for interest of
+            # claims that were not bought.
+            capital = np.maximum(state.principal[k, :paths] + sale + less_bought + less_interest, 0.0)
+            capital += carried.capital
             income = above(income, capital)
         fees_due = fixed.fees(float(accrual[k]), carried)
         interest_due = fixed.interest(k, float(accrual[k]), carried)
@@ -742,7 +751,9 @@ def payments(
         if terms.cleanup > 0.0:
             owed = balance.sum(axis=0) + interest_due.sum(axis=0) + fees_due
             cash = income if capital is income else income + capital
-            now = ~carried.called & fixed.may_call(balance, pool, pool + cash + reserve >= owed)
+            # Rounding must not decide: pools reach a round share of themselves exactly.
+            pays = pool + cash + reserve >= owed - fixed.dust
+            now = ~carried.called & fixed.may_call(balance, pool, pays)
             sale = sale + np.where(now, pool, 0.0)
             capital += np.where(now, pool, 0.0)
             wanted = np.where(now, balance, wanted)
@@ -775,6 +786,7 @@ def payments(
             reserve_released=nothing,
             support_drawn=nothing,
             trapped=nothing,
+            trapped_principal=nothing,
             held=np.zeros(paths, np.bool_),
         )
         for act, rows in steps:
@@ -795,6 +807,8 @@ def payments(
         kept = nothing if last else fixed.kept(k, left, balance, arrears, ledger)
         carried.balance, carried.arrears = balance, arrears
         carried.account, carried.reserve = ledger.trapped + kept, ledger.reserve
+        if not ledger.one_account:  # what leaves is income first
+            carried.capital = ledger.trapped_principal + np.minimum(ledger.capital, kept)
         carried.fee_arrears, carried.before = fees_due - ledger.fees, pool
         if ledger.purse is not None:
             carried.purse = ledger.purse
