@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xlkmv.deal.plan.dues import planned_dues
+from xlkmv.deal.plan.dues import planned_dues, settled_dues
 from xlkmv.deal.terms import Deal, Pool, Terms, Tranche
 
 CLOSING = dt.date(2020, 1, 15)
@@ -92,3 +92,17 @@ def test_unit_of_money():
         tranches=tuple(replace(t, amount=t.amount * 1024) for t in base.tranches),
     )
     np.testing.assert_array_equal(planned_dues(big).total(), planned_dues(base).total() * 1024)
+
+
+def test_rounding_is_not_due_at_the_legal_final():
+    dates = tuple(dt.date(2021 + k, 1, 1) for k in range(4))
+    pool = Pool(("Claim",), [1.0], [[0.7, 0.2, 0.1, 0.1]], 0.0, 0.0, 0.0, 0.2)
+    given = Deal(pool, (Tranche("A", 1, 1.0, 0.0, "pass-through"),), Terms(dt.date(2020, 1, 1), dates))
+    paid = np.array([[0.7, 0.2, 0.1, 0.0]])
+    assert paid.sum() < 1.0  # to the last digit
+    opening = np.array([[1.0, 0.3, 0.1, 0.0]])
+    found = settled_dues(given, planned_dues(given), opening, paid, None)
+    np.testing.assert_array_equal(found.expected, paid)
+    # What is not repaid is.
+    late = settled_dues(given, planned_dues(given), opening, np.array([[0.7, 0.2, 0.0, 0.0]]), None)
+    np.testing.assert_allclose(late.expected, [[0.7, 0.2, 0.0, 0.1]])

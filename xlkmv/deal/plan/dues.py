@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xlkmv.deal.terms import SCHEDULE, Deal, Tranche
+from xlkmv.deal.terms import SCHEDULE, TOLERANCE, Deal, Tranche
 from xlkmv.model.domain import Array
 
 __all__ = ["Dues", "coupon_rates", "planned_dues", "settled_dues"]
@@ -178,7 +178,8 @@ def settled_dues(deal: Deal, dues: Dues, opening: Array, paid: Array, pool: Arra
     for row in np.flatnonzero(deal.passes_through).tolist():
         # What the plan has not repaid by then is due.
         last = deal.legal_final(deal.tranches[row])
-        expected[row, last] += deal.tranches[row].amount - expected[row, : last + 1].sum()
+        rest = deal.tranches[row].amount - expected[row, : last + 1].sum()
+        expected[row, last] += rest if abs(rest) > TOLERANCE * deal.tranches[row].amount else 0.0
         expected[row, last + 1 :] = 0.0
     return replace(
         dues,
