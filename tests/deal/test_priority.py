@@ -298,14 +298,20 @@ def test_the_call_stands_before_the_steps_and_what_becomes_of_the_rest_after_the
     # 25 a year: A needs 60 on the third date, B gets 15 on the last; nothing of it is passed through.
     notes = (Tranche("A", 1, 60.0, 0.0, "bullet", YEARS[2]), Tranche("B", 2, 15.0, 0.0, "bullet", YEARS[3]))
     kept = plan(*notes)
-    assert text(kept)[-2:] == ["What is left stays in the account while A, B are outstanding.", REST]
+    assert text(kept)[-2:] == [
+        "What is left stays in the account while a class with a schedule is outstanding.",
+        REST,
+    ]
     close(waterfall(kept).account, [25.0, 50.0, 15.0, 0.0])
     close(waterfall(kept).residual, [0.0, 0.0, 0.0, 25.0])
     bare = plan(*notes, controls=PLAIN.without("excess_coverage"))
-    only = "Of what is left, what later dates need by plan stays in the account while A, B are outstanding."
+    only = (
+        "Of what is left, what later dates need by plan stays in the account while a class with a schedule "
+        "is outstanding."
+    )
     assert text(bare)[-2:] == [only, REST]
     # Beside a class that is passed through it stays for the scheduled one alone.
-    assert "while A is outstanding." in text(plan(notes[0], AB[1]))[-2]
+    assert "while a class with a schedule is outstanding." in text(plan(notes[0], AB[1]))[-2]
     # Under a trap it stays, too, where nobody ranks behind.
     trap = Covenant("Coverage", "pool factor", "min", 0.9, "trap")
     alone = plan(AB[0], controls=replace(PLAIN, triggers=True), tests=(trap,))

@@ -22,7 +22,6 @@ from xlkmv.phrase import LIST, ORDER, Phrase, joined
 
 if TYPE_CHECKING:
     from xlkmv.deal.plan.stressed import Stressed
-    from xlkmv.deal.terms import Tranche
 
 __all__ = ["Ledger", "Step", "priority"]
 
@@ -150,12 +149,6 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
         text = Phrase("Principal of {who}, from {money}.", who=named(rows), money=money[1])
         return Step(text, pay_principal, rows)
 
-    def outstanding(classes: list[Tranche]) -> str:
-        who = joined([t.name for t in classes], LIST)
-        if len(classes) == 1:
-            return Phrase("{who} is outstanding", who=who)
-        return Phrase("{who} are outstanding", who=who)
-
     order = joined([*dict.fromkeys(money)], ORDER)
     steps = []
     if terms.cleanup > 0.0:
@@ -227,7 +220,9 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
             )
             steps.append(Step(text, pay_principal, r))
         steps.append(Step("", fill_reserve))  # all of it is given back where that has repaid them
-    owed = outstanding(list(deal.tranches[:protected]))
+    owed = Phrase("{who} are outstanding", who=whom)
+    if protected == 1:
+        owed = Phrase("{who} is outstanding", who=whom)
     trapped = Phrase("Under a trap all that is left stays in the plan while {owed}.", owed=owed)
     if others and "trap" in triggers:
         steps.append(Step(trapped, trap_cash))
@@ -258,12 +253,12 @@ def priority(plan: Stressed) -> tuple[Step, ...]:
         steps += itertools.chain.from_iterable((again(r), principal(r)) for r in others)
     if not others and "trap" in triggers:
         steps.append(Step(trapped))
-    if scheduled := [t for t in deal.tranches if not t.passes_through]:
-        text = Phrase("What is left stays in the account while {owed}.", owed=outstanding(scheduled))
+    if not deal.passes_through.all():
+        text = Phrase("What is left stays in the account while a class with a schedule is outstanding.")
         if not deal.controls.excess_coverage:
             text = Phrase(
-                "Of what is left, what later dates need by plan stays in the account while {owed}.",
-                owed=outstanding(scheduled),
+                "Of what is left, what later dates need by plan stays in the account while a class with a "
+                "schedule is outstanding."
             )
         steps.append(Step(text))
     steps.append(Step(Phrase("What is left then goes to the holder of the residual.")))
