@@ -233,7 +233,7 @@ def analyse(
     conditions_end = simulated_end - (0.25 if quick else 0.02) * bool(len(record))
     with contextlib.ExitStack() as begun:
         # An executor begins with all of it at once, in the order in which the answers are awaited below.
-        conditions = begun.enter_context(Run(deal, wanted, paths=paths, executor=executor))
+        conditions = begun.enter_context(Run(deal, wanted, paths=paths, executor=executor, piloted=True))
         deeper = None if quick else begun.enter_context(_Deeper(deal, otherwise, executor))
         views, seen, once = [], _share(progress, Phrase("KMV view"), 0.0, 0.05), Once()
         for at, stress in enumerate([BASE, ALL_OFF, *stresses]):

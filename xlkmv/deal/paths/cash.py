@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 from xlkmv.deal.paths.defaults import DefaultModel, Defaults, default_key
 from xlkmv.deal.paths.draws import Ints
 from xlkmv.deal.paths.patterns import Patterns
+from xlkmv.deal.paths.sampling import Kept
 from xlkmv.deal.plan.recovery import RecoveryLaw
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import DUST, PoolState, planned_state
@@ -192,6 +193,8 @@ class PoolEngine:
     def __init__(self, plan: Stressed, model: DefaultModel | None = None, claim: Array | None = None) -> None:
         deal, pool = plan.deal, plan.deal.pool
         self.plan = plan
+        # Which paths of a group, in order of severity, are paid whoever they are; None: all.
+        self.kept: Kept | None = None
         self.model: DefaultModel = model or DefaultModel(plan)
         self.times: Array = deal.terms.times
         self.n: int = self.times.size

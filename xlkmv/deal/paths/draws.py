@@ -33,8 +33,8 @@ STEPS: Array = np.diff(EDGES)
 BLOCK_NUMBERS, LARGEST_BLOCK, SMALLEST_BLOCK = 1 << 23, 1 << 19, 1 << 8
 # Paths that go through the payments together, at least: less would cost numpy's overhead anew.
 FEWEST_TOGETHER = 1 << 13
-# Times as many where they are thinned out.
-THINNED = 8
+# Times as many where they are thinned out: all of them, or those of some plans.
+THINNED, PILOTED = 8, 2
 # With more defaults per path than this hardly two paths are alike, however large the block.
 CROWDED = 6
 # Paths over which Z is stratified, at most, and groups that the standard errors want at least.
@@ -46,7 +46,8 @@ class Layout:
     """How paths are cut and which random numbers a block draws; fixed by deal, paths and seed.
 
     `crowded`: so many defaults are expected that nearly all paths differ. `thin`: of those of a
-    crowded layout, most on which little is lost are left out. `tilt`: whereto draws are moved
+    crowded layout, most on which little is lost are left out. `piloted`: those are, of which a pilot run
+    tells that they make no difference. `tilt`: whereto draws are moved
     (:mod:`xlkmv.deal.paths.importance`); () where they are not.
     """
 
@@ -60,6 +61,7 @@ class Layout:
     crowded: bool
     thin: bool
     tilt: tuple[float, ...] = ()
+    piloted: bool = False
 
     @property
     def blocks(self) -> int:
@@ -76,7 +78,8 @@ class Layout:
         if not self.crowded:
             return 1
         # Of thinned ones more, in bundles of one size: others may wait for the largest.
-        most = max(1, (THINNED if self.thin else 1) * FEWEST_TOGETHER // self.block)
+        times = THINNED if self.thin else PILOTED if self.piloted else 1
+        most = max(1, times * FEWEST_TOGETHER // self.block)
         return -(-self.blocks // -(-self.blocks // most))
 
     @property

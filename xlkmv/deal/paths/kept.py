@@ -27,7 +27,7 @@ class KeptPaths:
     """What the pool of a deal does on every path, kept for all structures of notes that it may pay.
 
     Of a crowded pool those paths are kept that stand for all:
-    :func:`~xlkmv.deal.paths.patterns.sampled`.
+    :func:`~xlkmv.deal.paths.sampling.sampled`.
 
     Parameters
     ----------

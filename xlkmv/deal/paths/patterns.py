@@ -2,7 +2,7 @@
 
 It is computed only from the date on which it parts from the pattern that it is like until then
 (:func:`find_patterns`). Where nearly all paths differ, each is a pattern from the first date on
-(:func:`all_paths`), and some may stand for others (:func:`sampled`).
+(:func:`all_paths`), and some may stand for others (:mod:`xlkmv.deal.paths.sampling`).
 """
 
 from __future__ import annotations
@@ -12,15 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xlkmv.deal.paths.draws import Ints
+from xlkmv.deal.paths.sampling import Sample
 from xlkmv.deal.plan.recovery import Returns
 from xlkmv.model.domain import Array
 
-__all__ = ["Patterns", "Sample", "all_paths", "find_patterns", "joined", "sampled"]
+__all__ = ["Patterns", "all_paths", "find_patterns", "joined"]
 
-# Paths that stand for others, and how many others.
-Sample = tuple[Ints, Array]
-# Of a group one path in SEVERE is kept as severe, of the rest one in STRIDE; groups are larger powers of 2.
-SEVERE, STRIDE = 32, 8
 # Numbers that a processor keeps at hand.
 LARGEST_TABLE = 1 << 19
 
@@ -83,6 +80,18 @@ class Patterns:
         of_pattern = np.zeros(self.parent.size, np.int64)
         of_pattern[self.index] = self.rows
         return of_pattern.take(self.owner)
+
+    def sampled(self, sample: Sample) -> Patterns:
+        """Patterns of some paths that stand for others, for payments alone; each path is one of these."""
+        chosen, stands = sample
+        return replace(
+            self.apart(chosen.size),
+            payer=self.payer.take(chosen),
+            weights=[stands] * self.active.size,
+            rows=chosen,
+            index=np.arange(chosen.size),
+            stands=stands,
+        )
 
     def apart(self, size: int) -> Patterns:
         """As many patterns, each computed from the first date on, for payments alone."""
@@ -274,44 +283,6 @@ def joined(parts: list[tuple[int, Patterns]]) -> Patterns:
         index=np.arange(weight.size),
         stands=None if first.stands is None else weight,
     )
-
-
-def sampled(severity: Array, group: int, rng: np.random.Generator) -> Sample:
-    """Choose paths that stand for all: the most severe ones, and every :data:`STRIDE`-th of the others.
-
-    Group by group, paths in order of severity; of those that are thinned out a random one of each
-    stride remains and stands for it, so that means over a group stay unbiased (systematic
-    sampling, Madow and Madow 1944).
-
-    Parameters
-    ----------
-    severity : ndarray, shape (paths,)
-        What is lost on each path.
-    group : int
-        Paths of a group; what is left over at the end is kept.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    chosen : ndarray of int, shape (s,)
-        Increasing.
-    stands : ndarray, shape (s,)
-        How many paths each stands for.
-    """
-    groups = severity.size // group
-    if not groups:
-        return np.arange(severity.size), np.ones(severity.size)
-    order = np.argsort(-severity[: groups * group].reshape(groups, group), axis=1, kind="stable")
-    order += group * np.arange(groups)[:, None]
-    severe = group // SEVERE
-    strides = order[:, severe:].reshape(groups, -1, STRIDE)
-    at = rng.integers(STRIDE, size=(groups, 1, 1))
-    one = np.take_along_axis(strides, np.broadcast_to(at, (*strides.shape[:2], 1)), axis=2)
-    all_of_it = np.concatenate([order[:, :severe].ravel(), np.arange(groups * group, severity.size)])
-    chosen = np.concatenate([all_of_it, one.ravel()])
-    stands = np.repeat([1.0, float(STRIDE)], [all_of_it.size, one.size])
-    by_path = np.argsort(chosen)
-    return chosen[by_path], stands[by_path]
 
 
 def _weights(weight: Array, parent: Ints, active: Ints) -> list[Array]:

@@ -16,7 +16,8 @@ from xlkmv.deal.paths.defaults import DefaultModel, default_key
 from xlkmv.deal.paths.draws import CROWDED, Ints, Layout, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared, unheard
 from xlkmv.deal.paths.importance import DEAD, tilt_of, tilted
-from xlkmv.deal.paths.patterns import Patterns, Sample, all_paths, find_patterns, joined, sampled
+from xlkmv.deal.paths.patterns import Patterns, all_paths, find_patterns, joined
+from xlkmv.deal.paths.sampling import PILOT, SMALLEST_THINNED, Sample, sampled, severe, telling
 from xlkmv.deal.paths.tally import LOSS_BINS, Outcome, PlanEngine, Tally, group_error, payment_key, plan_key
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.timing import plan_faults
@@ -55,8 +56,8 @@ Tick = Callable[[float], object]
 # Paths that are short from which on a share of them is a figure: its standard error is then a third of it
 # at most (1/sqrt(10)).
 ENOUGH = 10
-# Groups of fewer paths are not thinned out.
-SMALLEST_THINNED = 1 << 8
+# A pilot run pays where there are as many times its paths; its own numbers have this part of the seed.
+PILOT_PAYS, ANOTHER_SEED = 8, 1 << 127
 # Less (paths times obligors times dates) is done before other processes have started.
 FEWEST_FIGURES = 10_000_000
 # Of a pool of more obligors times dates a step takes too long for who has to answer Esc meanwhile.
@@ -237,16 +238,50 @@ class Engines:
                 lognormal = moments[stretched]
             self.plans.append(PlanEngine(plan, pools[key], *lognormal, brief=place >= whole))
         # Pools with the same defaults stand together, so that these need not be kept.
-        order = [*models.values()]
-        self.pools: list[PoolEngine] = sorted(
-            pools.values(), key=lambda pool: (order.index(pool.model), pool.support, pool.drawn)
-        )
+        self._order: dict[int, int] = {id(model): at for at, model in enumerate(models.values())}
+        self.pools: list[PoolEngine] = sorted(pools.values(), key=self._place)
         self.leader: dict[int, int] = _leaders(plans, whole)
         self.led: set[int] = set(self.leader.values())
         self.of_pool: dict[int, list[int]] = {}
         # Plans by whose outcome others follow come first.
         for place in sorted(range(len(plans)), key=lambda place: place in self.leader):
             self.of_pool.setdefault(id(self.plans[place].pool), []).append(place)
+
+    def look_ahead(self, layout: Layout, tick: Tick) -> None:
+        """Find out on a few other paths which ones matter to plans of which the measures will do."""
+        pilot = replace(layout, paths=PILOT, seed=layout.seed ^ ANOTHER_SEED, piloted=False)
+        # Of pools whose plans are asked for everything the state of all paths is there.
+        whole = {id(plan.pool) for plan in self.plans if not plan.brief}
+        severity: dict[int, list[Array]] = collections.defaultdict(list)
+        fares: dict[int, list[Array]] = collections.defaultdict(list)
+        for block in range(pilot.blocks):
+            for same, patterns in patterns_of(self.pools, pilot, block):
+                sums, defaults = Sums(patterns), (patterns.path, patterns.columns, patterns.first)
+                for pool in same:
+                    state, lost = pool.pool_state(patterns, sums), pool.severity(defaults, pilot.size(block))
+                    severity[id(pool)].append(state.severity if id(pool) in whole else lost)
+                    for place in self.of_pool[id(pool)]:
+                        tick(0.0)
+                        plan = self.plans[place]
+                        if plan.brief and place not in self.leader:
+                            fares[place].append(plan.outcome(patterns.without_defaults(), state).values)
+        for pool in self.pools:
+            lost = np.concatenate(severity[id(pool)])
+            of_plans = {
+                place: np.concatenate(fares[place], axis=1)
+                for place in self.of_pool[id(pool)]
+                if place in fares
+            }
+            if id(pool) not in whole:
+                pool.kept = telling(lost, [*of_plans.values()], layout.group)
+                continue
+            for place, each in of_plans.items():
+                self.plans[place].kept = telling(lost, [each], layout.group)
+        self.pools.sort(key=self._place)
+
+    def _place(self, pool: PoolEngine) -> tuple[object, ...]:
+        """Place of a pool in the run: those that have the same patterns stand together."""
+        return self._order[id(pool.model)], pool.kept is not None, pool.support, pool.drawn
 
     def run(self, layout: Layout, bundle: int, tick: Tick) -> list[Tally]:
         """Simulate the blocks of a bundle; all plans see the same random numbers.
@@ -272,15 +307,23 @@ class Engines:
             tick(done / steps)
 
         for pool, patterns, state in pool_states(self.pools, layout, bundle, step):
-            outcomes: dict[int, Outcome] = {}
+            led: dict[int, tuple[PlanEngine, Outcome, Patterns, PoolState]] = {}
             for place in self.of_pool[id(pool)]:
-                leader = self.leader.get(place)
-                alike = None if leader is None else (self.plans[leader], outcomes[leader])
-                tallies[place], outcome = self.plans[place].run(patterns, state, layout, bundle, alike)
+                plan, leader = self.plans[place], self.leader.get(place)
+                alike: tuple[PlanEngine, Outcome] | None = None
+                paid, on = patterns, state
+                if leader is not None:
+                    first, outcome, paid, on = led[leader]
+                    alike = first, outcome
+                elif plan.kept is not None:
+                    rng = np.random.default_rng([layout.seed, bundle])
+                    sample = sampled(state.severity, layout.group, plan.kept, rng)
+                    paid, on = patterns.sampled(sample), state.picked(sample[0])
+                tallies[place], outcome = plan.run(paid, on, layout, bundle, alike)
                 if place in self.led:
-                    outcomes[place] = outcome
+                    led[place] = plan, outcome, paid, on
                 step()
-            del state  # of one pool at a time
+            del state, led, paid, on  # of one pool at a time
         return [tallies[place] for place in range(len(self.plans))]
 
 
@@ -319,7 +362,7 @@ def pool_states(
     state : PoolState
     """
     blocks = layout.bundled(bundle)
-    parts: dict[tuple[int, bool, bool], list[tuple[int, Patterns]]] = {}
+    parts: dict[tuple[object, ...], list[tuple[int, Patterns]]] = {}
     states: dict[int, list[PoolState]] = {}
     last = {id(pool.model): pool for pool in pools}
     start, sums = 0, None
@@ -343,9 +386,9 @@ def pool_states(
         start += layout.size(block)
 
 
-def _like(pool: PoolEngine) -> tuple[int, bool, bool]:
+def _like(pool: PoolEngine) -> tuple[object, ...]:
     """Pools of which this is equal have the same patterns."""
-    return id(pool.model), pool.support, pool.drawn
+    return id(pool.model), id(pool.kept), pool.support, pool.drawn
 
 
 def patterns_of(
@@ -358,10 +401,11 @@ def patterns_of(
     sample: Sample | None = None
     for model, alike in itertools.groupby(pools, lambda pool: pool.model):
         defaults = [model.obligor_defaults(draws)]
-        kinds = [[*same] for _, same in itertools.groupby(alike, lambda pool: (pool.support, pool.drawn))]
-        all_differ: Patterns | None = None
+        kinds = [[*same] for _, same in itertools.groupby(alike, _like)]
+        all_differ, of_kept = None, None
         for same in kinds:
             support, drawn = same[0].support, same[0].drawn
+            kept = severe(layout.group) if layout.thin else same[0].kept
             n, obligors = model.times.size, layout.obligors
             payer = model.payer_default(draws) if support else np.full(paths, n, np.int64)
             # Before the last patterns are computed on, the defaults that they are made of may go.
@@ -370,21 +414,24 @@ def patterns_of(
             if weight is not None:
                 weight = weight * model.payer_weight(draws, payer, DEAD) if support else weight
                 weight = weight * (paths / weight.sum())
-            if all_differ is not None and weight is None:
+            if all_differ is not None and of_kept is kept and weight is None:
                 # The payer is all in which they differ from those before.
                 patterns = replace(all_differ, payer=payer.take(all_differ.rows), returns=None)
             elif not layout.crowded and rows.size <= CROWDED * paths:
                 patterns = find_patterns(paths, rows, columns, first, payer, obligors, n, not drawn, weight)
             else:
-                if layout.thin and sample is None and layout.group >= SMALLEST_THINNED:
+                if kept is None or layout.group < SMALLEST_THINNED:
+                    sample = None
+                elif sample is None or not layout.thin:  # one for all pools, or one a pool
                     rng = np.random.default_rng([layout.seed, block])
                     severity = same[0].severity((rows, columns, first), paths)
-                    sample = sampled(severity, layout.group, rng)
+                    sample = sampled(severity, layout.group, kept, rng)
                 counted = sample
                 if weight is not None:
                     chosen, stands = sample or (np.arange(paths), np.ones(paths))
                     counted = chosen, stands * weight[chosen]
                 patterns = all_differ = all_paths(rows, columns, first, payer, obligors, n, counted)
+                of_kept = kept
             del rows, columns, first
             if same is kinds[-1]:
                 all_differ = None
@@ -400,8 +447,13 @@ class _Ready:
 
     deal: Deal
     wanted: Wanted
+    layout: Layout
     engines: Engines
     places: list[int]
+
+    def serves(self, deal: Deal, wanted: Wanted, layout: Layout) -> bool:
+        """Whether it is ready for this run."""
+        return self.deal is deal and self.wanted == wanted and self.layout == layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,7 +471,10 @@ _ready: _Ready | None = None
 def _made_ready(deal: Deal, wanted: Wanted, layout: Layout, tick: Tick = unheard) -> _Ready:
     plans, whole, places = _different(deal, wanted, tick)
     # Where paths are grouped by their defaults, the order of the sums would change with the plans of a run.
-    return _Ready(deal, wanted, Engines(plans, whole, spared=layout.crowded), places)
+    engines = Engines(plans, whole, spared=layout.crowded)
+    if layout.piloted:
+        engines.look_ahead(layout, tick)
+    return _Ready(deal, wanted, layout, engines, places)
 
 
 def _run_task(
@@ -428,7 +483,7 @@ def _run_task(
     global _ready
     deal: Deal = held(shared_deal)
     ready = _ready
-    if ready is None or ready.deal is not deal or ready.wanted != wanted:
+    if ready is None or not ready.serves(deal, wanted, layout):
         ready = _ready = None  # its memory first
         _ready = ready = _made_ready(deal, wanted, layout, tick)
     bundles = [ready.engines.run(layout, bundle, tick) for bundle in range(first, last)]
@@ -563,6 +618,10 @@ class Run:
     tilt : bool
         Whether paths on which the pool loses much are drawn more often, and count for less
         (:mod:`xlkmv.deal.paths.importance`).
+    piloted : bool
+        Whether, of plans of which the measures will do, some paths may stand for others, once a pilot run has
+        told which ones make a difference (:mod:`xlkmv.deal.paths.sampling`). Pools in which many paths are
+        alike need it not, and have all.
     """
 
     def __init__(
@@ -577,6 +636,7 @@ class Run:
         tasks: int = 256,
         apart: bool = False,
         tilt: bool = False,
+        piloted: bool = False,
     ) -> None:
         terms = deal.terms
         count = int(check_number("paths", terms.paths if paths is None else paths, TERM_RULES["paths"]))
@@ -586,6 +646,8 @@ class Run:
         self.wanted = wanted
         self.executor = executor
         self.layout: Layout = layout_of(deal, count, int(start), thin)
+        if piloted and self.layout.crowded and count >= PILOT_PAYS * PILOT:
+            self.layout = replace(self.layout, piloted=True)
         if tilt:
             self.layout = replace(self.layout, tilt=tilt_of(deal))
         self.waiting: collections.deque[Future[_Part]] = collections.deque()
@@ -605,7 +667,7 @@ class Run:
         for future in self.waiting:
             future.cancel()
         # Where this process has helped.
-        if _ready is not None and _ready.deal is self.deal and _ready.wanted == self.wanted:
+        if _ready is not None and _ready.serves(self.deal, self.wanted, self.layout):
             _ready = None
 
     def results(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from xlkmv.deal.paths.cash import PoolEngine, pool_key
 from xlkmv.deal.paths.draws import Ints, Layout
 from xlkmv.deal.paths.patterns import Patterns
+from xlkmv.deal.paths.sampling import Kept
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import NORMAL, TRAP, TURBO, Payment, PoolState, grown, payments
 from xlkmv.deal.terms import TOLERANCE, Covenant, Terms, Tranche, without_risk
@@ -117,6 +118,11 @@ class Outcome:
     fired: npt.NDArray[np.bool_]
     waterfalls: int
 
+    @property
+    def values(self) -> Array:
+        """Measures of each pattern, as they are added up, shape (3 k, u)."""
+        return np.concatenate([self.defaulted, self.short, self.loss])
+
     def picked(self, at: Ints) -> Outcome:
         """How each class fares on some of the patterns."""
         defaulted, short = self.defaulted.take(at, axis=1), self.short.take(at, axis=1)
@@ -142,6 +148,8 @@ class PlanEngine:
         self.volatility = volatility
         self.drift = drift
         self.brief = brief
+        # As of a pool, where that is paid to other plans on all paths.
+        self.kept: Kept | None = None
         self.acts: bool = bool(deal.acting)
         self.together: bool = plan.default_point == "all"
         self.acting: npt.NDArray[np.bool_] = np.array([c in deal.acting for c in deal.covenants], np.bool_)

@@ -88,6 +88,11 @@ class PoolState:
     active: npt.NDArray[np.int64] | None = None
     parent: npt.NDArray[np.int64] | None = None
 
+    @property
+    def severity(self) -> Array:
+        """What is lost on each path, up to a constant, money."""
+        return -np.asarray(self.collections.sum(axis=0))
+
     @staticmethod
     def joined(parts: list[PoolState]) -> PoolState:
         """Put sets of paths, all of them computed on all dates, one after the other."""

@@ -184,7 +184,7 @@ def spread_otherwise(
             progress((place + done / total) / len(pools))
 
         count = int(min(wanted, max(MOST_NUMBERS // int(other.pool.obligors.sum()), FEWEST_PATHS)))
-        with Run(other, Wanted(brief=(stress,)), paths=count) as run:
+        with Run(other, Wanted(brief=(stress,)), paths=count, piloted=True) as run:
             _, (measured,) = run.results(tick)
         found.append(rated(label, other, view_of(apply(other, stress), stress, both=False), measured))
     return tuple(found)
