@@ -107,10 +107,13 @@ class Sums:
     Parameters
     ----------
     patterns : Patterns
+    whole : Sums, optional
+        Of all paths, where the patterns are some of these: what is known there is taken from there.
     """
 
-    def __init__(self, patterns: Patterns) -> None:
+    def __init__(self, patterns: Patterns, whole: Sums | None = None) -> None:
         self.patterns = patterns
+        self.whole = whole
         self.dates: int = patterns.active.size
         self.size: int = patterns.parent.size
         # With their tables, so that keys stay taken.
@@ -124,7 +127,11 @@ class Sums:
     def _once(self, what: Callable[[Array], Array], each: Array) -> Array:
         key = what.__name__, id(each)
         if key not in self._known:
-            self._known[key] = each, what(each)
+            if self.whole is not None and key in self.whole._known and key[0] != self._at_default.__name__:
+                found = self.whole._known[key][1].take(self.patterns.rows, axis=1)
+            else:
+                found = what(each)
+            self._known[key] = each, found
         return self._known[key][1]
 
     def at_default(self, each: Array) -> Array:
@@ -202,6 +209,8 @@ class PoolEngine:
         self.schedule: Array = pool.schedule
         self.claim: Array = plan.claim if claim is None else claim
         self.claimed: float = plan.claimed
+        # What a default costs by its date: pools of one run have one order of severity.
+        self.costs: tuple[Array, Array] = 1.0 - pool.recovery, self.claim
         # By plan, and of each row.
         self.balance: tuple[Array, Array] | None = None
         self.outstanding: tuple[Array, Array] | None = None
@@ -293,7 +302,8 @@ class PoolEngine:
     def severity(self, defaults: Defaults, paths: int) -> Array:
         """What is lost on each path in the end, money."""
         rows, columns, first = defaults
-        lost = (1.0 - self.plan.deal.pool.recovery)[columns] * self.claim[columns, first]
+        share, claim = self.costs
+        lost = share.take(columns) * claim.take(columns * self.n + first)
         return np.asarray(np.bincount(rows, lost, paths))
 
     def _largest_share(self, k: int, when: npt.NDArray[np.int16], gone: Array, share: Array) -> None:

@@ -226,11 +226,11 @@ def all_paths(
     chosen, stands = np.arange(payer.size), None
     if sample is not None:
         chosen, stands = sample
-        place = np.full(payer.size, -1)
-        place[chosen] = np.arange(chosen.size)
-        rows = place[rows]
-        kept = np.flatnonzero(rows >= 0)
-        rows, columns, first, payer = rows[kept], columns[kept], first[kept], payer[chosen]
+        start, end = np.searchsorted(rows, chosen), np.searchsorted(rows, chosen, side="right")
+        size = end - start
+        kept = np.repeat(end - np.cumsum(size), size) + np.arange(size.sum())
+        rows, columns, first = np.repeat(np.arange(chosen.size), size), columns.take(kept), first.take(kept)
+        payer = payer.take(chosen)
     span = span_of(obligors, dates)
     happened = np.array([rows.size])
     if span < dates:

@@ -238,6 +238,8 @@ class Engines:
                 lognormal = moments[stretched]
             self.plans.append(PlanEngine(plan, pools[key], *lognormal, brief=place >= whole))
         # Pools with the same defaults stand together, so that these need not be kept.
+        for pool in pools.values():
+            pool.costs = self.plans[0].pool.costs
         self._order: dict[int, int] = {id(model): at for at, model in enumerate(models.values())}
         self.pools: list[PoolEngine] = sorted(pools.values(), key=self._place)
         self.leader: dict[int, int] = _leaders(plans, whole)
@@ -254,11 +256,15 @@ class Engines:
         whole = {id(plan.pool) for plan in self.plans if not plan.brief}
         severity: dict[int, list[Array]] = collections.defaultdict(list)
         fares: dict[int, list[Array]] = collections.defaultdict(list)
+        sums: Sums | None = None
         for block in range(pilot.blocks):
             for same, patterns in patterns_of(self.pools, pilot, block):
-                sums, defaults = Sums(patterns), (patterns.path, patterns.columns, patterns.first)
+                defaults = patterns.path, patterns.columns, patterns.first
+                if sums is None or not sums.hold_for(patterns):
+                    sums = Sums(patterns)
+                lost = same[0].severity(defaults, pilot.size(block))
                 for pool in same:
-                    state, lost = pool.pool_state(patterns, sums), pool.severity(defaults, pilot.size(block))
+                    state = pool.pool_state(patterns, sums)
                     severity[id(pool)].append(state.severity if id(pool) in whole else lost)
                     for place in self.of_pool[id(pool)]:
                         tick(0.0)
@@ -365,19 +371,20 @@ def pool_states(
     parts: dict[tuple[object, ...], list[tuple[int, Patterns]]] = {}
     states: dict[int, list[PoolState]] = {}
     last = {id(pool.model): pool for pool in pools}
-    start, sums = 0, None
+    start, sums, full = 0, None, None
     for block in blocks:
         for same, patterns in patterns_of(pools, layout, block):
             like = _like(same[0])
             if sums is None or not sums.hold_for(patterns):
-                sums = Sums(patterns)
+                sums = Sums(patterns, full if patterns.stands is not None else None)
+                full = sums if patterns.stands is None else full
             parts.setdefault(like, []).append((start, patterns.without_defaults()))
             whole = joined(parts.pop(like)) if block == blocks[-1] else None
             for pool in same:
                 states.setdefault(id(pool), []).append(pool.pool_state(patterns, sums))
                 if pool is last[id(pool.model)]:
                     # Before its plans run, or the defaults of another model are found, these go.
-                    sums = None
+                    sums = full = None
                 step()
                 if whole is not None:
                     # All paths of the pool are there: its plans run, and its state may go.
@@ -402,7 +409,7 @@ def patterns_of(
     for model, alike in itertools.groupby(pools, lambda pool: pool.model):
         defaults = [model.obligor_defaults(draws)]
         kinds = [[*same] for _, same in itertools.groupby(alike, _like)]
-        all_differ, of_kept = None, None
+        all_differ, of_kept, lost = None, None, None
         for same in kinds:
             support, drawn = same[0].support, same[0].drawn
             kept = severe(layout.group) if layout.thin else same[0].kept
@@ -424,8 +431,8 @@ def patterns_of(
                     sample = None
                 elif sample is None or not layout.thin:  # one for all pools, or one a pool
                     rng = np.random.default_rng([layout.seed, block])
-                    severity = same[0].severity((rows, columns, first), paths)
-                    sample = sampled(severity, layout.group, kept, rng)
+                    lost = same[0].severity((rows, columns, first), paths) if lost is None else lost
+                    sample = sampled(lost, layout.group, kept, rng)
                 counted = sample
                 if weight is not None:
                     chosen, stands = sample or (np.arange(paths), np.ones(paths))
