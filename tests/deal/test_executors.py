@@ -19,7 +19,7 @@ from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.paths import run
 from xlkmv.deal.paths.executors import PATIENCE, Questions, held, process_executor
-from xlkmv.deal.paths.run import simulate, simulate_stresses
+from xlkmv.deal.paths.run import Run, Wanted, simulate, simulate_stresses
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.errors import DomainError, HostError
 from xlkmv.model.domain import NOT_NEGATIVE, check
@@ -52,6 +52,19 @@ def test_processes_give_the_same_bits(executor, auto, thin):
             assert one.pd == other.pd
             assert one.wal == other.wal
             assert (one.loss_probability == other.loss_probability).all()
+
+
+def test_processes_find_the_same_paths_by_a_pilot_run(executor, auto):
+    found = []
+    for where in (None, executor):
+        with Run(auto, Wanted(STRESSES[:1], STRESSES[1:]), paths=40_000, executor=where, piloted=True) as run:
+            found.append(run.results())
+    ((base,), few), ((other,), others) = found
+    assert (base.replicates == other.replicates).all()
+    assert min(run.waterfalls for run in few) < 10_000
+    for a, b in zip(few, others, strict=True):
+        assert a.waterfalls == b.waterfalls
+        assert (a.replicates == b.replicates).all()
 
 
 def test_a_deal_is_handed_over_once(executor, auto):

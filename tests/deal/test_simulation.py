@@ -17,7 +17,7 @@ from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.paths import run as run_module
 from xlkmv.deal.paths.defaults import DefaultModel
 from xlkmv.deal.paths.draws import draw, layout_of
-from xlkmv.deal.paths.patterns import find_patterns, sampled
+from xlkmv.deal.paths.patterns import find_patterns
 from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate, simulate_stresses
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.stressed import pool_lognormal
@@ -119,41 +119,6 @@ def test_looking_for_paths_that_are_alike_changes_no_number(monkeypatch):
             assert [t.pd for t in a.tranches] == pytest.approx([t.pd for t in b.tranches], rel=1e-12)
             assert [t.wal for t in a.tranches] == pytest.approx([t.wal for t in b.tranches], rel=1e-12)
     assert all(a.waterfalls < b.waterfalls == 3000 for a, b in zip(alike, alone, strict=True))
-
-
-def test_thinned_paths_stand_for_all_of_them():
-    rng = np.random.default_rng(1)
-    severity = rng.exponential(size=2 * 1024 + 100)
-    chosen, stands = sampled(severity, 1024, rng)
-    assert (np.diff(chosen) > 0).all()
-    for group in (slice(0, 1024), slice(1024, 2048), slice(2048, None)):
-        inside = (chosen >= group.start) & (chosen < (group.stop or severity.size))
-        assert stands[inside].sum() == severity[group].size
-    assert (stands[chosen >= 2048] == 1.0).all()  # what is left over is kept
-    few, each = sampled(severity[:100], 1024, rng)
-    assert few.tolist() == list(range(100))
-    assert (each == 1.0).all()
-    worst = np.sort(severity[:1024])[-32:]
-    assert set(worst) <= set(severity[chosen[(stands == 1.0) & (chosen < 1024)]])
-    # Without bias: over many draws each path is there as often as it stands for others.
-    count = np.zeros(1024)
-    for _ in range(4000):
-        one, weight = sampled(severity[:1024], 1024, rng)
-        count[one] += weight
-    np.testing.assert_allclose(count / 4000, 1.0, atol=0.25)
-
-
-def test_a_thinned_run_agrees_with_the_full_one():
-    deal = example("auto").deal
-    stresses = [BASE, Stress("off", controls_off="all"), Stress("x5", pd_multiplier=5.0)]
-    full = simulate_stresses(deal, stresses, paths=65_536)
-    thin = simulate_stresses(deal, stresses, paths=65_536, thin=True)
-    for a, b in zip(full, thin, strict=True):
-        assert b.waterfalls < 0.2 * a.waterfalls
-        for one, other in zip(a.tranches, b.tranches, strict=True):
-            for name in ("pd", "anydate_pd", "expected_loss"):
-                error = getattr(other, f"{name}_error")
-                assert abs(getattr(one, name) - getattr(other, name)) <= 4.5 * error + 1e-15, name
 
 
 def test_two_obligors_by_enumeration(build):
