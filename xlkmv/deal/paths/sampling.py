@@ -7,6 +7,7 @@ for the rest: estimates stay unbiased, and their standard errors count it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -29,6 +30,8 @@ SMALLEST_THINNED = 1 << 8
 # Paths that are looked at to find out where it matters which one is paid; neighbours are as many of them as
 # one in MARGIN on both sides.
 PILOT, MARGIN = 1 << 11, 16
+# A stretch of paths that fare alike is long if it is as many times as long as those beside it.
+LONG = 4
 # Losses that differ by less are equal.
 ROUNDING = 1e-9
 
@@ -42,7 +45,9 @@ def severe(group: int) -> Kept:
 def telling(severity: Array, fares: Sequence[Array], group: int) -> Kept | None:
     """Find the places of a group, in order of severity, where it matters which path is paid.
 
-    Elsewhere all paths fare alike that were looked at, so that any of them may stand for its neighbours.
+    Elsewhere all paths fare alike that were looked at, so that any of them may stand for its
+    neighbours, if their stretch is long beside those between the last changes on each side of it:
+    changes that are scattered tell that there are more.
 
     Parameters
     ----------
@@ -59,13 +64,24 @@ def telling(severity: Array, fares: Sequence[Array], group: int) -> Kept | None:
         None: nearly all have to be kept.
     """
     order = np.argsort(-severity, kind="stable")
-    parts = np.zeros(severity.size)
+    differ = np.zeros(severity.size - 1, np.bool_)
     for each in fares:
-        by_severity = each.take(order, axis=1)
-        parts[1:] += (np.abs(np.diff(by_severity, axis=1)) > ROUNDING).any(axis=0)
-    near = np.convolve(parts, np.ones(2 * severity.size // MARGIN + 1), "same") > 0.5
-    kept = near.reshape(group, -1).any(axis=1) | severe(group)
-    return None if STRIDE * np.count_nonzero(~kept) < group else kept
+        differ |= (np.abs(np.diff(each.take(order, axis=1), axis=1)) > ROUNDING).any(axis=0)
+    ends = np.concatenate([[0], np.flatnonzero(differ) + 1, [severity.size]])
+    stretch, kept = np.diff(ends), np.ones(severity.size, np.bool_)
+
+    def margin(beside: Ints) -> int:
+        """Paths that are kept between a change and a long stretch; `beside`: the two on its other side."""
+        if not beside.size:
+            return 0
+        least = severity.size // MARGIN
+        return max(least, LONG * int(beside.max())) if beside.size == 2 else least
+
+    for at, (start, end) in enumerate(itertools.pairwise(ends.tolist())):
+        from_ = start + margin(stretch[max(at - 2, 0) : at])
+        kept[from_ : max(end - margin(stretch[at + 1 : at + 3]), from_)] = False
+    near = kept.reshape(group, -1).any(axis=1) | severe(group)
+    return None if STRIDE * np.count_nonzero(~near) < group else near
 
 
 def sampled(severity: Array, group: int, kept: Kept, rng: np.random.Generator) -> Sample:
