@@ -180,7 +180,7 @@ class Stressed:
         """What rows bring that are in default from closing on, shape (rows, n), money.
 
         The repurchase share of their schedule, and on the first date not earlier than the first date
-        plus the lag their recovery of the rest.
+        plus the lag their recovery of the rest, of a pledge what its sale brings of the claim at closing.
         """
         pool, share = self.deal.pool, self.repurchase_share
         # The claim at closing; of a schedule that is its sum.
@@ -188,7 +188,10 @@ class Stressed:
         flows = np.hstack([share * pool.schedule[rows], np.zeros((claim.size, 1))])
         arrival = arrival_date(self.deal.terms.times, pool.lag[rows, None])[:, 0]
         # What comes after the last date comes too late.
-        flows[np.arange(claim.size), arrival] += (1.0 - share) * pool.recovery[rows] * claim
+        recovery = pool.recovery[rows]
+        if self.recovery_law is not None and self.defaulted is None:  # whose own rate is in the pool
+            recovery = self.recovery_law.at_closing(np.arange(len(pool.name))[rows], claim)
+        flows[np.arange(claim.size), arrival] += (1.0 - share) * recovery * claim
         return flows[:, :-1]
 
     @property
