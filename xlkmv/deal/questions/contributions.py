@@ -205,7 +205,9 @@ class _Sums:
         self.a, self.aa, self.aL = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self.L, self.LL, self.short = np.zeros(shape[1]), np.zeros(shape[1]), np.zeros(shape[1])
         # d: defaults up to the maturity of the class; f: up to the date on which it is short.
-        self.d, self.f, self.ff = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self.d, self.f = np.zeros(shape), np.zeros(shape)
+        # Those of one path come and fall short together.
+        self.dd, self.fd, self.ff = np.zeros(shape), np.zeros(shape), np.zeros(shape)
 
     def add(self, patterns: Patterns, name: Ints, cost: Array, first_short: Ints, loss: Array) -> None:
         """Add the paths of a block: names and costs of its defaults, how each class fares."""
@@ -213,10 +215,12 @@ class _Sums:
         size, n = weight.size, patterns.active.size
         short: npt.NDArray[np.bool_] = np.asarray(first_short < n)
         self.cost += np.bincount(name, weight[owner] * cost, self.cost.size)
-        for last in np.unique(self.matured):
-            due = np.flatnonzero(first <= last)
-            by_then = self._counted(owner[due], name[due], size).T @ weight
-            self.d[:, np.flatnonzero(self.matured == last)] += by_then[:, None]
+        by_then: dict[int, csr_array] = {}
+        for last in np.unique(self.matured).tolist():
+            due, of = np.flatnonzero(first <= last), self.matured == last
+            there = by_then[last] = self._counted(owner[due], name[due], size)
+            self.d[:, of] += (there.T @ weight)[:, None]
+            self.dd[:, of] += (there.multiply(there).T @ weight)[:, None]
         # Most paths do nobody any harm.
         told = np.flatnonzero(np.any(short | (loss > 0.0), axis=0).take(owner))
         owner, name, first = owner[told], name[told], first[told]
@@ -235,6 +239,7 @@ class _Sums:
             there = self._counted(owner[before], name[before], size)
             self.f[:, k] += there.T @ weight
             self.ff[:, k] += there.multiply(there).T @ weight
+            self.fd[:, k] += there.multiply(by_then[int(self.matured[k])]).T @ weight
 
     def _counted(self, owner: Ints, name: Ints, size: int) -> csr_array:
         """Defaults of each name in each pattern; whether there is one, where any stands for the name."""
@@ -259,6 +264,8 @@ class _Sums:
             few = self.short < ENOUGH - 0.5
             share[:, few] = fallen[:, few] = np.nan
             given = self.f / self.d
+            apart = self.ff - 2.0 * given * self.fd + given**2 * self.dd
+            apart[apart < 1e-12 * self.ff] = 0.0  # rounding
             return (
                 self.cost / self.cost.sum(),
                 share,
@@ -266,7 +273,7 @@ class _Sums:
                 fallen,
                 np.where(few, np.nan, np.sqrt(scatter / self.short)),
                 given,
-                np.sqrt(given * np.maximum(1.0 - given, 0.0) / self.d),
+                np.sqrt(apart) / self.d,
             )
 
 
