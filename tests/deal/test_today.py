@@ -273,3 +273,24 @@ def test_a_default_that_is_known_has_left_the_claims_of_its_date():
     assert run.covenants[0, :2] == pytest.approx([1 - 90 / 200, 1 - 40 / 90])
     run = waterfall(as_seen(apply(deal, BASE), Record((50.0, 40.0), defaults=(0.0, 30.0))))
     assert run.covenants[0, :2] == pytest.approx([1 - 90 / 200, 1 - 40 / 120])
+
+
+def test_what_a_claim_that_is_gone_does_not_pay_is_no_interest():
+    """A, 120, and B, 80, pay a quarter of it and 1 % on each of four dates; principal has its own account."""
+    dates = payment_dates(dt.date(2025, 1, 1), "month", 4)
+    loans = Loans([4.0, 4.0], 0.12, ("linear", "linear"))
+    pool = Pool(("A", "B"), [120.0, 80.0], np.zeros((2, 4)), 0.0, 0.0, 0.0, 0.2, loans=loans)
+    notes = (Tranche("Notes", 1, 90.0, 0.0, "pass-through"),)
+    terms = Terms(dt.date(2025, 1, 1), dates, accounts="two")
+    deal = Deal(pool, notes, terms, replace(OFF, repurchase_share=0.5))
+    prepaid = apply(with_status(deal, (1, "prepaid", dates[0])), BASE)
+    plan = as_seen(prepaid, Record((111.2, 30.9)))
+    assert plan.principal == pytest.approx([110.0, 30.0, 30.0, 30.0])
+    # The originator pays half of what B owes on its dates, interest too.
+    gone = apply(with_status(deal, (1, "defaulted", dates[0])), BASE)
+    plan = as_seen(gone, Record((41.6, 41.2)))
+    assert plan.collections == pytest.approx([41.6, 41.2, 40.8, 40.4])
+    assert plan.principal == pytest.approx([40.0] * 4)
+    # A fifth of both has failed by the first date.
+    plan = as_seen(apply(replace(deal, controls=OFF), BASE), Record((41.6,), defaults=(40.0,)))
+    assert plan.principal == pytest.approx([40.0] * 4)

@@ -295,6 +295,11 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
     paid = np.ones((m, n))
     paid[:, j:] = outlook.left[j] * level
     paid[outlook.rows] *= here | (dates < j)
+    # Interest comes from what is there, and from the originator; the rest of what came in is principal.
+    earned = paid.copy()
+    earned[:, :j] = outlook.left[:j] - outlook.bad
+    bought_back = plan.repurchase_share * outlook.is_default[:, None]
+    earned[outlook.rows] = np.where(here, paid[outlook.rows], bought_back)
     balance = np.ones((m, n))
     balance[:, :j] = outlook.left[1 : j + 1]
     balance[:, j:] = outlook.left[j]
@@ -308,7 +313,7 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
         pool,
         schedule=pool.schedule * paid,
         pd=pd,
-        interest=None if pool.interest is None else pool.interest * paid,
+        interest=None if pool.interest is None else pool.interest * earned,
         balance=None if pool.balance is None else pool.balance * balance,
         claim=claim,
     )
