@@ -19,6 +19,7 @@ from xlkmv.deal.paths.patterns import all_paths
 from xlkmv.deal.paths.run import patterns_of, simulate, simulate_stresses
 from xlkmv.deal.plan.recovery import Returns
 from xlkmv.deal.plan.stressed import separate
+from xlkmv.deal.questions.breakeven import reverse_stress
 from xlkmv.deal.questions.contributions import contributions
 from xlkmv.deal.questions.uncertainty import uncertainty
 from xlkmv.deal.stress import BASE, Stress, apply, expected_recovery
@@ -474,3 +475,40 @@ def test_where_every_recovery_follows_from_a_pledge_a_range_of_it_is_not_in_use(
     unused = Ranges(recovery=(0.2, 0.6))
     assert unused.acting(deal) == ()
     assert uncertainty(deal, unused).groups == ()
+
+
+# ---------------------------------------------------------------- an obligor in default at closing
+
+
+@pytest.mark.parametrize("tie", [0.6, 0.0, -0.6])
+@pytest.mark.parametrize("factor", [1.0, 0.5, 1.4])
+def test_a_pledge_is_sold_against_the_claim_at_closing_where_its_obligor_is_in_default_then(
+    build, tie, factor
+):
+    """Against an integral over the value: not the mean over all dates, on which less and less is owed."""
+    deal = drawn(build, Recoveries(**PATENT, tie=tie), lag=0.5)
+    stress = Stress("gone", obligor_recovery="table", recovery_multiplier=factor)
+    years = 1.5
+    centre = math.log(80.0 * 0.8 / 150.0) + (-0.1 - 0.08) * years
+
+    def brings(z):
+        share = 0.1 + 0.9 * min(math.exp(centre + 0.4 * math.sqrt(years) * z), 1.0)
+        return min(factor * share, 1.0) * stats.norm.pdf(z)
+
+    expected = integrate.quad(brings, -9.0, 9.0, limit=999, epsabs=1e-13, epsrel=1e-13)[0]
+    plan = apply(deal, stress)
+    assert plan.deal.pool.recovery[0] == pytest.approx(expected, rel=1e-7)
+    # On the second date, the first one not earlier than 1 + 0.5.
+    assert plan.collections == pytest.approx([0.0, 150.0 * expected, 0.0])
+    found = simulate(deal, stress, paths=1000)
+    assert found.expected_collections == pytest.approx([0.0, 150.0 * expected, 0.0])
+
+
+def test_the_largest_obligors_bring_what_their_pledges_bring_at_closing(build):
+    """Two obligors owe 150 each; a pledge that never moves sells for 60 of 150, and more than all later."""
+    steady = Recoveries(pledge=60.0, pledge_volatility=0.0, pledge_growth=0.0, sale_discount=0.0)
+    options = {"lag": 0.0, "controls": replace(PLAIN, unpledged_recovery=0.0), "recovery": 0.0}
+    for owed, obligors in ((209.0, 2), (211.0, 1), (119.0, None), (121.0, 2)):
+        deal = drawn(build, steady, [[50.0] * 3] * 2, owed=owed, **options)
+        sizes = {b.column: b.size for b in reverse_stress(deal)}
+        assert sizes["largest obligors"] == obligors, owed

@@ -24,7 +24,18 @@ from xlkmv.deal.plan.today import Outlook, as_seen
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.questions.surveillance import from_today
 from xlkmv.deal.stress import BASE, apply
-from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Record, Terms, Today, Tranche, payment_dates
+from xlkmv.deal.terms import (
+    Controls,
+    Covenant,
+    Deal,
+    Loans,
+    Pool,
+    Record,
+    Terms,
+    Today,
+    Tranche,
+    payment_dates,
+)
 from xlkmv.errors import DomainError, InputError
 
 OFF = Controls(reserve=False, support=False, triggers=False)
@@ -242,3 +253,44 @@ def test_the_same_seed_has_the_same_bits(five):
     one, other = (simulate(deal, paths=1000, seed=5) for _ in range(2))
     assert one.tranches[0].anydate_pd == other.tranches[0].anydate_pd
     np.testing.assert_array_equal(one.replicates, other.replicates)
+
+
+def test_a_default_that_is_known_has_left_the_claims_of_its_date():
+    """As on a path: overcollateralisation counts what performs, before what the date collects."""
+    dates = payment_dates(dt.date(2025, 1, 1), "month", 4)
+    pool = Pool(("A", "B"), [120.0, 80.0], np.zeros((2, 4)), 0.0, 0.0, 0.5, 0.2, loans=Loans([4.0, 4.0], 0.0))
+    deal = Deal(
+        pool,
+        (Tranche("Notes", 1, 90.0, 0.0, "pass-through"),),
+        Terms(dt.date(2025, 1, 1), dates, oc_target="all"),
+        OFF,
+        (Covenant("OC", "overcollateralisation", "min", 0.1, "trap"),),
+    )
+    # By plan 30 + 20 a date. B fails in the second period, known by its status, or half of it by the record.
+    seen = (50.0, 30.0)
+    gone = with_status(deal, (1, "defaulted", dates[1]))
+    run = waterfall(as_seen(apply(gone, BASE), Record(seen)))
+    assert run.covenants[0, :2] == pytest.approx([1 - 90 / 200, 1 - 40 / 90])
+    run = waterfall(as_seen(apply(deal, BASE), Record((50.0, 40.0), defaults=(0.0, 30.0))))
+    assert run.covenants[0, :2] == pytest.approx([1 - 90 / 200, 1 - 40 / 120])
+
+
+def test_what_a_claim_that_is_gone_does_not_pay_is_no_interest():
+    """A, 120, and B, 80, pay a quarter of it and 1 % on each of four dates; principal has its own account."""
+    dates = payment_dates(dt.date(2025, 1, 1), "month", 4)
+    loans = Loans([4.0, 4.0], 0.12, ("linear", "linear"))
+    pool = Pool(("A", "B"), [120.0, 80.0], np.zeros((2, 4)), 0.0, 0.0, 0.0, 0.2, loans=loans)
+    notes = (Tranche("Notes", 1, 90.0, 0.0, "pass-through"),)
+    terms = Terms(dt.date(2025, 1, 1), dates, accounts="two")
+    deal = Deal(pool, notes, terms, replace(OFF, repurchase_share=0.5))
+    prepaid = apply(with_status(deal, (1, "prepaid", dates[0])), BASE)
+    plan = as_seen(prepaid, Record((111.2, 30.9)))
+    assert plan.principal == pytest.approx([110.0, 30.0, 30.0, 30.0])
+    # The originator pays half of what B owes on its dates, interest too.
+    gone = apply(with_status(deal, (1, "defaulted", dates[0])), BASE)
+    plan = as_seen(gone, Record((41.6, 41.2)))
+    assert plan.collections == pytest.approx([41.6, 41.2, 40.8, 40.4])
+    assert plan.principal == pytest.approx([40.0] * 4)
+    # A fifth of both has failed by the first date.
+    plan = as_seen(apply(replace(deal, controls=OFF), BASE), Record((41.6,), defaults=(40.0,)))
+    assert plan.principal == pytest.approx([40.0] * 4)

@@ -313,6 +313,9 @@ def _recovering(
         if not controls.pledge:
             # Of what comes in without the pledge no more than its rate is known.
             recovery, law = np.minimum(recovery, controls.unpledged_recovery), None
+        elif plan.defaulted is not None and law is not None:
+            at = np.array([plan.defaulted])
+            recovery[at] = law.at_closing(at, plan.claim[at, 0])
     if given is not None:
         row, rate = given
         recovery[row] = rate if controls.pledge else min(rate, controls.unpledged_recovery)

@@ -179,7 +179,7 @@ class RecoveryLaw:
         low = self.tables.take(place)
         return np.asarray(low + (at - left) * (self.tables.take(place + 1) - low))
 
-    def _value(self, row: Ints, horizon: Array, claim: Array) -> tuple[Array, Array, Array]:
+    def _value(self, row: Ints, horizon: Array | float, claim: Array) -> tuple[Array, Array, Array]:
         """Mean and deviation of U, and the correlation of its driver with X."""
         sigma, years = self.volatility.take(row), horizon + self.lag.take(row)
         with np.errstate(divide="ignore"):  # nothing owed is covered
@@ -212,11 +212,28 @@ class RecoveryLaw:
         level = level + self.shift
         total = (weight * self._between(level, scale, r, before, by)).sum(axis=1)
         sums = weight.sum(axis=1)
-        # Who cannot default has the recovery of a default on the first date that is no news.
-        sure = self._given(level[:, 0], scale[:, 0], np.zeros(rows.size), 0.0)
         # Sums of shares may pass 1 by rounding.
-        share = np.minimum(np.divide(total, sums, out=np.asarray(sure), where=sums > 0.0), 1.0)
-        return np.asarray(self.low + (self.high - self.low) * share)
+        share = np.minimum(np.divide(total, sums, out=np.zeros(rows.size), where=sums > 0.0), 1.0)
+        rates = self.low + (self.high - self.low) * share
+        # Who cannot default has the recovery of a default at closing.
+        return np.where(sums > 0.0, rates, self.at_closing(rows, claim[:, 0]))
+
+    def at_closing(self, rows: Ints, claim: Array) -> Array:
+        """Recovery rate that a default at closing is expected to bring, which is no news of the value.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (p,)
+        claim : ndarray, shape (p,)
+            What is owed before the first date, money.
+
+        Returns
+        -------
+        ndarray, shape (p,)
+        """
+        level, scale, _ = self._value(rows, self.horizon[0], claim)
+        share = self._given(level + self.shift, scale, np.zeros(rows.size), 0.0)
+        return np.where(self.pledged[rows], self.low + (self.high - self.low) * share, self.mean[rows])
 
     def losses(self, date: int, before: Array, by: Array, claim: Array) -> tuple[Array, Array]:
         """Expected loss of defaults in one period, by row, and how fast it rises with the end of the period.

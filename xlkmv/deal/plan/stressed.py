@@ -82,6 +82,8 @@ class Stressed:
         Cash beside the schedules that no default takes away, money.
     known_defaults : ndarray, shape (n,), or None
         Accumulated known defaults, as a share of all claims at closing.
+    known_there : ndarray, shape (m, n), or None
+        Share of each row's balance before a date that has not defaulted by it, as far as is known; None: all.
     known_reserve : ndarray, shape (n,), or None
         Reserve after each date, money; NaN where the waterfall says it.
     recovery_law : RecoveryLaw or None
@@ -105,6 +107,7 @@ class Stressed:
     seen: int = 0
     sure: Array | None = None
     known_defaults: Array | None = None
+    known_there: Array | None = None
     known_reserve: Array | None = None
     recovery_law: RecoveryLaw | None = None
 
@@ -180,7 +183,7 @@ class Stressed:
         """What rows bring that are in default from closing on, shape (rows, n), money.
 
         The repurchase share of their schedule, and on the first date not earlier than the first date
-        plus the lag their recovery of the rest.
+        plus the lag their recovery of the rest, of a pledge what its sale brings of the claim at closing.
         """
         pool, share = self.deal.pool, self.repurchase_share
         # The claim at closing; of a schedule that is its sum.
@@ -188,7 +191,10 @@ class Stressed:
         flows = np.hstack([share * pool.schedule[rows], np.zeros((claim.size, 1))])
         arrival = arrival_date(self.deal.terms.times, pool.lag[rows, None])[:, 0]
         # What comes after the last date comes too late.
-        flows[np.arange(claim.size), arrival] += (1.0 - share) * pool.recovery[rows] * claim
+        recovery = pool.recovery[rows]
+        if self.recovery_law is not None and self.defaulted is None:  # whose own rate is in the pool
+            recovery = self.recovery_law.at_closing(np.arange(len(pool.name))[rows], claim)
+        flows[np.arange(claim.size), arrival] += (1.0 - share) * recovery * claim
         return flows[:, :-1]
 
     @property
@@ -201,11 +207,15 @@ class Stressed:
 
     @property
     def row_outstanding(self) -> Array | None:
-        """Balance of each row before each date, shape (m, n), money; None where no term asks for it."""
+        """Balance of each row before each date, shape (m, n), money; None where no term asks for it.
+
+        Without what is known to have defaulted by the date.
+        """
         pool = self.deal.pool
         if pool.balance is None:
             return None
-        return np.concatenate([pool.amount[:, None], pool.balance[:, :-1]], axis=1)
+        rows = np.concatenate([pool.amount[:, None], pool.balance[:, :-1]], axis=1)
+        return rows if self.known_there is None else rows * self.known_there
 
     @property
     def outstanding(self) -> Array:
@@ -324,6 +334,7 @@ def separate(plan: Stressed) -> Stressed:
         plan,
         deal=altered(plan.deal, pool=pool.pick(rows, share)),
         row_purchases=None if bought is None else bought[rows] * share[:, None],
+        known_there=None if plan.known_there is None else plan.known_there[rows],
         recovery_law=None if plan.recovery_law is None else plan.recovery_law.pick(rows, share),
         # Its row stands for one obligor.
         defaulted=None if plan.defaulted is None else int(count[: plan.defaulted].sum()),

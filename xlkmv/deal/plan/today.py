@@ -143,6 +143,8 @@ class Outlook:
         prepayments, money.
     left : ndarray, shape (j + 1,)
         Share of the claims with no such status that is still there at closing and after each date.
+    bad : ndarray, shape (j,)
+        What of `left` defaulted in each period.
     rows, first : ndarray of int, shape (g,)
         Claims that are gone by their status, and the first date on which they pay nothing.
     """
@@ -164,7 +166,7 @@ class Outlook:
         # Cash on and after each date from what is gone of claims without a status.
         self._from_shares = np.zeros((j, plan.collections.size))
         # What defaulted of them in each period: its share of all claims without a status, and money.
-        self._bad, self.defaulted = np.zeros(j), np.zeros(j)
+        self.bad, self.defaulted = np.zeros(j), np.zeros(j)
         if not record.collections_only:
             self._take_off_shares()
         self.expected: Array = np.array([self._expected(k) for k in range(j)])
@@ -217,7 +219,7 @@ class Outlook:
                 max(x - known, 0.0) for x, known in zip((defaults[k], prepaid[k]), by_status, strict=True)
             ]
             parts = [0.0 if there == 0.0 else 1.0 if x >= there else x / there for x in taken]
-            self._bad[k] = bad = self.left[k] * parts[0]
+            self.bad[k] = bad = self.left[k] * parts[0]
             claim = claims[:, k] * stays
             self.defaulted[k] = bad * float(claim.sum())
             flows = np.bincount(arrives[:, k], (1.0 - share) * pool.recovery * bad * claim, n + 1)[:n]
@@ -235,7 +237,7 @@ class Outlook:
         gone = self.first <= k
         stays = float(self.plan.collections[k] - self.lost[gone, k].sum())
         cash = float(self.brings[gone, k].sum() + self._from_shares[: k + 1, k].sum())
-        return max(stays * float(self.left[k] - self._bad[k]) + cash, 0.0)
+        return max(stays * float(self.left[k] - self.bad[k]) + cash, 0.0)
 
     def coming(self, seen: int) -> tuple[Array, Array]:
         """What is to come in as seen from a date, money; figures of dates that have passed mean nothing.
@@ -293,6 +295,11 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
     paid = np.ones((m, n))
     paid[:, j:] = outlook.left[j] * level
     paid[outlook.rows] *= here | (dates < j)
+    # Interest comes from what is there, and from the originator; the rest of what came in is principal.
+    earned = paid.copy()
+    earned[:, :j] = outlook.left[:j] - outlook.bad
+    bought_back = plan.repurchase_share * outlook.is_default[:, None]
+    earned[outlook.rows] = np.where(here, paid[outlook.rows], bought_back)
     balance = np.ones((m, n))
     balance[:, :j] = outlook.left[1 : j + 1]
     balance[:, j:] = outlook.left[j]
@@ -306,10 +313,15 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
         pool,
         schedule=pool.schedule * paid,
         pd=pd,
-        interest=None if pool.interest is None else pool.interest * paid,
+        interest=None if pool.interest is None else pool.interest * earned,
         balance=None if pool.balance is None else pool.balance * balance,
         claim=claim,
     )
+    there = np.ones((m, n))
+    there[:, :j] = 1.0 - np.divide(
+        outlook.bad, outlook.left[:j], out=np.zeros(j), where=outlook.left[:j] > 0.0
+    )
+    there[outlook.rows] = here | ~outlook.is_default[:, None]
     clock = terms.times if plan.clock is None else plan.clock
     defaults, reserve = np.zeros(n + 1), np.full(n, np.nan)
     defaults[:j] = outlook.defaulted
@@ -322,6 +334,7 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
         clock=np.maximum(clock - clock[j - 1], 0.0),
         seen=j,
         known_defaults=np.cumsum(defaults[:n]) / (plan.claimed or 1.0),
+        known_there=there if (there < 1.0).any() else None,
         known_reserve=reserve,
     )
     # On dates that have passed: what makes the collections those of the record.

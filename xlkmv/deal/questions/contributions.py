@@ -44,9 +44,9 @@ class Drivers(Shown):
         is short; NaN where it is on fewer paths than that. Of a row that stands for several obligors the
         mean over them; of an industry, that any of its obligors has.
     short_given, short_given_error : ndarray, shape (m, k)
-        Probability that the class is short at the default or later, given the default before its
-        maturity; NaN where there is none on any path. Of a row that stands for several: given the
-        default of one of them; of an industry: given any.
+        Probability that the class is short at the default or later, given the default by its maturity
+        (by the default point of the terms); NaN where there is none on any path. Of a row that stands
+        for several: given the default of one of them; of an industry: given any.
     """
 
     name: tuple[str, ...]
@@ -204,8 +204,10 @@ class _Sums:
         # a: the name's part of the loss of the class, L: that loss.
         self.a, self.aa, self.aL = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self.L, self.LL, self.short = np.zeros(shape[1]), np.zeros(shape[1]), np.zeros(shape[1])
-        # d: defaults up to the maturity of the class; f: up to the date on which it is short.
-        self.d, self.f, self.ff = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        # f: defaults up to the date on which the class is short; d: up to its maturity; g: up to both.
+        self.f, self.d, self.g = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        # Those of one path come together.
+        self.ff, self.dd, self.gg, self.gd = (np.zeros(shape) for _ in range(4))
 
     def add(self, patterns: Patterns, name: Ints, cost: Array, first_short: Ints, loss: Array) -> None:
         """Add the paths of a block: names and costs of its defaults, how each class fares."""
@@ -213,10 +215,12 @@ class _Sums:
         size, n = weight.size, patterns.active.size
         short: npt.NDArray[np.bool_] = np.asarray(first_short < n)
         self.cost += np.bincount(name, weight[owner] * cost, self.cost.size)
-        for last in np.unique(self.matured):
-            due = np.flatnonzero(first <= last)
-            by_then = self._counted(owner[due], name[due], size).T @ weight
-            self.d[:, np.flatnonzero(self.matured == last)] += by_then[:, None]
+        by_then: dict[int, csr_array] = {}
+        for last in np.unique(self.matured).tolist():
+            due, of = np.flatnonzero(first <= last), self.matured == last
+            there = by_then[last] = self._counted(owner[due], name[due], size)
+            self.d[:, of] += (there.T @ weight)[:, None]
+            self.dd[:, of] += (there.multiply(there).T @ weight)[:, None]
         # Most paths do nobody any harm.
         told = np.flatnonzero(np.any(short | (loss > 0.0), axis=0).take(owner))
         owner, name, first = owner[told], name[told], first[told]
@@ -235,6 +239,11 @@ class _Sums:
             there = self._counted(owner[before], name[before], size)
             self.f[:, k] += there.T @ weight
             self.ff[:, k] += there.multiply(there).T @ weight
+            due = before[first[before] <= self.matured[k]]
+            there = self._counted(owner[due], name[due], size)
+            self.g[:, k] += there.T @ weight
+            self.gg[:, k] += there.multiply(there).T @ weight
+            self.gd[:, k] += there.multiply(by_then[int(self.matured[k])]).T @ weight
 
     def _counted(self, owner: Ints, name: Ints, size: int) -> csr_array:
         """Defaults of each name in each pattern; whether there is one, where any stands for the name."""
@@ -258,7 +267,9 @@ class _Sums:
             # A sum of weights may fall short of the paths it stands for by its rounding.
             few = self.short < ENOUGH - 0.5
             share[:, few] = fallen[:, few] = np.nan
-            given = self.f / self.d
+            given = self.g / self.d
+            apart = self.gg - 2.0 * given * self.gd + given**2 * self.dd
+            apart[apart < 1e-12 * self.gg] = 0.0  # rounding
             return (
                 self.cost / self.cost.sum(),
                 share,
@@ -266,7 +277,7 @@ class _Sums:
                 fallen,
                 np.where(few, np.nan, np.sqrt(scatter / self.short)),
                 given,
-                np.sqrt(given * np.maximum(1.0 - given, 0.0) / self.d),
+                np.sqrt(apart) / self.d,
             )
 
 
