@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.covenants import Observation, breached, covenant_path, covenant_risk, metric_value
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import Stress, apply
@@ -196,3 +197,51 @@ def test_parity_of_claims_and_notes_does_not_hang_on_rounding():
     below = replace(notes[2], amount=parts[2] + 1e-9 * size)
     deal = Deal(pool, (*notes[:2], below), terms, Controls(), (test,))
     assert waterfall(apply(deal, Stress("Base"))).breaches[0, 0]
+
+
+def test_after_the_call_nothing_is_tested():
+    """50 of 100 are left after two of four years, and bought back: nothing is due, and nothing in breach."""
+    dates = payment_dates(dt.date(2020, 1, 1), "year", 4)
+    loans = Loans(np.array([48.0]), 0.08, ("linear",), payments_per_year=1.0)
+    pool = Pool(("Claim",), [100.0], np.zeros((1, 4)), 0.02, 0.4, 0.0, 0.2, loans=loans)
+    covenants = (
+        Covenant("coverage", "coverage", "min", 0.5),
+        Covenant("DSCR", "period DSCR", "min", 0.5),
+        Covenant("factor", "pool factor", "min", 0.1),
+        Covenant("DD", "senior DD", "min", -100.0),
+    )
+    notes = (Tranche("A", 1, 60.0, 0.05, "pass-through"),)
+    terms = Terms(dt.date(2020, 1, 1), dates, cleanup=0.5)
+    deal = Deal(pool, notes, terms, Controls(reserve=False, support=False), covenants)
+    run = waterfall(apply(deal, Stress("Base")), volatility=0.1)
+    assert run.balance[0].tolist() == [pytest.approx(45.0), 0.0, 0.0, 0.0]
+    assert np.isfinite(run.covenants[:, :2]).all() and np.isnan(run.covenants[:, 2:]).all()
+    for path in covenant_risk(covenants, run.covenants, terms.times, 0.1):
+        assert path.status == ("ok", "ok", "not tested", "not tested") and path.first_breach is None
+    # Simulated, the pool is bought back unless the claim has defaulted.
+    assert (simulate(deal, paths=500).breach[:, 2:] < 0.1).all()
+
+
+def test_a_large_reserve_of_no_size_has_no_ratio():
+    """Of a pool that has been repaid; in yuan, too, where a quotient by next to nothing is none."""
+    paths, nothing = 1, np.zeros(1)
+    seen = Observation(
+        1.0,
+        nothing,
+        nothing,
+        0.0,
+        0.0,
+        nothing,
+        nothing,
+        np.full(paths, 1e9),
+        nothing,
+        np.ones(paths, bool),
+        0.1,
+        0.0,
+        1e9,
+        nothing,
+        nothing,
+        1e10,
+        nothing[None],
+    )
+    assert np.isnan(metric_value("reserve ratio", seen)).all()

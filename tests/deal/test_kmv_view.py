@@ -316,3 +316,25 @@ def test_what_is_known_is_not_worked_out_again():
     assert [once(total, values, 2.0), once(total, values.copy(), 2.0), once(total, values, 3.0)] == [6, 6, 9]
     assert once(total, np.array([1.0, 2.5]), 2.0) == 7.0
     assert asked == [2.0, 3.0, 2.0]
+
+
+def test_a_scheduled_class_whose_coupon_may_wait_is_judged_at_its_legal_final():
+    """Its principal is due after two years, its coupon at last after four: both are its risk."""
+    first = Tranche("A", 1, 60.0, 0.05, "bullet", DATES[3])
+    second = Tranche("B", 2, 30.0, 0.10, "bullet", DATES[1], legal_final=DATES[3], deferrable=True)
+    late, early = (
+        kmv_view(plan(first, second, default_point=p)).tranches[1] for p in ("legal final", "expected")
+    )
+    assert (late.maturity, late.expected_maturity, early.maturity) == (3, 1, 1)
+    np.testing.assert_allclose(late.risk.accumulated_due, [3.0, 36.0, 39.0, 108.0])
+    assert late.coverage_at_maturity == pytest.approx(120.0 / 108.0)
+    # Where nothing waits there is nothing after the maturity: in one rank, or without a coupon.
+    one_rank = kmv_view(plan(first, second), Stress("one rank", controls_off=("subordination",)))
+    assert one_rank.tranches[1].maturity == 1
+    assert kmv_view(plan(first, replace(second, coupon=0.0))).tranches[1].maturity == 1
+
+
+def test_an_expected_loss_is_never_beyond_everything():
+    for coupon in (0.0, 0.01, 0.02):
+        nothing = kmv_view(plan(A, replace(B, coupon=coupon)), Stress("Nothing", pool_haircut=0.95))
+        assert nothing.tranches[1].expected_loss == 1.0

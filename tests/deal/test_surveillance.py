@@ -360,13 +360,61 @@ def pass_through_plan(**change):
     return Deal(pool, notes, terms, Controls(reserve=False, support=False, triggers=False))
 
 
-def test_interest_that_may_wait_but_was_paid_is_not_due_again():
+@pytest.mark.parametrize("interest", ["by rank", "first"])
+def test_interest_that_may_wait_but_was_paid_is_not_due_again(interest):
     """While everything is paid on its dates, it makes no difference that interest could wait."""
-    firm, may_wait = (apply(pass_through_plan(deferrable=d), BASE) for d in (False, True))
-    # At closing and after each date what is still to be paid is the same at the last date.
+    firm, may_wait = (apply(pass_through_plan(deferrable=d, interest=interest), BASE) for d in (False, True))
+    # At closing and after each date what is still to be paid is the same at the last date, also to A
+    # where the interest of B comes before its principal.
     for seen in range(4):
-        a, b = (rerate(plan, plan.collections[:seen], 0.1).now[1] for plan in (firm, may_wait))
-        assert a.pd[-1] == pytest.approx(b.pd[-1], rel=1e-9)
+        for k in range(2):
+            a, b = (rerate(plan, plan.collections[:seen], 0.1).now[k] for plan in (firm, may_wait))
+            assert a.pd[-1] == pytest.approx(b.pd[-1], rel=1e-9)
+
+
+def late_interest(**change):
+    """30 a year for four years; 3 a year of interest on A, 3 on B, and principal after the fourth."""
+    dates = payment_dates(dt.date(2020, 1, 1), "year", 4)
+    pool = Pool(("Claim",), [100.0], np.full((1, 4), 30.0), 0.02, 0.4, 0.0, 0.2)
+    wait = change.pop("deferrable", False)
+    notes = (
+        Tranche("A", 1, 60.0, 0.05, "bullet", dates[3]),
+        Tranche("B", 2, 30.0, 0.10, "bullet", dates[3], deferrable=wait),
+    )
+    terms = Terms(dt.date(2020, 1, 1), dates, **change)
+    plan = apply(Deal(pool, notes, terms, Controls(reserve=False, support=False, triggers=False)), BASE)
+    np.testing.assert_allclose(plan.collections, 30.0)
+    return plan
+
+
+def left_to_pay(found, k, seen, due, cash=0.0):
+    """Whether a class stands as a plan that owes `due` on the dates to come and holds some cash."""
+    times = np.arange(1.0, 5.0 - seen)
+    risk = plan_risk(np.full(4 - seen, 30.0), due, found.reratings[seen].volatility, times, 0.0, cash)
+    np.testing.assert_allclose(found.now[k].pd, risk.pd, rtol=1e-9)
+    np.testing.assert_allclose(found.now[k].distance, risk.distance, rtol=1e-9)
+
+
+def test_what_later_ranks_missed_of_interest_comes_before_principal_where_theirs_does():
+    found = rerate(late_interest(interest="first"), [3.0], 0.1)
+    assert found.missed[:, 1].tolist() == [False, True]
+    left_to_pay(found, 0, 1, [9.0, 6.0, 66.0])
+    # By rank it is no matter of A.
+    left_to_pay(rerate(late_interest(), [3.0], 0.1), 0, 1, [3.0, 3.0, 63.0])
+
+
+def test_interest_that_waits_is_still_owed():
+    found = rerate(late_interest(deferrable=True, default_point="expected"), [3.0], 0.1)
+    assert not found.missed[:, 1].any()
+    left_to_pay(found, 1, 1, [9.0, 6.0, 96.0])
+    # By the legal final it is due then, as all of it is.
+    left_to_pay(rerate(late_interest(deferrable=True), [3.0], 0.1), 1, 1, [3.0, 3.0, 105.0])
+
+
+def test_interest_on_interest_that_waited_pays_nothing_ahead():
+    """Of 30 on the second date A gets 3, B twice 3 and .3 for waiting: 20.7 stay in the account."""
+    found = rerate(late_interest(deferrable=True), [3.0, 30.0], 0.1)
+    left_to_pay(found, 1, 2, [3.0, 99.0], 20.7)
 
 
 def test_principal_that_was_passed_through_is_not_due_again():

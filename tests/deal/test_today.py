@@ -160,10 +160,14 @@ def test_what_the_record_says_of_the_pool_is_taken_off_all_claims():
     assert outlook.expected.tolist() == pytest.approx([67.5])
     np.testing.assert_allclose(as_seen(plan, bad).collections, [67.5, 67.5 + 12.0, 67.5, 67.5])
     assert as_seen(plan, bad).known_defaults.tolist() == pytest.approx([0.1] * 4)
-    # 60 of 300 prepaid: they came in, and a fifth of what is planned does not any more.
+    # 60 of the 225 that were to be left came in ahead: 300 are owed in all, so 165 are left.
     _, early = linear(collections=(135.0,), prepayments=(60.0,))
     assert Outlook(plan, early).expected.tolist() == pytest.approx([135.0])
-    np.testing.assert_allclose(as_seen(plan, early).collections, [135.0, 60.0, 60.0, 60.0])
+    np.testing.assert_allclose(as_seen(plan, early).collections, [135.0, 55.0, 55.0, 55.0])
+    # All of them, while some of the claims had defaulted before: nothing is left but recoveries.
+    _, gone = linear(collections=(270.0,), defaults=(30.0,), prepayments=(202.5,))
+    assert Outlook(plan, gone).expected.tolist() == pytest.approx([270.0])
+    np.testing.assert_allclose(as_seen(plan, gone).collections, [270.0, 12.0, 0.0, 0.0], atol=1e-12)
 
 
 def test_what_a_status_explains_is_not_taken_off_twice():

@@ -268,7 +268,7 @@ class Twin:
                 "pool": pool,
                 "claims": claims,
             }
-            values = [self.metric(c.metric, seen) for c in self.deal.covenants]
+            values = [math.nan if called else self.metric(c.metric, seen) for c in self.deal.covenants]
             fails = [
                 v < c.threshold - 1e-12 * abs(c.threshold)
                 if c.side == "min"

@@ -550,3 +550,10 @@ def test_coverage_quantile_by_hand():
     assert coverage_quantile(plan_risk([1.0], [0.0], 0.1, [1.0]), 0.5, 0.1)[0] == np.inf
     with pytest.raises(DomainError, match="probability"):
         coverage_quantile(risk, 0.0, 0.1)
+
+
+def test_cash_that_covers_the_dues_but_for_rounding_covers_them():
+    """.1 + .2 is more than .3 by rounding, which an empty pool does not miss; 1e-6 of it is missed."""
+    risk = plan_risk([0.0, 0.0], [0.1 + 0.2, 0.0], 0.1, [1.0, 2.0], reserve=0.3)
+    assert (risk.distance == np.inf).all() and not risk.pd.any() and not risk.anydate_pd.any()
+    assert plan_risk([0.0], [0.3 * (1.0 + 1e-6)], 0.1, [1.0], reserve=0.3).pd.tolist() == [1.0]

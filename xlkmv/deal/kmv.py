@@ -57,7 +57,8 @@ class TrancheView(Shown):
     maturity : int
         Position of the tranche's maturity among the dates: what comes later is not its risk. Of
         a pass-through class its legal final, or when the plan without defaults has repaid it, by
-        the default point of the terms.
+        the default point of the terms. Of a scheduled class whose interest may wait until the
+        legal final, that.
     expected : PlanRisk or None
         As `risk`, with principal of pass-through classes and deferrable interest due as the plan
         without defaults pays them; None where that is what `risk` says, too.
@@ -377,6 +378,6 @@ def _expected_loss(
     def missed(paid: float, pd: float) -> float:
         return max(put(due - paid, pd) - put(due - own - paid, pd), 0.0) / own
 
-    if cap == np.inf:
-        return missed(reserve, payer_pd)
-    return missed(reserve, payer_pd) + max(missed(cap, 1.0) - missed(cap, payer_pd), 0.0)
+    beyond = 0.0 if cap == np.inf else max(missed(cap, 1.0) - missed(cap, payer_pd), 0.0)
+    # Where all is missed for sure, rounding may go beyond it.
+    return min(missed(reserve, payer_pd) + beyond, 1.0)

@@ -47,6 +47,8 @@ __all__ = [
 ]
 
 BELOW_ONE = Rule("must be >= 0 and < 1", 0.0, 1.0, high_open=True)
+# Share of what is due that is a rounding of its sums.
+_DUST = 1e-9
 # The factor outside [-12, 12] has probability 4e-33.
 _REACH = 12.0
 # Steps of the conditional PD cut out of the integral, times obligors and dates, at most.
@@ -249,10 +251,11 @@ def accumulated_distance(
     Returns
     -------
     ndarray
-        Infinite where nothing can fall short.
+        Infinite where nothing can fall short but 1e-9 of what is due, which is rounding.
     """
     open_due = np.maximum(due - reserve, 0.0)
-    log_coverage = np.where(open_due > 0.0, log_ratio(paid_in, open_due), np.inf)
+    # Sums that are equal on paper differ by roundings, which nobody can miss, not even an empty pool.
+    log_coverage = np.where(open_due > _DUST * due, log_ratio(paid_in, open_due), np.inf)
     return log_distance(log_coverage, volatility, times, drift)
 
 

@@ -130,7 +130,7 @@ def metric_value(metric: str, seen: Observation) -> Array:
         return np.asarray(seen.largest_share, float)
     if metric == "reserve ratio":
         applies = seen.senior_outstanding & (seen.reserve_target > 0.0)
-        return np.where(applies, seen.reserve / np.maximum(seen.reserve_target, 1e-300), np.nan)
+        return np.where(applies, seen.reserve / np.where(applies, seen.reserve_target, 1.0), np.nan)
     if metric == "overcollateralisation":
         notes = seen.notes.sum(axis=0)
         applies = (seen.claims > 0.0) & (notes > 0.0)

@@ -170,13 +170,15 @@ class Stressed:
 
         `expected` None: by the default point of the terms.
         """
-        deal, t = self.deal, self.deal.tranches[tranche]
-        if not t.passes_through:
-            return deal.expected(t)
+        deal, t, dues = self.deal, self.deal.tranches[tranche], self.dues
         early = deal.terms.default_point == "expected" if expected is None else expected
-        if not early or self.dues.expected is None:
+        if not t.passes_through:
+            # Interest that waits falls due after the principal where the legal final is the later date.
+            waits = dues.deferred is not None and (dues.deferred != dues.interest)[tranche].any()
+            return deal.legal_final(t) if waits and not early else deal.expected(t)
+        if not early or dues.expected is None:
             return deal.legal_final(t)
-        paid = np.flatnonzero(self.dues.expected[tranche] > TOLERANCE * t.amount)
+        paid = np.flatnonzero(dues.expected[tranche] > TOLERANCE * t.amount)
         return int(paid[-1]) if paid.size else deal.legal_final(t)
 
     def in_default(self, rows: slice) -> Array:

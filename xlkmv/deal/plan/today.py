@@ -127,6 +127,11 @@ def balance_before(plan: Stressed) -> Array:
     return np.concatenate([pool.amount[:, None], after[:, :-1]], axis=1)
 
 
+def _part(money: float, whole: float) -> float:
+    """Share of something that some money is, at most all of it."""
+    return 0.0 if whole <= 0.0 else min(money / whole, 1.0)
+
+
 class Outlook:
     """What the pool was to bring, given what is known of its claims.
 
@@ -218,17 +223,19 @@ class Outlook:
             taken = [
                 max(x - known, 0.0) for x, known in zip((defaults[k], prepaid[k]), by_status, strict=True)
             ]
-            parts = [0.0 if there == 0.0 else 1.0 if x >= there else x / there for x in taken]
-            self.bad[k] = bad = self.left[k] * parts[0]
+            planned = max(float(before[k + 1] - own[gone, k + 1].sum()), 0.0)
+            # Those that did not default pay what is scheduled; principal ahead of it is a part of the rest.
+            lost = _part(taken[0], there)
+            after = self.left[k] * (1.0 - lost) * planned
+            self.bad[k] = bad = self.left[k] * lost
             claim = claims[:, k] * stays
             self.defaulted[k] = bad * float(claim.sum())
             flows = np.bincount(arrives[:, k], (1.0 - share) * pool.recovery * bad * claim, n + 1)[:n]
             if share:
                 flows[k:] += share * bad * (pool.schedule[:, k:] * stays[:, None]).sum(axis=0)
-            flows[k] += min(taken[1], there)
+            flows[k] += min(taken[1], after)
             self._from_shares[k] = flows
-            self.left[k + 1] = self.left[k] * max(1.0 - sum(parts), 0.0)
-            planned = float(before[k + 1] - own[gone, k + 1].sum())
+            self.left[k + 1] = self.left[k] * (1.0 - lost) * (1.0 - _part(taken[1], after))
             if not np.isnan(balance[k]) and planned > 0.0:
                 self.left[k + 1] = balance[k] / planned
 

@@ -467,14 +467,18 @@ class _Tests:
     triggers: dict[str, npt.NDArray[np.bool_]]
 
 
-def _tested(deal: Deal, seen: Observation, on: npt.NDArray[np.bool_]) -> _Tests:
-    """Test every covenant, and update where it is `on`."""
+def _tested(
+    deal: Deal, seen: Observation, on: npt.NDArray[np.bool_], called: npt.NDArray[np.bool_]
+) -> _Tests:
+    """Test every covenant, and update where it is `on`; after the call there is nothing to test."""
     paths = seen.notes.shape[1]
     values = np.empty((len(deal.covenants), paths))
     fails = np.empty(values.shape, np.bool_)
     triggers = {word: np.zeros(paths, np.bool_) for word in CONSEQUENCES[1:]}
     for c, covenant in enumerate(deal.covenants):
         values[c] = metric_value(covenant.metric, seen)
+        if deal.terms.cleanup > 0.0:
+            values[c, called] = np.nan
         fails[c] = breached(values[c], covenant.threshold, covenant.side)
         if covenant.consequence != "none" and deal.controls.triggers:
             on[c] = fails[c] if deal.terms.cure else on[c] | fails[c]
@@ -549,7 +553,7 @@ class _Plan:
             pool_at_closing=self.size,
             notes=led.balance,
         )
-        return _tested(self.deal, seen, led.on)
+        return _tested(self.deal, seen, led.on, led.called)
 
     def fees(self, accrual: float, led: _Carried) -> Array:
         """Fees due, with what was missed before."""

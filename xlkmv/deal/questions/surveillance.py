@@ -386,22 +386,25 @@ def _so_far(plan: Stressed, run: Waterfall, j: int) -> tuple[Array, npt.NDArray[
 
     In hand are the account, and the reserve where it protects the tranche. Principal of it and
     those ahead that is paid before its date counts too, and so does interest that may wait until
-    the legal final; principal, interest and fees that are late count against it.
+    the legal final; principal, interest and fees that are late or wait count against it. Where
+    interest of all ranks comes first, that of later ranks counts as it does in what is still due.
     """
     dues = plan.dues
-    target, interest = dues.opening - dues.principal, -run.interest_missed
+    # What waits is owed as much as what is missed, with interest on it.
+    target, interest = dues.opening - dues.principal, run.interest_paid - run.interest_due
     by_plan = _expected(plan)
     if by_plan and dues.expected is not None:
         target = dues.opening[:, :1] - np.cumsum(dues.expected, axis=1)
     if not by_plan and dues.deferred is not None:
-        ahead = np.cumsum(run.interest_paid - dues.deferred, axis=1)
-        interest = np.where((dues.deferred != dues.interest).any(axis=1)[:, None], ahead, interest)
-    early = target - run.balance + interest
+        interest = interest + np.cumsum(dues.interest - dues.deferred, axis=1)
+    principal = target - run.balance
     held, missed = [], []
     for k, protected in enumerate(plan.senior):
         counted = dues.ranks <= dues.ranks[k] if plan.default_point == "own" else slice(None)
+        before = slice(None) if dues.interest_first else counted
+        early = principal[counted].sum(axis=0) + interest[before].sum(axis=0)
         cash = run.account + run.reserve * protected + run.fees_paid - run.fees_due
-        held.append(np.append(plan.reserve * protected, (cash + early[counted].sum(axis=0))[:j]))
+        held.append(np.append(plan.reserve * protected, (cash + early)[:j]))
         missed.append(np.append(False, np.logical_or.accumulate(run.short[k])[:j]))
     return np.array(held), np.array(missed)
 
