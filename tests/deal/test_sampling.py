@@ -166,6 +166,23 @@ def test_a_short_run_or_one_of_few_defaults_pays_all_paths(auto):
     assert few[0].waterfalls < 0.3 * full[0].waterfalls
 
 
+def test_a_pilot_run_can_be_stopped(auto, monkeypatch):
+    told = []
+    monkeypatch.setattr(run_module.Engines, "run", lambda *of: pytest.fail("more than the pilot has run"))
+
+    def stop(done, paths):
+        told.append((done, paths))
+        if len(told) == len(CONDITIONS) + 10:  # all plans are made, and some have run
+            raise KeyboardInterrupt
+
+    with (
+        Run(auto, Wanted((BASE,), CONDITIONS), piloted=True) as run,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        run.results(stop)
+    assert set(told) == {(0, 65_536)}
+
+
 def test_where_neighbours_never_fare_alike_all_paths_are_paid(auto, monkeypatch):
     monkeypatch.setattr(run_module, "telling", lambda *of: None)
     wanted = Wanted((BASE,), (Stress("x2", pd_multiplier=2.0), Stress("recovery", recovery_multiplier=0.5)))

@@ -563,7 +563,7 @@ def test_progress_is_told_and_may_stop_the_run(monkeypatch):
     monkeypatch.setattr("xlkmv.deal.paths.draws.LARGEST_BLOCK", 1 << 10)
     told = []
     simulate(xingye_yuanrong(), paths=2500, progress=lambda *a: told.append(a))
-    assert [*dict.fromkeys(done for done, _ in told)] == [512, 1024, 1536, 2048, 2274, 2500]
+    assert [*dict.fromkeys(done for done, _ in told)] == [0, 512, 1024, 1536, 2048, 2274, 2500]
     assert {total for _, total in told} == {2500}
 
     def stop(done, total):

@@ -745,7 +745,8 @@ class Run:
 
     def _here(self, progress: Progress | None) -> Iterator[_Part]:
         layout, done = self.layout, 0
-        ready = _made_ready(self.deal, self.wanted, layout)
+        begun = unheard if progress is None else lambda share: progress(0, layout.paths)
+        ready = _made_ready(self.deal, self.wanted, layout, begun)
         for bundle in range(layout.bundles):
             size = layout.bundle_size(bundle)
 
