@@ -8,7 +8,7 @@ import pickle
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlkmv.build.catalogue import parse, po_file
@@ -47,6 +47,7 @@ def filled_in(draw: st.DrawFn, pattern: str) -> Phrase:
     for _, field, spec, _ in string.Formatter().parse(pattern):
         if field is not None:
             text = st.sampled_from(NAMES) | st.sampled_from((Phrase("Reserve account"), Phrase("simulated")))
+            text |= st.lists(st.sampled_from(NAMES), min_size=2, max_size=3).map(lambda x: joined(x, LIST))
             values[field] = draw(FIGURES if spec else text)
     return Phrase(pattern, **values)
 
@@ -66,6 +67,7 @@ ALIKE = ("(got within", "it has no table")
 SENTENCES = [x for x in TRANSLATED if is_sentence(x) and not any(y in x for y in ALIKE)]
 
 
+@settings(deadline=None)  # whoever comes first makes the patterns
 @given(st.data())
 def test_a_saved_text_is_told_in_chinese_as_it_would_have_been_said(data):
     text = data.draw(filled_in(data.draw(st.sampled_from(SENTENCES))))
@@ -102,6 +104,28 @@ def test_names_stay_as_they_are_within_a_sentence():
     text = "Any-date PD of {name} - nothing has come in yet"
     told = retold(text.format(name="Recovery, Pledge"), ENGLISH, "zh", ["Recovery, Pledge"])
     assert "Recovery, Pledge" in told and "尚无回款" in told
+
+
+def test_lists_of_names_are_told_with_the_comma_of_the_language():
+    text = Phrase(
+        "Short in the KMV view alone, which counts what is due ahead of the class and no reserve: {names}.",
+        names=joined(["Class A", "B", "C+"], LIST),
+    )
+    names = ["Class A", "B", "C+", "D"]
+    chinese = said(text, catalogue("zh").gettext)
+    assert "Class A、B、C+" in chinese
+    assert retold(str(text), ENGLISH, "zh", names) == chinese
+    assert retold(chinese, "zh", ENGLISH, names) == text
+    # Not where it is a part of a word, nor what nobody named.
+    assert retold("B, Cat", ENGLISH, "zh", ["B", "C"]) == "B, Cat"
+    assert retold("B, C", ENGLISH, "zh", ["B"]) == "B, C"
+
+
+def test_a_name_beside_chinese_letters_is_a_name():
+    assert retold("Pledge级", "zh", ENGLISH, ["Pledge"]) == "Pledge级"
+    text = Phrase("Any-date PD of {name} - nothing has come in yet", name="Pledge B")
+    chinese = said(text, catalogue("zh").gettext)
+    assert retold(chinese, "zh", ENGLISH, ["Pledge B"]) == text
 
 
 # ------------------------------------------------------------------------------ phrases

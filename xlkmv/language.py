@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xlkmv.errors import InputError
-from xlkmv.phrase import SENTENCES, Phrase
+from xlkmv.phrase import LIST, SENTENCES, Phrase
 
 __all__ = ["DOMAIN", "ENGLISH", "LANGUAGES", "LOCALE", "catalogue", "retold"]
 
@@ -53,6 +53,8 @@ def catalogue(language: str) -> gettext.NullTranslations:
 # A figure as formats of Python write it; what a language writes its words in, and how sentences end.
 _NUMBER = r"[-+]?(?:[\d,]+\.?\d*(?:[Ee][-+]?\d+)?|inf|nan)%?"
 _WORDS = {ENGLISH: re.compile("[A-Za-z]{2,}"), "zh": re.compile("[\u4e00-\u9fff]")}
+# A letter or digit of another script than Chinese.
+_LATIN = r"[^\W\u4e00-\u9fff]"
 _ENDS = {ENGLISH: ".!?", "zh": "。！？"}
 # Letters of the longest text that is told in another language: no sentence of the product comes near.
 LONGEST = 2_000
@@ -91,12 +93,18 @@ def retold(text: str, source: str, target: str, names: Iterable[str] = ()) -> st
         return known.get(text, text)
     aside = sorted({x for x in names if x and x in text and x not in known}, key=len, reverse=True)
     for place, name in enumerate(aside):
-        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", chr(_ASIDE + place), text)
+        text = re.sub(_apart(name), chr(_ASIDE + place), text)
     with contextlib.suppress(RecursionError):  # a list of hundreds: no text of ours
         text, _ = _retold(text, source, target)
     for place, name in enumerate(aside):
         text = text.replace(chr(_ASIDE + place), name)
     return text
+
+
+def _apart(name: str) -> str:
+    """Pattern of a name that is no part of a longer word; Chinese needs no space beside other letters."""
+    edges = (r"\w" if _WORDS["zh"].match(letter) else _LATIN for letter in (name[0], name[-1]))
+    return f"(?<!{next(edges)}){re.escape(name)}(?!{next(edges)})"
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -105,6 +113,9 @@ def _retold(text: str, source: str, target: str) -> tuple[str, int]:
     known, words = _texts(source, target), _WORDS[source]
     if text in known:
         return known[text], 0
+    items = text.split(_comma(source))
+    if len(items) > 1 and all(len(item) == 1 and item >= chr(_ASIDE) for item in items):
+        return _comma(target).join(items), 0  # names
     best, taken, left = text, 0, len(words.findall(text))
     for pattern in _patterns(source, target) if left else ():
         match = all(part in text for part in pattern.literals) and pattern.found.fullmatch(text)
@@ -116,6 +127,12 @@ def _retold(text: str, source: str, target: str) -> tuple[str, int]:
         if (count, uses) < (left, taken or uses):
             best, taken, left = now, uses, count
     return best, taken
+
+
+@functools.cache
+def _comma(language: str) -> str:
+    """What stands between the items of a list."""
+    return catalogue(language).gettext(LIST).format(first="", then="")
 
 
 @functools.cache
