@@ -135,7 +135,7 @@ class Measured(Shown):
     tranches : tuple of TrancheMeasures
     waterfalls : int
         Patterns that ran through the waterfall, summed over blocks: paths, where nearly all differ;
-        fewer, or none, where the outcome follows from that of another plan of the run.
+        fewer, or none, where some stand for others or the outcome follows from that of another plan.
     replicates : ndarray, shape (groups, 3 k)
         Means over independent groups of paths of default, any shortfall and loss, tranche
         after tranche: two runs with one seed can be compared group by group.
@@ -273,16 +273,13 @@ class Engines:
                             fares[place].append(plan.outcome(patterns.without_defaults(), state).values)
         for pool in self.pools:
             lost = np.concatenate(severity[id(pool)])
-            of_plans = {
-                place: np.concatenate(fares[place], axis=1)
-                for place in self.of_pool[id(pool)]
-                if place in fares
-            }
+            told = [place for place in self.of_pool[id(pool)] if place in fares]
+            each = [np.concatenate(fares[place], axis=1) for place in told]
             if id(pool) not in whole:
-                pool.kept = telling(lost, [*of_plans.values()], layout.group)
+                pool.kept = telling(lost, each, layout.group)
                 continue
-            for place, each in of_plans.items():
-                self.plans[place].kept = telling(lost, [each], layout.group)
+            for place, of_plan in zip(told, each, strict=True):
+                self.plans[place].kept = telling(lost, [of_plan], layout.group)
         self.pools.sort(key=self._place)
 
     def _place(self, pool: PoolEngine) -> tuple[object, ...]:
@@ -313,21 +310,21 @@ class Engines:
             tick(done / steps)
 
         for pool, patterns, state in pool_states(self.pools, layout, bundle, step):
-            led: dict[int, tuple[PlanEngine, Outcome, Patterns, PoolState]] = {}
+            led: dict[int, tuple[Outcome, Patterns, PoolState]] = {}
             for place in self.of_pool[id(pool)]:
                 plan, leader = self.plans[place], self.leader.get(place)
                 alike: tuple[PlanEngine, Outcome] | None = None
                 paid, on = patterns, state
                 if leader is not None:
-                    first, outcome, paid, on = led[leader]
-                    alike = first, outcome
+                    outcome, paid, on = led[leader]
+                    alike = self.plans[leader], outcome
                 elif plan.kept is not None:
                     rng = np.random.default_rng([layout.seed, bundle])
                     sample = sampled(state.severity, layout.group, plan.kept, rng)
                     paid, on = patterns.sampled(sample), state.picked(sample[0])
                 tallies[place], outcome = plan.run(paid, on, layout, bundle, alike)
                 if place in self.led:
-                    led[place] = plan, outcome, paid, on
+                    led[place] = outcome, paid, on
                 step()
             del state, led, paid, on  # of one pool at a time
         return [tallies[place] for place in range(len(self.plans))]
