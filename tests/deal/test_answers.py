@@ -88,6 +88,9 @@ def test_the_conditions_that_move_it_most_worst_first() -> None:
     assert strongest_conditions(quotes, 3) == [6, 4, 3]
     assert strongest_conditions(quotes) == [6, 4, 1, 5, 3]
     assert strongest_conditions(quotes[:1]) == []
+    # A bound that is higher tells of fewer paths, not of more risk; one that is lower tells of less.
+    bounds = [quotes[0], *(Quote(pd, "", "bound") for pd in (0.02, 0.001)), Quote(0.02, "", "KMV")]
+    assert strongest_conditions(bounds) == [3, 2]
 
 
 # ------------------------------------------------------------------------------------- whole deals

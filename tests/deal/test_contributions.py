@@ -272,7 +272,8 @@ def test_pools_that_cannot_be_asked_about_are_refused(given, sentence):
 def spread_so(simulated, distance, paths):
     k = len(simulated)
     nothing = np.zeros(k)
-    return Diversified("x", 1, 1.0, 1.0, paths, np.array(distance), nothing, np.array(simulated), nothing)
+    figures = np.array(distance), nothing, np.array(simulated), nothing, nothing
+    return Diversified("x", 1, 1.0, 1.0, paths, *figures)
 
 
 def test_the_class_that_is_shown_is_one_that_says_something():

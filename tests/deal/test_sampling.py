@@ -137,7 +137,7 @@ def test_a_pilot_run_saves_paths_and_no_digit(auto):
         np.testing.assert_allclose(a.expected_collections, b.expected_collections, rtol=1e-12)
     paid = sum(run.waterfalls for run in few)
     assert paid < 0.5 * sum(run.waterfalls for run in full)
-    moved = 0
+    moved = weak = 0
     for stress, a, b in zip(CONDITIONS, full, few, strict=True):
         for one, other in zip(a.tranches, b.tranches, strict=True):
             for name in ("pd", "anydate_pd", "expected_loss"):
@@ -145,6 +145,15 @@ def test_a_pilot_run_saves_paths_and_no_digit(auto):
                 moved += not np.isclose(value, getattr(other, name), rtol=1e-9, atol=1e-12)
                 assert abs(value - getattr(other, name)) <= 2.0 * error + 1e-12, (stress.name, name)
                 assert getattr(other, f"{name}_error") <= 1.1 * error + 1e-12, (stress.name, name)
+            assert one.effective_paths == 65_536
+            if other.anydate_pd == 0.0:
+                # Of some plans all paths are paid, if only those of another that pays alike; else one that
+                # is short could have been any of eight.
+                assert other.effective_paths in (65_536, 65_536 / 8), stress.name
+                weak += other.effective_paths < 65_536
+            else:
+                assert 65_536 / 8 <= other.effective_paths <= 65_536
+    assert weak > 10
     # Mostly the figures are those of all paths.
     assert moved <= 6
 
@@ -201,6 +210,12 @@ def test_what_is_paid_stands_for_all_where_paths_are_left_out_at_random(auto, mo
         a, b = full[0].tranches[-1], few[0].tranches[-1]
         assert few[0].waterfalls < 0.2 * full[0].waterfalls
         assert b.anydate_pd_error > 1.2 * a.anydate_pd_error
+        # A share of as many paths as that, each for itself, has about the error that this one has.
+        share, paths = b.anydate_pd, b.effective_paths
+        assert 2_048 < paths < 16_384
+        seen = share * paths
+        assert abs(seen - round(seen)) < share  # paths are counted whole
+        assert b.anydate_pd_error == pytest.approx(np.sqrt(share * (1.0 - share) / paths), rel=0.6)
         z.append((b.anydate_pd - a.anydate_pd) / b.anydate_pd_error)
     assert abs(np.mean(z)) < 4.5 / np.sqrt(len(z))
     assert max(map(abs, z)) < 4.5

@@ -272,7 +272,7 @@ def condition_quotes(analysis: Analysis, k: int) -> tuple[Quote, ...]:
     return tuple(
         quote_of(
             found.simulation.tranches[k].anydate_pd,
-            found.simulation.paths,
+            found.simulation.tranches[k].effective_paths,
             view.tranches[k].anydate_pd_at_maturity,
         )
         for found, view in zip(analysis.simulated, analysis.scenarios, strict=False)
@@ -281,6 +281,8 @@ def condition_quotes(analysis: Analysis, k: int) -> tuple[Quote, ...]:
 
 def strongest_conditions(quotes: Sequence[Quote], most: int = 10) -> list[int]:
     """Positions of the conditions that move the quoted PD most, by its ratio to that of the first, the base.
+
+    A bound moves nothing up: it tells how few paths were paid.
 
     Parameters
     ----------
@@ -294,7 +296,11 @@ def strongest_conditions(quotes: Sequence[Quote], most: int = 10) -> list[int]:
     list of int
         Highest PD first; conditions that leave it as it is are not among them.
     """
-    moved = [abs(math.log(quote.pd / quotes[0].pd)) for quote in quotes]
+    base = quotes[0].pd
+    moved = [
+        0.0 if quote.source == "bound" and quote.pd > base else abs(math.log(quote.pd / base))
+        for quote in quotes
+    ]
     strongest = sorted(range(len(quotes)), key=lambda row: (-moved[row], row))[:most]
     return sorted((row for row in strongest if moved[row] > 0.0), key=lambda row: (-quotes[row].pd, row))
 

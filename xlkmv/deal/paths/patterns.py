@@ -75,6 +75,13 @@ class Patterns:
         return replace(self, columns=nothing, first=nothing, owner=nothing, returns=None)
 
     @property
+    def paid(self) -> Array:
+        """Paths of each pattern that are not left out, whatever each stands for, shape (u,)."""
+        if self.stands is None:
+            return self.weights[-1]
+        return np.bincount(self.index, minlength=self.parent.size).astype(np.float64)
+
+    @property
     def path(self) -> Ints:
         """Path of each default, shape (events,), where no two paths with defaults are alike."""
         of_pattern = np.zeros(self.parent.size, np.int64)

@@ -76,6 +76,10 @@ class TrancheMeasures(Shown):
         and its standard error.
     anydate_pd, anydate_pd_error : float
         Probability that anything due by schedule is missed on at least one date.
+    effective_paths : int
+        How many paths, each for itself, would tell as much of `anydate_pd` as those that were paid: all, or
+        fewer where some stand for others. By the number that those on which the class is short stand for,
+        on average; where none is, the most that any stands for.
     expected_loss, expected_loss_error : float
         Principal never repaid, as a share of the tranche.
     """
@@ -85,6 +89,7 @@ class TrancheMeasures(Shown):
     pd_error: float
     anydate_pd: float
     anydate_pd_error: float
+    effective_paths: int
     expected_loss: float
     expected_loss_error: float
 
@@ -95,7 +100,7 @@ class TrancheRisk(TrancheMeasures):
 
     Attributes
     ----------
-    name, pd, pd_error, anydate_pd, anydate_pd_error, expected_loss, expected_loss_error
+    name, pd, pd_error, anydate_pd, anydate_pd_error, effective_paths, expected_loss, expected_loss_error
         As in :class:`TrancheMeasures`.
     wal, wal_error : float
         Weighted average life of the principal that is repaid, years.
@@ -769,6 +774,8 @@ class TallySum:
             self.tally = tally
             return
         self.tally.sums = self.tally.sums + tally.sums
+        self.tally.short = self.tally.short + tally.short
+        self.tally.heaviest = max(self.tally.heaviest, tally.heaviest)
         self.tally.waterfalls += tally.waterfalls
         if self.tally.flows is not None and tally.flows is not None:
             self.tally.flows.add(tally.flows)
@@ -791,6 +798,8 @@ def measured_of(deal: Deal, layout: Layout, total: TallySum) -> Measured:
     k = len(deal.tranches)
     mean, groups, sizes = _means(layout, total)
     errors = [float(group_error(groups[:, q], sizes)) for q in range(3 * k)]
+    stands = np.full(k, total.tally.heaviest)
+    np.divide(total.tally.sums[k : 2 * k], total.tally.short, out=stands, where=total.tally.short > 0.0)
     tranches = [
         TrancheMeasures(
             name=tranche.name,
@@ -798,6 +807,7 @@ def measured_of(deal: Deal, layout: Layout, total: TallySum) -> Measured:
             pd_error=errors[i],
             anydate_pd=float(mean[k + i]),
             anydate_pd_error=errors[k + i],
+            effective_paths=round(layout.paths / float(stands[i])),
             expected_loss=float(mean[2 * k + i]),
             expected_loss_error=errors[2 * k + i],
         )

@@ -57,6 +57,8 @@ class Tally:
 
     sums: Array  # (q,)
     groups: Array  # (groups, q)
+    short: Array  # (k,): paths that were paid on which each class is ever short
+    heaviest: float  # the most paths that one of those that were paid stands for
     waterfalls: int
     flows: Flows | None  # None where nobody asks for them
 
@@ -209,6 +211,8 @@ class PlanEngine:
         centre = values[:, 0] if patterns.stands is None else sums / layout.bundle_size(bundle)
         return Tally(
             sums=sums,
+            short=_over_paths(short, patterns.paid),
+            heaviest=1.0 if patterns.stands is None else float(patterns.stands.max()),
             groups=_group_sums(values, centre, patterns, layout, bundle),
             waterfalls=outcome.waterfalls,
             flows=None if flows is None else flows.sums,

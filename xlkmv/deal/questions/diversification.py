@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xlkmv.deal.kmv import KmvView, kmv_view, view_of
+from xlkmv.deal.paths.draws import Ints
 from xlkmv.deal.paths.run import ENOUGH, Measured, Run, Wanted, simulate
 from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.questions.contributions import concentration
@@ -106,6 +107,8 @@ class Diversified(Shown):
         something where no model can tell the PDs.
     simulated, simulated_error : ndarray, shape (k,)
         The same simulated, and its standard error.
+    effective_paths : ndarray of int, shape (k,)
+        As in :class:`~xlkmv.deal.paths.run.TrancheMeasures`.
     """
 
     label: str
@@ -117,6 +120,7 @@ class Diversified(Shown):
     kmv: Array
     simulated: Array
     simulated_error: Array
+    effective_paths: Ints
 
 
 def diversification(
@@ -216,6 +220,7 @@ def rated(label: str, deal: Deal, view: KmvView, measured: Measured) -> Diversif
         np.array([t.anydate_pd_at_maturity for t in view.tranches]),
         np.array([t.anydate_pd for t in measured.tranches]),
         np.array([t.anydate_pd_error for t in measured.tranches]),
+        np.array([t.effective_paths for t in measured.tranches]),
     )
 
 

@@ -54,7 +54,7 @@ def diversification_rows(analysis: Analysis) -> list[list[Any]]:
     rows = []
     for d in analysis.diversification:
         # Where no path is short the chart shows what the PD is below.
-        drawn = max(d.kmv[k], SMALLEST_DRAWN), d.simulated[k] or upper_bound(0, d.paths)
+        drawn = max(d.kmv[k], SMALLEST_DRAWN), d.simulated[k] or upper_bound(0, int(d.effective_paths[k]))
         figures = (d.kmv[k], d.simulated[k], d.simulated_error[k], d.distance[k], *drawn)
         rows.append([d.label, d.obligors, d.effective_number, d.largest, *figures])
     return rows
