@@ -39,13 +39,17 @@ def test_thinned_paths_stand_for_all_of_them():
     np.testing.assert_allclose(count / 4000, 1.0, atol=0.25)
 
 
-def test_a_thinned_run_agrees_with_the_full_one():
-    deal = example("auto").deal
+@pytest.mark.parametrize(("name", "paid"), [("auto", 0.2), ("patents", 0.45), ("lease", 0.45)])
+def test_a_thinned_run_agrees_with_the_full_one(name, paid):
+    deal = example(name).deal
     stresses = [BASE, Stress("off", controls_off="all"), Stress("x5", pd_multiplier=5.0)]
     full = simulate_stresses(deal, stresses, paths=65_536)
     thin = simulate_stresses(deal, stresses, paths=65_536, thin=True)
     for a, b in zip(full, thin, strict=True):
-        assert b.waterfalls < 0.2 * a.waterfalls
+        assert b.waterfalls < paid * a.waterfalls
+        # Each group of paths is stood for as a whole.
+        means = np.average(b.replicates, axis=0, weights=b.replicate_paths)
+        np.testing.assert_allclose(means, measures(b).ravel(), rtol=1e-9, atol=1e-15)
         for one, other in zip(a.tranches, b.tranches, strict=True):
             for name in ("pd", "anydate_pd", "expected_loss"):
                 error = getattr(other, f"{name}_error")
@@ -104,6 +108,15 @@ def test_whoever_is_kept_weights_are_those_of_all_paths(data):
     whole = paths // group
     alone = whole * (group - others + others % 8) + paths - whole * group
     assert np.count_nonzero(stands == 1.0) == alone
+    # Whoever stands alone, wherever, is there and stands for itself; the others stand for all of them.
+    single = np.random.default_rng(paths).random(paths) < data.draw(st.floats(0.0, 1.0))
+    chosen, stands = sampled(severity, group, kept, np.random.default_rng(1), single)
+    assert (np.diff(chosen) > 0).all()
+    assert chosen[single[chosen]].tolist() == np.flatnonzero(single).tolist()
+    assert (stands[single[chosen]] == 1.0).all()
+    for start in range(0, paths, group):
+        inside = (chosen >= start) & (chosen < start + group)
+        assert stands[inside].sum() == min(group, paths - start)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from xlkmv.shown import Results, Shown
 
 __all__ = ["BreakEven", "expected_collections", "reverse_stress"]
 
-# Steps of the scan over the sizes of a stress, steps of each closer look, and where it stops.
+# Steps of the scan over the sizes of a stress, of each closer look by batches, and where it stops.
 SCAN, ZOOM, PRECISION = 100, 8, 1e-10
 # Sizes that go through the waterfall together, and numbers of obligors in default.
 BATCH, OBLIGORS = 100, 1000
@@ -139,8 +139,10 @@ def _rising(progress: Callable[[float], None], stage: int, stages: int) -> Calla
 def _break_even(trials: _Trials, column: str, sizes: Array, expected: bool) -> BreakEven:
     """First of the sizes that misses a date, then the first on ever finer scans of the step before it."""
     at, date = _first_missed(trials.missed_dates(column, sizes, expected))
+    # One by one, halves are the fewest to try.
+    steps = 2 if trials.batch(column) == 1 else ZOOM
     while at and abs(sizes[at] - sizes[at - 1]) > PRECISION * max(sizes[at], 1e-3):
-        sizes, end = np.linspace(sizes[at - 1], sizes[at], ZOOM + 1), (ZOOM, date)
+        sizes, end = np.linspace(sizes[at - 1], sizes[at], steps + 1), (steps, date)
         at, date = _first_missed(trials.missed_dates(column, sizes[1:-1], expected), start=1, default=end)
     return BreakEven(column, None if at is None else float(sizes[at]), date)
 
@@ -175,10 +177,14 @@ class _Trials:
         ratio, largest = planned_state(self.plan)
         self.defaults = {"default_ratio": ratio, "largest_share": largest}
 
+    def batch(self, column: str) -> int:
+        """How many sizes of a stress are tried at once."""
+        # One waterfall serves plans that owe the same, and whose senior DD nobody tests.
+        return 1 if column == "rate_shift" or _tests_distance(self.deal) else BATCH
+
     def missed_dates(self, column: str, sizes: npt.NDArray[Any], expected: bool) -> Iterator[int | None]:
         """First date that the headline class misses, size by size; one after the other or in batches."""
-        # One waterfall serves plans that owe the same, and whose senior DD nobody tests.
-        batch = 1 if column == "rate_shift" or _tests_distance(self.deal) else BATCH
+        batch = self.batch(column)
         for start in range(0, sizes.size, batch):
             plans, states = [], []
             for at, size in enumerate(sizes[start : start + batch].tolist(), start):
