@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xlkmv.deal.examples import example
-from xlkmv.deal.paths import together
+from xlkmv.deal.paths import run as run_module
+from xlkmv.deal.paths import tally, together
 from xlkmv.deal.paths.run import Run, Wanted
 from xlkmv.deal.paths.together import measured_together
-from xlkmv.deal.stress import BASE
+from xlkmv.deal.plan.waterfall import PoolState
+from xlkmv.deal.stress import BASE, PRESETS, Stress
 from xlkmv.deal.terms import Covenant
 from xlkmv.deal.terms.ranges import INPUTS, varied
 
@@ -73,7 +75,8 @@ def test_a_deal_that_shares_its_tables_is_one_that_has_its_own(some):
 
 @pytest.mark.parametrize("most", [1, 200, 1 << 14])
 def test_however_many_are_paid_together(monkeypatch, most):
-    monkeypatch.setattr(together, "MOST_PATTERNS", most)
+    monkeypatch.setattr(together, "MOST_TOGETHER", most)
+    monkeypatch.setattr(tally, "MOST_TOGETHER", most)
     deal = example("patents").deal
     some = [varied(deal, {"pd": x, "support_correlation": -x}) for x in (0.0, 0.5, -0.5, 1.0)]
     # One of another deal, in between, and one of many blocks.
@@ -118,3 +121,24 @@ def test_claims_that_are_not_bought_are_those_of_its_own_run():
     some = [varied(deal, {"prepayment": x}) for x in (-1.0, 0.0, 1.0)]
     found = [bits(each) for each in measured_together(runs(some, paths=2000))]
     assert found == [bits(each) for each in alone(some, paths=2000)]
+
+
+@pytest.mark.parametrize("paths", [100, 20_000])
+def test_conditions_and_sets_of_controls_paid_together_are_the_same_to_the_bit(paths, monkeypatch):
+    deal = example("patents").deal
+    deal = replace(deal, terms=replace(deal.terms, paths=paths))
+    plans = [*PRESETS, *(Stress("off", controls_off=off) for off in (("triggers",), ("reserve", "triggers")))]
+    woven = []
+    weave = PoolState.woven
+    monkeypatch.setattr(PoolState, "woven", lambda parts: woven.append(len(parts)) or weave(parts))
+
+    def replicates():
+        with Run(deal, Wanted(brief=tuple(plans))) as run:
+            return [found.replicates.tobytes() for found in run.results()[1]]
+
+    together = replicates()
+    assert sum(woven) > 8
+    monkeypatch.setattr(run_module, "MOST_TOGETHER", 0)
+    count = len(woven)
+    assert replicates() == together
+    assert len(woven) == count

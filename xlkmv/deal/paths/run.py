@@ -18,7 +18,17 @@ from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared, 
 from xlkmv.deal.paths.importance import DEAD, tilt_of, tilted
 from xlkmv.deal.paths.patterns import Patterns, all_paths, find_patterns, joined
 from xlkmv.deal.paths.sampling import PILOT, SMALLEST_THINNED, STRIDE, Sample, sampled, severe, telling
-from xlkmv.deal.paths.tally import LOSS_BINS, Outcome, PlanEngine, Tally, group_error, payment_key, plan_key
+from xlkmv.deal.paths.tally import (
+    LOSS_BINS,
+    MOST_TOGETHER,
+    Outcome,
+    PlanEngine,
+    Tally,
+    group_error,
+    outcomes_together,
+    payment_key,
+    plan_key,
+)
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.plan.waterfall import PoolState
@@ -52,10 +62,14 @@ __all__ = [
 Progress = Callable[[int, int], object]
 SEED = Rule("must be >= 0 and below 2^128", 0.0, 2.0**128, high_open=True)
 Tick = Callable[[float], object]
+# What a pool does on the patterns of a bundle.
+_Held = tuple[PoolEngine, Patterns, PoolState]
 
 # Paths that are short from which on a share of them is a figure: its standard error is then a third of it
 # at most (1/sqrt(10)).
 ENOUGH = 10
+# Paths times dates that are held for plans to be paid together, at most.
+MOST_HELD = 1 << 22
 # A pilot run pays where there are as many times its paths; its own numbers have this part of the seed.
 PILOT_PAYS, ANOTHER_SEED = 8, 1 << 127
 # Less (paths times obligors times dates) is done before other processes have started.
@@ -314,25 +328,64 @@ class Engines:
             done += 1
             tick(done / steps)
 
-        for pool, patterns, state in pool_states(self.pools, layout, bundle, step):
-            led: dict[int, tuple[Outcome, Patterns, PoolState]] = {}
+        held: list[_Held] = []
+        for each in pool_states(self.pools, layout, bundle, step):
+            held.append(each)
+            del each
+            # One pool at a time, unless they are so small that plans of several are paid together.
+            if layout.crowded or sum(state.collections.size for _, _, state in held) > MOST_HELD:
+                tallies |= self._pay(held, layout, bundle, step)
+                held = []
+        tallies |= self._pay(held, layout, bundle, step)
+        return [tallies[place] for place in range(len(self.plans))]
+
+    def _pay(
+        self, held: Sequence[_Held], layout: Layout, bundle: int, step: Callable[[], object]
+    ) -> dict[int, Tally]:
+        """Pay the plans of some pools, those by whose outcome others follow first."""
+        tallies: dict[int, Tally] = {}
+        led: dict[int, tuple[Outcome, Patterns, PoolState]] = {}
+        for following in (False, True):
+            for place, tally, outcome, patterns, state in self._paid(held, following, led, layout, bundle):
+                tallies[place] = tally
+                if place in self.led:
+                    led[place] = outcome, patterns, state
+                step()
+        return tallies
+
+    def _paid(
+        self,
+        held: Sequence[_Held],
+        following: bool,
+        led: dict[int, tuple[Outcome, Patterns, PoolState]],
+        layout: Layout,
+        bundle: int,
+    ) -> Iterator[tuple[int, Tally, Outcome, Patterns, PoolState]]:
+        alike: dict[bytes, list[tuple[int, Patterns, PoolState]]] = {}
+        for pool, patterns, state in held:
             for place in self.of_pool[id(pool)]:
-                plan, leader = self.plans[place], self.leader.get(place)
-                alike: tuple[PlanEngine, Outcome] | None = None
+                if (place in self.leader) is not following:
+                    continue
+                plan, known = self.plans[place], None
                 paid, on = patterns, state
-                if leader is not None:
+                if following:
+                    leader = self.leader[place]
                     outcome, paid, on = led[leader]
-                    alike = self.plans[leader], outcome
+                    known = self.plans[leader], outcome
                 elif plan.kept is not None:
                     rng = np.random.default_rng([layout.seed, bundle])
                     sample = sampled(state.severity, layout.group, plan.kept, rng)
                     paid, on = patterns.sampled(sample), state.picked(sample[0])
-                tallies[place], outcome = plan.run(paid, on, layout, bundle, alike)
-                if place in self.led:
-                    led[place] = outcome, paid, on
-                step()
-            del state, led, paid, on  # of one pool at a time
-        return [tallies[place] for place in range(len(self.plans))]
+                few = plan.brief and not layout.crowded and 2 * paid.parent.size <= MOST_TOGETHER
+                if few and (known is None or plan.differs(*known)):
+                    alike.setdefault(plan.key, []).append((place, paid, on))
+                else:
+                    tally, outcome = plan.run(paid, on, layout, bundle, known)
+                    yield place, tally, outcome, paid, on
+        for waiting in alike.values():
+            parts = [(self.plans[place], paid, on) for place, paid, on in waiting]
+            for (place, paid, on), outcome in zip(waiting, outcomes_together(parts), strict=True):
+                yield place, self.plans[place].tally(outcome, paid, layout, bundle), outcome, paid, on
 
 
 def _leaders(plans: Sequence[Stressed], whole: int) -> dict[int, int]:

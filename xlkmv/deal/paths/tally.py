@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -22,10 +22,23 @@ from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.shown import whole
 
-__all__ = ["LOSS_BINS", "Flows", "Outcome", "PlanEngine", "Tally", "group_error", "payment_key", "plan_key"]
+__all__ = [
+    "LOSS_BINS",
+    "MOST_TOGETHER",
+    "Flows",
+    "Outcome",
+    "PlanEngine",
+    "Tally",
+    "group_error",
+    "outcomes_together",
+    "payment_key",
+    "plan_key",
+]
 
 # Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
 LOSS_BINS = 1000
+# Patterns that are paid together, at most: of more of them numpy's overhead is little.
+MOST_TOGETHER = 1 << 14
 
 
 @dataclass(slots=True, eq=False)
@@ -274,6 +287,10 @@ class PlanEngine:
         lost[:, on] = p.balance / self.amount[:, None]
         return lost
 
+    def differs(self, other: PlanEngine, found: Outcome) -> bool:
+        """Whether any pattern may fare otherwise than with a plan that differs in its triggers at most."""
+        return self.acts != other.acts and bool(found.fired.any())
+
     def _by(self, other: PlanEngine, found: Outcome, patterns: Patterns, state: PoolState) -> Outcome:
         """Outcome by that of a plan which differs in its triggers at most.
 
@@ -281,7 +298,7 @@ class PlanEngine:
         does the same to the path, number by number. Only the others are paid.
         """
         fired = np.flatnonzero(found.fired)
-        if self.acts == other.acts or not fired.size:
+        if not self.differs(other, found):
             return replace(found, waterfalls=0)
         if (patterns.active < patterns.parent.size).any() or 2 * fired.size > patterns.parent.size:
             return self.outcome(patterns, state)
@@ -325,6 +342,35 @@ class PlanEngine:
             if short.any():
                 first_short[:, on] = np.where(short, np.minimum(first_short[:, on], date), first_short[:, on])
         return _to_the_end(first_short, patterns), self._lost(on, p, parent.size)
+
+
+def outcomes_together(parts: Sequence[tuple[PlanEngine, Patterns, PoolState]]) -> Iterator[Outcome]:
+    """Pay plans of equal :attr:`PlanEngine.key`, several at once: numpy's overhead of each date once.
+
+    Parameters
+    ----------
+    parts : sequence of (PlanEngine, Patterns, PoolState)
+
+    Yields
+    ------
+    Outcome
+        Of each in its turn, the same as it has by itself, bit for bit.
+    """
+    start = 0
+    while start < len(parts):
+        end, size = start, 0
+        while end < len(parts) and (end == start or size + parts[end][1].parent.size <= MOST_TOGETHER):
+            size += parts[end][1].parent.size
+            end += 1
+        first, patterns, state = parts[start]
+        if end == start + 1:
+            yield first.outcome(patterns, state)
+        else:
+            places, state = PoolState.woven([state for _, _, state in parts[start:end]])
+            assert state.active is not None and state.parent is not None
+            found = first.outcome(replace(patterns, active=state.active, parent=state.parent), state)
+            yield from map(found.picked, places)
+        start = end
 
 
 class _Flowing:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.paths.run import Measured, Run
-from xlkmv.deal.paths.tally import PlanEngine
+from xlkmv.deal.paths.tally import MOST_TOGETHER, PlanEngine, outcomes_together
 from xlkmv.deal.plan.waterfall import PoolState
 
 __all__ = ["measured_together"]
 
-# Patterns that are paid together, at most, and rows times dates of a pool: of larger ones the overhead is
-# little, and several of them take much memory.
-MOST_PATTERNS, LARGEST_POOL = 1 << 14, 1 << 16
+# Rows times dates of a pool: several larger ones take much memory.
+LARGEST_POOL = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +53,7 @@ def measured_together(runs: Iterable[Run]) -> Iterator[Measured]:
             continue
         engine, patterns, state = run.drawn()
         new = _Waiting(run, engine.key, engine, patterns, state)
-        if waiting and (waiting[0].key != new.key or sum(x.size for x in [*waiting, new]) > MOST_PATTERNS):
+        if waiting and (waiting[0].key != new.key or sum(x.size for x in [*waiting, new]) > MOST_TOGETHER):
             yield from _paid(waiting)
             waiting = []
         waiting.append(new)
@@ -62,12 +61,6 @@ def measured_together(runs: Iterable[Run]) -> Iterator[Measured]:
 
 
 def _paid(waiting: list[_Waiting]) -> Iterator[Measured]:
-    if not waiting:
-        return
-    first, one = waiting[0], [x.state for x in waiting]
-    places, state = PoolState.woven(one)
-    assert state.active is not None and state.parent is not None
-    patterns = replace(first.patterns, active=state.active, parent=state.parent)
-    found = first.engine.outcome(patterns, state)
-    for x, at in zip(waiting, places, strict=True):
-        yield x.run.measured(x.engine.tally(found.picked(at), x.patterns, x.run.layout, 0))
+    found = outcomes_together([(x.engine, x.patterns, x.state) for x in waiting])
+    for x, outcome in zip(waiting, found, strict=True):
+        yield x.run.measured(x.engine.tally(outcome, x.patterns, x.run.layout, 0))
