@@ -392,7 +392,7 @@ def factor_losses(
     pool = conditional_pool(amount, bands, kind, by_kind, steps)
 
     # Mean and covariances come from the factor directly, without the grid.
-    # Deviations are summed up, so that a pool that is certain has no variance, instead of what rounding leaves.
+    # Deviations are summed up: a pool that is certain has no variance, and not what rounding leaves.
     expected, money, mean_pd = float(pd @ amount), np.bincount(kind, amount), pd[begins]
     co_mean, shared = np.zeros((2, money.size))
     for z, weight in zip(pool.nodes.tolist(), pool.weights.tolist(), strict=True):
