@@ -295,7 +295,11 @@ def test_what_a_claim_that_is_gone_does_not_pay_is_no_interest():
     plan = as_seen(gone, Record((41.6, 41.2)))
     assert plan.collections == pytest.approx([41.6, 41.2, 40.8, 40.4])
     assert plan.principal == pytest.approx([40.0] * 4)
-    # A fifth of both has failed by the first date.
+    # A fifth of both has failed by the first date; the originator pays half of what it owes.
+    plan = as_seen(apply(deal, BASE), Record((46.8,), defaults=(40.0,)))
+    assert plan.collections == pytest.approx([46.8, 46.35, 45.9, 45.45])
+    assert plan.principal == pytest.approx([45.0] * 4)
+    # The same if he pays nothing.
     plan = as_seen(apply(replace(deal, controls=OFF), BASE), Record((41.6,), defaults=(40.0,)))
     assert plan.principal == pytest.approx([40.0] * 4)
 

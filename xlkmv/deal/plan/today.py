@@ -308,6 +308,7 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
     # Interest comes from what is there, and from the originator; the rest of what came in is principal.
     earned = paid.copy()
     earned[:, :j] = outlook.left[:j] - outlook.bad
+    earned += plan.repurchase_share * np.cumsum(np.append(outlook.bad, np.zeros(n - j)))
     bought_back = plan.repurchase_share * outlook.is_default[:, None]
     earned[outlook.rows] = np.where(here, paid[outlook.rows], bought_back)
     balance = np.ones((m, n))
