@@ -295,6 +295,53 @@ def test_what_a_claim_that_is_gone_does_not_pay_is_no_interest():
     plan = as_seen(gone, Record((41.6, 41.2)))
     assert plan.collections == pytest.approx([41.6, 41.2, 40.8, 40.4])
     assert plan.principal == pytest.approx([40.0] * 4)
-    # A fifth of both has failed by the first date.
+    # A fifth of both has failed by the first date; the originator pays half of what it owes.
+    plan = as_seen(apply(deal, BASE), Record((46.8,), defaults=(40.0,)))
+    assert plan.collections == pytest.approx([46.8, 46.35, 45.9, 45.45])
+    assert plan.principal == pytest.approx([45.0] * 4)
+    # The same if he pays nothing.
     plan = as_seen(apply(replace(deal, controls=OFF), BASE), Record((41.6,), defaults=(40.0,)))
     assert plan.principal == pytest.approx([40.0] * 4)
+
+
+def test_a_claim_with_a_status_is_followed_by_itself_before_it_is_gone():
+    deal, record = linear(collections=(105.0, 40.0), prepayments=(30.0, None))
+    plan = apply(with_status(deal, (0, "defaulted", deal.terms.dates[1])), BASE)
+    # 30 of the 150 that b owes after date 1 came in ahead; a owes 75 when it fails: a fifth comes back.
+    outlook = Outlook(plan, record)
+    assert outlook.left.tolist() == pytest.approx([1.0, 0.8, 0.8])
+    assert outlook.expected.tolist() == pytest.approx([105.0, 40.0])
+    now = as_seen(plan, record)
+    np.testing.assert_allclose(now.collections, [105.0, 40.0, 40.0 + 15.0, 40.0])
+    np.testing.assert_allclose(now.balance, [75.0 + 120.0, 80.0, 40.0, 0.0], atol=1e-12)
+    # 135 perform after date 1, 75 of them a's.
+    _, record = linear(collections=(75.0, 20.0), balance=(135.0, None))
+    assert Outlook(plan, record).left.tolist() == pytest.approx([1.0, 0.4, 0.4])
+    np.testing.assert_allclose(as_seen(plan, record).balance, [135.0, 40.0, 20.0, 0.0], atol=1e-12)
+
+
+def test_who_is_gone_before_the_first_date_is_not_its_largest_obligor():
+    deal, _ = linear()
+    deal = replace(deal, covenants=(Covenant("Largest", "largest obligor share", "max", 0.9, "trap"),))
+    plan = apply(with_status(deal, (1, "defaulted", deal.terms.dates[0])), BASE)
+    now = as_seen(plan, Record((25.0,)))
+    assert waterfall(now).covenants[0, :2].tolist() == [1.0, 1.0]
+    # Shares of all claims at closing stay what they were.
+    assert now.known_defaults.tolist() == pytest.approx([200.0 / 300.0] * 4)
+    # Who pays off performs until the money is there.
+    early = apply(with_status(deal, (1, "prepaid", deal.terms.dates[0])), BASE)
+    shares = waterfall(as_seen(early, Record((225.0,)))).covenants[0, :2]
+    assert shares.tolist() == pytest.approx([200.0 / 300.0, 1.0])
+
+
+@pytest.mark.parametrize("cleanup", [0.0, 0.01])
+def test_the_balance_of_what_prepays_is_that_of_its_own_yield(cleanup):
+    """100 at 10 % a year brings 55 and 60.5: 55 are left after the first, 44 where a fifth prepays a year."""
+    dates = payment_dates(dt.date(2025, 1, 1), "year", 2)
+    pool = Pool(("a",), [100.0], [[55.0, 60.5]], 0.02, 0.4, 1.0, 0.2)
+    terms = Terms(dt.date(2025, 1, 1), dates, day_count="30/360", prepayment=0.2, cleanup=cleanup)
+    plan = apply(Deal(pool, (Tranche("A", 1, 50.0, 0.0, "bullet", dates[1]),), terms, OFF), BASE)
+    # 55 + 11 + 1.1 of interest on them come by plan; 22 of the 44 that stay ahead of it.
+    outlook = Outlook(plan, Record((89.1,), prepayments=(22.0,)))
+    assert outlook.left.tolist() == pytest.approx([1.0, 0.5])
+    assert outlook.expected.tolist() == pytest.approx([89.1])

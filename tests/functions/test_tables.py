@@ -105,7 +105,7 @@ def test_term_structure(drift: float) -> None:
     assert [row[2] for row in anytime[1:]] == [
         KMV_PD(120.0, 100.0, 0.25, t, drift, "anytime") for t in (1.0, 2.0)
     ]
-    error(KMV_TERM(120.0, 100.0, 0.25, [[2.0, 1.0]]), "#VALUE!", "horizons must increase")
+    error(KMV_TERM(120.0, 100.0, 0.25, [[2.0, 1.0]]), "#VALUE!", "horizons must increase (got 1)")
 
 
 def test_term_structure_of_the_linear_distance_is_flat() -> None:
@@ -330,7 +330,7 @@ def test_backtest_against_counting() -> None:
 def test_expected_loss_of_a_tranche_that_is_none() -> None:
     good, bad = KMV_TRANCHE_EL(0.0, [[0.03], [0.0]], 0.05, 0.2, 0.6)
     assert good[0] == pytest.approx(0.627703421, rel=1e-8)
-    error(bad[0], "#NUM!", "detach must be above attach")
+    error(bad[0], "#NUM!", "detach must be above attach (got 0)")
 
 
 POOL = ([[10.0, 20.0]], [[0.1, 0.2]])
@@ -503,8 +503,8 @@ def test_private_pd_takes_headings_and_blank_rows_and_names_what_is_wrong() -> N
 def test_history_pd_row_by_row() -> None:
     found = KMV_HISTORY_PD([[0.0], [1.5], [9.0], [2.0]], [[49.0], [49.0], [3.0], [350.0]])
     assert found[0][0] == pytest.approx(0.01, rel=1e-14)  # (0 + 1/2)/(49 + 1)
-    error(found[1][0], "#NUM!", "defaults must be a whole number")
-    error(found[2][0], "#NUM!", "defaults must not be above obligor_years")
+    error(found[1][0], "#NUM!", "defaults must be a whole number, >= 0 (got 1.5)")
+    error(found[2][0], "#NUM!", "defaults must not be above obligor_years (got 9)")
     assert found[3][0] == pytest.approx(2.5 / 351.0, rel=1e-14)
 
 

@@ -177,6 +177,17 @@ def stepped_patterns(pds, correlation):
     return patterns, np.array(found)
 
 
+@pytest.mark.parametrize("rho", [0.0, 0.2, 0.9, 0.999])
+@pytest.mark.parametrize("amounts", [(744747665454.72, 3.3499451938, 401923728257.21), (3.3, 0.1, 7.7)])
+def test_a_certain_loss_has_no_variance(amounts, rho):
+    found = gaussian_copula_losses(amounts, [1.0, 0.0, 1.0], rho, [0.9])
+    assert found.expected_loss == pytest.approx(amounts[0] + amounts[2], rel=1e-12)
+    assert found.unexpected_loss == 0.0
+    # Nearly certain: PD (1 - PD) of one obligor, by hand.
+    rare = gaussian_copula_losses(amounts, [1.0, 0.0, 1e-12], rho, [0.9])
+    assert rare.unexpected_loss == pytest.approx(1e-6 * amounts[2], rel=1e-6)
+
+
 @pytest.mark.parametrize("rho", [0.995, 0.9999, 1 - 1e-6, 1 - 1e-9, [0.2, 0.9999, 1 - 1e-7, 0.5]])
 def test_correlation_close_to_one(rho):
     exposures, pds = np.array([3.0, 5.0, 7.0, 10.0]), np.array([0.02, 0.10, 0.30, 0.1])

@@ -525,6 +525,10 @@ def test_remaining_term_follows_from_original_term_and_age_or_from_payments(tape
     head = ("Loan id", "Balance", "Rate", "PD")
     loan = ("A1", 1, 0.05, 0.02)
     assert column(tape((*head, "Original term", "Age"), (*loan, 60, 13)), "term") == [47.0]
+    over = tape((*head, "Original term", "Age"), (*loan, 60, 60))
+    assert [(r.heading, r.value, str(r.reason)) for r in over.report.refused] == [
+        ("Original term", "60", "must be longer than the age: nothing remains of it")
+    ]
     assert column(tape((*head, "期限（年）", "放款日"), (*loan, 5, "2023-12-10")), "term") == [47.0]
     assert column(tape((*head, "Remaining payments", "Frequency"), (*loan, 5, "quarterly")), "term") == [15.0]
     with pytest.raises(BookError, match="'Term' is read as original term"):

@@ -248,7 +248,8 @@ def KMV_TERM(
     method: str = "terminal",
 ) -> Any:
     if (np.diff(horizons) <= 0.0).any():
-        raise InputError("horizons", "must increase")
+        late = int(np.argmax(np.diff(horizons) <= 0.0)) + 1
+        raise InputError("horizons", "must increase", float(horizons[late]))
     firm = (asset_value, default_point, volatility)
     pd = distance.default_probability(*firm, horizons, drift, method)
     if method == "linear":  # the same at every horizon: it has none

@@ -60,7 +60,7 @@ def KMV_TRANCHE_EL(
         loss[right] = largepool.tranche_expected_loss(
             attach[right], safe[right], pd[right], correlation[right], lgd[right]
         )
-    return loss, [Fault(wrong, "detach must be above attach")]
+    return loss, [Fault(wrong, "detach must be above attach", value=detach)]
 
 
 @KMV_TRANCHE_EL.explain

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from xlkmv.errors import DomainError, InputError, MissingError
+from xlkmv.errors import DomainError, InputError, MissingError, show
 from xlkmv.functions.cells import (
     ExcelError,
     Grid,
@@ -143,13 +143,16 @@ class Fault:
     ----------
     where : ndarray of bool
     reason : str or callable
-        The whole sentence that the cell's error carries, or how to get it from the position.
+        The sentence that the cell's error carries, or how to get it from the position.
     code : str
+    value : array_like, optional
+        What broke the rule; it ends the sentence.
     """
 
     where: Any
     reason: str | Callable[[int], str]
     code: str = "#NUM!"
+    value: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,8 +335,12 @@ class Function:
             rows[here] = block
             index = np.arange(count)[here]
             for fault in faults:
-                for k in index[np.broadcast_to(fault.where, index.shape)].tolist():
+                values = np.broadcast_to(fault.value, index.shape)
+                for place in np.flatnonzero(np.broadcast_to(fault.where, index.shape)).tolist():
+                    k = int(index[place])
                     reason = fault.reason if isinstance(fault.reason, str) else fault.reason(k)
+                    if fault.value is not None:
+                        reason = f"{reason} (got {show(float(values[place]))})"
                     failures.setdefault(k, ExcelError(fault.code, reason))
         return rows, failures
 

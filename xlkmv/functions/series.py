@@ -114,7 +114,7 @@ def _edf_steps(dd: float, mapping: Rows) -> Iterator[Step]:
 def KMV_RATING(pd: Figures, scale: Rows) -> Answer:
     grades, highest = _two_columns("scale", scale, "text")
     beyond = f"pd must be within the scale, which ends at {highest.max(initial=0.0):g}"
-    return calibration.rating(pd, grades, highest), [Fault(pd > highest.max(initial=0.0), beyond)]
+    return calibration.rating(pd, grades, highest), [Fault(pd > highest.max(initial=0.0), beyond, value=pd)]
 
 
 @KMV_RATING.explain

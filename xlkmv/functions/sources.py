@@ -142,8 +142,8 @@ def KMV_HISTORY_PD(defaults: Figures, obligor_years: Figures, level: float = 0.9
     part, above = defaults % 1.0 > 0.0, defaults > obligor_years
     found = history.history_pd(np.where(part | above, 0.0, defaults), obligor_years, level)
     faults = [
-        Fault(part, "defaults must be a whole number, >= 0"),
-        Fault(above, "defaults must not be above obligor_years"),
+        Fault(part, "defaults must be a whole number, >= 0", value=defaults),
+        Fault(above, "defaults must not be above obligor_years", value=defaults),
     ]
     return found.mean, found.median, found.low, found.high, faults
 
@@ -261,8 +261,12 @@ def KMV_PLEDGE_RECOVERY(
         correlation,
     )
     faults = [
-        Fault(wide, f"volatility must be at most {pledge.MAX_DEVIATION:g}/sqrt(years to the sale)"),
-        Fault(undefined, "pd must be given and < 1 where correlation is not 0"),
+        Fault(
+            wide,
+            f"volatility must be at most {pledge.MAX_DEVIATION:g}/sqrt(years to the sale)",
+            value=volatility,
+        ),
+        Fault(undefined, "pd must be given and < 1 where correlation is not 0", value=pd),
     ]
     return share, faults
 

@@ -392,14 +392,15 @@ def factor_losses(
     pool = conditional_pool(amount, bands, kind, by_kind, steps)
 
     # Mean and covariances come from the factor directly, without the grid.
-    expected, money = float(pd @ amount), np.bincount(kind, amount)
-    co_mean, co_square = np.zeros((2, money.size))
+    # Deviations are summed up: a pool that is certain has no variance, and not what rounding leaves.
+    expected, money, mean_pd = float(pd @ amount), np.bincount(kind, amount), pd[begins]
+    co_mean, shared = np.zeros((2, money.size))
     for z, weight in zip(pool.nodes.tolist(), pool.weights.tolist(), strict=True):
         p = by_kind(z)
-        mean = dot(p, money) - expected
-        co_mean += (weight * mean) * p
-        co_square += weight * p * p
-    covariances = amount * (co_mean[kind] + amount * (pd - co_square[kind]))
+        moved = p - mean_pd
+        co_mean += (weight * dot(moved, money)) * moved
+        shared += weight * moved * moved
+    covariances = amount * (co_mean[kind] + amount * (mean_pd * (1.0 - mean_pd) - shared)[kind])
     variance = float(covariances.sum())
     sd = float(np.sqrt(variance))
 

@@ -141,6 +141,7 @@ def private_firm(
     * asset volatility: the median of the peers; from 8 peers on, ln sigma = a + b ln V with the median of
       all slopes between two peers (Theil-Sen), V no further than the smallest and the largest peer;
     * default point: short-term debt and `weight` of the long-term debt;
+    * medians are of logs: of an even number of peers the geometric mean of the two in the middle;
     * range: both spreads are those of one firm around the median, by the median absolute deviation and
       the Student distribution of as many peers.
 

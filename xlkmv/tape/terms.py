@@ -65,8 +65,10 @@ def find_term(work: Work, closing: dt.date | None) -> None:
         months = 12.0 / _payments(work)
         work.fill("term", "payments_left", work.figures["payments_left"] * months, Phrase("as months"))
     if "original_term" in work.figures and "age" in work.figures:
-        left = work.figures["original_term"] - work.figures["age"]
+        left, blank = work.figures["original_term"] - work.figures["age"], np.isnan(work.get("term"))
         work.fill("term", "original_term", left, Phrase("less the age"))
+        over = blank & (left <= 0.0) & ~work.is_bad("term")
+        work.refuse(over, "term", Phrase("must be longer than the age: nothing remains of it"))
 
 
 def find_first_payment(work: Work, closing: dt.date | None) -> None:

@@ -48,7 +48,13 @@ def pool_key(plan: Stressed) -> bytes:
     mark.update(b"-" if plan.recovery_law is None else plan.recovery_law.mark())
     tables = [id(table) for table in (*(getattr(pool, name) for name in TABLES), plan.row_purchases)]
     metrics = sorted({c.metric for c in deal.covenants})
-    other = (deal.controls.support, plan.repurchase_share, plan.needs_balance, terms.accounts)
+    other = (
+        deal.controls.support,
+        plan.repurchase_share,
+        plan.needs_balance,
+        plan.known_claims,
+        terms.accounts,
+    )
     mark.update(whole((tables, metrics, other)).encode())
     return mark.digest()
 

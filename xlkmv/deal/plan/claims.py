@@ -109,13 +109,14 @@ def needs_balance(deal: Deal) -> bool:
 
 
 def needs_split(deal: Deal) -> bool:
-    """Whether interest and principal of the claims have to be known apart."""
+    """Whether interest and principal of the claims have to be known apart.
+
+    With prepayment they do not follow from what is collected: the yield is that of the claim without it.
+    """
     terms = deal.terms
-    typed = terms.prepayment_type != "of schedule" and (
-        terms.prepayment > 0.0 or bool(terms.prepayment_vector)
-    )
+    prepaying = terms.prepayment > 0.0 or bool(terms.prepayment_vector)
     curve = terms.default_timing == "loss curve"
-    return needs_balance(deal) or terms.accounts == "two" or typed or curve or deal.pool.loans is not None
+    return needs_balance(deal) or terms.accounts == "two" or prepaying or curve or deal.pool.loans is not None
 
 
 def pool_by_date(deal: Deal) -> tuple[Array, Array]:
@@ -150,12 +151,7 @@ def planned_claims(deal: Deal) -> Claims:
     -------
     Claims
     """
-    if not needs_split(deal):
-        terms, pool = deal.terms, deal.pool
-        if terms.prepayment == 0.0:
-            return Claims(pool)
-        return Claims(altered(pool, schedule=prepaid_schedule(pool.schedule, terms.times, terms.prepayment)))
-    return _split(deal)
+    return _split(deal) if needs_split(deal) else Claims(deal.pool)
 
 
 def _split(deal: Deal) -> Claims:

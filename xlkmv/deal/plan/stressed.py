@@ -80,6 +80,8 @@ class Stressed:
         Dates that have passed: :func:`~xlkmv.deal.plan.today.as_seen`.
     sure : ndarray, shape (n,), or None
         Cash beside the schedules that no default takes away, money.
+    known_claims : float or None
+        All claims at closing, money, where those that are gone have left the table; None: the table's.
     known_defaults : ndarray, shape (n,), or None
         Accumulated known defaults, as a share of all claims at closing.
     known_there : ndarray, shape (m, n), or None
@@ -106,6 +108,7 @@ class Stressed:
     defaulted: int | None = None
     seen: int = 0
     sure: Array | None = None
+    known_claims: float | None = None
     known_defaults: Array | None = None
     known_there: Array | None = None
     known_reserve: Array | None = None
@@ -149,6 +152,8 @@ class Stressed:
     @property
     def claimed(self) -> float:
         """All claims at closing, money: what is scheduled, or the balance of loans."""
+        if self.known_claims is not None:
+            return self.known_claims
         pool = self.deal.pool
         return float(pool.schedule.sum() if pool.claim is None else pool.claim[:, 0].sum())
 

@@ -147,7 +147,8 @@ class Outlook:
         What was to come in on each date that has passed, given what is known of its defaults and
         prepayments, money.
     left : ndarray, shape (j + 1,)
-        Share of the claims with no such status that is still there at closing and after each date.
+        Share of the claims without a status that is still there at closing and after each date. A claim
+        with one is followed by itself, also before it is gone: nothing else is taken off it.
     bad : ndarray, shape (j,)
         What of `left` defaulted in each period.
     rows, first : ndarray of int, shape (g,)
@@ -158,6 +159,8 @@ class Outlook:
     first: Ints
     known: Ints
     defaulted: Array
+    _own: Array
+    _others: Array
     lost: Array
     brings: Array
     claims: Array
@@ -187,7 +190,9 @@ class Outlook:
         self.known = np.where(early, 0, known)
         after = np.arange(n) >= self.first[:, None]
         share = plan.repurchase_share
-        self.lost = np.where(after, pool.schedule[self.rows], 0.0)
+        self._own = pool.schedule[self.rows]
+        self._others = plan.collections - self._own.sum(axis=0)
+        self.lost = np.where(after, self._own, 0.0)
         self.brings = np.where(defaulted[:, None], share * self.lost, 0.0)
         self.claims = np.zeros(self.rows.size)
         pays = np.flatnonzero(self.first < n)
@@ -214,16 +219,15 @@ class Outlook:
         arrives = arrival_date(plan.deal.terms.times, pool.lag[:, None])
         defaults, prepaid = (np.nan_to_num(record.known(name)) for name in ("defaults", "prepayments"))
         balance, stays = record.known("balance"), np.ones(len(pool.name), np.bool_)
+        stays[self.rows] = False
+        others = np.maximum(before - own.sum(axis=0), 0.0)
         for k in range(j):
-            here = self.first == k
-            gone = self.first <= k
-            stays[self.rows[here]] = False
-            there = self.left[k] * max(float(before[k] - own[gone, k].sum()), 0.0)
+            here, there = self.first == k, self.left[k] * float(others[k])
             by_status = [float(own[here & of, k].sum()) for of in (self.is_default, ~self.is_default)]
             taken = [
                 max(x - known, 0.0) for x, known in zip((defaults[k], prepaid[k]), by_status, strict=True)
             ]
-            planned = max(float(before[k + 1] - own[gone, k + 1].sum()), 0.0)
+            planned = float(others[k + 1])
             # Those that did not default pay what is scheduled; principal ahead of it is a part of the rest.
             lost = _part(taken[0], there)
             after = self.left[k] * (1.0 - lost) * planned
@@ -237,14 +241,13 @@ class Outlook:
             self._from_shares[k] = flows
             self.left[k + 1] = self.left[k] * (1.0 - lost) * (1.0 - _part(taken[1], after))
             if not np.isnan(balance[k]) and planned > 0.0:
-                self.left[k + 1] = balance[k] / planned
+                self.left[k + 1] = max(balance[k] - float(own[self.first > k, k + 1].sum()), 0.0) / planned
 
     def _expected(self, k: int) -> float:
         """What was to come in on a date, given all that is known by then."""
-        gone = self.first <= k
-        stays = float(self.plan.collections[k] - self.lost[gone, k].sum())
-        cash = float(self.brings[gone, k].sum() + self._from_shares[: k + 1, k].sum())
-        return max(stays * float(self.left[k] - self.bad[k]) + cash, 0.0)
+        followed = float((self._own - self.lost + self.brings)[:, k].sum())
+        cash = followed + float(self._from_shares[: k + 1, k].sum())
+        return max(float(self._others[k] * (self.left[k] - self.bad[k])) + cash, 0.0)
 
     def coming(self, seen: int) -> tuple[Array, Array]:
         """What is to come in as seen from a date, money; figures of dates that have passed mean nothing.
@@ -262,7 +265,8 @@ class Outlook:
             From what is gone: recoveries, claims paid off.
         """
         gone = self.known <= seen
-        scheduled = self.left[seen] * (self.plan.collections - self.lost[gone].sum(axis=0))
+        followed = self._own.sum(axis=0) - self.lost[gone].sum(axis=0)
+        scheduled = self.left[seen] * self._others + followed
         sure = self.brings[gone].sum(axis=0) + self._from_shares[:seen].sum(axis=0)
         return np.maximum(scheduled, 0.0), sure
 
@@ -297,23 +301,26 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
     n, m = len(terms.dates), len(pool.name)
     dates = np.arange(n)
     here = dates < outlook.first[:, None]
-    # What is left on each date of what a claim pays, of its balance, and of what its loss is counted on;
-    # what that was at closing stays, as default ratios are shares of it.
+    # What is left on each date of what a claim pays, of its balance, and of what its loss is counted on.
     paid = np.ones((m, n))
     paid[:, j:] = outlook.left[j] * level
-    paid[outlook.rows] *= here | (dates < j)
+    paid[outlook.rows, j:] = here[:, j:] * level
     # Interest comes from what is there, and from the originator; the rest of what came in is principal.
     earned = paid.copy()
     earned[:, :j] = outlook.left[:j] - outlook.bad
+    earned += plan.repurchase_share * np.cumsum(np.append(outlook.bad, np.zeros(n - j)))
     bought_back = plan.repurchase_share * outlook.is_default[:, None]
     earned[outlook.rows] = np.where(here, paid[outlook.rows], bought_back)
     balance = np.ones((m, n))
     balance[:, :j] = outlook.left[1 : j + 1]
     balance[:, j:] = outlook.left[j]
-    balance[outlook.rows] *= here
+    balance[outlook.rows] = here
     claim = plan.claim.copy()
+    claim[:, :j] *= outlook.left[:j] - outlook.bad
     claim[:, j:] *= outlook.left[j]
-    claim[outlook.rows] *= here | (dates < 1)
+    # Who pays off performs until the date on which the money comes.
+    owes = here | ((dates == outlook.first[:, None]) & ~outlook.is_default[:, None])
+    claim[outlook.rows] = plan.claim[outlook.rows] * owes
     pd = pool.pd.copy()
     pd[outlook.rows] = 0.0
     now = altered(
@@ -340,6 +347,7 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
         row_purchases=None if plan.row_purchases is None else plan.row_purchases * paid,
         clock=np.maximum(clock - clock[j - 1], 0.0),
         seen=j,
+        known_claims=plan.claimed,
         known_defaults=np.cumsum(defaults[:n]) / (plan.claimed or 1.0),
         known_there=there if (there < 1.0).any() else None,
         known_reserve=reserve,
