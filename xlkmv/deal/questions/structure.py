@@ -467,7 +467,7 @@ def solve(
     Raises
     ------
     InputError, DomainError
-        When a class is unknown, a target neither a probability nor a grade, or the plan of the deal has a fault.
+        When a class is unknown, a target neither a probability nor a grade, or the plan has a fault.
 
     Notes
     -----
