@@ -201,6 +201,14 @@ def test_terms_stay_within_their_rules(build):
     deal = build(volatility_source="user", volatility=4.0, drift=0.9)
     there = varied(deal, {"volatility": 1.0, "drift": 1.0})
     assert (there.terms.volatility, there.terms.drift) == (5.0, 1.0)
+    # No more than all that is left prepays, but for the PSA standard, of which there may be several.
+    for kind, most in (("CPR", 1.0), ("ABS", 1.0), ("of schedule", 1.0), ("PSA", 0.6 * np.exp(0.6))):
+        fast = build(prepayment=0.6, prepayment_type=kind)
+        assert varied(fast, {"prepayment": 0.6}).terms.prepayment == pytest.approx(most, rel=1e-12)
+    # One draw in twenty lies beyond the high end, and some beyond all.
+    fast = build(prepayment=0.6, prepayment_type="CPR", pd=0.02, recovery=0.4, paths=200)
+    ranges = Ranges(prepayment=(0.2, 0.98), pd=(0.01, 0.03), recovery=(0.3, 0.5), correlation=(0.1, 0.3))
+    assert uncertainty(fast, ranges).runs == 20
 
 
 @pytest.mark.parametrize(

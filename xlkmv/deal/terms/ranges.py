@@ -23,7 +23,7 @@ from xlkmv.deal.terms.claims import Pool
 from xlkmv.deal.terms.columns import Columns
 from xlkmv.deal.terms.deal import Deal
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first
-from xlkmv.deal.terms.plan import TERM_RULES
+from xlkmv.deal.terms.plan import TERM_RULES, speed_rule
 from xlkmv.errors import InputError
 from xlkmv.kinds import altered
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
@@ -415,6 +415,7 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
     Deal
     """
     pool, terms, controls = deal.pool, deal.terms, deal.controls
+    rules = TERM_RULES | {"prepayment": speed_rule(terms.prepayment_type)}
 
     def moved(name: str, figures: Any, shift: Any) -> Any:
         scale = INPUTS[name].scale
@@ -422,8 +423,9 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
 
     def one(name: str, figure: float) -> float:
         there = moved(name, figure, shifts.get(name, 0.0))
-        bounds = TERM_RULES.get(name, PROBABILITY)
-        return float(np.clip(there, bounds.low, bounds.high))
+        bounds = rules.get(name, PROBABILITY)
+        most = np.nextafter(bounds.high, 0.0) if bounds.high_open else bounds.high
+        return float(np.clip(there, bounds.low, most))
 
     def column(name: str, figures: Array) -> Array:
         there = moved(name, figures, shifts.get(name, 0.0))
