@@ -207,6 +207,21 @@ def test_what_makes_no_deal_alone_is_changed_together(build):
     assert labels == ["as it is", "Coupons; Base curves", "Senior fees"]
 
 
+def test_a_curve_and_the_recoveries_that_it_needs_are_changed_together(build):
+    def deal(recovery, *curve):
+        terms = {"default_timing": "loss curve", "loss_curve": curve, "fee_rate": 0.01 + recovery / 100.0}
+        return build([[50.0, 50.0, 50.0]], pd=0.05, recovery=recovery, **terms)
+
+    # Of .7 recovered no half of the pool can be lost.
+    poor, good = deal(0.0, 0.2, 0.4, 0.5), deal(0.7, 0.03, 0.05, 0.06)
+    for one, other, labels in (
+        (poor, good, ["as it is", "Recoveries; Senior fees; Default timing"]),
+        (good, poor, ["as it is", "Recoveries", "Senior fees", "Default timing"]),
+    ):
+        way = compare(one, other, paths=100)
+        assert [s.label for s in way.of_class(way.headline)] == labels
+
+
 def test_different_deals_are_not_compared(base):
     with pytest.raises(InputError, match="cases must be of one deal: no obligor is in both"):
         compare(base, example("auto").deal)

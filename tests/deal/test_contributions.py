@@ -238,9 +238,11 @@ def test_what_is_asked_about_is_what_is_answered(build):
     assert len(diversification(many, asked=Otherwise((), (2,)), paths=100)) == 1
 
 
-def test_a_new_industry_is_worth_more_the_less_it_has_in_common(build):
-    ten = np.full((10, 1), 10.0)
-    deal = build(ten, pd=0.1, correlation=0.6, senior=60.0, controls=BARE, paths=20_000)
+# A correlation inside industries is nothing to a pool that names none.
+@pytest.mark.parametrize("inside", [0.0, 0.3])
+def test_a_new_industry_is_worth_more_the_less_it_has_in_common(build, inside):
+    ten, terms = np.full((10, 1), 10.0), {"paths": 20_000, "industry_correlation": inside}
+    deal = build(ten, pd=0.1, correlation=0.6, senior=60.0, controls=BARE, **terms)
     nothing, half, all_of_it = (
         diversification(deal, asked=Otherwise((), (), between))[1] for between in (0.0, 0.5, 1.0)
     )

@@ -18,7 +18,11 @@ from xlkmv.deal.paths.draws import layout_of
 from xlkmv.deal.paths.run import patterns_of, simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.timing import default_clock, plan_faults
-from xlkmv.deal.questions.breakeven import expected_collections
+from xlkmv.deal.questions.attribution import attribute_measures
+from xlkmv.deal.questions.breakeven import expected_collections, reverse_stress
+from xlkmv.deal.questions.contributions import contributions
+from xlkmv.deal.questions.leaveout import leave_one_out
+from xlkmv.deal.questions.structure import solve
 from xlkmv.deal.questions.uncertainty import uncertainty
 from xlkmv.deal.stress import BASE, PRESETS, Stress, apply
 from xlkmv.deal.terms import Controls, Deal, Loans, Pool, Ranges, Terms, Tranche, payment_dates
@@ -186,7 +190,17 @@ def test_a_stress_on_pds_moves_what_the_curve_says():
 
 
 def test_a_curve_out_of_reach_is_refused():
-    for door in (kmv_view, partial(simulate, paths=200), partial(analyse, stresses=PRESETS, quick=True)):
+    doors = (
+        kmv_view,
+        partial(simulate, paths=200),
+        partial(analyse, stresses=PRESETS, quick=True),
+        partial(contributions, paths=200),
+        partial(leave_one_out, rows=[0], paths=200),
+        partial(attribute_measures, paths=200),
+        partial(solve, target=0.01, paths=200),
+        reverse_stress,
+    )
+    for door in doors:
         with pytest.raises(
             DomainError, match=r"^terms loss curve asks for a loss of .* up to 2021-01-01, more than"
         ):

@@ -20,7 +20,7 @@ from xlkmv.deal.paths.run import ENOUGH, simulate
 from xlkmv.deal.questions.uncertainty import ClassUncertainty, Spread, Uncertainty, _Inputs, uncertainty
 from xlkmv.deal.terms import Controls, Recoveries, Tranche
 from xlkmv.deal.terms.ranges import INPUTS, REACH, Ranges, varied
-from xlkmv.errors import InputError
+from xlkmv.errors import DomainError, InputError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
@@ -150,10 +150,65 @@ def test_obligors_that_differ_move_by_the_same_odds_and_certainties_stay(build):
     assert logit(there.pool.recovery[1]) == pytest.approx(-0.2)
 
 
+@given(
+    figures=st.lists(st.floats(0.01, 0.9), min_size=2, max_size=4),
+    certain=st.sampled_from([None, 0.0, 1.0]),
+    down=st.floats(0.3, 0.95),
+    up=st.floats(0.05, 0.6),
+    name=st.sampled_from(["pd", "recovery", "correlation", "sale_discount"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_where_obligors_differ_the_ends_are_of_their_mean(build, figures, certain, down, up, name):
+    may = certain == 0.0 or (certain == 1.0 and name == "recovery")
+    values = np.array([*figures, *([certain] if may else [])])
+    amount = 20.0 + 10.0 * np.arange(values.size)
+    drawn = None if name != "sale_discount" else Recoveries(pledge=amount, sale_discount=values)
+    given = {} if drawn is not None else {name: values}
+    deal = build(amount[:, None], **{"pd": 0.02, "recovery": 0.0, "correlation": 0.2} | given)
+    deal = replace(deal, pool=replace(deal.pool, recoveries=drawn))
+    weights = amount / amount.sum()
+
+    def there(shift):
+        moved = varied(deal, {name: shift}).pool
+        return float(weights @ getattr(moved.recoveries if drawn is not None else moved, name))
+
+    figure, free = float(weights @ values), (values > 0.0) & (values < 1.0)
+    least, most = weights @ (values * ~free), weights @ (values * ~free + free)
+    low, high = least + (figure - least) * down, figure + (most - figure) * up
+    ranges = Ranges(**{name: (low, high)})
+    ranges.check(deal)
+    spread = ranges.spread(name, deal)
+    for side, end in ((-spread[0], low), (spread[1], high)):
+        assert there(norm.ppf(0.95) * side) == pytest.approx(end, rel=1e-9)
+    # Delta method, by the difference quotient of the mean itself.
+    error = 0.01 * np.sqrt(figure * (1.0 - figure))
+    (one, other), step = Ranges(**{name: error}).spread(name, deal), 1e-5
+    assert one == other == pytest.approx(error * 2.0 * step / (there(step) - there(-step)), rel=1e-5)
+
+
+def test_a_mean_does_not_get_beyond_what_stays(build):
+    """Of two equal obligors one recovers nothing: together they recover no more than a half."""
+    deal = build([[50.0], [50.0]], pd=0.02, recovery=[0.0, 0.6])
+    Ranges(recovery=(0.1, 0.49)).check(deal)
+    rule = "must be what the mean can come to: figures of 0 and 1 in it stay"
+    with pytest.raises(DomainError, match=f"^range of Recovery high {rule} .got 0.5.$"):
+        Ranges(recovery=(0.1, 0.5)).check(deal)
+    with pytest.raises(DomainError, match=f"^range of Recovery error {rule} .got 0.1.$"):
+        Ranges(recovery=0.1).check(replace(deal, pool=replace(deal.pool, recovery=[0.0, 1.0])))
+
+
 def test_terms_stay_within_their_rules(build):
     deal = build(volatility_source="user", volatility=4.0, drift=0.9)
     there = varied(deal, {"volatility": 1.0, "drift": 1.0})
     assert (there.terms.volatility, there.terms.drift) == (5.0, 1.0)
+    # No more than all that is left prepays, but for the PSA standard, of which there may be several.
+    for kind, most in (("CPR", 1.0), ("ABS", 1.0), ("of schedule", 1.0), ("PSA", 0.6 * np.exp(0.6))):
+        fast = build(prepayment=0.6, prepayment_type=kind)
+        assert varied(fast, {"prepayment": 0.6}).terms.prepayment == pytest.approx(most, rel=1e-12)
+    # One draw in twenty lies beyond the high end, and some beyond all.
+    fast = build(prepayment=0.6, prepayment_type="CPR", pd=0.02, recovery=0.4, paths=200)
+    ranges = Ranges(prepayment=(0.2, 0.98), pd=(0.01, 0.03), recovery=(0.3, 0.5), correlation=(0.1, 0.3))
+    assert uncertainty(fast, ranges).runs == 20
 
 
 @pytest.mark.parametrize(
@@ -306,7 +361,7 @@ def test_the_obligor_with_most_at_stake(build):
     name, share = found.foremost
     assert name == deal.pool.name[1] and name in found.labels[0]
     assert share == pytest.approx(1.12**2 / (0.6**2 + 1.12**2 + 0.4**2))
-    assert uncertainty(deal, Ranges(recovery=(0.05, 0.3))).foremost is None
+    assert uncertainty(deal, Ranges(recovery=(0.05, 0.2))).foremost is None
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from scipy.stats import norm
 from xlkmv.deal.terms import INPUTS
 from xlkmv.deal.terms.ranges import range_at_level
 from xlkmv.model.history import history_pd
+from xlkmv.refresh.rows.uncertainty import range_rows
 from xlkmv.refresh.run import refresh
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook
@@ -167,6 +169,20 @@ def test_the_obligor_of_a_wrong_range_is_the_cell_that_is_named(shipped: Any) ->
     [(place, value, rule)] = shipped.wrong()
     assert (place, value) == (shipped.place("tbl_Pool", FIRST, "PD low"), 0.03)
     assert rule == "must not be above the high end (0.02)"
+
+
+def test_why_a_range_does_not_count_stands_beside_it(shipped: Any, template: Path) -> None:
+    """Who brings .4 as a mean, half of the pool nothing, cannot bring .6."""
+    inputs, table = shipped.read(), FileBook(template).table("tbl_Range")
+    deal, at = inputs.deal, table.column("Input").index(INPUTS["recovery"].label)
+    some = np.cumsum(deal.pool.share) <= 0.55
+    for mean, said in ((0.4, "no: an end out of reach"), (0.1, "no: figure outside")):
+        recovery = np.where(some, mean / deal.pool.share[some].sum(), 0.0)
+        other = replace(deal, pool=replace(deal.pool, recovery=recovery))
+        assert any(INPUTS["recovery"].faults(0.20, 0.60, np.nan, other))
+        said_now, figure = range_rows(table, other, replace(inputs.ranges, recovery=None))[at]
+        assert (said_now, figure) == (said, pytest.approx(mean))
+    assert range_rows(table, deal, inputs.ranges)[at][0] == "yes"
 
 
 def test_what_a_refresh_writes(template: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def read_ranges(
     plan_wide = _of_plan(reader, deal)
     if correlation_error is not None and "correlation" not in plan_wide:
         item = INPUTS["correlation"]
-        if not any(range_faults(np.nan, np.nan, correlation_error, item.figure(deal), item.scale.rule)):
+        if not any(item.faults(np.nan, np.nan, correlation_error, deal)):
             plan_wide["correlation"] = correlation_error
     return Ranges(**plan_wide, **known)
 
@@ -97,6 +97,6 @@ def _of_plan(reader: Reader, deal: Deal) -> dict[str, Any]:
         for fault in range_faults(low, high, error, np.nan, known.scale.rule):
             reader.fail(table, row, spec.column(fault.column).header, fault.rule)
         # Whoever tries another figure need not touch its range: the sheet says that it does not count.
-        if not any(range_faults(low, high, error, known.figure(deal), known.scale.rule)):
+        if not any(known.faults(low, high, error, deal)):
             found[item.field] = (low, high) if np.isnan(error) else error
     return found

@@ -13,9 +13,11 @@ import numpy as np
 from xlkmv.deal.paths.executors import Executor
 from xlkmv.deal.paths.run import Measured, Progress, Run, Wanted
 from xlkmv.deal.paths.tally import group_error
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.questions.conditions import MEASURES, measures
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import CONTROLS, Deal
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.errors import InputError
 from xlkmv.model.domain import Array
 from xlkmv.phrase import Phrase
@@ -100,8 +102,8 @@ def attribute_controls(
 
     Raises
     ------
-    InputError
-        When the measure is not known or no control is on.
+    InputError, DomainError
+        When the measure is not known, no control is on, or the plan of the deal has a fault.
     """
     return attribute_measures(
         deal, (measure,), stress, paths=paths, seed=seed, executor=executor, progress=progress
@@ -134,8 +136,8 @@ def attribute_measures(
 
     Raises
     ------
-    InputError
-        When a measure is not known or no control is on.
+    InputError, DomainError
+        When a measure is not known, no control is on, or the plan of the deal has a fault.
     """
     with Attributing(deal, names, stress, paths=paths, seed=seed, executor=executor) as run:
         return run.results(progress)
@@ -165,6 +167,7 @@ class Attributing:
                 raise InputError(
                     "measure", Phrase("must be one of: {options}", options=", ".join(MEASURES)), measure
                 )
+        raise_first(plan_faults(deal))
         stress = stress or BASE
         players = tuple(c for c in CONTROLS if getattr(deal.controls, c) and c not in stress.controls_off)
         if not players:

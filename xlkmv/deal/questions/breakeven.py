@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, widened
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.plan.waterfall import DUST, PoolState, payments, planned_state
 from xlkmv.deal.stress import BASE, Stress, apply, expected_recovery, stressed_pd, stressed_recovery
 from xlkmv.deal.terms import TOLERANCE, Deal, Pool
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.kinds import altered
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import arrival_date, default_probability_by
@@ -90,6 +92,11 @@ def reverse_stress(deal: Deal, progress: Callable[[float], None] = lambda share:
     -------
     Results of BreakEven
 
+    Raises
+    ------
+    InputError, DomainError
+        When the plan of the deal has a fault.
+
     Notes
     -----
     A trap or turbo that a larger stress sets off keeps cash for the senior, so that a haircut
@@ -100,6 +107,7 @@ def reverse_stress(deal: Deal, progress: Callable[[float], None] = lambda share:
     between two neighbours of the scan are not seen. Of delays and numbers of obligors
     every one is tried.
     """
+    raise_first(plan_faults(deal))
     # Tests without a consequence change no payment.
     deal = altered(deal, controls=deal.controls.without("support"), covenants=deal.acting)
     even, ratios = np.linspace(0.0, 1.0, SCAN + 1), np.geomspace(1.0, 100.0, SCAN + 1)

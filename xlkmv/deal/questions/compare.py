@@ -14,7 +14,9 @@ from xlkmv.deal.kmv import KmvView, kmv_view
 from xlkmv.deal.paths.executors import Executor
 from xlkmv.deal.paths.run import Simulation, simulate
 from xlkmv.deal.paths.tally import group_error
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.terms import CONTROLS, Curve, Deal, Loans, Pool, Recoveries, Tranche
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.errors import InputError, XlkmvError
 from xlkmv.model.domain import Array
 from xlkmv.phrase import CLAUSES, LIST, Phrase, joined
@@ -231,10 +233,13 @@ def compare(
     pending: list[_Change] = []
     for place, change in enumerate(changes):
         pending.append(change)
-        try:
-            made = second if place == len(changes) - 1 else _made(stages[-1][1], second, pending)
-        except XlkmvError:
-            continue
+        made = second
+        if place < len(changes) - 1:
+            try:
+                made = _made(stages[-1][1], second, pending)
+                raise_first(plan_faults(made))
+            except XlkmvError:
+                continue
         stages.append((joined([c.label for c in pending], CLAUSES), made))
         pending = []
     count = max(first.terms.paths, second.terms.paths) if paths is None else paths

@@ -13,9 +13,11 @@ from xlkmv.deal.paths.draws import Ints, layout_of
 from xlkmv.deal.paths.patterns import Patterns
 from xlkmv.deal.paths.run import ENOUGH, Engines, patterns_of
 from xlkmv.deal.plan.stressed import separate
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.questions.leaveout import Leaving, LeftOut, leave_one_out
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal, Pool
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.model.domain import Array
 from xlkmv.shown import Shown
 
@@ -125,11 +127,17 @@ def contributions(
     -------
     Contributions
 
+    Raises
+    ------
+    InputError, DomainError
+        When the plan of the deal has a fault.
+
     Notes
     -----
     Standard errors take paths as independent draws: stratified as they are, the errors are upper
     bounds, as far as the strata matter. Of ratios they follow by the delta method.
     """
+    raise_first(plan_faults(deal))
     plan = separate(apply(deal, stress))
     obligors = deal.pool.obligors
     row = np.repeat(np.arange(obligors.size), obligors.astype(np.int64))

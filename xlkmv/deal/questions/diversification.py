@@ -297,7 +297,8 @@ def _variants(deal: Deal, asked: Otherwise) -> Iterator[tuple[str, Deal]]:
 def _apart(deal: Deal, between: float) -> Deal:
     """Let a new industry have a factor of its own, all others one of theirs."""
     words = tuple(word if word == NEW_INDUSTRY else THE_POOL for word in deal.pool.industry)
-    terms = altered(deal.terms, between_industries=between)
+    # What obligors of the pool have in common stays.
+    terms = altered(deal.terms, between_industries=between, industry_correlation=0.0)
     return altered(deal, pool=altered(deal.pool, industry=words), terms=terms)
 
 

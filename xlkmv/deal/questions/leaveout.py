@@ -13,8 +13,10 @@ from xlkmv.deal.paths.patterns import Patterns, all_paths, find_patterns
 from xlkmv.deal.paths.run import Engines, patterns_of
 from xlkmv.deal.plan.recovery import Returns
 from xlkmv.deal.plan.stressed import Stressed, separate
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Deal
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.model.domain import Array
 from xlkmv.shown import Shown
 
@@ -88,11 +90,17 @@ def leave_one_out(
     -------
     LeftOut
 
+    Raises
+    ------
+    InputError, DomainError
+        When the plan of the deal has a fault.
+
     Notes
     -----
     The volatility that a covenant on the senior distance looks at stays that of the whole pool. Standard
     errors take paths as independent draws, and are upper bounds as far as the strata matter.
     """
+    raise_first(plan_faults(deal))
     plan = separate(apply(deal, stress))
     leaving = Leaving(deal, plan, rows, paths)
     layout = layout_of(deal, leaving.paths, deal.terms.seed)

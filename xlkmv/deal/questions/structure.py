@@ -14,6 +14,7 @@ import numpy as np
 
 from xlkmv.deal.figures import figure, probability
 from xlkmv.deal.paths.run import ENOUGH
+from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.questions.candidates import (
     Question,
     coupon_question,
@@ -29,6 +30,7 @@ from xlkmv.deal.questions.candidates import (
 from xlkmv.deal.questions.search import WIDTH, Curve, Trials
 from xlkmv.deal.stress import BASE, apply
 from xlkmv.deal.terms import TERM_RULES, ClassScale, Deal
+from xlkmv.deal.terms.faults import raise_first
 from xlkmv.errors import DomainError, InputError
 from xlkmv.model.domain import Array, check_number
 from xlkmv.phrase import Phrase, joined
@@ -464,8 +466,8 @@ def solve(
 
     Raises
     ------
-    InputError
-        When a class is unknown, or a target neither a probability nor a grade.
+    InputError, DomainError
+        When a class is unknown, a target neither a probability nor a grade, or the plan has a fault.
 
     Notes
     -----
@@ -478,6 +480,7 @@ def solve(
     answer, and the remark says so. Reserves in periods grow with the senior class, and triggers may make
     a larger class safer, so that this happens.
     """
+    raise_first(plan_faults(deal))
     (targets, grades), scale = _targets(deal, target), deal.terms.class_scale
     tally = _Share(progress)
     room = _room(deal)

@@ -28,6 +28,7 @@ __all__ = [
     "VECTORS",
     "VOLATILITY_SOURCES",
     "Terms",
+    "speed_rule",
     "terms_faults",
     "without_risk",
 ]
@@ -336,11 +337,17 @@ def _oc_faults(terms: Any) -> Iterator[Fault]:
         yield Fault("terms", None, "oc_target", target, OC_TARGET.text)
 
 
+def speed_rule(kind: str) -> Rule:
+    """Return the rule of a speed of prepayment, by the type of :class:`Terms`."""
+    if kind == "PSA":
+        return TERM_RULES["prepayment"]
+    return VECTOR_RULE if kind == "CPR" else PROBABILITY
+
+
 def _prepayment_faults(terms: Any) -> Iterator[Fault]:
-    speed, kind = terms.prepayment, terms.prepayment_type
-    if speed is None or not isinstance(speed, (int, float)) or kind == "PSA":
+    speed, rule = terms.prepayment, speed_rule(terms.prepayment_type)
+    if speed is None or not isinstance(speed, (int, float)):
         return
-    rule = PROBABILITY if kind != "CPR" else VECTOR_RULE
     if TERM_RULES["prepayment"].holds(np.asarray(speed, float)) and not rule.holds(np.asarray(speed, float)):
         yield Fault("terms", None, "prepayment", speed, rule.text)
 

@@ -5,7 +5,8 @@ its ends: normal, with a spread of its own on either side of the figure, on the 
 (:data:`INPUTS`): log odds of probabilities, recoveries and correlations, logs of volatilities and
 speeds, the figure itself of drifts. A standard error s of the figure x stands for a range, too: on the
 scale y(x) its spread is ``s |dy/dx|`` (delta method), s/(x (1 - x)) of log odds and s/x of logs, so that
-no end leaves the scale.
+no end leaves the scale. Where obligors differ, their mean is the figure: all move alike on the scale, as far
+as brings the mean to its ends; of a standard error as far as the mean of x (1 - x) says.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import expit, logit, ndtri
 
 from xlkmv.deal.terms.claims import Pool
 from xlkmv.deal.terms.columns import Columns
 from xlkmv.deal.terms.deal import Deal
 from xlkmv.deal.terms.faults import COLUMN_RULES, Fault, raise_first
-from xlkmv.deal.terms.plan import TERM_RULES
+from xlkmv.deal.terms.plan import TERM_RULES, speed_rule
 from xlkmv.errors import InputError
 from xlkmv.kinds import altered
 from xlkmv.model.domain import INSIDE_PROBABILITY, POSITIVE, PROBABILITY, SIGNED_RATE, Array, Rule, numbers
@@ -50,6 +52,8 @@ RANGE_NUMBERS = ("pd_low", "pd_high", "pd_error")
 # What a source says of its ends besides.
 SOURCE_NUMBERS = ("pd_median", "pd_shared", "pd_group")
 LOWEST, HIGHEST = 1e-12, 1.0 - 1e-9
+# What is farther on the scale of log odds is at its end.
+FARTHEST = 60.0
 # Of a recovery about 1/2 no spread is wider.
 MOST_SPREAD = 0.5 - 1e-9
 
@@ -92,69 +96,121 @@ class RangedInput:
     ----------
     label : str
     scale : Scale
-    figure : callable
-        Deal -> the figure that the range is about; where obligors differ, their mean by financed amount.
+    figures : callable
+        Deal -> the figures that move together, and the weights of the mean that the range is about, by
+        financed amount where obligors differ; no weights: there is nothing to be moved.
     acts : callable
-        Deal -> whether the figure is in use at all.
+        Deal -> whether the figures are in use at all.
     """
 
     label: str
     scale: Scale
-    figure: Callable[[Deal], float]
+    figures: Callable[[Deal], tuple[Array, Array]]
     acts: Callable[[Deal], bool]
 
+    def figure(self, deal: Deal) -> float:
+        """Return what the range is about; NaN where there is nothing."""
+        figures, weights = self.figures(deal)
+        return float(np.average(figures, weights=weights)) if weights.any() else np.nan
 
-def _mean(column: str) -> Callable[[Deal], float]:
-    return lambda deal: float(deal.pool.share @ getattr(deal.pool, column))
+    def spread(self, low: float, high: float, error: float, deal: Deal) -> tuple[float, float]:
+        """How far the figures have to move for the mean to reach down and up, deviations on their scale.
+
+        Ends or error are NaN. NaN or infinite where the mean does not get there, as what is 0 or 1 stays.
+        """
+        (figures, weights), figure = self.figures(deal), self.figure(deal)
+        if self.scale is not ODDS or np.ptp(figures) == 0.0:
+            down, up = self.scale.spread(low, high, error, figure)
+            return float(down), float(up)
+        if not np.isnan(error):
+            # Delta method.
+            with np.errstate(divide="ignore"):
+                by_error = float(error / np.average(self.scale.pace(figures), weights=weights))
+            return by_error, by_error
+        return -_shift(figures, weights, low) / REACH, _shift(figures, weights, high) / REACH
+
+    def faults(self, low: float, high: float, error: float, deal: Deal) -> Iterator[Fault]:
+        """Yield everything that is wrong with a range of the deal; see :func:`range_faults`."""
+        found = [*range_faults(low, high, error, self.figure(deal), self.scale.rule)]
+        yield from found
+        if found or not self.figures(deal)[1].any():
+            return
+        ends = (("error", error), ("error", error)) if np.isnan(low) else (("low", low), ("high", high))
+        for (column, end), reach in zip(ends, self.spread(low, high, error, deal), strict=True):
+            if not np.isfinite(reach):
+                rule = Phrase("must be what the mean can come to: figures of 0 and 1 in it stay")
+                yield Fault("range", None, column, end, rule)
+                return
 
 
-def _term(name: str) -> Callable[[Deal], float]:
-    return lambda deal: float(getattr(deal.terms, name))
+def _shift(figures: Array, weights: Array, end: float) -> float:
+    """What has to be added to the log odds of figures for their mean to be there; NaN: nothing will do."""
+
+    def mean(shift: float) -> float:
+        return float(np.average(ODDS.moved(figures, shift), weights=weights))
+
+    low, high = -FARTHEST, FARTHEST
+    if np.average(figures, weights=weights) == end:
+        return 0.0
+    if not mean(low) <= end <= mean(high):
+        return np.nan
+    while low < (middle := 0.5 * (low + high)) < high:
+        low, high = (middle, high) if mean(middle) < end else (low, middle)
+    return middle
 
 
-def _typed(pool: Pool) -> Array:
-    """Rows whose recovery is typed, as no pledge says it, shape (m,), as weights by financed amount."""
-    return pool.amount if pool.recoveries is None else pool.amount * ~pool.recoveries.pledged
+def _column(name: str) -> Callable[[Deal], tuple[Array, Array]]:
+    return lambda deal: (getattr(deal.pool, name), deal.pool.amount)
 
 
-def _recovery(deal: Deal) -> float:
-    weights = _typed(deal.pool)
-    return float(np.average(deal.pool.recovery, weights=weights)) if weights.any() else np.nan
+def _one(figure: Callable[[Deal], float]) -> Callable[[Deal], tuple[Array, Array]]:
+    return lambda deal: (np.array([figure(deal)]), np.ones(1))
+
+
+def _term(name: str) -> Callable[[Deal], tuple[Array, Array]]:
+    return _one(lambda deal: float(getattr(deal.terms, name)))
+
+
+def _typed(pool: Pool) -> npt.NDArray[np.bool_]:
+    """Rows whose recovery is typed, as no pledge says it, shape (m,)."""
+    if pool.recoveries is None:
+        return np.ones(pool.amount.size, np.bool_)
+    return np.asarray(~pool.recoveries.pledged)
+
+
+def _any_typed(deal: Deal) -> bool:
+    return bool(_typed(deal.pool).any())
+
+
+def _recoveries(deal: Deal) -> tuple[Array, Array]:
+    typed = _typed(deal.pool)
+    return deal.pool.recovery[typed], deal.pool.amount[typed]
 
 
 def _user(deal: Deal) -> bool:
     return deal.terms.volatility_source == "user"
 
 
-def _pledged(pool: Pool) -> Array:
-    """Financed amounts of the rows that have a pledge, shape (m,), 0 of others."""
-    return np.zeros(0) if pool.recoveries is None else pool.amount * pool.recoveries.pledged
+def _of_pledges(column: str) -> Callable[[Deal], tuple[Array, Array]]:
+    """Column of the rows that have a pledge."""
+
+    def figures(deal: Deal) -> tuple[Array, Array]:
+        drawn = deal.pool.recoveries
+        if drawn is None:
+            return np.zeros(0), np.zeros(0)
+        return getattr(drawn, column)[drawn.pledged], deal.pool.amount[drawn.pledged]
+
+    return figures
 
 
-def _of_pledges(column: str) -> Callable[[Deal], float]:
-    """Mean of a column of the pledges by financed amount."""
-
-    def figure(deal: Deal) -> float:
-        weights = _pledged(deal.pool)
-        return (
-            float(np.average(getattr(deal.pool.recoveries, column), weights=weights))
-            if weights.any()
-            else np.nan
-        )
-
-    return figure
-
-
-def _cover(deal: Deal) -> float:
+def _cover(deal: Deal) -> tuple[Array, Array]:
     """Value of the pledges over what is financed against them."""
-    weights = _pledged(deal.pool)
-    if not weights.any() or deal.pool.recoveries is None:
-        return np.nan
-    return float(np.nansum(deal.pool.recoveries.pledge) / weights.sum())
+    values, financed = _of_pledges("pledge")(deal)
+    return values / financed, financed
 
 
 def _any_pledge(deal: Deal) -> bool:
-    return bool(_pledged(deal.pool).any())
+    return not _typed(deal.pool).all()
 
 
 def _industries(deal: Deal) -> bool:
@@ -162,12 +218,10 @@ def _industries(deal: Deal) -> bool:
 
 
 INPUTS: dict[str, RangedInput] = {
-    "pd": RangedInput(Phrase("PD of all obligors together"), ODDS, _mean("pd"), lambda deal: True),
-    "recovery": RangedInput(Phrase("Recovery"), ODDS, _recovery, lambda deal: bool(_typed(deal.pool).any())),
-    "correlation": RangedInput(Phrase("Asset correlation"), ODDS, _mean("correlation"), lambda deal: True),
-    "volatility": RangedInput(
-        Phrase("Volatility of the pool"), LOG, lambda deal: deal.terms.volatility, _user
-    ),
+    "pd": RangedInput(Phrase("PD of all obligors together"), ODDS, _column("pd"), lambda deal: True),
+    "recovery": RangedInput(Phrase("Recovery"), ODDS, _recoveries, _any_typed),
+    "correlation": RangedInput(Phrase("Asset correlation"), ODDS, _column("correlation"), lambda deal: True),
+    "volatility": RangedInput(Phrase("Volatility of the pool"), LOG, _term("volatility"), _user),
     "drift": RangedInput(Phrase("Drift of the pool"), PLAIN, _term("drift"), _user),
     "prepayment": RangedInput(
         Phrase("Prepayment"),
@@ -178,7 +232,7 @@ INPUTS: dict[str, RangedInput] = {
     "support_pd": RangedInput(
         Phrase("PD of the undertaking's payer"),
         ODDS,
-        lambda deal: deal.controls.support_pd,
+        _one(lambda deal: deal.controls.support_pd),
         lambda deal: deal.controls.support,
     ),
     "support_correlation": RangedInput(
@@ -196,7 +250,7 @@ INPUTS: dict[str, RangedInput] = {
     "lag": RangedInput(
         Phrase("Recovery lag, time to sale"),
         LOG,
-        _mean("lag"),
+        _column("lag"),
         lambda deal: bool((deal.pool.lag > 0.0).any()),
     ),
     "pledge": RangedInput(Phrase("Pledge value / financed"), LOG, _cover, _any_pledge),
@@ -276,7 +330,7 @@ class Ranges(Columns, Shown):
         for name, item in INPUTS.items():
             if getattr(self, name) is not None:
                 # The label says more than a position.
-                for fault in range_faults(*self.said(name), item.figure(deal), item.scale.rule):
+                for fault in item.faults(*self.said(name), deal):
                     raise_first([replace(fault, part=f"range of {item.label}")])
 
     def check_obligors(self, pool: Pool) -> None:
@@ -325,8 +379,7 @@ class Ranges(Columns, Shown):
 
     def spread(self, name: str, deal: Deal) -> tuple[float, float]:
         """How far an input of :data:`INPUTS` reaches down and up, standard deviations on its scale."""
-        down, up = INPUTS[name].scale.spread(*self.said(name), INPUTS[name].figure(deal))
-        return float(down), float(up)
+        return INPUTS[name].spread(*self.said(name), deal)
 
     def obligor_spread(self, pool: Pool) -> tuple[Array, Array, Array]:
         """Where the middle of the PD of each row is, and how far it reaches down and up from there.
@@ -362,6 +415,7 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
     Deal
     """
     pool, terms, controls = deal.pool, deal.terms, deal.controls
+    rules = TERM_RULES | {"prepayment": speed_rule(terms.prepayment_type)}
 
     def moved(name: str, figures: Any, shift: Any) -> Any:
         scale = INPUTS[name].scale
@@ -369,8 +423,9 @@ def varied(deal: Deal, shifts: dict[str, float], obligors: Array | None = None) 
 
     def one(name: str, figure: float) -> float:
         there = moved(name, figure, shifts.get(name, 0.0))
-        bounds = TERM_RULES.get(name, PROBABILITY)
-        return float(np.clip(there, bounds.low, bounds.high))
+        bounds = rules.get(name, PROBABILITY)
+        most = np.nextafter(bounds.high, 0.0) if bounds.high_open else bounds.high
+        return float(np.clip(there, bounds.low, most))
 
     def column(name: str, figures: Array) -> Array:
         there = moved(name, figures, shifts.get(name, 0.0))

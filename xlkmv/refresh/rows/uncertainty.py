@@ -35,9 +35,12 @@ def range_rows(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
     """Beside each input that may have a range: whether its range counts, and what it is now."""
     known = {item.label.casefold(): name for name, item in INPUTS.items()}
     rows: list[list[Any]] = []
-    label_of, low_of, error_of = (layout.RANGE.column(field).header for field in ("label", "low", "error"))
+    label_of, low_of, high_of, error_of = (
+        layout.RANGE.column(field).header for field in ("label", "low", "high", "error")
+    )
     errors = table.column(error_of) if table.has(error_of) else [None] * len(table.rows)
-    for label, low, error in zip(table.column(label_of), table.column(low_of), errors, strict=True):
+    columns = *(table.column(header) for header in (label_of, low_of, high_of)), errors
+    for label, low, high, error in zip(*columns, strict=True):
         name = known.get(str(label or "").strip().casefold())
         if name is None:
             rows.append([None, None])
@@ -45,15 +48,16 @@ def range_rows(table: Table, deal: Deal, ranges: Ranges) -> list[list[Any]]:
         if not INPUTS[name].acts(deal):
             rows.append([UNUSED[name], None])
             continue
-        counts = None
+        counts, figure = None, INPUTS[name].figure(deal)
         if name in ranges.acting(deal):
             typed = not (is_blank(low) and is_blank(error))
             counts = Phrase("yes") if typed else Phrase("yes: s.e. of its source")
         elif not is_blank(low):
-            counts = Phrase("no: figure outside")
+            inside = isinstance(low, float) and isinstance(high, float) and low <= figure <= high
+            counts = Phrase("no: an end out of reach") if inside else Phrase("no: figure outside")
         elif not is_blank(error):
             counts = Phrase("no: s.e. does not fit")
-        rows.append([counts, INPUTS[name].figure(deal)])
+        rows.append([counts, figure])
     return rows
 
 
