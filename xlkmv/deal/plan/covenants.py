@@ -62,7 +62,7 @@ class Observation:
     reserve_target : ndarray or float
         Size of the reserve, money.
     senior_outstanding : ndarray of bool
-    volatility, drift : float
+    volatility, drift : ndarray or float
     reserve_at_closing : float
         Money; what was there then.
     pool : ndarray
@@ -84,8 +84,8 @@ class Observation:
     reserve: Array
     reserve_target: Array | float
     senior_outstanding: npt.NDArray[np.bool_]
-    volatility: float
-    drift: float
+    volatility: Array | float
+    drift: Array | float
     reserve_at_closing: float
     pool: Array
     claims: Array

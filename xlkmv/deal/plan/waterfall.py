@@ -491,7 +491,7 @@ def _tested(
 class _Plan:
     """Figures of a plan that are the same on all paths, and the rules of one date that need them."""
 
-    def __init__(self, plan: Stressed, volatility: float, drift: float) -> None:
+    def __init__(self, plan: Stressed, volatility: Array | float, drift: Array | float) -> None:
         deal, dues = plan.deal, plan.dues
         self.plan, self.deal, self.terms = plan, deal, deal.terms
         self.volatility, self.drift, self.times = volatility, drift, deal.terms.times
@@ -677,7 +677,7 @@ def _state(trap: npt.NDArray[np.bool_], turbo: npt.NDArray[np.bool_]) -> npt.NDA
 
 
 def payments(
-    plan: Stressed, state: PoolState, volatility: float, drift: float
+    plan: Stressed, state: PoolState, volatility: Array | float, drift: Array | float
 ) -> Generator[Payment, tuple[npt.NDArray[np.int64], PoolState] | None, None]:
     """Yield the payments date by date for many paths at once.
 
@@ -688,8 +688,8 @@ def payments(
     plan : Stressed
     state : PoolState
         Dates in rows, paths in columns.
-    volatility, drift : float
-        Of the pool, for a covenant on the senior DD.
+    volatility, drift : ndarray, shape (p,), or float
+        Of the pool, for a covenant on the senior DD; of each path where all are computed on every date.
 
     Yields
     ------

@@ -187,8 +187,8 @@ class _Trials:
 
     def batch(self, column: str) -> int:
         """How many sizes of a stress are tried at once."""
-        # One waterfall serves plans that owe the same, and whose senior DD nobody tests.
-        return 1 if column == "rate_shift" or _tests_distance(self.deal) else BATCH
+        # One waterfall serves plans that owe the same.
+        return 1 if column == "rate_shift" else BATCH
 
     def missed_dates(self, column: str, sizes: npt.NDArray[Any], expected: bool) -> Iterator[int | None]:
         """First date that the headline class misses, size by size; one after the other or in batches."""
@@ -201,7 +201,7 @@ class _Trials:
                 plans.append(plan)
                 states.append(state)
             columns = {name: np.array([state[name] for state in states]) for name in states[0]}
-            yield from _first_misses(plans[0], columns, _lognormal(plans[0]))
+            yield from _first_misses(plans[0], columns, _lognormals(plans))
 
     def _tried(self, stress: Stress, expected: bool) -> tuple[Stressed, dict[str, Array]]:
         """Plan under a stress, and what the pool does, by field of PoolState."""
@@ -218,9 +218,18 @@ def _tests_distance(deal: Deal) -> bool:
     return any(covenant.metric == "senior DD" for covenant in deal.covenants)
 
 
-def _lognormal(plan: Stressed) -> tuple[float, float]:
-    """Volatility and drift of the pool, which cost an integration and serve the senior DD only."""
-    return pool_lognormal(plan) if _tests_distance(plan.deal) else (0.0, 0.0)
+def _lognormals(plans: Iterable[Stressed]) -> tuple[Array, Array] | None:
+    """Volatility and drift of the pool under each plan, shape (plans,) each.
+
+    None where nobody tests the senior DD, which alone they serve: each costs an integration.
+    """
+    both: list[tuple[float, float]] = []
+    for plan in plans:
+        if not _tests_distance(plan.deal):
+            return None
+        both.append(pool_lognormal(plan))
+    volatility, drift = np.array(both).T
+    return volatility, drift
 
 
 def _pool_state(plan: Stressed, expected: bool) -> dict[str, Array]:
@@ -299,13 +308,15 @@ def _performing(plan: Stressed) -> dict[str, Array]:
     return {name: values for name, values in rows.items() if values is not None}
 
 
-def _first_misses(plan: Stressed, pool: dict[str, Array], lognormal: tuple[float, float]) -> list[int | None]:
+def _first_misses(
+    plan: Stressed, pool: dict[str, Array], lognormals: tuple[Array, Array] | None
+) -> list[int | None]:
     """First date that the headline class misses, per row of what the pool does."""
     headline = plan.deal.headline
     floor = TOLERANCE * plan.deal.tranches[headline].amount
     first: list[int | None] = [None] * len(pool["collections"])
     columns: dict[str, Any] = {name: np.ascontiguousarray(rows.T) for name, rows in pool.items()}
-    for date, paid in enumerate(payments(plan, PoolState(**columns), *lognormal)):
+    for date, paid in enumerate(payments(plan, PoolState(**columns), *(lognormals or (0.0, 0.0)))):
         for row in np.flatnonzero(paid.missed[headline] > floor).tolist():
             if first[row] is None:
                 first[row] = date
@@ -317,13 +328,18 @@ def _first_misses(plan: Stressed, pool: dict[str, Array], lognormal: tuple[float
 def _largest_gone(plan: Stressed, report: Callable[[float], None]) -> Iterator[int | None]:
     """First date missed when the 0, 1, 2, ... largest obligors are in default from closing on."""
     pool = _Descending(plan, report)
-    # sigma and mu move with each obligor that is gone.
-    batch = 1 if _tests_distance(plan.deal) else OBLIGORS
+    # sigma and mu move with each obligor that is gone, and cost more than the payments.
+    batch = BATCH if _tests_distance(plan.deal) else OBLIGORS
+
+    def without(gone: Iterable[int]) -> Iterator[Stressed]:
+        for count in gone:
+            report(count / (pool.obligors + 1))
+            yield pool.without(count)
+
     for start in range(0, pool.obligors + 1, batch):
         report(start / (pool.obligors + 1))
         gone = np.arange(start, min(start + batch, pool.obligors + 1))
-        lognormal = pool_lognormal(pool.without(start)) if batch == 1 else (0.0, 0.0)
-        yield from _first_misses(plan, pool.state(gone), lognormal)
+        yield from _first_misses(plan, pool.state(gone), _lognormals(without(gone.tolist())))
 
 
 class _Descending:
