@@ -166,7 +166,7 @@ print(not any(found.state == "wrong" for found in doctor(addin=addin)))
 print(not any(found.state == "wrong" for found in doctor(addin=addin, fix=True)))
 assert path.read_bytes() == addin
 """
-    said = wine.python("-c", code, timeout=240).output
+    said = wine.python("-c", code, timeout=500).output
     verdicts = [line for line in said.splitlines() if line in ("True", "False")]
     assert verdicts == ["True", "False", "True"], said
     assert r"points to a Python that is gone: C:\moved\pythonw.exe" in said
@@ -365,7 +365,7 @@ print(json.dumps([wrong, done, quick, row, settings, len(excel.messages)]))
 """
     path = tmp_path / "refresh.py"
     path.write_text(code, "utf-8")
-    said = wine.python(path, timeout=240).output
+    said = wine.python(path, timeout=500).output
     wrong, done, quick, row, settings, messages = json.loads(said.splitlines()[-1])
     assert (wrong[0][0], len(wrong)) == ("wrong", 2), wrong
     assert "HYPERLINK" in wrong[1][0]
