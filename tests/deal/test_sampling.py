@@ -39,17 +39,13 @@ def test_thinned_paths_stand_for_all_of_them():
     np.testing.assert_allclose(count / 4000, 1.0, atol=0.25)
 
 
-@pytest.mark.parametrize(("name", "paid"), [("auto", 0.2), ("patents", 0.45), ("lease", 0.45)])
-def test_a_thinned_run_agrees_with_the_full_one(name, paid):
-    deal = example(name).deal
+def test_a_thinned_run_agrees_with_the_full_one():
+    deal = example("auto").deal
     stresses = [BASE, Stress("off", controls_off="all"), Stress("x5", pd_multiplier=5.0)]
     full = simulate_stresses(deal, stresses, paths=65_536)
     thin = simulate_stresses(deal, stresses, paths=65_536, thin=True)
     for a, b in zip(full, thin, strict=True):
-        assert b.waterfalls < paid * a.waterfalls
-        # Each group of paths is stood for as a whole.
-        means = np.average(b.replicates, axis=0, weights=b.replicate_paths)
-        np.testing.assert_allclose(means, measures(b).ravel(), rtol=1e-9, atol=1e-15)
+        assert b.waterfalls < 0.2 * a.waterfalls
         for one, other in zip(a.tranches, b.tranches, strict=True):
             for name in ("pd", "anydate_pd", "expected_loss"):
                 error = getattr(other, f"{name}_error")
@@ -108,22 +104,16 @@ def test_whoever_is_kept_weights_are_those_of_all_paths(data):
     whole = paths // group
     alone = whole * (group - others + others % 8) + paths - whole * group
     assert np.count_nonzero(stands == 1.0) == alone
-    # Whoever stands alone, wherever, is there and stands for itself; the others stand for all of them.
-    single = np.random.default_rng(paths).random(paths) < data.draw(st.floats(0.0, 1.0))
-    chosen, stands = sampled(severity, group, kept, np.random.default_rng(1), single)
-    assert (np.diff(chosen) > 0).all()
-    assert chosen[single[chosen]].tolist() == np.flatnonzero(single).tolist()
-    assert (stands[single[chosen]] == 1.0).all()
-    for start in range(0, paths, group):
-        inside = (chosen >= start) & (chosen < start + group)
-        assert stands[inside].sum() == min(group, paths - start)
+
+
+PATHS = 32_768
 
 
 @pytest.fixture(scope="module")
 def auto():
     """A deal of 300 obligors whose classes are rarely short; its conditions with riskier ones between."""
     deal = example("auto").deal
-    return replace(deal, terms=replace(deal.terms, paths=65_536))
+    return replace(deal, terms=replace(deal.terms, paths=PATHS))
 
 
 CONDITIONS = (
@@ -145,7 +135,7 @@ def test_a_pilot_run_saves_paths_and_no_digit(auto):
     wanted = Wanted((BASE, ALL_OFF), CONDITIONS)
     (whole, full), (again, few) = both(auto, wanted)
     for a, b in zip(whole, again, strict=True):
-        assert a.waterfalls == b.waterfalls == 65_536
+        assert a.waterfalls == b.waterfalls == PATHS
         np.testing.assert_allclose(measures(a), measures(b), rtol=1e-12)
         np.testing.assert_allclose(a.expected_collections, b.expected_collections, rtol=1e-12)
     paid = sum(run.waterfalls for run in few)
@@ -158,14 +148,14 @@ def test_a_pilot_run_saves_paths_and_no_digit(auto):
                 moved += not np.isclose(value, getattr(other, name), rtol=1e-9, atol=1e-12)
                 assert abs(value - getattr(other, name)) <= 2.0 * error + 1e-12, (stress.name, name)
                 assert getattr(other, f"{name}_error") <= 1.1 * error + 1e-12, (stress.name, name)
-            assert one.effective_paths == 65_536
+            assert one.effective_paths == PATHS
             if other.anydate_pd == 0.0:
                 # Of some plans all paths are paid, if only those of another that pays alike; else one that
                 # is short could have been any of eight.
-                assert other.effective_paths in (65_536, 65_536 / 8), stress.name
-                weak += other.effective_paths < 65_536
+                assert other.effective_paths in (PATHS, PATHS / 8), stress.name
+                weak += other.effective_paths < PATHS
             else:
-                assert 65_536 / 8 <= other.effective_paths <= 65_536
+                assert PATHS / 8 <= other.effective_paths <= PATHS
     assert weak > 10
     # Mostly the figures are those of all paths.
     assert moved <= 6
@@ -202,7 +192,7 @@ def test_a_pilot_run_can_be_stopped(auto, monkeypatch):
         pytest.raises(KeyboardInterrupt),
     ):
         run.results(stop)
-    assert set(told) == {(0, 65_536)}
+    assert set(told) == {(0, PATHS)}
 
 
 def test_where_neighbours_never_fare_alike_all_paths_are_paid(auto, monkeypatch):

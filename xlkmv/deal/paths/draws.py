@@ -45,9 +45,9 @@ LARGEST_GROUP, FEWEST_GROUPS = 1 << 10, 64
 class Layout:
     """How paths are cut and which random numbers a block draws; fixed by deal, paths and seed.
 
-    `crowded`: so many defaults are expected that nearly all paths differ. `thin`: of paths that are like
-    hardly another, most on which little is lost are left out. `piloted`: of a crowded layout those are, of
-    which a pilot run tells that they make no difference. `tilt`: whereto draws are moved
+    `crowded`: so many defaults are expected that nearly all paths differ. `thin`: of those of a
+    crowded layout, most on which little is lost are left out. `piloted`: those are, of which a pilot run
+    tells that they make no difference. `tilt`: whereto draws are moved
     (:mod:`xlkmv.deal.paths.importance`); () where they are not.
     """
 

@@ -51,9 +51,7 @@ class KeptPaths:
         self.volatility, self.drift = pool_lognormal(whole)
         self.progress = progress
         self.plan: Stressed = separate(whole)
-        layout = layout_of(deal, paths, deal.terms.seed)
-        # Where many paths are alike they cost little, and one structure is compared with the next.
-        self.layout: Layout = replace(layout, thin=layout.crowded)
+        self.layout: Layout = layout_of(deal, paths, deal.terms.seed, thin=True)
 
     @cached_property
     def _drawn(self) -> tuple[PoolEngine, list[tuple[Patterns, PoolState]]]:

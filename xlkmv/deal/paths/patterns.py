@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from xlkmv.deal.paths.draws import Ints
 from xlkmv.deal.paths.sampling import Sample
@@ -78,19 +77,9 @@ class Patterns:
     @property
     def paid(self) -> Array:
         """Paths of each pattern that are not left out, whatever each stands for, shape (u,)."""
-        weights = self.weights[-1]
         if self.stands is None:
-            return weights
-        paid = np.bincount(self.index, minlength=weights.size).astype(np.float64)
-        # Those that are not named stand for themselves.
-        paid[0] += np.rint(weights[0] - self.stands[self.index == 0].sum())
-        return paid
-
-    def rare(self, fewer: int, paths: int) -> npt.NDArray[np.bool_]:
-        """Which paths of all have a pattern that is there, itself included, `fewer` times than this."""
-        found = np.zeros(paths, np.bool_)
-        found[self.rows] = self.weights[-1].take(self.index) < fewer
-        return found
+            return self.weights[-1]
+        return np.bincount(self.index, minlength=self.parent.size).astype(np.float64)
 
     @property
     def path(self) -> Ints:
@@ -127,7 +116,6 @@ def find_patterns(
     dates: int,
     alike: bool = True,
     weight: Array | None = None,
-    sample: Sample | None = None,
 ) -> Patterns:
     """Group the paths of a block that have the same defaults on the same dates, and link the groups.
 
@@ -149,17 +137,11 @@ def find_patterns(
         different, from their first default on.
     weight : ndarray, shape (paths,), optional
         What each path counts for; their sum is the number of paths. 1 when left out.
-    sample : Sample, optional
-        The only paths that are kept, without a weight.
 
     Returns
     -------
     Patterns
     """
-    in_all = paths
-    if sample is not None:
-        paths = sample[0].size
-        rows, columns, first, payer = _of_sample(sample[0], rows, columns, first, payer)
     slots = obligors + 1  # the payer is one more
     bits = int(slots * dates).bit_length()
     held, mask = 64 // bits, (1 << bits) - 1
@@ -201,10 +183,8 @@ def find_patterns(
     index[order] = position[np.cumsum(new)]
     named, stands = touched, weight
     if weight is None:
-        if sample is not None:
-            named, stands = sample[0].take(touched), sample[1].take(touched)
-        weight = np.bincount(index, stands, born.size).astype(np.float64)
-        weight[0] = in_all - weight.sum()
+        weight = np.bincount(index, minlength=born.size).astype(np.float64)
+        weight[0] = paths - touched.size
     else:
         # Each has a weight of its own, those without a default, too.
         named, others = np.arange(paths), index
@@ -253,7 +233,11 @@ def all_paths(
     chosen, stands = np.arange(payer.size), None
     if sample is not None:
         chosen, stands = sample
-        rows, columns, first, payer = _of_sample(chosen, rows, columns, first, payer)
+        start, end = np.searchsorted(rows, chosen), np.searchsorted(rows, chosen, side="right")
+        size = end - start
+        kept = np.repeat(end - np.cumsum(size), size) + np.arange(size.sum())
+        rows, columns, first = np.repeat(np.arange(chosen.size), size), columns.take(kept), first.take(kept)
+        payer = payer.take(chosen)
     span = span_of(obligors, dates)
     happened = np.array([rows.size])
     if span < dates:
@@ -282,17 +266,6 @@ def all_paths(
         index=np.arange(payer.size),
         stands=stands,
     )
-
-
-def _of_sample(
-    chosen: Ints, rows: Ints, columns: Ints, first: Ints, payer: Ints
-) -> tuple[Ints, Ints, Ints, Ints]:
-    """Keep what happens on some paths, which are numbered anew."""
-    start, end = np.searchsorted(rows, chosen), np.searchsorted(rows, chosen, side="right")
-    size = end - start
-    kept = np.repeat(end - np.cumsum(size), size) + np.arange(size.sum())
-    numbered = np.repeat(np.arange(chosen.size), size)
-    return numbered, columns.take(kept), first.take(kept), payer.take(chosen)
 
 
 def span_of(obligors: int, dates: int) -> int:

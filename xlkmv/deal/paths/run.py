@@ -17,7 +17,7 @@ from xlkmv.deal.paths.draws import CROWDED, Ints, Layout, draw, layout_of
 from xlkmv.deal.paths.executors import Executor, Handle, awaited, held, shared, unheard
 from xlkmv.deal.paths.importance import DEAD, tilt_of, tilted
 from xlkmv.deal.paths.patterns import Patterns, all_paths, find_patterns, joined
-from xlkmv.deal.paths.sampling import PILOT, SMALLEST_THINNED, STRIDE, Sample, sampled, severe, telling
+from xlkmv.deal.paths.sampling import PILOT, SMALLEST_THINNED, Sample, sampled, severe, telling
 from xlkmv.deal.paths.tally import (
     LOSS_BINS,
     MOST_TOGETHER,
@@ -464,7 +464,7 @@ def patterns_of(
     for model, alike in itertools.groupby(pools, lambda pool: pool.model):
         defaults = [model.obligor_defaults(draws)]
         kinds = [[*same] for _, same in itertools.groupby(alike, _like)]
-        all_differ, of_kept, lost, some = None, None, None, None
+        all_differ, of_kept, lost = None, None, None
         for same in kinds:
             support, drawn = same[0].support, same[0].drawn
             kept = severe(layout.group) if layout.thin else same[0].kept
@@ -480,14 +480,7 @@ def patterns_of(
                 # The payer is all in which they differ from those before.
                 patterns = replace(all_differ, payer=payer.take(all_differ.rows), returns=None)
             elif not layout.crowded and rows.size <= CROWDED * paths:
-                events = rows, columns, first, payer
-                if layout.thin and layout.group >= SMALLEST_THINNED and some is None:
-                    like = find_patterns(paths, *events, obligors, n, not drawn)
-                    rng = np.random.default_rng([layout.seed, block])
-                    lost = same[0].severity(events[:3], paths)
-                    # A pattern of many paths costs no more than one of few.
-                    some = sampled(lost, layout.group, severe(layout.group), rng, ~like.rare(STRIDE, paths))
-                patterns = find_patterns(paths, *events, obligors, n, not drawn, weight, some)
+                patterns = find_patterns(paths, rows, columns, first, payer, obligors, n, not drawn, weight)
             else:
                 if kept is None or layout.group < SMALLEST_THINNED:
                     sample = None
@@ -649,7 +642,7 @@ def simulate_stresses(
         As in :func:`simulate`.
     thin : bool
         Of paths on which little is lost, pay only some, which stand for the others; the standard
-        errors say what that costs. Of paths with the same defaults as some others all are paid.
+        errors say what that costs. Pools in which many paths are alike need it not, and have all.
     tasks : int
         Parts into which an executor gets the run, at most.
 

@@ -84,9 +84,7 @@ def telling(severity: Array, fares: Sequence[Array], group: int) -> Kept | None:
     return None if STRIDE * np.count_nonzero(~near) < group else near
 
 
-def sampled(
-    severity: Array, group: int, kept: Kept, rng: np.random.Generator, alone: Kept | None = None
-) -> Sample:
+def sampled(severity: Array, group: int, kept: Kept, rng: np.random.Generator) -> Sample:
     """Choose paths that stand for all: those at the places that are kept, and a few of the others.
 
     Group by group, paths in order of severity; of those that are thinned out a random one of
@@ -101,8 +99,6 @@ def sampled(
         Paths of a group; what is left over at the end is kept.
     kept : ndarray of bool, shape (group,)
     rng : numpy.random.Generator
-    alone : ndarray of bool, shape (paths,), optional
-        Paths that stand for themselves, wherever their places.
 
     Returns
     -------
@@ -114,25 +110,18 @@ def sampled(
     groups = severity.size // group
     if not groups:
         return np.arange(severity.size), np.ones(severity.size)
-    if alone is not None:
-        severity = np.where(alone, -np.inf, severity)
     order = np.argsort(-severity[: groups * group].reshape(groups, group), axis=1, kind="stable")
     order += group * np.arange(groups)[:, None]
     others = np.flatnonzero(~kept)
     # Of a stride that is not full all are kept.
     others = others[others.size % STRIDE :]
-    whole = np.ones(group, np.bool_)
-    whole[others] = False
+    alone = np.ones(group, np.bool_)
+    alone[others] = False
     strides = order[:, others].reshape(groups, -1, STRIDE)
-    at = np.broadcast_to(rng.integers(STRIDE, size=(groups, 1)), strides.shape[:2])
-    for_itself = [order[:, whole].ravel(), np.arange(groups * group, severity.size)]
-    if alone is not None:
-        # Those that stand for themselves come last.
-        some = ~alone[strides[:, :, -1]]
-        for_itself.append(strides[~some].ravel())
-        strides, at = strides[some], at[some]
-    one = np.take_along_axis(strides, at[..., None], axis=-1).ravel()
-    chosen = np.concatenate([*for_itself, one])
-    stands = np.repeat([1.0, float(STRIDE)], [chosen.size - one.size, one.size])
+    at = rng.integers(STRIDE, size=(groups, 1, 1))
+    one = np.take_along_axis(strides, np.broadcast_to(at, (*strides.shape[:2], 1)), axis=2)
+    all_of_it = np.concatenate([order[:, alone].ravel(), np.arange(groups * group, severity.size)])
+    chosen = np.concatenate([all_of_it, one.ravel()])
+    stands = np.repeat([1.0, float(STRIDE)], [all_of_it.size, one.size])
     by_path = np.argsort(chosen)
     return chosen[by_path], stands[by_path]

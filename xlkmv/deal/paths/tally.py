@@ -220,8 +220,8 @@ class PlanEngine:
         more = [] if flows is None else flows.values(loss, weight)
         values = np.concatenate([defaulted, short, loss, *more])
         sums = _over_paths(values, weight)
-        # Where weights differ from group to group, groups do from the mean of all.
-        centre = sums / layout.bundle_size(bundle) if layout.tilt else values[:, 0]
+        # Where weights differ, groups do from the mean of all.
+        centre = values[:, 0] if patterns.stands is None else sums / layout.bundle_size(bundle)
         return Tally(
             sums=sums,
             short=_over_paths(short, patterns.paid),

@@ -84,8 +84,8 @@ def attribute_controls(
 
     ``phi_i = sum over sets S without i of |S|! (c - |S| - 1)!/c! [v(S) - v(S + i)]`` with
     v(S) the measure when only the controls in S are on (Shapley 1953). All ``2^c`` sets are
-    simulated, on the same random numbers; of paths that are like hardly another, on the worst ones and
-    some of the others, which stand for the rest: the standard errors count that.
+    simulated, on the same random numbers; where nearly all paths differ, on the worst paths and some
+    of the others, which stand for the rest: the standard errors count that.
 
     Parameters
     ----------
