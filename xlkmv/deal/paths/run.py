@@ -333,7 +333,8 @@ class Engines:
             held.append(each)
             del each
             # One pool at a time, unless they are so small that plans of several are paid together.
-            if layout.crowded or sum(state.collections.size for _, _, state in held) > MOST_HELD:
+            figures = sum(state.collections.size for _, _, state in held)
+            if figures > MOST_HELD or not _few(held[-1][1], layout):
                 tallies |= self._pay(held, layout, bundle, step)
                 held = []
         tallies |= self._pay(held, layout, bundle, step)
@@ -361,6 +362,7 @@ class Engines:
         layout: Layout,
         bundle: int,
     ) -> Iterator[tuple[int, Tally, Outcome, Patterns, PoolState]]:
+        """Yield the plans that follow others, or those that do not, with what they were paid on."""
         alike: dict[bytes, list[tuple[int, Patterns, PoolState]]] = {}
         for pool, patterns, state in held:
             for place in self.of_pool[id(pool)]:
@@ -376,8 +378,7 @@ class Engines:
                     rng = np.random.default_rng([layout.seed, bundle])
                     sample = sampled(state.severity, layout.group, plan.kept, rng)
                     paid, on = patterns.sampled(sample), state.picked(sample[0])
-                few = plan.brief and not layout.crowded and 2 * paid.parent.size <= MOST_TOGETHER
-                if few and (known is None or plan.differs(*known)):
+                if plan.brief and _few(paid, layout) and (known is None or plan.differs(*known)):
                     alike.setdefault(plan.key, []).append((place, paid, on))
                 else:
                     tally, outcome = plan.run(paid, on, layout, bundle, known)
@@ -386,6 +387,11 @@ class Engines:
             parts = [(self.plans[place], paid, on) for place, paid, on in waiting]
             for (place, paid, on), outcome in zip(waiting, outcomes_together(parts), strict=True):
                 yield place, self.plans[place].tally(outcome, paid, layout, bundle), outcome, paid, on
+
+
+def _few(patterns: Patterns, layout: Layout) -> bool:
+    """Whether paying these patterns is mostly numpy's overhead."""
+    return not layout.crowded and 2 * patterns.parent.size <= MOST_TOGETHER
 
 
 def _leaders(plans: Sequence[Stressed], whole: int) -> dict[int, int]:
