@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -75,6 +76,33 @@ def test_refresh_writes_what_the_file_gets(template, fake, tmp_path, quick):
         assert seen.table(name) == saved.table(name), name
     for name in layout.NAMES:
         assert _named(fake, name) == saved.name(name).value
+
+
+def test_names_and_headings_are_asked_for_once(fake, monkeypatch):
+    """Each question goes to another process: twenty thousand of them took longer than the simulation."""
+    hurry(fake)
+    asked: Counter[object] = Counter()
+
+    def counted(thing):
+        asked[thing] += 1
+        return thing.__dict__["Name"]
+
+    for cls in (fake_excel.Name, fake_excel.ListObject, fake_excel.Column):
+        monkeypatch.setattr(cls, "Name", property(counted), raising=False)
+    book = live_book(fake)
+    refresh(book, now=NOW, quick=True)
+    book.save()
+    assert len(asked) > len(fake.Names) + len(layout.TABLES)
+    assert set(asked.values()) == {1}
+
+
+def test_a_cell_that_was_written_is_read_anew(fake):
+    book = live_book(fake)
+    before = book.name("out_State").value
+    book.write_name("out_State", "new")
+    assert book.name("out_State").value == before  # nothing is written before save
+    book.save()
+    assert book.name("out_State").value == "new"
 
 
 def _named(fake, name):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import itertools
 import os
 import time
@@ -114,13 +115,12 @@ class LiveBook:
         self._excel = self._book.Application
         self._shared = Shared((), frozenset(), bool(self._book.Date1904))
         self._tables = {
-            table.Name.casefold(): (sheet, table)
-            for sheet in self._book.Worksheets
-            for table in sheet.ListObjects
+            table.name.casefold(): table for sheet in self._book.Worksheets for table in _tables_of(sheet)
         }
-        self._names: dict[str, Any] | None = None
+        self._names: dict[str, tuple[str, Any]] | None = None
+        self._places: dict[str, tuple[str, Any, Area]] = {}
+        self._cells: dict[str, NamedCell] = {}  # as they are until the writes are done
         self._writes: list[_Write] = []
-        self._areas: dict[str, Area] = {}
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -129,55 +129,42 @@ class LiveBook:
         """The file, as Excel knows it."""
         return Path(self._book.FullName)
 
-    def _table(self, name: str) -> tuple[Any, Any]:
+    def _table(self, name: str) -> _OpenTable:
         try:
             return self._tables[name.casefold()]
         except KeyError:
             raise no_table(self._book.Name, name) from None
 
-    def _area(self, name: str) -> Area:
-        """Body of a table as it will be after the writes so far."""
-        key = name.casefold()
-        if key not in self._areas:
-            _, table = self._table(name)
-            whole = table.Range
-            top, left = int(whole.Row), int(whole.Column)
-            bottom, right = top + int(whole.Rows.Count) - 1, left + int(whole.Columns.Count) - 1
-            area = Area(top + bool(table.ShowHeaders), left, bottom - bool(table.ShowTotals), right)
-            self._areas[key] = area
-        return self._areas[key]
-
     def tables(self) -> list[str]:
         """Names of all tables."""
-        return [table.Name for _, table in self._tables.values()]
+        return [table.name for table in self._tables.values()]
 
     def table(self, name: str) -> Table:
         """Read a table; BookError when there is none of this name."""
-        sheet, table = self._table(name)
-        area = self._area(name)
-        header = tuple(str(column.Name) for column in table.ListColumns)
+        table = self._table(name)
+        area = table.area
         rows: list[list[CellValue]] = []
-        if table.DataBodyRange is not None:
-            rows = self._values(sheet.Range(str(area)))
-        return Table(table.Name, sheet.Name, header, rows, area.top, area.left)
+        if table.excel.DataBodyRange is not None:
+            rows = self._values(table.sheet.Range(str(area)))
+        return Table(table.name, table.sheet_name, table.header, rows, area.top, area.left)
 
     def beneath(self, name: str) -> list[CellValue]:
         """Read the row right beneath a table, as wide as it; nothing beneath a row of totals."""
-        sheet, table = self._table(name)
-        if table.ShowTotals:
+        table = self._table(name)
+        if table.has_totals:
             return []
-        return self._values(sheet.Range(str(self._area(name).beneath)))[0]
+        return self._values(table.sheet.Range(str(table.area.beneath)))[0]
 
     def coloured(self, name: str, color: str) -> set[tuple[int, int]]:
         """Row and column, from 0, of the cells in the body of a table that have this fill: ``"#FCE8D2"``."""
-        sheet, _ = self._table(name)
+        table = self._table(name)
         red, green, blue = bytes.fromhex(color.removeprefix("#"))
-        body, wanted = self._area(name), red + (green << 8) + (blue << 16)
+        body, wanted = table.area, red + (green << 8) + (blue << 16)
         found: set[tuple[int, int]] = set()
 
         def look(area: Area) -> None:
             """Ask for the fill of a rectangle; where it is mixed, for that of its halves."""
-            fill = sheet.Range(str(area)).Interior.Color
+            fill = table.sheet.Range(str(area)).Interior.Color
             if fill is None and area.top < area.bottom:
                 middle = (area.top + area.bottom) // 2
                 look(area._replace(bottom=middle))
@@ -205,15 +192,17 @@ class LiveBook:
             return ErrorCell(ERROR_CODES[exact])
         return self._shared.date(float(exact)) if isinstance(shown, dt.date) else float(exact)
 
-    def _named(self) -> dict[str, Any]:
+    def _named(self) -> dict[str, tuple[str, Any]]:
+        """Spelling and object of each defined name of the whole workbook."""
         if self._names is None:
+            spelled = ((str(name.Name), name) for name in self._book.Names)
             # Names of one sheet only are spelled with it, as in Pool!total.
-            self._names = {n.Name.casefold(): n for n in self._book.Names if "!" not in n.Name}
+            self._names = {text.casefold(): (text, name) for text, name in spelled if "!" not in text}
         return self._names
 
     def names(self) -> list[str]:
         """Defined names of the whole workbook."""
-        return [name.Name for name in self._named().values()]
+        return [text for text, _ in self._named().values()]
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -225,52 +214,50 @@ class LiveBook:
         BookError
             A column is missing, the sheet is protected, or the table has no room to grow.
         """
-        sheet, table = self._table(name)
-        header = Table(table.Name, "", tuple(str(c.Name) for c in table.ListColumns), [], 1, 1)
-        area = self._area(name)
+        table = self._table(name)
+        area = table.area
+        header = Table(table.name, "", table.header, [], 1, 1)
         count = area.bottom - area.top + 1
-        places, wanted = fitted(table.Name, count, columns, header.index, resize)
+        places, wanted = fitted(table.name, count, columns, header.index, resize)
         if wanted != count:
-            self._resize(sheet, table, area, wanted)
-            area = self._areas[name.casefold()] = area._replace(bottom=area.top + wanted - 1)
+            area = table.area = self._resize(table, wanted)
         for first, rows in blocks(places):
             left = area.left + first
             cells = Area(area.top, left, area.bottom, left + len(rows[0]) - 1)
-            self._queue(sheet, cells, rows)
+            self._queue(table.sheet, cells, rows)
 
-    def _resize(self, sheet: Any, table: Any, area: Area, rows: int) -> None:
-        self._writable(sheet)
-        if table.ShowTotals:
-            raise totals_below(table.Name)
+    def _resize(self, table: _OpenTable, rows: int) -> Area:
+        self._writable(table.sheet)
+        if table.has_totals:
+            raise totals_below(table.name)
+        area = table.area
         new = area._replace(bottom=area.top + rows - 1)
-        if rows > area.bottom - area.top + 1:
-            self._refuse_growth(sheet, table, area._replace(top=area.bottom + 1, bottom=new.bottom), rows)
-        self._writes.append(_Resize(sheet, table, area, new))
+        if new.bottom > area.bottom:
+            self._refuse_growth(table, area._replace(top=area.bottom + 1, bottom=new.bottom), rows)
+        self._writes.append(_Resize(table.sheet, table.excel, area, new))
+        return new
 
-    def _refuse_growth(self, sheet: Any, table: Any, delta: Area, rows: int) -> None:
+    def _refuse_growth(self, table: _OpenTable, delta: Area, rows: int) -> None:
         if delta.bottom > LAST_ROW:
-            raise no_room(table.Name, rows)
-        for other_sheet, other in self._tables.values():
-            if other_sheet is sheet and other is not table:
-                body = self._area(other.Name)
-                whole = body._replace(top=body.top - bool(other.ShowHeaders))
-                if whole.overlaps(delta):
-                    obstacle = Phrase(
-                        "table {other}, {sheet}!{whole}, lies beneath it",
-                        other=other.Name,
-                        sheet=sheet.Name,
-                        whole=whole,
-                    )
-                    raise no_room(table.Name, rows, obstacle)
-        cells = sheet.Range(str(delta))
+            raise no_room(table.name, rows)
+        for other in self._tables.values():
+            if other.sheet is table.sheet and other is not table and other.whole.overlaps(delta):
+                obstacle = Phrase(
+                    "table {other}, {sheet}!{whole}, lies beneath it",
+                    other=other.name,
+                    sheet=other.sheet_name,
+                    whole=other.whole,
+                )
+                raise no_room(table.name, rows, obstacle)
+        cells = table.sheet.Range(str(delta))
         if cells.MergeCells is not False:  # None where only some are
             raise no_room(
-                table.Name,
+                table.name,
                 rows,
-                Phrase("merged cells lie beneath it in {sheet}!{area}", sheet=sheet.Name, area=delta),
+                Phrase("merged cells lie beneath it in {sheet}!{area}", sheet=table.sheet_name, area=delta),
             )
         if found := self._filled(cells, delta):
-            raise no_room(table.Name, rows, not_empty(sheet.Name, *found))
+            raise no_room(table.name, rows, not_empty(table.sheet_name, *found))
 
     def _filled(self, cells: Any, area: Area) -> tuple[Area, str, CellValue] | None:
         """See :meth:`xlkmv.workbook.sheet.Sheet.filled`."""
@@ -304,9 +291,12 @@ class LiveBook:
 
     def _place(self, name: str) -> tuple[str, Any, Area]:
         """Spelling, sheet and cell of a name that points to one cell."""
-        found = self._named().get(name.casefold())
-        if found is None:
+        key = name.casefold()
+        if key in self._places:
+            return self._places[key]
+        if key not in self._named():
             raise no_name(self._book.Name, name)
+        shown, found = self._named()[key]
         try:
             cells = found.RefersToRange
             row, column = int(cells.Row), int(cells.Column)
@@ -318,17 +308,21 @@ class LiveBook:
             raise BookError(
                 Phrase(
                     "the name {shown} must point to one cell (it points to {text})",
-                    shown=found.Name,
+                    shown=shown,
                     text=found.RefersTo,
                 )
             )
-        return found.Name, sheet, Area(row, column, row, column)
+        self._places[key] = shown, sheet, Area(row, column, row, column)
+        return self._places[key]
 
     def name(self, name: str) -> NamedCell:
         """Read the one cell of a defined name; BookError when it has none."""
-        shown, sheet, area = self._place(name)
-        ((value,),) = self._values(sheet.Range(str(area)))
-        return NamedCell(shown, sheet.Name, str(area), value)
+        key = name.casefold()
+        if key not in self._cells:
+            shown, sheet, area = self._place(name)
+            ((value,),) = self._values(sheet.Range(str(area)))
+            self._cells[key] = NamedCell(shown, sheet.Name, str(area), value)
+        return self._cells[key]
 
     def write_name(self, name: str, value: Any) -> None:
         """Write the one cell of a defined name."""
@@ -364,7 +358,46 @@ class LiveBook:
                     Phrase("Excel refused to write {write}: {reason}", write=write, reason=_reason(error))
                 ) from error
         self._writes.clear()
+        self._cells.clear()
         return self.path
+
+
+class _OpenTable:
+    """A table in Excel. What stays as it is is asked for once: each question goes to another process."""
+
+    def __init__(self, sheet: Any, sheet_name: str, excel: Any) -> None:
+        self.sheet, self.sheet_name, self.excel = sheet, sheet_name, excel
+        self.name = str(excel.Name)
+
+    @functools.cached_property
+    def header(self) -> tuple[str, ...]:
+        return tuple(str(column.Name) for column in self.excel.ListColumns)
+
+    @functools.cached_property
+    def has_header(self) -> bool:
+        return bool(self.excel.ShowHeaders)
+
+    @functools.cached_property
+    def has_totals(self) -> bool:
+        return bool(self.excel.ShowTotals)
+
+    @functools.cached_property
+    def area(self) -> Area:
+        """Body of the table as it will be after the writes so far."""
+        whole = self.excel.Range
+        top, left = int(whole.Row), int(whole.Column)
+        bottom, right = top + int(whole.Rows.Count) - 1, left + int(whole.Columns.Count) - 1
+        return Area(top + self.has_header, left, bottom - self.has_totals, right)
+
+    @property
+    def whole(self) -> Area:
+        """The body, and the headings above it."""
+        return self.area._replace(top=self.area.top - self.has_header)
+
+
+def _tables_of(sheet: Any) -> list[_OpenTable]:
+    name = str(sheet.Name)
+    return [_OpenTable(sheet, name, table) for table in sheet.ListObjects]
 
 
 class _Write:
