@@ -78,7 +78,7 @@ def test_refresh_writes_what_the_file_gets(template, fake, tmp_path, quick):
         assert _named(fake, name) == saved.name(name).value
 
 
-def test_names_and_headings_are_asked_for_once(fake, monkeypatch):
+def test_names_are_asked_for_once(fake, monkeypatch):
     """Each question goes to another process: twenty thousand of them took longer than the simulation."""
     hurry(fake)
     asked: Counter[object] = Counter()
@@ -92,8 +92,14 @@ def test_names_and_headings_are_asked_for_once(fake, monkeypatch):
     book = live_book(fake)
     refresh(book, now=NOW, quick=True)
     book.save()
-    assert len(asked) > len(fake.Names) + len(layout.TABLES)
+    assert set(asked) == {*fake.Names, *(t for sheet in fake.Worksheets for t in sheet.ListObjects)}
     assert set(asked.values()) == {1}
+
+
+def test_headings_that_are_not_shown(template, fake):
+    table = next(t for t in fake.sheet("Pool").ListObjects if t.Name == "tbl_Pool")
+    table.ShowHeaders, table.area = False, table.area._replace(top=table.area.top + 1)
+    assert live_book(fake).table("tbl_Pool") == FileBook(template).table("tbl_Pool")
 
 
 def test_a_cell_that_was_written_is_read_anew(fake):

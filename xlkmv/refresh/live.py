@@ -371,6 +371,11 @@ class _OpenTable:
 
     @functools.cached_property
     def header(self) -> tuple[str, ...]:
+        if self.has_header:
+            above = self.whole._replace(bottom=self.whole.top)
+            (texts,) = _rows(self.sheet.Range(str(above)).Value2)
+            if all(isinstance(text, str) for text in texts):
+                return texts
         return tuple(str(column.Name) for column in self.excel.ListColumns)
 
     @functools.cached_property
