@@ -132,9 +132,7 @@ if TYPE_CHECKING:
     from xlkmv.deal.paths.executors import (
         Executor as Executor,
     )
-    from xlkmv.deal.paths.run import (
-        simulate as simulate,
-    )
+    from xlkmv.deal.paths.run import simulate as simulate
     from xlkmv.deal.questions.attribution import (
         attribute_controls as attribute_controls,
     )

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlkmv.deal.examples import example
-from xlkmv.deal.paths.run import ENOUGH, simulate
+from xlkmv.deal.paths.measures import ENOUGH
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions.contributions import Drivers, concentration, contributions
 from xlkmv.deal.questions.diversification import (
     Diversified,

@@ -16,7 +16,8 @@ from scipy.special import ndtri
 
 from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import draw, layout_of
-from xlkmv.deal.paths.run import patterns_of, simulate
+from xlkmv.deal.paths.engines import patterns_of
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import separate
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Terms, Tranche, payment_dates

@@ -14,9 +14,10 @@ from scipy.special import expit, logit, ndtr, ndtri
 
 from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import draw, layout_of
+from xlkmv.deal.paths.engines import patterns_of
 from xlkmv.deal.paths.kept import KeptPaths
 from xlkmv.deal.paths.patterns import all_paths
-from xlkmv.deal.paths.run import patterns_of, simulate, simulate_stresses
+from xlkmv.deal.paths.run import simulate, simulate_stresses
 from xlkmv.deal.plan.recovery import Returns
 from xlkmv.deal.plan.stressed import separate
 from xlkmv.deal.questions.breakeven import reverse_stress

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlkmv.deal.examples import example
-from xlkmv.deal.paths import run as run_module
+from xlkmv.deal.paths import engines
 from xlkmv.deal.paths.run import Run, Wanted, simulate_stresses
 from xlkmv.deal.paths.sampling import PILOT, sampled, severe, telling
 from xlkmv.deal.questions.conditions import measures
@@ -180,7 +180,7 @@ def test_a_short_run_or_one_of_few_defaults_pays_all_paths(auto):
 
 def test_a_pilot_run_can_be_stopped(auto, monkeypatch):
     told = []
-    monkeypatch.setattr(run_module.Engines, "run", lambda *of: pytest.fail("more than the pilot has run"))
+    monkeypatch.setattr(engines.Engines, "run", lambda *of: pytest.fail("more than the pilot has run"))
 
     def stop(done, paths):
         told.append((done, paths))
@@ -196,7 +196,7 @@ def test_a_pilot_run_can_be_stopped(auto, monkeypatch):
 
 
 def test_where_neighbours_never_fare_alike_all_paths_are_paid(auto, monkeypatch):
-    monkeypatch.setattr(run_module, "telling", lambda *of: None)
+    monkeypatch.setattr(engines, "telling", lambda *of: None)
     wanted = Wanted((BASE,), (Stress("x2", pd_multiplier=2.0), Stress("recovery", recovery_multiplier=0.5)))
     (_, full), (_, few) = both(auto, wanted, paths=20_000)
     for a, b in zip(full, few, strict=True):
@@ -205,7 +205,7 @@ def test_where_neighbours_never_fare_alike_all_paths_are_paid(auto, monkeypatch)
 
 def test_what_is_paid_stands_for_all_where_paths_are_left_out_at_random(auto, monkeypatch):
     # Far too little is kept: estimates stay unbiased, and say so by their errors.
-    monkeypatch.setattr(run_module, "telling", lambda severity, fares, group: severe(group))
+    monkeypatch.setattr(engines, "telling", lambda severity, fares, group: severe(group))
     stress = Stress("PD x 40", pd_multiplier=40.0)
     wanted, z = Wanted((BASE,), (stress,)), []
     for seed in range(6):

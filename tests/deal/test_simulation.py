@@ -14,11 +14,13 @@ from scipy.special import ndtr, ndtri
 
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
+from xlkmv.deal.paths import engines
 from xlkmv.deal.paths import run as run_module
 from xlkmv.deal.paths.defaults import DefaultModel
 from xlkmv.deal.paths.draws import draw, layout_of
+from xlkmv.deal.paths.measures import Simulation
 from xlkmv.deal.paths.patterns import find_patterns
-from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate, simulate_stresses
+from xlkmv.deal.paths.run import Run, Wanted, simulate, simulate_stresses
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.waterfall import waterfall
@@ -103,7 +105,7 @@ def test_looking_for_paths_that_are_alike_changes_no_number(monkeypatch):
     off = [Stress("off", controls_off="all"), Stress("alone", controls_off=("support",))]
     stresses = [BASE, Stress("x3", pd_multiplier=3.0), *off]
     alike = simulate_stresses(deal, stresses, paths=3000)
-    monkeypatch.setattr("xlkmv.deal.paths.run.CROWDED", 0)
+    monkeypatch.setattr("xlkmv.deal.paths.engines.CROWDED", 0)
     alone = simulate_stresses(deal, stresses, paths=3000)
     monkeypatch.setattr("xlkmv.deal.paths.draws.CROWDED", 0)
     monkeypatch.setattr("xlkmv.deal.paths.draws.BLOCK_NUMBERS", 1 << 13)
@@ -516,7 +518,7 @@ def test_who_owes_nothing_any_more_is_not_looked_for_and_nothing_changes(build, 
         with monkeypatch.context() as patch:
             patch.setattr(DefaultModel, "obligor_defaults", count)
             if not spares:
-                patch.setattr(run_module, "matter_until", lambda plan, claim: np.full(len(claim), 3))
+                patch.setattr(engines, "matter_until", lambda plan, claim: np.full(len(claim), 3))
             runs = simulate_stresses(deal, stresses, paths=300)
         found.append((defaults, runs))
     (few, fast), (all_of_them, slow) = found

@@ -15,7 +15,8 @@ from xlkmv.deal.analysis import analyse
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import layout_of
-from xlkmv.deal.paths.run import patterns_of, simulate
+from xlkmv.deal.paths.engines import patterns_of
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
 from xlkmv.deal.plan.timing import default_clock, plan_faults
 from xlkmv.deal.questions.attribution import attribute_measures

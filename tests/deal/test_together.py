@@ -12,10 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xlkmv.deal.examples import example
-from xlkmv.deal.paths import run as run_module
-from xlkmv.deal.paths import tally, together
-from xlkmv.deal.paths.run import Run, Wanted
-from xlkmv.deal.paths.together import measured_together
+from xlkmv.deal.paths import together
+from xlkmv.deal.paths.run import Run, Wanted, measured_together
 from xlkmv.deal.plan.waterfall import PoolState
 from xlkmv.deal.stress import BASE, PRESETS, Stress
 from xlkmv.deal.terms import Covenant
@@ -76,7 +74,6 @@ def test_a_deal_that_shares_its_tables_is_one_that_has_its_own(some):
 @pytest.mark.parametrize("most", [1, 200, 1 << 14])
 def test_however_many_are_paid_together(monkeypatch, most):
     monkeypatch.setattr(together, "MOST_TOGETHER", most)
-    monkeypatch.setattr(tally, "MOST_TOGETHER", most)
     deal = example("patents").deal
     some = [varied(deal, {"pd": x, "support_correlation": -x}) for x in (0.0, 0.5, -0.5, 1.0)]
     # One of another deal, in between, and one of many blocks.
@@ -136,9 +133,9 @@ def test_conditions_and_sets_of_controls_paid_together_are_the_same_to_the_bit(p
         with Run(deal, Wanted(brief=tuple(plans))) as run:
             return [found.replicates.tobytes() for found in run.results()[1]]
 
-    together = replicates()
+    at_once = replicates()
     assert sum(woven) > 8
-    monkeypatch.setattr(run_module, "MOST_TOGETHER", 0)
+    monkeypatch.setattr(together, "MOST_TOGETHER", 0)
     count = len(woven)
-    assert replicates() == together
+    assert replicates() == at_once
     assert len(woven) == count

@@ -16,7 +16,8 @@ from scipy.stats import beta, binom, norm
 
 from xlkmv.deal.examples import example
 from xlkmv.deal.kmv import kmv_view
-from xlkmv.deal.paths.run import ENOUGH, simulate
+from xlkmv.deal.paths.measures import ENOUGH
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions.uncertainty import ClassUncertainty, Spread, Uncertainty, _Inputs, uncertainty
 from xlkmv.deal.terms import Controls, Recoveries, Tranche
 from xlkmv.deal.terms.ranges import INPUTS, REACH, Ranges, varied

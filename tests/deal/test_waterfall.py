@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from xlkmv.deal.examples import example
 from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import layout_of
-from xlkmv.deal.paths.run import pool_states
+from xlkmv.deal.paths.engines import pool_states
 from xlkmv.deal.plan.stressed import pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import TRAP, TURBO, Payment, PoolState, payments, waterfall
 from xlkmv.deal.stress import Stress, apply

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from xlkmv.deal.analysis import Analysis
     from xlkmv.deal.kmv import TrancheView
-    from xlkmv.deal.paths.run import TrancheRisk
+    from xlkmv.deal.paths.measures import TrancheRisk
     from xlkmv.deal.questions.uncertainty import Uncertainty
     from xlkmv.deal.terms import Deal
 

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from xlkmv.deal.checks import Check, laws, unused, warnings
 from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, Once, kmv_view
 from xlkmv.deal.paths.executors import Executor, Questions
-from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate
+from xlkmv.deal.paths.measures import Simulation
+from xlkmv.deal.paths.run import Run, Wanted, simulate
 from xlkmv.deal.plan.claims import pool_by_date
 from xlkmv.deal.plan.covenants import CovenantPath, covenant_risk
 from xlkmv.deal.plan.priority import priority

@@ -17,7 +17,8 @@ from scipy.special import betaincinv
 from xlkmv.deal.analysis import UNSUPPORTED, Analysis
 from xlkmv.deal.kmv import KmvView, kmv_view
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import ENOUGH, Progress, Simulation, simulate_stresses
+from xlkmv.deal.paths.measures import ENOUGH, Simulation
+from xlkmv.deal.paths.run import Progress, simulate_stresses
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.questions.uncertainty import ClassUncertainty, Uncertainty
 from xlkmv.deal.stress import BASE, apply

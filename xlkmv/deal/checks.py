@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlkmv.deal.kmv import KmvView
-from xlkmv.deal.paths.run import Simulation
+from xlkmv.deal.paths.measures import Simulation
 from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.plan.stressed import Stressed
 from xlkmv.deal.plan.waterfall import Waterfall

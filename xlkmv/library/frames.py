@@ -18,7 +18,7 @@ from xlkmv.deal.analysis import HIT, Analysis, model_table
 from xlkmv.deal.answers import ClassAnswer, class_answers
 from xlkmv.deal.checks import Check
 from xlkmv.deal.kmv import KmvView, TrancheView
-from xlkmv.deal.paths.run import Measured, Simulation, TrancheMeasures, TrancheRisk
+from xlkmv.deal.paths.measures import Measured, Simulation, TrancheMeasures, TrancheRisk
 from xlkmv.deal.plan.covenants import CovenantPath
 from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution

@@ -11,8 +11,9 @@ import numpy as np
 
 from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import Layout, layout_of
+from xlkmv.deal.paths.engines import pool_states
+from xlkmv.deal.paths.measures import Measured, TallySum, measured_of
 from xlkmv.deal.paths.patterns import Patterns
-from xlkmv.deal.paths.run import Measured, TallySum, measured_of, pool_states
 from xlkmv.deal.paths.tally import PlanEngine
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, separate
 from xlkmv.deal.plan.waterfall import PoolState

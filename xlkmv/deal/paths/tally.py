@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -24,21 +24,17 @@ from xlkmv.shown import whole
 
 __all__ = [
     "LOSS_BINS",
-    "MOST_TOGETHER",
     "Flows",
     "Outcome",
     "PlanEngine",
     "Tally",
     "group_error",
-    "outcomes_together",
     "payment_key",
     "plan_key",
 ]
 
 # Losses are counted in bins of a tenth of a percent of the tranche, apart from no loss at all.
 LOSS_BINS = 1000
-# Patterns that are paid together, at most: of more of them numpy's overhead is little.
-MOST_TOGETHER = 1 << 14
 
 
 @dataclass(slots=True, eq=False)
@@ -342,35 +338,6 @@ class PlanEngine:
             if short.any():
                 first_short[:, on] = np.where(short, np.minimum(first_short[:, on], date), first_short[:, on])
         return _to_the_end(first_short, patterns), self._lost(on, p, parent.size)
-
-
-def outcomes_together(parts: Sequence[tuple[PlanEngine, Patterns, PoolState]]) -> Iterator[Outcome]:
-    """Pay plans of equal :attr:`PlanEngine.key`, several at once: numpy's overhead of each date once.
-
-    Parameters
-    ----------
-    parts : sequence of (PlanEngine, Patterns, PoolState)
-
-    Yields
-    ------
-    Outcome
-        Of each in its turn, the same as it has by itself, bit for bit.
-    """
-    start = 0
-    while start < len(parts):
-        end, size = start, 0
-        while end < len(parts) and (end == start or size + parts[end][1].parent.size <= MOST_TOGETHER):
-            size += parts[end][1].parent.size
-            end += 1
-        first, patterns, state = parts[start]
-        if end == start + 1:
-            yield first.outcome(patterns, state)
-        else:
-            places, state = PoolState.woven([state for _, _, state in parts[start:end]])
-            assert state.active is not None and state.parent is not None
-            found = first.outcome(replace(patterns, active=state.active, parent=state.parent), state)
-            yield from map(found.picked, places)
-        start = end
 
 
 class _Flowing:

@@ -1,28 +1,43 @@
-"""Small runs of deals that pay alike, paid together: numpy's overhead of each date once, not once a run."""
+"""Plans that pay alike on few patterns, paid together: numpy's overhead of each date once for all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
+from xlkmv.deal.paths.draws import Layout
 from xlkmv.deal.paths.patterns import Patterns
-from xlkmv.deal.paths.run import Measured, Run
-from xlkmv.deal.paths.tally import MOST_TOGETHER, PlanEngine, outcomes_together
+from xlkmv.deal.paths.tally import Outcome, PlanEngine
 from xlkmv.deal.plan.waterfall import PoolState
 
-__all__ = ["measured_together"]
+__all__ = ["Waiting", "few", "paid_together"]
 
-# Rows times dates of a pool: several larger ones take much memory.
-LARGEST_POOL = 1 << 16
+T = TypeVar("T")
+
+# Patterns that are paid together, at most: of more of them numpy's overhead is little.
+MOST_TOGETHER = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
-    """A run whose paths wait for others to be paid with."""
+class Waiting(Generic[T]):
+    """A plan that waits for others of equal :attr:`PlanEngine.key` to be paid with.
 
-    run: Run
+    Attributes
+    ----------
+    whose : object
+        By which whoever waits knows it again.
+    key : bytes
+        That of the plan.
+    plan : PlanEngine
+    patterns : Patterns
+    state : PoolState
+        Of the patterns.
+    """
+
+    whose: T
     key: bytes
-    engine: PlanEngine
+    plan: PlanEngine
     patterns: Patterns
     state: PoolState
 
@@ -31,36 +46,41 @@ class _Waiting:
         return int(self.patterns.parent.size)
 
 
-def measured_together(runs: Iterable[Run]) -> Iterator[Measured]:
-    """Finish runs of which the measures of one plan are wanted.
+def few(patterns: Patterns, layout: Layout) -> bool:
+    """Whether paying these patterns is mostly numpy's overhead."""
+    return not layout.crowded and 2 * patterns.parent.size <= MOST_TOGETHER
+
+
+def paid_together(plans: Iterable[Waiting[T]]) -> Iterator[tuple[Waiting[T], Outcome]]:
+    """Pay plans, those of equal keys that stand together several at once.
 
     Parameters
     ----------
-    runs : iterable of Run
-        Each of one stress of which the measures will do; of any deals.
+    plans : iterable of Waiting
+        Taken one by one: no more of them are held than are paid at once, and the next.
 
     Yields
     ------
-    Measured
-        Of each run in its turn, the same as it says by itself, bit for bit.
+    plan : Waiting
+    outcome : Outcome
+        Of each plan in its turn, the same as it has by itself, bit for bit.
     """
-    waiting: list[_Waiting] = []
-    for run in runs:
-        if run.waiting or run.layout.bundles > 1 or run.deal.pool.schedule.size > LARGEST_POOL:
-            yield from _paid(waiting)
-            waiting = []
-            yield from run.results()[1]
-            continue
-        engine, patterns, state = run.drawn()
-        new = _Waiting(run, engine.key, engine, patterns, state)
-        if waiting and (waiting[0].key != new.key or sum(x.size for x in [*waiting, new]) > MOST_TOGETHER):
-            yield from _paid(waiting)
-            waiting = []
-        waiting.append(new)
-    yield from _paid(waiting)
+    held: list[Waiting[T]] = []
+    for plan in plans:
+        if held and (held[0].key != plan.key or sum(x.size for x in [*held, plan]) > MOST_TOGETHER):
+            yield from _paid(held)
+            held = []
+        held.append(plan)
+    yield from _paid(held)
 
 
-def _paid(waiting: list[_Waiting]) -> Iterator[Measured]:
-    found = outcomes_together([(x.engine, x.patterns, x.state) for x in waiting])
-    for x, outcome in zip(waiting, found, strict=True):
-        yield x.run.measured(x.engine.tally(outcome, x.patterns, x.run.layout, 0))
+def _paid(held: list[Waiting[T]]) -> Iterator[tuple[Waiting[T], Outcome]]:
+    if len(held) > 1:
+        first = held[0]
+        places, state = PoolState.woven([each.state for each in held])
+        assert state.active is not None and state.parent is not None
+        patterns = replace(first.patterns, active=state.active, parent=state.parent)
+        yield from zip(held, map(first.plan.outcome(patterns, state).picked, places), strict=True)
+    else:
+        for each in held:
+            yield each, each.plan.outcome(each.patterns, each.state)

@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Measured, Progress, Run, Wanted
+from xlkmv.deal.paths.measures import Measured
+from xlkmv.deal.paths.run import Progress, Run, Wanted
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.questions.conditions import MEASURES, measures

@@ -12,7 +12,8 @@ import numpy as np
 
 from xlkmv.deal.kmv import KmvView, kmv_view
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Simulation, simulate
+from xlkmv.deal.paths.measures import Simulation
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.terms import CONTROLS, Curve, Deal, Loans, Pool, Recoveries, Tranche

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from xlkmv.deal.kmv import KmvView
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Measured, Progress, Run, Wanted
+from xlkmv.deal.paths.measures import Measured
+from xlkmv.deal.paths.run import Progress, Run, Wanted
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.stress import PRESETS, Stress, apply

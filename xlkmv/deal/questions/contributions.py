@@ -10,8 +10,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from xlkmv.deal.paths.draws import Ints, layout_of
+from xlkmv.deal.paths.engines import Engines, patterns_of
+from xlkmv.deal.paths.measures import ENOUGH
 from xlkmv.deal.paths.patterns import Patterns
-from xlkmv.deal.paths.run import ENOUGH, Engines, patterns_of
 from xlkmv.deal.plan.stressed import separate
 from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.questions.leaveout import Leaving, LeftOut, leave_one_out
@@ -40,7 +41,7 @@ class Drivers(Shown):
         Share in the expected loss of the pool, whatever the controls; NaN where nobody defaults.
     loss_share, loss_share_error : ndarray, shape (m, k)
         Share in the expected loss of the class, and its standard error; NaN where nothing is lost, or the
-        class is short on fewer paths than make a figure (:data:`~xlkmv.deal.paths.run.ENOUGH`).
+        class is short on fewer paths than make a figure (:data:`~xlkmv.deal.paths.measures.ENOUGH`).
     in_default, in_default_error : ndarray, shape (m, k)
         Probability of having defaulted by the first date on which the class is short, given that it
         is short; NaN where it is on fewer paths than that. Of a row that stands for several obligors the

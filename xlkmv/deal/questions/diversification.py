@@ -11,7 +11,8 @@ import numpy as np
 
 from xlkmv.deal.kmv import KmvView, kmv_view, view_of
 from xlkmv.deal.paths.draws import Ints
-from xlkmv.deal.paths.run import ENOUGH, Measured, Run, Wanted, simulate
+from xlkmv.deal.paths.measures import ENOUGH, Measured
+from xlkmv.deal.paths.run import Run, Wanted, simulate
 from xlkmv.deal.plan.factors import industries
 from xlkmv.deal.questions.contributions import concentration
 from xlkmv.deal.stress import BASE, Stress, apply
@@ -108,7 +109,7 @@ class Diversified(Shown):
     simulated, simulated_error : ndarray, shape (k,)
         The same simulated, and its standard error.
     effective_paths : ndarray of int, shape (k,)
-        As in :class:`~xlkmv.deal.paths.run.TrancheMeasures`.
+        As in :class:`~xlkmv.deal.paths.measures.TrancheMeasures`.
     """
 
     label: str
@@ -238,8 +239,8 @@ def telling_class(found: Sequence[Diversified], headline: int) -> int:
     -------
     int
         Where too few of its paths are short, the most senior class of which
-        :data:`~xlkmv.deal.paths.run.ENOUGH` would be on the fewest paths of any pool; without one that with
-        the least distance to default.
+        :data:`~xlkmv.deal.paths.measures.ENOUGH` would be on the fewest paths of any pool; without one that
+        with the least distance to default.
     """
     short = found[0].simulated * min(d.paths for d in found)
     distance: list[float] = found[0].distance.tolist()

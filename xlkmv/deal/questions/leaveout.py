@@ -9,8 +9,8 @@ import numpy as np
 
 from xlkmv.deal.paths.cash import PoolEngine
 from xlkmv.deal.paths.draws import Ints, Layout, layout_of
+from xlkmv.deal.paths.engines import Engines, patterns_of
 from xlkmv.deal.paths.patterns import Patterns, all_paths, find_patterns
-from xlkmv.deal.paths.run import Engines, patterns_of
 from xlkmv.deal.plan.recovery import Returns
 from xlkmv.deal.plan.stressed import Stressed, separate
 from xlkmv.deal.plan.timing import plan_faults

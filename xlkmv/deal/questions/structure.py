@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xlkmv.deal.figures import figure, probability
-from xlkmv.deal.paths.run import ENOUGH
+from xlkmv.deal.paths.measures import ENOUGH
 from xlkmv.deal.plan.timing import plan_faults
 from xlkmv.deal.questions.candidates import (
     Question,
@@ -95,7 +95,7 @@ class Answer(Shown):
         Largest any-date PD up to its maturity that is asked for.
     shown_pd : float
         The PD that the answer keeps to: the target, or where the paths cannot show so small a PD the
-        least one that they can, of :data:`~xlkmv.deal.paths.run.ENOUGH` paths.
+        least one that they can, of :data:`~xlkmv.deal.paths.measures.ENOUGH` paths.
     now : float
         The figure as the deal has it. Sizes and reserve (at closing) as a share of all notes as they are,
         pool over notes as a ratio, coupon (of a floating class: margin) and PD of the payer per annum,
@@ -471,8 +471,8 @@ def solve(
 
     Notes
     -----
-    A share of fewer paths than :data:`~xlkmv.deal.paths.run.ENOUGH` is no figure: for a target below it the
-    answer keeps to it, and says so. The simulation of what is answered is then quoted
+    A share of fewer paths than :data:`~xlkmv.deal.paths.measures.ENOUGH` is no figure: for a target below
+    it the answer keeps to it, and says so. The simulation of what is answered is then quoted
     (:func:`~xlkmv.deal.answers.quoted_pd`) with no more than :attr:`Answer.shown_pd`.
 
     Candidates are 1/10,000 of their range apart (coupons a basis point), payers 0.7 %. The safest

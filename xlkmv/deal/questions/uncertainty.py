@@ -42,8 +42,8 @@ from scipy.special import expit, logit, ndtr, ndtri
 
 from xlkmv.deal.kmv import KmvView, TrancheView, kmv_view, maturity_risk
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import ENOUGH, Measured, Run, Simulation, Wanted, simulate
-from xlkmv.deal.paths.together import measured_together
+from xlkmv.deal.paths.measures import ENOUGH, Measured, Simulation
+from xlkmv.deal.paths.run import Run, Wanted, measured_together, simulate
 from xlkmv.deal.plan.stressed import CERTAIN
 from xlkmv.deal.stress import BASE, expected_recovery
 from xlkmv.deal.terms import Deal

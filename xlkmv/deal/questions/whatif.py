@@ -9,7 +9,8 @@ import numpy as np
 
 from xlkmv.deal.kmv import KmvView, kmv_view
 from xlkmv.deal.paths.executors import Executor
-from xlkmv.deal.paths.run import Measured, Run, Wanted
+from xlkmv.deal.paths.measures import Measured
+from xlkmv.deal.paths.run import Run, Wanted
 from xlkmv.deal.stress import BASE, TABLE, Stress
 from xlkmv.deal.terms import Deal
 from xlkmv.errors import InputError, near

@@ -10,7 +10,7 @@ import numpy as np
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import ClassAnswer, range_of, upper_bound
 from xlkmv.deal.kmv import LEAST_VOLATILITY, TrancheView
-from xlkmv.deal.paths.run import Simulation
+from xlkmv.deal.paths.measures import Simulation
 from xlkmv.deal.standing import ClassToday
 from xlkmv.deal.terms import Deal
 from xlkmv.model.plan import coverage_quantile
