@@ -6,12 +6,14 @@ import datetime as dt
 import itertools
 from dataclasses import replace
 from math import factorial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xlkmv.deal.analysis import analyse
 from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.kmv import kmv_view
@@ -485,6 +487,67 @@ def test_levels_end_at_nothing_and_keep_what_is_small():
     )
     assert 0.3 - (0.1 + 0.2) != 0.0 and found.levels(0)[-1] == 0.0
     assert found.levels(1) == pytest.approx([0.3, 0.2, 1e-9], rel=1e-6)
+
+
+def _told(pd, loss):
+    return SimpleNamespace(
+        tranches=[
+            SimpleNamespace(pd=0.0, anydate_pd=p, expected_loss=q) for p, q in zip(pd, loss, strict=True)
+        ]
+    )
+
+
+def test_an_attribution_is_held_to_runs_of_more_paths():
+    """By hand, of two controls: v(none) .30, v(a) .20, v(b) .25, v(both) .10; all paths say .36 and .12."""
+    value = np.array([[0.30], [0.20], [0.25], [0.10]])
+    found = Attribution(
+        "anydate_pd",
+        ("a", "b"),
+        without=value[0],
+        with_all=value[3],
+        shapley=np.array([[0.125], [0.075]]),
+        shapley_error=np.array([[0.01], [0.02]]),
+        off_alone=value[[2, 1]],
+        on_alone=value[[1, 2]],
+        stacked=value[[0, 1, 3]],
+    )
+    both, none = frozenset("ab"), frozenset[str]()
+    zero = [9.9]
+    runs = {both: _told([0.36], zero), none: _told([0.12], zero), frozenset("a"): _told([0.29], zero)}
+    held = found.held_to(runs)
+    assert (held.without, held.with_all) == (0.36, 0.12)
+    # Twenty hundredths have become twenty-four.
+    np.testing.assert_allclose(held.shapley, [[0.15], [0.09]], rtol=1e-14)
+    np.testing.assert_allclose(held.shapley_error, [[0.012], [0.024]], rtol=1e-14)
+    np.testing.assert_allclose(held.on_alone, [[0.24], [0.30]], rtol=1e-14)
+    np.testing.assert_allclose(held.off_alone, [[0.29], [0.24]], rtol=1e-14)
+    np.testing.assert_allclose(held.stacked, [[0.36], [0.24], [0.12]], rtol=1e-14)
+    # What says less than half is not told what the rest would be.
+    far = found.held_to(runs | {both: _told([0.53], zero)})
+    for name in ("without", "with_all", "shapley", "shapley_error", "off_alone", "on_alone", "stacked"):
+        np.testing.assert_array_equal(getattr(far, name), getattr(found, name), name)
+
+
+def test_controls_and_conditions_say_the_same(monkeypatch):
+    """Sets of controls are paid on fewer paths than conditions where nearly all paths differ, as if here."""
+    monkeypatch.setattr("xlkmv.deal.paths.draws.CROWDED", 0)
+    monkeypatch.setattr("xlkmv.deal.paths.engines.SMALLEST_THINNED", 1)
+    deal = xingye_yuanrong()
+    controls = deal.controls.without("triggers", "repurchase", "pledge", "excess_coverage")
+    deal = replace(deal, controls=controls, terms=replace(deal.terms, paths=4096))
+    on = [c for c in CONTROLS if getattr(deal.controls, c)]
+    raw = attribute_controls(deal, "anydate_pd")
+    found = analyse(deal, (BASE, *(s for s in PRESETS if len(s.controls_off) == 1)))
+    a, k = found.attribution, np.arange(len(deal.tranches))
+    assert a.controls == tuple(on)
+    assert not np.array_equal(raw.without, a.without)
+    np.testing.assert_array_equal(a.without, [t.anydate_pd for t in found.simulated_off.tranches])
+    np.testing.assert_array_equal(a.with_all, [t.anydate_pd for t in found.simulated_base.tranches])
+    of = {s.stress.controls_off: s.simulation.tranches for s in found.simulated}
+    for control, row in zip(a.controls, a.off_alone, strict=True):
+        np.testing.assert_array_equal(row, [of[control,][i].anydate_pd for i in k])
+    np.testing.assert_allclose(a.shapley.sum(axis=0), a.without - a.with_all, atol=1e-14)
+    np.testing.assert_array_equal(a.shapley == 0.0, raw.shapley == 0.0)
 
 
 def test_what_cannot_be_attributed_is_refused(build):

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from xlkmv.deal.checks import Check, laws, unused, warnings
 from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, Once, kmv_view
 from xlkmv.deal.paths.executors import Executor, Questions
-from xlkmv.deal.paths.measures import Simulation
+from xlkmv.deal.paths.measures import Measured, Simulation
 from xlkmv.deal.paths.run import Run, Wanted, simulate
 from xlkmv.deal.plan.claims import pool_by_date
 from xlkmv.deal.plan.covenants import CovenantPath, covenant_risk
@@ -259,6 +259,10 @@ def analyse(
         progress(Phrase("The plan when everybody pays"), simulated_end)
         planned = waterfall(plan, volatility=base.volatility, drift=base.drift)
         answers = _Answers() if deeper is None else deeper.answers(progress, unsupported)
+    if answers.attribution is not None and answers.loss_attribution is not None:
+        runs = _by_controls_off(answers.attribution.controls, run, run_off, presets, measured)
+        attributions = (answers.attribution.held_to(runs), answers.loss_attribution.held_to(runs))
+        answers = replace(answers, attribution=attributions[0], loss_attribution=attributions[1])
     known: Uncertainty | None = None
     if not quick and ranges is not None and ranges.any_acts(deal):
         seen = _share(progress, Phrase("How well the answers are known"), 0.98, 1.0)
@@ -357,6 +361,21 @@ class _Deeper(contextlib.ExitStack):
             (rated(Phrase("as it is"), self.deal, view, unsupported), *otherwise),
             self.models(_share(progress, Phrase("Four portfolio models"), 0.97, 0.98)),
         )
+
+
+def _by_controls_off(
+    controls: Sequence[str],
+    run: Measured,
+    run_off: Measured,
+    stresses: Sequence[Stress],
+    measured: Sequence[Measured],
+) -> dict[frozenset[str], Measured]:
+    """Runs that differ from the plan in nothing but the controls that are off, by these."""
+    runs = {frozenset(controls): run_off, frozenset[str](): run}
+    for stress, found in zip(stresses, measured, strict=True):
+        if replace(stress, name=BASE.name, controls_off=()) == BASE:
+            runs.setdefault(frozenset(controls) & frozenset(stress.controls_off), found)
+    return runs
 
 
 def _remarks(

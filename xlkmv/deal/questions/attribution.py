@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 from typing import Self
@@ -28,6 +28,9 @@ __all__ = ["Attributing", "Attribution", "attribute_controls", "attribute_measur
 
 # Less than this part of what there is without controls is rounding.
 ROUNDING = 1e-12
+# An attribution on few paths that says so many times as much as all paths, or as much less, says too
+# little to be held to them.
+FARTHEST = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -69,6 +72,52 @@ class Attribution(Shown):
         # A level of nothing is nothing, not what is left of sums.
         levels[np.abs(levels) < ROUNDING * self.without[k]] = 0.0
         return levels
+
+    def held_to(self, runs: Mapping[frozenset[str], Measured]) -> Attribution:
+        """Hold the attribution to runs of more paths of some of its sets, so that both say the same.
+
+        Of each class the measures of all sets are moved along a straight line, ``v + (v(S) - v(all)) b``, so
+        that without controls and with all of them they are those of the runs. The law of shares is linear:
+        they are multiplied by b, still sum to what there is to share, and who adds nothing still has
+        none. One control off is as its own run says, where there is one.
+
+        Parameters
+        ----------
+        runs : mapping of frozenset of str to Measured
+            By the controls of :attr:`controls` that are off; none and all of them must be there.
+
+        Returns
+        -------
+        Attribution
+            The same where it was made on the same paths; a class of which it says less than half or more
+            than double of what the runs say is left as it is.
+        """
+        row = MEASURES.index(self.measure)
+        value = {off: measures(run)[row] for off, run in runs.items()}
+        all_off, none_off = value[frozenset(self.controls)], value[frozenset()]
+        gained, there = self.without - self.with_all, all_off - none_off
+        factor = np.divide(there, gained, out=np.zeros_like(there), where=gained != 0.0)
+        near = (factor >= 1.0 / FARTHEST) & (factor <= FARTHEST)
+        moved = near & ((all_off != self.without) | (none_off != self.with_all))
+
+        def held(v: Array) -> Array:
+            return np.where(moved, none_off + (v - self.with_all) * factor, v)
+
+        off_alone = held(self.off_alone)
+        for i, control in enumerate(self.controls):
+            off_alone[i, moved] = value.get(frozenset((control,)), off_alone[i])[moved]
+        without, stacked = np.where(moved, all_off, self.without), held(self.stacked)
+        stacked[0] = without
+        return replace(
+            self,
+            without=without,
+            with_all=np.where(moved, none_off, self.with_all),
+            shapley=np.where(moved, self.shapley * factor, self.shapley),
+            shapley_error=np.where(moved, self.shapley_error * factor, self.shapley_error),
+            off_alone=off_alone,
+            on_alone=held(self.on_alone),
+            stacked=stacked,
+        )
 
 
 def attribute_controls(
