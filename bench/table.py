@@ -91,12 +91,16 @@ def show(rows: Sequence[Row]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("work", "ours", "peer or limit", "theirs", "ratio", "aim", "met"):
         right = heading in ("ours", "theirs", "ratio", "aim")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "met")
+        # The last column takes what room there is, and is what the table is there for.
+        least = 20 if heading == "met" else None
+        table.add_column(
+            heading, justify="right" if right else "left", no_wrap=heading != "met", min_width=least
+        )
     for row in rows:
         ours, theirs = (_quantity(x, row.unit) for x in (row.ours, row.theirs))
         aim = "" if row.aim is None else f"at most {_ratio(row.aim)}"
         table.add_row(row.work, ours, row.against, theirs, _ratio(row.ratio), aim, row.met)
-    console = Console(width=160, highlight=False, markup=False)
+    console = Console(width=180, highlight=False, markup=False)
     console.print(table)
     judged = [row.met for row in rows if row.aim is not None]
     console.print(f"{judged.count('yes')} of {len(judged)} aims are met. Ratio: ours to theirs.")

@@ -44,6 +44,22 @@ def test_the_table_has_one_line_a_row(capsys):
     assert "1 of 3 aims are met. Ratio: ours to theirs." in lines
 
 
+def test_long_rows_leave_room_for_whether_the_aim_is_met(capsys):
+    work, peer = (
+        "100,000 rows by loan terms, imported from a CSV into a template",
+        "merton 1.0.2: its Excel function",
+    )
+    show(
+        [
+            Row(work, 9000.0, "s", peer, 2.5e9, 1e-6),
+            Row("refresh", math.nan, "s", "limit", 2.0, 1.0, "NO: late"),
+        ]
+    )
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert f"{work} 9,000 s {peer} 694,444 h 1/280,000 at most 1/1,000,000 NO" in lines
+    assert "refresh limit 2 s at most 1 NO: late" in lines
+
+
 def test_work_in_a_process_of_its_own():
     done = measure(["-c", "x = bytearray(64 << 20); import time; time.sleep(0.5); print(len(x))"], limit=60.0)
     assert (done.output, done.stopped) == (f"{64 << 20}\n", False)
