@@ -785,9 +785,28 @@ def test_new_makes_a_blank_workbook_and_refresh_says_what_to_fill_in(
     assert path.read_bytes() == before
 
 
+def test_new_makes_a_pool_of_scheduled_collections_that_a_tape_fills(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, tape = tmp_path / "book.xlsm", tmp_path / "tape.csv"
+    dates = [f"{2025 + m // 12}-{m % 12 + 1:02d}-15" for m in range(3, 15, 3)]
+    tape.write_text(f"债务人,余额,PD,{','.join(dates)}\n甲,300,2%,80,80,80,90\n", encoding="utf-8")
+    rest = ("--recovery", "0.4", "--lag", "1", "--correlation", "0.2")
+    assert run(capsys, "new", path, *BLANK[:4], "quarter", "--dates", "4")[0] == 0
+    code, _, err = run(capsys, "import", tape, path, *rest)
+    assert code == 2 and "add columns headed by these dates" in err and "--schedule" in err
+    path.unlink()
+    assert run(capsys, "new", path, *BLANK[:4], "quarter", "--dates", "4", "--schedule")[0] == 0
+    assert run(capsys, "import", tape, path, *rest)[0] == 0
+    pool = FileBook(path).table("tbl_Pool")
+    assert [h for h in pool.header if h[:2] == "20"] == dates
+    assert [pool.column(d) for d in dates] == [[80.0], [80.0], [80.0], [90.0]]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (("--schedule",), "--schedule belongs to --blank: add it"),
         (("--example", "cars"), "example must be one of: patents, auto, mortgage, lease (got 'cars')"),
         (("--example", "auto", "--blank"), "leave out --blank"),
         (("--example", "auto", "--dates", "4"), "leave out --dates"),
