@@ -449,6 +449,18 @@ def test_no_figure_is_cut_where_two_columns_break(name: str, width: int) -> None
     assert max(map(cell_len, said.splitlines())) <= width
 
 
+@pytest.mark.parametrize("width", range(60, 100))
+def test_no_word_of_a_rule_is_cut_behind_wide_characters(width: int) -> None:
+    rule = "优先级: must be between 0 and 1 (a decimal: 0.04 means 4 %)"
+    shown = table("Title", "Sheet", "Cell", "Value", "Rule", words=True)
+    shown.add_row("Tranche", "F7", "4.8", rule)
+    screen = console(width=width, file=io.StringIO())
+    screen.print(shown)
+    said = screen.file.getvalue()
+    assert set(rule.split()) <= set(said.split())
+    assert max(map(cell_len, said.splitlines())) <= width
+
+
 def narrow(*rows: tuple[str, ...]) -> list[str]:
     """A table in a terminal that is too narrow for it."""
     shown = table("Title", "Largest\nindustry", "Share of the pool", "Number of obligors")
