@@ -103,7 +103,8 @@ class Analysis(Shown):
     remarks : tuple of str
         Why a preset condition changes nothing, or why the two views part under it; "" where neither.
     pool_interest, pool_balance : ndarray, shape (n,)
-        Interest that the pool pays on each date by plan, and its balance after it, money.
+        Interest that the pool pays on each date by plan, and its balance after it, money; without claims
+        that are not bought because a trigger ends the revolving period though everybody pays.
     covenants : tuple of CovenantPath
     models : dict
         Model name -> LossDistribution, or the error that says why there is none.
@@ -293,7 +294,7 @@ def analyse(
         weighted_average_life(deal.terms.times, planned.principal_paid),
         tuple(step.text for step in priority(plan) if step.text),
         _remarks(deal, stresses, scenarios, simulated),
-        *pool_by_date(deal),
+        *_pool_as_paid(deal, planned),
         covenants,
         answers.models,
         _scheduled(deal),
@@ -372,6 +373,15 @@ def _remarks(
 def _scheduled(deal: Deal) -> Array:
     """Planned collections with their excess, shape (n,), money."""
     return apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
+
+
+def _pool_as_paid(deal: Deal, planned: Waterfall) -> tuple[Array, Array]:
+    """Interest and balance of the pool by date, without claims that the plan was kept from buying."""
+    kept = np.flatnonzero(planned.bought_less > 0.0)
+    if kept.size:  # what is not bought is as if nobody had meant to buy it
+        before = deal.terms.dates[kept[0] - 1] if kept[0] else None
+        deal = replace(deal, terms=replace(deal.terms, revolving=before))
+    return pool_by_date(deal)
 
 
 def _counted(deal: Deal, plan: Stressed, record: Record) -> Record:
