@@ -299,7 +299,7 @@ def analyse(
         answers.models,
         _scheduled(deal),
         surveillance,
-        backtest(plan, record, base.volatility, base.drift),
+        backtest(plan, record, base.volatility),
         simulated_now,
         _against_sigma(plan, base, once),
         _breakeven(plan, base),
@@ -407,7 +407,7 @@ def backtested(deal: Deal, actual: Record | npt.ArrayLike) -> PlanBacktest:
     PlanBacktest
     """
     plan, view = apply(deal, BASE), kmv_view(deal, both=False)
-    return backtest(plan, _counted(deal, plan, Record.of(actual)), view.volatility, view.drift)
+    return backtest(plan, _counted(deal, plan, Record.of(actual)), view.volatility)
 
 
 def _since_closing(
