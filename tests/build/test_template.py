@@ -846,7 +846,7 @@ def test_the_worst_grade_shrinks_little_on_home_and_small_shares_differ_on_their
     path, _ = made
     answers, width = FileBook(path).table("tbl_Answer"), widths_of(sheets(path)["Home"])
     for heading in ("Grade", "Grade now"):
-        assert width[answers.left + answers.index(heading)] / 7 >= 0.75 * len("below CCC/C")
+        assert width[answers.left + answers.index(heading)] / 7 >= 0.7 * len("below CCC/C")
     codes = {
         axis.get("formatCode")
         for name, part in parts(path).items()

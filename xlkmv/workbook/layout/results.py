@@ -76,8 +76,8 @@ ANSWER = TableSpec(
     "各层级结论",
     (
         result("Class", "层级", "name", TEXT, 19),
-        result("Grade", "等级", "grade", TEXT, 8.5),
-        result("Grade now", "当前等级", "grade_now", TEXT, 8.5, blank=True),
+        result("Grade", "等级", "grade", TEXT, 9),
+        result("Grade now", "当前等级", "grade_now", TEXT, 8, blank=True),
         result("PD to quote", "采用违约概率", "pd", PROBABILITY, 11),
         result("90 % interval", "90%区间", "pd_range", TEXT, 13),
         result("Why", "依据", "why", TEXT, 20),
