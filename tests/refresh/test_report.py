@@ -259,6 +259,11 @@ def test_pools_that_are_asked_about_are_answered_or_say_why_not(draft: Path, tmp
         *(None, None),
         *("5 %: takes 20 obligors", "90 %: no obligor has more"),
     ]
+    # One reason for two questions of a row is said once.
+    usual = replace(deal, pool=replace(deal.pool, count=np.full(len(deal.pool.name), 1000.0)))
+    remarks = written(draft, tmp_path / "many.xlsm", usual, found).table("tbl_Otherwise")
+    first = remarks.column("Not beneath, because")[0]
+    assert first == "10 %: no obligor has more; more obligors: their size no longer matters"
 
 
 def test_pools_that_cannot_be_asked_about_are_named(draft: Path, tmp_path: Path) -> None:
