@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.checks import Check, laws, unused, warnings
+from xlkmv.deal.checks import Check, laws, record_warnings, unused, warnings
 from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, Once, kmv_view
 from xlkmv.deal.paths.executors import Executor, Questions
 from xlkmv.deal.paths.run import Run, Simulation, Wanted, simulate
@@ -307,6 +307,7 @@ def analyse(
             *laws(plan, base, planned, run, answers.attribution),
             *warnings(plan, base, planned),
             *unused(deal),
+            *record_warnings(record.collections, surveillance.expected.tolist()),
             *noticed,
         ),
         quick,
