@@ -449,6 +449,18 @@ def test_no_figure_is_cut_where_two_columns_break(name: str, width: int) -> None
     assert max(map(cell_len, said.splitlines())) <= width
 
 
+@pytest.mark.parametrize("width", range(60, 100))
+def test_no_word_of_a_rule_is_cut_behind_wide_characters(width: int) -> None:
+    rule = "优先级: must be between 0 and 1 (a decimal: 0.04 means 4 %)"
+    shown = table("Title", "Sheet", "Cell", "Value", "Rule", words=True)
+    shown.add_row("Tranche", "F7", "4.8", rule)
+    screen = console(width=width, file=io.StringIO())
+    screen.print(shown)
+    said = screen.file.getvalue()
+    assert set(rule.split()) <= set(said.split())
+    assert max(map(cell_len, said.splitlines())) <= width
+
+
 def narrow(*rows: tuple[str, ...]) -> list[str]:
     """A table in a terminal that is too narrow for it."""
     shown = table("Title", "Largest\nindustry", "Share of the pool", "Number of obligors")
@@ -785,9 +797,28 @@ def test_new_makes_a_blank_workbook_and_refresh_says_what_to_fill_in(
     assert path.read_bytes() == before
 
 
+def test_new_makes_a_pool_of_scheduled_collections_that_a_tape_fills(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, tape = tmp_path / "book.xlsm", tmp_path / "tape.csv"
+    dates = [f"{2025 + m // 12}-{m % 12 + 1:02d}-15" for m in range(3, 15, 3)]
+    tape.write_text(f"债务人,余额,PD,{','.join(dates)}\n甲,300,2%,80,80,80,90\n", encoding="utf-8")
+    rest = ("--recovery", "0.4", "--lag", "1", "--correlation", "0.2")
+    assert run(capsys, "new", path, *BLANK[:4], "quarter", "--dates", "4")[0] == 0
+    code, _, err = run(capsys, "import", tape, path, *rest)
+    assert code == 2 and "add columns headed by these dates" in err and "--schedule" in err
+    path.unlink()
+    assert run(capsys, "new", path, *BLANK[:4], "quarter", "--dates", "4", "--schedule")[0] == 0
+    assert run(capsys, "import", tape, path, *rest)[0] == 0
+    pool = FileBook(path).table("tbl_Pool")
+    assert [h for h in pool.header if h[:2] == "20"] == dates
+    assert [pool.column(d) for d in dates] == [[80.0], [80.0], [80.0], [90.0]]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (("--schedule",), "--schedule belongs to --blank: add it"),
         (("--example", "cars"), "example must be one of: patents, auto, mortgage, lease (got 'cars')"),
         (("--example", "auto", "--blank"), "leave out --blank"),
         (("--example", "auto", "--dates", "4"), "leave out --dates"),

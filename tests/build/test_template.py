@@ -844,6 +844,25 @@ def test_home_answers_on_the_first_screen(made: tuple[Path, Any]) -> None:
     assert [int(end.split(",")[6]) < frozen for end in ends] == [True, True]
 
 
+def test_the_worst_grade_shrinks_little_on_home_and_small_shares_differ_on_their_axis(
+    made: tuple[Path, Any],
+) -> None:
+    path, _ = made
+    answers, width = FileBook(path).table("tbl_Answer"), widths_of(sheets(path)["Home"])
+    for heading in ("Grade", "Grade now"):
+        assert width[answers.left + answers.index(heading)] / 7 >= 0.7 * len("below CCC/C")
+    codes = {
+        axis.get("formatCode")
+        for name, part in parts(path).items()
+        if name.startswith("xl/charts/chart")
+        for axis in etree.fromstring(part).iter(
+            "{http://schemas.openxmlformats.org/drawingml/2006/chart}numFmt"
+        )
+    }
+    # Of a pool of thousands no obligor has 1 %: labels of whole per cents would read 0 %, 1 %, 1 %.
+    assert "[=0]0%;[<0.02]0.0#%;0%" in codes
+
+
 def test_the_list_of_the_headline_cell_is_that_of_the_classes(made: tuple[Path, Any]) -> None:
     path, _ = made
     cell = FileBook(path)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from xlkmv.deal.analysis import analyse
 from xlkmv.deal.checks import laws, source_warnings, unused, warnings
 from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.examples.patents import xingye_yuanrong
@@ -195,3 +196,16 @@ def test_long_lists_are_cut():
     (check,) = source_warnings(methods, (), [], CLOSING)
     assert check.name == "Obligors with data that are not in the pool (A, B, C, D, ...)"
     assert check.difference == 5.0
+
+
+def test_a_record_of_far_more_than_was_to_come_in_is_named():
+    """Of a plan that revolves, principal that has bought claims is no collection."""
+    deal = xingye_yuanrong()
+    plan = apply(deal, BASE).collections[:3]
+    quick = replace(deal, terms=replace(deal.terms, paths=100))
+    for times, there in ((0.9, False), (1.49, False), (1.51, True), (3.8, True)):
+        checks = analyse(quick, (), actual=tuple(times * plan), quick=True).checks
+        found = [c for c in checks if c.name == "Collections since closing / expected by then"]
+        assert [(c.warning, c.passed, c.difference) for c in found] == (
+            [(True, False, pytest.approx(times))] if there else []
+        )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlkmv.deal.figures import LEAST, change, distance, figure, probability, rounded_up
+from xlkmv.deal.figures import LEAST, change, coupon, distance, figure, probability, rounded_up
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,9 @@ def test_a_bound_is_never_rounded_down(p: float, text: str) -> None:
 )
 def test_a_change_has_two_digits_and_its_sign(x: float, shown: str) -> None:
     assert change(x) == shown
+
+
+def test_a_coupon_says_what_it_floats_over():
+    assert coupon(0.04) == "4.00%"
+    assert coupon(0.0, "SOFR3M", 0.0135) == "SOFR3M + 1.35%"
+    assert coupon(0.0, "LPR5Y", -0.002) == "LPR5Y - 0.20%"

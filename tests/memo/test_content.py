@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from memo_deals import STAMP, analysed
 
 from xlkmv.deal.answers import class_answers
+from xlkmv.deal.terms import Covenant, Curve
 from xlkmv.errors import InputError
 from xlkmv.language import LANGUAGES
 from xlkmv.memo.content import CLASSES, MOVES, Assumption, cut, memo
@@ -191,3 +193,25 @@ def test_a_cut_name_is_no_longer_than_it_may_be():
     assert cut("x" * 100, 10) == "x" * 9 + "…"
     assert cut("two\nlines   of text") == "two lines of text"
     assert cut("exactly 10", 10) == "exactly 10"
+
+
+def test_the_deal_says_what_floats_what_is_tested_and_for_how_long_it_revolves():
+    deal, analysis = analysed("patents")
+    curve = Curve("LPR", (deal.terms.closing,), (0.03,))
+    terms = replace(deal.terms, curves=(curve,), revolving=deal.terms.dates[3], prepayment=0.2, cleanup=0.1)
+    terms = replace(terms, prepayment_type="CPR", principal="pro rata")
+    first = replace(deal.tranches[0], coupon=0.0, base="LPR", margin=0.0135)
+    tests = tuple(
+        Covenant(name, "overcollateralisation", "min", -0.04, "amortise") for name in ("A", "B", "C", "D")
+    )
+    floating = replace(deal, tranches=(first, *deal.tranches[1:]), terms=terms, covenants=tests)
+    made = memo(floating, analysis, STAMP)
+    assert ", coupon LPR + 1.35%, due " in made.classes.rows[0][0]
+    assert dict(made.deal)["Terms"].split("; ") == [
+        "principal pro rata",
+        f"revolving until {deal.terms.dates[3]}",
+        "prepayment 0.2 CPR",
+        "clean-up call at 10% of the pool",
+        *(f"{name}: overcollateralisation ≥ -0.04 (amortise)" for name in "ABC"),
+        "... and 1 more",
+    ]

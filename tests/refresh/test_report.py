@@ -22,10 +22,10 @@ from xlkmv.deal.questions.diversification import MOST_ASKED, Otherwise, telling_
 from xlkmv.deal.reading import riskiest
 from xlkmv.deal.standing import classes_today
 from xlkmv.deal.stress import PRESETS
-from xlkmv.deal.terms import Deal, Tranche
+from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Terms, Tranche, payment_dates
 from xlkmv.errors import BookInputError
 from xlkmv.refresh.report import write_report
-from xlkmv.refresh.rows.cash import covenant_row
+from xlkmv.refresh.rows.cash import account_rows, covenant_row
 from xlkmv.refresh.rows.conditions import worst_condition
 from xlkmv.refresh.rows.drivers import concentration_row, driven_class, driver_rows, model_rows
 from xlkmv.refresh.run import read_book, refresh
@@ -45,6 +45,27 @@ def test_a_covenant_that_is_never_tested_says_so() -> None:
     once = covenant_path(np.where(np.arange(times.size) == 3, 1.2, np.nan), 1.0, 0.1, times)
     date, value, headroom, state, *_ = covenant_row(deal, once)
     assert (date, value, headroom, state) == (deal.terms.dates[3], 1.2, pytest.approx(0.2), "ok")
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5], ids=["revolves", "ended by the plan itself"])
+def test_the_plans_cash_balances_also_where_a_trigger_ends_the_revolving_period(threshold: float) -> None:
+    dates = payment_dates("2025-01-15", "quarter", 12)
+    loans = Loans(term=np.full(3, 24.0), rate=0.08)
+    pool = Pool(("a", "b", "c"), [60.0, 30.0, 10.0], np.zeros((3, 12)), 0.02, 0.4, 1.0, 0.2, loans=loans)
+    notes = (Tranche("A", 1, 80.0, 0.04, "pass-through"),)
+    ends = Covenant("OC", "overcollateralisation", "min", threshold, "amortise")
+    terms = Terms("2025-01-15", dates, interest="first", revolving=dates[3], paths=100)
+    controls = Controls(reserve=False, support=False, repurchase=False)
+    deal = Deal(pool, notes, terms, controls, (ends,))
+    rows = account_rows(deal, analyse(deal, quick=True))
+    _, came, interest, balance, sale, fees, senior, others, residual, account, reserve, drawn, _, _ = zip(
+        *rows, strict=True
+    )
+    paid = np.add(fees, senior) + others + residual + np.diff([0.0, *account]) + np.diff([0.0, *reserve])
+    np.testing.assert_allclose(np.add(came, sale) + drawn, paid)
+    # What comes in is interest and what the pool gets smaller by.
+    np.testing.assert_allclose(np.subtract(came, interest), -np.diff([100.0, *balance]), atol=1e-9)
+    assert bool(abs(balance[2] - 100.0) < 1e-9) is (threshold == 0.0)
 
 
 # ------------------------------------------------------------------------------ the headline class
@@ -238,6 +259,11 @@ def test_pools_that_are_asked_about_are_answered_or_say_why_not(draft: Path, tmp
         *(None, None),
         *("5 %: takes 20 obligors", "90 %: no obligor has more"),
     ]
+    # One reason for two questions of a row is said once.
+    usual = replace(deal, pool=replace(deal.pool, count=np.full(len(deal.pool.name), 1000.0)))
+    remarks = written(draft, tmp_path / "many.xlsm", usual, found).table("tbl_Otherwise")
+    first = remarks.column("Not beneath, because")[0]
+    assert first == "10 %: no obligor has more; more obligors: their size no longer matters"
 
 
 def test_pools_that_cannot_be_asked_about_are_named(draft: Path, tmp_path: Path) -> None:

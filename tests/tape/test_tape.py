@@ -585,6 +585,10 @@ def test_loans_are_named_by_what_is_different(tape) -> None:
     ids = ("合同编号", "借据号", *HEADINGS[1:])
     assert column(tape(ids, ("C1", *LOANS[0]), ("C1", *LOANS[1])), "name") == ["A1", "A2"]
     assert column(tape(ids, ("C1", "A1", *LOANS[0][1:]), ("C2", "A1", *LOANS[1][1:])), "name") == ["C1", "C2"]
+    # One loan that is there twice does not take the second loan of another borrower with it.
+    least = tape(head, *loans, ("甲", "A3", 1, 0.05, 12, 0.02), ("甲", "A4", 1, 0.05, 12, 0.02), loans[1])
+    assert column(least, "name") == ["A1", "A2", "A3", "A4"]
+    assert refusals(least) == [(6, "Loan id", "A2")]
     twice = tape(HEADINGS, *LOANS, LOANS[0])
     assert refusals(twice) == [(4, "Loan id", "A1")]
     assert "twice" in twice.report.refused[0].reason
@@ -613,6 +617,32 @@ def test_missing_columns_are_named_with_what_to_do(tmp_path: Path) -> None:
     assert "no column of rates" in message
     assert "PD or Rating, Recovery, Recovery lag, Correlation" in message
     assert "--pd, --recovery, --lag, --correlation" in message
+
+
+def test_missing_columns_come_with_the_headings_that_nobody_knows(tape) -> None:
+    with pytest.raises(BookError) as caught:
+        tape(("Darlehen", "Restsaldo (EUR)", "Rate", "Remaining term", "PD"), ("A1", 1, 0.05, 36, 0.02))
+    assert "headings that nobody knows: Darlehen, Restsaldo (EUR); a map (--map)" in str(caught.value)
+
+
+def test_a_map_translates_words_of_the_tape(tape) -> None:
+    head = (*HEADINGS, "Amortisation", "Payments p.a.", "Status")
+    rows = [
+        (*LOANS[0], "Annuität", "monatlich", "in Verzug"),
+        (*LOANS[1], "annuity", "quarterly", "performing"),
+    ]
+    words = {"ANNUITÄT": "annuity", "monatlich": "monthly", "in Verzug": "late"}
+    read = tape(head, *rows, mapping=words)
+    assert not read.report.refused
+    assert column(read, "amortisation") == ["annuity", "annuity"]
+    assert column(read, "payments_per_year") == [12.0, 4.0]
+    assert column(read, "status") == ["late", "performing"]
+    # A line that is neither a heading nor a word stays a mistake, and a heading goes before a word.
+    with pytest.raises(BookError, match="names 'Anuität', which is no heading of the tape"):
+        tape(head, *rows, mapping={"Anuität": "Tilgung"})
+    other = ("Loan id", "Balance", "Rate", "Remaining term", "PD", "Tilgungsfrei")
+    alone = tape(other, (*LOANS[0], "6"), mapping={"Tilgungsfrei": "Interest-only"})
+    assert column(alone, "interest_only") == [6.0]
 
 
 # ----------------------------------------------------------------------------------- refused rows
@@ -711,6 +741,29 @@ def test_a_pd_goes_before_a_rating(tape) -> None:
 # ------------------------------------------------------------------------------- scheduled collections
 
 DATED = ("Obligor", "Balance", "Rate", "PD", "2025-04-15", "2025/7/15")
+
+
+def test_a_unit_in_the_cell_goes_before_that_of_the_heading(tape) -> None:
+    head = ("合同编号", "未偿本金余额（万元）", *HEADINGS[2:])
+    rest = LOANS[0][2:]
+    read = tape(head, ("A1", "1.2亿", *rest), ("A2", "9000", *rest), ("A3", "50万", *rest))
+    assert column(read, "amount") == [1.2e8, 9e7, 5e5]
+    assert ("in the unit of the cell, not that of the heading", 2) in [
+        (m.what, m.cells) for m in read.report.mended
+    ]
+    assert column(tape(("A", "Balance", *HEADINGS[2:]), ("A1", "1.2亿", *rest)), "amount") == [1.2e8]
+
+
+def test_dates_with_a_unit_head_scheduled_collections(tape) -> None:
+    head = ("债务人", "余额（万元）", "PD", "2025/4/15（万元）", "2025-07-15 (RMB million)", "2025年10月15日")
+    read = tape(head, ("甲", "9", "2%", "3.5", "0.04", "12345"))
+    assert read.schedule.columns.tolist() == [
+        dt.date(2025, 4, 15),
+        dt.date(2025, 7, 15),
+        dt.date(2025, 10, 15),
+    ]
+    assert read.schedule.to_numpy().tolist() == [[35000.0, 40000.0, 12345.0]]
+    assert column(read, "amount") == [90000.0]
 
 
 def test_columns_of_dates_are_scheduled_collections(tape) -> None:
@@ -1177,8 +1230,17 @@ def test_the_report_as_a_file(tape, tmp_path: Path) -> None:
 def test_the_report_shows_some_of_many_refusals(tape) -> None:
     read = tape(HEADINGS, *((f"A{k}", -1, 0.05, 12, 0.02) for k in range(50)))
     (refused,) = (s for s in read.report.sections(refused=20) if s.title.startswith("Refused"))
-    assert refused.title == "Refused: 50 rows with -50.00; the first 20 of 50 cells"
-    assert len(refused.rows) == 20
+    assert refused.title == "Refused: 50 rows with -50.00; 50 cells, by reason"
+    assert refused.rows == [("Balance", "must be > 0", "50", "row 2: '-1'")]
+    # What is wrong once is not lost behind what is wrong a thousand times.
+    rows = [(f"A{k}", 1 if k == 49 else -1 - k % 4, "x" if k == 49 else 0.05, 12, 0.02) for k in range(50)]
+    (refused,) = (
+        s for s in tape(HEADINGS, *rows).report.sections(refused=20) if s.title.startswith("Refused")
+    )
+    assert refused.rows == [
+        ("Balance", "must be > 0", "49", "row 2: '-1'; row 3: '-2'; row 4: '-3'"),
+        ("Rate", "must be a number", "1", "row 51: 'x'"),
+    ]
 
 
 def test_the_page_names_headings_that_are_known() -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "LISTED_TOP",
     "NOT_COMPARED",
     "NO_MONEY",
+    "SMALL_SHARES",
     "THE_MONEY",
     "WIDEST",
     "Sheets",
@@ -74,6 +75,8 @@ LOG_RANGE: dict[str, Any] = {"min": SMALLEST_DRAWN, "max": 1, "crossing": SMALLE
 
 # Most pixels of a sheet that prints on the width of A4 landscape at 60 % or more.
 WIDEST = 1700
+# Shares on an axis that may end at a fraction of a per cent: no two labels alike.
+SMALL_SHARES = "[=0]0%;[<0.02]0.0#%;0%"
 # Size of a chart of two abreast, in pixels, and the rows that it takes, one of them free.
 WIDE, HIGH, ROWS = 690, 390, 21
 # First row of a table that has a sheet for itself.

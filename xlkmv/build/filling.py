@@ -244,7 +244,7 @@ def filling(
 EARLIEST = dt.date(1901, 1, 1)
 
 
-def blank(closing: dt.date, every: str, count: int) -> Filling:
+def blank(closing: dt.date, every: str, count: int, scheduled: bool = False) -> Filling:
     """Cells of a deal that is still to be entered: its calendar, and the defaults of its terms.
 
     Parameters
@@ -254,6 +254,8 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
         A key of :data:`~xlkmv.deal.terms.INTERVALS`.
     count : int
         Number of payment dates, 1 to 1200.
+    scheduled : bool
+        Whether the pool has a column of collections for each payment date; else loan terms are asked for.
 
     Returns
     -------
@@ -273,8 +275,12 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
             closing,
         )
     dates = payment_dates(closing, every, count)
+    if scheduled:
+        pool = _empty(layout.POOL, OF_EVERY_POOL, _date_columns(dates))
+    else:
+        pool = _empty(layout.POOL, OF_EVERY_POOL | OF_LOANS)
     tables = {
-        layout.POOL.name: _empty(layout.POOL, OF_EVERY_POOL | OF_LOANS),
+        layout.POOL.name: pool,
         layout.TRANCHE.name: _empty(layout.TRANCHE, OF_EVERY_TRANCHE | {"senior"}),
         layout.TERM.name: _terms(Terms(closing, dates), UNSET, None, (every, None, count)),
         layout.CONTROL.name: _controls(UNSET, None),
@@ -287,7 +293,7 @@ def blank(closing: dt.date, every: str, count: int) -> Filling:
     notes = {
         "Pool": "For scheduled collections in place of loan terms add columns headed by payment dates.",
     }
-    return Filling(layout.UNNAMED, dates, (), notes, tables)
+    return Filling(layout.UNNAMED, dates, (), {} if scheduled else notes, tables)
 
 
 def calendar(closing: dt.date, dates: Sequence[dt.date]) -> tuple[str, dt.date | None, int] | None:
@@ -315,10 +321,15 @@ def _plain(rows: Iterable[Sequence[Any]]) -> Filled:
     return Filled(cells, [[False] * len(row) for row in cells])
 
 
-def _empty(spec: TableSpec, used: set[str]) -> Filled:
+def _empty(spec: TableSpec, used: set[str], extra: tuple[Column, ...] = ()) -> Filled:
     """One blank row; shares are worked out in it from the start."""
-    row = [_share(spec, 0.0) if c.field == "share" else None for c in spec.columns]
-    return Filled([row], [[False] * len(row)], used)
+    row = [_share(spec, 0.0) if c.field == "share" else None for c in (*spec.columns, *extra)]
+    return Filled([row], [[False] * len(row)], used, extra)
+
+
+def _date_columns(dates: Iterable[dt.date]) -> tuple[Column, ...]:
+    """Columns of scheduled collections."""
+    return tuple(Column(d.isoformat(), "", "schedule", "number", layout.MONEY, 13) for d in dates)
 
 
 def _share(spec: TableSpec, value: float) -> tuple[str, float]:
@@ -354,7 +365,8 @@ def _pool(
     ranges: Ranges,
 ) -> Filled:
     pool, terms = deal.pool, deal.terms
-    dates = () if by_terms else tuple(d.isoformat() for d in terms.dates)
+    extra = _date_columns(() if by_terms else terms.dates)
+    dates = [c.header for c in extra]
     columns = {name: getattr(pool, name).tolist() for name in POOL_NUMBERS}
     m = len(pool.name)
     ends = zip((*RANGE_NUMBERS, *SOURCE_NUMBERS), (*ranges.obligors(m), *ranges.sourced(m)), strict=True)
@@ -381,7 +393,6 @@ def _pool(
             return found | _loan(pool, k)
         return found | dict(zip(dates, pool.schedule[k].tolist(), strict=True))
 
-    extra = tuple(Column(d, "", "schedule", "number", layout.MONEY, 13) for d in dates)
     rows = map(row, range(len(pool.name)))
     return _filled(layout.POOL, rows, sources.pool if sources else None, OF_EVERY_POOL, extra)
 

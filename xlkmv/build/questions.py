@@ -17,6 +17,7 @@ from xlkmv.build.drawing import (
     OFF,
     SENIOR,
     SLANTED,
+    SMALL_SHARES,
     THE_MONEY,
     Sheets,
     bars,
@@ -124,7 +125,7 @@ def structure(s: Sheets, new: Filling) -> Any:
         ("target", "Target", line(OFF, "square_dot") | unmarked),
     )
     s.finish(chart, "out_DrawnFrontier", s.scale(chart))
-    chart.set_x_axis(s.axis("Size of the class, share of all notes now", "0%"))
+    chart.set_x_axis(s.axis("Size of the class, share of all notes now", "0.0%"))
     bottom = {"min": SMALLEST_FRONTIER, "max": 1, "crossing": SMALLEST_FRONTIER}
     chart.set_y_axis(s.axis("Probability (log scale)", "0E+00", log_base=10, **bottom))
     chart.set_size({"width": 715, "height": 390})
@@ -263,7 +264,7 @@ def drivers(s: Sheets, new: Filling) -> Any:
         ("loss_share", "Share of the class's expected loss", bars(OFF, 60)),
     )
     s.finish(share, "The obligors that count most")
-    share.set_x_axis(s.axis("Share", "0%", min=0))
+    share.set_x_axis(s.axis("Share", SMALL_SHARES, min=0))
     share.set_y_axis(s.axis("", "General", reverse=True, major_gridlines={"visible": False}))
     share.set_size({"width": 640, "height": 450})
     ws.insert_chart(3, 1, share)

@@ -115,7 +115,7 @@ def backtest(s: Sheets, new: Filling) -> Any:
     )
     s.finish(chart, "out_DrawnCollections", s.scale(chart))
     chart.set_x_axis(s.dates_axis(new.dates))
-    chart.set_y_axis(s.axis("Share of the plan", "0%"))
+    chart.set_y_axis(s.axis("Share of the plan", "0.0%"))
     defaults = s.book.add_chart({"type": "line"})
     s.draw(
         defaults,

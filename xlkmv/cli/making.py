@@ -36,6 +36,7 @@ def add(commands: arguments.Commands) -> None:
         "xlkmv new Deal.xlsm",
         "xlkmv new Auto.xlsm --example auto",
         "xlkmv new Blank.xlsm --blank --closing 2025-01-15 --every quarter --dates 12",
+        "xlkmv new Fees.xlsm --blank --closing 2025-01-15 --every quarter --dates 12 --schedule",
         "xlkmv new Deal.xlsx  # without macros",
     )
     new.add_argument("file", type=Path, help="the workbook to make: FILE.xlsm, or FILE.xlsx without macros")
@@ -44,6 +45,11 @@ def add(commands: arguments.Commands) -> None:
     new.add_argument("--closing", metavar="DATE", help="of a blank deal: closing date, such as 2025-01-15")
     new.add_argument("--every", metavar="INTERVAL", help="month, '2 months', quarter, half-year or year")
     new.add_argument("--dates", metavar="NUMBER", help="how many payment dates")
+    new.add_argument(
+        "--schedule",
+        action="store_true",
+        help="of a blank deal: a column of collections for each payment date, in place of loan terms",
+    )
     new.add_argument("--no-macros", action="store_true", help="FILE.xlsx, whatever FILE ends in")
     lite = arguments.command(
         commands,
@@ -83,7 +89,11 @@ def _add_import(commands: arguments.Commands) -> None:
         metavar="FILE",
         help="equity values of listed obligors, in place of a tape: a row a price, or a column a firm",
     )
-    tape.add_argument("--map", type=Path, help="CSV or JSON: heading of the tape, heading of the pool")
+    tape.add_argument(
+        "--map",
+        type=Path,
+        help="CSV or JSON: heading of the tape, heading of the pool; or word of the tape, known word",
+    )
     tape.add_argument(
         "--percent", action="store_true", help="columns with plain numbers above 1 are percentages"
     )
@@ -161,6 +171,7 @@ def _wanted(options: argparse.Namespace) -> tuple[Filling | None, str]:
 
     calendar = {"--closing": options.closing, "--every": options.every, "--dates": options.dates}
     given = [name for name, value in calendar.items() if value is not None]
+    given += ["--schedule"] if options.schedule else []
     if options.example is not None:
         if options.blank or given:
             other = "--blank" if options.blank else given[0]
@@ -169,7 +180,7 @@ def _wanted(options: argparse.Namespace) -> tuple[Filling | None, str]:
         return filling(example(options.example)), Phrase("now run")
     if not options.blank:
         if given:
-            raise InputError(given[0], "belongs to --blank: add it", calendar[given[0]])
+            raise InputError(given[0], "belongs to --blank: add it", calendar.get(given[0], True))
         return None, Phrase("now run")
     if missing := [name for name in calendar if name not in given]:
         raise InputError("--blank", Phrase("needs {names}, too", names=" and ".join(missing)))
@@ -179,7 +190,7 @@ def _wanted(options: argparse.Namespace) -> tuple[Filling | None, str]:
         raise InputError("--closing", "must be a date, such as 2025-01-15", options.closing) from None
     if not options.dates.isdecimal():
         raise InputError("--dates", layout.COUNT_OF_DATES.text, options.dates)
-    wanted = blank(closing, options.every, int(options.dates))
+    wanted = blank(closing, options.every, int(options.dates), options.schedule)
     return wanted, Phrase("fill in pool, classes and terms, then run")
 
 

@@ -283,4 +283,8 @@ def table(title: str, *columns: str, words: bool = False) -> Table:
     for k, column in enumerate(columns):
         figures = bool(k) and not words
         found.add_column(column, justify="right" if figures else "left", no_wrap=figures)
+        if not figures:
+            # rich counts a line of wide characters short, keeps the blank at its end, and would put an
+            # ellipsis in place of the last word.
+            found.columns[-1].overflow = "fold"
     return found

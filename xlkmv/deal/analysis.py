@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xlkmv.deal.checks import Check, laws, unused, warnings
+from xlkmv.deal.checks import Check, laws, record_warnings, unused, warnings
 from xlkmv.deal.kmv import LEAST_VOLATILITY, KmvView, Once, kmv_view
 from xlkmv.deal.paths.executors import Executor, Questions
 from xlkmv.deal.paths.measures import Measured, Simulation
@@ -104,7 +104,8 @@ class Analysis(Shown):
     remarks : tuple of str
         Why a preset condition changes nothing, or why the two views part under it; "" where neither.
     pool_interest, pool_balance : ndarray, shape (n,)
-        Interest that the pool pays on each date by plan, and its balance after it, money.
+        Interest that the pool pays on each date by plan, and its balance after it, money; without claims
+        that are not bought because a trigger ends the revolving period though everybody pays.
     covenants : tuple of CovenantPath
     models : dict
         Model name -> LossDistribution, or the error that says why there is none.
@@ -298,12 +299,12 @@ def analyse(
         weighted_average_life(deal.terms.times, planned.principal_paid),
         tuple(step.text for step in priority(plan) if step.text),
         _remarks(deal, stresses, scenarios, simulated),
-        *pool_by_date(deal),
+        *_pool_as_paid(deal, planned),
         covenants,
         answers.models,
         _scheduled(deal),
         surveillance,
-        backtest(plan, record, base.volatility, base.drift),
+        backtest(plan, record, base.volatility),
         simulated_now,
         _against_sigma(plan, base, once),
         _breakeven(plan, base),
@@ -311,6 +312,7 @@ def analyse(
             *laws(plan, base, planned, run, answers.attribution),
             *warnings(plan, base, planned),
             *unused(deal),
+            *record_warnings(record.collections, surveillance.expected.tolist()),
             *noticed,
         ),
         quick,
@@ -394,6 +396,15 @@ def _scheduled(deal: Deal) -> Array:
     return apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
 
 
+def _pool_as_paid(deal: Deal, planned: Waterfall) -> tuple[Array, Array]:
+    """Interest and balance of the pool by date, without claims that the plan was kept from buying."""
+    kept = np.flatnonzero(planned.bought_less > 0.0)
+    if kept.size:  # what is not bought is as if nobody had meant to buy it
+        before = deal.terms.dates[kept[0] - 1] if kept[0] else None
+        deal = replace(deal, terms=replace(deal.terms, revolving=before))
+    return pool_by_date(deal)
+
+
 def _counted(deal: Deal, plan: Stressed, record: Record) -> Record:
     """What of a record counts: all that was scheduled came in; excess coverage off takes its share."""
     scheduled = _scheduled(deal)
@@ -417,7 +428,7 @@ def backtested(deal: Deal, actual: Record | npt.ArrayLike) -> PlanBacktest:
     PlanBacktest
     """
     plan, view = apply(deal, BASE), kmv_view(deal, both=False)
-    return backtest(plan, _counted(deal, plan, Record.of(actual)), view.volatility, view.drift)
+    return backtest(plan, _counted(deal, plan, Record.of(actual)), view.volatility)
 
 
 def _since_closing(

@@ -22,7 +22,7 @@ from xlkmv.model.plan import default_probability_by
 from xlkmv.phrase import Phrase, some
 from xlkmv.shown import Shown
 
-__all__ = ["Check", "laws", "source_warnings", "unused", "warnings"]
+__all__ = ["Check", "laws", "record_warnings", "source_warnings", "unused", "warnings"]
 
 # Days from the last price to closing, beyond which it says little of the firm at closing: a quarter.
 LATEST_PRICE = 92
@@ -206,6 +206,29 @@ def unused(deal: Deal) -> tuple[Check, ...]:
         ),
     )
     return tuple(Check(name, float(figure), 0.0, warning=True) for name, figure in figures if figure > 0.0)
+
+
+# What has come in, over what was to come in, from which on something else was rather typed.
+MUCH = 1.5
+
+
+def record_warnings(collected: Sequence[float], expected: Sequence[float]) -> tuple[Check, ...]:
+    """What of the record is rarely meant: principal that has bought claims again, or another unit.
+
+    Parameters
+    ----------
+    collected, expected : sequence of float of length j
+        What came in on the dates that have passed, and what was to come in given what is known, money.
+
+    Returns
+    -------
+    tuple of Check
+        None while that is as it should be.
+    """
+    came, due = float(sum(collected)), float(sum(expected))
+    if not came > MUCH * due > 0.0:
+        return ()
+    return (Check(Phrase("Collections since closing / expected by then"), came / due, MUCH, warning=True),)
 
 
 def _any(values: Sequence[float]) -> bool:

@@ -10,6 +10,7 @@ __all__ = [
     "LEAST",
     "TWO_DECIMALS",
     "change",
+    "coupon",
     "distance",
     "figure",
     "points",
@@ -47,6 +48,27 @@ def probability(p: float, simulated: bool = False) -> str:
         return f"< {100.0 * LEAST:.0E}%"
     # As a sheet rounds: 48.635 % up, though its binary fraction lies below.
     return f"{points(p):{'.2f' if p >= TWO_DECIMALS else '#.2G'}}%"
+
+
+def coupon(rate: float, base: str = "", margin: float = 0.0) -> str:
+    """Write a coupon: of a floating one the curve and the margin over it.
+
+    Parameters
+    ----------
+    rate : float
+        Per annum, of a fixed one.
+    base : str
+        Curve of a floating one.
+    margin : float
+        Per annum.
+
+    Returns
+    -------
+    str
+    """
+    if not base:
+        return f"{rate:.2%}"
+    return f"{base} {'-' if margin < 0.0 else '+'} {abs(margin):.2%}"
 
 
 def change(x: float) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from xlkmv.deal.analysis import Analysis
+from xlkmv.deal.figures import coupon
 from xlkmv.deal.reading import READINGS, read
 from xlkmv.deal.terms import CONTROLS, Deal, Pool
 from xlkmv.library.frames import to_frame
@@ -62,6 +63,8 @@ _SHOWN: dict[type, str] = {
 def _few(result: Any) -> pd.DataFrame:
     """A frame as a summary has it: no schedule, nothing that is blank, a single row upright."""
     frame = to_frame(result)
+    if isinstance(result, Deal):
+        frame["coupon"] = [coupon(t.coupon, t.base, t.margin) for t in result.tranches]
     kind = next((kind for kind in _SHOWN if isinstance(result, kind)), None)
     names = _SHOWN[kind].split() if kind else [name for name in frame.columns if isinstance(name, str)]
     frame = frame[[name for name in names if name in frame]].dropna(axis="columns", how="all")

@@ -15,7 +15,7 @@ import numpy as np
 
 from xlkmv.deal.analysis import Analysis
 from xlkmv.deal.answers import ClassAnswer, class_answers, range_text
-from xlkmv.deal.figures import distance, figure, probability
+from xlkmv.deal.figures import coupon, distance, figure, probability
 from xlkmv.deal.questions.contributions import Drivers
 from xlkmv.deal.questions.diversification import telling_class
 from xlkmv.deal.reading import READINGS, alarming, read
@@ -370,6 +370,7 @@ def _deal(
                 closing=terms.closing, count=len(terms.dates), first=terms.dates[0], last=terms.dates[-1]
             ),
         ),
+        (_("Terms"), _("; ").join(_terms(_, deal))),
         (_("Controls"), _(", ").join(on) or _("none")),
         (
             _("Model"),
@@ -381,6 +382,29 @@ def _deal(
     if pd_methods:
         lines.insert(1, (_("PDs"), _sources(_, deal, pd_methods)))
     return tuple(lines)
+
+
+def _terms(_: Say, deal: Deal) -> list[str]:
+    """How the plan pays, and what is tested, in a few words."""
+    terms = deal.terms
+    parts = [_("principal {order}").format(order=_(terms.principal))]
+    if terms.revolving is not None:
+        parts.append(_("revolving until {date}").format(date=terms.revolving))
+    if terms.prepayment_type == "vector":
+        parts.append(_("prepayment by vector"))
+    elif terms.prepayment:
+        kind = _(terms.prepayment_type)
+        parts.append(_("prepayment {speed} {type}").format(speed=f"{terms.prepayment:.4g}", type=kind))
+    if terms.cleanup:
+        parts.append(_("clean-up call at {share:.0%} of the pool").format(share=terms.cleanup))
+    for test in deal.covenants[:FEW]:
+        sign = "≥" if test.side == "min" else "≤"
+        parts.append(
+            f"{cut(test.name)}: {_(test.metric)} {sign} {test.threshold:.4g} ({_(test.consequence)})"
+        )
+    if len(deal.covenants) > FEW:
+        parts.append(_("... and {count} more").format(count=len(deal.covenants) - FEW))
+    return parts
 
 
 def _sources(_: Say, deal: Deal, methods: Sequence[str]) -> str:
@@ -410,7 +434,7 @@ def _classes(_: Say, deal: Deal, analysis: Analysis) -> Table:
         terms = _("{amount:,.0f} ({share:.0%}), coupon {coupon}, due {due}").format(
             amount=tranche.amount,
             share=tranche.amount / total,
-            coupon=_("floating") if tranche.base else f"{tranche.coupon:.2%}",
+            coupon=coupon(tranche.coupon, tranche.base, tranche.margin),
             due=due,
         )
         rows.append(

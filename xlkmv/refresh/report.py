@@ -397,7 +397,7 @@ def _write_asked(book: Book, deal: Deal) -> None:
     remarks = []
     for row in zip(*columns, strict=True):
         found = [text for name, x in row if not is_blank(x) and (text := why_not(deal, name, x))]
-        remarks.append([joined(found, CLAUSES) if found else None])
+        remarks.append([joined([*dict.fromkeys(found)], CLAUSES) if found else None])
     write_beside(book, spec, remarks)
 
 

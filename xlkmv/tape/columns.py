@@ -14,9 +14,25 @@ from pathlib import Path
 from xlkmv.errors import BookError, show
 from xlkmv.phrase import LIST, Phrase, joined
 from xlkmv.tape.files import Cell, decode
-from xlkmv.tape.headings import FIELDS, Field, Key, Match, as_field, field_of, fold, heading_date, recognise
+from xlkmv.tape.headings import (
+    AMORTISATION_WORDS,
+    FIELDS,
+    FREQUENCY_WORDS,
+    STATUS_WORDS,
+    Field,
+    Key,
+    Match,
+    as_field,
+    dated_with_unit,
+    field_of,
+    fold,
+    heading_date,
+    recognise,
+)
 
 __all__ = ["Columns", "Matcher", "read_map"]
+
+KNOWN_WORDS = AMORTISATION_WORDS.keys() | FREQUENCY_WORDS.keys() | STATUS_WORDS.keys()
 
 
 @dataclass(slots=True)
@@ -29,15 +45,24 @@ class Columns:
         By name of the field.
     dates : dict of date to int
         Columns of scheduled collections.
+    units : dict of date to Match
+        Units that headings of dates name.
+    words : dict of str to str
+        Words of the tape, and the known ones that the user's map says they mean; both folded.
     left_out : list of str
         Headings that mean nothing, or that the user's map leaves out.
+    unknown : list of str
+        Those of them that mean nothing.
     problems : list of str
         Sentences: two columns that mean one thing, lines of the map that fit nothing.
     """
 
     fields: dict[str, tuple[int, Match]] = field(default_factory=dict)
     dates: dict[dt.date, int] = field(default_factory=dict)
+    units: dict[dt.date, Match] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -48,6 +73,7 @@ class Matcher:
     ----------
     mapping : mapping of str to str
         Heading of the tape -> heading of the pool (or a synonym, or a date); blank: leave the column out.
+        Word of the tape -> word that is known, such as annuity, monthly or late.
     """
 
     def __init__(self, mapping: Mapping[str, str]) -> None:
@@ -56,12 +82,19 @@ class Matcher:
 
     def known(self, heading: str) -> bool:
         """Whether a heading means something."""
-        return fold(heading) in self.mapping or recognise(heading) is not None
+        return (
+            fold(heading) in self.mapping
+            or recognise(heading) is not None
+            or dated_with_unit(heading) is not None
+        )
 
     def match(self, headings: Sequence[Cell]) -> Columns:
         """Find the fields of all columns; a heading of the map goes before known ones."""
         found = Columns()
-        found.problems += self._wrong_lines(headings)
+        there = {fold(h) for h in headings if isinstance(h, str)}
+        folded = ((key, fold(meaning)) for key, meaning in self.mapping.items() if key not in there)
+        found.words = {key: meaning for key, meaning in folded if meaning in KNOWN_WORDS}
+        found.problems += self._wrong_lines(headings, there, found.words)
         chosen: dict[Key, list[int]] = {}
         asked: set[Key] = set()
         matches: dict[int, Match] = {}
@@ -70,6 +103,7 @@ class Matcher:
             if target is None:
                 if heading is not None:
                     found.left_out.append(str(heading))
+                    found.unknown += [] if mapped else [str(heading)]
                 continue
             if match is not None:
                 matches[place] = match
@@ -85,6 +119,8 @@ class Matcher:
                 found.problems.append(_twice(target, [(headings[p], p) for p in places]))
             if isinstance(target, dt.date):
                 found.dates[target] = places[0]
+                if places[0] in matches:
+                    found.units[target] = matches[places[0]]
             else:
                 found.fields[target] = places[0], matches[places[0]]
         return found
@@ -100,12 +136,17 @@ class Matcher:
         date = heading_date(heading) if heading is not None else None
         if date is not None:
             return date, None, False
+        if isinstance(heading, str) and (dated := dated_with_unit(heading)) is not None:
+            return *dated, False
         match = recognise(heading) if isinstance(heading, str) else None
         return (match.field.name, match, False) if match is not None else (None, None, False)
 
-    def _wrong_lines(self, headings: Sequence[Cell]) -> Iterator[str]:
-        there = {fold(h) for h in headings if isinstance(h, str)}
+    def _wrong_lines(
+        self, headings: Sequence[Cell], there: set[str], words: Mapping[str, str]
+    ) -> Iterator[str]:
         for key, meaning in self.mapping.items():
+            if key in words:
+                continue
             if key not in there:
                 shown = ", ".join(str(h) for h in headings if h is not None)
                 yield Phrase(
@@ -148,7 +189,8 @@ def read_map(path: str | os.PathLike[str]) -> dict[str, str]:
     ----------
     path : path-like
         CSV with two columns, heading of the tape and heading of the pool, or a JSON object of the
-        same. A second column that is blank leaves the column of the tape out.
+        same. A second column that is blank leaves the column of the tape out. A line may also have a word of
+        the tape and a word that is known.
 
     Returns
     -------

@@ -41,12 +41,15 @@ class Read(NamedTuple):
         Cells that are written in a way that had to be interpreted.
     percent : ndarray of bool
         Numbers with a percent sign; their values are decimals.
+    multiple : ndarray of bool
+        Numbers with a unit of their own, such as 万; their values are in ones.
     """
 
     values: npt.NDArray[Any]
     bad: Mask
     mended: Mask
     percent: Mask
+    multiple: Mask
 
 
 class Cells:
@@ -81,11 +84,12 @@ class Cells:
         return np.array([*values, blank], dtype=kind)[self.places]
 
     def read(
-        self, values: Iterable[Any], blank: Any, kind: Any, bad: Any, mended: Any = None, percent: Any = None
+        self, values: Iterable[Any], blank: Any, kind: Any, bad: Any, mended: Any = None, *more: Any
     ) -> Read:
-        """Figures of all rows from those of the different values."""
+        """Figures of all rows from those of the different values; `more`: percent signs, own units."""
         none = np.zeros(len(self.different), np.bool_)
-        masks = (self.spread(none if m is None else m, False, np.bool_) for m in (bad, mended, percent))
+        given = (bad, mended, *more, None, None)[:4]
+        masks = (self.spread(none if m is None else m, False, np.bool_) for m in given)
         return Read(self.spread(values, blank, kind), *masks)
 
 
@@ -114,6 +118,7 @@ class _Parts(NamedTuple):
     factor: float  # sign and multiple
     exponent: str
     percent: bool
+    multiple: bool  # whether it names one
 
 
 def _parts(value: Any) -> _Parts | None:
@@ -136,7 +141,7 @@ def _parts(value: Any) -> _Parts | None:
         if _SPACED.fullmatch(digits) is None:
             return None
         digits = re.sub(r"[ ']", "", digits)
-    return _Parts(digits, sign * _MULTIPLES[multiple], exponent or "", bool(percent))
+    return _Parts(digits, sign * _MULTIPLES[multiple], exponent or "", bool(percent), multiple is not None)
 
 
 def _mark_of(digits: str) -> str | None:
@@ -215,15 +220,15 @@ def as_numbers(cells: Cells, mark: str = ".") -> Read:
     if mark == ",":  # what looks like a decimal point separates thousands
         odd = [k for k, value in enumerate(cells.different) if isinstance(value, str) and "." in value]
         parts = parts | {k: found for k in odd if (found := _parts(cells.different[k])) is not None}
-    mended, percent = np.zeros((2, len(values)), np.bool_)
+    mended, percent, multiple = np.zeros((3, len(values)), np.bool_)
     for k, found in parts.items():
         values[k] = _value(found, mark) / (100.0 if found.percent else 1.0)
-        percent[k], mended[k] = found.percent, True
+        percent[k], mended[k], multiple[k] = found.percent, True, found.multiple
     values[~np.isfinite(values)] = np.nan
     bad = np.isnan(values)
     for k in np.flatnonzero(bad).tolist():
         bad[k] = not _is_blank(cells.different[k])
-    return cells.read(values, np.nan, float, bad, mended & ~bad, percent & ~bad)
+    return cells.read(values, np.nan, float, bad, mended & ~bad, percent & ~bad, multiple & ~bad)
 
 
 # ----------------------------------------------------------------------------------------- dates

@@ -22,6 +22,7 @@ __all__ = [
     "Key",
     "Match",
     "as_field",
+    "dated_with_unit",
     "field_of",
     "fold",
     "heading_date",
@@ -342,7 +343,12 @@ AMORTISATION_WORDS: dict[str, str] = _folded(_AMORTISATIONS)
 FREQUENCY_WORDS: dict[str, int] = _folded(_FREQUENCIES)
 STATUS_WORDS: dict[str, str] = _folded(_STATUSES)
 TOTAL_WORDS = frozenset(
-    map(fold, _words("total, totals, grand total, sub total, sum, 合计, 总计, 小计, 汇总, 共计"))
+    map(
+        fold,
+        _words(
+            "total, totals, grand total, sub total, sum, summe, gesamt, somme, suma, 合计, 总计, 小计, 汇总, 共计"
+        ),
+    )
 )
 
 # -------------------------------------------------------------------------------------- headings
@@ -481,3 +487,10 @@ def heading_date(heading: Any) -> dt.date | None:
         return dt.date(*map(int, found.groups()))
     except ValueError:
         return None
+
+
+def dated_with_unit(heading: str) -> tuple[dt.date, Match] | None:
+    """Date and unit of a heading such as 2025-06-20（万元）, which speaks of money; None of any other."""
+    text, remark = _parted(heading)
+    date = heading_date(text) if remark else None
+    return None if date is None else (date, _with_unit(FIELDS["amount"], remark))

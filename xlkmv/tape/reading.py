@@ -47,7 +47,7 @@ from xlkmv.tape.headings import (
 from xlkmv.tape.percent import Ask, Percent
 from xlkmv.tape.result import Report, Tape
 from xlkmv.tape.summary import finished
-from xlkmv.tape.work import DATE, NUMBER, Source, Work, counted
+from xlkmv.tape.work import DATE, NUMBER, Source, Work, counted, scaled
 
 __all__ = ["read_tape"]
 
@@ -72,6 +72,7 @@ UNCLEAR = Phrase("{rule} (1/2/2025 can be read in two ways)", rule=DATE)
 LOAN_FIELDS = ("rate", "amortisation", "interest_only", "first", "payments_per_year", "age", "base", "margin")
 # Names of the loans, the better first.
 NAMES = ("name", "loan_id", "contract_id", "asset_id", "obligor_id")
+UNKNOWN = 40  # headings that a message lists
 # What divisions leave behind is no part of a month.
 TINY = 1e-6
 
@@ -104,7 +105,7 @@ def read_tape(
         Grades of the rating scale: others are refused. None: any grade is taken.
     mapping : mapping of str to str, optional
         Heading of the tape -> heading of the pool, for headings that are not known; blank leaves a
-        column out.
+        column out. Word of the tape -> word that is known, such as annuity, monthly or late.
     percent : bool
         Whether columns of rates, PDs, recoveries or correlations with plain numbers above 1 are
         percentages.
@@ -148,6 +149,11 @@ def read_tape(
     terms.fit_interest_only(work)
     _drop_what_does_not_count(work)
     work.problems += missing_columns(work, grades)
+    if work.problems and columns.unknown:
+        names = ", ".join(columns.unknown[:UNKNOWN]) + (" ..." if len(columns.unknown) > UNKNOWN else "")
+        work.problems.append(
+            Phrase("headings that nobody knows: {names}; a map (--map) says what they mean", names=names)
+        )
     if work.problems:
         listed = work.problems[0]
         if len(work.problems) > 1:
@@ -233,7 +239,7 @@ def _read_figures(work: Work, raw: RawTape, columns: Columns, in_percent: Percen
         days_first = None
     for key, kind in kinds.items():
         if isinstance(key, dt.date):
-            _take_number(work, key, as_numbers(cells[key], mark))
+            _take_number(work, key, as_numbers(cells[key], mark), columns.units.get(key))
             continue
         match = columns.fields[key][1]
         if kind == "text":
@@ -242,7 +248,8 @@ def _read_figures(work: Work, raw: RawTape, columns: Columns, in_percent: Percen
             work.take(key, as_dates(cells[key], days_first), UNCLEAR if days_first is None else DATE)
         elif kind == "word":
             words, rule = WORDS[key]
-            work.take(key, as_words(cells[key], words), rule)
+            own = {word: words[meaning] for word, meaning in columns.words.items() if meaning in words}
+            work.take(key, as_words(cells[key], {**words, **own}), rule)
         elif kind == "ratio":
             in_percent.take(key, as_numbers(cells[key], mark), match)
         else:
@@ -254,10 +261,12 @@ def _read_figures(work: Work, raw: RawTape, columns: Columns, in_percent: Percen
 
 def _take_number(work: Work, key: Key, read: Read, match: Match | None = None) -> None:
     """Take amounts, counts, months and years, in the units of the pool."""
-    read = read._replace(bad=read.bad | read.percent, values=np.where(read.percent, np.nan, read.values))
-    work.take(key, read, NUMBER, match.scale if match else 1.0)
+    scale = match.scale if match else 1.0
+    values = np.where(read.percent, np.nan, np.where(read.multiple, read.values, scaled(read.values, scale)))
+    work.take(key, read._replace(bad=read.bad | read.percent, values=values), NUMBER)
     if match is not None and match.scale != 1.0:
         work.sources[key].how = Phrase("in {unit}: x {scale:,.6g}", unit=match.unit, scale=match.scale)
+        work.mend(read.multiple, key, Phrase("in the unit of the cell, not that of the heading"))
     if match is not None and match.field.kind == "months":
         months = work.figures[key]
         # The month that has begun counts as one to come, and not as one that was lived.
@@ -271,17 +280,21 @@ def _take_number(work: Work, key: Key, read: Read, match: Match | None = None) -
 
 
 def _choose_names(work: Work) -> None:
-    """Name every row: by the obligor, or by the loan where obligors come twice; else by number."""
+    """Name every row: by the obligor, or by the loan where obligors come twice; else by number.
+
+    Where every column repeats something, the one that repeats least counts: a loan that is in a tape twice
+    must not take the second loans of all other borrowers with it.
+    """
     there = [key for key in NAMES if key in work.figures]
     if not there:
         names = np.array([f"Loan {k}" for k in range(1, work.size + 1)], dtype=object)
         work.put("name", names, Source(Phrase("(none)"), None, Phrase("numbered: the tape has no names")))
         return
 
-    def repeats(key: str) -> bool:
-        return bool(pandas.Series(work.figures[key]).dropna().duplicated().any())
+    def repeats(key: str) -> int:
+        return int(pandas.Series(work.figures[key]).dropna().duplicated().sum())
 
-    chosen = next((key for key in there if not repeats(key)), there[0])
+    chosen = min(there, key=repeats)
     work.used.add(chosen)
     if chosen == "name":
         return

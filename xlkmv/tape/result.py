@@ -14,7 +14,9 @@ import pandas as pd
 from xlkmv.errors import BookError, show
 from xlkmv.phrase import CLAUSES, Phrase, joined
 
-__all__ = ["Mended", "Refused", "Report", "Section", "Taken", "Tape"]
+__all__ = ["EXAMPLES", "Mended", "Refused", "Report", "Section", "Taken", "Tape"]
+
+EXAMPLES = 3  # cells that stand for others
 
 
 class Taken(NamedTuple):
@@ -91,7 +93,7 @@ class Report:
     averages: list[tuple[str, str, str]] = field(default_factory=list)
 
     def sections(self, refused: int | None = None) -> Iterator[Section]:
-        """Yield the tables of the report that have rows, with at most so many refused cells."""
+        """Yield the tables of the report that have rows; more refused cells than told stand by reason."""
         taken = Section(
             Phrase("Taken"),
             (Phrase("Column of the tape"), Phrase("Column of the pool"), Phrase("Values"), Phrase("How")),
@@ -109,24 +111,40 @@ class Report:
             (Phrase("Column of the tape"), Phrase("What"), Phrase("Cells"), Phrase("First of them")),
             rows,
         )
-        listed = self.refused[:refused]
-        lines = [(f"{r.row}", r.heading, show(r.value), r.reason) for r in listed]
         count = (
             Phrase("{count:,} rows", count=self.refused_rows) if self.refused_rows > 1 else Phrase("1 row")
         )
         title = Phrase("Refused: {rows} with {money:,.2f}", rows=count, money=self.refused_money)
-        if len(listed) < len(self.refused):
-            more = Phrase("the first {shown} of {count:,} cells", shown=len(listed), count=len(self.refused))
-            title = Phrase(CLAUSES, first=title, then=more)
-        wrong = Section(
-            title, (Phrase("Row"), Phrase("Column of the tape"), Phrase("Value"), Phrase("Reason")), lines
-        )
+        column, reason = Phrase("Column of the tape"), Phrase("Reason")
+        if refused is None or len(self.refused) <= refused:
+            lines = [(f"{r.row}", r.heading, show(r.value), r.reason) for r in self.refused]
+            wrong = Section(title, (Phrase("Row"), column, Phrase("Value"), reason), lines)
+        else:
+            more = Phrase("{count:,} cells, by reason", count=len(self.refused))
+            wrong = Section(
+                Phrase(CLAUSES, first=title, then=more),
+                (column, reason, Phrase("Cells"), Phrase("First of them")),
+                self._by_reason(),
+            )
         averages = Section(
             Phrase("Grouped: averages by balance"),
             (Phrase("Measure"), Phrase("Loans"), Phrase("Lines")),
             self.averages,
         )
         yield from (section for section in (taken, left, mended, wrong, averages) if section.rows)
+
+    def _by_reason(self) -> list[tuple[str, ...]]:
+        """Refused cells of a column that break one rule, with the first different values; most first."""
+        found: dict[tuple[str, str], list[Refused]] = {}
+        for cell in self.refused:
+            found.setdefault((cell.heading, cell.reason), []).append(cell)
+        lines: list[tuple[str, ...]] = []
+        for (heading, reason), cells in sorted(found.items(), key=lambda item: -len(item[1])):
+            first = {show(cell.value): cell.row for cell in reversed(cells)}
+            few = sorted(first.items(), key=lambda item: item[1])[:EXAMPLES]
+            examples = [Phrase("row {row}: {was}", row=row, was=value) for value, row in few]
+            lines.append((heading, reason, f"{len(cells):,}", joined(examples, CLAUSES)))
+        return lines
 
     def write_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole report as CSV in UTF-8: kind, row, column, value, what.

@@ -13,13 +13,12 @@ from xlkmv.errors import show
 from xlkmv.phrase import Phrase
 from xlkmv.tape.figures import Cells, Read
 from xlkmv.tape.headings import FIELDS, Key
-from xlkmv.tape.result import Mended, Report
+from xlkmv.tape.result import EXAMPLES, Mended, Report
 
 __all__ = ["DATE", "NO_DATE", "NUMBER", "Source", "Work", "counted", "plain", "scaled"]
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
-EXAMPLES = 3
 # Rules of cells, and a date that is not there.
 NUMBER, DATE = Phrase("must be a number"), Phrase("must be a date, such as 2025-01-15")
 NO_DATE = np.datetime64("NaT", "D")

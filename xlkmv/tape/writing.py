@@ -183,7 +183,8 @@ def _refuse_other_dates(dates: Sequence[dt.date], there: Sequence[dt.date], tabl
         raise BookError(
             Phrase(
                 "table {table} on sheet {sheet} has no column for collections on {listed} "
-                "({has}): the dates of a tape must be payment dates of the workbook",
+                "({has}): add columns headed by these dates, or start from a workbook that has one for each "
+                "payment date (xlkmv new, with --schedule)",
                 table=table.name,
                 sheet=table.sheet,
                 listed=listed,

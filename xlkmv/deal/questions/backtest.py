@@ -73,9 +73,10 @@ class PlanBacktest(Shown):
     planned, expected, collected : ndarray, shape (j,)
         Collections by plan, as expected with defaults, and as they came, money.
     low, high : ndarray, shape (j,)
-        Between them collections were to be with probability 1 - 2 x :data:`RARE`, by the KMV view, money.
+        Between them collections were to be with probability 1 - 2 x :data:`RARE`: lognormal, by the
+        volatility of the KMV view, with what is expected for their mean, money.
     level : ndarray, shape (j,)
-        Probability, by the KMV view, that less comes in than did.
+        Probability, by the same law, that less comes in than did.
     defaults_expected, defaults_seen : ndarray, shape (j,)
         Obligors in default; seen: NaN where defaults are known that no obligor is named for.
     money_expected, money_seen : ndarray, shape (j,)
@@ -109,11 +110,14 @@ class PlanBacktest(Shown):
         return Phrase("more defaulted than predicted") if more else Phrase("as predicted")
 
 
-def backtest(plan: Stressed, record: Record, volatility: float, drift: float = 0.0) -> PlanBacktest:
+def backtest(plan: Stressed, record: Record, volatility: float) -> PlanBacktest:
     """Hold what a plan predicted at closing against what has been seen since.
 
-    The KMV view has accumulated collections lognormal, ``A_k exp[(mu - sigma^2/2) t_k + sigma sqrt(t_k) x]``;
-    what is expected with defaults is exact. Defaults are those of obligors whose status says so, and
+    Accumulated collections are lognormal, ``E_k exp[-sigma^2/2 t_k + sigma sqrt(t_k) x]``. The spread is
+    that of the KMV view; the mean E_k is what is expected with defaults, exact. The one drift of the KMV view
+    has that mean at the end only: where recoveries lag, less is to come in before, where they come while
+    a pool revolves, more, and what comes in as expected must not speak against what was predicted.
+    Defaults are those of obligors whose status says so, and
     the balances that the record tells. An obligor that was prepaid or repurchased was watched until then.
 
     Parameters
@@ -122,8 +126,8 @@ def backtest(plan: Stressed, record: Record, volatility: float, drift: float = 0
         As seen from closing.
     record : Record
         Of the first j dates.
-    volatility, drift : float
-        sigma and mu of the pool at closing, per annum.
+    volatility : float
+        sigma of the pool at closing, per annum.
 
     Returns
     -------
@@ -138,7 +142,8 @@ def backtest(plan: Stressed, record: Record, volatility: float, drift: float = 0
     times, planned = terms.times[:j], np.cumsum(plan.collections[:j])
     collected = np.cumsum(np.array(record.collections))
     spread = volatility * np.sqrt(times)
-    middle = planned * np.exp((drift - 0.5 * volatility**2) * times)
+    expected = np.cumsum(expected_collections(plan)[:j])
+    middle = expected * np.exp(-0.5 * volatility**2 * times)
     reach = np.exp(float(ndtri(1.0 - RARE)) * spread)
     with np.errstate(divide="ignore", invalid="ignore"):
         away = np.log(collected / middle)
@@ -154,7 +159,7 @@ def backtest(plan: Stressed, record: Record, volatility: float, drift: float = 0
     seen[told > lost * (1.0 + 1e-6) + 1e-9] = np.nan
     return PlanBacktest(
         planned=planned,
-        expected=np.cumsum(expected_collections(plan)[:j]),
+        expected=expected,
         collected=collected,
         low=middle / reach,
         high=middle * reach,

@@ -55,6 +55,9 @@ class Covenant(Shown):
         raise_first(covenant_faults([self], settled=True), [self.name])
 
 
+# Where a threshold above 1 still is meant for a ratio of claims to notes.
+LARGEST_RATIO = 1000.0
+
 COVENANT_CHOICES: dict[str, tuple[str, ...]] = {
     "metric": METRICS,
     "side": ("min", "max"),
@@ -68,6 +71,15 @@ def covenant_faults(covenants: Sequence[Any], settled: bool = False) -> Iterator
     yield from column_faults("covenant", "threshold", thresholds, settled=settled)
     yield from twice("covenant", [c.name for c in covenants], Phrase("test"))
     for row, covenant in enumerate(covenants):
+        if _never_met(covenant):
+            # Who types 104 % means claims of 1.04 x the notes.
+            rule = Phrase(
+                "must be at most 1: (claims - notes)/claims, "
+                "{share:.4g} for claims of {cover:.4g} x the notes",
+                share=1.0 - 1.0 / covenant.threshold,
+                cover=covenant.threshold,
+            )
+            yield Fault("covenant", row, "threshold", covenant.threshold, rule)
         for name, choices in COVENANT_CHOICES.items():
             value = getattr(covenant, name)
             if (value is not None or settled) and value not in choices:
@@ -78,3 +90,10 @@ def covenant_faults(covenants: Sequence[Any], settled: bool = False) -> Iterator
                     value,
                     Phrase("must be one of: {options}", options=", ".join(choices)),
                 )
+
+
+def _never_met(covenant: Any) -> bool:
+    """Whether a floor of the overcollateralisation is a ratio to the notes, which no pool reaches."""
+    threshold = covenant.threshold
+    asked = covenant.metric == "overcollateralisation" and covenant.side == "min"
+    return asked and isinstance(threshold, int | float) and 1.0 < threshold <= LARGEST_RATIO

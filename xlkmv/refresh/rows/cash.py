@@ -21,7 +21,7 @@ def account_rows(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     w = analysis.planned
     paid, senior = w.interest_paid + w.principal_paid, deal.senior
     series = (
-        w.collections,
+        w.collections + w.bought_less,
         analysis.pool_interest,
         analysis.pool_balance,
         w.sale,

@@ -36,7 +36,14 @@ ACTUAL = TableSpec(
             "Payment date", "日期", "date", "date", DATE, 12, note="A payment date of the plan.", blank=True
         ),
         number(
-            "Actual collections", "实际回款", "collections", MONEY, RECORD_RULE, 14, "Blank: not yet.", True
+            "Actual collections",
+            "实际回款",
+            "collections",
+            MONEY,
+            RECORD_RULE,
+            14,
+            "Blank: not yet. While the plan revolves: less what bought claims.",
+            True,
         ),
         number(
             "Pool balance",
