@@ -276,8 +276,8 @@ class _Expecting:
     def state(self, pd: Array, recovery: Array) -> dict[str, Array]:
         """What they bring at other PDs and recoveries, by field of PoolState, shape (n,) each.
 
-        Expected claims are those of obligors that have survived, ``sum_i x_ik S_i(t_k)``; the default ratio is
-        that of the others, the largest share is by plan.
+        Expected claims are those of obligors that have survived, ``sum_i x_ik S_i(t_k)``; the default ratio
+        is that of the others, the largest share is by plan.
         """
         n, share = self.times.size, self.share
         sums, recovered = {name: np.zeros(n) for name in self.money}, np.zeros(n + 1)
