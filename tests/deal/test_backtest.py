@@ -177,3 +177,24 @@ def test_a_refresh_and_python_find_the_same(ten):
     one, other = analyse(quick, (BASE,), actual=record, quick=True).backtest, backtested(quick, record)
     np.testing.assert_array_equal(one.level, other.level)
     assert one.measures == other.measures
+
+
+def test_by_date_too_nobody_is_expected_to_default_after_leaving(ten):
+    gone = with_status(ten, "prepaid", "repurchased", since=dt.date(2021, 6, 1))
+    found = held(gone, 100.0, 100.0, 70.0)
+    pd = np.linspace(0.01, 0.10, 10)
+    by = np.array([(1.0 - (1.0 - pd) ** k) for k in (1, 2, 3)])
+    by[1:, :2] = by[0, :2]
+    np.testing.assert_allclose(found.defaults_expected, by.sum(axis=1), rtol=1e-12)
+    assert found.defaults_expected[-1] == pytest.approx(found.measures.expected, rel=1e-12)
+    # Of each 30, 20 and 10 are owed before the three dates.
+    comes = np.diff(by.sum(axis=1), prepend=0.0)
+    np.testing.assert_allclose(found.money_expected, np.cumsum(comes * [30.0, 20.0, 10.0]), rtol=1e-12)
+
+
+def test_a_date_that_tells_no_defaults_has_those_of_the_statuses(ten):
+    # One is in default on the first date by its status, with 30; of the second 12 more are known.
+    found = held(with_status(ten, "defaulted"), 95.0, 90.0, defaults=(None, 12.0))
+    assert found.money_seen.tolist() == [30.0, 42.0]
+    assert found.defaults_seen[0] == 1.0
+    assert np.isnan(found.defaults_seen[1])

@@ -96,6 +96,18 @@ def test_a_pledge_that_does_not_move_covers_its_part_of_the_claim(build):
     assert one.tranches[0].pd == other.tranches[0].pd
 
 
+def test_a_default_that_is_sure_within_rounding_brings_what_the_pledge_does(build):
+    # 0.999 a year: by the fourth date 1 - 1e-12 are in default, by the sixth all, in floats.
+    schedule = [[10.0] * 12]
+    deal = drawn(build, Recoveries(**PATENT), schedule, pd=0.999)
+    by = 1.0 - 0.001 ** np.arange(1.0, 5.0)
+    owed = 120.0 - 10.0 * np.arange(4.0)
+    rates = closed_form(owed, 0.0, 0.0, by, np.arange(1.0, 5.0), **PATENT)
+    weights = np.diff(by, prepend=0.0)
+    expected = (rates * weights * owed).sum() / (weights * owed).sum()
+    assert expected_recovery(deal)[0] == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_spread_of_nothing_and_a_pledge_of_nobody_change_no_bit(build):
     deal = drawn(build, None, [[40.0, 60.0], [30.0, 30.0]], recovery=[0.4, 0.7])
     none = replace(deal, pool=replace(deal.pool, recoveries=Recoveries(spread=0.0, tie=0.5)))

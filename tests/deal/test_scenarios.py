@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 
 from xlkmv.deal.analysis import analyse
 from xlkmv.deal.examples import example
@@ -122,6 +123,38 @@ def test_break_even_haircut_by_hand(build):
     # Nobody can default: no multiple of nothing hurts.
     assert found["pd_multiplier"].size is None
     assert found["recovery_multiplier"].size is None
+
+
+def test_a_delay_by_hand_where_a_trigger_ends_the_buying_of_claims(build):
+    # Nothing is bought: 40, 0, 20, 40 come in, as late as the delay, and a bullet of 40 is met up to 3 years.
+    dates = build([[1.0] * 4]).terms.dates
+    deal = build(
+        [[40.0, 0.0, 20.0, 40.0]],
+        tranches=[Tranche("Senior", 1, 40.0, 0.0, "bullet", dates[-1])],
+        controls=PLAIN,
+        covenants=[Covenant("From the start", "pool factor", "min", 1.2, "amortise")],
+        fee_rate=0.0,
+        revolving=dates[0],
+    )
+    found = {b.column: b for b in reverse_stress(deal)}["delay"]
+    assert (found.size, found.date) == (4.0, 3)
+
+
+def test_expected_defaults_set_off_a_trap_on_the_default_ratio(build):
+    # 100 a year, nothing recovered, 60 and 60 to the junior before a bullet of 150 to the senior: met while
+    # q + q^2 + q^3 >= 2.7, and down to 1.5 where 4 % of expected defaults trap the cash of the junior.
+    dates = build().terms.dates
+    tranches = [
+        Tranche("Senior", 1, 150.0, 0.0, "bullet", dates[-1]),
+        Tranche("Junior", 2, 120.0, 0.0, "straight-line", dates[1]),
+    ]
+    trap = Covenant("Defaults", "cumulative default ratio", "max", 0.04, "trap")
+    deal = build([[100.0] * 3], pd=0.01, tranches=tranches, controls=PLAIN, covenants=[trap], fee_rate=0.0)
+    for tested, times in ((deal, 1.5), (replace(deal, covenants=()), 2.7)):
+        q = optimize.brentq(lambda q, times=times: q + q * q + q**3 - times, 0.0, 1.0, xtol=1e-14)
+        found = {b.column: b for b in reverse_stress(tested)}["pd_multiplier"]
+        assert found.size == pytest.approx(100.0 * (1.0 - q), rel=1e-8)
+        assert found.date == 2
 
 
 def test_the_largest_obligor_is_one_of_its_row(build):

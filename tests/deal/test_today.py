@@ -211,6 +211,17 @@ def test_sums_and_rows_see_the_same(deal, data):
     )
 
 
+def test_a_balance_may_be_what_the_plan_lets_it_grow_to(build):
+    # 160 in three years for 100: it grows by 1.6^(1/3) a year until it is paid.
+    deal = build([[0.0, 0.0, 160.0]], senior=60.0, junior=5.0, coupon=0.0, fee_rate=0.0)
+    deal = replace(deal, pool=replace(deal.pool, amount=np.array([100.0])))
+    plan, grown = apply(deal, BASE), 100.0 * 1.6 ** (1.0 / 3.0)
+    seen = as_seen(plan, Record((0.0,), balance=(grown,)))
+    np.testing.assert_allclose(seen.collections, plan.collections, rtol=1e-9)
+    with pytest.raises(DomainError, match=r"the pool by plan at its largest \(136\.79.*leave it blank where"):
+        as_seen(plan, Record((0.0,), balance=(137.0,)))
+
+
 def test_the_reserve_is_what_it_is_said_to_be(build):
     deal = build(controls=Controls(reserve_size=30.0, reserve_unit="money", support=False))
     plan = apply(deal, BASE)

@@ -204,6 +204,16 @@ def test_grades_of_the_users_scale() -> None:
 # ------------------------------------------------------------------------------------- plans
 
 
+def test_a_date_on_which_nothing_falls_due_has_no_principal_but_zero() -> None:
+    tranches = [
+        ["Tranche", "Rank", "Amount", "Coupon", "Payment type"],
+        ["A", 1, 142.7, 0.0, "with collections"],
+    ]
+    _, *rows = KMV_WATERFALL([[64.0, 66.9, 0.0, 11.0, 16.7]], tranches)
+    assert rows[2][2:7] == [0.0, 0.0, 0.0, 0.0, 0.0]
+    assert sum(row[5] for row in rows) == pytest.approx(142.7, rel=1e-12)
+
+
 def test_waterfall_worked_by_hand() -> None:
     """Two years of 60 and 50: the senior 100 at 10 % in two parts, then a bullet of 5 behind it."""
     tranches = [

@@ -166,7 +166,7 @@ WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
     "defaults below nothing": ([("tbl_Actual", 1, "Defaults", -1.0)], "must be >= 0"),
     "more in the pool than at closing": (
         [("tbl_Actual", 1, "Pool balance", 1e12)],
-        "must not be above the pool at closing (",
+        "): leave it blank where claims were added that Pool does not have",
     ),
     "more in the reserve than it can hold": (
         [("tbl_Actual", 1, "Reserve held", 1e9)],

@@ -171,7 +171,8 @@ def models(s: Sheets) -> Any:
         "Models",
         "四种主流模型",
         "The same obligors through four models, one year ahead. Loss above junior notes: by subordination "
-        "alone; spread, reserve and undertaking, which protect senior classes too, are not counted.",
+        "alone; claims beyond the notes, spread, reserve and undertaking, which protect senior classes too, "
+        "are not counted.",
         spec.columns,
         money=True,
     )

@@ -446,7 +446,7 @@ def _record(reader: Reader, deal: Deal) -> Record:
         found.append(given)
     columns = {name: [getattr(row, name) for row in rows] for name in ("collections", *Record.more())}
     more = any(x is not None for name in Record.more() for x in columns[name])
-    limits = record_limits(apply(deal, BASE, by_plan=True)) if more else None
+    limits = record_limits(apply(deal, BASE)) if more else None
     reader.faults(table, spec, record_faults(columns, limits))
     if reader.problems():
         return Record()

@@ -37,7 +37,8 @@ __all__ = ["RecoveryLaw", "Returns", "recovery_law"]
 Ints = npt.NDArray[np.int64]
 
 # Of the quadrature over asset returns that default in a period; w^3 takes the sting out of the far end.
-# Right to 5e-8 up to |r| = .95; to .003 where |r| = 1 leaves the expected share a kink.
+# Right to 5e-8 up to |r| = .95, to 2e-4 where 99.9 % default in one period; to .003 where |r| = 1 leaves the
+# expected share a kink.
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 POINTS = (0.5 * (NODES + 1.0)) ** 3
 MASSES = 1.5 * WEIGHTS * (0.5 * (NODES + 1.0)) ** 2
@@ -259,16 +260,14 @@ class RecoveryLaw:
         width = self.high - self.low
         covered = self._between(level, scale, r, before, by)
         loss[rows] = (by - before) * (1.0 - self.low - width * covered)
-        # Nobody is so safe that only an infinite asset return keeps it from default.
-        end = ndtri(np.clip(by, 1e-300, 1.0 - 1e-16))
-        slope[rows] = 1.0 - self.low - width * self._given(level, scale, r, end)
+        slope[rows] = 1.0 - self.low - width * self._given(level, scale, r, _asset_return(by))
         return loss, slope
 
     def _between(self, level: Array, scale: Array, r: Array, before: Array, by: Array) -> Array:
         """E[min(1, e^U) | default in the period], by Gauss-Legendre over F = before + (by - before) w^3."""
         total = np.zeros(np.broadcast_shapes(level.shape, by.shape))
         for point, mass in zip(POINTS, MASSES, strict=True):
-            x = np.where(by > before, ndtri(before + (by - before) * point), 0.0)
+            x = np.where(by > before, _asset_return(before + (by - before) * point), 0.0)
             total += mass * self._given(level, scale, r, x)
         return total
 
@@ -281,6 +280,11 @@ class RecoveryLaw:
         # Where the exponential overflows, its probability is 0.
         partly = np.exp(np.minimum(mean + 0.5 * deviation**2, 700.0)) * ndtr(-k - deviation)
         return np.asarray(np.minimum(ndtr(k) + np.where(np.isfinite(mean), partly, 0.0), 1.0))
+
+
+def _asset_return(default_by: Array) -> Array:
+    """Asset return at which an obligor defaults; nobody is so safe, or so certain, that it is infinite."""
+    return np.asarray(ndtri(np.clip(default_by, 1e-300, 1.0 - 1e-16)))
 
 
 def recovery_law(

@@ -71,8 +71,11 @@ def record_limits(plan: Stressed) -> Mapping[str, tuple[float, str]]:
     dict
         Field of :class:`~xlkmv.deal.terms.record.Record` -> money, and what that is in words.
     """
-    pool = plan.balance_at_closing, Phrase("the pool at closing")
-    most = float(np.max(plan.reserve_target(np.array([plan.balance_at_closing]))))
+    closing, peak = plan.balance_at_closing, float(balance_before(plan).sum(axis=0).max())
+    pool = closing, Phrase("the pool at closing")
+    if peak > closing:  # claims that pay less than their interest at first
+        pool = peak, Phrase("the pool by plan at its largest")
+    most = float(np.max(plan.reserve_target(np.array([pool[0]]))))
     return dict.fromkeys(("balance", "defaults", "prepayments"), pool) | {
         "reserve": (most, Phrase("the size of the reserve"))
     }

@@ -270,6 +270,13 @@ class Waterfall(Shown, Payment):
     collections: Array
 
     @property
+    def missed(self) -> Array:
+        """Interest and principal due and not paid; nothing where rounding is all that is missing."""
+        missed = self.interest_missed + self.principal_missed
+        amount = (self.balance + self.principal_paid)[..., :1]
+        return np.where(missed < 1e-3 * TOLERANCE * amount, 0.0, missed)
+
+    @property
     def short(self) -> npt.NDArray[np.bool_]:
         """Whether a tranche misses anything on a date, shape (..., k, n)."""
         amount = (self.balance + self.principal_paid)[..., :1]
@@ -594,7 +601,11 @@ class _Plan:
         bought_up: npt.NDArray[np.bool_] | None,
     ) -> tuple[Array, Array]:
         """Principal due per class, and what the plan tries to pay; `bought_up`: where buying has ended."""
-        due = np.zeros(balance.shape) if self.free[k] else above(balance, self.closing[:, k, None])
+        due = np.zeros(balance.shape)
+        if not self.free[k]:
+            due = above(balance, self.closing[:, k, None])
+            # Repaid up to the plan but for rounding is repaid up to the plan.
+            np.copyto(due, 0.0, where=due < self.rounding)
         wanted = due
         if self.through.any():
             flows = self.passed_through(balance, due, pool, triggers["sequential"], still)

@@ -78,7 +78,8 @@ class PlanBacktest(Shown):
     level : ndarray, shape (j,)
         Probability, by the same law, that less comes in than did.
     defaults_expected, defaults_seen : ndarray, shape (j,)
-        Obligors in default; seen: NaN where defaults are known that no obligor is named for.
+        Obligors in default, of those watched: until they were prepaid or repurchased. Seen: NaN where
+        defaults are known that no obligor is named for.
     money_expected, money_seen : ndarray, shape (j,)
         Balance of the claims that defaulted, money.
     measures : Measures or None
@@ -148,13 +149,16 @@ def backtest(plan: Stressed, record: Record, volatility: float) -> PlanBacktest:
     with np.errstate(divide="ignore", invalid="ignore"):
         away = np.log(collected / middle)
         score = np.where(spread > CERTAIN, away / spread, np.copysign(np.inf, away + 1e-9))
-    by = plan.default_by[:, :j]
-    count = pool.obligors
-    money = np.diff(by, axis=1, prepend=0.0) * balance_before(plan)[:, :j]
     gone, defaulted = _statuses(plan)
+    # Who left without a default was watched until then.
+    watched = np.where(defaulted, j, np.minimum(gone, j)).astype(np.int64)
+    comes = np.diff(plan.default_by[:, :j], axis=1, prepend=0.0) * (np.arange(j) < watched[:, None])
+    by, count, before = np.cumsum(comes, axis=1), pool.obligors, balance_before(plan)
     bad = defaulted[:, None] & (gone[:, None] <= np.arange(j))
-    seen, lost = (count @ bad).astype(np.float64), _lost(plan, gone, defaulted, j)
-    told = np.cumsum(np.nan_to_num(record.known("defaults")))
+    seen, lost = (count @ bad).astype(np.float64), _lost(before, gone, defaulted, j)
+    told = record.known("defaults")
+    # A blank says nothing beyond the statuses.
+    told = np.cumsum(np.where(np.isnan(told), np.diff(lost, prepend=0.0), told))
     # Defaults that the record knows of, and no status names.
     seen[told > lost * (1.0 + 1e-6) + 1e-9] = np.nan
     return PlanBacktest(
@@ -166,9 +170,9 @@ def backtest(plan: Stressed, record: Record, volatility: float) -> PlanBacktest:
         level=np.asarray(ndtr(score)),
         defaults_expected=np.asarray(count @ by),
         defaults_seen=seen,
-        money_expected=np.cumsum(money.sum(axis=0)),
+        money_expected=np.cumsum((comes * before[:, :j]).sum(axis=0)),
         money_seen=np.maximum(told, lost),
-        measures=_measures(plan, by, gone, defaulted, seen) if j else None,
+        measures=_measures(plan, by, watched, bad, float(seen[-1])) if j else None,
     )
 
 
@@ -181,22 +185,19 @@ def _statuses(plan: Stressed) -> tuple[Ints, Flags]:
     return gone, defaulted
 
 
-def _lost(plan: Stressed, gone: Ints, defaulted: Flags, j: int) -> Array:
+def _lost(before: Array, gone: Ints, defaulted: Flags, j: int) -> Array:
     """Balance of the rows that are in default by status, accumulated, shape (j,), money."""
-    by_date, before = np.zeros(j), balance_before(plan)
+    by_date = np.zeros(j)
     for row in np.flatnonzero(defaulted & (gone < j)).tolist():
         by_date[gone[row]] += before[row, gone[row]]
     return np.cumsum(by_date)
 
 
-def _measures(plan: Stressed, by: Array, gone: Ints, defaulted: Flags, seen: Array) -> Measures:
-    pool, j = plan.deal.pool, by.shape[1]
-    # Who left without a default was watched until then.
-    watched = np.where(defaulted, j, np.minimum(gone, j)).astype(np.int64)
+def _measures(plan: Stressed, by: Array, watched: Ints, in_default: Flags, number: float) -> Measures:
+    pool, nan = plan.deal.pool, float("nan")
     rows = np.flatnonzero(watched > 0)
     each = np.repeat(rows, pool.obligors[rows].astype(np.int64))
-    pds, bad = by[each, watched[each] - 1], defaulted[each] & (gone[each] < j)
-    number, nan = float(seen[-1]), float("nan")
+    pds, bad = by[each, -1], in_default[each, -1]
     as_many = as_few = nan
     if number == number and each.size:
         law = gaussian_copula_losses(np.ones(each.size), pds, pool.correlation[each], contributions=False)

@@ -78,8 +78,8 @@ def reverse_stress(deal: Deal, progress: Callable[[float], None] = lambda share:
 
     Haircut, delay, rate shift and defaults of the largest obligors are tried on the planned
     collections; PD, volatility and recovery on the expected collections
-    (:func:`expected_collections`), which they move. Correlation moves neither, and has no
-    break-even size.
+    (:func:`expected_collections`), which they move, and the default ratio expected then. Correlation moves
+    neither, and has no break-even size.
 
     Parameters
     ----------
@@ -182,13 +182,12 @@ class _Trials:
         self.rows = _Expecting(self.plan, self.plan.deal.pool.pd, expected_recovery(deal))
         # What a pledge brings moves with the PD.
         self.shortcut = self.sums and self.plan.recovery_law is None
-        ratio, largest = planned_state(self.plan)
-        self.defaults = {"default_ratio": ratio, "largest_share": largest}
 
     def batch(self, column: str) -> int:
         """How many sizes of a stress are tried at once."""
-        # One waterfall serves plans that owe the same.
-        return 1 if column == "rate_shift" else BATCH
+        # One waterfall serves plans that owe the same, and whose claims were bought at the same times.
+        apart = column == "rate_shift" or (column == "delay" and self.deal.terms.revolving is not None)
+        return 1 if apart else BATCH
 
     def missed_dates(self, column: str, sizes: npt.NDArray[Any], expected: bool) -> Iterator[int | None]:
         """First date that the headline class misses, size by size; one after the other or in batches."""
@@ -211,7 +210,7 @@ class _Trials:
         # PD, volatility and recovery move nothing but what is expected.
         pd = widened(stressed_pd(self.rows.pd, stress), stress.volatility_multiplier)
         recovery = stressed_recovery(self.rows.recovery, stress, self.deal.controls)
-        return self.plan, self.defaults | self.rows.state(pd, recovery)
+        return self.plan, self.rows.state(pd, recovery)
 
 
 def _tests_distance(deal: Deal) -> bool:
@@ -234,11 +233,11 @@ def _lognormals(plans: Iterable[Stressed]) -> tuple[Array, Array] | None:
 
 def _pool_state(plan: Stressed, expected: bool) -> dict[str, Array]:
     """What the pool does by plan, or as expected, where the waterfall asks for it; by field of PoolState."""
-    ratio, largest = planned_state(plan)
-    state = {"default_ratio": ratio, "largest_share": largest}
     if expected:
         rows = _Expecting(plan, plan.obligor_pd, plan.deal.pool.recovery)
-        return state | rows.state(rows.pd, rows.recovery)
+        return rows.state(rows.pd, rows.recovery)
+    ratio, largest = planned_state(plan)
+    state = {"default_ratio": ratio, "largest_share": largest}
     state |= {name: rows.sum(axis=0) for name, rows in _performing(plan).items()}
     state["collections"] = plan.collections
     interest = plan.deal.pool.interest
@@ -258,7 +257,8 @@ class _Expecting:
 
     def __init__(self, plan: Stressed, pd: Array, recovery: Array) -> None:
         pool, terms = plan.deal.pool, plan.deal.terms
-        self.share = plan.repurchase_share
+        self.share, self.claimed = plan.repurchase_share, plan.claimed or 1.0
+        self.ratio, self.largest = planned_state(plan)
         self.times = terms.times if plan.clock is None else plan.clock
         self.money = {"schedule": pool.schedule, "claim": plan.claim, **_performing(plan)}
         if terms.accounts == "two" and pool.interest is not None:
@@ -276,10 +276,12 @@ class _Expecting:
     def state(self, pd: Array, recovery: Array) -> dict[str, Array]:
         """What they bring at other PDs and recoveries, by field of PoolState, shape (n,) each.
 
-        Expected claims are those of obligors that have survived, ``sum_i x_ik S_i(t_k)``.
+        Expected claims are those of obligors that have survived, ``sum_i x_ik S_i(t_k)``; the default ratio
+        is that of the others, the largest share is by plan.
         """
         n, share = self.times.size, self.share
         sums, recovered = {name: np.zeros(n) for name in self.money}, np.zeros(n + 1)
+        defaulted = np.zeros(n)
         size = max(CHUNK // n, 1)
         for rows in (slice(start, start + size) for start in range(0, pd.size, size)):
             survival = 1.0 - default_probability_by(pd[rows, None], self.times)
@@ -289,10 +291,13 @@ class _Expecting:
                 weight = paid if name in ("schedule", "interest") else survival
                 sums[name] += np.einsum("ij,ij->j", values[rows], weight)
             first_missed = -np.diff(survival, axis=1, prepend=1.0)
-            back = (1.0 - share) * recovery[rows, None] * first_missed * self.money["claim"][rows]
+            lost = first_missed * self.money["claim"][rows]
+            back = (1.0 - share) * recovery[rows, None] * lost
             recovered += np.bincount(self.arrival[self.lag[rows]].ravel(), back.ravel(), n + 1)
+            defaulted += lost.sum(axis=0)
         del sums["claim"]
-        state = sums | {"collections": sums.pop("schedule") + recovered[:-1]}
+        state = sums | {"collections": sums.pop("schedule") + recovered[:-1], "largest_share": self.largest}
+        state["default_ratio"] = self.ratio + np.cumsum(defaulted) / self.claimed
         if "interest" in state:
             state["principal"] = state["collections"] - state.pop("interest")
         return state

@@ -21,7 +21,7 @@ def loss_layers(
 ) -> tuple[Array, Array, npt.NDArray[np.intp], tuple[tuple[str, ...], ...]]:
     """Probability that the pool loses more, and which classes bear what comes next, by their principal.
 
-    Subordination alone: spread, reserve and undertaking are not counted.
+    Subordination alone: claims beyond the notes, spread, reserve and undertaking are not counted.
 
     Parameters
     ----------

@@ -125,13 +125,12 @@ def record_faults(
             if not 0.0 <= x < np.inf:
                 yield Fault("actual", row, name, float(x), RECORD_RULE.text)
             elif x > most * (1.0 + TOLERANCE):
-                yield Fault(
-                    "actual",
-                    row,
-                    name,
-                    float(x),
-                    Phrase("must not be above {words} ({most:,.10g})", words=words, most=most),
-                )
+                rule = Phrase("must not be above {words} ({most:,.10g})", words=words, most=most)
+                if name == "balance":
+                    rule = Phrase(
+                        "{rule}: leave it blank where claims were added that Pool does not have", rule=rule
+                    )
+                yield Fault("actual", row, name, float(x), rule)
 
 
 @dataclass(frozen=True, slots=True)
