@@ -625,6 +625,13 @@ def test_missing_columns_come_with_the_headings_that_nobody_knows(tape) -> None:
     assert "headings that nobody knows: Darlehen, Restsaldo (EUR); a map (--map)" in str(caught.value)
 
 
+def test_a_tape_of_corporate_loans_says_issuer_and_par(tape) -> None:
+    read = tape(
+        ("Issuer", "Par amount (USD)", *HEADINGS[2:]), ("Acme Holdings", "3,023,000.00", *LOANS[0][2:])
+    )
+    assert column(read, "name") == ["Acme Holdings"] and column(read, "amount") == [3_023_000.0]
+
+
 def test_a_map_translates_words_of_the_tape(tape) -> None:
     head = (*HEADINGS, "Amortisation", "Payments p.a.", "Status")
     rows = [
