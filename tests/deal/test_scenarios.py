@@ -552,9 +552,16 @@ def test_an_attribution_is_held_to_runs_of_more_paths():
     # Twenty hundredths have become twenty-four.
     np.testing.assert_allclose(held.shapley, [[0.15], [0.09]], rtol=1e-14)
     np.testing.assert_allclose(held.shapley_error, [[0.012], [0.024]], rtol=1e-14)
-    np.testing.assert_allclose(held.on_alone, [[0.24], [0.30]], rtol=1e-14)
+    # Without a, with b alone: its run says so.
+    np.testing.assert_allclose(held.on_alone, [[0.24], [0.29]], rtol=1e-14)
     np.testing.assert_allclose(held.off_alone, [[0.29], [0.24]], rtol=1e-14)
     np.testing.assert_allclose(held.stacked, [[0.36], [0.24], [0.12]], rtol=1e-14)
+    with_b = found.held_to(runs | {frozenset("b"): _told([0.25], zero)})
+    assert with_b.stacked[1] == with_b.off_alone[1] == with_b.on_alone[0] == 0.25
+    # b harms: with a alone nothing is left, and less than nothing is nothing.
+    harm = replace(found, without=np.array([0.02]), with_all=np.array([0.01]), stacked=value[[0, 1, 3]] * 0.0)
+    harm = harm.held_to({both: _told([0.024], zero), none: _told([0.006], zero)})
+    np.testing.assert_array_equal(harm.stacked, [[0.024], [0.0], [0.006]])
     # What says less than half is not told what the rest would be.
     far = found.held_to(runs | {both: _told([0.53], zero)})
     for name in ("without", "with_all", "shapley", "shapley_error", "off_alone", "on_alone", "stacked"):

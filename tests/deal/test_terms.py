@@ -249,6 +249,11 @@ def test_unknown_day_count():
         ({"consequence": "jail"}, InputError, r"^covenant 'C' consequence must be one of: none, trap, turbo"),
         ({"threshold": nan}, DomainError, r"^covenant 'C' threshold must be a number \(got nan\)$"),
         (
+            {"metric": "overcollateralisation", "threshold": 104.0},
+            DomainError,
+            r"0.03846 for claims of 1.04 x the notes \(got 104\)$",
+        ),
+        (
             {"metric": "overcollateralisation", "threshold": 1.04},
             DomainError,
             r"must be at most 1: .*/claims, 0.03846 for claims of 1.04 x the notes \(got 1.04\)$",

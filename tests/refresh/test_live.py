@@ -102,6 +102,18 @@ def test_headings_that_are_not_shown(template, fake):
     assert live_book(fake).table("tbl_Pool") == FileBook(template).table("tbl_Pool")
 
 
+def test_a_heading_that_is_no_text_and_a_table_of_one_column(template, fake):
+    """Excel makes texts of headings; whatever else stands there, the column knows its name."""
+    table = next(t for t in fake.sheet("Pool").ListObjects if t.Name == "tbl_Pool")
+    fake.sheet("Pool").values[table.area.top, table.area.left] = 45000.0
+    found = live_book(fake).table("tbl_Pool")
+    assert found == FileBook(template).table("tbl_Pool")
+    one = table.area._replace(right=table.area.left, top=table.area.top + 1)
+    fake.sheet("Pool").values[one.top, one.left] = "Text"
+    fake.sheet("Pool").ListObjects.append(fake_excel.ListObject(fake.sheet("Pool"), "one", ("Text",), one))
+    assert live_book(fake).table("one").header == ("Text",)
+
+
 def test_a_cell_that_was_written_is_read_anew(fake):
     book = live_book(fake)
     before = book.name("out_State").value

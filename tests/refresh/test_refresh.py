@@ -166,7 +166,7 @@ WRONG: dict[str, tuple[list[tuple[str, int | str, str, Any]], str]] = {
     "defaults below nothing": ([("tbl_Actual", 1, "Defaults", -1.0)], "must be >= 0"),
     "more in the pool than at closing": (
         [("tbl_Actual", 1, "Pool balance", 1e12)],
-        "): leave it blank where claims were added that Pool does not have",
+        "must not be above the pool at closing (301,000,000): leave it blank where claims were added",
     ),
     "more in the reserve than it can hold": (
         [("tbl_Actual", 1, "Reserve held", 1e9)],

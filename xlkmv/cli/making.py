@@ -180,7 +180,7 @@ def _wanted(options: argparse.Namespace) -> tuple[Filling | None, str]:
         return filling(example(options.example)), Phrase("now run")
     if not options.blank:
         if given:
-            raise InputError(given[0], "belongs to --blank: add it", calendar.get(given[0], True))
+            raise InputError(given[0], "belongs to --blank: add it", *filter(None, [calendar.get(given[0])]))
         return None, Phrase("now run")
     if missing := [name for name in calendar if name not in given]:
         raise InputError("--blank", Phrase("needs {names}, too", names=" and ".join(missing)))

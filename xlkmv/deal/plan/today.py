@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed
-from xlkmv.deal.terms import Deal
+from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.deal.terms.faults import raise_first
 from xlkmv.deal.terms.record import Record, record_faults
 from xlkmv.errors import InputError
@@ -73,7 +73,7 @@ def record_limits(plan: Stressed) -> Mapping[str, tuple[float, str]]:
     """
     closing, peak = plan.balance_at_closing, float(balance_before(plan).sum(axis=0).max())
     pool = closing, Phrase("the pool at closing")
-    if peak > closing:  # claims that pay less than their interest at first
+    if peak > closing * (1.0 + TOLERANCE):  # claims that pay less than their interest at first
         pool = peak, Phrase("the pool by plan at its largest")
     most = float(np.max(plan.reserve_target(np.array([pool[0]]))))
     return dict.fromkeys(("balance", "defaults", "prepayments"), pool) | {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 from typing import Self
@@ -79,7 +79,7 @@ class Attribution(Shown):
         Of each class the measures of all sets are moved along a straight line, ``v + (v(S) - v(all)) b``, so
         that without controls and with all of them they are those of the runs. The law of shares is linear:
         they are multiplied by b, still sum to what there is to share, and who adds nothing still has
-        none. One control off is as its own run says, where there is one.
+        none. A set that has a run of its own is as that says.
 
         Parameters
         ----------
@@ -100,23 +100,23 @@ class Attribution(Shown):
         near = (factor >= 1.0 / FARTHEST) & (factor <= FARTHEST)
         moved = near & ((all_off != self.without) | (none_off != self.with_all))
 
-        def held(v: Array) -> Array:
-            return np.where(moved, none_off + (v - self.with_all) * factor, v)
+        def held(sets: Array, offs: Iterable[Iterable[str]]) -> Array:
+            line = none_off + (sets - self.with_all) * factor
+            # What is worse than none of them, or better than all, may be moved too far.
+            line = np.clip(line, 0.0, np.maximum(sets, 1.0))
+            own = [value.get(frozenset(off), v) for off, v in zip(offs, line, strict=True)]
+            return np.where(moved, own, sets)
 
-        off_alone = held(self.off_alone)
-        for i, control in enumerate(self.controls):
-            off_alone[i, moved] = value.get(frozenset((control,)), off_alone[i])[moved]
-        without, stacked = np.where(moved, all_off, self.without), held(self.stacked)
-        stacked[0] = without
+        controls = self.controls
         return replace(
             self,
-            without=without,
+            without=np.where(moved, all_off, self.without),
             with_all=np.where(moved, none_off, self.with_all),
             shapley=np.where(moved, self.shapley * factor, self.shapley),
             shapley_error=np.where(moved, self.shapley_error * factor, self.shapley_error),
-            off_alone=off_alone,
-            on_alone=held(self.on_alone),
-            stacked=stacked,
+            off_alone=held(self.off_alone, ([one] for one in controls)),
+            on_alone=held(self.on_alone, ([c for c in controls if c != one] for one in controls)),
+            stacked=held(self.stacked, (controls[on:] for on in range(len(controls) + 1))),
         )
 
 

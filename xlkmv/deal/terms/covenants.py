@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,8 +56,8 @@ class Covenant(Shown):
         raise_first(covenant_faults([self], settled=True), [self.name])
 
 
-# Where a threshold above 1 still is meant for a ratio of claims to notes.
-LARGEST_RATIO = 1000.0
+# A ratio of claims to notes above this was typed in per cent.
+LARGEST_RATIO = 10.0
 
 COVENANT_CHOICES: dict[str, tuple[str, ...]] = {
     "metric": METRICS,
@@ -73,11 +74,13 @@ def covenant_faults(covenants: Sequence[Any], settled: bool = False) -> Iterator
     for row, covenant in enumerate(covenants):
         if _never_met(covenant):
             # Who types 104 % means claims of 1.04 x the notes.
+            typed = covenant.threshold
+            cover = typed if typed <= LARGEST_RATIO else typed / 100.0
             rule = Phrase(
                 "must be at most 1: (claims - notes)/claims, "
                 "{share:.4g} for claims of {cover:.4g} x the notes",
-                share=1.0 - 1.0 / covenant.threshold,
-                cover=covenant.threshold,
+                share=1.0 - 1.0 / cover,
+                cover=cover,
             )
             yield Fault("covenant", row, "threshold", covenant.threshold, rule)
         for name, choices in COVENANT_CHOICES.items():
@@ -96,4 +99,4 @@ def _never_met(covenant: Any) -> bool:
     """Whether a floor of the overcollateralisation is a ratio to the notes, which no pool reaches."""
     threshold = covenant.threshold
     asked = covenant.metric == "overcollateralisation" and covenant.side == "min"
-    return asked and isinstance(threshold, int | float) and 1.0 < threshold <= LARGEST_RATIO
+    return asked and isinstance(threshold, int | float) and 1.0 < threshold < math.inf

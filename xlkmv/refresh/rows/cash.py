@@ -45,7 +45,7 @@ def cashflow_rows(deal: Deal, analysis: Analysis) -> list[list[Any]]:
     for k, tranche in enumerate(deal.tranches):
         expected = analysis.simulated_base.tranches[k].expected_paid
         for n, date in enumerate(deal.terms.dates):
-            missed = w.interest_missed[k, n] + w.principal_missed[k, n]
+            missed = w.missed[k, n]
             due = (w.interest_due[k, n], w.interest_paid[k, n], w.principal_due[k, n], w.principal_paid[k, n])
             rows.append([tranche.name, date, *due, missed, w.balance[k, n], expected[n]])
     return rows
