@@ -722,6 +722,11 @@ def test_torn_rows_sums_and_what_is_paid_off(tape) -> None:
     assert "balance 0): 1 row" in notes
 
 
+def test_a_borrower_may_be_called_what_is_a_sum_elsewhere(tape) -> None:
+    rows = [("Suma", *LOANS[0][1:]), ("Gesamt", *LOANS[1][1:]), ("Somme", *LOANS[1][1:]), ("Summe", 5000.5)]
+    assert column(tape(("Borrower", *HEADINGS[1:]), *rows), "name") == ["Suma", "Gesamt", "Somme"]
+
+
 def test_floating_loans_need_no_rate(tape) -> None:
     read = tape(
         (*HEADINGS, "Base", "利差"), ("A1", 1, "", 12, 0.02, "LPR", "0.5%"), ("A2", 1, "", 12, 0.02, "", "")

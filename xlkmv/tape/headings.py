@@ -344,12 +344,7 @@ AMORTISATION_WORDS: dict[str, str] = _folded(_AMORTISATIONS)
 FREQUENCY_WORDS: dict[str, int] = _folded(_FREQUENCIES)
 STATUS_WORDS: dict[str, str] = _folded(_STATUSES)
 TOTAL_WORDS = frozenset(
-    map(
-        fold,
-        _words(
-            "total, totals, grand total, sub total, sum, summe, gesamt, somme, suma, 合计, 总计, 小计, 汇总, 共计"
-        ),
-    )
+    map(fold, _words("total, totals, grand total, sub total, sum, summe, 合计, 总计, 小计, 汇总, 共计"))
 )
 
 # -------------------------------------------------------------------------------------- headings
