@@ -29,7 +29,7 @@ from xlkmv.errors import BookError, InputError
 from xlkmv.refresh.run import read_book
 from xlkmv.tape import group, import_tape, read_map, read_tape, workbook_terms
 from xlkmv.tape.figures import Cells, as_dates, as_numbers, decimal_mark
-from xlkmv.tape.headings import FIELDS, fold, heading_date, recognise
+from xlkmv.tape.headings import FIELDS, dated_with_unit, fold, heading_date, recognise
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook, Table
 
@@ -630,6 +630,38 @@ def test_a_tape_of_corporate_loans_says_issuer_and_par(tape) -> None:
         ("Issuer", "Par amount (USD)", *HEADINGS[2:]), ("Acme Holdings", "3,023,000.00", *LOANS[0][2:])
     )
     assert column(read, "name") == ["Acme Holdings"] and column(read, "amount") == [3_023_000.0]
+
+
+@pytest.mark.parametrize(
+    ("heading", "scale"),
+    [
+        ("2025-10-15（万元）", 1e4),
+        ("2025-10-15 (RMB million)", 1e6),
+        ("2025-10-15 (USD '000)", 1e3),
+        ("2025-10-15 (EUR)", 1.0),
+        ("2025-10-15 (days late)", None),
+        ("2025-10-15 (balance)", None),
+        ("2025-10-15（利率）", None),
+        ("2025-10-15 (rating)", None),
+        ("2025-10-15 (%)", None),
+        ("2025-10-15 (万元) (balance)", None),
+    ],
+)
+def test_a_date_with_a_remark_is_collections_where_it_speaks_of_money_alone(
+    heading: str, scale: float | None
+) -> None:
+    found = dated_with_unit(heading)
+    if scale is None:
+        assert found is None
+    else:
+        assert found is not None and (found[0], found[1].scale) == (dt.date(2025, 10, 15), scale)
+
+
+def test_a_heading_that_the_map_sends_to_a_date_keeps_its_unit(tape) -> None:
+    head = ("Obligor", "Balance", "PD", "2025-04-15（万元）", "July (RMB '000)")
+    sent = {"2025-04-15（万元）": "2025-04-15", "July (RMB '000)": "2025-07-15"}
+    read = tape(head, ("甲", 40_000, 0.02, 3, 8), mapping=sent)
+    assert read.schedule.to_numpy().tolist() == [[30_000.0, 8_000.0]]
 
 
 def test_a_map_translates_words_of_the_tape(tape) -> None:

@@ -132,7 +132,7 @@ class Matcher:
             target = _target(meaning) if meaning else None
             if isinstance(target, Field):
                 return target.name, as_field(heading, target), True
-            return target, None, True
+            return target, as_field(heading, FIELDS["amount"]) if target else None, True
         date = heading_date(heading) if heading is not None else None
         if date is not None:
             return date, None, False

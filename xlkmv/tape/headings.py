@@ -463,8 +463,13 @@ def _with_unit(field: Field, remark: str) -> Match:
     if "%" in remark and "%" in units:
         return Match(field, "%", units["%"])
     plain = _CURRENCY.sub(" ", remark)
-    unit = next((u for u in (fold(plain), *map(fold, re.split(r"[\s,;/']+", plain))) if u in units), "")
+    unit = next((u for u in (fold(plain), *_tokens(plain)) if u in units), "")
     return Match(field, unit, units.get(unit, 1.0))
+
+
+def _tokens(remark: str) -> list[str]:
+    """Words of a remark, folded."""
+    return [fold(token) for token in re.split(r"[\s,;/']+", remark)]
 
 
 def heading_date(heading: Any) -> dt.date | None:
@@ -486,7 +491,11 @@ def heading_date(heading: Any) -> dt.date | None:
 
 
 def dated_with_unit(heading: str) -> tuple[dt.date, Match] | None:
-    """Date and unit of a heading such as 2025-06-20（万元）, which speaks of money; None of any other."""
+    """Date and unit of a heading such as 2025-06-20（万元）, which speaks of money alone; None of any other."""
     text, remark = _parted(heading)
     date = heading_date(text) if remark else None
-    return None if date is None else (date, _with_unit(FIELDS["amount"], remark))
+    # A rating, a balance or the days late of a date are no collections.
+    money = _UNITS["money"].keys() | {""}
+    if date is None or "%" in remark or not money >= set(_tokens(_CURRENCY.sub(" ", remark))):
+        return None
+    return date, _with_unit(FIELDS["amount"], remark)
