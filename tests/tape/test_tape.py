@@ -594,6 +594,30 @@ def test_loans_are_named_by_what_is_different(tape) -> None:
     assert "twice" in twice.report.refused[0].reason
 
 
+@pytest.mark.parametrize(
+    ("borrowers", "loans", "names", "refused"),
+    [
+        # A blank loses its row as a name that comes again does.
+        ("甲甲甲乙", ["", "", "x1", "x1"], ["甲", "乙"], [3, 4]),
+        ("甲甲甲乙", ["x1", "", "x2", "x2"], ["甲", "乙"], [3, 4]),
+        ("甲甲甲乙", ["", "x1", "x2", "x2"], ["甲", "乙"], [3, 4]),
+        ("甲甲甲乙", ["x1", "x2", "x3", "x3"], ["x1", "x2", "x3"], [5]),
+        # Nothing comes twice: the better name counts, though it has blanks.
+        (["甲", "", "乙", "丙"], ["x1", "x2", "x3", "x4"], ["甲", "乙", "丙"], [3]),
+        ("甲甲甲乙", ["x1", "x2", "x3", ""], ["x1", "x2", "x3"], [5]),
+        # A column without a value names nothing.
+        ("甲甲丙乙", ["", "", "", ""], ["甲", "丙", "乙"], [3]),
+    ],
+)
+def test_blanks_count_with_repeats(
+    tape, borrowers: Sequence[str], loans: list[str], names: list[str], refused: list[int]
+) -> None:
+    head = ("Borrower", "Loan id", *HEADINGS[1:])
+    read = tape(head, *((b, k, *LOANS[0][1:]) for b, k in zip(borrowers, loans, strict=True)))
+    assert column(read, "name") == names
+    assert [row for row, _, _ in refusals(read)] == refused
+
+
 def test_loss_given_default_and_values_for_all(tape) -> None:
     head = ("Loan id", "Balance", "Rate", "Remaining term", "LGD", "Rating")
     rows = [("A1", 1, 0.05, 12, "60%", "BBB"), ("A2", 1, 0.05, 12, "", "")]
@@ -662,6 +686,13 @@ def test_a_heading_that_the_map_sends_to_a_date_keeps_its_unit(tape) -> None:
     sent = {"2025-04-15（万元）": "2025-04-15", "July (RMB '000)": "2025-07-15"}
     read = tape(head, ("甲", 40_000, 0.02, 3, 8), mapping=sent)
     assert read.schedule.to_numpy().tolist() == [[30_000.0, 8_000.0]]
+
+
+def test_yuan_behind_a_number_is_its_unit(tape) -> None:
+    head = ("Loan id", "余额（万元）", *HEADINGS[2:])
+    cells = ["12000元", "1,200.5 圆", "１２０００元", "1.2万元", "￥3", "3"]
+    read = tape(head, *((f"A{k}", cell, *LOANS[0][2:]) for k, cell in enumerate(cells)))
+    assert column(read, "amount") == [12_000.0, 1_200.5, 12_000.0, 12_000.0, 30_000.0, 30_000.0]
 
 
 def test_a_map_translates_words_of_the_tape(tape) -> None:
