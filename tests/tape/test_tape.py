@@ -310,7 +310,7 @@ def test_a_map_says_what_headings_mean(tape, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({"Saldo": "Balance"}, "the map names 'Saldo', which is no heading of the tape"),
+        ({"Saldo": "Balance"}, "the map names 'Saldo', which is neither a heading of the tape"),
         ({"Balance": "Money"}, "says that 'Balance' means 'Money', but it must be one of: Obligor"),
     ],
 )
@@ -708,8 +708,15 @@ def test_a_map_translates_words_of_the_tape(tape) -> None:
     assert column(read, "payments_per_year") == [12.0, 4.0]
     assert column(read, "status") == ["late", "performing"]
     # A line that is neither a heading nor a word stays a mistake, and a heading goes before a word.
-    with pytest.raises(BookError, match="names 'Anuität', which is no heading of the tape"):
-        tape(head, *rows, mapping={"Anuität": "Tilgung"})
+    for word, meaning in [
+        ("Anuität", "Tilgung"),
+        ("Annuitat", "annuity"),  # in no cell
+        ("Tilgungsfreie Mon", "Interest-only"),  # a mistyped heading, whose meaning is a word too
+        ("A1", "late"),  # in a cell that holds no word
+        ("monatlich", "monatelang"),  # in a cell, for a word that is not known
+    ]:
+        with pytest.raises(BookError, match=f"names {word!r}, which is neither a heading .* nor a word"):
+            tape(head, *rows, mapping={**words, word: meaning})
     other = ("Loan id", "Balance", "Rate", "Remaining term", "PD", "Tilgungsfrei")
     alone = tape(other, (*LOANS[0], "6"), mapping={"Tilgungsfrei": "Interest-only"})
     assert column(alone, "interest_only") == [6.0]

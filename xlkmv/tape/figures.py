@@ -79,6 +79,11 @@ class Cells:
         found = ((k, _parts(self.different[k])) for k in np.flatnonzero(np.isnan(self.plain)).tolist())
         return {k: parts for k, parts in found if parts is not None}
 
+    @cached_property
+    def words(self) -> list[str | None]:
+        """Different values as words, folded; None where there is nothing."""
+        return [None if _is_blank(v) else fold(_shown(v)) for v in self.different]
+
     def spread(self, values: Iterable[Any], blank: Any, kind: Any) -> npt.NDArray[Any]:
         """Give every row the value of its cell; None is the last place, -1."""
         return np.array([*values, blank], dtype=kind)[self.places]
@@ -339,6 +344,6 @@ def as_texts(cells: Cells) -> Read:
 
 def as_words(cells: Cells, words: Mapping[str, Any]) -> Read:
     """Read a column of words that mean something: folded word -> meaning."""
-    found = [None if _is_blank(v) else words.get(fold(_shown(v))) for v in cells.different]
-    bad = [w is None and not _is_blank(v) for w, v in zip(found, cells.different, strict=True)]
+    found = [None if word is None else words.get(word) for word in cells.words]
+    bad = [f is None and word is not None for f, word in zip(found, cells.words, strict=True)]
     return cells.read(found, None, object, bad)

@@ -137,7 +137,7 @@ def read_tape(
     file = Path(path)
     matcher = Matcher(mapping or {})
     raw = read_file(file, matcher.known, sheet, encoding)
-    columns = matcher.match(raw.headings)
+    columns = matcher.match(raw)
     work = _begin(raw, columns, file.name)
     _read_figures(work, raw, columns, Percent(work, percent, percent_in, ask))
     _choose_names(work)
