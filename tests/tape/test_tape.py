@@ -695,6 +695,28 @@ def test_yuan_behind_a_number_is_its_unit(tape) -> None:
     assert column(read, "amount") == [12_000.0, 1_200.5, 12_000.0, 12_000.0, 30_000.0, 30_000.0]
 
 
+def test_issuer_and_par_count_where_no_other_column_means_the_field(tape) -> None:
+    rest = LOANS[0][2:]
+    read = tape(("Issuer", "Borrower", "Par amount", "Balance", *HEADINGS[2:]), ("I", "B", 9, 7, *rest))
+    assert column(read, "name") == ["B"] and column(read, "amount") == [7.0]
+    assert read.report.left_out == ["Issuer", "Par amount"]
+    # In percent it is a price or a share, and no balance.
+    read = tape(("Loan id", "Par %", "Balance", *HEADINGS[2:]), ("A1", "99.5", 7, *rest))
+    assert column(read, "amount") == [7.0] and read.report.left_out == ["Par %"]
+    with pytest.raises(BookError, match=r"no column of balances(.|\n)*headings that nobody knows: Par %"):
+        tape(("Loan id", "Par %", *HEADINGS[2:]), ("A1", "99.5", *rest))
+    # Two of them do not say which counts: neither does, as before they were known.
+    read = tape(("Issuer", "Issuer name", *HEADINGS), ("I", "J", *LOANS[0]))
+    assert column(read, "name") == ["A1"] and read.report.left_out == ["Issuer", "Issuer name"]
+    # The issuer of the whole deal names no loan.
+    read = tape(("Issuer", *HEADINGS[1:]), ("I", 9, *rest), ("I", 7, *rest))
+    assert column(read, "name") == ["Loan 1", "Loan 2"] and read.report.left_out == ["Issuer"]
+    read = tape(("Issuer", *HEADINGS), ("I", *LOANS[0]), ("", *LOANS[1]))
+    assert column(read, "name") == ["A1", "A2"] and read.report.left_out == ["Issuer"]
+    read = tape(("Issuer", "Par", *HEADINGS[2:]), ("I", 9, *rest), mapping={"Par": "Balance"})
+    assert column(read, "name") == ["I"] and column(read, "amount") == [9.0]
+
+
 def test_a_map_translates_words_of_the_tape(tape) -> None:
     head = (*HEADINGS, "Amortisation", "Payments p.a.", "Status")
     rows = [

@@ -112,7 +112,13 @@ class Matcher:
                 found.left_out.append(str(heading))
                 continue
             chosen.setdefault(target, []).append(place)
-        for target, places in chosen.items():
+        for target, columns in chosen.items():
+            weak = [p for p in columns if len(columns) > 1 and p in matches and matches[p].weak]
+            found.left_out += [str(headings[p]) for p in weak]
+            found.unknown += [str(headings[p]) for p in weak]
+            places = [p for p in columns if p not in weak]
+            if not places:
+                continue
             if len(places) > 1:
                 found.problems.append(_twice(target, [(headings[p], p) for p in places]))
             if isinstance(target, dt.date):
@@ -124,8 +130,8 @@ class Matcher:
         there = {fold(h) for h in headings if isinstance(h, str)}
         folded = {key: fold(meaning) for key, meaning in self.mapping.items() if key not in there}
         if folded:
-            columns = [raw.columns[place] for place, m in found.fields.values() if m.field.kind == "word"]
-            used = {word for column in columns for word in Cells(column).words}
+            places = [place for place, match in found.fields.values() if match.field.kind == "word"]
+            used = {word for place in places for word in Cells(raw.columns[place]).words}
             found.words = {k: word for k, word in folded.items() if word in KNOWN_WORDS and k in used}
         found.problems[:0] = self._wrong_lines(headings, there, found.words)
         return found
