@@ -29,7 +29,7 @@ from xlkmv.errors import BookError, InputError
 from xlkmv.refresh.run import read_book
 from xlkmv.tape import group, import_tape, read_map, read_tape, workbook_terms
 from xlkmv.tape.figures import Cells, as_dates, as_numbers, decimal_mark
-from xlkmv.tape.headings import FIELDS, fold, heading_date, recognise
+from xlkmv.tape.headings import FIELDS, dated_with_unit, fold, heading_date, recognise
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import FileBook, Table
 
@@ -310,7 +310,7 @@ def test_a_map_says_what_headings_mean(tape, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({"Saldo": "Balance"}, "the map names 'Saldo', which is no heading of the tape"),
+        ({"Saldo": "Balance"}, "the map names 'Saldo', which is neither a heading of the tape"),
         ({"Balance": "Money"}, "says that 'Balance' means 'Money', but it must be one of: Obligor"),
     ],
 )
@@ -594,6 +594,30 @@ def test_loans_are_named_by_what_is_different(tape) -> None:
     assert "twice" in twice.report.refused[0].reason
 
 
+@pytest.mark.parametrize(
+    ("borrowers", "loans", "names", "refused"),
+    [
+        # A blank loses its row as a name that comes again does.
+        ("甲甲甲乙", ["", "", "x1", "x1"], ["甲", "乙"], [3, 4]),
+        ("甲甲甲乙", ["x1", "", "x2", "x2"], ["甲", "乙"], [3, 4]),
+        ("甲甲甲乙", ["", "x1", "x2", "x2"], ["甲", "乙"], [3, 4]),
+        ("甲甲甲乙", ["x1", "x2", "x3", "x3"], ["x1", "x2", "x3"], [5]),
+        # Nothing comes twice: the better name counts, though it has blanks.
+        (["甲", "", "乙", "丙"], ["x1", "x2", "x3", "x4"], ["甲", "乙", "丙"], [3]),
+        ("甲甲甲乙", ["x1", "x2", "x3", ""], ["x1", "x2", "x3"], [5]),
+        # A column without a value names nothing.
+        ("甲甲丙乙", ["", "", "", ""], ["甲", "丙", "乙"], [3]),
+    ],
+)
+def test_blanks_count_with_repeats(
+    tape, borrowers: Sequence[str], loans: list[str], names: list[str], refused: list[int]
+) -> None:
+    head = ("Borrower", "Loan id", *HEADINGS[1:])
+    read = tape(head, *((b, k, *LOANS[0][1:]) for b, k in zip(borrowers, loans, strict=True)))
+    assert column(read, "name") == names
+    assert [row for row, _, _ in refusals(read)] == refused
+
+
 def test_loss_given_default_and_values_for_all(tape) -> None:
     head = ("Loan id", "Balance", "Rate", "Remaining term", "LGD", "Rating")
     rows = [("A1", 1, 0.05, 12, "60%", "BBB"), ("A2", 1, 0.05, 12, "", "")]
@@ -632,6 +656,67 @@ def test_a_tape_of_corporate_loans_says_issuer_and_par(tape) -> None:
     assert column(read, "name") == ["Acme Holdings"] and column(read, "amount") == [3_023_000.0]
 
 
+@pytest.mark.parametrize(
+    ("heading", "scale"),
+    [
+        ("2025-10-15（万元）", 1e4),
+        ("2025-10-15 (RMB million)", 1e6),
+        ("2025-10-15 (USD '000)", 1e3),
+        ("2025-10-15 (EUR)", 1.0),
+        ("2025-10-15 (days late)", None),
+        ("2025-10-15 (balance)", None),
+        ("2025-10-15（利率）", None),
+        ("2025-10-15 (rating)", None),
+        ("2025-10-15 (%)", None),
+        ("2025-10-15 (万元) (balance)", None),
+    ],
+)
+def test_a_date_with_a_remark_is_collections_where_it_speaks_of_money_alone(
+    heading: str, scale: float | None
+) -> None:
+    found = dated_with_unit(heading)
+    if scale is None:
+        assert found is None
+    else:
+        assert found is not None and (found[0], found[1].scale) == (dt.date(2025, 10, 15), scale)
+
+
+def test_a_heading_that_the_map_sends_to_a_date_keeps_its_unit(tape) -> None:
+    head = ("Obligor", "Balance", "PD", "2025-04-15（万元）", "July (RMB '000)")
+    sent = {"2025-04-15（万元）": "2025-04-15", "July (RMB '000)": "2025-07-15"}
+    read = tape(head, ("甲", 40_000, 0.02, 3, 8), mapping=sent)
+    assert read.schedule.to_numpy().tolist() == [[30_000.0, 8_000.0]]
+
+
+def test_yuan_behind_a_number_is_its_unit(tape) -> None:
+    head = ("Loan id", "余额（万元）", *HEADINGS[2:])
+    cells = ["12000元", "1,200.5 圆", "１２０００元", "1.2万元", "￥3", "3"]
+    read = tape(head, *((f"A{k}", cell, *LOANS[0][2:]) for k, cell in enumerate(cells)))
+    assert column(read, "amount") == [12_000.0, 1_200.5, 12_000.0, 12_000.0, 30_000.0, 30_000.0]
+
+
+def test_issuer_and_par_count_where_no_other_column_means_the_field(tape) -> None:
+    rest = LOANS[0][2:]
+    read = tape(("Issuer", "Borrower", "Par amount", "Balance", *HEADINGS[2:]), ("I", "B", 9, 7, *rest))
+    assert column(read, "name") == ["B"] and column(read, "amount") == [7.0]
+    assert read.report.left_out == ["Issuer", "Par amount"]
+    # In percent it is a price or a share, and no balance.
+    read = tape(("Loan id", "Par %", "Balance", *HEADINGS[2:]), ("A1", "99.5", 7, *rest))
+    assert column(read, "amount") == [7.0] and read.report.left_out == ["Par %"]
+    with pytest.raises(BookError, match=r"no column of balances(.|\n)*headings that nobody knows: Par %"):
+        tape(("Loan id", "Par %", *HEADINGS[2:]), ("A1", "99.5", *rest))
+    # Two of them do not say which counts: neither does, as before they were known.
+    read = tape(("Issuer", "Issuer name", *HEADINGS), ("I", "J", *LOANS[0]))
+    assert column(read, "name") == ["A1"] and read.report.left_out == ["Issuer", "Issuer name"]
+    # The issuer of the whole deal names no loan.
+    read = tape(("Issuer", *HEADINGS[1:]), ("I", 9, *rest), ("I", 7, *rest))
+    assert column(read, "name") == ["Loan 1", "Loan 2"] and read.report.left_out == ["Issuer"]
+    read = tape(("Issuer", *HEADINGS), ("I", *LOANS[0]), ("", *LOANS[1]))
+    assert column(read, "name") == ["A1", "A2"] and read.report.left_out == ["Issuer"]
+    read = tape(("Issuer", "Par", *HEADINGS[2:]), ("I", 9, *rest), mapping={"Par": "Balance"})
+    assert column(read, "name") == ["I"] and column(read, "amount") == [9.0]
+
+
 def test_a_map_translates_words_of_the_tape(tape) -> None:
     head = (*HEADINGS, "Amortisation", "Payments p.a.", "Status")
     rows = [
@@ -645,8 +730,15 @@ def test_a_map_translates_words_of_the_tape(tape) -> None:
     assert column(read, "payments_per_year") == [12.0, 4.0]
     assert column(read, "status") == ["late", "performing"]
     # A line that is neither a heading nor a word stays a mistake, and a heading goes before a word.
-    with pytest.raises(BookError, match="names 'Anuität', which is no heading of the tape"):
-        tape(head, *rows, mapping={"Anuität": "Tilgung"})
+    for word, meaning in [
+        ("Anuität", "Tilgung"),
+        ("Annuitat", "annuity"),  # in no cell
+        ("Tilgungsfreie Mon", "Interest-only"),  # a mistyped heading, whose meaning is a word too
+        ("A1", "late"),  # in a cell that holds no word
+        ("monatlich", "monatelang"),  # in a cell, for a word that is not known
+    ]:
+        with pytest.raises(BookError, match=f"names {word!r}, which is neither a heading .* nor a word"):
+            tape(head, *rows, mapping={**words, word: meaning})
     other = ("Loan id", "Balance", "Rate", "Remaining term", "PD", "Tilgungsfrei")
     alone = tape(other, (*LOANS[0], "6"), mapping={"Tilgungsfrei": "Interest-only"})
     assert column(alone, "interest_only") == [6.0]
@@ -720,6 +812,11 @@ def test_torn_rows_sums_and_what_is_paid_off(tape) -> None:
     notes = " ".join(read.report.notes)
     assert "row 6 ('合 计')" in notes
     assert "balance 0): 1 row" in notes
+
+
+def test_a_borrower_may_be_called_what_is_a_sum_elsewhere(tape) -> None:
+    rows = [("Suma", *LOANS[0][1:]), ("Gesamt", *LOANS[1][1:]), ("Somme", *LOANS[1][1:]), ("Summe", 5000.5)]
+    assert column(tape(("Borrower", *HEADINGS[1:]), *rows), "name") == ["Suma", "Gesamt", "Somme"]
 
 
 def test_floating_loans_need_no_rate(tape) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from xlkmv.errors import BookError, show
 from xlkmv.phrase import LIST, Phrase, joined
-from xlkmv.tape.files import Cell, decode
+from xlkmv.tape.figures import Cells
+from xlkmv.tape.files import Cell, RawTape, decode
 from xlkmv.tape.headings import (
     AMORTISATION_WORDS,
     FIELDS,
@@ -88,13 +89,10 @@ class Matcher:
             or dated_with_unit(heading) is not None
         )
 
-    def match(self, headings: Sequence[Cell]) -> Columns:
-        """Find the fields of all columns; a heading of the map goes before known ones."""
+    def match(self, raw: RawTape) -> Columns:
+        """Find the fields of all columns; a heading of the map goes before known ones, and before a word."""
         found = Columns()
-        there = {fold(h) for h in headings if isinstance(h, str)}
-        folded = ((key, fold(meaning)) for key, meaning in self.mapping.items() if key not in there)
-        found.words = {key: meaning for key, meaning in folded if meaning in KNOWN_WORDS}
-        found.problems += self._wrong_lines(headings, there, found.words)
+        headings = raw.headings
         chosen: dict[Key, list[int]] = {}
         asked: set[Key] = set()
         matches: dict[int, Match] = {}
@@ -114,7 +112,13 @@ class Matcher:
                 found.left_out.append(str(heading))
                 continue
             chosen.setdefault(target, []).append(place)
-        for target, places in chosen.items():
+        for target, columns in chosen.items():
+            weak = [p for p in columns if len(columns) > 1 and p in matches and matches[p].weak]
+            found.left_out += [str(headings[p]) for p in weak]
+            found.unknown += [str(headings[p]) for p in weak]
+            places = [p for p in columns if p not in weak]
+            if not places:
+                continue
             if len(places) > 1:
                 found.problems.append(_twice(target, [(headings[p], p) for p in places]))
             if isinstance(target, dt.date):
@@ -123,6 +127,13 @@ class Matcher:
                     found.units[target] = matches[places[0]]
             else:
                 found.fields[target] = places[0], matches[places[0]]
+        there = {fold(h) for h in headings if isinstance(h, str)}
+        folded = {key: fold(meaning) for key, meaning in self.mapping.items() if key not in there}
+        if folded:
+            places = [place for place, match in found.fields.values() if match.field.kind == "word"]
+            used = {word for place in places for word in Cells(raw.columns[place]).words}
+            found.words = {k: word for k, word in folded.items() if word in KNOWN_WORDS and k in used}
+        found.problems[:0] = self._wrong_lines(headings, there, found.words)
         return found
 
     def _meaning(self, heading: Cell) -> tuple[Key | None, Match | None, bool]:
@@ -132,7 +143,7 @@ class Matcher:
             target = _target(meaning) if meaning else None
             if isinstance(target, Field):
                 return target.name, as_field(heading, target), True
-            return target, None, True
+            return target, as_field(heading, FIELDS["amount"]) if target else None, True
         date = heading_date(heading) if heading is not None else None
         if date is not None:
             return date, None, False
@@ -150,7 +161,8 @@ class Matcher:
             if key not in there:
                 shown = ", ".join(str(h) for h in headings if h is not None)
                 yield Phrase(
-                    "the map names {heading}, which is no heading of the tape ({shown})",
+                    "the map names {heading}, which is neither a heading of the tape ({shown}) nor a word in "
+                    "its cells for one that is known, such as annuity, monthly or late",
                     heading=show(self.written[key]),
                     shown=shown,
                 )

@@ -42,7 +42,7 @@ class Read(NamedTuple):
     percent : ndarray of bool
         Numbers with a percent sign; their values are decimals.
     multiple : ndarray of bool
-        Numbers with a unit of their own, such as 万; their values are in ones.
+        Numbers with a unit of their own, such as 万 or 元; their values are in ones.
     """
 
     values: npt.NDArray[Any]
@@ -79,6 +79,11 @@ class Cells:
         found = ((k, _parts(self.different[k])) for k in np.flatnonzero(np.isnan(self.plain)).tolist())
         return {k: parts for k, parts in found if parts is not None}
 
+    @cached_property
+    def words(self) -> list[str | None]:
+        """Different values as words, folded; None where there is nothing."""
+        return [None if _is_blank(v) else fold(_shown(v)) for v in self.different]
+
     def spread(self, values: Iterable[Any], blank: Any, kind: Any) -> npt.NDArray[Any]:
         """Give every row the value of its cell; None is the last place, -1."""
         return np.array([*values, blank], dtype=kind)[self.places]
@@ -101,6 +106,7 @@ def _is_blank(value: Any) -> bool:
 
 _MINUS = str.maketrans({"−": "-", "–": "-", "’": "'", "`": "'"})
 _MONEY_SIGNS = re.compile(r"人民币|rmb|cny|usd|eur|gbp|hkd|jpy|chf|[¥$€£元圆]")
+_IN_ONES = re.compile(r"[\d.]\s*[元圆]")
 _MULTIPLES = {None: 1.0, "万": 1e4, "百万": 1e6, "亿": 1e8}
 _NUMBER = re.compile(r"([-+]?)\s*(\d[\d.,' ]*|[.,]\d+)(e[-+]?\d{1,3})?\s*(万|百万|亿)?\s*(%?)\s*(-?)")
 _SPACED = re.compile(r"\d{1,3}(?:[ ']\d{3})+([.,]\d+)?")
@@ -118,7 +124,7 @@ class _Parts(NamedTuple):
     factor: float  # sign and multiple
     exponent: str
     percent: bool
-    multiple: bool  # whether it names one
+    multiple: bool  # whether it names its unit: 万, or 元 behind the number
 
 
 def _parts(value: Any) -> _Parts | None:
@@ -126,6 +132,7 @@ def _parts(value: Any) -> _Parts | None:
     if not isinstance(value, str):
         return None
     text = value if value.isascii() else unicodedata.normalize("NFKC", value).translate(_MINUS)
+    ones = _IN_ONES.search(text) is not None
     text = _MONEY_SIGNS.sub("", text.casefold()).strip()
     sign = 1.0
     if text.startswith("(") and text.endswith(")"):  # as accountants write what is negative
@@ -141,7 +148,8 @@ def _parts(value: Any) -> _Parts | None:
         if _SPACED.fullmatch(digits) is None:
             return None
         digits = re.sub(r"[ ']", "", digits)
-    return _Parts(digits, sign * _MULTIPLES[multiple], exponent or "", bool(percent), multiple is not None)
+    own = ones or multiple is not None
+    return _Parts(digits, sign * _MULTIPLES[multiple], exponent or "", bool(percent), own)
 
 
 def _mark_of(digits: str) -> str | None:
@@ -336,6 +344,6 @@ def as_texts(cells: Cells) -> Read:
 
 def as_words(cells: Cells, words: Mapping[str, Any]) -> Read:
     """Read a column of words that mean something: folded word -> meaning."""
-    found = [None if _is_blank(v) else words.get(fold(_shown(v))) for v in cells.different]
-    bad = [w is None and not _is_blank(v) for w, v in zip(found, cells.different, strict=True)]
+    found = [None if word is None else words.get(word) for word in cells.words]
+    bad = [f is None and word is not None for f, word in zip(found, cells.words, strict=True)]
     return cells.read(found, None, object, bad)

@@ -344,12 +344,7 @@ AMORTISATION_WORDS: dict[str, str] = _folded(_AMORTISATIONS)
 FREQUENCY_WORDS: dict[str, int] = _folded(_FREQUENCIES)
 STATUS_WORDS: dict[str, str] = _folded(_STATUSES)
 TOTAL_WORDS = frozenset(
-    map(
-        fold,
-        _words(
-            "total, totals, grand total, sub total, sum, summe, gesamt, somme, suma, 合计, 总计, 小计, 汇总, 共计"
-        ),
-    )
+    map(fold, _words("total, totals, grand total, sub total, sum, summe, 合计, 总计, 小计, 汇总, 共计"))
 )
 
 # -------------------------------------------------------------------------------------- headings
@@ -406,11 +401,14 @@ class Match(NamedTuple):
         The unit that the heading names, folded; "" when there is none.
     scale : float
         What the numbers are multiplied by to be money, decimals, months or years.
+    weak : bool
+        Whether it counts only where no other heading means the field.
     """
 
     field: Field
     unit: str = ""
     scale: float = 1.0
+    weak: bool = False
 
 
 def _known() -> dict[str, Field]:
@@ -423,6 +421,8 @@ def _known() -> dict[str, Field]:
 
 
 _KNOWN = _known()
+# Beside a borrower the issuer is somebody else, and par beside a balance is another amount.
+_WEAK = frozenset(map(fold, ("issuer", "issuer name", "par", "par amount", "par balance")))
 
 
 def field_of(name: str) -> Field | None:
@@ -432,22 +432,29 @@ def field_of(name: str) -> Field | None:
 
 def recognise(heading: str) -> Match | None:
     """Return what a heading of a tape means, or None when nobody knows."""
-    text, remark = _parted(heading)
-    whole = _KNOWN.get(fold(heading))
-    if whole is not None:
-        return _with_unit(whole, remark)
-    if _AT_START.search(remark):
+    name, remark = _named(heading)
+    # Par in percent is a price.
+    if name not in _KNOWN or (name in _WEAK and re.search("%|percent|pct", remark)):
         return None
-    name = fold(text)
-    bare = _CURRENCY.sub("", name)
-    field = _KNOWN.get(name) or _KNOWN.get(bare)
-    if field is not None:
-        return _with_unit(field, remark)
+    return _with_unit(_KNOWN[name], remark)._replace(weak=name in _WEAK)
+
+
+def _named(heading: str) -> tuple[str, str]:
+    """Known name in a heading, folded ("" for none), and the remark that may hold its unit."""
+    text, remark = _parted(heading)
+    if fold(heading) in _KNOWN:
+        return fold(heading), remark
+    if _AT_START.search(remark):
+        return "", remark
+    bare = _CURRENCY.sub("", fold(text))
+    for name in (fold(text), bare):
+        if name in _KNOWN:
+            return name, remark
     for unit in _ENDS:
-        field = _KNOWN.get(bare.removesuffix(unit)) or _KNOWN.get(bare.removesuffix(f"in{unit}"))
-        if field is not None and unit in (_UNITS.get(field.kind, {}).keys() | _PER_YEAR):
-            return _with_unit(field, remark or unit)
-    return None
+        for name in (bare.removesuffix(unit), bare.removesuffix(f"in{unit}")):
+            if name in _KNOWN and unit in (_UNITS.get(_KNOWN[name].kind, {}).keys() | _PER_YEAR):
+                return name, remark or unit
+    return "", remark
 
 
 def as_field(heading: str, field: Field) -> Match:
@@ -468,8 +475,13 @@ def _with_unit(field: Field, remark: str) -> Match:
     if "%" in remark and "%" in units:
         return Match(field, "%", units["%"])
     plain = _CURRENCY.sub(" ", remark)
-    unit = next((u for u in (fold(plain), *map(fold, re.split(r"[\s,;/']+", plain))) if u in units), "")
+    unit = next((u for u in (fold(plain), *_tokens(plain)) if u in units), "")
     return Match(field, unit, units.get(unit, 1.0))
+
+
+def _tokens(remark: str) -> list[str]:
+    """Words of a remark, folded."""
+    return [fold(token) for token in re.split(r"[\s,;/']+", remark)]
 
 
 def heading_date(heading: Any) -> dt.date | None:
@@ -491,7 +503,11 @@ def heading_date(heading: Any) -> dt.date | None:
 
 
 def dated_with_unit(heading: str) -> tuple[dt.date, Match] | None:
-    """Date and unit of a heading such as 2025-06-20（万元）, which speaks of money; None of any other."""
+    """Date and unit of a heading such as 2025-06-20（万元）, which speaks of money alone; None of any other."""
     text, remark = _parted(heading)
     date = heading_date(text) if remark else None
-    return None if date is None else (date, _with_unit(FIELDS["amount"], remark))
+    # A rating, a balance or the days late of a date are no collections.
+    money = _UNITS["money"].keys() | {""}
+    if date is None or "%" in remark or not money >= set(_tokens(_CURRENCY.sub(" ", remark))):
+        return None
+    return date, _with_unit(FIELDS["amount"], remark)

@@ -137,10 +137,10 @@ def read_tape(
     file = Path(path)
     matcher = Matcher(mapping or {})
     raw = read_file(file, matcher.known, sheet, encoding)
-    columns = matcher.match(raw.headings)
+    columns = matcher.match(raw)
     work = _begin(raw, columns, file.name)
     _read_figures(work, raw, columns, Percent(work, percent, percent_in, ask))
-    _choose_names(work)
+    _choose_names(work, "name" in columns.fields and columns.fields["name"][1].weak)
     _fill_in(work, options)
     terms.find_age(work, closing)
     terms.find_term(work, closing)
@@ -279,22 +279,25 @@ def _take_number(work: Work, key: Key, read: Read, match: Match | None = None) -
 # ------------------------------------------------------------------------------------ what is missing
 
 
-def _choose_names(work: Work) -> None:
+def _choose_names(work: Work, weak: bool) -> None:
     """Name every row: by the obligor, or by the loan where obligors come twice; else by number.
 
-    Where every column repeats something, the one that repeats least counts: a loan that is in a tape twice
-    must not take the second loans of all other borrowers with it.
+    Where every column repeats something, the one that loses the fewest rows by repeats and blanks counts: a
+    loan that is in a tape twice must not take the second loans of all other borrowers with it.
+    Names under a weak heading, such as the issuer of the whole deal, count only where all are different.
     """
-    there = [key for key in NAMES if key in work.figures]
+    columns = {key: pandas.Series(work.figures[key]) for key in NAMES if key in work.figures}
+    there = [key for key, names in columns.items() if names.notna().any()] or [*columns]
+    if weak and "name" in there and columns["name"].nunique() < work.size:
+        work.report.left_out.append(work.sources["name"].heading)
+        there.remove("name")
     if not there:
         names = np.array([f"Loan {k}" for k in range(1, work.size + 1)], dtype=object)
         work.put("name", names, Source(Phrase("(none)"), None, Phrase("numbered: the tape has no names")))
         return
 
-    def repeats(key: str) -> int:
-        return int(pandas.Series(work.figures[key]).dropna().duplicated().sum())
-
-    chosen = min(there, key=repeats)
+    least = min(there, key=lambda key: work.size - columns[key].nunique())
+    chosen = next((key for key in there if columns[key].dropna().is_unique), least)
     work.used.add(chosen)
     if chosen == "name":
         return

@@ -96,9 +96,9 @@ class Work:
         """Cells of a field that have been refused."""
         return self.bad.get(key, np.zeros(self.size, np.bool_))
 
-    def take(self, key: Key, read: Read, rule: str, scale: float = 1.0) -> None:
+    def take(self, key: Key, read: Read, rule: str) -> None:
         """Take the figures of a column; cells that hold something else break the rule."""
-        self.figures[key] = scaled(read.values, scale)
+        self.figures[key] = read.values
         if isinstance(key, str) and FIELDS[key].helps:  # wrong only where it is needed
             self.bad[key], self.rules[key] = read.bad, rule
         else:
