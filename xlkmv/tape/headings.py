@@ -356,11 +356,11 @@ _DAY = ("days", "day", "d", "天", "日")
 _UNITS: dict[str, dict[str, float]] = {
     "money": {
         **dict.fromkeys(("元", "圆"), 1.0),
-        **dict.fromkeys(("000", "000s", "k", "thousand", "thousands", "千", "千元"), 1e3),
+        **dict.fromkeys(("000", "000s", "k", "tsd", "thousand", "thousands", "千", "千元"), 1e3),
         **dict.fromkeys(("万", "万元"), 1e4),
-        **dict.fromkeys(("m", "mn", "mm", "mln", "million", "millions", "百万", "百万元"), 1e6),
+        **dict.fromkeys(("m", "mn", "mm", "mln", "mio", "million", "millions", "百万", "百万元"), 1e6),
         **dict.fromkeys(("亿", "亿元"), 1e8),
-        **dict.fromkeys(("bn", "billion", "billions", "十亿", "十亿元"), 1e9),
+        **dict.fromkeys(("bn", "mrd", "billion", "billions", "十亿", "十亿元"), 1e9),
     },
     "ratio": {
         **dict.fromkeys(("%", "percent", "percentage", "pct", "百分比", "百分数"), 1.0 / 100.0),
@@ -384,7 +384,7 @@ _ENDS = sorted(
     {u for units in _UNITS.values() for u in units if len(u) > 1 or u > "z"} | _PER_YEAR,
     key=lambda unit: (-len(unit), unit),
 )
-_CURRENCY = re.compile(r"人民币|rmb|cny|usd|eur|gbp|hkd|jpy|chf|[¥$€£]")
+_CURRENCY = re.compile(r"人民币|rmb|cny|usd|eur|gbp|hkd|jpy|chf|(?:美|欧|港|日|澳|加)元|英镑|[¥$€£]")
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _CHINESE_BRACKETS = str.maketrans("【】〔〕", "[][]")
 # Remarks in brackets that make a heading mean something else.
@@ -507,7 +507,7 @@ def dated_with_unit(heading: str) -> tuple[dt.date, Match] | None:
     text, remark = _parted(heading)
     date = heading_date(text) if remark else None
     # A rating, a balance or the days late of a date are no collections.
-    money = _UNITS["money"].keys() | {""}
+    money = _UNITS["money"].keys() | {"", "in"}
     if date is None or "%" in remark or not money >= set(_tokens(_CURRENCY.sub(" ", remark))):
         return None
     return date, _with_unit(FIELDS["amount"], remark)
