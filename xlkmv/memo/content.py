@@ -396,7 +396,7 @@ def _terms(_: Say, deal: Deal) -> list[str]:
         kind = _(terms.prepayment_type)
         parts.append(_("prepayment {speed} {type}").format(speed=f"{terms.prepayment:.4g}", type=kind))
     if terms.cleanup:
-        parts.append(_("clean-up call at {share:.4g} % of the pool").format(share=100.0 * terms.cleanup))
+        parts.append(_("clean-up call at {share:.4g}% of the pool").format(share=100.0 * terms.cleanup))
     for test in deal.covenants[:FEW]:
         sign = "≥" if test.side == "min" else "≤"
         parts.append(
