@@ -312,7 +312,8 @@ def analyse(
             *laws(plan, base, planned, run, answers.attribution),
             *warnings(plan, base, planned),
             *unused(deal),
-            *record_warnings(record.collections, _to_come_in(surveillance.expected, planned)),
+            # Principal that the plan is kept from buying with comes in, too.
+            *record_warnings(record.collections, surveillance.expected + planned.bought_less[: len(record)]),
             *noticed,
         ),
         quick,
@@ -403,12 +404,6 @@ def _pool_as_paid(deal: Deal, planned: Waterfall) -> tuple[Array, Array]:
         before = deal.terms.dates[kept[0] - 1] if kept[0] else None
         deal = replace(deal, terms=replace(deal.terms, revolving=before))
     return pool_by_date(deal)
-
-
-def _to_come_in(expected: Array, planned: Waterfall) -> list[float]:
-    """What was to come in, and principal that the plan is kept from buying with, date by date."""
-    found: list[float] = (expected + planned.bought_less[: expected.size]).tolist()
-    return found
 
 
 def _counted(deal: Deal, plan: Stressed, record: Record) -> Record:

@@ -18,6 +18,7 @@ from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.sources import HOLE, Prices
 from xlkmv.deal.terms import Deal
+from xlkmv.model.domain import Array
 from xlkmv.model.plan import default_probability_by
 from xlkmv.phrase import Phrase, some
 from xlkmv.shown import Shown
@@ -212,12 +213,13 @@ def unused(deal: Deal) -> tuple[Check, ...]:
 MUCH = 1.5
 
 
-def record_warnings(collected: Sequence[float], expected: Sequence[float]) -> tuple[Check, ...]:
+def record_warnings(collected: Sequence[float], expected: Array) -> tuple[Check, ...]:
     """What of the record is rarely meant: principal that has bought claims again, or another unit.
 
     Parameters
     ----------
-    collected, expected : sequence of float of length j
+    collected : sequence of float of length j
+    expected : ndarray, shape (j,)
         What came in on the dates that have passed, and what was to come in given what is known, money.
 
     Returns
@@ -225,7 +227,7 @@ def record_warnings(collected: Sequence[float], expected: Sequence[float]) -> tu
     tuple of Check
         None while that is as it should be.
     """
-    came, due = float(sum(collected)), float(sum(expected))
+    came, due = float(sum(collected)), float(expected.sum())
     if not came > MUCH * due > 0.0:
         return ()
     return (Check(Phrase("Collections since closing / expected by then"), came / due, MUCH, warning=True),)

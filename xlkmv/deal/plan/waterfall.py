@@ -45,6 +45,8 @@ __all__ = ["NORMAL", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "wat
 NORMAL, TRAP, TURBO = 0, 1, 2
 # Less than this share of all that was scheduled is what rounding leaves.
 DUST = 1e-12
+# And less than this share of a class: far below what counts as missed.
+ROUNDING = 1e-3 * TOLERANCE
 
 
 @dataclass(slots=True)
@@ -270,17 +272,20 @@ class Waterfall(Shown, Payment):
     collections: Array
 
     @property
+    def _amount(self) -> Array:
+        """Of each class at the start, shape (..., k, 1)."""
+        return np.asarray((self.balance + self.principal_paid)[..., :1])
+
+    @property
     def missed(self) -> Array:
         """Interest and principal due and not paid; nothing where rounding is all that is missing."""
         missed = self.interest_missed + self.principal_missed
-        amount = (self.balance + self.principal_paid)[..., :1]
-        return np.where(missed < 1e-3 * TOLERANCE * amount, 0.0, missed)
+        return np.where(missed < ROUNDING * self._amount, 0.0, missed)
 
     @property
     def short(self) -> npt.NDArray[np.bool_]:
         """Whether a tranche misses anything on a date, shape (..., k, n)."""
-        amount = (self.balance + self.principal_paid)[..., :1]
-        return np.asarray(self.missed > TOLERANCE * amount)
+        return np.asarray(self.missed > TOLERANCE * self._amount)
 
 
 def waterfall(
@@ -508,7 +513,7 @@ class _Plan:
         self.senior_due = dues.ahead(last, expected=True)
         self.fallen_due = np.cumsum(dues.ahead(last, expected=deal.terms.default_point == "expected"))
         self.amount = np.array([t.amount for t in deal.tranches])
-        self.rounding = 1e-3 * TOLERANCE * self.amount[:, None]
+        self.rounding = ROUNDING * self.amount[:, None]
         self.dust = TOLERANCE * float(self.amount.sum())
         self.closing = dues.opening - dues.principal
         self.closing[self.closing < TOLERANCE * self.amount[:, None]] = 0.0
