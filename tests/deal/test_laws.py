@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
-from xlkmv.deal.plan.waterfall import Payment, waterfall
+from xlkmv.deal.plan.waterfall import Payment, PoolState, payments, planned_pool, waterfall
 from xlkmv.deal.questions import breakeven
-from xlkmv.deal.stress import BASE, Stress, apply
+from xlkmv.deal.stress import BASE, Stress, apply, apply_all
 from xlkmv.deal.terms import Controls, Covenant, Curve, Deal, Loans, Pool, Terms, Tranche, payment_dates
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -515,8 +515,33 @@ def test_rows_that_default_alike_are_expected_to_pay_like_one(deal, share, pd, r
     trials = [breakeven._Trials(d) for d in (deal, replace(deal, pool=split))]
     assert trials[1].rows.pd.size == len(deal.pool.name)
     # Row by row, of the deal put under the stress as a whole.
-    slow = breakeven._pool_state(apply(deal, stress), True)
+    plan = apply(deal, stress)
+    slow = breakeven._expected(plan, plan.obligor_pd)
     for trial in trials:
         _, state = trial._tried(stress, True)
         for name in {*STATES, "default_ratio"} & set(slow):
             np.testing.assert_allclose(state[name], slow[name], rtol=1e-11, atol=1e-11, err_msg=name)
+
+
+@quick
+@given(deals(), st.lists(st.floats(-0.05, 0.6), min_size=2, max_size=5), st.booleans())
+def test_shifts_of_rates_are_worked_out_and_paid_together_as_one_by_one(deal, shifts, by_plan):
+    """Bit by bit, whatever classes, claims and tests there are."""
+    stresses = [Stress("shifted", rate_shift=shift) for shift in shifts]
+    together = apply_all(deal, stresses, by_plan=by_plan)
+    alone = [apply(deal, stress, by_plan=by_plan) for stress in stresses]
+    for one, other in zip(together, alone, strict=True):
+        for name in ("opening", "interest", "principal", "coupons", "expected", "deferred", "fees"):
+            np.testing.assert_array_equal(getattr(one.dues, name), getattr(other.dues, name), err_msg=name)
+        assert (one.reserve, one.reserve_size) == (other.reserve, other.reserve_size)
+        np.testing.assert_array_equal(one.retained, other.retained)
+    if deal.terms.revolving is not None:
+        return  # what is bought is of each plan alone
+    pools = [planned_pool(plan) for plan in together]
+    paid = payments(together, PoolState.side_by_side(pools), 0.1, 0.02)
+    each = [payments(plan, PoolState.side_by_side([planned_pool(plan)]), 0.1, 0.02) for plan in alone]
+    for date in paid:
+        for path, single in enumerate(map(next, each)):
+            for field in fields(Payment):
+                one, other = (getattr(x, field.name) for x in (date, single))
+                np.testing.assert_array_equal(one[..., path], other[..., 0], err_msg=field.name)

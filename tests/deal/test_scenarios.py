@@ -20,7 +20,7 @@ from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.stressed import pool_lognormal
-from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.plan.waterfall import planned_pool, waterfall
 from xlkmv.deal.questions import breakeven
 from xlkmv.deal.questions.attribution import Attribution, attribute_controls, attribute_measures
 from xlkmv.deal.questions.breakeven import expected_collections, reverse_stress
@@ -369,7 +369,7 @@ def test_a_pool_without_its_largest_obligors_brings_what_is_expected_of_it(build
     descending = breakeven._Descending(plan)
     gone = np.arange(descending.obligors + 1)
     assert gone[-1] == pool.obligors.sum()
-    whole = descending.state(gone)["collections"]
+    whole = descending.state(gone).collections.T
     for g, collections in zip(gone, whole, strict=True):
         rest = descending.without(g)
         np.testing.assert_allclose(rest.collections, collections, rtol=1e-12)
@@ -430,7 +430,7 @@ def test_stresses_know_the_balance_and_both_accounts_of_the_pool(passed_through)
 
 def test_what_is_expected_of_the_pool_is_what_survivors_owe(passed_through):
     plan = apply(passed_through, BASE)
-    state, planned = (breakeven._pool_state(plan, expected) for expected in (True, False))
+    state, planned = breakeven._expected(plan, plan.obligor_pd), planned_pool(plan)
     assert set(state) == {
         "collections", "default_ratio", "largest_share", "balance", "outstanding", "principal"
     }  # fmt: skip

@@ -19,7 +19,7 @@ from xlkmv.deal.plan.dues import Dues, planned_dues, settled_dues
 from xlkmv.deal.plan.stressed import Stressed, drawing
 from xlkmv.deal.plan.timing import default_clock
 from xlkmv.deal.plan.today import as_seen
-from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.plan.waterfall import PoolState, payments, planned_pool
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche, without_risk
 from xlkmv.deal.terms.faults import twice
 from xlkmv.errors import DomainError, InputError, near
@@ -37,6 +37,7 @@ __all__ = [
     "TABLE",
     "Stress",
     "apply",
+    "apply_all",
     "control_keys",
     "expected_recovery",
     "remark",
@@ -224,8 +225,25 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         When the obligor of the stress is not in the pool, or only what the pool pays is wanted of a
         deal that is seen from a later date.
     """
+    return apply_all(deal, [stress], by_plan=by_plan)[0]
+
+
+def apply_all(deal: Deal, stresses: Sequence[Stress], *, by_plan: bool = False) -> list[Stressed]:
+    """Put a deal under each of some stresses, as :func:`apply` does; what is owed is found together."""
     if by_plan and deal.today is not None:
         raise InputError("deal", "must be as at closing: today it matters which claims are gone")
+    planned = [_planned(deal, stress, by_plan) for stress in stresses]
+    plans = []
+    for stress, (owing, claims, gone), dues in zip(stresses, planned, _dues(planned), strict=True):
+        plans.append(_under(deal, stress, owing, claims, gone, dues, by_plan))
+    return plans
+
+
+# A deal whose pool pays what its claims do by plan, these, and the row that a stress lets default.
+_Planned = tuple[Deal, Claims, int | None]
+
+
+def _planned(deal: Deal, stress: Stress, by_plan: bool) -> _Planned:
     controls = deal.controls.without(*stress.controls_off)
     planned = _shifted(deal, stress.rate_shift)
     if not controls.excess_coverage and (planned.terms.oc_target is not None or planned.terms.oc_floor > 0.0):
@@ -241,10 +259,24 @@ def apply(deal: Deal, stress: Stress, *, by_plan: bool = False) -> Stressed:
         # Worked in: nobody must prepay twice.
         done = altered(planned.terms, prepayment=0.0, prepayment_type="of schedule", prepayment_vector=())
         planned = altered(planned, pool=claims.pool, terms=done)
-    if deal.passes_through.any():
-        dues = _settled(Owed(claims), planned.tranches, without_risk(planned.terms))
-    else:
-        dues = planned_dues(planned, pool=_balance_before(claims.pool))
+    return planned, claims, gone
+
+
+def _dues(planned: Sequence[_Planned]) -> list[Dues]:
+    if not planned[0][0].passes_through.any():
+        return [planned_dues(deal, pool=_balance_before(claims.pool)) for deal, claims, _ in planned]
+    owed = [(Owed(claims), deal.tranches, without_risk(deal.terms)) for deal, claims, _ in planned]
+    # Plans that differ in their rates alone run together; what is bought is bought by each for itself.
+    alike = {altered(terms, curves=()) for _, _, terms in owed}
+    if len(alike) == 1 and all(claims.unbought is None for _, claims, _ in planned) and len(owed) > 1:
+        return _settle(owed)
+    return [_settled(*each) for each in owed]
+
+
+def _under(
+    deal: Deal, stress: Stress, planned: Deal, claims: Claims, gone: int | None, dues: Dues, by_plan: bool
+) -> Stressed:
+    controls = deal.controls.without(*stress.controls_off)
     pool, clock = claims.pool, None
     if not by_plan:
         pool, clock = default_clock(pool, deal.terms, deal.controls.unpledged_recovery)
@@ -502,26 +534,43 @@ def _balance_before(pool: Pool) -> Array | None:
 
 @lru_cache(maxsize=8)  # conditions that differ in other things have the same dues
 def _settled(owed: Owed, tranches: tuple[Tranche, ...], terms: Terms) -> Dues:
-    """Dues of a plan with pass-through classes: run it to its end without defaults and support.
+    return _settle([(owed, tranches, terms)])[0]
+
+
+def _settle(owed: Sequence[tuple[Owed, tuple[Tranche, ...], Terms]]) -> list[Dues]:
+    """Dues of plans with pass-through classes: run them to their end without defaults and support.
 
     No covenant is tested, and nobody calls the pool: its price is no collection.
     """
-    claims = owed.claims
-    deal = Deal(claims.pool, tranches, altered(terms, cleanup=0.0), Controls(support=False, reserve=False))
-    before = _balance_before(claims.pool)
-    dues = planned_dues(deal, pool=before)
-    plan = Stressed(
-        deal=deal,
-        dues=dues,
-        reserve=0.0,
-        senior=deal.senior,
-        retained=np.full(len(terms.dates), np.inf),
-        needs_balance=True,
-        row_purchases=claims.purchases,
-        unbought=claims.unbought,
-    )
-    run = waterfall(plan)
-    return settled_dues(deal, dues, run.balance + run.principal_paid, run.principal_paid, before)
+    plans = []
+    controls = Controls(support=False, reserve=False)
+    for each, tranches, terms in owed:
+        claims = each.claims
+        deal = Deal(claims.pool, tranches, altered(terms, cleanup=0.0), controls)
+        plan = Stressed(
+            deal=deal,
+            dues=planned_dues(deal, pool=_balance_before(claims.pool)),
+            reserve=0.0,
+            senior=deal.senior,
+            retained=np.full(len(terms.dates), np.inf),
+            needs_balance=True,
+            row_purchases=claims.purchases,
+            unbought=claims.unbought,
+        )
+        plans.append(plan)
+    state = PoolState.side_by_side([planned_pool(plan) for plan in plans])
+    paid = [(p.balance, p.principal_paid) for p in payments(plans, state, 0.0, 0.0)]
+    after, principal = (np.stack(x, axis=-1) for x in zip(*paid, strict=True))
+    return [
+        settled_dues(
+            plan.deal,
+            plan.dues,
+            after[:, path] + principal[:, path],
+            principal[:, path],
+            _balance_before(plan.deal.pool),
+        )
+        for path, plan in enumerate(plans)
+    ]
 
 
 def _reserve(plan: Stressed, senior_dues: float) -> tuple[float, float]:

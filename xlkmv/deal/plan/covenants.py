@@ -50,7 +50,7 @@ class Observation:
         Years from closing.
     collections, accumulated_in : ndarray
         Of the period, and since closing, money.
-    due, accumulated_due : float
+    due, accumulated_due : ndarray, shape (p,) or (1,), or float
         Fees and senior interest and principal by plan, of the period and since closing.
     default_ratio : ndarray
         Claims on defaulted obligors, outstanding at default, as a share of all claims at
@@ -63,7 +63,7 @@ class Observation:
         Size of the reserve, money.
     senior_outstanding : ndarray of bool
     volatility, drift : ndarray or float
-    reserve_at_closing : float
+    reserve_at_closing : ndarray, shape (p,) or (1,), or float
         Money; what was there then.
     pool : ndarray
         Performing pool after the collections of the date, money.
@@ -77,8 +77,8 @@ class Observation:
     time: float
     collections: Array
     accumulated_in: Array
-    due: float
-    accumulated_due: float
+    due: Array | float
+    accumulated_due: Array | float
     default_ratio: Array
     largest_share: Array
     reserve: Array
@@ -86,7 +86,7 @@ class Observation:
     senior_outstanding: npt.NDArray[np.bool_]
     volatility: Array | float
     drift: Array | float
-    reserve_at_closing: float
+    reserve_at_closing: Array | float
     pool: Array
     claims: Array
     pool_at_closing: float
@@ -142,7 +142,7 @@ def metric_value(metric: str, seen: Observation) -> Array:
         return np.asarray(seen.pool / max(seen.pool_at_closing, 1e-300))
     if metric == "senior DD":
         sigma, t = seen.volatility, seen.time
-        ratio = _ratio(seen.accumulated_in, max(seen.accumulated_due - seen.reserve_at_closing, 0.0))
+        ratio = _ratio(seen.accumulated_in, np.maximum(seen.accumulated_due - seen.reserve_at_closing, 0.0))
         # Without volatility, coverage of 1 has no distance: NaN, which breaches nothing.
         with np.errstate(divide="ignore", invalid="ignore"):
             log = np.log(ratio)
@@ -151,10 +151,10 @@ def metric_value(metric: str, seen: Observation) -> Array:
     raise InputError("metric", "is not known", metric)
 
 
-def _ratio(numerator: Array, denominator: float) -> Array:
-    if denominator <= 0.0:
-        return np.full_like(numerator, np.inf, dtype=np.float64)
-    return np.asarray(numerator / denominator)
+def _ratio(numerator: Array, denominator: Array | float) -> Array:
+    out = np.full(numerator.shape, np.inf)
+    np.divide(numerator, denominator, out=out, where=denominator > 0.0)
+    return out
 
 
 def breached(values: Array, threshold: float, side: str) -> npt.NDArray[np.bool_]:

@@ -24,7 +24,7 @@ for it, once that and the cash in hand repay all notes; what comes in later is t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, check, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
-__all__ = ["NORMAL", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "waterfall"]
+__all__ = ["NORMAL", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "planned_pool", "waterfall"]
 
 NORMAL, TRAP, TURBO = 0, 1, 2
 # Less than this share of all that was scheduled is what rounding leaves.
@@ -106,6 +106,12 @@ class PoolState:
                 each = [getattr(part, field.name) for part in parts]
                 figures[field.name] = None if each[0] is None else np.concatenate(each, axis=1)
         return PoolState(**figures)
+
+    @staticmethod
+    def side_by_side(pools: Sequence[Mapping[str, Array]]) -> PoolState:
+        """Put what pools do on one path each, as :func:`planned_pool` says it, side by side."""
+        rows = {name: np.array([pool[name] for pool in pools]) for name in pools[0]}
+        return PoolState(**{name: np.ascontiguousarray(each.T) for name, each in rows.items()})
 
     @staticmethod
     def woven(parts: list[PoolState]) -> tuple[list[npt.NDArray[np.int64]], PoolState]:
@@ -354,24 +360,22 @@ def waterfall(
     def as_planned(values: Array) -> Array:
         return np.repeat(values[:, None], cash.size // n, axis=1)
 
-    planned_ratio, planned_share = planned_state(plan)
-    alive = by_date("support_alive", support_alive)
-    state = PoolState(
-        np.ascontiguousarray(cash.reshape(-1, n).T),
-        None if alive is None else alive.astype(np.bool_),
-        as_planned(planned_ratio) if default_ratio is None else by_date("default_ratio", default_ratio),
-        as_planned(planned_share) if largest_share is None else by_date("largest_share", largest_share),
-    )
-    if plan.needs_balance:
-        state.balance = as_planned(plan.balance) if balance is None else by_date("balance", balance)
-    if plan.tests_outstanding:
-        state.outstanding = (
-            as_planned(plan.outstanding) if outstanding is None else by_date("outstanding", outstanding)
-        )
-    if deal.terms.accounts == "two":
-        state.principal = as_planned(plan.principal) if principal is None else by_date("principal", principal)
-    if plan.purchases is not None:
-        state.purchases = as_planned(plan.purchases) if purchases is None else by_date("purchases", purchases)
+    alive, planned = by_date("support_alive", support_alive), planned_pool(plan)
+    given = {
+        "default_ratio": default_ratio,
+        "largest_share": largest_share,
+        "balance": balance,
+        "outstanding": outstanding,
+        "principal": principal,
+        "purchases": purchases,
+    }
+    asked: dict[str, Any] = {
+        name: as_planned(planned[name]) if values is None else by_date(name, values)
+        for name, values in given.items()
+        if name in planned
+    }
+    asked["collections"] = np.ascontiguousarray(cash.reshape(-1, n).T)
+    state = PoolState(support_alive=None if alive is None else alive.astype(np.bool_), **asked)
     sigma, mu = (0.0, 0.0)
     if any(c.metric == "senior DD" for c in deal.covenants):
         sigma, mu = pool_lognormal(plan) if volatility is None else (volatility, drift or 0.0)
@@ -384,6 +388,21 @@ def waterfall(
         return stacked.reshape(*lead, *stacked.shape[1:])
 
     return Waterfall(collections=cash, **{f.name: gather(f.name) for f in fields(Payment)})
+
+
+def planned_pool(plan: Stressed) -> dict[str, Array]:
+    """What the pool does by plan, where the waterfall asks for it, shape (n,) each; by field of PoolState."""
+    ratio, largest = planned_state(plan)
+    state = {"collections": plan.collections, "default_ratio": ratio, "largest_share": largest}
+    if plan.needs_balance:
+        state["balance"] = plan.balance
+    if plan.tests_outstanding:
+        state["outstanding"] = plan.outstanding
+    if plan.deal.terms.accounts == "two":
+        state["principal"] = plan.principal
+    if plan.purchases is not None:
+        state["purchases"] = plan.purchases
+    return state
 
 
 def planned_state(plan: Stressed) -> tuple[Array, Array]:
@@ -501,26 +520,37 @@ def _tested(
 
 
 class _Plan:
-    """Figures of a plan that are the same on all paths, and the rules of one date that need them."""
+    """Figures of a plan that are the same on all paths, and the rules of one date that need them.
 
-    def __init__(self, plan: Stressed, volatility: Array | float, drift: Array | float) -> None:
-        deal, dues = plan.deal, plan.dues
+    What is owed and the reserve may be of one plan a path: then their last axis is the paths, else 1.
+    """
+
+    def __init__(self, plans: Sequence[Stressed], volatility: Array | float, drift: Array | float) -> None:
+        plan = plans[0]
+        deal, owed = plan.deal, [each.dues for each in plans]
         self.plan, self.deal, self.terms = plan, deal, deal.terms
         self.volatility, self.drift, self.times = volatility, drift, deal.terms.times
         self.protected = slice(0, int(plan.senior.sum()))
         # A period is tested on what the plan pays in it, all so far on what has fallen due by then.
         last = self.protected.stop - 1
-        self.senior_due = dues.ahead(last, expected=True)
-        self.fallen_due = np.cumsum(dues.ahead(last, expected=deal.terms.default_point == "expected"))
+        early = deal.terms.default_point == "expected"
+        self.senior_due = _of_each(dues.ahead(last, expected=True) for dues in owed)
+        self.fallen_due = _of_each(np.cumsum(dues.ahead(last, expected=early)) for dues in owed)
+        self.coupons = _of_each(dues.coupons for dues in owed)
+        self.retained = _of_each(each.retained for each in plans)
+        self.reserve = np.array([each.reserve for each in plans])
+        self.reserve_size: Array | float = plan.reserve_size
+        if len(plans) > 1:
+            self.reserve_size = np.array([each.reserve_size for each in plans])
         self.amount = np.array([t.amount for t in deal.tranches])
         self.rounding = ROUNDING * self.amount[:, None]
         self.dust = TOLERANCE * float(self.amount.sum())
-        self.closing = dues.opening - dues.principal
-        self.closing[self.closing < TOLERANCE * self.amount[:, None]] = 0.0
+        self.closing = _of_each(dues.opening - dues.principal for dues in owed)
+        self.closing[self.closing < TOLERANCE * self.amount[:, None, None]] = 0.0
         # Dates on which the plan lets every class have its whole amount.
-        self.free = np.asarray((self.closing >= self.amount[:, None]).all(axis=0))
+        self.free = np.asarray((self.closing >= self.amount[:, None, None]).all(axis=(0, 2)))
         self.through = deal.passes_through
-        self.ranks = rank_rows(dues.ranks)
+        self.ranks = rank_rows(owed[0].ranks)
         self.scheduled = ~self.through
         self.deferrable = np.array([t.deferrable for t in deal.tranches])
         self.legal = np.array([deal.legal_final(t) for t in deal.tranches])
@@ -533,6 +563,11 @@ class _Plan:
         self.revolves = -1
         if deal.terms.revolving is not None:
             self.revolves = sum(d <= deal.terms.revolving for d in deal.terms.dates) - 1
+
+    def reserve_target(self, pool: Array) -> Array | float:
+        """Size of the reserve, given the performing pool of each path, money."""
+        by_pool = self.plan.reserve_target(pool)
+        return by_pool if isinstance(by_pool, np.ndarray) else self.reserve_size
 
     def tested(
         self,
@@ -550,13 +585,13 @@ class _Plan:
             time=float(self.times[k]),
             collections=collected,
             accumulated_in=led.accumulated_in,
-            due=float(self.senior_due[k]),
-            accumulated_due=float(self.fallen_due[k]),
+            due=self.senior_due[k],
+            accumulated_due=self.fallen_due[k],
             default_ratio=nothing if state.default_ratio is None else state.default_ratio[k, :paths],
             largest_share=nothing if state.largest_share is None else state.largest_share[k, :paths],
             reserve=led.reserve,
             reserve_target=target,
-            reserve_at_closing=self.plan.reserve,
+            reserve_at_closing=self.reserve,
             senior_outstanding=led.balance[self.protected].sum(axis=0) > 0.0,
             volatility=self.volatility,
             drift=self.drift,
@@ -581,7 +616,7 @@ class _Plan:
 
     def interest(self, k: int, accrual: float, led: _Carried) -> Array:
         """Interest due per class, with what was missed before; deferred interest bears interest."""
-        rate = self.plan.dues.coupons[:, k, None]
+        rate = self.coupons[:, k]
         due = rate * accrual * led.balance
         due += led.arrears
         if self.deferrable.any():
@@ -608,7 +643,7 @@ class _Plan:
         """Principal due per class, and what the plan tries to pay; `bought_up`: where buying has ended."""
         due = np.zeros(balance.shape)
         if not self.free[k]:
-            due = above(balance, self.closing[:, k, None])
+            due = above(balance, self.closing[:, k])
             # Repaid up to the plan but for rounding is repaid up to the plan.
             np.copyto(due, 0.0, where=due < self.rounding)
         wanted = due
@@ -673,7 +708,7 @@ class _Plan:
             waits = ((balance > 0.0) | (arrears > self.rounding))[self.scheduled].any(axis=0)
             if self.scheduled[led.protected].all():
                 waits |= led.held
-            kept = np.where(waits, np.minimum(left, self.plan.retained[k]), 0.0)
+            kept = np.where(waits, np.minimum(left, self.retained[k]), 0.0)
             if led.trap.any():
                 kept = np.where(led.trap & led.held, left, kept)
         return kept
@@ -692,8 +727,15 @@ def _state(trap: npt.NDArray[np.bool_], turbo: npt.NDArray[np.bool_]) -> npt.NDA
     return np.maximum(TRAP * trap.view(np.int8), TURBO * turbo.view(np.int8))
 
 
+def _of_each(figures: Iterable[Array]) -> Array:
+    return np.stack([*figures], axis=-1)
+
+
 def payments(
-    plan: Stressed, state: PoolState, volatility: Array | float, drift: Array | float
+    plans: Stressed | Sequence[Stressed],
+    state: PoolState,
+    volatility: Array | float,
+    drift: Array | float,
 ) -> Generator[Payment, tuple[npt.NDArray[np.int64], PoolState] | None, None]:
     """Yield the payments date by date for many paths at once.
 
@@ -701,7 +743,9 @@ def payments(
 
     Parameters
     ----------
-    plan : Stressed
+    plans : Stressed or sequence of Stressed
+        One for all paths, or one a path: these may differ in what they owe and in the reserve, in nothing
+        else but what the state has, too, and all paths are computed on every date.
     state : PoolState
         Dates in rows, paths in columns.
     volatility, drift : ndarray, shape (p,), or float
@@ -712,7 +756,9 @@ def payments(
     Payment
         Its arrays are not touched again.
     """
-    deal, fixed = plan.deal, _Plan(plan, volatility, drift)
+    plans = [plans] if isinstance(plans, Stressed) else plans
+    plan, fixed = plans[0], _Plan(plans, volatility, drift)
+    deal = plan.deal
     terms, steps = deal.terms, [(step.act, step.rows) for step in priority(plan) if step.act is not None]
     n, everyone = state.collections.shape
     active = np.full(n, everyone) if state.active is None else state.active
@@ -721,6 +767,9 @@ def payments(
     capped, revolving = plan.support_cap is not None, state.purchases is not None
     still = [True] * fixed.amount.size
     carried = _Carried.at_closing(plan, fixed.amount, revolving=revolving)
+    if len(plans) > 1:
+        carried.grow(parent)
+        carried.reserve = fixed.reserve
 
     for k in range(n):
         last, paths = k == n - 1, int(active[k])
@@ -745,7 +794,7 @@ def payments(
             pool, claims = np.where(carried.called, 0.0, pool), np.where(carried.called, 0.0, claims)
             collected = collected + sale
         carried.accumulated_in = carried.accumulated_in + collected
-        target = plan.reserve_target(pool)
+        target = fixed.reserve_target(pool)
         tests = fixed.tested(k, state, carried, collected, claims, pool, target)
         trap, turbo = tests.triggers["trap"], tests.triggers["turbo"]
         if revolving:
@@ -757,7 +806,7 @@ def payments(
             carried.accumulated_in = carried.accumulated_in + spared
             _, carried.left, _ = fixed.unbought(k, carried.ended)
             pool = np.where(carried.called, 0.0, whole * carried.left)
-            target = plan.reserve_target(pool)
+            target = fixed.reserve_target(pool)
 
         income = carried.account + collected
         capital = income

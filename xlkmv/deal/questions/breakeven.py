@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,16 @@ import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal, widened
 from xlkmv.deal.plan.timing import plan_faults
-from xlkmv.deal.plan.waterfall import DUST, PoolState, payments, planned_state
-from xlkmv.deal.stress import BASE, Stress, apply, expected_recovery, stressed_pd, stressed_recovery
+from xlkmv.deal.plan.waterfall import DUST, PoolState, payments, planned_pool, planned_state
+from xlkmv.deal.stress import (
+    BASE,
+    Stress,
+    apply,
+    apply_all,
+    expected_recovery,
+    stressed_pd,
+    stressed_recovery,
+)
 from xlkmv.deal.terms import TOLERANCE, Deal, Pool
 from xlkmv.deal.terms.faults import raise_first
 from xlkmv.kinds import altered
@@ -23,9 +31,10 @@ from xlkmv.shown import Results, Shown
 __all__ = ["BreakEven", "expected_collections", "reverse_stress"]
 
 # Steps of the scan over the sizes of a stress, of each closer look by batches, and where it stops.
-SCAN, ZOOM, PRECISION = 100, 8, 1e-10
-# Sizes that go through the waterfall together, and numbers of obligors in default.
-BATCH, OBLIGORS = 100, 1000
+SCAN, ZOOM, PRECISION = 100, 16, 1e-10
+# Sizes that go through the waterfall together, shifts of the rates, which owe more work each, and numbers of
+# obligors in default.
+BATCH, RATES, OBLIGORS = 100, 25, 1000
 # Numbers of a chunk of rows and dates, small enough to stay near the processor.
 CHUNK = 2**15
 
@@ -49,8 +58,7 @@ def expected_collections(plan: Stressed) -> Array:
     pd = plan.obligor_pd.copy()
     if plan.defaulted is not None:
         pd[plan.defaulted] = 1.0
-    rows = _Expecting(plan, pd, plan.deal.pool.recovery)
-    return rows.state(rows.pd, rows.recovery)["collections"]
+    return _expected(plan, pd)["collections"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -185,32 +193,50 @@ class _Trials:
 
     def batch(self, column: str) -> int:
         """How many sizes of a stress are tried at once."""
-        # One waterfall serves plans that owe the same, and whose claims were bought at the same times.
-        apart = column == "rate_shift" or (column == "delay" and self.deal.terms.revolving is not None)
-        return 1 if apart else BATCH
+        rates = column == "rate_shift"
+        # One waterfall serves plans whose claims were bought at the same times and for the same rates.
+        if (rates or column == "delay") and self.deal.terms.revolving is not None:
+            return 1
+        return RATES if rates else BATCH
 
     def missed_dates(self, column: str, sizes: npt.NDArray[Any], expected: bool) -> Iterator[int | None]:
         """First date that the headline class misses, size by size; one after the other or in batches."""
         batch = self.batch(column)
         for start in range(0, sizes.size, batch):
-            plans, states = [], []
-            for at, size in enumerate(sizes[start : start + batch].tolist(), start):
+            stresses = [altered(BASE, **{column: size}) for size in sizes[start : start + batch].tolist()]
+            if column == "rate_shift":
+                self.report(start / sizes.size)
+                plans = apply_all(self.deal, stresses, by_plan=self.sums)
+                state = PoolState.side_by_side([planned_pool(plan) for plan in plans])
+                yield from _first_misses(plans, state, _lognormals(plans))
+                continue
+            plans, pools = [], []
+            for at, stress in enumerate(stresses, start):
                 self.report(at / sizes.size)
-                plan, state = self._tried(altered(BASE, **{column: size}), expected)
+                plan, pool = self._tried(stress, expected)
                 plans.append(plan)
-                states.append(state)
-            columns = {name: np.array([state[name] for state in states]) for name in states[0]}
-            yield from _first_misses(plans[0], columns, _lognormals(plans))
+                pools.append(pool)
+            # All of them owe the same.
+            yield from _first_misses(plans[:1], PoolState.side_by_side(pools), _lognormals(plans))
 
     def _tried(self, stress: Stress, expected: bool) -> tuple[Stressed, dict[str, Array]]:
         """Plan under a stress, and what the pool does, by field of PoolState."""
-        if not expected or not self.shortcut:
-            plan = apply(self.deal, stress, by_plan=self.sums and not expected)
-            return plan, _pool_state(plan, expected)
+        if not expected:
+            plan = apply(self.deal, stress, by_plan=self.sums)
+            return plan, planned_pool(plan)
+        if not self.shortcut:
+            plan = apply(self.deal, stress)
+            return plan, _expected(plan, plan.obligor_pd)
         # PD, volatility and recovery move nothing but what is expected.
         pd = widened(stressed_pd(self.rows.pd, stress), stress.volatility_multiplier)
         recovery = stressed_recovery(self.rows.recovery, stress, self.deal.controls)
         return self.plan, self.rows.state(pd, recovery)
+
+
+def _expected(plan: Stressed, pd: Array) -> dict[str, Array]:
+    """What the pool is expected to do, by field of PoolState; `pd`: of its rows."""
+    rows = _Expecting(plan, pd, plan.deal.pool.recovery)
+    return rows.state(rows.pd, rows.recovery)
 
 
 def _tests_distance(deal: Deal) -> bool:
@@ -229,21 +255,6 @@ def _lognormals(plans: Iterable[Stressed]) -> tuple[Array, Array] | None:
         both.append(pool_lognormal(plan))
     volatility, drift = np.array(both).T
     return volatility, drift
-
-
-def _pool_state(plan: Stressed, expected: bool) -> dict[str, Array]:
-    """What the pool does by plan, or as expected, where the waterfall asks for it; by field of PoolState."""
-    if expected:
-        rows = _Expecting(plan, plan.obligor_pd, plan.deal.pool.recovery)
-        return rows.state(rows.pd, rows.recovery)
-    ratio, largest = planned_state(plan)
-    state = {"default_ratio": ratio, "largest_share": largest}
-    state |= {name: rows.sum(axis=0) for name, rows in _performing(plan).items()}
-    state["collections"] = plan.collections
-    interest = plan.deal.pool.interest
-    if plan.deal.terms.accounts == "two" and interest is not None:
-        state["principal"] = state["collections"] - interest.sum(axis=0)
-    return state
 
 
 class _Expecting:
@@ -314,14 +325,13 @@ def _performing(plan: Stressed) -> dict[str, Array]:
 
 
 def _first_misses(
-    plan: Stressed, pool: dict[str, Array], lognormals: tuple[Array, Array] | None
+    plans: Sequence[Stressed], state: PoolState, lognormals: tuple[Array, Array] | None
 ) -> list[int | None]:
-    """First date that the headline class misses, per row of what the pool does."""
-    headline = plan.deal.headline
-    floor = TOLERANCE * plan.deal.tranches[headline].amount
-    first: list[int | None] = [None] * len(pool["collections"])
-    columns: dict[str, Any] = {name: np.ascontiguousarray(rows.T) for name, rows in pool.items()}
-    for date, paid in enumerate(payments(plan, PoolState(**columns), *(lognormals or (0.0, 0.0)))):
+    """First date that the headline class misses, per path; the plan of all of them, or one each."""
+    headline = plans[0].deal.headline
+    floor = TOLERANCE * plans[0].deal.tranches[headline].amount
+    first: list[int | None] = [None] * state.collections.shape[1]
+    for date, paid in enumerate(payments(plans, state, *(lognormals or (0.0, 0.0)))):
         for row in np.flatnonzero(paid.missed[headline] > floor).tolist():
             if first[row] is None:
                 first[row] = date
@@ -344,7 +354,7 @@ def _largest_gone(plan: Stressed, report: Callable[[float], None]) -> Iterator[i
     for start in range(0, pool.obligors + 1, batch):
         report(start / (pool.obligors + 1))
         gone = np.arange(start, min(start + batch, pool.obligors + 1))
-        yield from _first_misses(plan, pool.state(gone), _lognormals(without(gone.tolist())))
+        yield from _first_misses([plan], pool.state(gone), _lognormals(without(gone.tolist())))
 
 
 class _Descending:
@@ -382,8 +392,8 @@ class _Descending:
         behind = np.vstack([np.cumsum(there[self.order][::-1], axis=0)[::-1], edge])
         return np.asarray(before + behind)
 
-    def state(self, gone: npt.NDArray[np.int64]) -> dict[str, Array]:
-        """What the pool does without its g largest obligors, by field of PoolState, shape (g, n) each."""
+    def state(self, gone: npt.NDArray[np.int64]) -> PoolState:
+        """What the pool does without its g largest obligors, for each g a path."""
         # The row that gives up the next obligor, and how much of it is gone.
         row = np.minimum(np.searchsorted(self.before, gone, side="right"), self.order.size) - 1
         part = ((gone - self.before[row]) / (self.before[row + 1] - self.before[row]))[:, None]
@@ -394,7 +404,9 @@ class _Descending:
         owed = between(self._owed)
         share = np.full_like(owed, np.nan)
         np.divide(self._largest[row], owed, out=share, where=owed > DUST * self.plan.claimed)
-        return {name: between(edges) for name, edges in self._edges.items()} | {"largest_share": share}
+        rows: dict[str, Any] = {name: between(edges) for name, edges in self._edges.items()}
+        rows["largest_share"] = share
+        return PoolState(**{name: np.ascontiguousarray(each.T) for name, each in rows.items()})
 
     def without(self, gone: int) -> Stressed:
         """Return the plan with the pool that is left, for its volatility and drift.
