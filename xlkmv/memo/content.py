@@ -477,8 +477,9 @@ def _why(_: Say, answer: ClassAnswer) -> str:
     why = said(answer.quote.why, _)
     if answer.pd_range is None:
         return why
-    known = _("{why}; 90 %: {range}").format(why=why, range=said(range_text(answer.pd_range), _))
-    return known.replace(" %", "\u00a0%")  # no line ends before its sign
+    # No line ends within it, nor before a sign.
+    interval = said(range_text(answer.pd_range), _).replace(" ", "\u00a0")
+    return _("{why}; 90 %: {range}").format(why=why, range=interval).replace(" %", "\u00a0%")
 
 
 def _without(row: tuple[str, ...], column: int) -> tuple[str, ...]:
