@@ -10,7 +10,6 @@ import pytest
 from xlkmv.build import template as template_module
 from xlkmv.workbook.book import FileBook
 
-
 HOSTS = "tests/hosts/"
 
 
