@@ -16,7 +16,7 @@ demo: $(READY)
 	@$(BIN)/xlkmv refresh out/demo.xlsm
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n auto --dist loadgroup -rs
+	$(BIN)/python -m pytest -n auto -rs
 
 everything: check test docs release
 

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from xlkmv.build import template as template_module
 from xlkmv.workbook.book import FileBook
 
+HOSTS = "tests/hosts/"
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes test, a file stays in one, and so do all that ask a host: it is there once."""
-    hosts = Path(__file__).parent / "hosts"
-    for item in items:
-        room = hosts if hosts in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(room)))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several processes test, a file stays in one, and so do all that ask a host: it is there once.
+
+    As ``--dist loadgroup`` had it with marks, until xdist 3.8 no longer read them from pytest 9.2
+    (https://github.com/pytest-dev/pytest-xdist/issues/1386).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByRoom(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return HOSTS if nodeid.startswith(HOSTS) else nodeid.split("::")[0]
+
+    return ByRoom(config, log)
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template workbook as the sources build it: filled with the deal, and refreshed."""
-    return template_module.build_template(tmp_path_factory.mktemp("template") / "KMV_Template.xlsm")
+def shipped_book() -> Path:
+    """The template as it is shipped, refreshed; ``build/test_template.py`` holds it against the sources."""
+    return Path(__file__).resolve().parents[1] / "workbook" / "KMV_Template.xlsm"
 
 
 @pytest.fixture(scope="session")

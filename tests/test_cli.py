@@ -1170,9 +1170,9 @@ def test_the_terminal_speaks_the_language_of_the_environment(
 
 
 def test_results_of_an_english_workbook_are_shown_in_chinese_but_for_names(
-    capsys: pytest.CaptureFixture[str], template: Path
+    capsys: pytest.CaptureFixture[str], shipped_book: Path
 ) -> None:
-    said = run(capsys, "show", template, "--lang", "zh")[1]
+    said = run(capsys, "show", shipped_book, "--lang", "zh")[1]
     for word in ("模拟", "取消优先/次级分层", "Licensee 01", "Senior (优先级)", "条路径中无一不足"):
         assert word in said
     assert "任一兑付日违约  模拟任一兑付日" in said  # headings side by side: a table, on 80 columns

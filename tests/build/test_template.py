@@ -61,6 +61,12 @@ MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 NUMBER = re.compile(rb"-?\d+\.?\d*(?:[eE][-+]?\d+)?")
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template workbook as the sources build it: filled with the deal, and refreshed."""
+    return build_template(tmp_path_factory.mktemp("template") / "KMV_Template.xlsm")
+
+
 def parts(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as package:
         return {name: package.read(name) for name in package.namelist()}

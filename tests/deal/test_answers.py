@@ -26,7 +26,6 @@ from xlkmv.deal.answers import (
     upper_bound,
 )
 from xlkmv.deal.examples import EXAMPLES, example
-from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.questions.uncertainty import Spread
 from xlkmv.deal.stress import BASE, Stress
 from xlkmv.deal.terms import CONTROLS, ClassScale, Controls, Deal, Ranges
@@ -189,8 +188,8 @@ def test_a_rare_class_has_the_interval_of_the_simulation_whichever_view_is_quote
     shipped, found = example("patents"), []
     for seed, short in ((4007, 8), (1007, 18)):
         deal = replace(shipped.deal, terms=replace(shipped.deal.terms, seed=seed))
-        answer = class_answers(deal, analyse(deal, [BASE], ranges=shipped.ranges))[0]
-        run = simulate(deal)
+        analysis = analyse(deal, [BASE], ranges=shipped.ranges)
+        answer, run = class_answers(deal, analysis)[0], analysis.simulated_base
         assert round(run.tranches[0].anydate_pd * run.paths) == short
         assert answer.quote.source == ("simulated" if short >= 10 else "bound")
         assert answer.pd_range_of == "the simulation"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import calc as calc_rig
 import wine as wine_rig
+
+from xlkmv.build.template import build_template
+from xlkmv.deal.examples.patents import xingye_yuanrong
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,3 +51,11 @@ def wine() -> Iterator[wine_rig.Wine]:
     _need(wine_rig.missing())
     with wine_rig.Wine() as windows:
         yield windows
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as it ships, but for a simulation with few paths, which every refresh repeats."""
+    deal = xingye_yuanrong()
+    few = replace(deal, terms=replace(deal.terms, paths=2000))
+    return build_template(tmp_path_factory.mktemp("hosts") / "KMV_Template.xlsm", few)

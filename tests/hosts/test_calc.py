@@ -19,7 +19,6 @@ from typing import Any
 import calc as calc_rig
 import numpy as np
 import pytest
-from books import quick_template
 from calc import Book, Calc, CellError
 from lxml import etree
 
@@ -42,11 +41,6 @@ MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 LINK = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 CODES = {"#N/A": 32767, "#NUM!": 503, "#VALUE!": 519}
 WRONG = 987654.0
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return quick_template(tmp_path_factory.mktemp("template") / "KMV_Template.xlsm")
 
 
 @pytest.fixture(scope="module")

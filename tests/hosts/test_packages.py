@@ -7,6 +7,7 @@ right file must be found by the one, the other, or both.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -16,12 +17,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from books import quick_template
 from conftest import _need
 from lint import lint
 from lxml import etree
 
+from xlkmv.build.filling import blank
 from xlkmv.build.ribbon import build_addin
+from xlkmv.build.template import build_template
 from xlkmv.refresh.run import refresh
 from xlkmv.workbook.book import open_book
 
@@ -94,8 +96,14 @@ def faults(path: Path, folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return quick_template(tmp_path_factory.mktemp("packages") / "KMV_Template.xlsm")
+def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with nothing wrong in it, and no more than faults are planted into."""
+    new = blank(dt.date(2025, 1, 15), "quarter", 4)
+    return build_template(tmp_path_factory.mktemp("packages") / "blank.xlsm", new, refreshed=False)
+
+
+def test_blank_template(right, tmp_path):
+    assert faults(right, tmp_path) == []
 
 
 def test_template(template, tmp_path):
@@ -163,17 +171,17 @@ PLANTED: dict[str, tuple[Callable[[Parts], None], bool, bool]] = {
 
 
 @pytest.mark.parametrize("fault", PLANTED)
-def test_planted_fault_is_found(template, tmp_path, fault):
+def test_planted_fault_is_found(right, tmp_path, fault):
     change, by_validator, by_lint = PLANTED[fault]
-    parts = read(template)
+    parts = read(right)
     change(parts)
     path = write(parts, tmp_path / "faulty.xlsm")
     assert (bool(validate(path, tmp_path)), bool(lint(path))) == (by_validator, by_lint)
 
 
-def test_only_the_misread_option_is_forgiven(template, tmp_path):
+def test_only_the_misread_option_is_forgiven(right, tmp_path):
     """A wrong value in that very extension is still reported."""
-    charts: Iterator[str] = (n for n, d in read(template).items() if b"dispNaAsBlank" in d)
-    parts = read(template)
+    charts: Iterator[str] = (n for n, d in read(right).items() if b"dispNaAsBlank" in d)
+    parts = read(right)
     swap(next(charts), 'dispNaAsBlank val="1"', 'dispNaAsBlank val="perhaps"')(parts)
     assert validate(write(parts, tmp_path / "faulty.xlsm"), tmp_path)

@@ -24,8 +24,8 @@ def said(path: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def book(template: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(template, tmp_path / "Deal.xlsm"))
+def book(shipped_book: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(shipped_book, tmp_path / "Deal.xlsm"))
 
 
 def test_a_fresh_workbook(book: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import inspect
+import itertools
 import json
 import sys
 from dataclasses import fields, replace
@@ -312,26 +314,34 @@ def test_paths_that_begin_later_have_no_place_in_a_file(tmp_path):
         today.save(tmp_path / "deal.json")
 
 
-@pytest.mark.parametrize("analyse", [xlkmv.analyse, lambda deal, **more: deal.analyse(**more)])
-def test_what_a_file_says_besides_the_deal_is_analysed_unless_another_is_given(analyse):
+def test_the_method_of_a_deal_hands_everything_on(monkeypatch):
+    monkeypatch.setattr(xlkmv, "analyse", lambda *given, **named: (given, named))
+    deal = xlkmv.xingye_yuanrong()
+    names = [*inspect.signature(deal.analyse).parameters]
+    first, named = names[:2], dict(zip(names[2:], itertools.count(), strict=False))
+    assert named.keys() == {"actual", "ranges", "otherwise", "executor", "quick"}
+    assert deal.analyse(*first, **named) == ((deal, *first), named)
+
+
+def test_what_a_file_says_besides_the_deal_is_analysed_unless_another_is_given():
     deal = full()
     mine, record = (xlkmv.Stress("Base"), xlkmv.Stress("Worse", pd_multiplier=3.0)), (deal.pool.amount[0],)
     terms = replace(deal.terms, paths=200)
     deal = replace(deal, terms=terms, conditions=mine, actual=xlkmv.Record(record))
-    found = analyse(deal)
+    found = xlkmv.analyse(deal)
     assert found.deal is deal and [s.stress for s in found.simulated] == list(mine)
     assert len(found.backtest.collected) == 1 and found.simulated_now is not None
     assert found.uncertainty.groups == ("pd", "recovery", "correlation", "obligors")
     assert (
         len(found.diversification) == 1 + 2
     )  # the pool, the cap below its largest share, three times as many
-    bare = analyse(
+    bare = xlkmv.analyse(
         deal, stresses=mine[:1], actual=(), ranges=Ranges(), otherwise=xlkmv.Otherwise((), (2,), None)
     )
     assert len(bare.diversification) == 1 + 1
     assert len(bare.scenarios) == 1 and len(bare.backtest.collected) == 0 and bare.uncertainty is None
     plain = xlkmv.Deal(deal.pool, deal.tranches, terms)
-    assert len(analyse(plain, quick=True).scenarios) == len(xlkmv.PRESETS)
+    assert len(xlkmv.analyse(plain, quick=True).scenarios) == len(xlkmv.PRESETS)
 
 
 def test_conditions_and_record_are_part_of_the_file(tmp_path):

@@ -82,8 +82,8 @@ def test_a_mark_costs_one_product_a_cell_and_a_blank_column_nothing() -> None:
     assert words.startswith("=IF(ISERROR(ROWS(tbl_Pool[Rating])),0,IF(COUNTA(tbl_Pool[Rating])=0,0,")
 
 
-def test_one_cell_has_the_mark_of_a_column_with_one_row(template: Path) -> None:
-    book = FileBook(template)
+def test_one_cell_has_the_mark_of_a_column_with_one_row(shipped_book: Path) -> None:
+    book = FileBook(shipped_book)
     book.write_name(layout.HEADLINE_CLASS, "Senior")
     marks = {(table, column): mark for table, column, mark in read_marks(Reader(book))}
     for name, header in layout.input_columns():

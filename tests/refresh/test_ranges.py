@@ -171,9 +171,9 @@ def test_the_obligor_of_a_wrong_range_is_the_cell_that_is_named(shipped: Any) ->
     assert rule == "must not be above the high end (0.02)"
 
 
-def test_why_a_range_does_not_count_stands_beside_it(shipped: Any, template: Path) -> None:
+def test_why_a_range_does_not_count_stands_beside_it(shipped: Any, shipped_book: Path) -> None:
     """Who brings .4 as a mean, half of the pool nothing, cannot bring .6."""
-    inputs, table = shipped.read(), FileBook(template).table("tbl_Range")
+    inputs, table = shipped.read(), FileBook(shipped_book).table("tbl_Range")
     deal, at = inputs.deal, table.column("Input").index(INPUTS["recovery"].label)
     some = np.cumsum(deal.pool.share) <= 0.55
     for mean, said in ((0.4, "no: an end out of reach"), (0.1, "no: figure outside")):
@@ -185,8 +185,8 @@ def test_why_a_range_does_not_count_stands_beside_it(shipped: Any, template: Pat
     assert range_rows(table, deal, inputs.ranges)[at][0] == "yes"
 
 
-def test_what_a_refresh_writes(template: Path, tmp_path: Path) -> None:
-    book = FileBook(template)
+def test_what_a_refresh_writes(shipped_book: Path, tmp_path: Path) -> None:
+    book = FileBook(shipped_book)
     ends = {item.label: (None, None) for item in layout.RANGE_ROWS}
     ends[INPUTS["recovery"].label] = (0.3, 0.5)
     ends[INPUTS["volatility"].label] = (0.05, 0.2)
@@ -224,15 +224,17 @@ def test_what_a_refresh_writes(template: Path, tmp_path: Path) -> None:
         assert ends == pytest.approx([100.0 * low, 100.0 * high], rel=0.06)
 
 
-def test_without_ranges_and_in_a_quick_look_there_is_no_interval(template: Path) -> None:
-    book = FileBook(template)
+def test_without_ranges_and_in_a_quick_look_there_is_no_interval(shipped_book: Path) -> None:
+    book = FileBook(shipped_book)
     nothing = [None] * len(layout.RANGE_ROWS)
     book.write_table("tbl_Range", {"Low": nothing, "High": nothing})
+    terms = book.table("tbl_Term")
+    book.write_cell(terms.sheet, terms.cell(terms.column("Term").index("Simulated paths"), "Value"), 100)
     done = refresh(book)
     assert done.analysis.uncertainty is None
     assert book.table("tbl_Matter").column("Input") == ["no input has a range"]
     assert book.table("tbl_Answer").column("90 % interval") == ["no ranges", "no ranges"]
-    quick = FileBook(template)
+    quick = FileBook(shipped_book)
     refresh(quick, quick=True)
     assert quick.table("tbl_Matter").column("Input") == ["not in a quick look"]
     assert quick.table("tbl_Interval").column("Class")[0] == "not in a quick look"

@@ -51,18 +51,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("languages")
 
 
-def refreshed(path: Path, target: Path, *languages: str | None, solve: bool = False) -> FileBook:
-    """Refresh a workbook once in each language, as a file each time; solve it in the first."""
+def refreshed(path: Path, target: Path, *languages: str | None) -> FileBook:
+    """Refresh a workbook once in each language, as a file each time."""
     for language in languages:
         book = FileBook(path)
         book.write_name(layout.LANGUAGE, language)
         refresh(book, now=NOW)
         path = book.save(target)
-        if solve:
-            book = FileBook(path)
-            solve_book(book, now=NOW, target=0.01, name=read_class(book))
-            path, solve = book.save(target), False
     return FileBook(path)
+
+
+@cache
+def first(key: str, language: str | None, folder: Path) -> FileBook:
+    """An example after its first refresh, in a language."""
+    return refreshed(draft(key, folder), folder / f"{key} {language}.xlsm", language)
+
+
+@cache
+def solved(key: str, language: str | None, folder: Path) -> Path:
+    """The same, solved: what :func:`first` and :func:`solve_book` leave."""
+    book = FileBook(first(key, language, folder).path)
+    solve_book(book, now=NOW, target=0.01, name=read_class(book))
+    return book.save(folder / f"{key} {language} solved.xlsm")
 
 
 def read_class(book: FileBook) -> str:
@@ -102,13 +112,13 @@ def in_english(text: str, names: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("key", EXAMPLES)
-def test_a_refresh_in_chinese_leaves_no_english_in_a_result(key: str, folder: Path, tmp_path: Path) -> None:
-    book = refreshed(draft(key, folder), tmp_path / "zh.xlsm", CHINESE)
+def test_a_refresh_in_chinese_leaves_no_english_in_a_result(key: str, folder: Path) -> None:
+    book = first(key, CHINESE, folder)
     texts, names = result_texts(book), names_of(book)
     assert len(texts) > 100
     assert [(place, text) for place, text in texts if in_english(text, names)] == []
     # What the same refresh has saved in English is told as it is said here.
-    english = result_texts(refreshed(draft(key, folder), tmp_path / "en.xlsm", None))
+    english = result_texts(first(key, None, folder))
     told = [retold(text.partition("   ")[0], "en", "zh", names) for _, text in english]
     assert told == [text for _, text in texts]
 
@@ -127,8 +137,8 @@ def shown(path: Path) -> dict[str, Any]:
     return {name: book.cells(name) for name in book.sheets()} | {"titles": titles(path)}
 
 
-def test_charts_speak_chinese_and_every_link_has_its_text(folder: Path, tmp_path: Path) -> None:
-    path = refreshed(draft("patents", folder), tmp_path / "zh.xlsm", CHINESE).path
+def test_charts_speak_chinese_and_every_link_has_its_text(folder: Path) -> None:
+    path = first("patents", CHINESE, folder).path
     said = titles(path)
     assert len(said) > 60
     deal = example("patents").deal
@@ -160,28 +170,23 @@ EMPTY = {
 
 
 def test_a_chart_without_figures_says_why_in_its_title(folder: Path, tmp_path: Path) -> None:
-    source = draft("auto", folder)
-    quick, full = (FileBook(source) for _ in range(2))
+    source, full = draft("auto", folder), first("auto", None, folder).path
+    quick = FileBook(source)
     refresh(quick, now=NOW, quick=True)
-    quick_path = quick.save(tmp_path / "quick.xlsm")
-    refresh(full, now=NOW)
-    full_path = full.save(tmp_path / "full.xlsm")
-    for place, path in enumerate((source, quick_path, full_path)):
+    for place, path in enumerate((source, quick.save(tmp_path / "quick.xlsm"), full)):
         book, said = FileBook(path), titles(path)
         cells = {str(book.name(name).value) for name in layout.DRAWN}
         for title, why in EMPTY.items():
             text = f"{title} - {why[place]}" if why[place] else title
             # The link of the title and what is saved beside it for spreadsheets that do not follow links.
             assert text in cells and text in said, (path.name, title)
-    solved = FileBook(full_path)
-    solve_book(solved, now=NOW, target=0.01, name=read_class(solved))
-    assert "Any-date PD (simulated) against the size of the class" in titles(solved.save(full_path))
+    assert "Any-date PD (simulated) against the size of the class" in titles(solved("auto", None, folder))
 
 
 def test_back_in_english_everything_is_as_if_it_had_never_been_chinese(folder: Path, tmp_path: Path) -> None:
-    source = draft("patents", folder)
-    english = shown(refreshed(source, tmp_path / "en.xlsm", None, None, None, solve=True).path)
-    back = shown(refreshed(source, tmp_path / "back.xlsm", CHINESE, CHINESE, None, solve=True).path)
+    solved_in = {language: solved("patents", language, folder) for language in (None, CHINESE)}
+    english = shown(refreshed(solved_in[None], tmp_path / "en.xlsm", None, None).path)
+    back = shown(refreshed(solved_in[CHINESE], tmp_path / "back.xlsm", CHINESE, None).path)
     texts = FileBook(tmp_path / "back.xlsm").table(layout.SAID.name)
     assert len(texts.rows) > 5  # the solve was in Chinese
     for name, cells in english.items():
@@ -221,11 +226,10 @@ def test_titles_lead_with_chinese_where_the_workbook_speaks_it(
 
 
 def test_what_a_solve_has_said_follows_the_language(folder: Path, tmp_path: Path) -> None:
-    source, target = draft("patents", folder), tmp_path / "solved.xlsm"
-    english = refreshed(source, target, None, solve=True)
+    english = FileBook(solved("patents", None, folder))
     questions = english.table(layout.STRUCTURE.name).column("Question")
     assert questions[0] == "Largest size, this class alone"
-    chinese = refreshed(target, target, CHINESE)
+    chinese = refreshed(english.path, tmp_path / "zh.xlsm", CHINESE)
     say = catalogue("zh").gettext
     assert chinese.table(layout.STRUCTURE.name).column("Question") == [say(str(q)) for q in questions]
     assert str(chinese.name("out_TitleFrontier").value).startswith("前沿：")

@@ -8,6 +8,7 @@ that are gone go.
 from __future__ import annotations
 
 import ast
+import functools
 import struct
 import sys
 from collections.abc import Iterator, Mapping
@@ -108,10 +109,11 @@ def _bases() -> Iterator[str]:
                     yield from filter(None, cells)
 
 
-def texts() -> list[str]:
+@functools.cache
+def texts() -> tuple[str, ...]:
     """All texts to translate, in the order of the modules, each once."""
     found = [text for path in _modules() for text in _marked(path)]
-    return list(dict.fromkeys([*found, *names(), *fixed_texts()]))
+    return tuple(dict.fromkeys([*found, *names(), *fixed_texts()]))
 
 
 def _modules() -> list[Path]:

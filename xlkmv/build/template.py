@@ -105,7 +105,7 @@ def _example(s: Sheets, ws: Any, row: int, function: Function) -> int:
         row += len(grid)
     formula = f"={function.name}({','.join(references)})"
     ws.write_string(row, 1, formula, s.style(font_name="Consolas", font_size=9))
-    value = function(*(_as_excel(v) for v in function.example))
+    value = _worked(function)
     if not isinstance(value, list):
         _live(s, ws, row + 1, 2, formula, value)
         return row + 3
@@ -117,6 +117,12 @@ def _example(s: Sheets, ws: Any, row: int, function: Function) -> int:
             picked = f"INDEX({formula[1:]},ROWS({anchor}:{here}),COLUMNS({anchor}:{here}))"
             _live(s, ws, row + 1 + i, 2 + j, f"={picked}", cell, heading=i == 0 and function.shape == "table")
     return row + 2 + len(value)
+
+
+@functools.cache
+def _worked(function: Function) -> Any:
+    """What the example of a function gives: the same in every workbook."""
+    return function(*(_as_excel(v) for v in function.example))
 
 
 def _as_excel(value: Any) -> Any:
@@ -191,7 +197,7 @@ def _shipped(source: Path, macros: bool) -> Path:
 
 
 def _draft(path: Path, new: Filling, macros: bool = True) -> Sheets:
-    """Write a workbook with inputs and without results."""
+    """Lay out a workbook with inputs and without results, which is written when it is closed."""
     s = Sheets(path, new.money_label, macros)
     home(s, new).activate()
     pool(s, new)
@@ -230,9 +236,6 @@ def _draft(path: Path, new: Filling, macros: bool = True) -> Sheets:
     _changes(s)
     _log(s)
     s.spoken()
-    if macros:
-        add_macros(s.book)
-    s.book.close()
     return s
 
 
@@ -245,12 +248,11 @@ def fixed_texts() -> tuple[str, ...]:
     tuple of str
     """
     found: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for new in (*(filling(example(name)) for name in EXAMPLES), blank(CREATED.date(), "quarter", 4)):
-            for macros in (True, False):
-                texts = _draft(Path(folder) / "draft.xlsm", new, macros).texts
-                alone = [text for text, chinese in texts if not chinese and text != THE_MONEY]
-                found += [part for text in alone for part in parts(text)]
+    for new in (*(filling(example(name)) for name in EXAMPLES), blank(CREATED.date(), "quarter", 4)):
+        for macros in (True, False):
+            texts = _draft(Path("never-written.xlsm"), new, macros).texts
+            alone = [text for text, chinese in texts if not chinese and text != THE_MONEY]
+            found += [part for text in alone for part in parts(text)]
     return tuple(dict.fromkeys(found))
 
 
@@ -285,7 +287,10 @@ def build_template(
     new = given if isinstance(given, Filling) else filling(given)
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"draft{'.xlsm' if macros else '.xlsx'}"
-        _draft(draft, new, macros)
+        drawn = _draft(draft, new, macros).book
+        if macros:
+            add_macros(drawn)
+        drawn.close()
         book = FileBook(_shipped(draft, macros))
         if is_long(new):
             write_pool(book, new.tables[layout.POOL.name])

@@ -328,6 +328,7 @@ class FileBook:
         }
         self._shared = self._read_shared(workbook, dict(related.values()))
         self._sheets: dict[str, Sheet] = {}
+        self._drawn_from: dict[str, set[str]] = {}
         self._tables = self._read_tables()
 
     # -- structure --------------------------------------------------------------------------------
@@ -602,31 +603,40 @@ class FileBook:
 
         def follow(text: str, single: bool) -> str:
             def move(match: re.Match[str]) -> str:
-                if match[1] is None:
+                if match[1] is None or _named(match[1]) != sheet.casefold():
                     return match[0]
-                found = match[1]
-                found = (found[1:-1].replace("''", "'") if found.startswith("'") else found).casefold()
-                if found != sheet.casefold() or not (single or ":" in match[2]):
+                if not single and ":" not in match[2]:
                     return match[0]
                 return f"{match[1]}!{stretched(match[2], old, bottom)}"
 
             return _ON_SHEET.sub(move, text)
 
-        for part in self._charts():
+        for part in (part for part in self._charts() if sheet.casefold() in self._charted(part)):
             root = self._package.xml(part)
-            for item in root.iter(_CHART):
-                item.text = follow(item.text or "", single=True)
-            self._replace_if_changed(part, root)
-        root = self._package.xml(self._package.workbook)
+            texts = {item: follow(item.text or "", single=True) for item in root.iter(_CHART)}
+            self._put_texts(part, root, texts)
+        root, texts = self._package.xml(self._package.workbook), {}
         for item in root.iter(f"{{{MAIN}}}definedName"):
             # A name of one cell means that cell, also when the table has one row only.
-            item.text = follow(item.text or "", single=False)
+            texts[item] = follow(item.text or "", single=False)
             if item.get("localSheetId") is None and item.get("name").casefold() in self._names:
-                self._names[item.get("name").casefold()] = (item.get("name"), item.text.strip())
-        self._replace_if_changed(self._package.workbook, root)
+                self._names[item.get("name").casefold()] = (item.get("name"), texts[item].strip())
+        self._put_texts(self._package.workbook, root, texts)
 
-    def _replace_if_changed(self, part: str, root: Any) -> None:
-        if etree.tostring(root) != etree.tostring(self._package.xml(part)):
+    def _charted(self, part: str) -> set[str]:
+        """Sheets that a chart is drawn from, which no change of their tables changes."""
+        if part not in self._drawn_from:
+            texts = (item.text or "" for item in self._package.xml(part).iter(_CHART))
+            found = {_named(match[1]) for text in texts for match in _ON_SHEET.finditer(text) if match[1]}
+            self._drawn_from[part] = found
+        return self._drawn_from[part]
+
+    def _put_texts(self, part: str, root: Any, texts: Mapping[Any, str]) -> None:
+        """Give elements of a part other texts; a part that stays as it is keeps its bytes."""
+        changed = {item: text for item, text in texts.items() if text != (item.text or "")}
+        for item, text in changed.items():
+            item.text = text
+        if changed:
             self._package.replace_xml(part, root)
 
     def retitle(self, texts: Mapping[str, str]) -> None:
@@ -641,11 +651,9 @@ class FileBook:
         """
         for part in self._charts():
             root = self._package.xml(part)
-            for item in (*root.iter(_TITLED[0]), *root.iter(_TITLED[1])):
-                inside = {above.tag for above in item.iterancestors()}
-                if _TITLE in inside and item.text in texts:
-                    item.text = texts[item.text]
-            self._replace_if_changed(part, root)
+            said = [item for item in (*root.iter(_TITLED[0]), *root.iter(_TITLED[1])) if item.text in texts]
+            inside = [item for item in said if any(True for _ in item.iterancestors(_TITLE))]
+            self._put_texts(part, root, {item: texts[item.text] for item in inside})
 
     def _charts(self) -> list[str]:
         """Parts of the package that are charts."""
@@ -818,6 +826,11 @@ def _no_column(table: Table | _TablePart, header: str) -> BookError:
             header=header,
         )
     )
+
+
+def _named(sheet: str) -> str:
+    """A sheet as a formula names it, perhaps in quotes: its name, to be compared."""
+    return (sheet[1:-1].replace("''", "'") if sheet.startswith("'") else sheet).casefold()
 
 
 def _plain(header: str) -> str:
