@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from xlkmv.deal.plan.claims import Claims, Owed, needs_balance, planned_claims, summed
-from xlkmv.deal.plan.dues import Dues, planned_dues, settled_dues
+from xlkmv.deal.plan.dues import Dues, planned_dues
 from xlkmv.deal.plan.stressed import Stressed, drawing
 from xlkmv.deal.plan.timing import default_clock
 from xlkmv.deal.plan.today import as_seen
-from xlkmv.deal.plan.waterfall import waterfall
+from xlkmv.deal.plan.waterfall import settled
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche, without_risk
 from xlkmv.deal.terms.faults import twice
 from xlkmv.errors import DomainError, InputError, near
@@ -502,26 +502,21 @@ def _balance_before(pool: Pool) -> Array | None:
 
 @lru_cache(maxsize=8)  # conditions that differ in other things have the same dues
 def _settled(owed: Owed, tranches: tuple[Tranche, ...], terms: Terms) -> Dues:
-    """Dues of a plan with pass-through classes: run it to its end without defaults and support.
-
-    No covenant is tested, and nobody calls the pool: its price is no collection.
-    """
+    """Dues of a plan with pass-through classes."""
     claims = owed.claims
-    deal = Deal(claims.pool, tranches, altered(terms, cleanup=0.0), Controls(support=False, reserve=False))
-    before = _balance_before(claims.pool)
-    dues = planned_dues(deal, pool=before)
-    plan = Stressed(
-        deal=deal,
-        dues=dues,
-        reserve=0.0,
-        senior=deal.senior,
-        retained=np.full(len(terms.dates), np.inf),
-        needs_balance=True,
-        row_purchases=claims.purchases,
-        unbought=claims.unbought,
+    deal = Deal(claims.pool, tranches, terms, Controls(support=False, reserve=False))
+    return settled(
+        Stressed(
+            deal=deal,
+            dues=planned_dues(deal, pool=_balance_before(claims.pool)),
+            reserve=0.0,
+            senior=deal.senior,
+            retained=np.full(len(terms.dates), np.inf),
+            needs_balance=True,
+            row_purchases=claims.purchases,
+            unbought=claims.unbought,
+        )
     )
-    run = waterfall(plan)
-    return settled_dues(deal, dues, run.balance + run.principal_paid, run.principal_paid, before)
 
 
 def _reserve(plan: Stressed, senior_dues: float) -> tuple[float, float]:

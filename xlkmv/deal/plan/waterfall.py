@@ -32,15 +32,17 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.plan.covenants import Observation, breached, metric_value
+from xlkmv.deal.plan.dues import Dues, settled_dues
 from xlkmv.deal.plan.priority import Ledger, above, priority, rank_rows
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
-from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Deal
+from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Controls, Deal
 from xlkmv.errors import InputError
+from xlkmv.kinds import altered
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, check, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
-__all__ = ["NORMAL", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "waterfall"]
+__all__ = ["NORMAL", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "settled", "waterfall"]
 
 NORMAL, TRAP, TURBO = 0, 1, 2
 # Less than this share of all that was scheduled is what rounding leaves.
@@ -384,6 +386,29 @@ def waterfall(
         return stacked.reshape(*lead, *stacked.shape[1:])
 
     return Waterfall(collections=cash, **{f.name: gather(f.name) for f in fields(Payment)})
+
+
+def settled(plan: Stressed) -> Dues:
+    """Dues of a plan as it pays them without defaults: without support and reserve, and to its end.
+
+    No covenant is tested, and nobody calls the pool: its price is no collection.
+
+    Parameters
+    ----------
+    plan : Stressed
+        Whose dues are those of :func:`~xlkmv.deal.plan.dues.planned_dues`.
+
+    Returns
+    -------
+    Dues
+    """
+    terms = altered(plan.deal.terms, cleanup=0.0)
+    controls = Controls(support=False, reserve=False)
+    deal = altered(plan.deal, terms=terms, controls=controls, covenants=())
+    everything = np.full(len(terms.dates), np.inf)
+    run = waterfall(replace(plan, deal=deal, reserve=0.0, retained=everything, support_cap=None))
+    before = plan.outstanding if plan.deal.pool.balance is not None else None
+    return settled_dues(deal, plan.dues, run.balance + run.principal_paid, run.principal_paid, before)
 
 
 def planned_state(plan: Stressed) -> tuple[Array, Array]:
