@@ -67,7 +67,7 @@ def test_on_plan_the_rest_is_the_plans_own_bit_for_bit(deal, data):
     then, seen = waterfall(plan), data.draw(st.integers(1, len(deal.terms.dates)))
     came = then.collections + then.bought_less
     now = waterfall(as_seen(plan, Record(tuple(came[:seen].tolist()))))
-    # Where the plan itself ends its revolving period, what is not bought leaves it: the same, but for rounding.
+    # Where the plan itself ends its revolving period, what is not bought leaves it: the same to rounding.
     if not (then.bought_less[:seen] > 0.0).any():
         for field in fields(Waterfall):
             np.testing.assert_array_equal(getattr(now, field.name), getattr(then, field.name), field.name)
