@@ -136,6 +136,43 @@ def test_a_class_that_is_repaid_is_not_held(five):
     assert not any(c.held for c in classes[:2])
 
 
+@pytest.mark.parametrize("paid", [40.0, 10.0], ids=["by the pool", "by the undertaking"])
+def test_what_is_repaid_can_miss_nothing_whoever_has_paid_it(paid):
+    """Neither the bound of so many paths nor that pool and reserve have missed it is its PD."""
+    dates = payment_dates(dt.date(2020, 1, 1), "year", 4)
+    pool = Pool(("Claim",), [100.0], np.array([[40.0, 30.0, 30.0, 30.0]]), 0.02, 0.4, 0.0, 0.2)
+    notes = (
+        Tranche("A", 1, 30.0, 0.04, "bullet", dates[0]),
+        Tranche("B", 2, 60.0, 0.05, "bullet", dates[3]),
+    )
+    controls = Controls(reserve=False, support=True, triggers=False)
+    deal = Deal(pool, notes, Terms(dt.date(2020, 1, 1), dates), controls)
+    found, (first, second) = seen(deal, paid / 40.0)
+    assert (first.grade, first.quote.pd, first.computed.pd, first.simulated) == ("repaid", 0.0, 0.0, 0.0)
+    assert first.alert == ("none" if paid == 40.0 else "missed by pool and reserve")
+    assert found.surveillance.computed_supported_pd[0] == (0.0 if paid == 40.0 else 1.0)
+    assert second.grade != "repaid" and second.quote.pd > 0.0
+
+
+@pytest.mark.parametrize(("quarters", "lag", "notes"), [(10, 0.5, 100.0), (12, 0.5, 85.0), (12, 1.5, 88.0)])
+def test_what_is_held_at_closing_is_not_worse_than_that_by_rounding(quarters, lag, notes):
+    """The view of closing, worked out again, may be above itself in its last digit: that is no downgrade."""
+    dates = payment_dates(dt.date(2020, 1, 1), "quarter", quarters)
+    flows = np.outer([70.0, 45.0], np.ones(quarters) / quarters)
+    pool = Pool(("a", "b"), [60.0, 40.0], flows, 0.25, 0.4, lag, 0.2)
+    classes = (
+        Tranche("A", 1, notes / 2, 0.04, "bullet", dates[-3]),
+        Tranche("B", 2, notes / 2, 0.04, "bullet", dates[-1]),
+    )
+    controls = Controls(reserve=False, support=False, triggers=False)
+    deal = Deal(pool, classes, Terms(dt.date(2020, 1, 1), dates), controls)
+    found, (first, _) = seen(deal, *[1.0] * (quarters - 5), 0.99)
+    assert found.surveillance.holds[0, -1]
+    assert found.surveillance.computed_supported_pd[0] < found.base.tranches[0].anydate_pd_at_maturity
+    assert first.computed.pd < first.quote.pd == pytest.approx(first.closing.quote.pd, rel=1e-12)
+    assert first.grade == first.closing.grade
+
+
 def test_a_rounding_hair_is_nothing_missing():
     found, _ = seen(xingye_yuanrong(), 1.0 - 0.9e-4)
     assert not found.surveillance.missing[0] and not found.surveillance.holds.any()

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from xlkmv.deal.examples import EXAMPLES, example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.kmv import kmv_view
+from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.waterfall import waterfall
-from xlkmv.deal.questions.surveillance import LEAST_RATIO, LEAST_SCALE, rerate, reratings
+from xlkmv.deal.questions.surveillance import LEAST_RATIO, LEAST_SCALE, from_today, rerate, reratings
 from xlkmv.deal.stress import BASE, Stress, apply
 from xlkmv.deal.terms import Controls, Covenant, Deal, Loans, Pool, Record, Terms, Tranche, payment_dates
 from xlkmv.errors import DomainError, InputError
@@ -434,3 +435,52 @@ def pass_through(classes):
     pool = Pool(("Claim",), [100.0], np.zeros((1, 4)), 0.02, 0.4, 0.0, 0.2, loans=loans)
     notes = tuple(Tranche(f"N{k}", k + 1, 90.0 / classes, 0.05, "pass-through") for k in range(classes))
     return Deal(pool, notes, Terms(dt.date(2020, 1, 1), dates), Controls(reserve=False, support=False))
+
+
+# ---------------------------------------------------------------- a revolving period that a trigger has ended
+
+
+def revolving(until, schedules=False, **terms):
+    """Claims of two years that buy others up to a date, unless more than 3 % of all is in default."""
+    dates = payment_dates(dt.date(2020, 1, 1), "quarter", 12)
+    loans, flows = Loans(np.full(3, 24.0), 0.08), np.zeros((3, 12))
+    if schedules:
+        loans, flows = None, np.array([[60.0], [30.0], [10.0]]) * np.array([*[0.14] * 8, *[0.0] * 4])
+    pool = Pool(("a", "b", "c"), [60.0, 30.0, 10.0], flows, 0.02, 0.4, 1.0, 0.2, loans=loans)
+    notes = (Tranche("A", 1, 80.0, 0.04, "pass-through"), Tranche("B", 2, 15.0, 0.06, "pass-through"))
+    ends = Covenant("Defaults", "cumulative default ratio", "max", 0.03, "amortise")
+    controls = Controls(reserve_size=2.0, reserve_unit="money", repurchase=False)
+    last = None if until < 0 else dates[until]
+    return Deal(
+        pool, notes, Terms(dt.date(2020, 1, 1), dates, revolving=last, paths=400, **terms), controls, (ends,)
+    )
+
+
+@pytest.mark.parametrize("point", ["legal final", "expected"])
+@pytest.mark.parametrize("schedules", [False, True], ids=["loans", "schedules"])
+@pytest.mark.parametrize("end", [0, 2, 4])
+def test_once_a_trigger_has_ended_buying_the_deal_is_one_that_buys_until_then(end, schedules, point):
+    """All that came in is there, what was not bought is not to come, and nothing counts twice."""
+    deal, other = (revolving(until, schedules, default_point=point) for until in (7, end - 1))
+    came = apply(other, BASE).collections[: end + 2] * np.where(np.arange(end + 2) >= end, 0.93, 1.0)
+    record = Record(tuple(came), defaults=(*[0.0] * end, 6.0, 0.0), balance=(*[None] * (end + 1), 70.0))
+    one, two = (rerate(apply(d, BASE), record, 0.05, -0.001) for d in (deal, other))
+    for name in ("expected", "planned", "balance", "computed_supported_pd"):
+        np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=1e-9, err_msg=name)
+    for name in ("computed_pd", "computed_distance", "coverage", "on_plan", "missed"):
+        ours, theirs = getattr(one, name)[:, end + 1 :], getattr(two, name)[:, end + 1 :]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, err_msg=name)
+    # Up to then nobody knew.
+    known = rerate(apply(deal, BASE), Record(record.collections[:end]), 0.05, -0.001)
+    np.testing.assert_array_equal(one.computed_pd[:, : end + 1], known.computed_pd)
+    # The waterfall has what came in, and from today on both deals are one.
+    ours, theirs = (apply(from_today(d, record), BASE) for d in (deal, other))
+    paid, same = waterfall(ours), waterfall(theirs)
+    np.testing.assert_allclose((paid.collections + paid.bought_less)[: end + 2], came, rtol=1e-12)
+    for name in ("collections", "principal_paid", "interest_paid", "balance", "residual", "reserve"):
+        np.testing.assert_allclose(getattr(paid, name), getattr(same, name), atol=1e-9, err_msg=name)
+    runs = [simulate(from_today(d, record)) for d in (deal, other)]
+    np.testing.assert_allclose(*(r.expected_collections for r in runs), rtol=1e-9)
+    for a, b in zip(*(r.tranches for r in runs), strict=True):
+        assert a.anydate_pd == b.anydate_pd
+        assert a.expected_loss == pytest.approx(b.expected_loss, rel=1e-9)

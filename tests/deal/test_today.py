@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,7 +20,7 @@ from drawn import deals
 from xlkmv.deal.examples.auto import auto
 from xlkmv.deal.kmv import kmv_view
 from xlkmv.deal.paths.run import simulate
-from xlkmv.deal.plan.today import Outlook, as_seen
+from xlkmv.deal.plan.today import Outlook, as_seen, buying_ended, buying_until
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.questions.surveillance import from_today
 from xlkmv.deal.stress import BASE, apply
@@ -64,10 +64,20 @@ def test_while_nothing_is_seen_it_is_the_deal_itself(five):
 @given(deals(), st.data())
 def test_on_plan_the_rest_is_the_plans_own_bit_for_bit(deal, data):
     plan = apply(deal, BASE)
-    seen = data.draw(st.integers(1, len(deal.terms.dates)))
-    now, then = waterfall(as_seen(plan, on_plan(plan, seen))), waterfall(plan)
-    for field in fields(Waterfall):
-        np.testing.assert_array_equal(getattr(now, field.name), getattr(then, field.name), field.name)
+    then, seen = waterfall(plan), data.draw(st.integers(1, len(deal.terms.dates)))
+    came = then.collections + then.bought_less
+    now = waterfall(as_seen(plan, Record(tuple(came[:seen].tolist()))))
+    # Where the plan itself ends its revolving period, what is not bought leaves it: the same to rounding.
+    if not (then.bought_less[:seen] > 0.0).any():
+        for field in fields(Waterfall):
+            np.testing.assert_array_equal(getattr(now, field.name), getattr(then, field.name), field.name)
+        return
+    # A test of cash that failed before its principal was kept may hold with it.
+    assume(not {"coverage", "period DSCR"} & {c.metric for c in deal.covenants})
+    tiny = 1e-9 * float(deal.pool.amount.sum())
+    np.testing.assert_allclose(now.collections + now.bought_less, came, atol=tiny)
+    for name in ("fees_paid", "interest_paid", "principal_paid", "balance", "account", "reserve", "residual"):
+        np.testing.assert_allclose(getattr(now, name), getattr(then, name), atol=tiny, err_msg=name)
 
 
 def rest_of(deal, seen, amounts):
@@ -203,7 +213,8 @@ def test_sums_and_rows_see_the_same(deal, data):
     more = {name: tuple(data.draw(column)) for name in ("balance", "defaults", "prepayments")}
     cash = data.draw(st.lists(st.floats(0.0, size), min_size=j, max_size=j))
     record, level = Record(tuple(cash), **more), data.draw(st.floats(0.3, 1.0))
-    scheduled, sure = Outlook(plan, record).coming(j)
+    bought = buying_until(plan, buying_ended(plan, record))
+    scheduled, sure = Outlook(bought, record).coming(j)
     now = as_seen(plan, record, level)
     np.testing.assert_allclose(now.collections[:j], cash, rtol=1e-9, atol=1e-9 * size)
     np.testing.assert_allclose(

@@ -27,7 +27,7 @@ from xlkmv.deal.plan.covenants import CovenantPath, covenant_risk
 from xlkmv.deal.plan.priority import priority
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
 from xlkmv.deal.plan.timing import plan_faults
-from xlkmv.deal.plan.today import fitting
+from xlkmv.deal.plan.today import buying_ended, buying_until, fitting
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.questions.attribution import Attributing, Attribution
 from xlkmv.deal.questions.backtest import PlanBacktest, backtest
@@ -110,7 +110,8 @@ class Analysis(Shown):
     models : dict
         Model name -> LossDistribution, or the error that says why there is none.
     scheduled : ndarray, shape (n,)
-        Planned collections with their excess, money.
+        Planned collections with their excess, money; without claims that a trigger has kept the plan from
+        buying, as the record has it.
     surveillance : Surveillance
         The KMV view since closing.
     backtest : PlanBacktest
@@ -248,6 +249,7 @@ def analyse(
         unsupported = others[0] if others else run
         plan = apply(deal, BASE)
         record = _counted(deal, plan, record)
+        ended = buying_ended(plan, record)
         surveillance, simulated_now = _since_closing(
             deal,
             plan,
@@ -302,9 +304,9 @@ def analyse(
         *_pool_as_paid(deal, planned),
         covenants,
         answers.models,
-        _scheduled(deal),
+        _scheduled(deal, ended),
         surveillance,
-        backtest(plan, record, base.volatility),
+        backtest(buying_until(plan, ended), record, base.volatility),
         simulated_now,
         _against_sigma(plan, base, once),
         _breakeven(plan, base),
@@ -312,8 +314,7 @@ def analyse(
             *laws(plan, base, planned, run, answers.attribution),
             *warnings(plan, base, planned),
             *unused(deal),
-            # Principal that the plan is kept from buying with comes in, too.
-            *record_warnings(record.collections, surveillance.expected + planned.bought_less[: len(record)]),
+            *record_warnings(record.collections, surveillance.expected),
             *noticed,
         ),
         quick,
@@ -392,9 +393,10 @@ def _remarks(
     return tuple(found)
 
 
-def _scheduled(deal: Deal) -> Array:
-    """Planned collections with their excess, shape (n,), money."""
-    return apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE).collections
+def _scheduled(deal: Deal, ended: int | None = None) -> Array:
+    """Planned collections with their excess, shape (n,), money; without what is bought from a date on."""
+    plan = apply(replace(deal, controls=replace(deal.controls, excess_coverage=True)), BASE)
+    return plan.collections if ended is None else buying_until(plan, ended).collections
 
 
 def _pool_as_paid(deal: Deal, planned: Waterfall) -> tuple[Array, Array]:
@@ -429,7 +431,8 @@ def backtested(deal: Deal, actual: Record | npt.ArrayLike) -> PlanBacktest:
     PlanBacktest
     """
     plan, view = apply(deal, BASE), kmv_view(deal, both=False)
-    return backtest(plan, _counted(deal, plan, Record.of(actual)), view.volatility)
+    record = _counted(deal, plan, Record.of(actual))
+    return backtest(buying_until(plan, buying_ended(plan, record)), record, view.volatility)
 
 
 def _since_closing(

@@ -95,7 +95,7 @@ class Quote(Shown):
     pd : float
     why : str
         Where it comes from, in a few words; a :class:`~xlkmv.phrase.Phrase`.
-    source : {"simulated", "KMV", "bound", "held", "carried"}
+    source : {"simulated", "KMV", "bound", "held", "carried", "repaid"}
     """
 
     pd: float

@@ -17,7 +17,7 @@ from xlkmv.deal.plan.waterfall import Waterfall
 from xlkmv.deal.questions.attribution import Attribution
 from xlkmv.deal.questions.breakeven import expected_collections
 from xlkmv.deal.sources import HOLE, Prices
-from xlkmv.deal.terms import Deal
+from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.model.domain import Array
 from xlkmv.model.plan import default_probability_by
 from xlkmv.phrase import Phrase, some
@@ -149,7 +149,11 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
             0.0,
         ),
     )
-    return tuple(Check(name, float(figure), limit, warning=True) for name, figure, limit in figures)
+    found = [Check(name, float(figure), limit, warning=True) for name, figure, limit in figures]
+    if (unseen := float(np.abs(np.cumsum(planned.bought_less)).max()) / financed) > TOLERANCE:
+        name = Phrase("Accumulated collections of Cashflow off those of the KMV view / financed amount")
+        found.append(Check(name, unseen, 0.0, warning=True))
+    return tuple(found)
 
 
 def unused(deal: Deal) -> tuple[Check, ...]:

@@ -41,7 +41,7 @@ class ClassToday(Shown):
         which nothing is outstanding. Held at that of closing where it would be better.
     quote : Quote
         PD to quote from today, by the rule that holds at closing; as much worse as the KMV view, and held
-        likewise.
+        likewise. 0 of a class that is repaid.
     simulated : float
         Simulated any-date PD from today, held likewise.
     computed_grade, computed, computed_simulated : str, Quote, float
@@ -91,15 +91,17 @@ def classes_today(deal: Deal, analysis: Analysis) -> Results[ClassToday]:
         # A payment that was missed has been missed over any horizon.
         over = left if left > 0.0 else passed
         repaid = s.balance[k] <= TOLERANCE * deal.tranches[k].amount and share == 0.0
+        if repaid:  # nothing is left that it could miss, whoever has paid it
+            computed = Quote(0.0, REPAID, "repaid")
         computed_grade: str = REPAID if repaid else scale.grade(computed.pd, over)
-        if computed.source == "bound" and not repaid:
+        if computed.source == "bound":
             # A bound of so many paths may be above what a grade allows over few years: that is no downgrade.
-            view = scale.grade(float(s.computed_supported_pd[k]), over)
-            computed_grade = _ordered(scale, view, closing.grade, computed_grade)[1]
+            by_view = scale.grade(float(s.computed_supported_pd[k]), over)
+            computed_grade = _ordered(scale, by_view, closing.grade, computed_grade)[1]
         grade, quote, simulated = computed_grade, computed, share
-        worse = _carried(
-            closing.quote.pd, analysis.base.tranches[k].anydate_pd_at_maturity, float(s.supported_pd[k])
-        )
+        # As computed: the view that is held at closing may be above it by rounding.
+        view = float(s.computed_supported_pd[k])
+        worse = _carried(closing.quote.pd, analysis.base.tranches[k].anydate_pd_at_maturity, view)
         if s.seen and not repaid and worse > computed.pd:
             quote = Quote(worse, Phrase("as much worse as the KMV view"), "carried")
             grade = _ordered(scale, grade, scale.grade(worse, over))[-1]

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from xlkmv.deal.plan.claims import Claims, Owed, needs_balance, planned_claims, summed
-from xlkmv.deal.plan.dues import Dues, planned_dues, settled_dues
+from xlkmv.deal.plan.dues import Dues, planned_dues
 from xlkmv.deal.plan.stressed import Stressed, drawing
 from xlkmv.deal.plan.timing import default_clock
 from xlkmv.deal.plan.today import as_seen
-from xlkmv.deal.plan.waterfall import PoolState, payments, planned_pool
+from xlkmv.deal.plan.waterfall import settled
 from xlkmv.deal.terms import CONTROLS, Controls, Curve, Deal, Fault, Pool, Terms, Tranche, without_risk
 from xlkmv.deal.terms.faults import twice
 from xlkmv.errors import DomainError, InputError, near
@@ -538,15 +538,11 @@ def _settled(owed: Owed, tranches: tuple[Tranche, ...], terms: Terms) -> Dues:
 
 
 def _settle(owed: Sequence[tuple[Owed, tuple[Tranche, ...], Terms]]) -> list[Dues]:
-    """Dues of plans with pass-through classes: run them to their end without defaults and support.
-
-    No covenant is tested, and nobody calls the pool: its price is no collection.
-    """
-    plans = []
-    controls = Controls(support=False, reserve=False)
+    """Dues of plans with pass-through classes."""
+    plans, controls = [], Controls(support=False, reserve=False)
     for each, tranches, terms in owed:
         claims = each.claims
-        deal = Deal(claims.pool, tranches, altered(terms, cleanup=0.0), controls)
+        deal = Deal(claims.pool, tranches, terms, controls)
         plan = Stressed(
             deal=deal,
             dues=planned_dues(deal, pool=_balance_before(claims.pool)),
@@ -558,19 +554,7 @@ def _settle(owed: Sequence[tuple[Owed, tuple[Tranche, ...], Terms]]) -> list[Due
             unbought=claims.unbought,
         )
         plans.append(plan)
-    state = PoolState.side_by_side([planned_pool(plan) for plan in plans])
-    paid = [(p.balance, p.principal_paid) for p in payments(plans, state, 0.0, 0.0)]
-    after, principal = (np.stack(x, axis=-1) for x in zip(*paid, strict=True))
-    return [
-        settled_dues(
-            plan.deal,
-            plan.dues,
-            after[:, path] + principal[:, path],
-            principal[:, path],
-            _balance_before(plan.deal.pool),
-        )
-        for path, plan in enumerate(plans)
-    ]
+    return settled(plans)
 
 
 def _reserve(plan: Stressed, senior_dues: float) -> tuple[float, float]:

@@ -134,7 +134,8 @@ class Simulation(Measured):
         sigma and mu per annum of the lognormal pool with the simulated mean and variance of
         what comes in up to the last date.
     expected_collections, expected_support : ndarray, shape (n,)
-        Expected collections and draws on the undertaking per date, money.
+        Expected collections and draws on the undertaking per date, money; where a trigger ends the
+        revolving period, without claims that are not bought.
     breach, anydate_breach : ndarray, shape (c, n)
         Share of paths on which each covenant is in breach on the date, and on at least one
         date so far.

@@ -368,7 +368,8 @@ class _Flowing:
             sums.first_short[:, date] = _over_paths(first_short, weight)
         self.dated = grown(self.dated, parent) + self.engine.times[date] * p.principal_paid
         came_in = self.state.collections[date, : weight.size]
-        sums.collections[date] = _over_paths(came_in, weight)
+        # Principal that buys nothing comes in; volatility and drift are those of the pool by its claims.
+        sums.collections[date] = _over_paths(came_in + p.bought_less, weight)
         self.collected = grown(self.collected, parent) + came_in
         sums.support[date] = _over_paths(p.support_drawn, weight)
         sums.paid[:, date] = _over_paths(p.interest_paid + p.principal_paid, weight)

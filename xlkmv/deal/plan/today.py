@@ -3,7 +3,8 @@
 Claims of which the status says so are gone one by one. What the record says beyond them (defaults,
 prepayments, the balance of the pool) is taken off all other claims in proportion. Cash and reserve
 need nothing of their own: the waterfall runs from closing with what really came in, and arrives today
-with the balances, the account, the reserve, the triggers and the arrears as they stand.
+with the balances, the account, the reserve, the triggers and the arrears as they stand. Where a trigger has
+ended the revolving period, all that came in since is there, and what was not bought is not to come.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed
+from xlkmv.deal.plan.waterfall import settled, waterfall
 from xlkmv.deal.terms import TOLERANCE, Deal
 from xlkmv.deal.terms.faults import raise_first
 from xlkmv.deal.terms.record import Record, record_faults
@@ -25,7 +27,18 @@ from xlkmv.model.loans import implied_principal
 from xlkmv.model.plan import arrival_date
 from xlkmv.phrase import Phrase
 
-__all__ = ["GONE", "Outlook", "as_seen", "balance_before", "fitting", "gone_by_status", "record_limits"]
+__all__ = [
+    "GONE",
+    "Outlook",
+    "as_seen",
+    "balance_before",
+    "buying_ended",
+    "buying_until",
+    "fitting",
+    "gone_by_status",
+    "owing",
+    "record_limits",
+]
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -297,9 +310,101 @@ def as_seen(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
     InputError, DomainError
         When the record does not fit the plan.
     """
-    j = len(fitting(plan, record))
-    if not j:
+    if not len(fitting(plan, record)):
         return plan
+    return _as_known(buying_until(plan, buying_ended(plan, record)), record, level)
+
+
+def buying_ended(plan: Stressed, record: Record) -> int:
+    """Find the date of a record on which a trigger ended the revolving period.
+
+    Parameters
+    ----------
+    plan : Stressed
+        As seen from closing.
+    record : Record
+        Of the first j dates.
+
+    Returns
+    -------
+    int
+        Position of the first date on which nothing was bought that was to be by plan; n: there is none.
+    """
+    n, j = len(plan.deal.terms.dates), len(record)
+    if not j or plan.row_purchases is None or not plan.deal.acting:
+        return n
+    spared = np.flatnonzero(waterfall(_as_known(plan, record)).bought_less[:j] > 0.0)
+    return int(spared[0]) if spared.size else n
+
+
+def buying_until(plan: Stressed, end: int) -> Stressed:
+    """Take out of a plan the claims that it was to buy from a date on.
+
+    All rows lose the same share of what they bring, as on the paths of a simulation.
+
+    Parameters
+    ----------
+    plan : Stressed
+    end : int
+        Position of the date; n: the plan itself.
+
+    Returns
+    -------
+    Stressed
+        Whose revolving period is over before the date.
+    """
+    terms, pool = plan.deal.terms, plan.deal.pool
+    if end >= len(terms.dates) or plan.row_purchases is None or plan.unbought is None:
+        return plan
+    assert pool.interest is not None and pool.balance is not None
+    since, sooner = np.arange(len(terms.dates)) >= end, np.arange(len(terms.dates) + 1) < end
+    paid, worth, earned = (np.where(since, 1.0 - table[:, end], 1.0) for table in plan.unbought)
+    of_cash, of_pool, of_interest = (table * sooner for table in plan.unbought)
+    schedule = (pool.schedule + np.where(since, plan.row_purchases, 0.0)) * paid
+    claim = pool.claim
+    if claim is not None:
+        claim = claim * np.append(1.0, worth[:-1])
+        if pool.loans is not None:  # of scheduled collections it is what is still to come of them
+            rest = np.cumsum(schedule[:, ::-1], axis=1)[:, ::-1]
+            claim = np.where(pool.loans.given[:, None], claim, rest)
+    ended = altered(
+        pool, schedule=schedule, interest=pool.interest * earned, balance=pool.balance * worth, claim=claim
+    )
+    until = altered(terms, revolving=(terms.closing, *terms.dates)[end])
+    return replace(
+        plan,
+        deal=altered(plan.deal, pool=ended, terms=until),
+        row_purchases=np.where(since, 0.0, plan.row_purchases),
+        unbought=(of_cash, of_pool, of_interest),
+    )
+
+
+def owing(plan: Stressed) -> Stressed:
+    """Give a plan whose revolving period has ended early the dues that it has then.
+
+    Principal of classes with a schedule falls due as at closing, and tests hold what comes in against the
+    dues of closing, too: this is for the KMV view.
+
+    Parameters
+    ----------
+    plan : Stressed
+        From :func:`buying_until`.
+
+    Returns
+    -------
+    Stressed
+    """
+    if not plan.deal.passes_through.any():
+        return plan
+    ranks = np.array([float(t.rank) for t in plan.deal.tranches])
+    (dues,) = settled([replace(plan, dues=replace(plan.dues, ranks=ranks))])
+    waits = None if plan.dues.deferred is None else dues.deferred
+    return replace(plan, dues=replace(dues, ranks=plan.dues.ranks, deferred=waits))
+
+
+def _as_known(plan: Stressed, record: Record, level: float = 1.0) -> Stressed:
+    """:func:`as_seen` of a plan that buys as far as it is known to have bought."""
+    j = len(record)
     outlook, pool, terms = Outlook(plan, record), plan.deal.pool, plan.deal.terms
     n, m = len(terms.dates), len(pool.name)
     dates = np.arange(n)

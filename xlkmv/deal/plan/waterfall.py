@@ -32,15 +32,27 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.plan.covenants import Observation, breached, metric_value
+from xlkmv.deal.plan.dues import Dues, settled_dues
 from xlkmv.deal.plan.priority import Ledger, above, priority, rank_rows
 from xlkmv.deal.plan.stressed import Stressed, pool_lognormal
-from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Deal
+from xlkmv.deal.terms import CONSEQUENCES, OC_ALL, TOLERANCE, Controls, Deal
 from xlkmv.errors import InputError
+from xlkmv.kinds import altered
 from xlkmv.model.domain import FINITE, NOT_NEGATIVE, Array, check, numbers
 from xlkmv.phrase import Phrase
 from xlkmv.shown import Shown
 
-__all__ = ["NORMAL", "TRAP", "TURBO", "PoolState", "Waterfall", "payments", "planned_pool", "waterfall"]
+__all__ = [
+    "NORMAL",
+    "TRAP",
+    "TURBO",
+    "PoolState",
+    "Waterfall",
+    "payments",
+    "planned_pool",
+    "settled",
+    "waterfall",
+]
 
 NORMAL, TRAP, TURBO = 0, 1, 2
 # Less than this share of all that was scheduled is what rounding leaves.
@@ -403,6 +415,40 @@ def planned_pool(plan: Stressed) -> dict[str, Array]:
     if plan.purchases is not None:
         state["purchases"] = plan.purchases
     return state
+
+
+def settled(plans: Sequence[Stressed]) -> list[Dues]:
+    """Dues of plans as they pay them without defaults: without support and reserve, and to their end.
+
+    No covenant is tested, and nobody calls the pool: its price is no collection.
+
+    Parameters
+    ----------
+    plans : sequence of Stressed
+        Whose dues are those of :func:`~xlkmv.deal.plan.dues.planned_dues`; they differ in nothing but what
+        those of :func:`payments` may.
+
+    Returns
+    -------
+    list of Dues
+    """
+    alone = []
+    for plan in plans:
+        terms = altered(plan.deal.terms, cleanup=0.0)
+        controls = Controls(support=False, reserve=False)
+        deal = altered(plan.deal, terms=terms, controls=controls, covenants=())
+        everything = np.full(len(terms.dates), np.inf)
+        bare = replace(plan, deal=deal, reserve=0.0, reserve_size=0.0, support_cap=None)
+        alone.append(replace(bare, retained=everything))
+    state = PoolState.side_by_side([planned_pool(plan) for plan in alone])
+    paid = [(date.balance, date.principal_paid) for date in payments(alone, state, 0.0, 0.0)]
+    after, principal = (np.stack(x, axis=-1) for x in zip(*paid, strict=True))
+    found = []
+    for path, plan in enumerate(alone):
+        before = plan.outstanding if plan.deal.pool.balance is not None else None
+        opening = after[:, path] + principal[:, path]
+        found.append(settled_dues(plan.deal, plan.dues, opening, principal[:, path], before))
+    return found
 
 
 def planned_state(plan: Stressed) -> tuple[Array, Array]:

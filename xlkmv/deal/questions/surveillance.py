@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
-from xlkmv.deal.plan.today import Outlook, as_seen, fitting
+from xlkmv.deal.plan.today import Outlook, as_seen, buying_ended, buying_until, fitting, owing
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
 from xlkmv.deal.terms import TOLERANCE, Deal, Record, Today
 from xlkmv.errors import DomainError
@@ -164,7 +164,8 @@ class Surveillance(Shown):
     ----------
     record : Record
     planned, expected : ndarray, shape (j,)
-        Collections of each period by plan, and given what is known to be gone, money.
+        Collections of each period by plan, and given what is known to be gone, money; without claims that
+        a trigger has kept the plan from buying.
     accumulated_ratio : ndarray, shape (j,)
         Accumulated actual over accumulated planned collections.
     behind : ndarray of bool, shape (j,)
@@ -304,25 +305,33 @@ def rerate(
     limits = np.asarray(check("bands", bands, RULES["pd"]))
     if (np.diff(limits) <= 0.0).any():
         raise DomainError("bands", "must increase", float(limits[int(np.argmin(np.diff(limits)))]))
-    j, planned, outlook = len(record), plan.collections, Outlook(plan, record)
+    # Once a trigger has ended the revolving period the plan is another one.
+    j, ended = len(record), buying_ended(plan, record)
+    views = [plan, owing(buying_until(plan, ended))] if ended < j else [plan]
+    outlooks = [Outlook(view, record) for view in views]
+    planned, outlook = views[-1].collections, outlooks[-1]
     paid_in = np.array(record.collections)
     ratings = reratings(paid_in, outlook.expected, times[:j], volatility, strength, tail)
     today = as_seen(plan, record)
     alone, run = waterfall(_unsupported(today)), waterfall(today)
-    held, missed = _so_far(plan, alone, j)
-    held_on_plan, _ = _so_far(plan, waterfall(_unsupported(plan)), j)
-    shape = (3, len(held), j + 1)
-    found, on_plan, now = np.empty(shape), np.empty(shape[1:]), []
+    so_far = [_so_far(view, alone, j) for view in views]
+    missed = so_far[-1][1]
+    on_plan_so_far = [_so_far(view, waterfall(_unsupported(view)), j)[0] for view in views]
+    shape = (3, *missed.shape)
+    found, on_plan, held, now = np.empty(shape), np.empty(shape[1:]), np.empty(shape[1:]), []
     for seen, rating in enumerate(ratings):
-        scheduled, sure = outlook.coming(seen)
+        by_then = -1 if seen > ended else 0
+        scheduled, sure = outlooks[by_then].coming(seen)
         coming = scheduled * rating.level + sure
+        view, held[:, seen] = views[by_then], so_far[by_then][0][:, seen]
         now = [
-            _seen_from(plan, k, seen, cash, coming, rating.volatility, drift)
+            _seen_from(view, k, seen, cash, coming, rating.volatility, drift)
             for k, cash in enumerate(held[:, seen])
         ]
         found[:, :, seen] = np.array([_final(risk) for risk in now]).T
-        for k, cash in enumerate(held_on_plan[:, seen]):
-            on_plan[k, seen] = _final(_seen_from(plan, k, seen, cash, planned, volatility, drift))[2]
+        for k, cash in enumerate(on_plan_so_far[by_then][:, seen]):
+            risk = _seen_from(view, k, seen, cash, view.collections, volatility, drift)
+            on_plan[k, seen] = _final(risk)[2]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.cumsum(paid_in) / np.cumsum(planned[:j])
     coverage, distance, pd = found
@@ -340,10 +349,11 @@ def rerate(
     distance, pd = _held(distance, holds, np.minimum), _held(pd, holds, np.maximum)
 
     def supported(pds: Array, seen: int, scheduled: Array) -> Array:
-        return _with_undertaking(plan, run, held[:, seen], pds, scheduled, ratings[seen], drift, seen)
+        view = views[-1 if seen > ended else 0]
+        return _with_undertaking(view, run, held[:, seen], pds, scheduled, ratings[seen], drift, seen)
 
     computed_supported = supported(computed_pd[:, j], j, coming)
-    at_closing = supported(pd[:, 0], 0, planned) if holds[:, j].any() else computed_supported
+    at_closing = supported(pd[:, 0], 0, plan.collections) if holds[:, j].any() else computed_supported
     band = np.searchsorted(limits, pd, side="right")
     return Surveillance(
         record=record,
