@@ -725,6 +725,16 @@ def test_issuer_and_par_count_where_no_other_column_means_the_field(tape) -> Non
     assert column(read, "name") == ["I"] and column(read, "amount") == [9.0]
 
 
+@pytest.mark.parametrize("share", ["Balance %", "Balance (% of pool)", "余额（%）", "Current balance (pct)", "余额（百分比）"])
+def test_a_balance_in_percent_is_a_share_and_no_money(tape, share: str) -> None:
+    read = tape((share, *HEADINGS), ("12.5", *LOANS[0]))
+    assert column(read, "amount") == column(tape(HEADINGS, LOANS[0]), "amount")
+    assert read.report.left_out == [share]
+    with pytest.raises(BookError, match=r"no column of balances(.|\n)*headings that nobody knows"):
+        tape(("Loan id", share, *HEADINGS[2:]), ("A1", "12.5", *LOANS[0][2:]))
+    assert recognise("Count (%)") is None and recognise("Remaining term %") is None
+
+
 def test_a_map_translates_words_of_the_tape(tape) -> None:
     head = (*HEADINGS, "Amortisation", "Payments p.a.", "Status")
     rows = [

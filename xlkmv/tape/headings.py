@@ -387,6 +387,8 @@ _ENDS = sorted(
 _CURRENCY = re.compile(r"人民币|rmb|cny|usd|eur|gbp|hkd|jpy|chf|(?:美|欧|港|日|澳|加)元|英镑|[¥$€£]")
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _CHINESE_BRACKETS = str.maketrans("【】〔〕", "[][]")
+# Kinds of field that are no percentage.
+_AMOUNTS = ("money", "number", "months", "years")
 # Remarks in brackets that make a heading mean something else.
 _AT_START = re.compile(r"origin|initial|原始|初始|发放")
 
@@ -433,8 +435,8 @@ def field_of(name: str) -> Field | None:
 def recognise(heading: str) -> Match | None:
     """Return what a heading of a tape means, or None when nobody knows."""
     name, remark = _named(heading)
-    # Par in percent is a price.
-    if name not in _KNOWN or (name in _WEAK and re.search("%|percent|pct", remark)):
+    # In percent an amount is a share or a price, and a number or a time a share.
+    if name not in _KNOWN or ((name in _WEAK or _KNOWN[name].kind in _AMOUNTS) and re.search("%|percent|pct|百分", remark)):
         return None
     return _with_unit(_KNOWN[name], remark)._replace(weak=name in _WEAK)
 
