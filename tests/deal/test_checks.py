@@ -17,7 +17,7 @@ from xlkmv.deal.paths.run import simulate
 from xlkmv.deal.plan.waterfall import waterfall
 from xlkmv.deal.sources import Prices
 from xlkmv.deal.stress import BASE, Stress, apply
-from xlkmv.deal.terms import Deal, Loans, Pool, Recoveries, Terms, Tranche, payment_dates
+from xlkmv.deal.terms import Covenant, Deal, Loans, Pool, Recoveries, Terms, Tranche, payment_dates
 
 CLOSING = dt.date(2020, 6, 30)
 SHORT = "Classes short although everybody pays"
@@ -121,10 +121,42 @@ def test_inputs_that_count_for_nothing_are_said():
             "Revolving ends before the first payment date: nothing is bought",
             1.0,
         ),
+        (
+            # 8 % typed as 8: no share of the pool is ever above 1.
+            replace(deal, covenants=(Covenant("CDR", "cumulative default ratio", "max", 8.0, "turbo"),)),
+            "Triggers at 1 or more of a share, which never sets them off (CDR)",
+            1.0,
+        ),
+        (
+            replace(
+                deal,
+                covenants=(
+                    Covenant("Order", "cumulative default ratio", "max", 0.08, "sequential"),
+                    Covenant("Buying", "cumulative default ratio", "max", 0.08, "amortise"),
+                ),
+            ),
+            "Triggers that have nothing to switch (Order, Buying)",
+            2.0,
+        ),
+        (
+            # 2 % of the pool, its unit left blank.
+            replace(deal, controls=replace(deal.controls, reserve=True, reserve_size=0.02)),
+            "Reserve of less than a tenth of a period: its unit may be meant to be another",
+            1.0,
+        ),
     ]
     for other, name, figure in cases:
         assert figures(unused(other)) == {name: (figure, "look")}
     assert unused(of_terms(**by_vector)) == unused(of_terms(revolving=terms.dates[3])) == ()
+
+
+def test_claims_at_a_rate_that_nobody_pays_are_said():
+    """5.5 % typed as .55."""
+    dates = payment_dates(CLOSING, "month", 12)
+    loans = Loans(term=np.array([12.0, 12.0]), rate=np.array([0.55, 0.36]))
+    pool = Pool(("X", "Y"), np.array([50.0, 50.0]), np.zeros((2, 12)), 0.02, 0.4, 1.0, 0.1, loans=loans)
+    deal = Deal(pool, (Tranche("A", 1, 90.0, 0.04, "pass-through"),), Terms(CLOSING, dates))
+    assert figures(unused(deal)) == {"Claims at a rate above 40% (X)": (1.0, "look")}
 
 
 def test_payment_dates_that_come_before_the_first_instalment_are_counted():

@@ -45,6 +45,19 @@ def state(book: FileBook) -> Any:
     return book.name("out_Structure").value
 
 
+def test_a_refresh_names_the_targets_that_solve_would_refuse(book: FileBook) -> None:
+    assert not any("Targets" in check.name for check in read_book(book).noticed)
+    put(book, "tbl_Target", 1, "Tranche", "Mezzanine")
+    put(book, "tbl_Target", 0, "Target", "AAAA")
+    table = book.table("tbl_Target")
+    where = f"Structure {table.cell(0, 'Target')}: AAAA, Structure {table.cell(1, 'Tranche')}: Mezzanine"
+    (found,) = (check for check in read_book(book).noticed if "Targets" in check.name)
+    assert (found.difference, found.outcome) == (2.0, "look")
+    assert found.name == f"Targets that Solve would refuse ({where})"
+    with pytest.raises(BookInputError, match="Mezzanine"):
+        solve_book(book)
+
+
 # ------------------------------------------------------------------------------ what is written
 
 

@@ -257,6 +257,12 @@ def test_parquet_without_pyarrow_says_what_to_install(
         ("Payments p.a.", "payments_per_year", 1.0),
         ("Interest-only (months)", "interest_only", 1.0),
         ("借款人名称", "name", 1.0),
+        ("New Underlying Exposure Identifier", "loan_id", 1.0),
+        ("New Obligor Identifier", "obligor_id", 1.0),
+        ("Current Interest Rate Index", "base", 1.0),
+        ("Current Interest Rate Margin (%)", "margin", 0.01),
+        ("Account Status", "status", 1.0),
+        ("Receivable balance (k)", "amount", 1e3),
     ],
 )
 def test_headings_are_recognised_whatever_their_dress(heading: str, field: str, scale: float) -> None:
@@ -723,6 +729,51 @@ def test_issuer_and_par_count_where_no_other_column_means_the_field(tape) -> Non
     assert column(read, "name") == ["A1", "A2"] and read.report.left_out == ["Issuer"]
     read = tape(("Issuer", "Par", *HEADINGS[2:]), ("I", 9, *rest), mapping={"Par": "Balance"})
     assert column(read, "name") == ["I"] and column(read, "amount") == [9.0]
+
+
+@pytest.mark.parametrize(
+    "share", ["Balance %", "Balance (% of pool)", "余额（%）", "Current balance (pct)", "余额（百分比）"]
+)
+def test_a_balance_in_percent_is_a_share_and_no_money(tape, share: str) -> None:
+    read = tape((share, *HEADINGS), ("12.5", *LOANS[0]))
+    assert column(read, "amount") == column(tape(HEADINGS, LOANS[0]), "amount")
+    assert read.report.left_out == [share]
+    with pytest.raises(BookError, match=r"no column of balances(.|\n)*headings that nobody knows"):
+        tape(("Loan id", share, *HEADINGS[2:]), ("A1", "12.5", *LOANS[0][2:]))
+    assert recognise("Count (%)") is None and recognise("Remaining term %") is None
+
+
+def test_a_tape_in_the_form_of_the_eu_is_read(tape) -> None:
+    head = (
+        "Original Underlying Exposure Identifier",
+        "New Underlying Exposure Identifier",
+        "Maturity Date",
+        "Current Principal Balance",
+        "Amortisation Type",
+        "Scheduled Principal Payment Frequency",
+        "Current Interest Rate Index",
+        "Current Interest Rate",
+        "Current Interest Rate Margin",
+        "Account Status",
+        "Default Date",
+    )
+    rows = [
+        ("O1", "N1", "2030-01-15", 100, "FRXX", "MNTH", "SONIA", "7.2%", "2.7%", "PERF", ""),
+        ("O1", "N2", "2030-01-15", 100, "FIXE", "QUTR", "", "5%", "", "ARRE", ""),
+        ("O1", "N3", "2030-01-15", 100, "BLLT", "SEMI", "SONIA", "", "", "DFLT", "2024-11-30"),
+    ]
+    read = tape(head, *rows, mapping={head[5]: "Payments p.a."}, pd=0.02, recovery=0.8)
+    assert not read.report.refused
+    assert column(read, "name") == ["N1", "N2", "N3"]
+    assert column(read, "amortisation") == ["annuity", "linear", "bullet"]
+    assert column(read, "payments_per_year") == [12.0, 4.0, 2.0]
+    assert column(read, "status") == ["performing", "late", "defaulted"]
+    notes = [str(note) for note in read.report.notes]
+    assert "1 row with a base: base and margin count, not the rate." in notes
+    assert "1 row with a base and no margin: the base alone." in notes
+    # The German way of these templates begins with interest alone: no linear loan.
+    (refused,) = tape(head, (*rows[0][:4], "DEXX", *rows[0][5:]), pd=0.02, recovery=0.8).report.refused
+    assert refused.heading == "Amortisation Type"
 
 
 def test_a_map_translates_words_of_the_tape(tape) -> None:

@@ -156,6 +156,12 @@ def warnings(plan: Stressed, base: KmvView, planned: Waterfall) -> tuple[Check, 
     return tuple(found)
 
 
+# Metrics of covenants that are no more than 1.
+SHARES = ("cumulative default ratio", "largest obligor share", "pool factor")
+# A rate of a claim, and a reserve in periods, that were rather meant in another unit.
+DEAR, SMALL = 0.4, 0.1
+
+
 def unused(deal: Deal) -> tuple[Check, ...]:
     """What a deal says that counts for nothing, or not as it is said; only what there is.
 
@@ -175,6 +181,21 @@ def unused(deal: Deal) -> tuple[Check, ...]:
     of_pool, by_vector = controls.reserve_unit == "of pool", terms.prepayment_type == "vector"
     stops, first = terms.revolving, terms.dates[0]
     odd_stop = stops is not None and stops not in terms.dates
+    loans = deal.pool.loans
+    rates = () if loans is None else np.broadcast_to(loans.rate, len(deal.pool.name)).tolist()
+    dear = [name for name, rate in zip(deal.pool.name, rates, strict=bool(rates)) if rate > DEAR]
+    never = [
+        c.name
+        for c in deal.covenants
+        if c.metric in SHARES and c.side == "max" and c.threshold >= 1.0 and c.consequence != "none"
+    ]
+    idle = [
+        c.name
+        for c in deal.covenants
+        if (c.consequence == "sequential" and terms.principal != "pro rata")
+        or (c.consequence == "amortise" and stops is None)
+    ]
+    small = controls.reserve and controls.reserve_unit == "periods" and 0.0 < controls.reserve_size < SMALL
     figures = (
         (
             _named(Phrase("Classes held to the last payment date, before their legal final"), beyond),
@@ -203,6 +224,13 @@ def unused(deal: Deal) -> tuple[Check, ...]:
             (not of_pool) * controls.reserve_floor,
         ),
         (_named(Phrase("Deferrable, not taken: no better class is outstanding"), waits), len(waits)),
+        (_named(Phrase("Claims at a rate above {rate:.0%}", rate=DEAR), dear), len(dear)),
+        (_named(Phrase("Triggers at 1 or more of a share, which never sets them off"), never), len(never)),
+        (_named(Phrase("Triggers that have nothing to switch"), idle), len(idle)),
+        (
+            Phrase("Reserve of less than a tenth of a period: its unit may be meant to be another"),
+            small,
+        ),
         (
             Phrase("Revolving ends on the payment date before {date}", date=stops)
             if stops is None or stops >= first

@@ -56,6 +56,7 @@ from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.recoveries import read_recoveries
 from xlkmv.refresh.report import scope, write_report
 from xlkmv.refresh.sources import Sourced, read_sources
+from xlkmv.refresh.targets import target_warnings
 from xlkmv.refresh.terms import PayDates, TermCells, labelled, read_payment_dates, read_term_cells
 from xlkmv.refresh.wording import language_of
 from xlkmv.workbook import layout
@@ -76,7 +77,7 @@ class Inputs:
     `digest` marks everything that moves a number; where the paths run does not. `marks` are those of
     sheet Changes: table, column, mark; `sources` are what the sources of PDs and correlation come to,
     `ranges` how well the inputs are known, `otherwise` the other ways to spread the pool that are asked
-    about, `noticed` what is rarely meant of the sources.
+    about, `noticed` what is rarely meant of the sources, and targets that are none.
     """
 
     deal: Deal
@@ -239,7 +240,10 @@ def read_book(book: Book) -> Inputs:
     more = [*([ranges] if ranges.any_acts(deal) else []), *([spread] if spread != Otherwise() else [])]
     mark = digest(deal, made, told, *more)
     marks = tuple(read_marks(reader))
-    noticed = sources.warnings(claims.name, deal.terms.closing, correlated=found.source == "returns")
+    noticed = (
+        *sources.warnings(claims.name, deal.terms.closing, correlated=found.source == "returns"),
+        *target_warnings(book, deal),
+    )
     methods = pd_methods(reader, plan, claims.name, sources)
     worked = Sourced(sources.rows, sources.groups, found, methods)
     return Inputs(deal, made, actual, cells.values["scheduler"], mark, marks, worked, ranges, spread, noticed)

@@ -22,7 +22,6 @@ from xlkmv.deal.questions.structure import (
     Target,
     class_named,
     solve,
-    target_pd,
     targets_by_class,
 )
 from xlkmv.deal.terms import Deal
@@ -32,11 +31,12 @@ from xlkmv.refresh.reader import Reader
 from xlkmv.refresh.report import AT_SOLVE, TARGET_MARK, target_mark
 from xlkmv.refresh.run import Inputs, Progress, read_book
 from xlkmv.refresh.tables import write_name, write_rows, write_title
+from xlkmv.refresh.targets import read_targets
 from xlkmv.refresh.wording import remember
 from xlkmv.workbook import layout
 from xlkmv.workbook.book import Book
 
-__all__ = ["NAMED", "Solved", "answer_cells", "issuable", "read_targets", "solve_book", "told"]
+__all__ = ["NAMED", "Solved", "answer_cells", "issuable", "solve_book", "told"]
 
 OPEN, NONE = Phrase("open"), Phrase("out of reach")
 # Classes that a sentence names.
@@ -144,50 +144,6 @@ def _wanted(
             )
         )
     return dict(given)
-
-
-def read_targets(reader: Reader, deal: Deal) -> dict[str, Target]:
-    """Read the targets of the classes; a class without one is not asked about.
-
-    Parameters
-    ----------
-    reader : Reader
-        Keeps the problems.
-    deal : Deal
-
-    Returns
-    -------
-    dict
-        Class -> PD or grade.
-    """
-    spec = layout.TARGET
-    table, rows = reader.records(spec)
-    if table is None:
-        return {}
-    known = {t.name.casefold(): t.name for t in deal.tranches}
-    found: dict[str, Target] = {}
-    for row, given in enumerate(rows):
-        if given.name is None:
-            continue
-        name = known.get(given.name.casefold())
-        if name is None:
-            rule = Phrase(
-                "must be a class of table {table} ({options})",
-                table=layout.TRANCHE.name,
-                options=", ".join(known.values()),
-            )
-            reader.fail(table, row, spec.column("name").header, rule)
-        elif name in found:
-            reader.fail(
-                table, row, spec.column("name").header, Phrase("is there twice: one target is enough")
-            )
-        elif given.target is not None:
-            found[name] = given.target
-            try:
-                target_pd(given.target, deal.terms.class_scale, 1.0)
-            except InputError as error:
-                reader.fail(table, row, spec.column("target").header, error.rule)
-    return found
 
 
 # ---------------------------------------------------------------------------------- writing

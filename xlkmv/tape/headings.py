@@ -83,6 +83,7 @@ FIELDS: dict[str, Field] = {
             "Loan id",
             "text",
             """loan, loan number, loan no, loan identifier, loan ref, loan reference, facility id,
+            underlying exposure identifier, new underlying exposure identifier,
             贷款编号, 借据号, 借据编号""",
             helps=True,
         ),
@@ -107,6 +108,7 @@ FIELDS: dict[str, Field] = {
             "Obligor id",
             "text",
             """borrower id, customer id, client id, debtor id, obligor number, borrower number, customer number,
+            obligor identifier, new obligor identifier,
             客户编号, 客户号, 借款人编号, 债务人编号, 承租人编号""",
             helps=True,
         ),
@@ -132,7 +134,7 @@ FIELDS: dict[str, Field] = {
             current principal, current outstanding balance, remaining balance, remaining principal, unpaid balance,
             unpaid principal, unpaid principal balance, upb, current upb, cut-off balance, cut-off date balance,
             closing balance, loan balance, current loan balance, amount, amount outstanding, exposure, par,
-            par amount, par balance,
+            par amount, par balance, receivable balance, receivables balance, receivable amount,
             未偿本金余额, 未偿本金, 未偿还本金余额, 未偿还本金, 未偿余额, 剩余本金, 剩余本金余额, 剩余未还本金, 本金余额, 贷款余额,
             贷款本金余额, 当前余额, 当前本金余额, 余额, 融资金额, 入池金额, 入池本金余额, 封包日未偿本金余额,
             初始起算日未偿本金余额, 应收账款余额""",
@@ -248,13 +250,15 @@ FIELDS: dict[str, Field] = {
             "Base",
             "text",
             """base rate, base curve, reference rate, benchmark, interest index, rate index,
+            interest rate index, current interest rate index, interest rate benchmark,
             基准, 基准利率, 参考利率, 利率基准, 挂钩利率, 基准利率类型""",
         ),
         _field(
             "margin",
             "Margin",
             "ratio",
-            "spread, gross margin, margin over base, rate margin, 利差, 加点, 加点值, 浮动利差, 浮动点差",
+            """spread, gross margin, margin over base, rate margin, interest rate margin, interest margin,
+            current interest rate margin, 利差, 加点, 加点值, 浮动利差, 浮动点差""",
         ),
         _field(
             "pd",
@@ -288,7 +292,7 @@ FIELDS: dict[str, Field] = {
             "status",
             "Status",
             "word",
-            "loan status, payment status, asset status, 状态, 贷款状态, 资产状态, 还款状态",
+            "loan status, account status, payment status, asset status, 状态, 贷款状态, 资产状态, 还款状态",
         ),
         _field(
             "since",
@@ -301,32 +305,35 @@ FIELDS: dict[str, Field] = {
 
 # ---------------------------------------------------------------------------------- words in cells
 
+# Words of four letters without a meaning of their own, such as frxx and mnth, are the codes of the templates
+# in Delegated Regulation (EU) 2020/1224. Its DEXX is no linear loan: the first instalment is interest alone.
 # An interest-only loan without a number of months is a bullet: see xlkmv.tape.reading.
 _AMORTISATIONS = {
     "annuity": """annuity, level, level payment, level payments, level instalments, level installments,
         equal instalments, equal installments, equal payments, equal instalment, equal installment, emi, french,
-        constant payment, fully amortising, fully amortizing,
+        constant payment, fully amortising, fully amortizing, repayment, repayment mortgage,
+        capital and interest, capital & interest, principal and interest, principal & interest, frxx,
         等额本息, 等额还款, 等额本息还款, 等额本息还款法, 按月等额本息, 按季等额本息, 等额租金""",
-    "linear": """linear, straight-line, straight line, equal principal, level principal, constant principal,
+    "linear": """linear, straight-line, straight line, equal principal, level principal, constant principal, fixe,
         等额本金, 等额本金还款, 等额本金还款法, 按月等额本金, 按季等额本金""",
-    "bullet": """bullet, balloon at maturity, bullet repayment, principal at maturity,
+    "bullet": """bullet, balloon at maturity, bullet repayment, principal at maturity, bllt,
         到期一次还本, 一次还本, 一次性还本, 到期还本, 到期一次性还本, 按期付息到期还本, 按月付息到期还本, 按季付息到期还本,
         按月付息到期一次还本, 按季付息到期一次还本, 分期付息到期还本, 分期付息到期一次还本, 定期付息到期还本""",
     "interest-only": """interest-only, interest only, io, interest first, 先息后本, 先息后本还款""",
 }
 _FREQUENCIES = {
-    12: "monthly, month, every month, m, 12, 按月, 月, 月付, 每月, 按月还款, 按月支付, 每月一次",
+    12: "monthly, month, every month, m, mnth, 12, 按月, 月, 月付, 每月, 按月还款, 按月支付, 每月一次",
     6: "bimonthly, every two months, every 2 months, 6, 双月, 每两月, 每两个月, 按双月",
-    4: "quarterly, quarter, every quarter, q, 4, 按季, 季, 季付, 季度, 每季, 每季度, 按季度, 按季还款, 按季支付",
-    2: """semi-annual, semi-annually, semiannual, half-yearly, half year, half-year, biannual, s, sa, h, 2,
+    4: "quarterly, quarter, every quarter, q, qutr, 4, 按季, 季, 季付, 季度, 每季, 每季度, 按季度, 按季还款, 按季支付",
+    2: """semi-annual, semi-annually, semiannual, half-yearly, half year, half-year, biannual, s, sa, h, semi, 2,
         半年, 按半年, 每半年, 半年付, 按半年支付""",
     1: "annual, annually, yearly, year, every year, a, y, 1, 按年, 年, 年付, 每年, 按年支付, 按年还款",
 }
 _STATUSES = {
-    "performing": "performing, current, normal, good, active, ok, 正常, 正常还款, 未逾期",
-    "late": "late, delinquent, in arrears, arrears, overdue, past due, 逾期, 拖欠",
-    "defaulted": "defaulted, default, in default, charged off, written off, 违约, 已违约, 核销, 已核销",
-    "prepaid": "prepaid, paid off, repaid, closed, redeemed, 提前还款, 提前结清, 结清, 已结清, 早偿",
+    "performing": "performing, perf, current, normal, good, active, ok, 正常, 正常还款, 未逾期",
+    "late": "late, arre, delinquent, in arrears, arrears, overdue, past due, 逾期, 拖欠",
+    "defaulted": "defaulted, dflt, default, in default, charged off, written off, 违约, 已违约, 核销, 已核销",
+    "prepaid": "prepaid, rdmd, paid off, repaid, closed, redeemed, 提前还款, 提前结清, 结清, 已结清, 早偿",
     "repurchased": "repurchased, bought back, 回购, 已回购",
 }
 
@@ -387,6 +394,8 @@ _ENDS = sorted(
 _CURRENCY = re.compile(r"人民币|rmb|cny|usd|eur|gbp|hkd|jpy|chf|(?:美|欧|港|日|澳|加)元|英镑|[¥$€£]")
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _CHINESE_BRACKETS = str.maketrans("【】〔〕", "[][]")
+# Kinds of field that are no percentage.
+_AMOUNTS = ("money", "number", "months", "years")
 # Remarks in brackets that make a heading mean something else.
 _AT_START = re.compile(r"origin|initial|原始|初始|发放")
 
@@ -433,8 +442,10 @@ def field_of(name: str) -> Field | None:
 def recognise(heading: str) -> Match | None:
     """Return what a heading of a tape means, or None when nobody knows."""
     name, remark = _named(heading)
-    # Par in percent is a price.
-    if name not in _KNOWN or (name in _WEAK and re.search("%|percent|pct", remark)):
+    # In percent an amount is a share or a price, and a number or a time a share.
+    if name not in _KNOWN or (
+        (name in _WEAK or _KNOWN[name].kind in _AMOUNTS) and re.search("%|percent|pct|百分", remark)
+    ):
         return None
     return _with_unit(_KNOWN[name], remark)._replace(weak=name in _WEAK)
 

@@ -355,6 +355,16 @@ def _drop_what_does_not_count(work: Work) -> None:
             notes.append(
                 Phrase("{rows} at a fixed rate, without a base: no margin there.", rows=counted(fixed))
             )
+    if "base" in work.figures:
+        floats = ~pandas.isna(work.get("base", None)) & by_loan_terms(work)
+        rated = floats & ~np.isnan(work.get("rate"))
+        bare = floats & np.isnan(work.get("margin"))
+        if rated.any():
+            notes.append(
+                Phrase("{rows} with a base: base and margin count, not the rate.", rows=counted(rated))
+            )
+        if bare.any():
+            notes.append(Phrase("{rows} with a base and no margin: the base alone.", rows=counted(bare)))
     by_dates = ~by_loan_terms(work)
     cleared = [key for key in LOAN_FIELDS if key in work.figures and by_dates.any()]
     for key in cleared:
