@@ -47,7 +47,7 @@ def _triggers(deal: Deal, analysis: Analysis) -> list[str]:
     w = analysis.planned
     on = w.breaches if deal.terms.cure else np.logical_or.accumulate(w.breaches, axis=-1)
     mild = [(c, Phrase(x.consequence)) for c, x in enumerate(deal.covenants) if x.consequence in MILD]
-    found = []
+    found: list[str] = []
     for k, state in enumerate(w.trigger):
         words = [word for c, word in mild if deal.controls.triggers and not state and on[c, k]]
         found.append(words[0] if words else TRIGGERS[int(state)])
