@@ -517,6 +517,12 @@ def test_the_line_over_the_pool_says_what_all_rows_come_to(tmp_path: Path) -> No
     assert said["PD"] == pytest.approx(weights @ deal.pool.pd, rel=1e-15)
     assert said["Remaining term (months)"] == pytest.approx(weights @ deal.pool.loans.term, rel=1e-15)
     assert said["Age (months)"] == "-" and said["Share"] is None
+    # A row without a count is one obligor.
+    bare = example("patents").deal
+    book = FileBook(build_template(tmp_path / "bare.xlsm", bare, refreshed=False))
+    pool, line = book.table("tbl_Pool"), book.cells("Pool", 3)[2]
+    assert set(pool.column("Count")) == {None}
+    assert line[pool.left - 1 + pool.index("Count")] == len(bare.pool.name)
 
 
 def hidden_columns(sheet: etree._Element) -> set[int]:

@@ -47,6 +47,27 @@ def test_a_covenant_that_is_never_tested_says_so() -> None:
     assert (date, value, headroom, state) == (deal.terms.dates[3], 1.2, pytest.approx(0.2), "ok")
 
 
+def test_the_plans_cash_says_when_principal_goes_in_order_of_rank() -> None:
+    """Pro rata once the pool has halved: a linear loan of 8 quarters has 1 - k/8 left after k of them."""
+    dates = payment_dates("2025-01-15", "quarter", 8)
+    loans = Loans(term=np.array([24.0]), rate=0.08, amortisation=("linear",))
+    pool = Pool(("a",), [100.0], np.zeros((1, 8)), 0.02, 0.4, 1.0, 0.2, loans=loans)
+    notes = (Tranche("A", 1, 80.0, 0.04, "pass-through"), Tranche("B", 2, 20.0, 0.05, "pass-through"))
+    half = Covenant("Half", "pool factor", "max", 0.5, "sequential")
+    terms = Terms("2025-01-15", dates, principal="pro rata", cure=True, paths=100)
+    controls = Controls(reserve=False, support=False, repurchase=False)
+    deal = Deal(pool, notes, terms, controls, (half,))
+    words = [c.field for c in layout.ACCOUNT.columns].index("trigger")
+    for cure, switched in ((True, 3), (False, 8)):
+        told = replace(deal, terms=replace(terms, cure=cure))
+        found = analyse(told, quick=True)
+        rows = account_rows(told, found)
+        assert [row[words] for row in rows] == ["sequential"] * switched + ["normal"] * (8 - switched)
+        assert ((found.planned.principal_paid[1] > 1e-9)[:6] == (np.arange(6) >= switched)).all()
+    off = replace(deal, controls=replace(controls, triggers=False))
+    assert {row[words] for row in account_rows(off, analyse(off, quick=True))} == {"normal"}
+
+
 @pytest.mark.parametrize("threshold", [0.0, 0.5], ids=["revolves", "ended by the plan itself"])
 def test_the_plans_cash_balances_also_where_a_trigger_ends_the_revolving_period(threshold: float) -> None:
     dates = payment_dates("2025-01-15", "quarter", 12)

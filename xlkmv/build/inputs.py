@@ -154,12 +154,18 @@ def _all_rows(
     amounts = [x[place] or 0.0 for x in rows]
     total = math.fsum(amounts)
     weights = f"{spec.name}[{spec.column('amount').header}]"
+    names, who = f"{spec.name}[{spec.column('name').header}]", spec.index("name")
     s.speak(ws, row, left, "Sums; means by amount", s.style(font_color=GREY, italic=True))
     for k, c in enumerate(columns):
         cells, figures = f"{spec.name}[{c.header}]", [x[k] for x in rows]
-        if c.field in ("amount", "count", "schedule"):
+        if c.field in ("amount", "schedule"):
             formula = f"=SUM({cells})"
             value: float | str = math.fsum(x for x in figures if x is not None)
+        elif c.field == "count":  # a row that does not say is one obligor
+            formula = f'=SUM({cells})+SUMPRODUCT(({names}<>"")*({cells}=""))'
+            value = math.fsum(
+                1.0 if x is None else x for x, row in zip(figures, rows, strict=True) if row[who]
+            )
         elif c.field in AVERAGED:
             mean = f"SUMPRODUCT({cells},{weights})/{layout.POOL_AMOUNT}"
             formula = f'=IF(COUNT({cells})=ROWS({cells}),IFERROR({mean},"-"),"-")'

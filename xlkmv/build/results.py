@@ -296,7 +296,8 @@ def cashflow(s: Sheets) -> None:
         "Cashflow",
         "现金流",
         "The waterfall when everybody pays on schedule; in the last column what is expected when obligors "
-        "may default. Charts: By date. Each class: Payments. The order of payments in words: Waterfall.",
+        "may default. Clean-up call: the price of the pool; later, less what its buyer collects. "
+        "Charts: By date. Each class: Payments. The order of payments in words: Waterfall.",
         money=True,
     )
 

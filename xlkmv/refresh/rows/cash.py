@@ -15,6 +15,8 @@ from xlkmv.refresh.tables import NONE
 __all__ = ["account_rows", "cashflow_rows", "covenant_row"]
 
 TRIGGERS = (Phrase("normal"), Phrase("trap"), Phrase("turbo"))
+# Consequences that leave all cash in its order; a trap or turbo has them, too.
+MILD = ("sequential", "amortise")
 
 
 def account_rows(deal: Deal, analysis: Analysis) -> list[list[Any]]:
@@ -34,10 +36,22 @@ def account_rows(deal: Deal, analysis: Analysis) -> list[list[Any]]:
         w.support_drawn,
     )
     expected = analysis.simulated_base.expected_collections
+    states = _triggers(deal, analysis)
     return [
-        [date, *(s[k] for s in series), TRIGGERS[int(w.trigger[k])], expected[k]]
-        for k, date in enumerate(deal.terms.dates)
+        [date, *(s[k] for s in series), states[k], expected[k]] for k, date in enumerate(deal.terms.dates)
     ]
+
+
+def _triggers(deal: Deal, analysis: Analysis) -> list[str]:
+    """What is on at each date: a turbo or trap, else a milder consequence, the first of the covenants'."""
+    w = analysis.planned
+    on = w.breaches if deal.terms.cure else np.logical_or.accumulate(w.breaches, axis=-1)
+    mild = [(c, Phrase(x.consequence)) for c, x in enumerate(deal.covenants) if x.consequence in MILD]
+    found: list[str] = []
+    for k, state in enumerate(w.trigger):
+        words = [word for c, word in mild if deal.controls.triggers and not state and on[c, k]]
+        found.append(words[0] if words else TRIGGERS[int(state)])
+    return found
 
 
 def cashflow_rows(deal: Deal, analysis: Analysis) -> list[list[Any]]:
