@@ -467,6 +467,19 @@ def test_principal_that_is_paid_ahead_of_plan_bears_no_interest(point, fees):
     np.testing.assert_allclose(found.now[1].coverage, risk.coverage, rtol=1e-9)
 
 
+def test_a_class_that_is_late_at_its_expected_maturity_is_not_taken_for_repaid():
+    """By plan A is repaid with the third date; half of the cash of that date leaves 1.25 of it, due next."""
+    deal = pass_through(1)
+    notes = (Tranche("A", 1, 60.0, 0.05, "pass-through"), Tranche("B", 2, 30.0, 0.06, "pass-through"))
+    plan = apply(replace(deal, tranches=notes, terms=replace(deal.terms, default_point="expected")), BASE)
+    found = rerate(plan, plan.collections[:3] * np.array([1.0, 1.0, 0.5]), 0.1)
+    assert found.balance[0] == pytest.approx(1.25) and not found.missed[0].any()
+    now = found.reratings[-1]
+    risk = plan_risk([27.0 * now.level], [1.25], now.volatility, [1.0], 0.0, 0.0)
+    assert found.computed_distance[0, -1] == pytest.approx(risk.distance[0], rel=1e-9)
+    assert found.coverage[0, -1] == pytest.approx(27.0 * now.level / 1.25)
+
+
 def test_a_class_that_is_repaid_is_at_no_risk_whatever_the_plan_still_says():
     """All claims are prepaid at once: what the plan meant to pay on the notes is not due."""
     plan = apply(pass_through(2), BASE)

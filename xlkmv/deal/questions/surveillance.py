@@ -178,9 +178,10 @@ class Surveillance(Shown):
         At closing and after each date.
     coverage, distance, pd : ndarray, shape (k, j + 1)
         Over the dates still to come, at closing and after each date: coverage and distance to default
-        at the tranche's maturity, and any-date PD up to it. Once it is repaid, and from the maturity
-        on, infinite and 0; once a payment was missed 0, minus infinity and 1. Distance and PD are
-        held at those of closing where :attr:`holds` says so and they would be better.
+        at the tranche's maturity, and any-date PD up to it; at the next date where a class is late of what
+        was expected by its maturity. Once it is repaid infinite and 0; once a payment was missed 0, minus
+        infinity and 1. Distance and PD are held at those of closing where :attr:`holds` says so and they
+        would be better.
     computed_distance, computed_pd : ndarray, shape (k, j + 1)
         The same before they are held.
     holds : ndarray of bool, shape (k, j + 1)
@@ -196,7 +197,8 @@ class Surveillance(Shown):
     limit : ndarray, shape (k,)
         PD from which on the band is worse than at closing; NaN where there is no worse one.
     now : tuple of PlanRisk or None
-        Per tranche, date by date up to its maturity; None after that, and once it is repaid.
+        Per tranche, date by date up to its maturity, or the next date where it is late; None once it is
+        repaid, or has missed its maturity, and after the last date.
     supported_pd : ndarray, shape (k,)
         PD now with what is left of the undertaking counted, where it is on and protects the tranche; held
         at that of closing, too.
@@ -329,7 +331,9 @@ def rerate(
         coming = scheduled * rating.level + sure
         view, held[:, seen] = _owing_now(views[by_then], alone, seen, today), so_far[by_then][0][:, seen]
         now = [
-            None if repaid[k, seen] else _seen_from(view, k, seen, cash, coming, rating.volatility, drift)
+            None
+            if repaid[k, seen] or (missed[k, seen] and seen > view.due_by(k))
+            else _seen_from(view, k, seen, cash, coming, rating.volatility, drift)
             for k, cash in enumerate(held[:, seen])
         ]
         found[:, :, seen] = np.array([_final(risk) for risk in now]).T
@@ -456,8 +460,9 @@ def _with_undertaking(
     """Any-date PDs now, given those by pool and reserve, when the payer of the undertaking counts, too."""
     controls, terms, out = plan.deal.controls, plan.deal.terms, pd.copy()
     for k in np.flatnonzero(plan.senior).tolist() if controls.support else ():
-        end = plan.due_by(k)
-        if seen > end or pd[k] == 0.0:
+        end = max(plan.due_by(k), seen)
+        # Nothing to miss; or missed at the maturity, when all that is known has happened.
+        if end >= terms.times.size or pd[k] == 0.0 or (pd[k] == 1.0 and seen > plan.due_by(k)):
             continue
         payer = default_probability_by(controls.support_pd, terms.times[end] - _now(plan, seen))
         beyond = 0.0
@@ -487,10 +492,11 @@ def _expected(plan: Stressed) -> bool:
 def _seen_from(
     plan: Stressed, tranche: int, seen: int, held: float, coming: Array, volatility: float, drift: float
 ) -> PlanRisk | None:
-    """Risk over the dates still to come up to the maturity; None when that has passed."""
+    """Risk over the dates still to come up to the maturity, or the next one; None after the last."""
     times, dues = plan.deal.terms.times, _due_to(plan, tranche)
-    end = plan.due_by(tranche) + 1
-    if seen >= end:
+    # What is late of an expected principal that was to be there by now is due next, as all that is late.
+    end = max(plan.due_by(tranche), seen) + 1
+    if end > times.size:
         return None
     now = _now(plan, seen)
     due = dues[seen:end].copy()
