@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -370,7 +371,10 @@ def test_interest_that_may_wait_but_was_paid_is_not_due_again(interest):
     for seen in range(4):
         for k in range(2):
             a, b = (rerate(plan, plan.collections[:seen], 0.1).now[k] for plan in (firm, may_wait))
-            assert a.pd[-1] == pytest.approx(b.pd[-1], rel=1e-9)
+            # A is repaid with the third.
+            assert (a is None) == (b is None) == ((seen, k) == (3, 0))
+            if a is not None:
+                assert a.pd[-1] == pytest.approx(b.pd[-1], rel=1e-9)
 
 
 def late_interest(**change):
@@ -435,6 +439,54 @@ def pass_through(classes):
     pool = Pool(("Claim",), [100.0], np.zeros((1, 4)), 0.02, 0.4, 0.0, 0.2, loans=loans)
     notes = tuple(Tranche(f"N{k}", k + 1, 90.0 / classes, 0.05, "pass-through") for k in range(classes))
     return Deal(pool, notes, Terms(dt.date(2020, 1, 1), dates), Controls(reserve=False, support=False))
+
+
+@pytest.mark.parametrize("fees", [None, "notes", "pool"])
+@pytest.mark.parametrize("point", ["legal final", "expected"])
+def test_principal_that_is_paid_ahead_of_plan_bears_no_interest(point, fees):
+    """By hand: of claims of 100 that repay 25 a year 55 are prepaid, A is repaid and 18 of B are left."""
+    deal = pass_through(1)
+    notes = (Tranche("A", 1, 60.0, 0.05, "pass-through"), Tranche("B", 2, 30.0, 0.06, "pass-through"))
+    rate = 0.01 if fees else 0.0
+    terms = replace(deal.terms, default_point=point, fee_rate=rate, fee_base=fees or "notes")
+    plan = apply(replace(deal, tranches=notes, terms=terms), BASE)
+    # 25 and 55 of principal, and 8 of interest; the rest of it, and fees, leave the plan.
+    found = rerate(plan, Record((88.0,), prepayments=(55.0,)), 0.1)
+    np.testing.assert_allclose(found.balance, [0.0, 18.0], atol=1e-12)
+    assert (found.coverage[0, 1], found.distance[0, 1], found.pd[0, 1]) == (np.inf, np.inf, 0.0)
+    # B bears 6 % on 18, as long as by plan it had not been less; of the claims 20 are left of 75.
+    left = [18.0, 18.0, 18.0]
+    charged = {None: [0.0] * 3, "notes": left, "pool": [20.0, 40.0 / 3.0, 20.0 / 3.0]}[fees]
+    due = 0.06 * np.array(left) + rate * np.array(charged)
+    # By plan A has 37.5, 15 and 0 after the dates, B 30, 30 and 22.5, which the cash paid ahead covers.
+    repaid = [22.5, 22.5, 22.5] if point == "expected" else [0.0, 0.0, 90.0]
+    ahead = 72.0 - 22.5 if point == "expected" else 72.0
+    coming = np.array([31.0, 29.0, 27.0]) * 20.0 / 75.0
+    risk = plan_risk(coming, due + repaid, found.reratings[1].volatility, [1.0, 2.0, 3.0], 0.0, ahead)
+    np.testing.assert_allclose(found.now[1].anydate_pd, risk.anydate_pd, rtol=1e-9)
+    np.testing.assert_allclose(found.now[1].coverage, risk.coverage, rtol=1e-9)
+
+
+def test_a_class_that_is_late_at_its_expected_maturity_is_not_taken_for_repaid():
+    """By plan A is repaid with the third date; half of the cash of that date leaves 1.25 of it, due next."""
+    deal = pass_through(1)
+    notes = (Tranche("A", 1, 60.0, 0.05, "pass-through"), Tranche("B", 2, 30.0, 0.06, "pass-through"))
+    plan = apply(replace(deal, tranches=notes, terms=replace(deal.terms, default_point="expected")), BASE)
+    found = rerate(plan, plan.collections[:3] * np.array([1.0, 1.0, 0.5]), 0.1)
+    assert found.balance[0] == pytest.approx(1.25) and not found.missed[0].any()
+    now = found.reratings[-1]
+    risk = plan_risk([27.0 * now.level], [1.25], now.volatility, [1.0], 0.0, 0.0)
+    assert found.computed_distance[0, -1] == pytest.approx(risk.distance[0], rel=1e-9)
+    assert found.coverage[0, -1] == pytest.approx(27.0 * now.level / 1.25)
+
+
+def test_a_class_that_is_repaid_is_at_no_risk_whatever_the_plan_still_says():
+    """All claims are prepaid at once: what the plan meant to pay on the notes is not due."""
+    plan = apply(pass_through(2), BASE)
+    found = rerate(plan, Record((108.0,), prepayments=(75.0,)), 0.1)
+    assert found.balance.tolist() == [0.0, 0.0] and found.now == (None, None)
+    assert found.pd[:, 1].tolist() == found.supported_pd.tolist() == [0.0, 0.0]
+    assert not found.alert.any()
 
 
 # ---------------------------------------------------------------- a revolving period that a trigger has ended

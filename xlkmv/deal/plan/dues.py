@@ -9,7 +9,7 @@ import numpy as np
 from xlkmv.deal.terms import SCHEDULE, TOLERANCE, Deal, Tranche
 from xlkmv.model.domain import Array
 
-__all__ = ["Dues", "coupon_rates", "planned_dues", "settled_dues"]
+__all__ = ["Dues", "coupon_rates", "outstanding_dues", "planned_dues", "settled_dues"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,6 +187,43 @@ def settled_dues(deal: Deal, dues: Dues, opening: Array, paid: Array, pool: Arra
         interest=interest,
         expected=np.maximum(expected, 0.0),
         deferred=_deferred(deal, interest),
+    )
+
+
+def outstanding_dues(deal: Deal, dues: Dues, seen: int, notes: Array, pool: Array | None = None) -> Dues:
+    """Dues of a plan as seen from a later date: what is repaid ahead of it bears no interest and no fees.
+
+    Parameters
+    ----------
+    deal : Deal
+    dues : Dues
+        Of the plan.
+    seen : int
+        Dates that have passed: what was due on these stays.
+    notes : ndarray, shape (k,)
+        Outstanding now, money. Principal falls due as by plan, so that what is ahead of it is repaid next.
+    pool : ndarray, shape (n,), optional
+        By how much the pool before each date is smaller than by plan, money, for fees on it.
+
+    Returns
+    -------
+    Dues
+    """
+    terms, opening = deal.terms, dues.opening
+    accrual, amount = np.diff(terms.times, prepend=0.0), dues.opening[:, :1]
+    if dues.expected is not None:
+        by_plan = amount - np.cumsum(dues.expected, axis=1) + dues.expected
+        opening = np.where(deal.passes_through[:, None], by_plan, opening)
+    spared = opening - notes[:, None]
+    spared[(spared <= TOLERANCE * amount) | (np.arange(accrual.size) < seen)] = 0.0
+    fees = spared.sum(axis=0) if terms.fee_base == "notes" else pool
+    less = 0.0 if fees is None else terms.fee_rate * accrual * fees
+    interest = np.maximum(dues.interest - dues.coupons * spared * accrual, 0.0)
+    return replace(
+        dues,
+        fees=np.maximum(dues.fees - less, 0.0),
+        interest=interest,
+        deferred=None if dues.deferred is None else _deferred(deal, interest),
     )
 
 

@@ -145,7 +145,9 @@ def balance_before(plan: Stressed) -> Array:
 
 def _part(money: float, whole: float) -> float:
     """Share of something that some money is, at most all of it."""
-    return 0.0 if whole <= 0.0 else min(money / whole, 1.0)
+    if whole <= 0.0:
+        return 0.0
+    return 1.0 if money >= whole else money / whole
 
 
 class Outlook:

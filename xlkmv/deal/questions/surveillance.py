@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from xlkmv.deal.plan.dues import outstanding_dues
 from xlkmv.deal.plan.stressed import Stressed, pool_risk
 from xlkmv.deal.plan.today import Outlook, as_seen, buying_ended, buying_until, fitting, owing
 from xlkmv.deal.plan.waterfall import Waterfall, waterfall
@@ -177,9 +178,10 @@ class Surveillance(Shown):
         At closing and after each date.
     coverage, distance, pd : ndarray, shape (k, j + 1)
         Over the dates still to come, at closing and after each date: coverage and distance to default
-        at the tranche's maturity, and any-date PD up to it. From the maturity on infinite and 0; once
-        a payment was missed 0, minus infinity and 1. Distance and PD are held at those of closing
-        where :attr:`holds` says so and they would be better.
+        at the tranche's maturity, and any-date PD up to it; at the next date where a class is late of what
+        was expected by its maturity. Once it is repaid infinite and 0; once a payment was missed 0, minus
+        infinity and 1. Distance and PD are held at those of closing where :attr:`holds` says so and they
+        would be better.
     computed_distance, computed_pd : ndarray, shape (k, j + 1)
         The same before they are held.
     holds : ndarray of bool, shape (k, j + 1)
@@ -195,7 +197,8 @@ class Surveillance(Shown):
     limit : ndarray, shape (k,)
         PD from which on the band is worse than at closing; NaN where there is no worse one.
     now : tuple of PlanRisk or None
-        Per tranche, date by date up to its maturity; None after that.
+        Per tranche, date by date up to its maturity, or the next date where it is late; None once it is
+        repaid, or has missed its maturity, and after the last date.
     supported_pd : ndarray, shape (k,)
         PD now with what is left of the undertaking counted, where it is on and protects the tranche; held
         at that of closing, too.
@@ -271,7 +274,8 @@ def rerate(
 
     What came in goes through the waterfall, without the undertaking. Seen from date j, cash in
     the account counts for every tranche, the reserve for those that it protects; what was paid
-    ahead of the plan lowers what is due next, and what was missed raises it. What is still scheduled
+    ahead of the plan lowers what is due next, and bears no interest, and what was missed raises it.
+    What is still scheduled
     by claims that are not known to be gone comes in at the level, and moves with the volatility, that
     the record suggests (:func:`reratings`), up to the tranche's maturity.
 
@@ -316,28 +320,35 @@ def rerate(
     alone, run = waterfall(_unsupported(today)), waterfall(today)
     so_far = [_so_far(view, alone, j) for view in views]
     missed = so_far[-1][1]
-    on_plan_so_far = [_so_far(view, waterfall(_unsupported(view)), j)[0] for view in views]
+    runs_on_plan = [waterfall(_unsupported(view)) for view in views]
+    on_plan_so_far = [_so_far(view, each, j)[0] for view, each in zip(views, runs_on_plan, strict=True)]
+    repaid, repaid_on_plan = _repaid(alone, j), [_repaid(each, j) for each in runs_on_plan]
     shape = (3, *missed.shape)
     found, on_plan, held, now = np.empty(shape), np.empty(shape[1:]), np.empty(shape[1:]), []
     for seen, rating in enumerate(ratings):
         by_then = -1 if seen > ended else 0
         scheduled, sure = outlooks[by_then].coming(seen)
         coming = scheduled * rating.level + sure
-        view, held[:, seen] = views[by_then], so_far[by_then][0][:, seen]
+        view, held[:, seen] = _owing_now(views[by_then], alone, seen, today), so_far[by_then][0][:, seen]
         now = [
-            _seen_from(view, k, seen, cash, coming, rating.volatility, drift)
+            None
+            if repaid[k, seen] or (missed[k, seen] and seen > view.due_by(k))
+            else _seen_from(view, k, seen, cash, coming, rating.volatility, drift)
             for k, cash in enumerate(held[:, seen])
         ]
         found[:, :, seen] = np.array([_final(risk) for risk in now]).T
+        view = _owing_now(views[by_then], runs_on_plan[by_then], seen)
         for k, cash in enumerate(on_plan_so_far[by_then][:, seen]):
-            risk = _seen_from(view, k, seen, cash, view.collections, volatility, drift)
+            gone = repaid_on_plan[by_then][k, seen]
+            risk = None if gone else _seen_from(view, k, seen, cash, view.collections, volatility, drift)
             on_plan[k, seen] = _final(risk)[2]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.cumsum(paid_in) / np.cumsum(planned[:j])
     coverage, distance, pd = found
     if record.collections_only and not outlook.rows.size:
         # More cash may be kept when less comes in, and a wider pool may lift a class that is under water.
-        pd[:, 1:] = np.where(ratio < 1.0, np.maximum(pd, on_plan)[:, 1:], pd[:, 1:])
+        less = (ratio < 1.0) & ~repaid[:, 1:]
+        pd[:, 1:] = np.where(less, np.maximum(pd, on_plan)[:, 1:], pd[:, 1:])
     coverage, distance, pd = (
         np.where(missed, bad, x) for x, bad in zip((coverage, distance, pd), (0.0, -np.inf, 1.0), strict=True)
     )
@@ -349,7 +360,7 @@ def rerate(
     distance, pd = _held(distance, holds, np.minimum), _held(pd, holds, np.maximum)
 
     def supported(pds: Array, seen: int, scheduled: Array) -> Array:
-        view = views[-1 if seen > ended else 0]
+        view = _owing_now(views[-1 if seen > ended else 0], alone, seen, today)
         return _with_undertaking(view, run, held[:, seen], pds, scheduled, ratings[seen], drift, seen)
 
     computed_supported = supported(computed_pd[:, j], j, coming)
@@ -419,6 +430,23 @@ def _so_far(plan: Stressed, run: Waterfall, j: int) -> tuple[Array, npt.NDArray[
     return np.array(held), np.array(missed)
 
 
+def _repaid(run: Waterfall, j: int) -> npt.NDArray[np.bool_]:
+    """Whether nothing is left that is owed to a class, at closing and after each date, shape (k, j + 1)."""
+    amount = (run.balance + run.principal_paid)[:, :1]
+    owed = run.balance + run.interest_due - run.interest_paid
+    return np.hstack([np.zeros(amount.shape, np.bool_), (owed <= TOLERANCE * amount)[:, :j]])
+
+
+def _owing_now(plan: Stressed, run: Waterfall, seen: int, today: Stressed | None = None) -> Stressed:
+    """The plan with what is due from a date on, given the notes, and the pool, that are left then."""
+    if not seen:
+        return plan
+    pool = None
+    if today is not None and (by_plan := float(plan.balance[seen - 1])) > 0.0:
+        pool = plan.outstanding * max(1.0 - float(today.balance[seen - 1]) / by_plan, 0.0)
+    return replace(plan, dues=outstanding_dues(plan.deal, plan.dues, seen, run.balance[:, seen - 1], pool))
+
+
 def _with_undertaking(
     plan: Stressed,
     run: Waterfall,
@@ -432,8 +460,9 @@ def _with_undertaking(
     """Any-date PDs now, given those by pool and reserve, when the payer of the undertaking counts, too."""
     controls, terms, out = plan.deal.controls, plan.deal.terms, pd.copy()
     for k in np.flatnonzero(plan.senior).tolist() if controls.support else ():
-        end = plan.due_by(k)
-        if seen > end:
+        end = max(plan.due_by(k), seen)
+        # Nothing to miss; or missed at the maturity, when all that is known has happened.
+        if end >= terms.times.size or pd[k] == 0.0 or (pd[k] == 1.0 and seen > plan.due_by(k)):
             continue
         payer = default_probability_by(controls.support_pd, terms.times[end] - _now(plan, seen))
         beyond = 0.0
@@ -463,10 +492,11 @@ def _expected(plan: Stressed) -> bool:
 def _seen_from(
     plan: Stressed, tranche: int, seen: int, held: float, coming: Array, volatility: float, drift: float
 ) -> PlanRisk | None:
-    """Risk over the dates still to come up to the maturity; None when that has passed."""
+    """Risk over the dates still to come up to the maturity, or the next one; None after the last."""
     times, dues = plan.deal.terms.times, _due_to(plan, tranche)
-    end = plan.due_by(tranche) + 1
-    if seen >= end:
+    # What is late of an expected principal that was to be there by now is due next, as all that is late.
+    end = max(plan.due_by(tranche), seen) + 1
+    if end > times.size:
         return None
     now = _now(plan, seen)
     due = dues[seen:end].copy()
