@@ -11,6 +11,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +75,7 @@ def with_shared(plan: Stressed, known: dict[float, list[Array]]) -> Stressed:
         The same plan.
     """
 
-    def shared(table: Array | None) -> Array | None:
+    def shared(table: Any) -> Any:
         if table is None:
             return None
         alike = known.setdefault(float(table.sum()), [])
@@ -85,7 +86,8 @@ def with_shared(plan: Stressed, known: dict[float, list[Array]]) -> Stressed:
         return table
 
     pool = altered(plan.deal.pool, **{name: shared(getattr(plan.deal.pool, name)) for name in TABLES})
-    return replace(plan, deal=altered(plan.deal, pool=pool), row_purchases=shared(plan.row_purchases))
+    bought, line = shared(plan.row_purchases), shared(plan.line)
+    return replace(plan, deal=altered(plan.deal, pool=pool), row_purchases=bought, line=line)
 
 
 def matter_until(plan: Stressed, claim: Array) -> Ints:
@@ -124,19 +126,19 @@ class Sums:
         self.size: int = patterns.parent.size
         # With their tables, so that keys stay taken.
         self._known: dict[tuple[str, int], tuple[Array, Array]] = {}
-        self._gone: dict[int, list[tuple[int, csr_array]]] = {}
+        self._gone: dict[int, tuple[Ints | None, list[tuple[int, csr_array]]]] = {}
 
     def hold_for(self, patterns: Patterns) -> bool:
         """Whether other patterns have the very same defaults."""
         return patterns.columns is self.patterns.columns
 
-    def _once(self, what: Callable[[Array], Array], each: Array) -> Array:
+    def _once(self, what: Callable[..., Array], each: Array, *more: Ints | None) -> Array:
         key = what.__name__, id(each)
         if key not in self._known:
             if self.whole is not None and key in self.whole._known and key[0] != self._at_default.__name__:
                 found = self.whole._known[key][1].take(self.patterns.rows, axis=1)
             else:
-                found = what(each)
+                found = what(each, *more)
             self._known[key] = each, found
         return self._known[key][1]
 
@@ -148,9 +150,13 @@ class Sums:
         """Sum of what :meth:`at_default` says by each date, dates in rows: shape (m, n) to (n, patterns)."""
         return self._once(self._defaulted, each)
 
-    def total(self, each: Array) -> Array:
-        """Sum over the obligors in default by each date, dates in rows: shape (m, n) to (n, patterns)."""
-        return self._once(self._total, each)
+    def total(self, each: Array, line: Ints | None = None) -> Array:
+        """Sum over the obligors in default by each date, dates in rows: shape (m, n) to (n, patterns).
+
+        Of obligors of one `line` (:attr:`~xlkmv.deal.plan.stressed.Stressed.line`) one row is read for all:
+        a table of a hundred thousand is far from the processor.
+        """
+        return self._once(self._total, each, line)
 
     def _at_default(self, each: Array) -> Array:
         return each.take(self.patterns.columns * self.dates + self.patterns.first)
@@ -164,13 +170,15 @@ class Sums:
             later += earlier
         return out
 
-    def _total(self, each: Array) -> Array:
+    def _total(self, each: Array, line: Ints | None) -> Array:
+        if line is not None:
+            each = each[np.flatnonzero(np.diff(line, prepend=-1))]
         n, m, span = self.dates, len(each), self.patterns.span
-        if m not in self._gone:
-            self._gone[m] = [*self._spans(m)]
+        if id(line) not in self._gone:
+            self._gone[id(line)] = line, [*self._spans(m, line)]
         out = np.zeros((self.size, n))
         start, left = 0, each
-        for k, gone in self._gone[m]:
+        for k, gone in self._gone[id(line)][1]:
             if span == 1:
                 # Earlier dates are for nothing; cutting them off on each date would cost more than they do.
                 if k >= start + n // TAILS:
@@ -184,15 +192,15 @@ class Sums:
             out[:, k:] += gone @ figures.reshape(m * after.size, -1)
         return np.ascontiguousarray(out.T)
 
-    def _spans(self, m: int) -> Iterator[tuple[int, csr_array]]:
-        """First date of each span, and who defaults on which date of it: (patterns, dates x obligors)."""
+    def _spans(self, m: int, line: Ints | None) -> Iterator[tuple[int, csr_array]]:
+        """First date of each span, and who defaults on which date of it: (patterns, dates x rows)."""
         patterns, span = self.patterns, self.patterns.span
         start, ones = 0, np.ones(patterns.owner.size)
         for k, end in zip(range(0, self.dates, span), patterns.happened.tolist(), strict=True):
             if end > start:
                 new = slice(start, end)
                 rows = np.append(0, np.cumsum(np.bincount(patterns.owner[new], minlength=self.size)))
-                code = patterns.columns[new]
+                code = patterns.columns[new] if line is None else line.take(patterns.columns[new])
                 if span > 1:
                     code = (patterns.first[new] - k) * m + code
                 shape = self.size, m * min(span, self.dates - k)
@@ -270,7 +278,7 @@ class PoolEngine:
         cash: Array = np.asarray(arrived[: n * size], np.float64).reshape(n, size)
         cash += self.base[:, None]
         state = PoolState(cash, active=patterns.active, parent=patterns.parent)
-        lost = sums.total(self.schedule)
+        lost = sums.total(self.schedule, self.plan.line)
         cash -= (1.0 - share) * lost
         # Sums of what is lost may pass what there was by rounding.
         np.maximum(cash, np.zeros(size), out=cash)
@@ -283,18 +291,18 @@ class PoolEngine:
             when[columns, owner] = first
             if self.plan.defaulted is not None:
                 when[self.plan.defaulted] = 0
-            gone = sums.total(self.claim)
+            gone = sums.total(self.claim, self.plan.line)
             state.largest_share = np.empty((n, size))
             for k in range(n):
                 self._largest_share(k, when, gone[k], state.largest_share[k])
         if self.balance is not None:
-            state.balance = _performing(*self.balance, sums)
+            state.balance = self._performing(*self.balance, sums)
         if self.outstanding is not None:
-            state.outstanding = _performing(*self.outstanding, sums)
+            state.outstanding = self._performing(*self.outstanding, sums)
         if self.interest is not None:
-            state.principal = cash - _performing(*self.interest, sums, 1.0 - share)
+            state.principal = cash - self._performing(*self.interest, sums, 1.0 - share)
         if self.purchases is not None:
-            state.purchases = _performing(*self.purchases, sums)
+            state.purchases = self._performing(*self.purchases, sums)
         if self.support:
             state.support_alive = np.arange(n)[:, None] < patterns.payer
         return state
@@ -332,10 +340,9 @@ class PoolEngine:
         share.fill(np.nan)
         np.divide(largest, left, out=share, where=left > self.dust)
 
-
-def _performing(planned: Array, each: Array, sums: Sums, share: float = 1.0) -> Array:
-    """Planned figure of the pool less (a share of) that of the obligors in default, dates in rows."""
-    out = planned[:, None] - share * sums.total(each)
-    # What is left of a sum by rounding is no claim.
-    np.putmask(out, out < DUST * max(float(planned.max()), 0.0), 0.0)
-    return out
+    def _performing(self, planned: Array, each: Array, sums: Sums, share: float = 1.0) -> Array:
+        """Planned figure of the pool less (a share of) that of the obligors in default, dates in rows."""
+        out = planned[:, None] - share * sums.total(each, self.plan.line)
+        # What is left of a sum by rounding is no claim.
+        np.putmask(out, out < DUST * max(float(planned.max()), 0.0), 0.0)
+        return out

@@ -90,6 +90,8 @@ class Stressed:
         Reserve after each date, money; NaN where the waterfall says it.
     recovery_law : RecoveryLaw or None
         How recoveries are drawn, whose means are those of the pool; None: they are its rates.
+    line : ndarray of int, shape (m,), or None
+        Line that each row was a part of, increasing: rows of one line owe the same; None: no row was.
     """
 
     deal: Deal
@@ -113,6 +115,7 @@ class Stressed:
     known_there: Array | None = None
     known_reserve: Array | None = None
     recovery_law: RecoveryLaw | None = None
+    line: npt.NDArray[np.int64] | None = None
 
     @property
     def today(self) -> float:
@@ -345,6 +348,7 @@ def separate(plan: Stressed) -> Stressed:
         recovery_law=None if plan.recovery_law is None else plan.recovery_law.pick(rows, share),
         # Its row stands for one obligor.
         defaulted=None if plan.defaulted is None else int(count[: plan.defaulted].sum()),
+        line=rows,
     )
 
 
