@@ -16,10 +16,11 @@ from xlkmv.deal.examples import example
 from xlkmv.deal.examples.patents import xingye_yuanrong
 from xlkmv.deal.paths import engines
 from xlkmv.deal.paths import run as run_module
+from xlkmv.deal.paths.cash import Sums
 from xlkmv.deal.paths.defaults import DefaultModel
 from xlkmv.deal.paths.draws import draw, layout_of
 from xlkmv.deal.paths.measures import Simulation
-from xlkmv.deal.paths.patterns import find_patterns
+from xlkmv.deal.paths.patterns import all_paths, find_patterns
 from xlkmv.deal.paths.run import Run, Wanted, simulate, simulate_stresses
 from xlkmv.deal.paths.tally import group_error
 from xlkmv.deal.plan.stressed import pool_lognormal
@@ -432,6 +433,25 @@ def test_patterns_stand_for_their_paths_on_every_date(obligors, dates, share):
     assert found.active[-1] == found.parent.size
     if obligors * dates < 255 and max(map(len, events)) < 8:  # short enough to be told apart
         assert found.parent.size == len({frozenset(e) for e in events} | {frozenset()})
+
+
+@pytest.mark.parametrize("counts", [None, (1, 1, 5, 1), (7,) * 9, (30, 1, 2, 60)])
+@pytest.mark.parametrize("largest", [1 << 19, 5000, 1])
+def test_what_is_missed_is_the_sum_over_who_is_in_default(monkeypatch, counts, largest):
+    """However the dates are cut, and whether rows of one line are read as one."""
+    monkeypatch.setattr("xlkmv.deal.paths.patterns.LARGEST_TABLE", largest)
+    rng, paths, dates = np.random.default_rng(5), 40, 13
+    line = None if counts is None else np.repeat(np.arange(len(counts)), counts)
+    obligors = 50 if line is None else line.size
+    each = rng.random((obligors if line is None else len(counts), dates))
+    each = each if line is None else each[line]
+    rows, columns = np.nonzero(rng.random((paths, obligors)) < 0.5)
+    first = rng.integers(0, dates, rows.size)
+    found = all_paths(rows, columns, first, np.full(paths, dates), obligors, dates)
+    missed = np.zeros((dates, paths))
+    for path, obligor, date in zip(rows, columns, first, strict=True):
+        missed[date:, path] += each[obligor, date:]
+    np.testing.assert_allclose(Sums(found).total(each, line), missed, rtol=1e-13)
 
 
 def test_who_cannot_default_does_not_under_student_t(build):
