@@ -466,6 +466,20 @@ def test_a_stress_breaks_the_headline_class(five, headline):
                 assert int(run.short[k].argmax()) == found[column].date
 
 
+def test_large_plans_are_tried_a_few_at_a_time(monkeypatch):
+    """A test of the senior DD asks for all rows; of a large pool not a hundred copies are held."""
+    deal = xingye_yuanrong()
+    assert any(covenant.metric == "senior DD" for covenant in deal.covenants)
+    whole, size = reverse_stress(deal), deal.pool.schedule.size
+    monkeypatch.setattr(breakeven, "HELD", 3 * size)
+    trials = breakeven._Trials(deal)
+    assert {trials.batch(column) for column in ("pool_haircut", "rate_shift", "delay")} == {3}
+    few = reverse_stress(deal)
+    for one, other in zip(whole, few, strict=True):
+        assert (one.column, one.date) == (other.column, other.date)
+        assert one.size == (None if other.size is None else pytest.approx(other.size, rel=1e-9))
+
+
 def test_each_class_breaks_at_its_own_size(five):
     sizes = [reverse_stress(five(headline))[0].size for headline in ("A-1", "A-2", "A-3", "A-4")]
     assert len(set(sizes)) == 4

@@ -35,6 +35,8 @@ SCAN, ZOOM, PRECISION = 100, 16, 1e-10
 # Sizes that go through the waterfall together, shifts of the rates, which owe more work each, and numbers of
 # obligors in default.
 BATCH, RATES, OBLIGORS = 100, 25, 1000
+# Rows times dates of the plans that are held at once, where sums over the rows will not do.
+HELD = 1 << 22
 # Numbers of a chunk of rows and dates, small enough to stay near the processor.
 CHUNK = 2**15
 
@@ -197,7 +199,9 @@ class _Trials:
         # One waterfall serves plans whose claims were bought at the same times and for the same rates.
         if (rates or column == "delay") and self.deal.terms.revolving is not None:
             return 1
-        return RATES if rates else BATCH
+        most = RATES if rates else BATCH
+        # Plans with all their rows are large, and each is held until its batch is paid.
+        return most if self.sums else max(1, min(most, HELD // self.plan.deal.pool.schedule.size))
 
     def missed_dates(self, column: str, sizes: npt.NDArray[Any], expected: bool) -> Iterator[int | None]:
         """First date that the headline class misses, size by size; one after the other or in batches."""
